@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/context.h"
+#include "base/result.h"
+
+namespace acmetool::acme
+{
+
+/// What has to stand where, for the server to find a challenge fulfilled (RFC 8555 section 8).
+struct ChallengeTask {
+    std::string type;              ///< "dns-01", "http-01"
+    std::string identifier;        ///< of the authorization, without "*."
+    std::string token;             ///< checked: base64url, 22 characters or more
+    std::string key_authorization; ///< token "." thumbprint; empty on a host without the account
+    std::string record_name;       ///< dns-01: "_acme-challenge.<identifier>"
+    std::string record_value;      ///< dns-01: the TXT content
+};
+
+/// A way to fulfil challenges: RFC 2136 updates, a hook program, a web root, a person.
+///
+/// publish() returns once the server's query is believed to succeed (RFC 8555 section 8.2). cleanup() removes
+/// exactly what publish() made, is called after success, failure and interruption alike, and works in a new process
+/// that was given the same task.
+class Solver
+{
+public:
+    virtual ~Solver() = default;
+    virtual bool supports(std::string_view challenge_type) const = 0;
+    virtual Result<void> publish(const ChallengeTask& task, base::Context& context) = 0;
+    virtual Result<void> cleanup(const ChallengeTask& task, bool succeeded, base::Context& context) = 0;
+};
+
+} // namespace acmetool::acme

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/time.h"
+
+namespace acmetool::base
+{
+
+enum class Level { error, warning, info, detail, wire };
+
+/// One message between two parties, for `--trace` and `--show flow`. Never holds a secret, a body or a header.
+struct Message {
+    std::string from;   ///< "client", "acme", "dns", "hook"
+    std::string to;     ///< likewise
+    std::string label;  ///< what the draft's ladder writes on the arrow: "POST /newAuthz", "201 status=ready"
+    std::string detail; ///< second line of the arrow, often the identifier; may be empty
+    std::string method; ///< HTTP method or DNS opcode; may be empty
+    std::string url;    ///< whole URL or record name; may be empty
+    int status = 0;     ///< HTTP status, DNS RCODE; 0 on what we send
+    std::optional<Milliseconds> took; ///< on replies: since the request
+};
+
+/// A wait, for whoever sits before the terminal.
+struct Wait {
+    std::string what;               ///< "the CA to validate example.com"
+    std::chrono::steady_clock::time_point since; ///< when the wait for it began
+    std::optional<std::chrono::steady_clock::time_point> until; ///< the deadline, if there is one
+};
+
+/// What a program lends to the library while a call runs: time, cancellation, and somebody to tell.
+///
+/// This is the one class to replace in tests. It is used by one thread at a time.
+class ACMETOOL_EXPORT Context
+{
+public:
+    virtual ~Context() = default;
+
+    /// Wall clock: for what is compared with a peer's times.
+    virtual TimePoint now() const;
+    /// Monotonic clock: for deadlines.
+    virtual std::chrono::steady_clock::time_point steady_now() const;
+    /// Sleeps, and tells about it; fails with Errc::interrupted as soon as interrupted() becomes true.
+    virtual Result<void> sleep(Milliseconds duration, const Wait& wait);
+    /// True once a signal asked the program to stop. Whatever must be undone is undone, then the call ends.
+    virtual bool interrupted() const { return false; }
+
+    virtual void log(Level, std::string_view /*text*/) {}
+    virtual void message(const Message&) {}
+};
+
+/// The error with which an interrupted wait ends.
+ACMETOOL_EXPORT Error interrupted_error(std::string_view what);
+
+} // namespace acmetool::base

@@ -1,0 +1,38 @@
+#include "base/secret.h"
+
+#include <utility>
+
+#include <openssl/crypto.h>
+
+namespace acmetool::base
+{
+
+void Secret::wipe() noexcept
+{
+    // The capacity, not the size: a short string keeps its octets inside the object.
+    value_.resize(value_.capacity());
+    OPENSSL_cleanse(value_.data(), value_.size());
+    value_.clear();
+}
+
+Secret::Secret(Secret&& other) noexcept : value_(other.value_)
+{
+    other.wipe();
+}
+
+Secret& Secret::operator=(Secret&& other) noexcept
+{
+    if (this != &other) {
+        wipe();
+        value_ = other.value_;
+        other.wipe();
+    }
+    return *this;
+}
+
+Secret::~Secret()
+{
+    wipe();
+}
+
+} // namespace acmetool::base

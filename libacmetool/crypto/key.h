@@ -1,0 +1,50 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/secret.h"
+
+using EVP_PKEY = struct evp_pkey_st;
+
+namespace acmetool::crypto
+{
+
+/// A public key, possibly with its private half. Copies share the same key object.
+class ACMETOOL_EXPORT Key
+{
+public:
+    /// Takes ownership of `pkey`, which is not null.
+    static Key adopt(EVP_PKEY* pkey);
+
+    /// The OpenSSL object, borrowed; for crypto/, jose/ and TLS code.
+    EVP_PKEY* get() const { return pkey_.get(); }
+
+    /// "ec:P-256", "ec:P-384", "ec:P-521", "rsa:2048", "ed25519"; "other" for what we do not make.
+    std::string type() const;
+    bool has_private() const;
+    /// SubjectPublicKeyInfo, DER (RFC 5280 section 4.1.2.7).
+    Bytes spki() const;
+    /// SHA-256 over spki().
+    Bytes spki_sha256() const;
+    /// True if both are the same public key.
+    bool same_public_key(const Key& other) const;
+    /// The private key as unencrypted PKCS#8 PEM (RFC 5958).
+    Result<base::Secret> to_pem() const;
+
+private:
+    std::shared_ptr<EVP_PKEY> pkey_;
+};
+
+/// Makes a key: ec:P-256, ec:P-384, ec:P-521, rsa:2048 to rsa:4096, ed25519. Other words are Errc::usage.
+ACMETOOL_EXPORT Result<Key> generate_key(std::string_view type);
+
+/// Parses a private key, PEM (PKCS#8, SEC1, PKCS#1) or DER. `what` names it in the message. An encrypted key is
+/// opened with `passphrase`; without one, it is an error that says so. Errc::config on anything that is no key.
+ACMETOOL_EXPORT Result<Key> parse_private_key(std::string_view text, std::string_view what,
+                                              const base::Secret& passphrase = {});
+
+} // namespace acmetool::crypto

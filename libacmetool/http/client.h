@@ -1,0 +1,68 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/context.h"
+#include "base/result.h"
+
+namespace acmetool::http
+{
+
+enum class Method { get, head, post };
+ACMETOOL_EXPORT std::string_view name_of(Method method);
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+/// The first value of header `name`, compared without case.
+ACMETOOL_EXPORT std::optional<std::string_view> find(const Headers& headers, std::string_view name);
+
+struct Request {
+    Method method = Method::get;
+    std::string url; ///< sent as it is, never re-encoded
+    Headers headers; ///< User-Agent and Accept-Language are added
+    std::string body;
+};
+
+struct Response {
+    int status = 0;
+    Headers headers;
+    std::string body;
+    std::chrono::milliseconds took{0};
+};
+
+struct ClientOptions {
+    std::string ca_file;                          ///< PEM trust anchors; empty: the system's
+    std::chrono::milliseconds connect_timeout{10'000};
+    std::chrono::milliseconds request_timeout{60'000};
+    std::size_t body_limit = 1U << 20U;           ///< longer replies are Errc::protocol
+    std::string user_agent;                       ///< default "acme-integrations/<version>"
+};
+
+/// One blocking HTTPS client that keeps its connection (libcurl). HTTPS only; redirects are not followed.
+///
+/// Errors of send(): config (CA file unreadable), unavailable (reason "tls", "connect", "resolve", "timeout",
+/// "reset"), protocol (reason "bodyTooLarge", "notHttp"), interrupted.
+class ACMETOOL_EXPORT Client
+{
+public:
+    Client(ClientOptions options, base::Context& context);
+    ~Client();
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+
+    Result<Response> send(const Request& request);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace acmetool::http

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "crypto/key.h"
+
+/// Flattened JSON JWS with one signature, as ACME uses it (RFC 7515 section 7.2.2, RFC 8555 section 6.2).
+namespace acmetool::jose
+{
+
+/// The JWS algorithm of a key: ES256, ES384, ES512, RS256, EdDSA. Errc::config for other keys.
+ACMETOOL_EXPORT Result<std::string> algorithm_of(const crypto::Key& key);
+
+/// Signs `payload` under the members of `header`; adds "alg". Returns the JSON text of the whole JWS.
+/// ECDSA signatures are R||S of fixed length (RFC 7518 section 3.4). An empty payload stays "" (POST-as-GET).
+ACMETOOL_EXPORT Result<std::string> sign(const crypto::Key& key, base::Json header, std::string_view payload);
+
+/// A JWS as received, not verified yet.
+struct Jws {
+    base::Json header; ///< protected header, parsed
+    Bytes payload;
+    Bytes signature;
+    std::string signing_input; ///< base64url(header) "." base64url(payload), as received
+    Jws();                     // out of line: Json is incomplete here
+    ~Jws();
+    Jws(Jws&&) noexcept;
+    Jws& operator=(Jws&&) noexcept;
+};
+
+/// Parses the flattened form strictly: exactly protected, payload, signature; no unprotected header, no
+/// "signatures", no b64:false (RFC 8555 section 6.2). bad_input.
+ACMETOOL_EXPORT Result<Jws> parse_jws(std::string_view text);
+
+/// Verifies with `key`, whose algorithm must be the header's "alg". bad_input where it does not hold.
+ACMETOOL_EXPORT Result<void> verify(const Jws& jws, const crypto::Key& key);
+
+} // namespace acmetool::jose

@@ -22,8 +22,8 @@ struct ChallengeTask {
 /// A way to fulfil challenges: RFC 2136 updates, a hook program, a web root, a person.
 ///
 /// publish() returns once the server's query is believed to succeed (RFC 8555 section 8.2). cleanup() removes
-/// exactly what publish() made, is called after success, failure and interruption alike, and works in a new process
-/// that was given the same task.
+/// exactly what publish() made, is called after success, failure and interruption alike, and works in a new
+/// process that was given the same task.
 class Solver
 {
 public:

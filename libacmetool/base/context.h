@@ -13,7 +13,8 @@ namespace acmetool::base
 
 enum class Level { error, warning, info, detail, wire };
 
-/// One message between two parties, for `--trace` and `--show flow`. Never holds a secret, a body or a header.
+/// One message between two parties, for `--trace` and `--show flow`. Never holds a secret, a body or a
+/// header.
 struct Message {
     std::string from;   ///< "client", "acme", "dns", "hook"
     std::string to;     ///< likewise
@@ -27,8 +28,8 @@ struct Message {
 
 /// A wait, for whoever sits before the terminal.
 struct Wait {
-    std::string what;               ///< "the CA to validate example.com"
-    std::chrono::steady_clock::time_point since; ///< when the wait for it began
+    std::string what;                                           ///< "the CA to validate example.com"
+    std::chrono::steady_clock::time_point since;                ///< when the wait for it began
     std::optional<std::chrono::steady_clock::time_point> until; ///< the deadline, if there is one
 };
 

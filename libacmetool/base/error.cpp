@@ -6,19 +6,32 @@ namespace acmetool
 std::string_view name_of(Errc code)
 {
     switch (code) {
-    case Errc::usage: return "usage";
-    case Errc::bad_input: return "badInput";
-    case Errc::unavailable: return "unavailable";
-    case Errc::internal: return "internal";
-    case Errc::cannot_create: return "cannotCreate";
-    case Errc::io: return "io";
-    case Errc::temporary: return "deferred";
-    case Errc::protocol: return "protocol";
-    case Errc::refused: return "refused";
-    case Errc::config: return "config";
-    case Errc::authorization_needed: return "authorizationNeeded";
-    case Errc::rate_limited: return "rateLimited";
-    case Errc::interrupted: return "interrupted";
+    case Errc::usage:
+        return "usage";
+    case Errc::bad_input:
+        return "badInput";
+    case Errc::unavailable:
+        return "unavailable";
+    case Errc::internal:
+        return "internal";
+    case Errc::cannot_create:
+        return "cannotCreate";
+    case Errc::io:
+        return "io";
+    case Errc::temporary:
+        return "deferred";
+    case Errc::protocol:
+        return "protocol";
+    case Errc::refused:
+        return "refused";
+    case Errc::config:
+        return "config";
+    case Errc::authorization_needed:
+        return "authorizationNeeded";
+    case Errc::rate_limited:
+        return "rateLimited";
+    case Errc::interrupted:
+        return "interrupted";
     }
     return "internal";
 }

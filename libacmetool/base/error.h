@@ -31,11 +31,12 @@ enum class Errc {
 /// Why an operation failed, for people (message, hint) and for programs (code, reason).
 struct Error {
     Errc code = Errc::internal;
-    std::string message;      ///< "newOrder: example.com: unauthorized"; lower case, no full stop
-    std::string hint;         ///< what the operator can do next; may be empty
-    std::string reason;       ///< stable word for this cause, "newAuthzUnsupported"; empty: the name of `code`
-    std::string problem_type; ///< RFC 8555 section 6.7 type the CA sent, as a whole URN; drives error mappings
-    std::string problem;      ///< the RFC 9457 document as received (JSON text); may be empty
+    std::string message; ///< "newOrder: example.com: unauthorized"; lower case, no full stop
+    std::string hint;    ///< what the operator can do next; may be empty
+    std::string reason;  ///< stable word for this cause, "newAuthzUnsupported"; empty: the name of `code`
+    std::string
+        problem_type;    ///< RFC 8555 section 6.7 type the CA sent, as a whole URN; drives error mappings
+    std::string problem; ///< the RFC 9457 document as received (JSON text); may be empty
     std::optional<std::chrono::seconds> retry_after; ///< the peer's Retry-After, counted from the reply
 };
 

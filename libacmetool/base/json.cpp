@@ -28,7 +28,8 @@ public:
     bool start_object(std::size_t) override { return open(Json::object()); }
     bool key(string_t& name) override
     {
-        if (!open_.back().names.insert(name).second) return stop(fmt::format("member \"{}\" occurs twice", name));
+        if (!open_.back().names.insert(name).second)
+            return stop(fmt::format("member \"{}\" occurs twice", name));
         open_.back().name = std::move(name);
         return true;
     }

@@ -9,7 +9,8 @@
 
 #include "base/result.h"
 
-/// The only way JSON comes in. Everything a peer or a file says is parsed here, strictly (RFC 8259), with limits.
+/// The only way JSON comes in. Everything a peer or a file says is parsed here, strictly (RFC 8259), with
+/// limits.
 namespace acmetool::base
 {
 
@@ -22,8 +23,8 @@ struct JsonLimits {
 
 /// Parses one JSON text.
 ///
-/// Refuses, as bad_input: anything over the limits, a member name that occurs twice in one object, data after the
-/// value, invalid UTF-8. `what` names the text in the message ("order", "acct.json").
+/// Refuses, as bad_input: anything over the limits, a member name that occurs twice in one object, data after
+/// the value, invalid UTF-8. `what` names the text in the message ("order", "acct.json").
 ACMETOOL_EXPORT Result<Json> parse_json(std::string_view text, std::string_view what, JsonLimits limits = {});
 
 /// Parses a JSON text that has to be an object.

@@ -15,7 +15,8 @@ template <class T>
 using Result = tl::expected<T, Error>;
 
 /// A failure without hint: fail(Errc::bad_input, "not a certificate request").
-inline tl::unexpected<Error> fail(Errc code, std::string message, std::string hint = {}, std::string reason = {})
+inline tl::unexpected<Error> fail(Errc code, std::string message, std::string hint = {},
+                                  std::string reason = {})
 {
     Error error;
     error.code = code;
@@ -33,11 +34,11 @@ inline tl::unexpected<Error> fail(Error error)
 } // namespace acmetool
 
 /// ACMETOOL_TRY(csr, parse_csr(text)); declares `csr`, or returns the error of the expression.
-#define ACMETOOL_TRY(var, expr)                                                                                \
-    auto var##_result = (expr);                                                                                \
-    if (!var##_result) return ::acmetool::fail(std::move(var##_result).error());                               \
+#define ACMETOOL_TRY(var, expr)                                                                              \
+    auto var##_result = (expr);                                                                              \
+    if (!var##_result) return ::acmetool::fail(std::move(var##_result).error());                             \
     auto& var = *var##_result
 
 /// The same for a Result<void>.
-#define ACMETOOL_CHECK(expr)                                                                                   \
+#define ACMETOOL_CHECK(expr)                                                                                 \
     if (auto check_result = (expr); !check_result) return ::acmetool::fail(std::move(check_result).error())

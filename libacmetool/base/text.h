@@ -17,8 +17,8 @@ ACMETOOL_EXPORT std::string_view trim(std::string_view text);
 /// The parts between `separator`s, empty ones included. Borrowed from `text`.
 ACMETOOL_EXPORT std::vector<std::string_view> split(std::string_view text, char separator);
 ACMETOOL_EXPORT std::string join(const std::vector<std::string>& parts, std::string_view separator);
-/// Text of a peer made fit for a log line or terminal: control characters and invalid UTF-8 are replaced by '?',
-/// and all after `limit` octets by "...".
+/// Text of a peer made fit for a log line or terminal: control characters and invalid UTF-8 are replaced by
+/// '?', and all after `limit` octets by "...".
 ACMETOOL_EXPORT std::string printable(std::string_view text, std::size_t limit = 500);
 
 } // namespace acmetool::base

@@ -36,10 +36,11 @@ bool take(std::string_view& text, char c)
 
 std::optional<TimePoint> make_time(int year, int month, int day, int hour, int minute, int second)
 {
-    const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(month)},
+    const std::chrono::year_month_day date{std::chrono::year{year},
+                                           std::chrono::month{static_cast<unsigned>(month)},
                                            std::chrono::day{static_cast<unsigned>(day)}};
-    if (month < 1 || day < 1 || !date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 ||
-        second > 60)
+    if (month < 1 || day < 1 || !date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
+        second < 0 || second > 60)
         return std::nullopt;
     return std::chrono::sys_days{date} + std::chrono::hours{hour} + std::chrono::minutes{minute} +
            std::chrono::seconds{second};
@@ -61,7 +62,8 @@ std::optional<TimePoint> read_rfc3339(std::string_view text)
     if (second < 0) return std::nullopt;
     if (take(text, '.')) {
         if (text.empty() || text.front() < '0' || text.front() > '9') return std::nullopt;
-        while (!text.empty() && text.front() >= '0' && text.front() <= '9') text.remove_prefix(1);
+        while (!text.empty() && text.front() >= '0' && text.front() <= '9')
+            text.remove_prefix(1);
     }
     auto time = make_time(year, month, day, hour, minute, second);
     if (!time) return std::nullopt;
@@ -97,8 +99,8 @@ Result<TimePoint> parse_rfc3339(std::string_view text)
 
 Result<TimePoint> parse_http_date(std::string_view text)
 {
-    static constexpr std::array<const char*, 3> kForms{"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
-                                                       "%a %b %e %H:%M:%S %Y"};
+    static constexpr std::array<const char*, 3> kForms{"%a, %d %b %Y %H:%M:%S GMT",
+                                                       "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
     const std::string copy{text};
     for (const char* form : kForms) {
         std::tm fields{};
@@ -136,10 +138,17 @@ std::string describe(Milliseconds duration)
     const auto ms = duration.count() < 0 ? 0 : duration.count();
     if (ms < 1000) return fmt::format("{} ms", ms);
     const auto seconds = ms / 1000;
-    if (seconds < 60) return ms % 1000 == 0 ? fmt::format("{} s", seconds) : fmt::format("{}.{} s", seconds, ms % 1000 / 100);
-    if (seconds < 3600) return seconds % 60 == 0 ? fmt::format("{} min", seconds / 60) : fmt::format("{} min {} s", seconds / 60, seconds % 60);
-    if (seconds < 86'400) return seconds % 3600 < 60 ? fmt::format("{} h", seconds / 3600) : fmt::format("{} h {} min", seconds / 3600, seconds % 3600 / 60);
-    return seconds % 86'400 < 3600 ? fmt::format("{} d", seconds / 86'400) : fmt::format("{} d {} h", seconds / 86'400, seconds % 86'400 / 3600);
+    if (seconds < 60)
+        return ms % 1000 == 0 ? fmt::format("{} s", seconds)
+                              : fmt::format("{}.{} s", seconds, ms % 1000 / 100);
+    if (seconds < 3600)
+        return seconds % 60 == 0 ? fmt::format("{} min", seconds / 60)
+                                 : fmt::format("{} min {} s", seconds / 60, seconds % 60);
+    if (seconds < 86'400)
+        return seconds % 3600 < 60 ? fmt::format("{} h", seconds / 3600)
+                                   : fmt::format("{} h {} min", seconds / 3600, seconds % 3600 / 60);
+    return seconds % 86'400 < 3600 ? fmt::format("{} d", seconds / 86'400)
+                                   : fmt::format("{} d {} h", seconds / 86'400, seconds % 86'400 / 3600);
 }
 
 TimePoint Margin::due(TimePoint start, TimePoint end) const
@@ -166,10 +175,11 @@ Result<Margin> parse_margin(std::string_view text)
         const auto [rest, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
         return problem == std::errc{} && rest == digits.data() + digits.size();
     };
-    if (!number(text.substr(0, slash), margin.numerator) || !number(text.substr(slash + 1), margin.denominator) ||
-        margin.numerator == 0 || margin.denominator == 0 || margin.numerator > margin.denominator ||
-        margin.denominator > 1000)
-        return fail(Errc::bad_input, fmt::format("\"{}\" is not a share between 0 and 1", text), "for example 1/3");
+    if (!number(text.substr(0, slash), margin.numerator) ||
+        !number(text.substr(slash + 1), margin.denominator) || margin.numerator == 0 ||
+        margin.denominator == 0 || margin.numerator > margin.denominator || margin.denominator > 1000)
+        return fail(Errc::bad_input, fmt::format("\"{}\" is not a share between 0 and 1", text),
+                    "for example 1/3");
     return margin;
 }
 

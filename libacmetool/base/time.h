@@ -28,14 +28,15 @@ ACMETOOL_EXPORT Result<Milliseconds> parse_duration(std::string_view text);
 /// "1 min 30 s", for people; two units at most.
 ACMETOOL_EXPORT std::string describe(Milliseconds duration);
 
-/// How long before its end something is renewed: a fixed time ("12h", "7d") or a share of its whole life ("1/3").
+/// How long before its end something is renewed: a fixed time ("12h", "7d") or a share of its whole life
+/// ("1/3").
 struct Margin {
     std::optional<std::chrono::seconds> fixed;
     unsigned numerator = 1;   ///< of the share; used where `fixed` is not set
     unsigned denominator = 3; ///< never zero
 
-    /// The moment from which a thing that lives from `start` to `end` is due. A fixed margin longer than the life
-    /// makes it due at once.
+    /// The moment from which a thing that lives from `start` to `end` is due. A fixed margin longer than the
+    /// life makes it due at once.
     TimePoint due(TimePoint start, TimePoint end) const;
 };
 ACMETOOL_EXPORT Result<Margin> parse_margin(std::string_view text);

@@ -31,24 +31,26 @@ public:
     virtual ~Io() = default;
 
     virtual base::Context& context() = 0;
-    virtual bool json() const = 0;                        ///< --json
+    virtual bool json() const = 0;                                 ///< --json
     virtual std::optional<base::Milliseconds> timeout() const = 0; ///< --timeout
-    virtual std::string ca_file() const = 0;              ///< --ca-file; may be empty
+    virtual std::string ca_file() const = 0;                       ///< --ca-file; may be empty
 
-    /// All of standard input, 1 MiB at most. Empty input is bad_input ("emptyInput"); a terminal is announced.
+    /// All of standard input, 1 MiB at most. Empty input is bad_input ("emptyInput"); a terminal is
+    /// announced.
     virtual Result<std::string> input() = 0;
     /// All of a file, or of standard input for "-".
     virtual Result<std::string> read(const std::string& path) = 0;
 
-    /// The one result: to --output atomically, else to standard output. Errc::io if not everything was written.
+    /// The one result: to --output atomically, else to standard output. Errc::io if not everything was
+    /// written.
     virtual Result<void> write(std::string_view text) = 0;
     /// The same for a document; "type" and "version": 1 are put in front.
     virtual Result<void> write_document(std::string_view type, const base::Json& members) = 0;
     /// A new private key: mode 0600, never over an existing file (cannot_create, hint to use --key).
     virtual Result<void> write_key(const std::string& path, std::string_view pem) = 0;
 
-    virtual void defer(Deferred deferred) = 0;  ///< the program ends with 75
-    virtual void exit_with(int status) = 0;     ///< the program ends with it although nothing failed
+    virtual void defer(Deferred deferred) = 0; ///< the program ends with 75
+    virtual void exit_with(int status) = 0;    ///< the program ends with it although nothing failed
 };
 
 using Action = std::function<Result<void>(Io&)>;
@@ -62,8 +64,10 @@ public:
     /// Options, "--name" or "-n,--name". Each can also come from the environment (ACMETOOL_NAME) and from the
     /// configuration file ([verb] name = ...); the flag wins, then the environment, then the file.
     virtual Verb& option(const std::string& name, std::string& value, const std::string& help) = 0;
-    virtual Verb& option(const std::string& name, std::optional<std::string>& value, const std::string& help) = 0;
-    virtual Verb& option(const std::string& name, std::vector<std::string>& values, const std::string& help) = 0;
+    virtual Verb& option(const std::string& name, std::optional<std::string>& value,
+                         const std::string& help) = 0;
+    virtual Verb& option(const std::string& name, std::vector<std::string>& values,
+                         const std::string& help) = 0;
     virtual Verb& option(const std::string& name, base::Milliseconds& value, const std::string& help) = 0;
     virtual Verb& option(const std::string& name, base::Margin& value, const std::string& help) = 0;
     virtual Verb& option(const std::string& name, unsigned& value, const std::string& help) = 0;

@@ -33,8 +33,8 @@ public:
     std::string serial() const;        ///< lower-case hexadecimal, as many octets as the number needs
     std::string subject() const;       ///< RFC 2253 order, for people
     std::string issuer() const;
-    std::vector<Identifier> identifiers() const; ///< dns and ip entries of the SAN, sorted, lower case
-    Bytes sha256() const;                        ///< over the whole certificate
+    std::vector<Identifier> identifiers() const;        ///< dns and ip entries of the SAN, sorted, lower case
+    Bytes sha256() const;                               ///< over the whole certificate
     bool is_issued_by(const Certificate& issuer) const; ///< name and signature match
 
 private:
@@ -44,12 +44,13 @@ private:
 /// Parses certificates in PEM one after the other, or a single one in DER; at most 100.
 ///
 /// For a file that we configured. bad_input where there is none.
-ACMETOOL_EXPORT Result<std::vector<Certificate>> parse_certificates(std::string_view text, std::string_view what);
+ACMETOOL_EXPORT Result<std::vector<Certificate>> parse_certificates(std::string_view text,
+                                                                    std::string_view what);
 
 /// Parses the reply of an ACME certificate URL (RFC 8555 section 9.1): end entity first.
 ///
-/// Text around the blocks, CRLF and a missing last end-of-line are taken; a PEM block of another type is refused
-/// (section 11.4: "-----BEGIN" other than CERTIFICATE), as is an empty chain. Errc::protocol.
+/// Text around the blocks, CRLF and a missing last end-of-line are taken; a PEM block of another type is
+/// refused (section 11.4: "-----BEGIN" other than CERTIFICATE), as is an empty chain. Errc::protocol.
 ACMETOOL_EXPORT Result<std::vector<Certificate>> parse_pem_chain(std::string_view text);
 
 ACMETOOL_EXPORT std::string to_pem(const std::vector<Certificate>& chain);

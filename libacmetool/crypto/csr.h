@@ -15,18 +15,19 @@ namespace acmetool::crypto
 
 /// What a subject alternative name may hold here.
 struct Identifier {
-    std::string type;  ///< "dns" or "ip" (RFC 8555 section 9.7.7, RFC 8738)
-    std::string value; ///< A-labels in lower case without trailing dot; an address as RFC 8738 section 3 writes it
+    std::string type; ///< "dns" or "ip" (RFC 8555 section 9.7.7, RFC 8738)
+    std::string
+        value; ///< A-labels in lower case without trailing dot; an address as RFC 8738 section 3 writes it
 
     auto operator<=>(const Identifier&) const = default;
 };
 
 /// A parsed request whose signature was verified. Immutable; copies are cheap enough to pass by value.
 struct Csr {
-    Bytes der;                           ///< exactly as received
-    Key key;                             ///< the public key
-    std::vector<Identifier> identifiers; ///< of the SAN, sorted, without duplicates; names in lower case
-    std::string common_name;             ///< of the subject; empty if there is none
+    Bytes der;                            ///< exactly as received
+    Key key;                              ///< the public key
+    std::vector<Identifier> identifiers;  ///< of the SAN, sorted, without duplicates; names in lower case
+    std::string common_name;              ///< of the subject; empty if there is none
     std::vector<std::string> other_names; ///< SAN entries of other types, described ("email:a@example.com")
     std::optional<std::string> challenge_password; ///< RFC 2985 section 5.4.1; may be a channel binding
 
@@ -35,8 +36,9 @@ struct Csr {
 
 /// Parses a PEM or DER request and verifies its signature (proof of possession).
 ///
-/// Errc::bad_input with reason "notACsr" (no PKCS#10 in it), "csrSignature" (signature wrong) or "csrSan" (a SAN
-/// that cannot be read, such as a NUL octet in a name). A request without SAN is taken: see require_identifiers.
+/// Errc::bad_input with reason "notACsr" (no PKCS#10 in it), "csrSignature" (signature wrong) or "csrSan" (a
+/// SAN that cannot be read, such as a NUL octet in a name). A request without SAN is taken: see
+/// require_identifiers.
 ACMETOOL_EXPORT Result<Csr> parse_csr(std::string_view text);
 
 /// The identifiers, or bad_input ("csrWithoutSan") where there are none: this product never relies on the CN.

@@ -42,8 +42,9 @@ private:
 /// Makes a key: ec:P-256, ec:P-384, ec:P-521, rsa:2048 to rsa:4096, ed25519. Other words are Errc::usage.
 ACMETOOL_EXPORT Result<Key> generate_key(std::string_view type);
 
-/// Parses a private key, PEM (PKCS#8, SEC1, PKCS#1) or DER. `what` names it in the message. An encrypted key is
-/// opened with `passphrase`; without one, it is an error that says so. Errc::config on anything that is no key.
+/// Parses a private key, PEM (PKCS#8, SEC1, PKCS#1) or DER. `what` names it in the message. An encrypted key
+/// is opened with `passphrase`; without one, it is an error that says so. Errc::config on anything that is no
+/// key.
 ACMETOOL_EXPORT Result<Key> parse_private_key(std::string_view text, std::string_view what,
                                               const base::Secret& passphrase = {});
 

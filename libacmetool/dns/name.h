@@ -16,10 +16,10 @@ struct NameRules {
 /// Checks and normalises a name given by a person or a CSR.
 ///
 /// U-labels become A-labels (IDNA 2008, non-transitional), upper case becomes lower case, one trailing dot is
-/// dropped. LDH labels of 1 to 63 octets, 253 in all (RFC 1034 section 3.5, RFC 1035 section 2.3.4); no underscore,
-/// no IP literal, "xn--" labels must decode, other labels with "--" in places 3 and 4 are refused (RFC 5890
-/// section 2.3.1). Errc::bad_input; reasons: emptyName, nameTooLong, labelTooLong, underscoreInName,
-/// badLabel, badALabel, ipLiteral, wildcardNotAllowed.
+/// dropped. LDH labels of 1 to 63 octets, 253 in all (RFC 1034 section 3.5, RFC 1035 section 2.3.4); no
+/// underscore, no IP literal, "xn--" labels must decode, other labels with "--" in places 3 and 4 are refused
+/// (RFC 5890 section 2.3.1). Errc::bad_input; reasons: emptyName, nameTooLong, labelTooLong,
+/// underscoreInName, badLabel, badALabel, ipLiteral, wildcardNotAllowed.
 ACMETOOL_EXPORT Result<std::string> normalize_name(std::string_view name, NameRules rules = {});
 
 /// True if `name` is below `ancestor` by whole labels, case-insensitively; a name is not its own subdomain

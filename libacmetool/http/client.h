@@ -39,11 +39,11 @@ struct Response {
 };
 
 struct ClientOptions {
-    std::string ca_file;                          ///< PEM trust anchors; empty: the system's
+    std::string ca_file; ///< PEM trust anchors; empty: the system's
     std::chrono::milliseconds connect_timeout{10'000};
     std::chrono::milliseconds request_timeout{60'000};
-    std::size_t body_limit = 1U << 20U;           ///< longer replies are Errc::protocol
-    std::string user_agent;                       ///< default "acme-integrations/<version>"
+    std::size_t body_limit = 1U << 20U; ///< longer replies are Errc::protocol
+    std::string user_agent;             ///< default "acme-integrations/<version>"
 };
 
 /// One blocking HTTPS client that keeps its connection (libcurl). HTTPS only; redirects are not followed.

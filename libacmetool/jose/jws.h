@@ -1,6 +1,6 @@
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -22,14 +22,10 @@ ACMETOOL_EXPORT Result<std::string> sign(const crypto::Key& key, base::Json head
 
 /// A JWS as received, not verified yet.
 struct Jws {
-    base::Json header; ///< protected header, parsed
+    std::shared_ptr<const base::Json> header; ///< protected header, parsed; never null
     Bytes payload;
     Bytes signature;
     std::string signing_input; ///< base64url(header) "." base64url(payload), as received
-    Jws();                     // out of line: Json is incomplete here
-    ~Jws();
-    Jws(Jws&&) noexcept;
-    Jws& operator=(Jws&&) noexcept;
 };
 
 /// Parses the flattened form strictly: exactly protected, payload, signature; no unprotected header, no

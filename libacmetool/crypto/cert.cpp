@@ -1,0 +1,237 @@
+#include "crypto/cert.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/core.h>
+#include <openssl/asn1.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include "base/text.h"
+#include "crypto/openssl.h"
+
+namespace acmetool::crypto
+{
+namespace
+{
+
+constexpr std::size_t kMostCertificates = 100;
+
+base::TimePoint to_time(const ASN1_TIME* time)
+{
+    std::tm fields{};
+    if (time == nullptr || ASN1_TIME_to_tm(time, &fields) != 1) return {};
+    return base::TimePoint{std::chrono::seconds{timegm(&fields)}};
+}
+
+std::string to_text(const X509_NAME* name)
+{
+    const BioPtr bio{BIO_new(BIO_s_mem())};
+    if (!bio || X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0)
+        return {};
+    return contents(bio.get());
+}
+
+std::string address_text(const ASN1_OCTET_STRING* address)
+{
+    const auto* octets = ASN1_STRING_get0_data(address);
+    if (ASN1_STRING_length(address) == 4)
+        return fmt::format("{}.{}.{}.{}", octets[0], octets[1], octets[2], octets[3]);
+    if (ASN1_STRING_length(address) != 16) return {};
+    // RFC 5952, as RFC 8738 section 3 demands; the longest run of zero groups is shortened.
+    std::array<unsigned, 8> groups{};
+    for (std::size_t i = 0; i < 8; ++i)
+        groups[i] = static_cast<unsigned>(octets[2 * i] << 8 | octets[2 * i + 1]);
+    std::size_t best = 8;
+    std::size_t best_length = 1;
+    for (std::size_t i = 0; i < 8; ++i) {
+        std::size_t length = 0;
+        while (i + length < 8 && groups[i + length] == 0)
+            ++length;
+        if (length > best_length) {
+            best = i;
+            best_length = length;
+        }
+    }
+    std::string text;
+    for (std::size_t i = 0; i < 8; ++i) {
+        if (i == best) {
+            text += "::";
+            i += best_length - 1;
+            continue;
+        }
+        if (!text.empty() && text.back() != ':') text += ':';
+        text += fmt::format("{:x}", groups[i]);
+    }
+    return text;
+}
+
+} // namespace
+
+Certificate Certificate::adopt(X509* x509)
+{
+    Certificate certificate;
+    certificate.x509_.reset(x509, X509_free);
+    return certificate;
+}
+
+Bytes Certificate::der() const
+{
+    unsigned char* out = nullptr;
+    const int size = i2d_X509(get(), &out);
+    const OpensslMemory owned{out};
+    return size > 0 ? Bytes(out, out + size) : Bytes{};
+}
+
+std::string Certificate::to_pem() const
+{
+    const BioPtr bio{BIO_new(BIO_s_mem())};
+    if (!bio || PEM_write_bio_X509(bio.get(), get()) != 1) return {};
+    return contents(bio.get());
+}
+
+Key Certificate::public_key() const
+{
+    return Key::adopt(X509_get_pubkey(get()));
+}
+
+base::TimePoint Certificate::not_before() const
+{
+    return to_time(X509_get0_notBefore(get()));
+}
+
+base::TimePoint Certificate::not_after() const
+{
+    return to_time(X509_get0_notAfter(get()));
+}
+
+std::string Certificate::serial() const
+{
+    const BignumPtr number{ASN1_INTEGER_to_BN(X509_get0_serialNumber(get()), nullptr)};
+    if (!number) return {};
+    Bytes octets(static_cast<std::size_t>(std::max(BN_num_bytes(number.get()), 1)));
+    BN_bn2binpad(number.get(), octets.data(), static_cast<int>(octets.size()));
+    return to_hex(octets);
+}
+
+std::string Certificate::subject() const
+{
+    return to_text(X509_get_subject_name(get()));
+}
+
+std::string Certificate::issuer() const
+{
+    return to_text(X509_get_issuer_name(get()));
+}
+
+std::vector<Identifier> Certificate::identifiers() const
+{
+    const GeneralNamesPtr names{
+        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(get(), NID_subject_alt_name, nullptr, nullptr))};
+    std::vector<Identifier> found;
+    for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
+        if (name->type == GEN_DNS) {
+            const std::string_view text{reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
+                                        static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName))};
+            found.push_back({"dns", base::to_lower(text)});
+        } else if (name->type == GEN_IPADD) {
+            found.push_back({"ip", address_text(name->d.iPAddress)});
+        }
+    }
+    std::sort(found.begin(), found.end());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+    return found;
+}
+
+Bytes Certificate::sha256() const
+{
+    const Bytes encoded = der();
+    Bytes digest(32);
+    EVP_Digest(encoded.data(), encoded.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
+    return digest;
+}
+
+bool Certificate::is_issued_by(const Certificate& issuer) const
+{
+    const PkeyPtr key{X509_get_pubkey(issuer.get())};
+    const bool match =
+        key && X509_check_issued(issuer.get(), get()) == X509_V_OK && X509_verify(get(), key.get()) == 1;
+    static_cast<void>(openssl_failure(Errc::internal, {})); // "no" is an answer, not a failure
+    return match;
+}
+
+namespace
+{
+
+/// All CERTIFICATE blocks of `text`, in order. Blocks of other types are skipped.
+Result<std::vector<Certificate>> read_blocks(std::string_view text, std::string_view what, Errc code)
+{
+    const BioPtr bio = memory_bio(text);
+    if (!bio) return openssl_failure(Errc::internal, "preparing to read certificates");
+    std::vector<Certificate> found;
+    while (X509* x509 = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
+        found.push_back(Certificate::adopt(x509));
+        if (!X509_get0_pubkey(x509))
+            return openssl_failure(code,
+                                   fmt::format("{}: a certificate whose public key cannot be read", what));
+        if (found.size() > kMostCertificates)
+            return fail(code, fmt::format("{}: more than {} certificates", what, kMostCertificates));
+    }
+    const auto after = static_cast<std::size_t>(BIO_pending(bio.get()));
+    const auto rest = text.substr(text.size() - std::min(after, text.size()));
+    if (rest.find("-----BEGIN CERTIFICATE-----") != std::string_view::npos ||
+        (found.empty() && after == 0 && text.find("-----BEGIN CERTIFICATE-----") != std::string_view::npos))
+        return openssl_failure(code, fmt::format("{}: a certificate that cannot be read", what));
+    static_cast<void>(openssl_failure(code, {})); // the end of the input is reported as an error by OpenSSL
+    return found;
+}
+
+} // namespace
+
+Result<std::vector<Certificate>> parse_certificates(std::string_view text, std::string_view what)
+{
+    ACMETOOL_TRY(found, read_blocks(text, what, Errc::bad_input));
+    if (!found.empty()) return std::move(found);
+    const auto* data = reinterpret_cast<const unsigned char*>(text.data());
+    X509* x509 =
+        text.size() > 0x7fffffff ? nullptr : d2i_X509(nullptr, &data, static_cast<long>(text.size()));
+    if (x509 == nullptr || X509_get0_pubkey(x509) == nullptr) {
+        X509_free(x509);
+        return openssl_failure(Errc::bad_input, fmt::format("{}: no certificate in it", what),
+                               "expected PEM (-----BEGIN CERTIFICATE-----) or DER");
+    }
+    return std::vector<Certificate>{Certificate::adopt(x509)};
+}
+
+Result<std::vector<Certificate>> parse_pem_chain(std::string_view text)
+{
+    // RFC 8555 section 11.4: "In order to avoid attacks of this kind, ... clients SHOULD ... verify that the
+    // file contains only encapsulated certificates": any other block means that the server tries to slip
+    // something in.
+    constexpr std::string_view kBegin = "-----BEGIN";
+    constexpr std::string_view kCertificate = "-----BEGIN CERTIFICATE-----";
+    std::size_t blocks = 0;
+    for (auto at = text.find(kBegin); at != std::string_view::npos; at = text.find(kBegin, at + 1), ++blocks)
+        if (text.substr(at, kCertificate.size()) != kCertificate)
+            return fail(Errc::protocol, "certificate chain: a PEM block that is not a certificate",
+                        "the CA sent something else along with the certificate; nothing of it was kept",
+                        "chainForeignBlock");
+    ACMETOOL_TRY(chain, read_blocks(text, "certificate chain", Errc::protocol));
+    if (chain.empty() || chain.size() != blocks)
+        return fail(Errc::protocol, "certificate chain: not the PEM certificates it should be", {},
+                    "chainUnreadable");
+    return std::move(chain);
+}
+
+std::string to_pem(const std::vector<Certificate>& chain)
+{
+    std::string text;
+    for (const auto& certificate : chain)
+        text += certificate.to_pem();
+    return text;
+}
+
+} // namespace acmetool::crypto

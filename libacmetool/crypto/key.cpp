@@ -1,0 +1,149 @@
+#include "crypto/key.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+#include <openssl/core_names.h>
+#include <openssl/decoder.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
+#include "crypto/openssl.h"
+
+namespace acmetool::crypto
+{
+namespace
+{
+
+/// Hands the passphrase to OpenSSL; refuses where there is none, so that nothing ever prompts.
+int give_passphrase(char* buffer, int size, int, void* context)
+{
+    const auto& passphrase = *static_cast<const base::Secret*>(context);
+    const auto text = passphrase.reveal();
+    if (text.empty() || text.size() > static_cast<std::size_t>(size)) return -1;
+    std::copy(text.begin(), text.end(), buffer);
+    return static_cast<int>(text.size());
+}
+
+std::string curve_of(EVP_PKEY* pkey)
+{
+    char name[64] = {};
+    std::size_t size = 0;
+    if (EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, name, sizeof name, &size) != 1)
+        return {};
+    return {name, size};
+}
+
+} // namespace
+
+Key Key::adopt(EVP_PKEY* pkey)
+{
+    Key key;
+    key.pkey_.reset(pkey, EVP_PKEY_free);
+    return key;
+}
+
+std::string Key::type() const
+{
+    if (EVP_PKEY_is_a(get(), "EC") == 1) {
+        const auto curve = curve_of(get());
+        if (curve == "prime256v1") return "ec:P-256";
+        if (curve == "secp384r1") return "ec:P-384";
+        if (curve == "secp521r1") return "ec:P-521";
+        return "other";
+    }
+    if (EVP_PKEY_is_a(get(), "RSA") == 1) return fmt::format("rsa:{}", EVP_PKEY_get_bits(get()));
+    if (EVP_PKEY_is_a(get(), "ED25519") == 1) return "ed25519";
+    return "other";
+}
+
+bool Key::has_private() const
+{
+    const bool found = EVP_PKEY_is_a(get(), "ED25519") == 1
+                           ? [&] {
+                                 std::size_t size = 0;
+                                 return EVP_PKEY_get_raw_private_key(get(), nullptr, &size) == 1;
+                             }()
+                           : [&] {
+                                 BIGNUM* number = nullptr;
+                                 const char* name = EVP_PKEY_is_a(get(), "RSA") == 1 ? OSSL_PKEY_PARAM_RSA_D
+                                                                                     : OSSL_PKEY_PARAM_PRIV_KEY;
+                                 const bool there = EVP_PKEY_get_bn_param(get(), name, &number) == 1;
+                                 BN_clear_free(number);
+                                 return there;
+                             }();
+    static_cast<void>(openssl_failure(Errc::internal, {})); // absence is an answer, not a failure
+    return found;
+}
+
+Bytes Key::spki() const
+{
+    unsigned char* out = nullptr;
+    const int size = i2d_PUBKEY(get(), &out);
+    const OpensslMemory owned{out};
+    return size > 0 ? Bytes(out, out + size) : Bytes{};
+}
+
+Bytes Key::spki_sha256() const
+{
+    const Bytes der = spki();
+    Bytes digest(32);
+    EVP_Digest(der.data(), der.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
+    return digest;
+}
+
+bool Key::same_public_key(const Key& other) const
+{
+    return EVP_PKEY_eq(get(), other.get()) == 1;
+}
+
+Result<base::Secret> Key::to_pem() const
+{
+    const BioPtr bio{BIO_new(BIO_s_secmem())};
+    if (!bio || PEM_write_bio_PKCS8PrivateKey(bio.get(), get(), nullptr, nullptr, 0, nullptr, nullptr) != 1)
+        return openssl_failure(Errc::internal, "writing a private key");
+    return base::Secret{contents(bio.get())};
+}
+
+Result<Key> generate_key(std::string_view type)
+{
+    EVP_PKEY* pkey = nullptr;
+    if (type == "ec:P-256" || type == "ec:P-384" || type == "ec:P-521")
+        pkey = EVP_EC_gen(std::string{type.substr(3)}.c_str());
+    else if (type == "rsa:2048" || type == "rsa:3072" || type == "rsa:4096")
+        pkey = EVP_RSA_gen(type == "rsa:2048" ? 2048U : type == "rsa:3072" ? 3072U : 4096U);
+    else if (type == "ed25519")
+        pkey = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
+    else
+        return fail(Errc::usage, fmt::format("\"{}\" is not a key type", type),
+                    "key types: ec:P-256, ec:P-384, ec:P-521, rsa:2048, rsa:3072, rsa:4096, ed25519",
+                    "badKeyType");
+    if (pkey == nullptr) return openssl_failure(Errc::internal, fmt::format("generating a {} key", type));
+    return Key::adopt(pkey);
+}
+
+Result<Key> parse_private_key(std::string_view text, std::string_view what, const base::Secret& passphrase)
+{
+    EVP_PKEY* pkey = nullptr;
+    const Owned<OSSL_DECODER_CTX, OSSL_DECODER_CTX_free> decoder{
+        OSSL_DECODER_CTX_new_for_pkey(&pkey, nullptr, nullptr, nullptr, EVP_PKEY_KEYPAIR, nullptr, nullptr)};
+    if (!decoder) return openssl_failure(Errc::internal, "preparing to read a private key");
+    OSSL_DECODER_CTX_set_pem_password_cb(decoder.get(), give_passphrase,
+                                         const_cast<base::Secret*>(&passphrase));
+    const auto* data = reinterpret_cast<const unsigned char*>(text.data());
+    std::size_t size = text.size();
+    const bool read = OSSL_DECODER_from_data(decoder.get(), &data, &size) == 1 && pkey != nullptr;
+    if (read) return Key::adopt(pkey);
+    EVP_PKEY_free(pkey);
+    if (text.find("ENCRYPTED") != std::string_view::npos)
+        return openssl_failure(Errc::config,
+                               passphrase.empty()
+                                   ? fmt::format("{}: the private key is encrypted", what)
+                                   : fmt::format("{}: the passphrase does not open the key", what),
+                               "give the right passphrase in a file");
+    return openssl_failure(Errc::config, fmt::format("{}: not a private key", what),
+                           "expected PKCS#8, SEC1 or PKCS#1 in PEM or DER");
+}
+
+} // namespace acmetool::crypto

@@ -1,0 +1,225 @@
+#include "http/client.h"
+
+#include <curl/curl.h>
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+namespace acmetool::http
+{
+namespace
+{
+
+struct CurlDeleter {
+    void operator()(CURL* easy) const noexcept { curl_easy_cleanup(easy); }
+    void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
+};
+
+/// What the callbacks of one transfer share.
+struct Transfer {
+    Response response;
+    std::size_t body_limit = 0;
+    bool too_large = false;
+    base::Context* context = nullptr;
+};
+
+std::size_t take_header(char* data, std::size_t, std::size_t size, void* user)
+{
+    auto& transfer = *static_cast<Transfer*>(user);
+    const std::string_view line{data, size};
+    if (line.starts_with("HTTP/")) transfer.response.headers.clear(); // a new header block, after 1xx
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos) return size;
+    if (transfer.response.headers.size() >= 200) return 0;
+    transfer.response.headers.emplace_back(base::to_lower(line.substr(0, colon)),
+                                           base::trim(line.substr(colon + 1)));
+    return size;
+}
+
+std::size_t take_body(char* data, std::size_t, std::size_t size, void* user)
+{
+    auto& transfer = *static_cast<Transfer*>(user);
+    if (transfer.response.body.size() + size > transfer.body_limit) {
+        transfer.too_large = true;
+        return 0;
+    }
+    transfer.response.body.append(data, size);
+    return size;
+}
+
+int watch(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t)
+{
+    return static_cast<Transfer*>(user)->context->interrupted() ? 1 : 0;
+}
+
+} // namespace
+
+std::string_view name_of(Method method)
+{
+    switch (method) {
+    case Method::get:
+        return "GET";
+    case Method::head:
+        return "HEAD";
+    case Method::post:
+        return "POST";
+    }
+    return "GET";
+}
+
+std::optional<std::string_view> find(const Headers& headers, std::string_view name)
+{
+    for (const auto& [key, value] : headers)
+        if (base::equals_ignoring_case(key, name)) return value;
+    return std::nullopt;
+}
+
+struct Client::Impl {
+    ClientOptions options;
+    base::Context& context;
+    std::unique_ptr<CURL, CurlDeleter> easy;
+
+    Error failure(CURLcode code, const Transfer& transfer, const char* words, const std::string& url) const;
+};
+
+Error Client::Impl::failure(CURLcode code, const Transfer& transfer, const char* words,
+                            const std::string& url) const
+{
+    const std::string said = words[0] != '\0' ? words : curl_easy_strerror(code);
+    Error error;
+    error.code = Errc::unavailable;
+    error.message = fmt::format("{}: {}", url, base::printable(said));
+    switch (code) {
+    case CURLE_ABORTED_BY_CALLBACK:
+        return base::interrupted_error(url);
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+        error.reason = "tls";
+        error.hint =
+            options.ca_file.empty()
+                ? "the server's certificate has to verify: name a private CA's root with --ca-file"
+                : fmt::format("does {} hold the root of this server's certificate, and is the name in the "
+                              "URL in the certificate?",
+                              options.ca_file);
+        break;
+    case CURLE_SSL_CACERT_BADFILE:
+        error.code = Errc::config;
+        error.reason = "caFile";
+        error.message = fmt::format("CA file {}: cannot be read as PEM certificates", options.ca_file);
+        error.hint = "--ca-file takes a PEM file with the trust anchors";
+        break;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        error.reason = "resolve";
+        error.hint = "check the host name in the URL and this host's resolver";
+        break;
+    case CURLE_COULDNT_CONNECT:
+        error.reason = "connect";
+        error.hint = "is the server running, and does the URL name the right port?";
+        break;
+    case CURLE_OPERATION_TIMEDOUT:
+        error.reason = "timeout";
+        error.hint = "the server did not answer in time; run the same command again";
+        break;
+    case CURLE_WRITE_ERROR:
+        error.code = Errc::protocol;
+        error.reason = transfer.too_large ? "bodyTooLarge" : "notHttp";
+        if (transfer.too_large)
+            error.message = fmt::format("{}: the reply is longer than {} octets", url, options.body_limit);
+        break;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+        error.code = Errc::protocol;
+        error.reason = "notHttp";
+        error.hint = "only https:// URLs are used";
+        break;
+    default:
+        error.reason = "reset";
+        error.hint = "the connection broke; run the same command again, it continues where it stopped";
+        break;
+    }
+    return error;
+}
+
+Client::Client(ClientOptions options, base::Context& context)
+    : impl_(std::make_unique<Impl>(Impl{std::move(options), context, nullptr}))
+{
+    if (impl_->options.user_agent.empty()) impl_->options.user_agent = "acme-integrations/" ACMETOOL_VERSION;
+}
+
+Client::~Client() = default;
+
+Result<Response> Client::send(const Request& request)
+{
+    auto& options = impl_->options;
+    if (!request.url.starts_with("https://"))
+        return fail(Errc::protocol, fmt::format("{}: not an https URL", base::printable(request.url)),
+                    "ACME is spoken over HTTPS only (RFC 8555 section 6.1)", "notHttps");
+    if (!impl_->easy) {
+        if (!options.ca_file.empty() && access(options.ca_file.c_str(), R_OK) != 0)
+            return fail(Errc::config, fmt::format("CA file {}: cannot be opened", options.ca_file),
+                        "--ca-file takes a PEM file with the trust anchors", "caFile");
+        impl_->easy.reset(curl_easy_init());
+        if (!impl_->easy) return fail(Errc::internal, "libcurl cannot be initialised");
+    }
+    CURL* easy = impl_->easy.get();
+    curl_easy_reset(easy); // keeps the connection
+
+    Transfer transfer;
+    transfer.body_limit = options.body_limit;
+    transfer.context = &impl_->context;
+    char words[CURL_ERROR_SIZE] = {};
+    std::unique_ptr<curl_slist, CurlDeleter> headers{curl_slist_append(nullptr, "Accept-Language: en")};
+    const auto add_header = [&](const std::string& line) {
+        headers.reset(curl_slist_append(headers.release(), line.c_str()));
+    };
+    for (const auto& [name, value] : request.headers)
+        add_header(fmt::format("{}: {}", name, value));
+
+    curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
+    if (!options.ca_file.empty()) {
+        // The explicit anchors replace the system's, the hashed directory included.
+        curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+        curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+    }
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(options.request_timeout.count()));
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, watch);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, &transfer);
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    if (request.method == Method::head) curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    if (request.method == Method::post) {
+        add_header("Expect:"); // no 100-continue round trip
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.c_str());
+    }
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
+
+    const CURLcode code = curl_easy_perform(easy);
+    if (code != CURLE_OK) return fail(impl_->failure(code, transfer, words, request.url));
+    long status = 0;
+    curl_off_t microseconds = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME_T, &microseconds);
+    transfer.response.status = static_cast<int>(status);
+    transfer.response.took = std::chrono::milliseconds{microseconds / 1000};
+    return std::move(transfer.response);
+}
+
+} // namespace acmetool::http

@@ -1,0 +1,95 @@
+#include "acme/account.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "acme/directory.h"
+#include "base/json.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::acme
+{
+
+std::string beside(const std::string& account_path, const std::string& file)
+{
+    if (file.empty()) return {};
+    return (std::filesystem::path{account_path}.parent_path() / file).string();
+}
+
+Result<AccountFile> load_account(const std::string& path)
+{
+    std::error_code none;
+    if (!std::filesystem::exists(path, none))
+        return fail(Errc::config, fmt::format("account file {}: does not exist", path),
+                    "acme-account register makes one; name another with --account", "noAccount");
+    ACMETOOL_TRY(text, store::read_file(path));
+    const auto what = fmt::format("account file {}", path);
+    const auto broken = [](Error error) {
+        error.code = Errc::config;
+        error.reason = "badAccountFile";
+        return fail(std::move(error));
+    };
+    const auto object = base::parse_json_object(text, what);
+    if (!object) return broken(object.error());
+    AccountFile account;
+    for (const auto& [name, member] :
+         {std::pair{"directory", &account.directory}, std::pair{"url", &account.url},
+          std::pair{"keyFile", &account.key_file}}) {
+        auto value = base::required_string(*object, name, what);
+        if (!value) return broken(value.error());
+        *member = std::move(*value);
+    }
+    account.ca_file = base::string_member(*object, "caFile").value_or("");
+    if (const auto list = object->find("contact"); list != object->end() && list->is_array())
+        for (const auto& entry : *list)
+            if (entry.is_string()) account.contact.push_back(entry.get<std::string>());
+    if (origin_of(account.directory).empty())
+        return broken(Error{.code = Errc::config,
+                            .message = fmt::format("{}: \"directory\" is no https URL", what),
+                            .hint = {},
+                            .reason = {},
+                            .problem_type = {},
+                            .problem = {},
+                            .retry_after = {}});
+    return account;
+}
+
+std::string to_json(const AccountFile& account)
+{
+    base::Json object{{"type", "account"},
+                      {"version", 1},
+                      {"directory", account.directory},
+                      {"url", account.url},
+                      {"keyFile", account.key_file},
+                      {"contact", account.contact}};
+    if (!account.ca_file.empty()) object["caFile"] = account.ca_file;
+    return base::to_text(object, 2) + "\n";
+}
+
+Result<void> save_account(const std::string& path, const AccountFile& account)
+{
+    return store::write_atomically(path, to_json(account), 0600);
+}
+
+Result<crypto::Key> load_account_key(const std::string& path)
+{
+    struct stat info {
+    };
+    if (stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0)
+        return fail(Errc::config, fmt::format("account key {}: others can read or write it", path),
+                    fmt::format("chmod 600 {}", path), "keyPermissions");
+    auto text = store::read_file(path);
+    if (!text) {
+        text.error().code = Errc::config;
+        text.error().hint = "the account file's \"keyFile\" names it";
+        return fail(std::move(text).error());
+    }
+    const base::Secret secret{std::move(*text)};
+    return crypto::parse_private_key(secret.reveal(), fmt::format("account key {}", path));
+}
+
+} // namespace acmetool::acme

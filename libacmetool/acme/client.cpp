@@ -1,0 +1,192 @@
+#include "acme/client.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "base/text.h"
+
+namespace acmetool::acme
+{
+namespace
+{
+
+using base::Milliseconds;
+
+constexpr Milliseconds kFirstPoll{25};
+constexpr Milliseconds kLongestPoll{5000};
+
+/// What the ladder writes on the arrow of a reply: "201 status=ready".
+std::string reply_label(const http::Response& response)
+{
+    const auto status = base::parse_json(response.body, "reply");
+    const auto word = status ? base::string_member(*status, "status") : std::nullopt;
+    return word ? fmt::format("{} status={}", response.status, base::printable(*word, 30))
+                : std::to_string(response.status);
+}
+
+} // namespace
+
+Client::Client(base::Context& context, http::ClientOptions options, Milliseconds timeout)
+    : context_(context), http_(std::move(options), context), began_(context.steady_now()),
+      deadline_(began_ + timeout)
+{
+}
+
+Client::~Client()
+{
+    state_.keep_nonces(session_.directory.url, session_.nonces);
+}
+
+Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options, base::Context& context)
+{
+    ACMETOOL_TRY(account, load_account(options.account_file));
+    ACMETOOL_TRY(key, load_account_key(beside(options.account_file, account.key_file)));
+    ACMETOOL_TRY(state, StateDirectory::open(options.state_directory, options.account_file));
+    http::ClientOptions http_options;
+    http_options.ca_file =
+        options.ca_file.empty() ? beside(options.account_file, account.ca_file) : options.ca_file;
+    std::unique_ptr<Client> client{new Client(context, std::move(http_options), options.timeout)};
+    client->session_.key = key;
+    client->session_.account_url = account.url;
+    client->state_ = std::move(state);
+    ACMETOOL_CHECK(client->load_directory(account.directory));
+    if (!client->directory().owns(account.url))
+        return fail(Errc::config,
+                    fmt::format("account file {}: {} is not a URL of {}", options.account_file, account.url,
+                                account.directory),
+                    "the file was edited, or the CA moved: register again", "foreignUrl");
+    client->session_.nonces = client->state_.take_nonces(account.directory);
+    return client;
+}
+
+Result<std::unique_ptr<Client>> Client::connect(std::string directory_url, std::string ca_file,
+                                                crypto::Key key, Milliseconds timeout, base::Context& context)
+{
+    http::ClientOptions http_options;
+    http_options.ca_file = std::move(ca_file);
+    std::unique_ptr<Client> client{new Client(context, std::move(http_options), timeout)};
+    client->session_.key = std::move(key);
+    ACMETOOL_CHECK(client->load_directory(directory_url));
+    return client;
+}
+
+Result<void> Client::load_directory(const std::string& url)
+{
+    const auto now = context_.now();
+    if (const auto cached = state_.cached_directory(url, now)) {
+        if (auto directory = parse_directory(*cached, url)) {
+            session_.directory = std::move(*directory);
+            return {};
+        }
+    }
+    http::Request request;
+    request.url = url;
+    auto response = send(request, Post{"directory", {}, url, {}}, false);
+    if (!response) return fail(with_context(std::move(response).error(), "directory"));
+    if (response->status != 200)
+        return fail(with_context(error_of(*response, now), fmt::format("directory {}", url)));
+    ACMETOOL_TRY(directory, parse_directory(response->body, url));
+    session_.directory = std::move(directory);
+    state_.cache_directory(url, response->body, now);
+    return {};
+}
+
+Result<http::Response> Client::send(const http::Request& request, const Post& post, bool nonce)
+{
+    base::Message message;
+    message.from = "client";
+    message.to = "acme";
+    message.method = http::name_of(request.method);
+    message.url = request.url;
+    message.label = fmt::format("{} /{}", message.method, nonce ? "newNonce" : post.step);
+    message.detail = nonce ? "" : post.subject;
+    context_.message(message);
+    context_.log(base::Level::wire, fmt::format("{} {}", message.method, request.url));
+    auto response = http_.send(request);
+    std::swap(message.from, message.to);
+    message.method.clear();
+    message.detail.clear();
+    if (response) {
+        message.label = nonce ? std::to_string(response->status) : reply_label(*response);
+        message.status = response->status;
+        message.took = response->took;
+    } else {
+        message.label = "no answer";
+    }
+    context_.message(message);
+    if (response)
+        context_.log(base::Level::wire, fmt::format("HTTP {} after {} ms, {} octets", response->status,
+                                                    response->took.count(), response->body.size()));
+    return response;
+}
+
+Result<Reply> Client::post(Post post)
+{
+    Exchange exchange{session_, std::move(post)};
+    while (!exchange.result()) {
+        ACMETOOL_TRY(action, exchange.next());
+        if (const auto* pause_action = std::get_if<Exchange::Pause>(&action)) {
+            ACMETOOL_CHECK(context_.sleep(pause_action->duration, {exchange.post().step, began_, deadline_}));
+            continue;
+        }
+        const auto& send_action = std::get<Exchange::Send>(action);
+        exchange.take(send(send_action.request, exchange.post(), send_action.is_nonce_request),
+                      context_.now());
+    }
+    // A URL that the CA no longer serves may come from a directory document of yesterday.
+    const auto& result = *exchange.result();
+    if (!result && result.error().code != Errc::interrupted && result.error().problem_type.empty())
+        state_.forget_directory();
+    return result;
+}
+
+Result<bool> Client::pause(Milliseconds duration, const std::string& what)
+{
+    if (context_.steady_now() + duration > deadline_) return false;
+    ACMETOOL_CHECK(context_.sleep(duration, {what, began_, deadline_}));
+    return true;
+}
+
+Result<Authorization> Client::fetch_authorization(const std::string& url, bool created)
+{
+    Post request{"authz", {}, url, {}};
+    request.just_created = created;
+    ACMETOOL_TRY(reply, post(std::move(request)));
+    return parse_authorization(reply.body, url);
+}
+
+Result<Authorization> Client::wait_until_valid(const std::string& url, const std::string& challenge_type)
+{
+    auto wait = kFirstPoll;
+    for (;;) {
+        ACMETOOL_TRY(reply, post(Post{"authz", {}, url, {}}));
+        ACMETOOL_TRY(authorization, parse_authorization(reply.body, url));
+        if (authorization.status == "valid") return std::move(authorization);
+        // A challenge may be "processing" with an error and still succeed (RFC 8555 section 8.2): only the
+        // authorization's own status ends the wait.
+        if (authorization.status != "pending" && authorization.status != "processing") {
+            Error error;
+            error.code = Errc::refused;
+            error.message = fmt::format("{}: validation failed: {}", authorization.identifier,
+                                        authorization.why_not_valid());
+            error.reason = "validationFailed";
+            error.hint =
+                fmt::format("the CA could not see the {} challenge fulfilled; what it says above is what it "
+                            "saw",
+                            challenge_type);
+            const auto* challenge = authorization.find_challenge(challenge_type);
+            if (challenge != nullptr && challenge->error) error.problem_type = challenge->error->type;
+            return fail(std::move(error));
+        }
+        const Milliseconds duration =
+            reply.retry_after ? std::max<Milliseconds>(*reply.retry_after, kFirstPoll) : wait;
+        ACMETOOL_TRY(waited, pause(duration, fmt::format("the CA to validate {}", authorization.identifier)));
+        if (!waited) return std::move(authorization);
+        wait = std::min(wait * 2, kLongestPoll);
+    }
+}
+
+} // namespace acmetool::acme

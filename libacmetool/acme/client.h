@@ -1,0 +1,77 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "acme/account.h"
+#include "acme/authorization.h"
+#include "acme/order.h"
+#include "acme/session.h"
+#include "acme/solver.h"
+#include "acme/state.h"
+#include "base/context.h"
+#include "base/result.h"
+#include "http/client.h"
+
+namespace acmetool::acme
+{
+
+struct ClientOptions {
+    std::string account_file = "acct.json";
+    std::string
+        state_directory; ///< empty: acct.json.d beside the account file, else the user's cache, else none
+    std::string ca_file; ///< instead of the account file's
+    base::Milliseconds timeout{300'000}; ///< for a whole verb, waits included
+};
+
+/// One account on one connection, blocking: the driver of Exchange and OrderFlow for command-line programs.
+///
+/// Used by one thread. Nonces left over are kept in the state directory when it goes.
+class ACMETOOL_EXPORT Client
+{
+public:
+    /// Opens the account file, its key and state, and the directory document (from the state, else fetched).
+    /// Errors: config (account or key file), unavailable, protocol.
+    static Result<std::unique_ptr<Client>> open(const ClientOptions& options, base::Context& context);
+    /// For a CA where there is no account yet: no state, the directory fetched now.
+    static Result<std::unique_ptr<Client>> connect(std::string directory_url, std::string ca_file,
+                                                   crypto::Key key, base::Milliseconds timeout,
+                                                   base::Context& context);
+    ~Client();
+
+    const Directory& directory() const { return session_.directory; }
+    const crypto::Key& key() const { return session_.key; }
+    const std::string& account_url() const { return session_.account_url; }
+    void set_account_url(std::string url) { session_.account_url = std::move(url); }
+    StateDirectory& state() { return state_; }
+    base::Context& context() { return context_; }
+    std::chrono::steady_clock::time_point deadline() const { return deadline_; }
+
+    /// One request, from nonce to reply.
+    Result<Reply> post(Post post);
+
+    /// Sleeps before the next look, within the deadline; false where the deadline comes first.
+    Result<bool> pause(base::Milliseconds duration, const std::string& what);
+
+    /// Reads an authorization; `created`: a short while ago, replicas may lag.
+    Result<Authorization> fetch_authorization(const std::string& url, bool created = false);
+    /// Polls until the authorization is valid. "Not yet" at the deadline is an authorization still pending or
+    /// processing. Errors: refused where it became invalid, with the challenge's error.
+    Result<Authorization> wait_until_valid(const std::string& url, const std::string& challenge_type);
+
+private:
+    Client(base::Context& context, http::ClientOptions options, base::Milliseconds timeout);
+    Result<void> load_directory(const std::string& url);
+    Result<http::Response> send(const http::Request& request, const Post& post, bool nonce);
+
+    base::Context& context_;
+    http::Client http_;
+    Session session_;
+    StateDirectory state_;
+    std::chrono::steady_clock::time_point began_;
+    std::chrono::steady_clock::time_point deadline_;
+};
+
+} // namespace acmetool::acme

@@ -1,0 +1,81 @@
+#include "acme/directory.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "base/text.h"
+
+namespace acmetool::acme
+{
+
+std::string origin_of(std::string_view url)
+{
+    constexpr std::string_view kScheme = "https://";
+    if (!base::equals_ignoring_case(url.substr(0, kScheme.size()), kScheme)) return {};
+    if (std::any_of(url.begin(), url.end(), [](char c) { return c <= 0x20 || c == 0x7f || c == '\\'; }))
+        return {};
+    const auto authority =
+        url.substr(kScheme.size(), url.find_first_of("/?#", kScheme.size()) - kScheme.size());
+    if (authority.empty() || authority.find('@') != std::string_view::npos) return {};
+    auto origin = std::string{kScheme} + base::to_lower(authority);
+    if (origin.ends_with(":443")) origin.resize(origin.size() - 4);
+    return origin;
+}
+
+bool Directory::owns(std::string_view resource) const
+{
+    const auto origin = origin_of(resource);
+    const auto same = [&](const std::string& listed) {
+        return !listed.empty() && origin_of(listed) == origin;
+    };
+    return !origin.empty() && (same(url) || same(new_order) || same(new_account) || same(new_authz) ||
+                               same(new_nonce) || same(revoke_cert));
+}
+
+Result<Directory> parse_directory(std::string_view json, std::string_view url)
+{
+    const auto what = fmt::format("directory {}", url);
+    auto object = base::parse_json_object(json, what);
+    if (!object) {
+        object.error().code = Errc::protocol;
+        object.error().hint =
+            "the URL has to be that of an ACME directory, often ending in /directory or /dir";
+        object.error().reason = "notADirectory";
+        return fail(std::move(object).error());
+    }
+    Directory directory;
+    directory.url = url;
+    const auto read = [&](const char* name, std::string& member) {
+        member = base::string_member(*object, name).value_or("");
+        return member.empty() || !origin_of(member).empty();
+    };
+    for (const auto& [name, member] :
+         {std::pair{"newNonce", &directory.new_nonce}, std::pair{"newAccount", &directory.new_account},
+          std::pair{"newOrder", &directory.new_order}, std::pair{"newAuthz", &directory.new_authz},
+          std::pair{"revokeCert", &directory.revoke_cert}, std::pair{"keyChange", &directory.key_change}}) {
+        if (!read(name, *member))
+            return fail(
+                Errc::protocol,
+                fmt::format("{}: \"{}\" is not an https URL: {}", what, name, base::printable(*member)),
+                "ACME is spoken over HTTPS only (RFC 8555 section 6.1)", "notHttps");
+    }
+    if (directory.new_nonce.empty() || directory.new_account.empty() || directory.new_order.empty())
+        return fail(Errc::protocol, fmt::format("{}: lacks newNonce, newAccount or newOrder", what),
+                    "the URL has to be that of an ACME directory, often ending in /directory or /dir",
+                    "notADirectory");
+    if (const auto meta = object->find("meta"); meta != object->end() && meta->is_object()) {
+        directory.terms_of_service = base::string_member(*meta, "termsOfService").value_or("");
+        directory.external_account_required = base::bool_member(*meta, "externalAccountRequired", false);
+        directory.subdomain_auth_allowed = base::bool_member(*meta, "subdomainAuthAllowed", false);
+        if (const auto profiles = meta->find("profiles"); profiles != meta->end() && profiles->is_object())
+            for (const auto& [name, description] : profiles->items())
+                directory.profiles.emplace(name,
+                                           description.is_string() ? description.get<std::string>() : "");
+    }
+    return directory;
+}
+
+} // namespace acmetool::acme

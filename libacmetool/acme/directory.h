@@ -1,0 +1,39 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+/// The directory resource (RFC 8555 section 7.1.1) and which URLs belong to it.
+namespace acmetool::acme
+{
+
+struct Directory {
+    std::string url; ///< of the directory itself
+    std::string new_nonce;
+    std::string new_account;
+    std::string new_order;
+    std::string new_authz; ///< empty where the server has no pre-authorization
+    std::string revoke_cert;
+    std::string key_change;
+
+    std::string terms_of_service;                ///< meta.termsOfService; empty: none
+    bool external_account_required = false;      ///< meta.externalAccountRequired
+    bool subdomain_auth_allowed = false;         ///< meta.subdomainAuthAllowed (RFC 9444 section 4.4)
+    std::map<std::string, std::string> profiles; ///< meta.profiles: name, description
+
+    /// True if `resource` has the origin of the directory or of a URL that it lists. Nothing else is ever
+    /// asked.
+    bool owns(std::string_view resource) const;
+};
+
+/// Parses the directory document. newNonce, newAccount and newOrder have to be there as https URLs; unknown
+/// keys are skipped. Errc::protocol.
+ACMETOOL_EXPORT Result<Directory> parse_directory(std::string_view json, std::string_view url);
+
+/// "https://host:port" in lower case, the default port left out; empty for anything but a plain https URL.
+ACMETOOL_EXPORT std::string origin_of(std::string_view url);
+
+} // namespace acmetool::acme

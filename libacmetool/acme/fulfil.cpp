@@ -1,0 +1,208 @@
+#include "acme/fulfil.h"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+#include <openssl/evp.h>
+
+#include "base/text.h"
+#include "dns/name.h"
+#include "jose/base64url.h"
+#include "jose/jwk.h"
+
+namespace acmetool::acme
+{
+namespace
+{
+
+using base::Json;
+
+constexpr std::size_t kShortestToken = 22; // 128 bits (RFC 8555 section 8.3)
+
+struct Attempt {
+    std::size_t index; ///< of the authorization
+    Challenge challenge;
+    ChallengeTask task;
+    bool published = false;
+    bool succeeded = false;
+};
+
+Result<void> publish_and_wait(Client& client, std::vector<Authorization>& authorizations,
+                              std::vector<Attempt>& attempts, Solver& solver)
+{
+    for (auto& attempt : attempts) {
+        // Marked first: a publish() that fails half-way may have left something.
+        attempt.published = true;
+        if (auto done = solver.publish(attempt.task, client.context()); !done)
+            return fail(
+                with_context(std::move(done).error(), fmt::format("publish: {}", attempt.task.identifier)));
+    }
+    for (const auto& attempt : attempts)
+        ACMETOOL_CHECK(respond(client, authorizations[attempt.index], attempt.challenge));
+    std::optional<Error> failure;
+    for (auto& attempt : attempts) {
+        auto& authorization = authorizations[attempt.index];
+        auto seen = client.wait_until_valid(authorization.url, attempt.challenge.type);
+        if (!seen && seen.error().reason != "validationFailed") return fail(std::move(seen).error());
+        if (!seen) {
+            if (failure) seen.error().message = failure->message + "; " + seen.error().message;
+            failure = std::move(seen).error();
+            continue;
+        }
+        authorization = std::move(*seen);
+        attempt.succeeded = authorization.status == "valid";
+    }
+    if (failure) return fail(std::move(*failure));
+    return {};
+}
+
+} // namespace
+
+Result<ChallengeTask> task_for(const Authorization& authorization, const Challenge& challenge,
+                               const crypto::Key& account_key)
+{
+    if (challenge.token.size() < kShortestToken || challenge.token.size() > 1000 ||
+        !jose::is_base64url(challenge.token))
+        return fail(
+            Errc::protocol,
+            fmt::format("{}: the token of the {} challenge is not base64url of at least {} characters",
+                        authorization.identifier, challenge.type, kShortestToken),
+            "the CA broke RFC 8555 section 8: report it to its operator", "badToken");
+    ACMETOOL_TRY(thumbprint, jose::thumbprint(account_key));
+    ChallengeTask task;
+    task.type = challenge.type;
+    task.identifier = authorization.identifier;
+    task.token = challenge.token;
+    task.key_authorization = challenge.token + "." + thumbprint;
+    if (task.type == "dns-01") {
+        Bytes digest(32);
+        EVP_Digest(task.key_authorization.data(), task.key_authorization.size(), digest.data(), nullptr,
+                   EVP_sha256(), nullptr);
+        task.record_name = dns::validation_name(task.identifier);
+        task.record_value = jose::to_base64url(digest);
+    }
+    return task;
+}
+
+Result<Challenge> choose_challenge(const Authorization& authorization, const Solver* solver)
+{
+    std::vector<std::string> offered;
+    for (const auto& challenge : authorization.challenges) {
+        const bool usable = solver != nullptr ? solver->supports(challenge.type) : challenge.type == "dns-01";
+        if (usable) return challenge;
+        offered.push_back(base::printable(challenge.type, 50));
+    }
+    return fail(Errc::authorization_needed,
+                fmt::format("{}: no usable challenge; the CA offers {}", authorization.identifier,
+                            offered.empty() ? "none" : base::join(offered, ", ")),
+                "give a solver for one of the offered types: --dns-update, --hook, --webroot, --manual",
+                "noUsableChallenge");
+}
+
+Result<void> respond(Client& client, const Authorization& authorization, const Challenge& challenge)
+{
+    Post post{"challenge", authorization.identifier, challenge.url, "{}"};
+    post.just_created = true;
+    auto reply = client.post(std::move(post));
+    // A challenge that the server looked at already is not pending any more, and a second answer to it
+    // "malformed": what counts is read from the authorization afterwards.
+    if (!reply && reply.error().reason != "malformed") return fail(std::move(reply).error());
+    return {};
+}
+
+Result<std::vector<Authorization>> fulfil(Client& client, std::vector<Authorization> authorizations,
+                                          Solver& solver, const Journal& journal)
+{
+    std::vector<Attempt> attempts;
+    std::vector<ChallengeTask> tasks;
+    for (std::size_t i = 0; i < authorizations.size(); ++i) {
+        const auto& authorization = authorizations[i];
+        if (authorization.status == "valid") continue;
+        if (authorization.status != "pending")
+            return fail(Errc::refused,
+                        fmt::format("{}: {}", authorization.identifier, authorization.why_not_valid()),
+                        "run the command again for a new authorization", "authorizationNotPending");
+        ACMETOOL_TRY(challenge, choose_challenge(authorization, &solver));
+        ACMETOOL_TRY(task, task_for(authorization, challenge, client.key()));
+        tasks.push_back(task);
+        attempts.push_back({i, std::move(challenge), std::move(task)});
+    }
+    if (attempts.empty()) return authorizations;
+    ACMETOOL_CHECK(journal(tasks));
+    auto result = publish_and_wait(client, authorizations, attempts, solver);
+    bool clean = true;
+    for (const auto& attempt : attempts) {
+        if (!attempt.published) continue;
+        if (const auto done = solver.cleanup(attempt.task, attempt.succeeded, client.context()); !done) {
+            clean = false;
+            client.context().log(base::Level::warning, fmt::format("cleanup: {}: {}", attempt.task.identifier,
+                                                                   done.error().message));
+        }
+    }
+    if (clean) ACMETOOL_CHECK(journal({}));
+    if (!result) return fail(std::move(result).error());
+    return authorizations;
+}
+
+Json to_json(const ChallengeTask& task)
+{
+    Json object{{"type", task.type},
+                {"identifier", task.identifier},
+                {"token", task.token},
+                {"keyAuthorization", task.key_authorization}};
+    if (!task.record_name.empty())
+        object["record"] = {{"name", task.record_name}, {"value", task.record_value}};
+    return object;
+}
+
+Result<ChallengeTask> parse_task(const Json& object)
+{
+    ChallengeTask task;
+    ACMETOOL_TRY(type, base::required_string(object, "type", "challenge"));
+    ACMETOOL_TRY(identifier, base::required_string(object, "identifier", "challenge"));
+    ACMETOOL_TRY(token, base::required_string(object, "token", "challenge"));
+    ACMETOOL_TRY(name, dns::normalize_name(identifier));
+    if (!jose::is_base64url(token) || token.size() > 1000)
+        return fail(Errc::bad_input, "challenge: the token is not base64url", {}, "badToken");
+    task.type = type;
+    task.identifier = name;
+    task.token = token;
+    task.key_authorization = base::string_member(object, "keyAuthorization").value_or("");
+    if (!task.key_authorization.empty() &&
+        (!task.key_authorization.starts_with(token + ".") ||
+         !jose::is_base64url(task.key_authorization.substr(token.size() + 1))))
+        return fail(Errc::bad_input, "challenge: keyAuthorization is not token \".\" thumbprint", {},
+                    "badToken");
+    if (task.type != "dns-01") return task;
+    const auto record = object.find("record");
+    ACMETOOL_TRY(record_name,
+                 base::required_string(record == object.end() ? Json{} : *record, "name", "record"));
+    ACMETOOL_TRY(record_value,
+                 base::required_string(record == object.end() ? Json{} : *record, "value", "record"));
+    // The record may name nothing but the validation name of the identifier: a document is no instruction to
+    // write anywhere else, nor anything but a digest.
+    if (!dns::same_name(record_name, dns::validation_name(name)) || record_value.size() != 43 ||
+        !jose::is_base64url(record_value))
+        return fail(Errc::bad_input, fmt::format("record: not a dns-01 record for {}", name),
+                    "the record is _acme-challenge.<identifier> and holds 43 characters of base64url",
+                    "badRecord");
+    task.record_name = dns::validation_name(name);
+    task.record_value = record_value;
+    return task;
+}
+
+void clean_up_after_crash(const Json& entry, Solver& solver, base::Context& context)
+{
+    const auto list = entry.find("published");
+    if (list == entry.end() || !list->is_array()) return;
+    for (const auto& object : *list) {
+        const auto task = parse_task(object);
+        if (!task || !solver.supports(task->type)) continue;
+        context.log(base::Level::detail,
+                    fmt::format("removing what an interrupted run published for {}", task->identifier));
+        if (const auto done = solver.cleanup(*task, false, context); !done)
+            context.log(base::Level::warning,
+                        fmt::format("cleanup: {}: {}", task->identifier, done.error().message));
+    }
+}
+
+} // namespace acmetool::acme

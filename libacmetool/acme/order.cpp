@@ -1,0 +1,272 @@
+#include "acme/order.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "dns/name.h"
+#include "jose/base64url.h"
+
+namespace acmetool::acme
+{
+namespace
+{
+
+using base::Json;
+using base::Milliseconds;
+
+constexpr Milliseconds kFirstPoll{25};
+constexpr Milliseconds kLongestPoll{5000};
+constexpr int kMostFinalizeFailures = 10;
+
+tl::unexpected<Error> protocol_error(std::string message, std::string reason)
+{
+    return fail(Errc::protocol, std::move(message), "the CA broke RFC 8555: report it to its operator",
+                std::move(reason));
+}
+
+std::vector<crypto::Identifier> read_identifiers(const Json& object)
+{
+    std::vector<crypto::Identifier> identifiers;
+    const auto list = object.find("identifiers");
+    if (list == object.end() || !list->is_array()) return identifiers;
+    for (const auto& entry : *list)
+        identifiers.push_back({base::string_member(entry, "type").value_or(""),
+                               base::to_lower(base::string_member(entry, "value").value_or(""))});
+    std::sort(identifiers.begin(), identifiers.end());
+    return identifiers;
+}
+
+} // namespace
+
+Result<Order> parse_order(std::string_view json, std::string_view url)
+{
+    const auto what = fmt::format("order {}", base::printable(url));
+    auto object = base::parse_json_object(json, what);
+    if (!object) {
+        object.error().code = Errc::protocol;
+        object.error().reason = "badOrder";
+        object.error().hint = "the CA's reply is no order; is a proxy in between?";
+        return fail(std::move(object).error());
+    }
+    Order order;
+    order.url = url;
+    order.raw = json;
+    order.status = base::string_member(*object, "status").value_or("");
+    order.finalize = base::string_member(*object, "finalize").value_or("");
+    order.certificate = base::string_member(*object, "certificate").value_or("");
+    order.identifiers = read_identifiers(*object);
+    if (const auto list = object->find("authorizations"); list != object->end() && list->is_array())
+        for (const auto& entry : *list)
+            if (entry.is_string()) order.authorizations.push_back(entry.get<std::string>());
+    if (const auto text = base::string_member(*object, "expires"))
+        if (const auto time = base::parse_rfc3339(*text)) order.expires = *time;
+    if (const auto error = object->find("error"); error != object->end() && error->is_object()) {
+        order.raw_error = base::to_text(*error);
+        order.error = parse_problem(order.raw_error);
+    }
+    if (order.status.empty()) return protocol_error(what + ": no \"status\"", "badOrder");
+    if (order.status == "pending" && order.authorizations.empty())
+        return protocol_error(what + ": pending, but no \"authorizations\"", "badOrder");
+    if ((order.status == "pending" || order.status == "ready") && order.finalize.empty())
+        return protocol_error(what + ": no \"finalize\" URL", "badOrder");
+    if (order.status == "valid" && order.certificate.empty())
+        return protocol_error(what + ": valid, but no \"certificate\" URL", "badOrder");
+    return order;
+}
+
+Result<void> check_chain(const std::vector<crypto::Certificate>& chain, const OrderRequest& request,
+                         base::TimePoint now)
+{
+    if (chain.empty()) return protocol_error("no certificate in the reply", "chainUnreadable");
+    const auto& leaf = chain.front();
+    if (!leaf.public_key().same_public_key(request.key))
+        return protocol_error("the first certificate is for another key than the CSR's; it was not kept",
+                              "certificateKey");
+    if (leaf.identifiers() != request.identifiers)
+        return protocol_error("the certificate's names are not those of the order; it was not kept",
+                              "certificateNames");
+    if (leaf.not_after() <= now)
+        return fail(Errc::protocol,
+                    fmt::format("the certificate expired at {} already; it was not kept",
+                                base::to_rfc3339(leaf.not_after())),
+                    "is this host's clock right?", "certificateExpired");
+    // RFC 8555 section 9.1: "Each following certificate SHOULD directly certify the one preceding it."
+    for (std::size_t i = 1; i < chain.size(); ++i)
+        if (!chain[i - 1].is_issued_by(chain[i]))
+            return protocol_error(
+                fmt::format("certificate {} of the chain does not certify the one before it", i + 1),
+                "chainOrder");
+    return {};
+}
+
+OrderFlow::OrderFlow(OrderRequest request, Goal goal) : request_(std::move(request)), goal_(goal) {}
+
+void OrderFlow::resume(std::string order_url)
+{
+    order_ = {};
+    order_.url = std::move(order_url);
+    must_read_ = true;
+}
+
+void OrderFlow::resume(Order order)
+{
+    order_ = std::move(order);
+}
+
+void OrderFlow::authorized()
+{
+    authorized_ = true;
+    must_read_ = true;
+    polls_ = 0;
+}
+
+std::string OrderFlow::subject() const
+{
+    if (request_.identifiers.empty()) return {};
+    const auto& first = request_.identifiers.front().value;
+    return request_.identifiers.size() == 1
+               ? first
+               : fmt::format("{} and {} more", first, request_.identifiers.size() - 1);
+}
+
+OrderFlow::Send OrderFlow::send(Sent what, std::string step, std::string url, std::string payload)
+{
+    sent_ = what;
+    Send action{Post{std::move(step), subject(), std::move(url), std::move(payload)}};
+    action.post.just_created = created_here_ && what != Sent::new_order;
+    return action;
+}
+
+std::string OrderFlow::new_order_payload() const
+{
+    Json identifiers = Json::array();
+    for (const auto& identifier : request_.identifiers) {
+        Json entry{{"type", identifier.type}, {"value", identifier.value}};
+        // RFC 9444 section 4.3: "If the client is unable to fulfill authorizations against an ancestor
+        // domain, the client should not include the ancestorDomain field."
+        for (const auto& ancestor : request_.ancestor_domains)
+            if (identifier.type == "dns" && dns::is_subdomain_of(identifier.value, ancestor))
+                entry["ancestorDomain"] = ancestor;
+        identifiers.push_back(std::move(entry));
+    }
+    Json payload{{"identifiers", std::move(identifiers)}};
+    if (!request_.profile.empty()) payload["profile"] = request_.profile;
+    return payload.dump();
+}
+
+Result<OrderFlow::Action> OrderFlow::next(const Directory& directory)
+{
+    if (pause_) {
+        const Pause pause = *pause_;
+        pause_.reset();
+        return pause;
+    }
+    if (order_.url.empty())
+        return send(Sent::new_order, "newOrder", directory.new_order, new_order_payload());
+    if (must_read_) return send(Sent::read, "order", order_.url, "");
+
+    const auto& status = order_.status;
+    if (status == "invalid") {
+        auto error = order_.error ? to_error(*order_.error, order_.raw_error, 0, std::nullopt) : Error{};
+        if (!order_.error) error.message = "the CA gives no reason";
+        if (!order_.error || error.code == Errc::internal) error.code = Errc::refused;
+        if (error.reason.empty()) error.reason = "orderInvalid";
+        return fail(with_context(std::move(error), fmt::format("order for {} is invalid", subject())));
+    }
+    if (goal_ == Goal::placed) return Finished{};
+    if (status == "pending") {
+        // The CA was told that everything is authorized and still says "pending": it lags behind, or looks
+        // again.
+        if (!authorized_) return Authorize{order_.authorizations};
+        must_read_ = true;
+        return Pause{std::min(kFirstPoll * (1 << std::min(polls_++, 10)), kLongestPoll), false};
+    }
+    if (goal_ == Goal::authorized) return Finished{};
+    if (status == "ready") {
+        if (request_.csr.empty()) return fail(Errc::bad_input, "finalize: no CSR", {}, "noCsr");
+        return send(Sent::finalize, "finalize", order_.finalize,
+                    Json{{"csr", jose::to_base64url(request_.csr)}}.dump());
+    }
+    if (status == "valid") {
+        if (goal_ == Goal::finalized || !chain_.empty()) return Finished{};
+        auto action = send(Sent::certificate, "certificate", order_.certificate, "");
+        action.post.accept = "application/pem-certificate-chain";
+        return action;
+    }
+    // "processing", and words that a future server may use on the way.
+    must_read_ = true;
+    return Pause{std::min(kFirstPoll * (1 << std::min(polls_++, 10)), kLongestPoll), false};
+}
+
+Result<void> OrderFlow::take(const Result<Reply>& outcome, base::TimePoint now)
+{
+    const Sent sent = std::exchange(sent_, Sent::nothing);
+    if (outcome) {
+        if (sent == Sent::certificate) return take_chain(*outcome, now);
+        if (sent == Sent::new_order) {
+            if (outcome->location.empty())
+                return protocol_error(
+                    fmt::format("newOrder: {}: the reply has no Location header", subject()), "noLocation");
+            order_.url = outcome->location;
+            created_here_ = true;
+        }
+        ACMETOOL_CHECK(take_order(*outcome));
+        poll_after(*outcome);
+        return {};
+    }
+    if (sent != Sent::finalize) return fail(outcome.error());
+    // RFC 8555 section 7.4: a 403 orderNotReady says that the order has to be looked at. The same goes for a
+    // broken connection or a 5xx: whether the CA took the CSR is seen in the order, and only there.
+    const auto& error = outcome.error();
+    const bool unclear = error.code == Errc::unavailable || error.reason == "orderNotReady";
+    if (!unclear || ++finalize_failures_ > kMostFinalizeFailures) return fail(error);
+    must_read_ = true;
+    pause_ = Pause{std::min(kFirstPoll * (1 << finalize_failures_), kLongestPoll), false};
+    return {};
+}
+
+Result<void> OrderFlow::take_order(const Reply& reply)
+{
+    ACMETOOL_TRY(order, parse_order(reply.body, order_.url));
+    // RFC 8555 section 7.1.3: "the client SHOULD ... consider the order invalid" where these arrays change.
+    const bool names_changed = !order.identifiers.empty() && order.identifiers != request_.identifiers;
+    auto known = order_.authorizations;
+    auto seen = order.authorizations;
+    std::sort(known.begin(), known.end());
+    std::sort(seen.begin(), seen.end());
+    if (names_changed || (!known.empty() && !seen.empty() && known != seen))
+        return protocol_error(fmt::format("order {}: its identifiers or authorizations changed", order_.url),
+                              "orderChanged");
+    if (order.status != order_.status) polls_ = 0;
+    if (order.finalize.empty()) order.finalize = order_.finalize;
+    if (order.authorizations.empty()) order.authorizations = order_.authorizations;
+    order_ = std::move(order);
+    must_read_ = false;
+    return {};
+}
+
+void OrderFlow::poll_after(const Reply& reply)
+{
+    if (order_.status != "processing" || !reply.retry_after) return;
+    // RFC 8555 section 7.4: "send a GET request after the time given in the Retry-After header field".
+    must_read_ = true;
+    pause_ = Pause{std::max<Milliseconds>(*reply.retry_after, kFirstPoll), true};
+}
+
+Result<void> OrderFlow::take_chain(const Reply& reply, base::TimePoint now)
+{
+    auto chain = crypto::parse_pem_chain(reply.body);
+    if (!chain)
+        return fail(with_context(std::move(chain).error(), fmt::format("certificate: {}", subject())));
+    if (auto checked = check_chain(*chain, request_, now); !checked)
+        return fail(with_context(std::move(checked).error(), fmt::format("certificate: {}", subject())));
+    chain_ = std::move(*chain);
+    chain_text_ = crypto::to_pem(chain_);
+    return {};
+}
+
+} // namespace acmetool::acme

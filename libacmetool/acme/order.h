@@ -1,0 +1,125 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "acme/problem.h"
+#include "acme/session.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "crypto/cert.h"
+#include "crypto/csr.h"
+
+namespace acmetool::acme
+{
+
+/// An order object (RFC 8555 section 7.1.3).
+struct Order {
+    std::string url;
+    std::string status; ///< pending, ready, processing, valid, invalid, or a word of the future
+    std::vector<crypto::Identifier> identifiers; ///< sorted
+    std::vector<std::string> authorizations;
+    std::string finalize;
+    std::string certificate; ///< empty until valid
+    std::optional<base::TimePoint> expires;
+    std::optional<Problem> error;
+    std::string raw_error; ///< the same as JSON text
+    std::string raw;       ///< the whole object as JSON text
+};
+
+/// Parses an order object; unknown members are skipped. Errc::protocol where a member is missing that its
+/// status demands.
+ACMETOOL_EXPORT Result<Order> parse_order(std::string_view json, std::string_view url);
+
+/// What is wanted of one order.
+struct OrderRequest {
+    std::vector<crypto::Identifier> identifiers; ///< sorted
+    std::vector<std::string>
+        ancestor_domains; ///< pre-authorized parents; sent with the names below them (RFC 9444 4.3)
+    std::string profile;  ///< empty: none asked for
+    Bytes csr;            ///< DER; needed from finalize on
+    crypto::Key key;      ///< the CSR's public key; needed from finalize on
+};
+
+/// One order from newOrder to the certificate, without I/O: it says which request to send next and takes the
+/// reply.
+///
+///     while (true) { auto action = flow.next(); ... flow.take(reply); }
+///
+/// The caller stores order().url as soon as it is known, and gives it to resume() after a crash: the order is
+/// read before anything else, so that finalize is never sent twice blindly. The state machine is RFC 8555
+/// section 7.1.6; every status may come at every step.
+class ACMETOOL_EXPORT OrderFlow
+{
+public:
+    /// How far to go.
+    enum class Goal { placed, authorized, finalized, downloaded };
+
+    OrderFlow(OrderRequest request, Goal goal);
+
+    /// Continues with an order that exists.
+    void resume(std::string order_url);
+    /// Continues with an order as it was last seen, trusting its status.
+    void resume(Order order);
+
+    struct Send {
+        Post post;
+    };
+    struct Pause {
+        base::Milliseconds duration;
+        bool asked_for; ///< the server named the time (Retry-After)
+    };
+    /// The order is pending: these authorizations have to become valid, then authorized() is called.
+    struct Authorize {
+        std::vector<std::string> authorizations;
+    };
+    struct Finished {
+    };
+    using Action = std::variant<Send, Pause, Authorize, Finished>;
+
+    /// Errors: refused or what the order's problem maps to (order invalid), protocol (the order changed).
+    Result<Action> next(const Directory& directory);
+    /// Takes the outcome of the last Send. Errors end the flow.
+    Result<void> take(const Result<Reply>& outcome, base::TimePoint now);
+    /// All authorizations of the order have become valid: read the order again.
+    void authorized();
+
+    const Order& order() const { return order_; }
+    /// The certificate, end entity first, checked against the request; empty before the end.
+    const std::vector<crypto::Certificate>& chain() const { return chain_; }
+    const std::string& chain_text() const { return chain_text_; }
+    const OrderRequest& request() const { return request_; }
+
+private:
+    enum class Sent { nothing, new_order, read, finalize, certificate };
+
+    Result<void> take_order(const Reply& reply);
+    Result<void> take_chain(const Reply& reply, base::TimePoint now);
+    void poll_after(const Reply& reply);
+    Send send(Sent what, std::string step, std::string url, std::string payload);
+    std::string new_order_payload() const;
+    std::string subject() const;
+
+    OrderRequest request_;
+    Goal goal_;
+    Order order_;
+    bool must_read_ = false; ///< the order's state is not known: read it before anything else
+    bool created_here_ = false;
+    bool authorized_ = false;
+    int polls_ = 0;
+    int finalize_failures_ = 0;
+    std::optional<Pause> pause_;
+    Sent sent_ = Sent::nothing;
+    std::vector<crypto::Certificate> chain_;
+    std::string chain_text_;
+};
+
+/// Checks a certificate against what was ordered: key and names equal, not expired.
+/// Errc::protocol; reasons: certificateKey, certificateNames, certificateExpired, chainOrder.
+ACMETOOL_EXPORT Result<void> check_chain(const std::vector<crypto::Certificate>& chain,
+                                         const OrderRequest& request, base::TimePoint now);
+
+} // namespace acmetool::acme

@@ -1,0 +1,252 @@
+#include "acme/preauth.h"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "dns/name.h"
+
+namespace acmetool::acme
+{
+namespace
+{
+
+using base::Json;
+
+StateDirectory::Key key_of(const std::string& directory, const std::string& domain)
+{
+    return {"authz", entry_id({directory, domain})};
+}
+
+/// Chooses the challenge and says what has to be published for it; nothing where nothing is left to prove.
+Result<void> prepare(PreAuthorization& preauth, const Solver* solver, const crypto::Key& key)
+{
+    preauth.task.reset();
+    if (preauth.authorization.status != "pending") return {};
+    ACMETOOL_TRY(challenge, choose_challenge(preauth.authorization, solver));
+    ACMETOOL_TRY(task, task_for(preauth.authorization, challenge, key));
+    preauth.challenge_url = challenge.url;
+    preauth.task = std::move(task);
+    return {};
+}
+
+} // namespace
+
+Json to_json(const PreAuthorization& preauth)
+{
+    const auto& authorization = preauth.authorization;
+    Json object{{"identifier", {{"type", "dns"}, {"value", authorization.identifier}}},
+                {"subdomainAuthAllowed", authorization.subdomain_auth_allowed},
+                {"subdomainsAsked", preauth.subdomains_asked},
+                {"status", authorization.status},
+                {"url", authorization.url}};
+    if (authorization.expires) object["expires"] = base::to_rfc3339(*authorization.expires);
+    if (preauth.obtained) object["obtained"] = base::to_rfc3339(*preauth.obtained);
+    if (preauth.task) {
+        object["challenge"] = {{"type", preauth.task->type},
+                               {"url", preauth.challenge_url},
+                               {"token", preauth.task->token},
+                               {"keyAuthorization", preauth.task->key_authorization}};
+        if (!preauth.task->record_name.empty())
+            object["record"] = {{"name", preauth.task->record_name}, {"value", preauth.task->record_value}};
+    }
+    return object;
+}
+
+Result<PreAuthorization> parse_preauth(std::string_view json)
+{
+    constexpr std::string_view kHint =
+        "expected the JSON document that acme-preauth printed in the step before";
+    auto object = base::parse_json_object(json, "authorization document");
+    if (!object) {
+        object.error().hint = kHint;
+        object.error().reason = "notADocument";
+        return fail(std::move(object).error());
+    }
+    if (base::string_member(*object, "type") != "authorization")
+        return fail(Errc::bad_input,
+                    fmt::format("a document of type \"{}\", not \"authorization\"",
+                                base::printable(base::string_member(*object, "type").value_or(""), 50)),
+                    std::string{kHint}, "notADocument");
+    PreAuthorization preauth;
+    auto& authorization = preauth.authorization;
+    const auto identifier = object->find("identifier");
+    ACMETOOL_TRY(value, base::required_string(identifier == object->end() ? Json{} : *identifier, "value",
+                                              "authorization document"));
+    ACMETOOL_TRY(name, dns::normalize_name(value));
+    ACMETOOL_TRY(status, base::required_string(*object, "status", "authorization document"));
+    ACMETOOL_TRY(url, base::required_string(*object, "url", "authorization document"));
+    authorization.identifier = name;
+    authorization.status = status;
+    authorization.url = url;
+    authorization.subdomain_auth_allowed = base::bool_member(*object, "subdomainAuthAllowed", false);
+    preauth.subdomains_asked = base::bool_member(*object, "subdomainsAsked", false);
+    for (const auto& [member, time] :
+         {std::pair{"expires", &authorization.expires}, std::pair{"obtained", &preauth.obtained}}) {
+        const auto text = base::string_member(*object, member);
+        if (!text) continue;
+        ACMETOOL_TRY(parsed, base::parse_rfc3339(*text));
+        *time = parsed;
+    }
+    const auto challenge = object->find("challenge");
+    if (challenge == object->end()) return preauth;
+    Json task = *challenge;
+    if (!task.is_object()) return fail(Errc::bad_input, "authorization document: bad \"challenge\"");
+    task["identifier"] = name;
+    if (const auto record = object->find("record"); record != object->end()) task["record"] = *record;
+    ACMETOOL_TRY(parsed, parse_task(task));
+    preauth.task = std::move(parsed);
+    preauth.challenge_url = base::string_member(*challenge, "url").value_or("");
+    return preauth;
+}
+
+Result<PreAuthorization> new_authorization(Client& client, const std::string& domain, bool subdomains,
+                                           const Solver* solver)
+{
+    constexpr std::string_view kFallback =
+        "authorize within the order instead: acme-order run --ancestor-domain DOMAIN with a solver";
+    const auto& directory = client.directory();
+    if (directory.new_authz.empty())
+        return fail(Errc::unavailable,
+                    fmt::format("newAuthz: {}: {} offers no pre-authorization", domain, directory.url),
+                    std::string{kFallback}, "newAuthzUnsupported");
+    if (subdomains && !directory.subdomain_auth_allowed)
+        client.context().log(base::Level::detail,
+                             "the directory does not announce subdomainAuthAllowed; asking all the "
+                             "same");
+    Json identifier{{"type", "dns"}, {"value", domain}};
+    if (subdomains) identifier["subdomainAuthAllowed"] = true;
+    auto reply =
+        client.post(Post{"newAuthz", domain, directory.new_authz, Json{{"identifier", identifier}}.dump()});
+    if (!reply) {
+        auto& error = reply.error();
+        if (error.message.find("HTTP 404") != std::string::npos ||
+            error.message.find("HTTP 405") != std::string::npos) {
+            error.code = Errc::unavailable;
+            error.reason = "newAuthzUnsupported";
+            error.hint = kFallback;
+        }
+        return fail(std::move(error));
+    }
+    if (reply->location.empty())
+        return fail(Errc::protocol, fmt::format("newAuthz: {}: the reply has no Location header", domain),
+                    "the CA broke RFC 8555 section 7.4.1: report it to its operator", "noLocation");
+    PreAuthorization preauth;
+    preauth.subdomains_asked = subdomains;
+    ACMETOOL_TRY(authorization, parse_authorization(reply->body, reply->location));
+    if (!dns::same_name(authorization.identifier, domain))
+        return fail(Errc::protocol,
+                    fmt::format("newAuthz: {}: the CA answered with an authorization for {}", domain,
+                                base::printable(authorization.identifier, 255)),
+                    "report it to the CA's operator", "otherIdentifier");
+    preauth.authorization = std::move(authorization);
+    if (preauth.authorization.status == "valid") preauth.obtained = client.context().now();
+    ACMETOOL_CHECK(prepare(preauth, solver, client.key()));
+    return preauth;
+}
+
+Result<void> respond(Client& client, PreAuthorization& preauth)
+{
+    ACMETOOL_TRY(seen, client.fetch_authorization(preauth.authorization.url, true));
+    if (!dns::same_name(seen.identifier, preauth.authorization.identifier))
+        return fail(Errc::bad_input,
+                    fmt::format("respond: {} is an authorization for {}, not for {}",
+                                preauth.authorization.url, base::printable(seen.identifier, 255),
+                                preauth.authorization.identifier),
+                    "the document was changed on its way", "otherIdentifier");
+    if (seen.status == "pending" && !preauth.task)
+        return fail(Errc::bad_input,
+                    fmt::format("respond: {}: the document names no challenge", seen.identifier),
+                    "give the document that acme-preauth publish printed", "noChallenge");
+    if (seen.status == "pending") {
+        const auto* challenge = seen.find_challenge(preauth.task->type);
+        if (challenge == nullptr || challenge->token != preauth.task->token)
+            return fail(
+                Errc::bad_input,
+                fmt::format("respond: {}: the authorization has no {} challenge with the document's token",
+                            seen.identifier, preauth.task->type),
+                "the document is of another authorization: begin with acme-preauth new", "otherChallenge");
+        if (challenge->status == "pending") ACMETOOL_CHECK(respond(client, seen, *challenge));
+    }
+    const auto type = preauth.task ? preauth.task->type : std::string{"unknown"};
+    ACMETOOL_TRY(last, client.wait_until_valid(preauth.authorization.url, type));
+    preauth.authorization = std::move(last);
+    if (preauth.authorization.status == "valid" && !preauth.obtained)
+        preauth.obtained = client.context().now();
+    return {};
+}
+
+Result<std::optional<PreAuthorization>> remembered(StateDirectory& state, const std::string& directory,
+                                                   const std::string& domain)
+{
+    ACMETOOL_TRY(entry, state.load(key_of(directory, domain)));
+    if (!entry || !entry->contains("document")) return std::optional<PreAuthorization>{};
+    ACMETOOL_TRY(preauth, parse_preauth(base::to_text((*entry)["document"])));
+    return std::optional<PreAuthorization>{std::move(preauth)};
+}
+
+Result<PreAuthorization> preauthorize(Client& client, const std::string& domain, bool subdomains,
+                                      Solver& solver)
+{
+    auto& state = client.state();
+    const auto key = key_of(client.directory().url, domain);
+    const auto lock = state.lock(key, client.context());
+    if (!lock) return fail(lock.error());
+    ACMETOOL_TRY(loaded, state.load(key));
+    Json entry = loaded ? std::move(*loaded) : Json::object();
+    clean_up_after_crash(entry, solver, client.context());
+
+    PreAuthorization preauth;
+    preauth.subdomains_asked = subdomains;
+    const auto unfinished = base::string_member(entry, "unfinished");
+    bool found = false;
+    if (unfinished && base::bool_member(entry, "subdomainsAsked", false) == subdomains &&
+        client.directory().owns(*unfinished)) {
+        // A run was killed after newAuthz: continue with what it got, if the server still has it.
+        if (auto seen = client.fetch_authorization(*unfinished);
+            seen && (seen->status == "pending" || seen->status == "valid") && seen->identifier == domain) {
+            preauth.authorization = std::move(*seen);
+            found = true;
+        }
+    }
+    if (!found) {
+        ACMETOOL_TRY(made, new_authorization(client, domain, subdomains, &solver));
+        preauth = std::move(made);
+        entry["unfinished"] = preauth.authorization.url;
+        entry["subdomainsAsked"] = subdomains;
+        entry.erase("published");
+        ACMETOOL_CHECK(state.save(key, entry));
+    }
+    const Journal journal = [&](const std::vector<ChallengeTask>& tasks) {
+        entry["published"] = Json::array();
+        for (const auto& task : tasks)
+            entry["published"].push_back(to_json(task));
+        return state.save(key, entry);
+    };
+    auto fulfilled = fulfil(client, {preauth.authorization}, solver, journal);
+    if (!fulfilled) {
+        if (fulfilled.error().reason == "validationFailed") {
+            entry.erase("unfinished"); // an invalid authorization is of no further use
+            ACMETOOL_CHECK(state.save(key, entry));
+        }
+        return fail(std::move(fulfilled).error());
+    }
+    preauth.authorization = std::move(fulfilled->front());
+    preauth.task.reset();
+    if (preauth.authorization.status != "valid") return preauth;
+    preauth.obtained = client.context().now();
+    Json document = to_json(preauth);
+    document["type"] = "authorization";
+    entry["document"] = std::move(document);
+    entry.erase("unfinished");
+    ACMETOOL_CHECK(state.save(key, entry));
+    return preauth;
+}
+
+Result<Authorization> deactivate_authorization(Client& client, const std::string& url)
+{
+    ACMETOOL_TRY(reply, client.post(Post{"authz", {}, url, R"({"status":"deactivated"})"}));
+    return parse_authorization(reply.body, url);
+}
+
+} // namespace acmetool::acme

@@ -1,0 +1,82 @@
+#include "acme/registration.h"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+
+namespace acmetool::acme
+{
+namespace
+{
+
+using base::Json;
+
+Result<AccountStatus> parse_status(const Reply& reply, const std::string& url)
+{
+    auto object = base::parse_json_object(reply.body, "account");
+    if (!object) {
+        object.error().code = Errc::protocol;
+        return fail(std::move(object).error());
+    }
+    AccountStatus status;
+    status.url = url;
+    status.created = reply.status == 201;
+    status.status = base::string_member(*object, "status").value_or("valid");
+    if (const auto list = object->find("contact"); list != object->end() && list->is_array())
+        for (const auto& entry : *list)
+            if (entry.is_string()) status.contact.push_back(entry.get<std::string>());
+    return status;
+}
+
+Result<AccountStatus> change(Client& client, const std::string& payload)
+{
+    ACMETOOL_TRY(reply, client.post(Post{"account", {}, client.account_url(), payload}));
+    return parse_status(reply, client.account_url());
+}
+
+} // namespace
+
+Result<AccountStatus> register_account(Client& client, const Registration& registration)
+{
+    const auto& directory = client.directory();
+    if (!registration.only_existing && !registration.agree_tos && !directory.terms_of_service.empty())
+        return fail(Errc::refused,
+                    fmt::format("newAccount: the CA's terms of service have to be agreed to: {}",
+                                base::printable(directory.terms_of_service)),
+                    "read them, then run the command again with --agree-tos", "termsOfService");
+    if (!registration.only_existing && directory.external_account_required)
+        return fail(Errc::refused, "newAccount: this CA wants an external account binding",
+                    "make the account with a client that has one, and give its key with --key",
+                    "externalAccountRequired");
+    Json payload = Json::object();
+    if (registration.only_existing) payload["onlyReturnExisting"] = true;
+    if (registration.agree_tos) payload["termsOfServiceAgreed"] = true;
+    if (!registration.contact.empty() && !registration.only_existing)
+        payload["contact"] = registration.contact;
+    Post post{"newAccount", {}, directory.new_account, payload.dump()};
+    post.by_jwk = true;
+    ACMETOOL_TRY(reply, client.post(std::move(post)));
+    if (!directory.owns(reply.location))
+        return fail(Errc::protocol, "newAccount: the reply has no Location header of this CA",
+                    "the CA broke RFC 8555 section 7.3: report it to its operator", "noLocation");
+    client.set_account_url(reply.location);
+    return parse_status(reply, reply.location);
+}
+
+Result<AccountStatus> fetch_account(Client& client)
+{
+    return change(client, "");
+}
+
+Result<AccountStatus> update_account(Client& client, const std::vector<std::string>& contact)
+{
+    return change(client, Json{{"contact", contact}}.dump());
+}
+
+Result<AccountStatus> deactivate_account(Client& client)
+{
+    return change(client, R"({"status":"deactivated"})");
+}
+
+} // namespace acmetool::acme

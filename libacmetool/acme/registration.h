@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "acme/client.h"
+#include "base/json.h"
+#include "base/result.h"
+
+/// Accounts at the server (RFC 8555 section 7.3).
+namespace acmetool::acme
+{
+
+struct Registration {
+    std::vector<std::string> contact; ///< URLs, "mailto:ops@example.com"
+    bool agree_tos = false;           ///< the operator agreed to the terms of service
+    bool only_existing = false;       ///< onlyReturnExisting: find, never make
+};
+
+struct AccountStatus {
+    std::string url;
+    std::string status; ///< valid, deactivated, revoked
+    std::vector<std::string> contact;
+    bool created = false;
+};
+
+/// newAccount: makes the account of the client's key, or finds it.
+///
+/// Errors: refused ("termsOfService": the CA has terms and nobody agreed; "externalAccountRequired";
+/// accountDoesNotExist with only_existing).
+ACMETOOL_EXPORT Result<AccountStatus> register_account(Client& client, const Registration& registration);
+
+/// Reads the account.
+ACMETOOL_EXPORT Result<AccountStatus> fetch_account(Client& client);
+/// Replaces its contacts.
+ACMETOOL_EXPORT Result<AccountStatus> update_account(Client& client, const std::vector<std::string>& contact);
+/// Ends it, for good (RFC 8555 section 7.3.6).
+ACMETOOL_EXPORT Result<AccountStatus> deactivate_account(Client& client);
+
+} // namespace acmetool::acme

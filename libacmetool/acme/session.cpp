@@ -1,0 +1,184 @@
+#include "acme/session.h"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "acme/problem.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "http/retry_after.h"
+#include "jose/base64url.h"
+#include "jose/jwk.h"
+#include "jose/jws.h"
+
+namespace acmetool::acme
+{
+namespace
+{
+
+constexpr int kMostBadNonces = 50;
+constexpr int kMostRetries = 3;
+constexpr base::Milliseconds kRetryPause{500};
+constexpr std::size_t kMostNonces = 10;
+
+/// The targets of all Link headers (RFC 8288): <url>;rel="relation".
+std::vector<std::pair<std::string, std::string>> parse_links(const http::Headers& headers)
+{
+    std::vector<std::pair<std::string, std::string>> links;
+    for (const auto& [name, value] : headers) {
+        if (name != "link") continue;
+        std::string_view rest = value;
+        while (!rest.empty() && links.size() < 50) {
+            const auto open = rest.find('<');
+            const auto close = rest.find('>', open);
+            if (open == std::string_view::npos || close == std::string_view::npos) break;
+            const auto url = rest.substr(open + 1, close - open - 1);
+            const auto end = rest.find(",<", close);
+            auto parameters = rest.substr(close + 1, end == std::string_view::npos ? end : end - close - 1);
+            for (auto parameter : base::split(parameters, ';')) {
+                parameter = base::trim(parameter);
+                if (!parameter.starts_with("rel=")) continue;
+                parameter.remove_prefix(4);
+                const auto relation = parameter.starts_with('"') ? base::split(parameter, '"')[1]
+                                                                 : parameter.substr(0, parameter.find(','));
+                links.emplace_back(relation, url);
+            }
+            rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+        }
+    }
+    return links;
+}
+
+} // namespace
+
+Exchange::Exchange(Session& session, Post post) : session_(session), post_(std::move(post))
+{
+    if (!session_.directory.owns(post_.url))
+        result_ = fail(describe(
+            Error{.code = Errc::protocol,
+                  .message = fmt::format("{} is not a URL of this CA", base::printable(post_.url)),
+                  .hint = fmt::format("only URLs of the origins in {} are asked", session_.directory.url),
+                  .reason = "foreignUrl",
+                  .problem_type = {},
+                  .problem = {},
+                  .retry_after = {}}));
+}
+
+Error Exchange::describe(Error error) const
+{
+    if (!post_.subject.empty()) error = with_context(std::move(error), post_.subject);
+    return with_context(std::move(error), post_.step);
+}
+
+Result<std::variant<Exchange::Send, Exchange::Pause>> Exchange::next()
+{
+    if (pause_) {
+        const Pause pause{*pause_};
+        pause_.reset();
+        return pause;
+    }
+    asked_for_nonce_ = session_.nonces.empty();
+    if (asked_for_nonce_) {
+        Send send;
+        send.request.method = http::Method::head;
+        send.request.url = session_.directory.new_nonce;
+        send.is_nonce_request = true;
+        return send;
+    }
+    base::Json header{{"nonce", session_.nonces.back()}, {"url", post_.url}};
+    session_.nonces.pop_back(); // each nonce once, whatever comes of it
+    if (post_.by_jwk) {
+        ACMETOOL_TRY(jwk, jose::to_jwk(session_.key));
+        header["jwk"] = jwk;
+    } else {
+        header["kid"] = session_.account_url;
+    }
+    ACMETOOL_TRY(jws, jose::sign(session_.key, std::move(header), post_.payload));
+    Send send;
+    send.request.method = http::Method::post;
+    send.request.url = post_.url;
+    send.request.headers = {{"Content-Type", "application/jose+json"}};
+    if (!post_.accept.empty()) send.request.headers.emplace_back("Accept", post_.accept);
+    send.request.body = std::move(jws);
+    return send;
+}
+
+void Exchange::take_nonce(const http::Response& response)
+{
+    // RFC 8555 section 6.5.1: "Clients MUST ignore invalid Replay-Nonce values."
+    const auto nonce = http::find(response.headers, "replay-nonce");
+    if (nonce && jose::is_base64url(*nonce) && nonce->size() <= 1000 && session_.nonces.size() < kMostNonces)
+        session_.nonces.emplace_back(*nonce);
+}
+
+bool Exchange::retry(int limit, base::Milliseconds pause)
+{
+    if (retries_ >= limit) return false;
+    pause_ = pause * (1 << retries_);
+    ++retries_;
+    return true;
+}
+
+void Exchange::take(Result<http::Response> outcome, base::TimePoint now)
+{
+    // A nonce is spent by nobody else's doing, and a read changes nothing: both can be asked for again.
+    const bool repeatable = asked_for_nonce_ || post_.payload.empty();
+    if (!outcome) {
+        const auto& error = outcome.error();
+        const bool transient =
+            error.code == Errc::unavailable && (error.reason == "reset" || error.reason == "timeout");
+        if (!(repeatable && transient && retry(kMostRetries, kRetryPause))) result_ = fail(describe(error));
+        return;
+    }
+    const auto& response = *outcome;
+    take_nonce(response);
+    if (response.status >= 500 && repeatable && !http::find(response.headers, "retry-after") &&
+        retry(kMostRetries, kRetryPause))
+        return;
+    if (asked_for_nonce_) {
+        if (response.status >= 400) {
+            result_ = fail(describe(with_context(error_of(response, now), "newNonce")));
+        } else if (session_.nonces.empty()) {
+            result_ = fail(describe(Error{.code = Errc::protocol,
+                                          .message = "newNonce: the reply has no usable Replay-Nonce header",
+                                          .hint = {},
+                                          .reason = "noNonce",
+                                          .problem_type = {},
+                                          .problem = {},
+                                          .retry_after = {}}));
+        }
+        return;
+    }
+    if (response.status >= 400) {
+        auto error = error_of(response, now);
+        // RFC 8555 section 6.5: "the client SHOULD retry the request after receiving a new nonce."
+        if (error.reason == "badNonce" && ++bad_nonces_ <= kMostBadNonces) return;
+        if (response.status == 404 && post_.just_created && error.reason != "accountDoesNotExist" &&
+            retry(kMostRetries, kRetryPause))
+            return;
+        result_ = fail(describe(std::move(error)));
+        return;
+    }
+    if (response.status >= 300 || response.status < 200) {
+        result_ = fail(describe(
+            Error{.code = Errc::protocol,
+                  .message = fmt::format("HTTP {}: a redirect or another unexpected status", response.status),
+                  .hint = "ACME resources are not redirected; is a proxy in between?",
+                  .reason = "unexpectedStatus",
+                  .problem_type = {},
+                  .problem = {},
+                  .retry_after = {}}));
+        return;
+    }
+    Reply reply;
+    reply.status = response.status;
+    reply.body = response.body;
+    reply.location = http::find(response.headers, "location").value_or("");
+    reply.content_type = http::find(response.headers, "content-type").value_or("");
+    if (const auto value = http::find(response.headers, "retry-after"))
+        reply.retry_after = http::parse_retry_after(*value, now);
+    reply.links = parse_links(response.headers);
+    result_ = std::move(reply);
+}
+
+} // namespace acmetool::acme

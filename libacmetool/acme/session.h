@@ -1,0 +1,88 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "acme/directory.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "crypto/key.h"
+#include "http/client.h"
+
+/// Signed requests without I/O: what to send, and what a reply means (RFC 8555 section 6).
+namespace acmetool::acme
+{
+
+/// One ACME request before it is signed.
+struct Post {
+    std::string step;    ///< for people: "newOrder", "finalize"
+    std::string subject; ///< for people: whom it is about, "sub.domain.com"
+    std::string url;
+    std::string payload;       ///< JSON text; empty: POST-as-GET (RFC 8555 section 6.3)
+    std::string accept = {};   ///< the Accept header; empty: none
+    bool by_jwk = false;       ///< sign with "jwk" instead of "kid": newAccount
+    bool just_created = false; ///< a 404 may be a replica that lags; it is asked again
+};
+
+/// A reply with a status below 400.
+struct Reply {
+    int status = 0;
+    std::string body;
+    std::string location;
+    std::string content_type;
+    std::optional<std::chrono::seconds> retry_after;
+    std::vector<std::pair<std::string, std::string>> links; ///< Link targets: relation, URL
+};
+
+/// The signing side of one account: its key, its URL ("kid"), its directory and the nonces at hand.
+struct Session {
+    Directory directory;
+    crypto::Key key;
+    std::string account_url;         ///< empty until the account is known
+    std::vector<std::string> nonces; ///< used from the back, each once
+};
+
+/// One request of a session, from nonce to reply. Drive it: while result() is empty, do what next() says.
+///
+/// It fetches a nonce if none is at hand, signs anew with the nonce of a badNonce reply (RFC 8555
+/// section 6.5; at most 50 times), asks again up to three times within five seconds where a resource was just
+/// created and is not found yet, and repeats reads (POST-as-GET) after a broken connection or a 5xx. Requests
+/// that change something are sent again only when the server said that it did not take them.
+class ACMETOOL_EXPORT Exchange
+{
+public:
+    Exchange(Session& session, Post post);
+
+    struct Send {
+        http::Request request;
+        bool is_nonce_request = false;
+    };
+    struct Pause {
+        base::Milliseconds duration;
+    };
+    /// Errors: config (a key that cannot sign).
+    Result<std::variant<Send, Pause>> next();
+    /// Takes the outcome of the last Send, an answer or the failure to get one.
+    void take(Result<http::Response> outcome, base::TimePoint now);
+    /// The end, once there is one. Errors as acme/problem.h maps them, or those of the transport.
+    const std::optional<Result<Reply>>& result() const { return result_; }
+    const Post& post() const { return post_; }
+
+private:
+    void take_nonce(const http::Response& response);
+    bool retry(int limit, base::Milliseconds pause);
+    Error describe(Error error) const;
+
+    Session& session_;
+    Post post_;
+    bool asked_for_nonce_ = false;
+    std::optional<base::Milliseconds> pause_;
+    int bad_nonces_ = 0;
+    int retries_ = 0;
+    std::optional<Result<Reply>> result_;
+};
+
+} // namespace acmetool::acme

@@ -1,0 +1,188 @@
+#include "acme/state.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+#include <openssl/evp.h>
+
+#include "base/bytes.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::acme
+{
+namespace
+{
+
+namespace fs = std::filesystem;
+using base::Json;
+
+constexpr std::chrono::hours kDirectoryLife{24};
+constexpr std::size_t kMostNonces = 10;
+
+/// True if the folder is there, or can be made, with its two subfolders, and written to.
+bool prepare(const fs::path& path)
+{
+    std::error_code problem;
+    const mode_t before = umask(077);
+    for (const auto* kind : {"orders", "authz"})
+        fs::create_directories(path / kind, problem);
+    umask(before);
+    return !problem && access(path.c_str(), W_OK) == 0 && access((path / "orders").c_str(), W_OK) == 0;
+}
+
+std::optional<Json> read_object(const std::string& path)
+{
+    std::error_code none;
+    if (!fs::exists(path, none)) return std::nullopt;
+    const auto text = store::read_file(path);
+    if (!text) return std::nullopt;
+    auto object = base::parse_json_object(*text, path);
+    return object ? std::optional<Json>{std::move(*object)} : std::nullopt;
+}
+
+} // namespace
+
+Result<StateDirectory> StateDirectory::open(const std::string& path, const std::string& account_file)
+{
+    StateDirectory state;
+    if (!path.empty()) {
+        if (!prepare(path))
+            return fail(Errc::config, fmt::format("state directory {}: cannot be made or written", path),
+                        "name another with --state", "stateDirectory");
+        state.path_ = path;
+        return state;
+    }
+    std::vector<fs::path> places{account_file + ".d"};
+    const char* cache = std::getenv("XDG_CACHE_HOME");
+    const char* home = std::getenv("HOME");
+    // Two accounts may not share a folder: the account file's whole name goes into the cache's.
+    std::error_code none;
+    const auto id = entry_id({fs::absolute(account_file, none).string()}).substr(0, 16);
+    if (cache != nullptr && *cache != '\0')
+        places.push_back(fs::path{cache} / "acme-integrations" / id);
+    else if (home != nullptr && *home != '\0')
+        places.push_back(fs::path{home} / ".cache" / "acme-integrations" / id);
+    for (const auto& place : places)
+        if (prepare(place)) {
+            state.path_ = place.string();
+            break;
+        }
+    return state;
+}
+
+std::optional<std::string> StateDirectory::cached_directory(std::string_view url, base::TimePoint now) const
+{
+    if (!usable()) return std::nullopt;
+    const auto entry = read_object(path_ + "/directory.json");
+    if (!entry || base::string_member(*entry, "url") != url) return std::nullopt;
+    const auto fetched = base::parse_rfc3339(base::string_member(*entry, "fetched").value_or(""));
+    if (!fetched || now < *fetched || now - *fetched > kDirectoryLife) return std::nullopt;
+    return base::string_member(*entry, "document");
+}
+
+void StateDirectory::cache_directory(std::string_view url, std::string_view json, base::TimePoint now)
+{
+    if (!usable()) return;
+    const Json entry{{"url", url}, {"fetched", base::to_rfc3339(now)}, {"document", json}};
+    // Losing a cache costs one request, so a full disk is no failure here.
+    static_cast<void>(store::write_atomically(path_ + "/directory.json", base::to_text(entry) + "\n", 0600));
+}
+
+void StateDirectory::forget_directory()
+{
+    std::error_code none;
+    if (usable()) fs::remove(path_ + "/directory.json", none);
+}
+
+std::vector<std::string> StateDirectory::take_nonces(std::string_view directory_url)
+{
+    std::vector<std::string> nonces;
+    if (!usable()) return nonces;
+    // Renamed first: of two runs at once only one gets the file.
+    const auto mine = fmt::format("{}/nonces.{}", path_, getpid());
+    if (rename((path_ + "/nonces.json").c_str(), mine.c_str()) != 0) return nonces;
+    const auto entry = read_object(mine);
+    std::error_code none;
+    fs::remove(mine, none);
+    if (!entry || base::string_member(*entry, "directory") != directory_url) return nonces;
+    if (const auto list = entry->find("nonces"); list != entry->end() && list->is_array())
+        for (const auto& nonce : *list)
+            if (nonce.is_string() && nonces.size() < kMostNonces) nonces.push_back(nonce.get<std::string>());
+    return nonces;
+}
+
+void StateDirectory::keep_nonces(std::string_view directory_url, const std::vector<std::string>& nonces)
+{
+    if (!usable() || nonces.empty()) return;
+    const Json entry{{"directory", directory_url}, {"nonces", nonces}};
+    static_cast<void>(store::write_atomically(path_ + "/nonces.json", base::to_text(entry) + "\n", 0600));
+}
+
+std::string StateDirectory::file_of(const Key& key) const
+{
+    return fmt::format("{}/{}/{}.json", path_, key.kind, key.id);
+}
+
+Result<store::FileLock> StateDirectory::lock(const Key& key, base::Context& context)
+{
+    if (!usable()) return store::FileLock{};
+    // Few files, however many entries there will ever be: a lock file cannot be removed without a race.
+    const auto name = key.id.size() == 64 ? key.id.substr(0, 2) : key.id;
+    return store::FileLock::acquire(fmt::format("{}/{}/{}.lock", path_, key.kind, name), context);
+}
+
+Result<std::optional<Json>> StateDirectory::load(const Key& key) const
+{
+    std::error_code none;
+    if (!usable() || !fs::exists(file_of(key), none)) return std::optional<Json>{};
+    ACMETOOL_TRY(text, store::read_file(file_of(key)));
+    auto entry = base::parse_json_object(text, file_of(key));
+    // Entries are replaced atomically: one that cannot be read was edited by hand.
+    if (!entry) {
+        entry.error().code = Errc::config;
+        entry.error().hint = "the file was damaged from outside; move it away and run the command again";
+        return fail(std::move(entry).error());
+    }
+    return std::optional<Json>{std::move(*entry)};
+}
+
+Result<void> StateDirectory::save(const Key& key, const Json& entry)
+{
+    if (!usable()) return {};
+    return store::write_atomically(file_of(key), base::to_text(entry, 1) + "\n", 0600);
+}
+
+void StateDirectory::erase(const Key& key)
+{
+    std::error_code none;
+    if (usable()) fs::remove(file_of(key), none);
+}
+
+std::vector<std::string> StateDirectory::list(std::string_view kind) const
+{
+    std::vector<std::string> ids;
+    std::error_code none;
+    if (!usable()) return ids;
+    for (const auto& file : fs::directory_iterator{fs::path{path_} / kind, none})
+        if (file.path().extension() == ".json") ids.push_back(file.path().stem().string());
+    std::sort(ids.begin(), ids.end());
+    return ids;
+}
+
+std::string entry_id(const std::vector<std::string_view>& parts)
+{
+    std::string text;
+    for (const auto part : parts)
+        text += fmt::format("{}:{};", part.size(), part);
+    Bytes digest(32);
+    EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
+    return to_hex(digest);
+}
+
+} // namespace acmetool::acme

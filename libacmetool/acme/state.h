@@ -1,0 +1,61 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/context.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "store/file_lock.h"
+
+namespace acmetool::acme
+{
+
+/// What the ACME programs remember between runs: directory document, unused nonces, orders and
+/// authorizations.
+///
+/// A read-only or missing place is no error: then nothing is remembered, and nothing else changes. Every file
+/// is replaced atomically and has mode 0600.
+class ACMETOOL_EXPORT StateDirectory
+{
+public:
+    StateDirectory() = default; ///< remembers nothing
+    /// `path`, else "<account_file>.d", else acme-integrations/ in the user's cache folder, else nothing.
+    /// Errors: config where `path` was named by the operator and cannot be used.
+    static Result<StateDirectory> open(const std::string& path, const std::string& account_file);
+
+    bool usable() const { return !path_.empty(); }
+    const std::string& path() const { return path_; }
+
+    std::optional<std::string> cached_directory(std::string_view url, base::TimePoint now) const;
+    void cache_directory(std::string_view url, std::string_view json, base::TimePoint now);
+    void forget_directory();
+
+    /// Nonces that an earlier run did not use; they are taken out, so that no other run uses them.
+    std::vector<std::string> take_nonces(std::string_view directory_url);
+    void keep_nonces(std::string_view directory_url, const std::vector<std::string>& nonces);
+
+    /// An entry of orders/ or authz/: its kind and id.
+    struct Key {
+        std::string kind; ///< "orders" or "authz"
+        std::string id;   ///< hexadecimal
+    };
+    /// Waits until no other process works on the entry. Without state: a lock that locks nothing.
+    Result<store::FileLock> lock(const Key& key, base::Context& context);
+    Result<std::optional<base::Json>> load(const Key& key) const;
+    /// Durable when it returns (fsync). Without state: does nothing.
+    Result<void> save(const Key& key, const base::Json& entry);
+    void erase(const Key& key);
+    std::vector<std::string> list(std::string_view kind) const;
+
+private:
+    std::string file_of(const Key& key) const;
+    std::string path_;
+};
+
+/// SHA-256 in hexadecimal over the parts, each with its length in front.
+ACMETOOL_EXPORT std::string entry_id(const std::vector<std::string_view>& parts);
+
+} // namespace acmetool::acme

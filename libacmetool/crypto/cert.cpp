@@ -1,7 +1,6 @@
 #include "crypto/cert.h"
 
 #include <algorithm>
-#include <array>
 
 #include <fmt/core.h>
 #include <openssl/asn1.h>
@@ -9,7 +8,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include "base/text.h"
+#include "crypto/general_names.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -32,40 +31,6 @@ std::string to_text(const X509_NAME* name)
     if (!bio || X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0)
         return {};
     return contents(bio.get());
-}
-
-std::string address_text(const ASN1_OCTET_STRING* address)
-{
-    const auto* octets = ASN1_STRING_get0_data(address);
-    if (ASN1_STRING_length(address) == 4)
-        return fmt::format("{}.{}.{}.{}", octets[0], octets[1], octets[2], octets[3]);
-    if (ASN1_STRING_length(address) != 16) return {};
-    // RFC 5952, as RFC 8738 section 3 demands; the longest run of zero groups is shortened.
-    std::array<unsigned, 8> groups{};
-    for (std::size_t i = 0; i < 8; ++i)
-        groups[i] = static_cast<unsigned>(octets[2 * i] << 8 | octets[2 * i + 1]);
-    std::size_t best = 8;
-    std::size_t best_length = 1;
-    for (std::size_t i = 0; i < 8; ++i) {
-        std::size_t length = 0;
-        while (i + length < 8 && groups[i + length] == 0)
-            ++length;
-        if (length > best_length) {
-            best = i;
-            best_length = length;
-        }
-    }
-    std::string text;
-    for (std::size_t i = 0; i < 8; ++i) {
-        if (i == best) {
-            text += "::";
-            i += best_length - 1;
-            continue;
-        }
-        if (!text.empty() && text.back() != ':') text += ':';
-        text += fmt::format("{:x}", groups[i]);
-    }
-    return text;
 }
 
 } // namespace
@@ -130,20 +95,7 @@ std::vector<Identifier> Certificate::identifiers() const
 {
     const GeneralNamesPtr names{
         static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(get(), NID_subject_alt_name, nullptr, nullptr))};
-    std::vector<Identifier> found;
-    for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
-        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-        if (name->type == GEN_DNS) {
-            const std::string_view text{reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
-                                        static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName))};
-            found.push_back({"dns", base::to_lower(text)});
-        } else if (name->type == GEN_IPADD) {
-            found.push_back({"ip", address_text(name->d.iPAddress)});
-        }
-    }
-    std::sort(found.begin(), found.end());
-    found.erase(std::unique(found.begin(), found.end()), found.end());
-    return found;
+    return read_general_names(names.get()).identifiers;
 }
 
 Bytes Certificate::sha256() const

@@ -1,0 +1,215 @@
+#include "crypto/csr.h"
+
+#include <algorithm>
+#include <climits>
+
+#include <fmt/core.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include "base/text.h"
+#include "crypto/general_names.h"
+#include "crypto/openssl.h"
+
+namespace acmetool::crypto
+{
+namespace
+{
+
+constexpr std::size_t kLongestCommonName = 64; // RFC 5280 appendix A.1, ub-common-name
+constexpr std::size_t kLongestPassword = 255;  // RFC 2985 section 5.4.1
+
+tl::unexpected<Error> bad_csr(std::string_view what, std::string reason, std::string hint = {})
+{
+    auto failure = openssl_failure(Errc::bad_input, what, std::move(hint));
+    failure.value().reason = std::move(reason);
+    return failure;
+}
+
+/// PEM of either customary label, else DER that fills the whole text.
+ReqPtr read_request(std::string_view text)
+{
+    if (text.find("-----BEGIN") != std::string_view::npos) {
+        const BioPtr bio = memory_bio(text);
+        return ReqPtr{bio ? PEM_read_bio_X509_REQ(bio.get(), nullptr, nullptr, nullptr) : nullptr};
+    }
+    if (text.size() > INT_MAX) return nullptr;
+    const auto* data = reinterpret_cast<const unsigned char*>(text.data());
+    const auto* end = data + text.size();
+    ReqPtr request{d2i_X509_REQ(nullptr, &data, static_cast<long>(text.size()))};
+    return data == end ? std::move(request) : nullptr;
+}
+
+Bytes der_of(X509_REQ* request)
+{
+    unsigned char* out = nullptr;
+    const int size = i2d_X509_REQ(request, &out);
+    const OpensslMemory owned{out};
+    return size > 0 ? Bytes(out, out + size) : Bytes{};
+}
+
+std::string utf8_of(ASN1_STRING* string)
+{
+    unsigned char* out = nullptr;
+    const int size = ASN1_STRING_to_UTF8(&out, string);
+    const OpensslMemory owned{out};
+    return size > 0 ? std::string{reinterpret_cast<const char*>(out), static_cast<std::size_t>(size)}
+                    : std::string{};
+}
+
+std::string common_name_of(X509_REQ* request)
+{
+    X509_NAME* subject = X509_REQ_get_subject_name(request);
+    const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    return at < 0 ? std::string{} : utf8_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+}
+
+std::optional<std::string> challenge_password_of(X509_REQ* request)
+{
+    const int at = X509_REQ_get_attr_by_NID(request, NID_pkcs9_challengePassword, -1);
+    if (at < 0) return std::nullopt;
+    const ASN1_TYPE* value = X509_ATTRIBUTE_get0_type(X509_REQ_get_attr(request, at), 0);
+    if (value == nullptr || (value->type != V_ASN1_PRINTABLESTRING && value->type != V_ASN1_UTF8STRING &&
+                             value->type != V_ASN1_T61STRING && value->type != V_ASN1_IA5STRING))
+        return std::string{}; // there, but not as RFC 2985 has it: never equal to any binding
+    return utf8_of(value->value.asn1_string);
+}
+
+Result<Csr> describe_request(X509_REQ* request)
+{
+    EVP_PKEY* pkey = X509_REQ_get_pubkey(request);
+    if (pkey == nullptr) return bad_csr("the request's public key cannot be read", "notACsr");
+    Csr csr{.der = der_of(request),
+            .key = Key::adopt(pkey),
+            .identifiers = {},
+            .common_name = common_name_of(request),
+            .other_names = {},
+            .challenge_password = challenge_password_of(request)};
+    // RFC 2986: the signature is made with the very key that is to be certified.
+    if (X509_REQ_verify(request, pkey) != 1)
+        return bad_csr("the request's signature does not verify", "csrSignature",
+                       "it was changed after it was signed, or signed with another key");
+    const ExtensionsPtr extensions{X509_REQ_get_extensions(request)};
+    const int count = extensions ? sk_X509_EXTENSION_num(extensions.get()) : 0;
+    int names_seen = 0;
+    for (int i = 0; i < count; ++i) {
+        X509_EXTENSION* extension = sk_X509_EXTENSION_value(extensions.get(), i);
+        if (OBJ_obj2nid(X509_EXTENSION_get_object(extension)) != NID_subject_alt_name) continue;
+        const GeneralNamesPtr names{static_cast<GENERAL_NAMES*>(X509V3_EXT_d2i(extension))};
+        auto found = read_general_names(names.get());
+        if (!names || found.malformed || ++names_seen > 1)
+            return bad_csr("the request's subject alternative name cannot be read", "csrSan");
+        csr.identifiers = std::move(found.identifiers);
+        csr.other_names = std::move(found.others);
+    }
+    ERR_clear_error();
+    return csr;
+}
+
+Result<void> add_subject(X509_REQ* request, const CsrOptions& options)
+{
+    if (options.common_name.empty()) return {};
+    const auto& names = options.identifiers;
+    const bool among = std::any_of(names.begin(), names.end(),
+                                   [&](const Identifier& i) { return i.value == options.common_name; });
+    if (!among)
+        return fail(Errc::bad_input,
+                    fmt::format("common name {} is not among the names", options.common_name),
+                    "the common name repeats one of the names; add it with --dns", "commonNameNotInSan");
+    if (options.common_name.size() > kLongestCommonName) return {};
+    if (X509_NAME_add_entry_by_NID(X509_REQ_get_subject_name(request), NID_commonName, MBSTRING_UTF8,
+                                   reinterpret_cast<const unsigned char*>(options.common_name.data()),
+                                   static_cast<int>(options.common_name.size()), -1, 0) != 1)
+        return openssl_failure(Errc::bad_input, "the common name cannot be encoded");
+    return {};
+}
+
+Result<void> add_attributes(X509_REQ* request, const CsrOptions& options)
+{
+    const GeneralNamesPtr names = make_general_names(options.identifiers);
+    if (!names) return openssl_failure(Errc::bad_input, "the names cannot be encoded");
+    X509_EXTENSION* extension = X509V3_EXT_i2d(NID_subject_alt_name, 0, names.get());
+    const ExtensionsPtr extensions{sk_X509_EXTENSION_new_null()};
+    if (extension == nullptr || !extensions) {
+        X509_EXTENSION_free(extension);
+        return openssl_failure(Errc::internal, "building the subject alternative name");
+    }
+    sk_X509_EXTENSION_push(extensions.get(), extension);
+    if (X509_REQ_add_extensions(request, extensions.get()) != 1)
+        return openssl_failure(Errc::internal, "adding the subject alternative name");
+    if (!options.challenge_password) return {};
+    const auto& password = *options.challenge_password;
+    if (password.empty() || password.size() > kLongestPassword)
+        return fail(Errc::bad_input, "challengePassword has to be 1 to 255 octets long", {},
+                    "challengePassword");
+    if (X509_REQ_add1_attr_by_NID(request, NID_pkcs9_challengePassword, MBSTRING_UTF8,
+                                  reinterpret_cast<const unsigned char*>(password.data()),
+                                  static_cast<int>(password.size())) != 1)
+        return openssl_failure(Errc::bad_input, "challengePassword cannot be encoded");
+    return {};
+}
+
+const EVP_MD* digest_for(const Key& key)
+{
+    const auto type = key.type();
+    if (type == "ed25519") return nullptr;
+    if (type == "ec:P-384") return EVP_sha384();
+    if (type == "ec:P-521") return EVP_sha512();
+    return EVP_sha256();
+}
+
+} // namespace
+
+std::string Csr::to_pem() const
+{
+    const auto* data = der.data();
+    const ReqPtr request{d2i_X509_REQ(nullptr, &data, static_cast<long>(der.size()))};
+    const BioPtr bio{BIO_new(BIO_s_mem())};
+    if (!request || !bio || PEM_write_bio_X509_REQ(bio.get(), request.get()) != 1) return {};
+    return contents(bio.get());
+}
+
+Result<Csr> parse_csr(std::string_view text)
+{
+    const ReqPtr request = read_request(text);
+    if (!request)
+        return bad_csr("not a certificate request", "notACsr",
+                       "expected PKCS#10 in PEM (-----BEGIN CERTIFICATE REQUEST-----) or DER");
+    return describe_request(request.get());
+}
+
+Result<std::vector<Identifier>> require_identifiers(const Csr& csr)
+{
+    if (csr.identifiers.empty())
+        return fail(Errc::bad_input, "the request has no subject alternative name",
+                    "names go into the SAN (csr-build --dns NAME); a common name alone is not relied on",
+                    "csrWithoutSan");
+    if (!csr.other_names.empty())
+        return fail(Errc::bad_input, fmt::format("the request asks for {}", csr.other_names.front()),
+                    "only DNS names and IP addresses can be ordered", "csrOtherName");
+    if (!csr.common_name.empty() &&
+        std::none_of(csr.identifiers.begin(), csr.identifiers.end(),
+                     [&](const Identifier& i) { return base::equals_ignoring_case(i.value, csr.common_name); }))
+        return fail(Errc::bad_input, "the request's common name is not among its subject alternative names",
+                    "the common name repeats one of the names, or is left out", "commonNameNotInSan");
+    return csr.identifiers;
+}
+
+Result<Csr> build_csr(const Key& key, const CsrOptions& options)
+{
+    if (options.identifiers.empty())
+        return fail(Errc::usage, "no name for the request", "give at least one --dns or --ip", "noNames");
+    const ReqPtr request{X509_REQ_new()};
+    if (!request || X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 ||
+        X509_REQ_set_pubkey(request.get(), key.get()) != 1)
+        return openssl_failure(Errc::internal, "building a request");
+    ACMETOOL_CHECK(add_subject(request.get(), options));
+    ACMETOOL_CHECK(add_attributes(request.get(), options));
+    if (X509_REQ_sign(request.get(), key.get(), digest_for(key)) <= 0)
+        return openssl_failure(Errc::config, "signing the request");
+    return describe_request(request.get());
+}
+
+} // namespace acmetool::crypto

@@ -10,7 +10,7 @@
 namespace acmetool::acme
 {
 
-struct Directory {
+struct ACMETOOL_EXPORT Directory {
     std::string url; ///< of the directory itself
     std::string new_nonce;
     std::string new_account;

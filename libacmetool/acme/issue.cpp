@@ -18,7 +18,8 @@ using base::Milliseconds;
 
 constexpr std::size_t kMostListedOrders = 50;
 constexpr std::size_t kMostExplained = 5;
-/// Held from the intent until the order's URL is stored: an order that no entry holds is then really an orphan.
+/// Held from the intent until the order's URL is stored: an order that no entry holds is then really an
+/// orphan.
 const StateDirectory::Key kPlacing{"orders", "placing"};
 
 /// One intent in the state directory, and the order that is made of it.

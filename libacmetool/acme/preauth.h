@@ -14,7 +14,7 @@ namespace acmetool::acme
 {
 
 /// An authorization and what fulfils it, as it passes through the pipe (the `authorization` document).
-struct PreAuthorization {
+struct ACMETOOL_EXPORT PreAuthorization {
     Authorization authorization;
     bool subdomains_asked = false;
     std::optional<ChallengeTask> task; ///< absent once the authorization is valid

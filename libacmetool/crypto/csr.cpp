@@ -190,8 +190,9 @@ Result<std::vector<Identifier>> require_identifiers(const Csr& csr)
         return fail(Errc::bad_input, fmt::format("the request asks for {}", csr.other_names.front()),
                     "only DNS names and IP addresses can be ordered", "csrOtherName");
     if (!csr.common_name.empty() &&
-        std::none_of(csr.identifiers.begin(), csr.identifiers.end(),
-                     [&](const Identifier& i) { return base::equals_ignoring_case(i.value, csr.common_name); }))
+        std::none_of(csr.identifiers.begin(), csr.identifiers.end(), [&](const Identifier& i) {
+            return base::equals_ignoring_case(i.value, csr.common_name);
+        }))
         return fail(Errc::bad_input, "the request's common name is not among its subject alternative names",
                     "the common name repeats one of the names, or is left out", "commonNameNotInSan");
     return csr.identifiers;

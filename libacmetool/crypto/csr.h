@@ -23,7 +23,7 @@ struct Identifier {
 };
 
 /// A parsed request whose signature was verified. Immutable; copies are cheap enough to pass by value.
-struct Csr {
+struct ACMETOOL_EXPORT Csr {
     Bytes der;                            ///< exactly as received
     Key key;                              ///< the public key
     std::vector<Identifier> identifiers;  ///< of the SAN, sorted, without duplicates; names in lower case

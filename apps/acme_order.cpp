@@ -1,0 +1,138 @@
+// acme-order: PKCS#10 on standard input, certificate chain on standard output (RFC 8555 section 7.4, RFC
+// 9444).
+#include <nlohmann/json.hpp>
+
+#include "acme/issue.h"
+#include "cli/options.h"
+#include "cli/program.h"
+#include "dns/name.h"
+
+using namespace acmetool;
+using Goal = acme::OrderFlow::Goal;
+
+namespace
+{
+
+struct Options {
+    acme::ClientOptions client;
+    acme::SolverOptions solver;
+    std::vector<std::string> ancestor_domains;
+    std::string profile;
+};
+
+Result<acme::OrderTask> task_from_csr(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(text, io.input());
+    ACMETOOL_TRY(csr, crypto::parse_csr(text));
+    ACMETOOL_TRY(identifiers, crypto::require_identifiers(csr));
+    for (const auto& identifier : identifiers)
+        if (identifier.type == "dns")
+            ACMETOOL_CHECK(dns::normalize_name(identifier.value, {.allow_wildcard = true}));
+    acme::OrderTask task;
+    task.csr = std::move(csr);
+    task.identifiers = std::move(identifiers);
+    task.profile = options.profile;
+    for (const auto& domain : options.ancestor_domains) {
+        ACMETOOL_TRY(name, dns::normalize_name(domain));
+        task.ancestor_domains.push_back(name);
+    }
+    return task;
+}
+
+Result<void> write_certificate(acme::Client& client, const acme::OrderOutcome& outcome, cli::Io& io)
+{
+    if (io.json())
+        ACMETOOL_CHECK(io.write_document("certificate", acme::certificate_document(outcome.chain)));
+    else
+        ACMETOOL_CHECK(io.write(crypto::to_pem(outcome.chain)));
+    acme::delivered(client, outcome);
+    return {};
+}
+
+/// What every verb does: open the account, take the order on to `goal`, print what there is then.
+Result<void> advance(const Options& options, cli::Io& io, Goal goal, bool from_csr)
+{
+    ACMETOOL_TRY(solver, acme::make_solver(options.solver));
+    acme::OrderTask task;
+    if (from_csr) {
+        ACMETOOL_TRY(made, task_from_csr(options, io));
+        task = std::move(made);
+    }
+    std::string document;
+    if (!from_csr) {
+        ACMETOOL_TRY(text, io.input());
+        document = std::move(text);
+    }
+    ACMETOOL_TRY(client, cli::open_client(options.client, io));
+    if (!from_csr) {
+        ACMETOOL_TRY(made, acme::parse_order_document(document, client->directory()));
+        task = std::move(made);
+    }
+    task.solver = solver.get();
+    task.goal = goal;
+    ACMETOOL_TRY(outcome, acme::carry_out(*client, std::move(task)));
+    if (outcome.not_yet) {
+        io.defer({.what = "order " + outcome.order.url + " is still " + outcome.order.status,
+                  .retry_after = outcome.retry_after,
+                  .url = outcome.order.url,
+                  .csr_sha256 = {}});
+        return {};
+    }
+    if (!outcome.chain.empty()) return write_certificate(*client, outcome, io);
+    return io.write_document("order", acme::order_document(outcome.order, outcome.csr));
+}
+
+/// Reads the order again and prints it, whatever its status.
+Result<void> status(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(text, io.input());
+    ACMETOOL_TRY(client, cli::open_client(options.client, io));
+    ACMETOOL_TRY(task, acme::parse_order_document(text, client->directory()));
+    ACMETOOL_TRY(reply,
+                 client->post(acme::Post{"order", task.identifiers.front().value, task.order->url, ""}));
+    ACMETOOL_TRY(order, acme::parse_order(reply.body, task.order->url));
+    return io.write_document("order", acme::order_document(order, task.csr));
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    cli::Program program{"acme-order", "order certificates step by step"};
+    Options options;
+    const auto add_order_options = [&](cli::Verb& verb) {
+        verb.option("--ancestor-domain", options.ancestor_domains,
+                    "Parent domain that can be authorized for the names below it (RFC 9444; repeatable)");
+        verb.option("--profile", options.profile, "Certificate profile, of those the CA offers");
+    };
+
+    auto& placing = program.verb("new", "CSR on stdin; POST newOrder; order document on stdout");
+    cli::add_account(placing, options.client);
+    add_order_options(placing);
+    placing.action([&](cli::Io& io) { return advance(options, io, Goal::placed, true); });
+
+    auto& authorize = program.verb("authorize", "order document on stdin; fulfil its pending authorizations");
+    cli::add_account(authorize, options.client);
+    cli::add_solver(authorize, options.solver);
+    authorize.action([&](cli::Io& io) { return advance(options, io, Goal::authorized, false); });
+
+    auto& finalize = program.verb("finalize", "order document on stdin; POST the CSR, wait until valid");
+    cli::add_account(finalize, options.client);
+    finalize.action([&](cli::Io& io) { return advance(options, io, Goal::finalized, false); });
+
+    auto& download = program.verb("download", "order document on stdin; certificate chain on stdout");
+    cli::add_account(download, options.client);
+    download.action([&](cli::Io& io) { return advance(options, io, Goal::downloaded, false); });
+
+    auto& run = program.verb("run", "CSR on stdin; new, authorize if a solver is given, finalize, download");
+    cli::add_account(run, options.client);
+    add_order_options(run);
+    cli::add_solver(run, options.solver);
+    run.action([&](cli::Io& io) { return advance(options, io, Goal::downloaded, true); });
+
+    auto& reading =
+        program.verb("status", "order document on stdin; the order as the CA has it now on stdout");
+    cli::add_account(reading, options.client);
+    reading.action([&](cli::Io& io) { return status(options, io); });
+    return program.main(argc, argv);
+}

@@ -1,0 +1,316 @@
+#include "acme/solvers.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include <fmt/core.h>
+
+#include "base/process.h"
+#include "dns/update.h"
+#include "jose/base64url.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::acme
+{
+
+Result<std::unique_ptr<Solver>> make_solver(const SolverOptions& options)
+{
+    const int given = (options.dns_update.empty() ? 0 : 1) + (options.hook.empty() ? 0 : 1) +
+                      (options.webroot.empty() ? 0 : 1) + (options.manual ? 1 : 0);
+    if (given > 1)
+        return fail(Errc::usage, "more than one of --dns-update, --hook, --webroot, --manual",
+                    "give just one", "severalSolvers");
+    if (!options.tsig_key.empty() && options.dns_update.empty())
+        return fail(Errc::usage, "--tsig-key without --dns-update", "name the DNS server with --dns-update",
+                    "noServer");
+    if (!options.dns_update.empty()) return DnsUpdateSolver::make(options);
+    if (!options.hook.empty()) return HookSolver::make(options);
+    if (!options.webroot.empty()) {
+        std::error_code none;
+        if (!std::filesystem::is_directory(options.webroot, none))
+            return fail(Errc::config, fmt::format("--webroot {}: not a folder", options.webroot), {},
+                        "noWebroot");
+        return std::unique_ptr<Solver>{std::make_unique<WebrootSolver>(options.webroot)};
+    }
+    if (!options.manual) return std::unique_ptr<Solver>{};
+    ACMETOOL_TRY(check, DnsCheck::make(options));
+    return std::unique_ptr<Solver>{std::make_unique<ManualSolver>(std::move(check))};
+}
+
+Result<DnsCheck> DnsCheck::make(const SolverOptions& options)
+{
+    DnsCheck check;
+    check.enabled_ = !options.no_dns_check;
+    check.allowed_zones_ = options.dns_allow_zones;
+    check.options_.wait = options.dns_wait;
+    check.options_.discovery = dns::system_resolver();
+    if (!options.dns_update.empty()) {
+        ACMETOOL_TRY(server, dns::parse_endpoint(options.dns_update));
+        check.options_.update = server;
+        check.options_.discovery = server;
+    }
+    if (!options.resolver.empty()) {
+        ACMETOOL_TRY(resolver, dns::parse_endpoint(options.resolver));
+        check.options_.discovery = resolver;
+    }
+    for (const auto& text : options.name_servers) {
+        ACMETOOL_TRY(server, dns::parse_endpoint(text));
+        check.options_.name_servers.push_back(server);
+    }
+    return check;
+}
+
+Result<dns::Target> DnsCheck::find_target(const ChallengeTask& task, base::Context& context) const
+{
+    return dns::find_target(options_.discovery, task.record_name, allowed_zones_, context);
+}
+
+Result<void> DnsCheck::wait(const dns::Target& target, const ChallengeTask& task,
+                            base::Context& context) const
+{
+    if (!enabled_) return {};
+    return dns::wait_until_visible(target, task.record_value, options_, context);
+}
+
+Result<void> DnsCheck::wait(const ChallengeTask& task, base::Context& context) const
+{
+    if (!enabled_ || task.type != "dns-01") return {};
+    if (!options_.name_servers.empty()) return wait(dns::Target{task.record_name, {}}, task, context);
+    ACMETOOL_TRY(target, find_target(task, context));
+    return wait(target, task, context);
+}
+
+Result<std::unique_ptr<Solver>> DnsUpdateSolver::make(const SolverOptions& options)
+{
+    auto solver = std::make_unique<DnsUpdateSolver>();
+    ACMETOOL_TRY(server, dns::parse_endpoint(options.dns_update));
+    solver->server_ = server;
+    ACMETOOL_TRY(check, DnsCheck::make(options));
+    solver->check_ = std::move(check);
+    if (options.tsig_key.empty()) return std::unique_ptr<Solver>{std::move(solver)};
+    auto text = store::read_file(options.tsig_key);
+    if (!text) {
+        text.error().code = Errc::config;
+        return fail(with_context(std::move(text).error(), "--tsig-key"));
+    }
+    const base::Secret secret{std::move(*text)};
+    auto key = dns::parse_tsig_key(secret.reveal());
+    if (!key) return fail(with_context(std::move(key).error(), "--tsig-key " + options.tsig_key));
+    solver->key_ = std::move(*key);
+    return std::unique_ptr<Solver>{std::move(solver)};
+}
+
+Result<dns::Target> DnsUpdateSolver::change(const ChallengeTask& task, bool add, base::Context& context) const
+{
+    ACMETOOL_TRY(target, check_.find_target(task, context));
+    base::Message message;
+    message.from = "client";
+    message.to = "dns";
+    message.label = add ? "Publish DNS TXT" : "Delete DNS TXT";
+    message.detail = task.identifier;
+    message.method = "UPDATE";
+    message.url = target.name;
+    context.message(message);
+    ACMETOOL_CHECK(dns::update_txt(server_, key_ ? &*key_ : nullptr, target.zone, target.name,
+                                   task.record_value, add ? dns::Change::add : dns::Change::remove, context));
+    return target;
+}
+
+Result<void> DnsUpdateSolver::publish(const ChallengeTask& task, base::Context& context)
+{
+    ACMETOOL_TRY(target, change(task, true, context));
+    return check_.wait(target, task, context);
+}
+
+namespace
+{
+
+/// A context whose signals do not count: what was published is removed although the program is being stopped.
+class Unhurried final : public base::Context
+{
+public:
+    explicit Unhurried(base::Context& outer) : outer_(outer) {}
+    void log(base::Level level, std::string_view text) override { outer_.log(level, text); }
+    void message(const base::Message& message) override { outer_.message(message); }
+
+private:
+    base::Context& outer_;
+};
+
+} // namespace
+
+Result<void> DnsUpdateSolver::cleanup(const ChallengeTask& task, bool, base::Context& context)
+{
+    Unhurried unhurried{context};
+    ACMETOOL_TRY(target, change(task, false, unhurried));
+    static_cast<void>(target);
+    return {};
+}
+
+Result<std::unique_ptr<Solver>> HookSolver::make(const SolverOptions& options)
+{
+    if (options.hook_style != "uacme" && options.hook_style != "certbot")
+        return fail(Errc::usage,
+                    fmt::format("--hook-style {}: neither uacme nor certbot", options.hook_style), {},
+                    "hookStyle");
+    auto solver = std::make_unique<HookSolver>();
+    solver->certbot_ = options.hook_style == "certbot";
+    solver->timeout_ = options.hook_timeout;
+    std::error_code none;
+    solver->program_ = std::filesystem::absolute(options.hook, none).string();
+    if (!options.hook_cleanup.empty())
+        solver->cleanup_program_ = std::filesystem::absolute(options.hook_cleanup, none).string();
+    for (const auto& program : {solver->program_, solver->cleanup_program_})
+        if (!program.empty() && access(program.c_str(), X_OK) != 0)
+            return fail(Errc::config, fmt::format("hook {}: {}", program, std::strerror(errno)),
+                        "give the path of a file that exists and is executable", "hookNotFound");
+    ACMETOOL_TRY(check, DnsCheck::make(options));
+    solver->check_ = std::move(check);
+    return std::unique_ptr<Solver>{std::move(solver)};
+}
+
+bool HookSolver::supports(std::string_view challenge_type) const
+{
+    return challenge_type == "dns-01" || challenge_type == "http-01";
+}
+
+Result<void> HookSolver::call(const std::string& program, const std::string& word, const ChallengeTask& task,
+                              base::Context& context, bool finish) const
+{
+    const auto& value = task.type == "dns-01" ? task.record_value : task.key_authorization;
+    base::Command command;
+    command.timeout = timeout_;
+    command.arguments = {program};
+    if (!certbot_)
+        command.arguments.insert(command.arguments.end(),
+                                 {word, task.type, task.identifier, task.token, value});
+    command.environment = {"ACMETOOL_FQDN=" + task.record_name, "ACMETOOL_VALUE=" + value,
+                           "ACMETOOL_IDENT=" + task.identifier, "ACMETOOL_TOKEN=" + task.token};
+    if (certbot_)
+        command.environment.insert(command.environment.end(),
+                                   {"CERTBOT_DOMAIN=" + task.identifier, "CERTBOT_VALIDATION=" + value,
+                                    "CERTBOT_TOKEN=" + task.token, "CERTBOT_REMAINING_CHALLENGES=0"});
+    base::Message message;
+    message.from = "client";
+    message.to = task.type == "dns-01" ? "dns" : "web";
+    message.label = word == "begin" ? "Publish DNS TXT" : "Delete DNS TXT";
+    message.detail = task.identifier;
+    message.method = "HOOK";
+    message.url = program;
+    context.message(message);
+    auto status = base::run_program(command, context, finish);
+    if (!status) {
+        if (status.error().reason == "programTimeout") status.error().reason = "hookTimeout";
+        return fail(with_context(std::move(status).error(), "hook"));
+    }
+    if (*status != 0)
+        return fail(Errc::unavailable,
+                    fmt::format("hook {}: {} ended with status {}", program, word, *status),
+                    "what it printed stands above", "hookFailed");
+    return {};
+}
+
+Result<void> HookSolver::publish(const ChallengeTask& task, base::Context& context)
+{
+    ACMETOOL_CHECK(call(program_, "begin", task, context, false));
+    return check_.wait(task, context);
+}
+
+Result<void> HookSolver::cleanup(const ChallengeTask& task, bool succeeded, base::Context& context)
+{
+    if (certbot_ && cleanup_program_.empty()) return {};
+    return call(certbot_ ? cleanup_program_ : program_, succeeded ? "done" : "failed", task, context, true);
+}
+
+Result<std::string> WebrootSolver::path_of(const ChallengeTask& task) const
+{
+    // The token becomes a file name: nothing but base64url may be in it (RFC 8555 section 8.3).
+    if (!jose::is_base64url(task.token))
+        return fail(Errc::protocol, "the token is not base64url", {}, "badToken");
+    return folder_ + "/.well-known/acme-challenge/" + task.token;
+}
+
+Result<void> WebrootSolver::publish(const ChallengeTask& task, base::Context& context)
+{
+    ACMETOOL_TRY(path, path_of(task));
+    if (task.key_authorization.empty())
+        return fail(Errc::bad_input, "the document holds no key authorization", {}, "noKeyAuthorization");
+    for (const auto* part : {"/.well-known", "/.well-known/acme-challenge"}) {
+        const auto folder = folder_ + part;
+        struct stat info {
+        };
+        if (mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST)
+            return fail(Errc::cannot_create, fmt::format("{}: {}", folder, std::strerror(errno)));
+        if (lstat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
+            return fail(Errc::config, fmt::format("{}: not a folder", folder),
+                        "a link could lead out of the web root", "noWebroot");
+    }
+    base::Message message;
+    message.from = "client";
+    message.to = "web";
+    message.label = "Publish challenge file";
+    message.detail = task.identifier;
+    message.url = path;
+    context.message(message);
+    return store::write_atomically(path, task.key_authorization, 0644);
+}
+
+Result<void> WebrootSolver::cleanup(const ChallengeTask& task, bool, base::Context&)
+{
+    ACMETOOL_TRY(path, path_of(task));
+    if (unlink(path.c_str()) != 0 && errno != ENOENT)
+        return fail(Errc::io, fmt::format("{}: {}", path, std::strerror(errno)));
+    return {};
+}
+
+bool ManualSolver::supports(std::string_view challenge_type) const
+{
+    return challenge_type == "dns-01" || challenge_type == "http-01";
+}
+
+Result<void> ManualSolver::publish(const ChallengeTask& task, base::Context& context)
+{
+    const int terminal = open("/dev/tty", O_RDONLY | O_CLOEXEC);
+    if (terminal < 0)
+        return fail(
+            Errc::config, "--manual needs a terminal, and there is none",
+            "publish with another solver, or run the steps one by one: acme-preauth new prints the record",
+            "noTerminal");
+    context.log(
+        base::Level::info,
+        task.type == "dns-01"
+            ? fmt::format("publish this record, then press Enter:\n{}. IN TXT \"{}\"", task.record_name,
+                          task.record_value)
+            : fmt::format(
+                  "serve http://{}/.well-known/acme-challenge/{} with this content, then press Enter:\n{}",
+                  task.identifier, task.token, task.key_authorization));
+    Result<void> outcome;
+    for (char c = 0; c != '\n';) {
+        pollfd entry{terminal, POLLIN, 0};
+        if (poll(&entry, 1, 100) > 0 && read(terminal, &c, 1) != 1) c = '\n';
+        if (context.interrupted()) {
+            outcome = fail(base::interrupted_error("Enter"));
+            break;
+        }
+    }
+    close(terminal);
+    if (!outcome) return outcome;
+    return check_.wait(task, context);
+}
+
+Result<void> ManualSolver::cleanup(const ChallengeTask& task, bool, base::Context& context)
+{
+    context.log(base::Level::info, task.type == "dns-01"
+                                       ? fmt::format("this record can be removed: {}. IN TXT \"{}\"",
+                                                     task.record_name, task.record_value)
+                                       : fmt::format("the file for {} can be removed", task.identifier));
+    return {};
+}
+
+} // namespace acmetool::acme

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "acme/solver.h"
+#include "acme/solver_options.h"
+#include "dns/propagation.h"
+#include "dns/tsig.h"
+
+/// The ways to fulfil challenges; make_solver() chooses one.
+namespace acmetool::acme
+{
+
+/// Looks whether a published dns-01 record is visible everywhere, unless the operator wants no such look.
+class DnsCheck
+{
+public:
+    static Result<DnsCheck> make(const SolverOptions& options);
+
+    /// Where the record has to stand.
+    Result<dns::Target> find_target(const ChallengeTask& task, base::Context& context) const;
+    Result<void> wait(const dns::Target& target, const ChallengeTask& task, base::Context& context) const;
+    /// For solvers that do not know where the record ends up: finds the target, then waits.
+    Result<void> wait(const ChallengeTask& task, base::Context& context) const;
+
+private:
+    bool enabled_ = true;
+    std::vector<std::string> allowed_zones_;
+    dns::PropagationOptions options_;
+};
+
+/// dns-01 by RFC 2136 with TSIG.
+class DnsUpdateSolver final : public Solver
+{
+public:
+    static Result<std::unique_ptr<Solver>> make(const SolverOptions& options);
+    bool supports(std::string_view challenge_type) const override { return challenge_type == "dns-01"; }
+    Result<void> publish(const ChallengeTask& task, base::Context& context) override;
+    Result<void> cleanup(const ChallengeTask& task, bool succeeded, base::Context& context) override;
+
+private:
+    Result<dns::Target> change(const ChallengeTask& task, bool add, base::Context& context) const;
+
+    dns::Endpoint server_;
+    std::optional<dns::TsigKey> key_;
+    DnsCheck check_;
+};
+
+/// A program of the operator's, called as uacme or certbot call theirs; acmetool-hooks(7).
+class HookSolver final : public Solver
+{
+public:
+    static Result<std::unique_ptr<Solver>> make(const SolverOptions& options);
+    bool supports(std::string_view challenge_type) const override;
+    Result<void> publish(const ChallengeTask& task, base::Context& context) override;
+    Result<void> cleanup(const ChallengeTask& task, bool succeeded, base::Context& context) override;
+
+private:
+    Result<void> call(const std::string& program, const std::string& word, const ChallengeTask& task,
+                      base::Context& context, bool finish) const;
+
+    std::string program_;
+    std::string cleanup_program_; ///< certbot style; may be empty
+    bool certbot_ = false;
+    base::Milliseconds timeout_{};
+    DnsCheck check_;
+};
+
+/// http-01 by a file in a folder that a web server shows (RFC 8555 section 8.3).
+class WebrootSolver final : public Solver
+{
+public:
+    explicit WebrootSolver(std::string folder) : folder_(std::move(folder)) {}
+    bool supports(std::string_view challenge_type) const override { return challenge_type == "http-01"; }
+    Result<void> publish(const ChallengeTask& task, base::Context& context) override;
+    Result<void> cleanup(const ChallengeTask& task, bool succeeded, base::Context& context) override;
+
+private:
+    Result<std::string> path_of(const ChallengeTask& task) const;
+    std::string folder_;
+};
+
+/// A person before a terminal.
+class ManualSolver final : public Solver
+{
+public:
+    explicit ManualSolver(DnsCheck check) : check_(std::move(check)) {}
+    bool supports(std::string_view challenge_type) const override;
+    Result<void> publish(const ChallengeTask& task, base::Context& context) override;
+    Result<void> cleanup(const ChallengeTask& task, bool succeeded, base::Context& context) override;
+
+private:
+    DnsCheck check_;
+};
+
+} // namespace acmetool::acme

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/context.h"
+#include "base/result.h"
+
+namespace acmetool::base
+{
+
+struct Command {
+    std::vector<std::string> arguments; ///< the program first; never through a shell
+    std::vector<std::string>
+        environment; ///< "NAME=value", beside PATH, HOME, LANG and TMPDIR; nothing else is inherited
+    Milliseconds timeout{120'000};
+};
+
+/// Runs a program to its end: standard input is /dev/null, its standard output joins our standard error.
+///
+/// At the timeout, or once the context is interrupted, its process group gets SIGTERM and a second later
+/// SIGKILL. Returns the exit status. Errors: config ("programNotFound"), unavailable ("programTimeout",
+/// "programSignal"), interrupted. With `finish` a signal does not end it: for cleaning up.
+ACMETOOL_EXPORT Result<int> run_program(const Command& command, Context& context, bool finish = false);
+
+} // namespace acmetool::base

@@ -1,0 +1,100 @@
+#include "cli/flow.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+
+namespace acmetool::cli
+{
+namespace
+{
+
+struct Column {
+    std::string_view party;
+    std::string_view title;
+    std::size_t at;
+};
+constexpr std::array<Column, 3> kColumns{{{"client", "Client", 5}, {"acme", "ACME", 34}, {"dns", "DNS", 63}}};
+
+std::size_t column_of(const std::string& party)
+{
+    for (std::size_t i = 0; i < kColumns.size(); ++i)
+        if (kColumns[i].party == party) return i;
+    return kColumns.size() - 1; // a hook or a web server stands where DNS does
+}
+
+/// A line with the three verticals, and `text` written from `from` on.
+std::string line_with(std::string_view text, std::size_t from)
+{
+    std::string line(kColumns.back().at + 1, ' ');
+    for (const auto& column : kColumns)
+        line[column.at] = '|';
+    if (from + text.size() > line.size()) line.resize(from + text.size(), ' ');
+    line.replace(from, text.size(), text);
+    return line + "\n";
+}
+
+} // namespace
+
+std::string Ladder::draw(const base::Message& message)
+{
+    std::string out;
+    if (!begun_) {
+        std::string head(kColumns.back().at + 6, ' ');
+        for (const auto& column : kColumns)
+            head.replace(column.at - 2, column.title.size(), column.title);
+        out += head + "\n" + line_with("", 0);
+        begun_ = true;
+    }
+    const auto from = column_of(message.from);
+    const auto to = column_of(message.to);
+    const auto left = kColumns[std::min(from, to)].at;
+    const auto right = kColumns[std::max(from, to)].at;
+    const std::size_t room = right > left ? right - left - 2 : 20;
+    const auto fit = [&](std::string text) {
+        if (text.size() > room) text = text.substr(0, room - 2) + "..";
+        return text;
+    };
+    out += line_with(fit(message.label), left + 2);
+    if (!message.detail.empty()) out += line_with(fit(fmt::format(" \"{}\"", message.detail)), left + 2);
+    if (left == right) return out + line_with("", 0);
+    std::string arrow(right - left - 1, '-');
+    (from < to ? arrow.back() : arrow.front()) = from < to ? '>' : '<';
+    return out + line_with(arrow, left + 1) + line_with("", 0);
+}
+
+std::string trace_line(const base::Message& message, base::TimePoint now)
+{
+    base::Json object{{"time", base::to_rfc3339(now)},
+                      {"from", message.from},
+                      {"to", message.to},
+                      {"label", message.label}};
+    if (!message.detail.empty()) object["detail"] = message.detail;
+    if (!message.method.empty()) object["method"] = message.method;
+    if (!message.url.empty()) object["url"] = message.url;
+    if (message.status != 0) object["status"] = message.status;
+    if (message.took) object["ms"] = message.took->count();
+    return base::to_text(object) + "\n";
+}
+
+Result<void> append_trace(const std::string& path, std::string_view line)
+{
+    const int fd = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return fail(Errc::cannot_create, fmt::format("trace file {}: {}", path, std::strerror(errno)));
+    const auto written = write(fd, line.data(), line.size());
+    const int problem = errno;
+    close(fd);
+    if (written == static_cast<ssize_t>(line.size())) return {};
+    return fail(Errc::io, fmt::format("trace file {}: {}", path, std::strerror(problem)));
+}
+
+} // namespace acmetool::cli

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "acme/client.h"
+#include "acme/solver_options.h"
+#include "cli/program.h"
+
+/// Options that several verbs share.
+namespace acmetool::cli
+{
+
+/// --account, --state.
+ACMETOOL_EXPORT void add_account(Verb& verb, acme::ClientOptions& options);
+/// --dns-update, --tsig-key, --hook, --webroot, --manual and what belongs to them.
+ACMETOOL_EXPORT void add_solver(Verb& verb, acme::SolverOptions& options);
+/// Opens the account with the common options (--ca-file, --timeout) applied.
+ACMETOOL_EXPORT Result<std::unique_ptr<acme::Client>> open_client(acme::ClientOptions options, Io& io);
+
+} // namespace acmetool::cli

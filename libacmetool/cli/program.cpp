@@ -1,0 +1,424 @@
+#include "cli/program.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <map>
+
+#include <CLI/CLI.hpp>
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "cli/config.h"
+#include "cli/exit_code.h"
+#include "cli/runtime.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::cli
+{
+namespace
+{
+
+using Setter = std::function<Result<void>(const std::vector<std::string>&)>;
+
+std::string environment_name(std::string_view option)
+{
+    std::string name = "ACMETOOL_";
+    for (const char c : option)
+        name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    return name;
+}
+
+/// "-o,--output" to "output".
+std::string long_name(const std::string& names)
+{
+    const auto at = names.find("--");
+    return at == std::string::npos ? names : names.substr(at + 2);
+}
+
+/// How many single-character edits lie between two words.
+std::size_t distance(std::string_view a, std::string_view b)
+{
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j)
+        row[j] = j;
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t diagonal = row[0];
+        row[0] = i;
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const auto above = row[j];
+            row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+            diagonal = above;
+        }
+    }
+    return row[b.size()];
+}
+
+Result<bool> parse_flag(const std::string& text)
+{
+    if (text == "true" || text == "1" || text == "yes" || text == "on") return true;
+    if (text == "false" || text == "0" || text == "no" || text == "off" || text.empty()) return false;
+    return fail(Errc::usage, fmt::format("\"{}\" is neither true nor false", text));
+}
+
+/// An option of one verb: where its values come from and where they go.
+struct Option {
+    std::string name;
+    CLI::Option* parsed = nullptr;
+    std::vector<std::string> raw; ///< of the command line; for flags empty
+    bool is_flag = false;
+    bool is_list = false;
+    Setter set;
+};
+
+class CliVerb final : public Verb
+{
+public:
+    explicit CliVerb(CLI::App& app) : app_(app) {}
+
+    Verb& option(const std::string& name, std::string& value, const std::string& help) override
+    {
+        return add(name, help, value, [&value](const auto& texts) -> Result<void> {
+            value = texts.back();
+            return {};
+        });
+    }
+    Verb& option(const std::string& name, std::optional<std::string>& value, const std::string& help) override
+    {
+        return add(name, help, {}, [&value](const auto& texts) -> Result<void> {
+            value = texts.back();
+            return {};
+        });
+    }
+    Verb& option(const std::string& name, std::vector<std::string>& values, const std::string& help) override
+    {
+        add(name, help, {}, [&values](const auto& texts) -> Result<void> {
+            values = texts;
+            return {};
+        });
+        options_.back()->is_list = true;
+        return *this;
+    }
+    Verb& option(const std::string& name, base::Milliseconds& value, const std::string& help) override
+    {
+        return add(name, help, short_form(value), [&value](const auto& texts) -> Result<void> {
+            ACMETOOL_TRY(parsed, base::parse_duration(texts.back()));
+            value = parsed;
+            return {};
+        });
+    }
+    Verb& option(const std::string& name, base::Margin& value, const std::string& help) override
+    {
+        return add(name, help, "1/3", [&value](const auto& texts) -> Result<void> {
+            ACMETOOL_TRY(parsed, base::parse_margin(texts.back()));
+            value = parsed;
+            return {};
+        });
+    }
+    Verb& option(const std::string& name, unsigned& value, const std::string& help) override
+    {
+        return add(name, help, std::to_string(value), [&value](const auto& texts) -> Result<void> {
+            const auto& text = texts.back();
+            const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+            if (problem == std::errc{} && end == text.data() + text.size()) return {};
+            return fail(Errc::usage, fmt::format("\"{}\" is not a number", text));
+        });
+    }
+    Verb& flag(const std::string& name, bool& value, const std::string& help) override
+    {
+        options_.push_back(std::make_unique<Option>());
+        auto& option = *options_.back();
+        option.name = long_name(name);
+        option.is_flag = true;
+        option.parsed = app_.add_flag(name, help);
+        option.set = [&value](const auto& texts) -> Result<void> {
+            ACMETOOL_TRY(parsed, parse_flag(texts.back()));
+            value = parsed;
+            return {};
+        };
+        return *this;
+    }
+    Verb& words(const std::string& name, std::vector<std::string>& values, const std::string& help,
+                bool required) override
+    {
+        auto* option = app_.add_option(name, values, help);
+        if (required) option->required();
+        return *this;
+    }
+    Verb& action(Action action) override
+    {
+        action_ = std::move(action);
+        return *this;
+    }
+
+    void duration(const std::string& name, std::optional<base::Milliseconds>& value, const std::string& help)
+    {
+        add(name, help, {}, [&value](const auto& texts) -> Result<void> {
+            ACMETOOL_TRY(parsed, base::parse_duration(texts.back()));
+            value = parsed;
+            return {};
+        });
+    }
+
+    CLI::App& app() { return app_; }
+    const Action& act() const { return action_; }
+
+    /// Applies the flags, else the environment, else the configuration file.
+    Result<void> settle(const ConfigValues* config, const std::string& file);
+
+private:
+    static std::string short_form(base::Milliseconds value)
+    {
+        return value.count() % 1000 != 0     ? fmt::format("{}ms", value.count())
+               : value.count() % 60'000 != 0 ? fmt::format("{}s", value.count() / 1000)
+                                             : fmt::format("{}m", value.count() / 60'000);
+    }
+
+    Verb& add(const std::string& name, const std::string& help, const std::string& fallback, Setter set)
+    {
+        options_.push_back(std::make_unique<Option>());
+        auto& option = *options_.back();
+        option.name = long_name(name);
+        option.set = std::move(set);
+        option.parsed = app_.add_option(name, option.raw, help)->type_name("")->allow_extra_args(false);
+        if (!fallback.empty()) option.parsed->default_str(fallback);
+        return *this;
+    }
+
+    CLI::App& app_;
+    std::vector<std::unique_ptr<Option>> options_;
+    Action action_;
+};
+
+Result<void> CliVerb::settle(const ConfigValues* config, const std::string& file)
+{
+    for (const auto& option : options_) {
+        std::vector<std::string> texts = option->raw;
+        std::string source = "--" + option->name;
+        Errc blame = Errc::usage;
+        if (option->is_flag && option->parsed->count() > 0) texts = {"true"};
+        if (texts.empty()) {
+            const auto variable = environment_name(option->name);
+            if (const char* value = std::getenv(variable.c_str()); value != nullptr && *value != '\0') {
+                if (option->is_list)
+                    for (const auto part : base::split(value, ','))
+                        texts.emplace_back(part);
+                else
+                    texts = {value};
+                source = variable;
+            }
+        }
+        if (texts.empty() && config != nullptr)
+            if (const auto found = config->values.find(option->name); found != config->values.end()) {
+                texts = found->second.texts;
+                source =
+                    fmt::format("{}:{}:{}: {}", file, found->second.line, found->second.column, option->name);
+                blame = Errc::config;
+                if (texts.size() > 1 && !option->is_list)
+                    return fail(Errc::config, source + ": takes one value, not a list", {}, "badConfig");
+            }
+        if (texts.empty()) continue;
+        if (auto done = option->set(texts); !done) {
+            auto error = with_context(std::move(done).error(), source);
+            error.code = blame;
+            return fail(std::move(error));
+        }
+    }
+    if (config == nullptr) return {};
+    for (const auto& [name, value] : config->values) {
+        const bool known =
+            std::any_of(options_.begin(), options_.end(), [&](const auto& o) { return o->name == name; });
+        if (!known)
+            return fail(Errc::config,
+                        fmt::format("{}:{}:{}: unknown key \"{}\"", file, value.line, value.column, name),
+                        "the manual page lists the options", "unknownKey");
+    }
+    return {};
+}
+
+} // namespace
+
+struct Program::Impl {
+    std::string name;
+    CLI::App app;
+    std::map<std::string, std::unique_ptr<CliVerb>> verbs;
+    std::unique_ptr<CliVerb> only;
+    CommonOptions common;
+    bool version = false;
+
+    Impl(std::string program, const std::string& description)
+        : name(std::move(program)), app(description, name)
+    {
+        app.get_formatter()->column_width(34);
+        app.set_help_flag("-h,--help", "Show this help");
+        app.add_flag("--version", version, "Show the version");
+        app.footer("Exit status: 0 done, 64 usage, 65 bad input, 69 unavailable, 75 not yet, 77 refused;\n"
+                   "acmetool-exit-codes(7) has them all. Manual: man " +
+                   name);
+    }
+
+    void add_common(Verb& verb);
+    Result<CliVerb*> parse(int argc, char** argv, bool& done);
+    Result<void> configure(CliVerb& verb);
+    int run(CliVerb& verb);
+};
+
+void Program::Impl::add_common(Verb& verb)
+{
+    verb.option("--config", common.config, "Read options from this TOML file");
+    verb.flag("--json", common.json, "Print the result as a JSON document");
+    verb.option("-o,--output", common.output, "Write the result to this file, atomically");
+    verb.flag("-q,--quiet", common.quiet, "Print errors only");
+    verb.option("--log-format", common.log_format, "text, or json for one document a line");
+    verb.option("--ca-file", common.ca_file, "Trust these PEM certificates instead of the system's");
+    verb.option("--trace", common.trace, "Append every message to this file as JSON Lines");
+    verb.option("--show", common.show, "flow: draw the messages on standard error as they pass");
+}
+
+Result<CliVerb*> Program::Impl::parse(int argc, char** argv, bool& done)
+{
+    if (!only && argc > 1 && argv[1][0] != '-' && !verbs.contains(argv[1])) {
+        const std::string given = argv[1];
+        std::string nearest;
+        for (const auto& [known, verb] : verbs)
+            if (nearest.empty() || distance(given, known) < distance(given, nearest)) nearest = known;
+        const bool near = distance(given, nearest) <= 3;
+        return fail(Errc::usage, fmt::format("\"{}\" is not a verb of {}", base::printable(given, 60), name),
+                    near ? fmt::format("did you mean \"{}\"?", nearest)
+                         : fmt::format("{} --help lists the verbs", name),
+                    "unknownVerb");
+    }
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        done = true;
+        const auto* help_of = &app;
+        for (const auto* chosen : app.get_subcommands())
+            help_of = chosen;
+        const auto text = help_of->help();
+        if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+            return fail(Errc::io, "standard output: cannot be written", {}, "stdoutClosed");
+        return nullptr;
+    } catch (const CLI::ParseError& error) {
+        return fail(Errc::usage,
+                    base::to_lower(std::string_view{error.what()}.substr(0, 1)) +
+                        std::string{std::string_view{error.what()}.substr(1)},
+                    fmt::format("{} --help shows what it takes", name));
+    }
+    if (version) {
+        done = true;
+        fmt::print("{} {}\n", name, ACMETOOL_VERSION);
+        if (std::fflush(stdout) != 0)
+            return fail(Errc::io, "standard output: cannot be written", {}, "stdoutClosed");
+        return nullptr;
+    }
+    if (only) return only.get();
+    for (const auto& [word, verb] : verbs)
+        if (verb->app().parsed()) return verb.get();
+    return fail(Errc::usage, "no verb given", fmt::format("{} --help lists the verbs", name), "noVerb");
+}
+
+Result<void> Program::Impl::configure(CliVerb& verb)
+{
+    ACMETOOL_CHECK(verb.settle(nullptr, {})); // --config itself, and a usage error before a file's
+    std::vector<std::string> words;
+    for (const auto& [word, known] : verbs)
+        words.push_back(word);
+    if (!common.config.empty()) {
+        auto text = store::read_file(common.config);
+        if (!text) {
+            text.error().code = Errc::config;
+            return fail(with_context(std::move(text).error(), "--config"));
+        }
+        ACMETOOL_TRY(config, parse_config(*text, common.config, verb.app().get_name(), words));
+        ACMETOOL_CHECK(verb.settle(&config, common.config));
+    }
+    if (common.log_format != "text" && common.log_format != "json")
+        return fail(Errc::usage,
+                    fmt::format("--log-format: \"{}\" is neither text nor json", common.log_format));
+    if (!common.show.empty() && common.show != "flow")
+        return fail(Errc::usage, fmt::format("--show: \"{}\" is nothing that can be shown", common.show),
+                    "--show flow draws the messages");
+    return {};
+}
+
+int Program::Impl::run(CliVerb& verb)
+{
+    const auto configured = configure(verb);
+    Runtime runtime{name, common};
+    if (!configured) return runtime.report(configured.error());
+    if (const auto writable = runtime.check_output(); !writable) return runtime.report(writable.error());
+    const auto done = verb.act()(runtime);
+    if (!done) {
+        const int status = runtime.report(done.error());
+        if (done.error().code == Errc::interrupted && caught_signal() != 0) {
+            // Whoever started us learns that it was the signal (and a shell loop ends).
+            std::signal(caught_signal(), SIG_DFL);
+            std::raise(caught_signal());
+        }
+        return status;
+    }
+    const auto status = runtime.finish();
+    return status ? *status : runtime.report(status.error());
+}
+
+Program::Program(std::string name, std::string description)
+    : impl_(std::make_unique<Impl>(std::move(name), description))
+{
+}
+
+Program::~Program() = default;
+
+Verb& Program::verb(const std::string& name, const std::string& help)
+{
+    auto* app = impl_->app.add_subcommand(name, help);
+    app->get_formatter()->column_width(34);
+    auto& verb = impl_->verbs[name];
+    verb = std::make_unique<CliVerb>(*app);
+    return *verb;
+}
+
+Verb& Program::only_job()
+{
+    impl_->only = std::make_unique<CliVerb>(impl_->app);
+    return *impl_->only;
+}
+
+int Program::main(int argc, char** argv)
+{
+    watch_signals();
+    const auto each = [&](auto&& call) {
+        if (impl_->only) call(*impl_->only);
+        for (auto& [word, verb] : impl_->verbs)
+            call(*verb);
+    };
+    each([&](CliVerb& verb) {
+        impl_->add_common(verb);
+        verb.app().add_flag("-v,--verbose", impl_->common.verbose, "Tell the steps; -vv the requests, too");
+        verb.duration("--timeout", impl_->common.timeout, "Give up, or answer \"not yet\", after this time");
+    });
+    // A failure before the options are settled is told the same way, as a document if --json was among them.
+    const bool wants_json =
+        std::any_of(argv, argv + argc, [](const char* word) { return std::string_view{word} == "--json"; });
+    CommonOptions early;
+    early.json = wants_json;
+    try {
+        bool done = false;
+        const auto verb = impl_->parse(argc, argv, done);
+        if (!verb) return Runtime{impl_->name, early}.report(verb.error());
+        if (done) return 0;
+        return impl_->run(**verb);
+    } catch (const std::exception& error) {
+        Error bug;
+        bug.message = error.what();
+        bug.hint = "this is a bug: please report it with the command and its -vv output";
+        return Runtime{impl_->name, early}.report(bug);
+    }
+}
+
+} // namespace acmetool::cli

@@ -1,0 +1,300 @@
+#include "cli/runtime.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "cli/exit_code.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::cli
+{
+namespace
+{
+
+using base::Json;
+using base::Level;
+
+constexpr std::size_t kLargestInput = 1U << 20U;
+
+/// Only a flag of this type may be written from a signal handler.
+volatile std::sig_atomic_t signal_seen = 0;
+
+extern "C" void take_signal(int number)
+{
+    signal_seen = number;
+    std::signal(number, SIG_DFL);
+}
+
+std::string_view name_of(Level level)
+{
+    switch (level) {
+    case Level::error:
+        return "error";
+    case Level::warning:
+        return "warning";
+    case Level::info:
+        return "info";
+    case Level::detail:
+        return "detail";
+    case Level::wire:
+        return "wire";
+    }
+    return "info";
+}
+
+Json document(std::string_view type, const Json& members)
+{
+    Json object = members;
+    object["type"] = type;
+    object["version"] = 1;
+    return object;
+}
+
+/// "type" and "version" first, as every document has it; the rest in alphabetical order.
+std::string document_text(const Json& object, bool pretty)
+{
+    nlohmann::ordered_json ordered;
+    ordered["type"] = object.at("type").get<std::string>();
+    ordered["version"] = 1;
+    for (const auto& [name, value] : object.items())
+        if (name != "type" && name != "version")
+            ordered[name] = nlohmann::ordered_json::parse(base::to_text(value));
+    return ordered.dump(pretty ? 2 : -1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+} // namespace
+
+void watch_signals()
+{
+    std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGINT, take_signal);
+    std::signal(SIGTERM, take_signal);
+}
+
+int caught_signal()
+{
+    return signal_seen;
+}
+
+Runtime::Runtime(std::string program, CommonOptions options)
+    : program_(std::move(program)), options_(std::move(options)),
+      stderr_is_terminal_(isatty(STDERR_FILENO) == 1)
+{
+}
+
+Result<std::string> Runtime::input()
+{
+    return read("-");
+}
+
+Result<std::string> Runtime::read(const std::string& path)
+{
+    if (path != "-") {
+        auto text = store::read_file(path);
+        if (!text) text.error().code = Errc::bad_input;
+        return text;
+    }
+    if (isatty(STDIN_FILENO) == 1) note("reading from the terminal; end with Ctrl-D");
+    std::string text;
+    char buffer[16384];
+    for (;;) {
+        const auto got = ::read(STDIN_FILENO, buffer, sizeof buffer);
+        if (got < 0 && errno == EINTR && !interrupted()) continue;
+        if (interrupted()) return fail(base::interrupted_error("standard input"));
+        if (got < 0) return fail(Errc::io, fmt::format("standard input: {}", std::strerror(errno)));
+        if (got == 0) break;
+        text.append(buffer, static_cast<std::size_t>(got));
+        if (text.size() > kLargestInput)
+            return fail(Errc::bad_input, "standard input: longer than 1 MiB", {}, "inputTooLong");
+    }
+    if (base::trim(text).empty())
+        return fail(Errc::bad_input, "nothing on standard input: did the command before fail?",
+                    "in a pipe, use set -o pipefail", "emptyInput");
+    return text;
+}
+
+Result<void> Runtime::write_to_stdout(std::string_view text)
+{
+    clear_progress();
+    while (!text.empty()) {
+        const auto written = ::write(STDOUT_FILENO, text.data(), text.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0)
+            return fail(Errc::io, fmt::format("standard output: {}", std::strerror(errno)),
+                        "the result was not written; -o FILE writes it to a file", "stdoutClosed");
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return {};
+}
+
+Result<void> Runtime::check_output() const
+{
+    if (options_.output.empty() || options_.output == "-") return {};
+    const auto folder = std::filesystem::path{options_.output}.parent_path().string();
+    if (access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
+        return fail(Errc::cannot_create,
+                    fmt::format("{}: cannot be created: {}", options_.output, std::strerror(errno)),
+                    "name a place for --output that can be written", "outputFolder");
+    return {};
+}
+
+Result<void> Runtime::write(std::string_view text)
+{
+    if (options_.output.empty() || options_.output == "-") return write_to_stdout(text);
+    return store::write_atomically(options_.output, text, 0644);
+}
+
+Result<void> Runtime::write_document(std::string_view type, const Json& members)
+{
+    return write(document_text(document(type, members), true));
+}
+
+Result<void> Runtime::write_key(const std::string& path, std::string_view pem)
+{
+    auto done = store::create_secret(path, pem);
+    if (!done && done.error().reason == "fileExists")
+        done.error().hint =
+            fmt::format("a key is never overwritten: use it with --key {}, or name another file", path);
+    return done;
+}
+
+void Runtime::defer(Deferred deferred)
+{
+    deferred_ = std::move(deferred);
+}
+
+void Runtime::clear_progress()
+{
+    if (!progress_shown_) return;
+    std::fputs("\r\x1b[K", stderr);
+    progress_shown_ = false;
+}
+
+void Runtime::note(std::string_view text)
+{
+    clear_progress();
+    fmt::print(stderr, "{}: {}\n", program_, text);
+}
+
+Result<void> Runtime::sleep(base::Milliseconds duration, const base::Wait& wait)
+{
+    constexpr base::Milliseconds kStep{100};
+    const auto end = steady_now() + duration;
+    for (;;) {
+        if (interrupted()) return fail(base::interrupted_error(wait.what));
+        const auto now = steady_now();
+        if (now >= end) return {};
+        const auto waited = std::chrono::floor<std::chrono::seconds>(now - wait.since);
+        if (stderr_is_terminal_ && !options_.quiet &&
+            (waited >= std::chrono::seconds{1} || duration > kStep * 10)) {
+            std::string line =
+                fmt::format("\r\x1b[Kwaiting for {}: {} so far", wait.what, base::describe(waited));
+            if (wait.until)
+                line +=
+                    fmt::format(", for {} more at most",
+                                base::describe(std::chrono::floor<std::chrono::seconds>(*wait.until - now)));
+            std::fputs(line.c_str(), stderr);
+            progress_shown_ = true;
+        }
+        const auto left = std::chrono::ceil<base::Milliseconds>(end - now);
+        usleep(static_cast<useconds_t>(std::min(left, kStep).count()) * 1000);
+    }
+}
+
+void Runtime::log(Level level, std::string_view text)
+{
+    const bool shown =
+        level == Level::error ||
+        (!options_.quiet && (level <= Level::info || (level == Level::detail && options_.verbose >= 1) ||
+                             (level == Level::wire && options_.verbose >= 2)));
+    if (!shown) return;
+    clear_progress();
+    if (options_.log_format == "json") {
+        const Json line{
+            {"ts", base::to_rfc3339(now())}, {"level", name_of(level)}, {"event", program_}, {"msg", text}};
+        std::fputs((base::to_text(line) + "\n").c_str(), stderr);
+        return;
+    }
+    const bool colour = stderr_is_terminal_ && std::getenv("NO_COLOR") == nullptr;
+    const auto* const before = !colour                   ? ""
+                               : level == Level::error   ? "\x1b[31m"
+                               : level == Level::warning ? "\x1b[33m"
+                                                         : "";
+    const std::string word = level <= Level::warning ? fmt::format("{}{}{}: ", before, name_of(level),
+                                                                   *before != '\0' ? "\x1b[0m" : "")
+                                                     : "";
+    fmt::print(stderr, "{}: {}{}\n", program_, word, text);
+}
+
+void Runtime::message(const base::Message& message)
+{
+    if (options_.show == "flow") {
+        clear_progress();
+        std::fputs(ladder_.draw(message).c_str(), stderr);
+    }
+    if (options_.trace.empty()) return;
+    if (const auto done = append_trace(options_.trace, trace_line(message, now())); !done) {
+        log(Level::warning, done.error().message);
+        options_.trace.clear(); // said once
+    }
+}
+
+int Runtime::report(const Error& error)
+{
+    const int status =
+        error.code == Errc::interrupted ? 128 + std::max(caught_signal(), 1) : exit_code(error.code);
+    log(Level::error, error.message);
+    if (!error.hint.empty() && options_.log_format != "json") fmt::print(stderr, "hint: {}\n", error.hint);
+    if (options_.json) {
+        Json members{
+            {"code", error.reason.empty() ? std::string{acmetool::name_of(error.code)} : error.reason},
+            {"exit", status},
+            {"message", error.message}};
+        if (!error.hint.empty()) members["hint"] = error.hint;
+        if (const auto problem = base::parse_json(error.problem, "problem"); problem)
+            members["problem"] = *problem;
+        if (error.retry_after) {
+            members["retryAfter"] = error.retry_after->count();
+            members["retryAt"] = base::to_rfc3339(now() + *error.retry_after);
+        }
+        static_cast<void>(write_to_stdout(document_text(document("error", members), true)));
+    } else if (error.retry_after) {
+        fmt::print(stderr, "hint: not before {}\n", base::to_rfc3339(now() + *error.retry_after));
+    }
+    return status;
+}
+
+Result<int> Runtime::finish()
+{
+    clear_progress();
+    if (!deferred_) return status_;
+    log(Level::warning, deferred_->what);
+    if (!options_.quiet && options_.log_format != "json")
+        fmt::print(stderr, "hint: run the same command again{}\n",
+                   deferred_->retry_after ? " at " + base::to_rfc3339(now() + *deferred_->retry_after) : "");
+    if (options_.json) {
+        Json members = Json::object();
+        if (deferred_->retry_after) {
+            members["retryAfter"] = deferred_->retry_after->count();
+            members["retryAt"] = base::to_rfc3339(now() + *deferred_->retry_after);
+        }
+        if (!deferred_->url.empty()) members["url"] = deferred_->url;
+        if (!deferred_->csr_sha256.empty()) members["csrSha256"] = deferred_->csr_sha256;
+        ACMETOOL_CHECK(write_to_stdout(document_text(document("deferred", members), true)));
+    }
+    return kExitDeferred;
+}
+
+} // namespace acmetool::cli

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/flow.h"
+#include "cli/program.h"
+
+/// The running program: standard streams, terminal, signals.
+namespace acmetool::cli
+{
+
+/// The options that every verb has.
+struct CommonOptions {
+    std::string config;
+    bool json = false;
+    std::string output;
+    bool quiet = false;
+    unsigned verbose = 0;
+    std::string log_format = "text";
+    std::optional<base::Milliseconds> timeout;
+    std::string ca_file;
+    std::string trace;
+    std::string show;
+};
+
+/// Ignores SIGPIPE, and makes SIGINT and SIGTERM ask the program to stop; a second one kills.
+void watch_signals();
+/// The signal that asked, 0 if none did.
+int caught_signal();
+
+class Runtime final : public Io, public base::Context
+{
+public:
+    Runtime(std::string program, CommonOptions options);
+
+    base::Context& context() override { return *this; }
+    bool json() const override { return options_.json; }
+    std::optional<base::Milliseconds> timeout() const override { return options_.timeout; }
+    std::string ca_file() const override { return options_.ca_file; }
+    Result<std::string> input() override;
+    Result<std::string> read(const std::string& path) override;
+    Result<void> write(std::string_view text) override;
+    Result<void> write_document(std::string_view type, const base::Json& members) override;
+    Result<void> write_key(const std::string& path, std::string_view pem) override;
+    void defer(Deferred deferred) override;
+    void exit_with(int status) override { status_ = status; }
+
+    Result<void> sleep(base::Milliseconds duration, const base::Wait& wait) override;
+    bool interrupted() const override { return caught_signal() != 0; }
+    void log(base::Level level, std::string_view text) override;
+    void message(const base::Message& message) override;
+
+    /// Fails early where --output cannot be written.
+    Result<void> check_output() const;
+    /// Tells about a failure, on stderr and with --json as a document; returns the exit status.
+    int report(const Error& error);
+    /// The exit status of an action that did not fail.
+    Result<int> finish();
+
+private:
+    Result<void> write_to_stdout(std::string_view text);
+    void clear_progress();
+    void note(std::string_view text);
+
+    std::string program_;
+    CommonOptions options_;
+    Ladder ladder_;
+    bool stderr_is_terminal_;
+    bool progress_shown_ = false;
+    int status_ = 0;
+    std::optional<Deferred> deferred_;
+};
+
+} // namespace acmetool::cli

@@ -1,0 +1,291 @@
+#include "dns/query.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+
+#include <fmt/core.h>
+#include <ldns/ldns.h>
+#include <openssl/rand.h>
+
+#include "base/text.h"
+#include "dns/ldns_ptr.h"
+#include "dns/name.h"
+
+namespace acmetool::dns
+{
+namespace
+{
+
+constexpr base::Milliseconds kTryTime{2000};
+constexpr int kTries = 3;
+
+class Socket
+{
+public:
+    explicit Socket(int fd) : fd_(fd) {}
+    Socket(const Socket&) = delete;
+    Socket& operator=(const Socket&) = delete;
+    ~Socket()
+    {
+        if (fd_ >= 0) close(fd_);
+    }
+    int get() const { return fd_; }
+
+private:
+    int fd_;
+};
+
+struct AddressFree {
+    void operator()(addrinfo* list) const noexcept { freeaddrinfo(list); }
+};
+using Addresses = std::unique_ptr<addrinfo, AddressFree>;
+
+/// Waits until `fd` can be read or written; false at the deadline or once a signal came.
+bool wait_for(int fd, short events, std::chrono::steady_clock::time_point deadline,
+              const base::Context& context)
+{
+    while (!context.interrupted()) {
+        const auto left =
+            std::chrono::ceil<base::Milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+        if (left <= 0) return false;
+        pollfd entry{fd, events, 0};
+        const int ready = poll(&entry, 1, static_cast<int>(std::min<long>(left, 100)));
+        if (ready > 0) return true;
+    }
+    return false;
+}
+
+bool send_all(int fd, ByteView bytes, std::chrono::steady_clock::time_point deadline,
+              const base::Context& context)
+{
+    while (!bytes.empty()) {
+        if (!wait_for(fd, POLLOUT, deadline, context)) return false;
+        const auto sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (sent <= 0) return false;
+        bytes = bytes.subspan(static_cast<std::size_t>(sent));
+    }
+    return true;
+}
+
+bool read_all(int fd, std::span<std::uint8_t> bytes, std::chrono::steady_clock::time_point deadline,
+              const base::Context& context)
+{
+    while (!bytes.empty()) {
+        if (!wait_for(fd, POLLIN, deadline, context)) return false;
+        const auto got = recv(fd, bytes.data(), bytes.size(), 0);
+        if (got <= 0) return false;
+        bytes = bytes.subspan(static_cast<std::size_t>(got));
+    }
+    return true;
+}
+
+/// One try over UDP: the first datagram from the server with our Id. Empty: none came.
+Bytes try_udp(int fd, ByteView message, std::chrono::steady_clock::time_point deadline,
+              const base::Context& context)
+{
+    if (!send_all(fd, message, deadline, context)) return {};
+    while (wait_for(fd, POLLIN, deadline, context)) {
+        Bytes reply(65535);
+        const auto got = recv(fd, reply.data(), reply.size(), 0);
+        if (got < 0) return {};
+        reply.resize(static_cast<std::size_t>(got));
+        if (reply.size() >= 12 && reply[0] == message[0] && reply[1] == message[1]) return reply;
+    }
+    return {};
+}
+
+Bytes try_tcp(int fd, ByteView message, std::chrono::steady_clock::time_point deadline,
+              const base::Context& context)
+{
+    Bytes framed{static_cast<std::uint8_t>(message.size() >> 8),
+                 static_cast<std::uint8_t>(message.size() & 255)};
+    framed.insert(framed.end(), message.begin(), message.end());
+    std::uint8_t length[2];
+    if (!send_all(fd, framed, deadline, context) || !read_all(fd, length, deadline, context)) return {};
+    Bytes reply(static_cast<std::size_t>(length[0] << 8 | length[1]));
+    if (!read_all(fd, reply, deadline, context) || reply.size() < 12) return {};
+    return reply[0] == message[0] && reply[1] == message[1] ? reply : Bytes{};
+}
+
+std::string plain_name(const ldns_rdf* name)
+{
+    const LdnsText text{ldns_rdf2str(name)};
+    auto plain = base::to_lower(text ? text.get() : "");
+    if (plain.ends_with('.') && plain.size() > 1) plain.pop_back();
+    return plain;
+}
+
+/// The strings of a TXT record, joined.
+std::string joined_strings(const ldns_rr* rr)
+{
+    std::string text;
+    for (std::size_t i = 0; i < ldns_rr_rd_count(rr); ++i) {
+        const ldns_rdf* part = ldns_rr_rdf(rr, i);
+        if (ldns_rdf_size(part) > 1)
+            text.append(reinterpret_cast<const char*>(ldns_rdf_data(part)) + 1, ldns_rdf_size(part) - 1);
+    }
+    return text;
+}
+
+std::vector<Record> records_of(const ldns_rr_list* list)
+{
+    std::vector<Record> records;
+    for (std::size_t i = 0; i < ldns_rr_list_rr_count(list); ++i) {
+        const ldns_rr* rr = ldns_rr_list_rr(list, i);
+        const auto type = static_cast<Type>(ldns_rr_get_type(rr));
+        Record record{plain_name(ldns_rr_owner(rr)), type, {}};
+        const ldns_rdf* first = ldns_rr_rd_count(rr) > 0 ? ldns_rr_rdf(rr, 0) : nullptr;
+        if (type == Type::txt)
+            record.data = joined_strings(rr);
+        else if (first != nullptr && (type == Type::a || type == Type::aaaa || type == Type::ns ||
+                                      type == Type::cname || type == Type::soa))
+            record.data = plain_name(first);
+        else
+            continue;
+        records.push_back(std::move(record));
+    }
+    return records;
+}
+
+} // namespace
+
+std::string Endpoint::text() const
+{
+    return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
+                                               : fmt::format("[{}]:{}", host, port);
+}
+
+Result<Endpoint> parse_endpoint(std::string_view text)
+{
+    Endpoint endpoint;
+    std::string_view port;
+    if (text.starts_with('[')) {
+        const auto close = text.find(']');
+        endpoint.host = text.substr(1, close == std::string_view::npos ? close : close - 1);
+        port = close == std::string_view::npos ? "?" : text.substr(close + 1);
+        if (port.starts_with(':')) port.remove_prefix(1);
+    } else if (std::count(text.begin(), text.end(), ':') == 1) {
+        endpoint.host = text.substr(0, text.find(':'));
+        port = text.substr(text.find(':') + 1);
+        if (port.empty()) port = "?";
+    } else {
+        endpoint.host = text; // a bare IPv6 address has more colons
+    }
+    unsigned number = 53;
+    if (!port.empty()) {
+        const auto [end, problem] = std::from_chars(port.data(), port.data() + port.size(), number);
+        if (problem != std::errc{} || end != port.data() + port.size()) number = 0;
+    }
+    if (endpoint.host.empty() || number == 0 || number > 65535)
+        return fail(Errc::usage, fmt::format("\"{}\" is not a server", base::printable(text)),
+                    "write HOST, HOST:PORT or [IPV6]:PORT", "badServer");
+    endpoint.port = static_cast<std::uint16_t>(number);
+    return endpoint;
+}
+
+Endpoint system_resolver()
+{
+    std::ifstream file{"/etc/resolv.conf"};
+    std::string line;
+    while (std::getline(file, line)) {
+        const auto words = base::trim(line);
+        if (!words.starts_with("nameserver")) continue;
+        const auto address = base::trim(words.substr(10));
+        if (is_ip_literal(address)) return {std::string{address}, 53};
+    }
+    return {"127.0.0.1", 53};
+}
+
+Result<Bytes> exchange(const Endpoint& server, ByteView message, bool tcp, base::Context& context)
+{
+    addrinfo hints{};
+    hints.ai_socktype = tcp ? SOCK_STREAM : SOCK_DGRAM;
+    addrinfo* list = nullptr;
+    const int problem = getaddrinfo(server.host.c_str(), std::to_string(server.port).c_str(), &hints, &list);
+    const Addresses addresses{list};
+    if (problem != 0)
+        return fail(Errc::unavailable, fmt::format("DNS server {}: {}", server.text(), gai_strerror(problem)),
+                    {}, "dnsHost");
+    for (int attempt = 0; attempt < (tcp ? 1 : kTries); ++attempt)
+        for (const addrinfo* address = list; address != nullptr; address = address->ai_next) {
+            const Socket socket{::socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, 0)};
+            const auto deadline = std::chrono::steady_clock::now() + kTryTime;
+            // Connected, UDP too: only this server's datagrams come through, and a closed port is seen at
+            // once.
+            if (socket.get() < 0 || connect(socket.get(), address->ai_addr, address->ai_addrlen) != 0)
+                continue;
+            auto reply = tcp ? try_tcp(socket.get(), message, deadline, context)
+                             : try_udp(socket.get(), message, deadline, context);
+            if (!reply.empty()) return reply;
+            if (context.interrupted()) return fail(base::interrupted_error("DNS server " + server.text()));
+        }
+    return fail(Errc::unavailable, fmt::format("DNS server {}: no answer", server.text()),
+                "is it running, and does a firewall let UDP and TCP through?", "dnsTimeout");
+}
+
+Result<Answer> parse_answer(ByteView message)
+{
+    ldns_pkt* raw = nullptr;
+    const auto status = ldns_wire2pkt(&raw, message.data(), message.size());
+    const LdnsPacket packet{raw};
+    if (status != LDNS_STATUS_OK)
+        return fail(Errc::protocol, fmt::format("not a DNS message: {}", ldns_get_errorstr_by_id(status)), {},
+                    "badDnsMessage");
+    Answer answer;
+    answer.rcode = ldns_pkt_get_rcode(packet.get());
+    const LdnsText text{ldns_pkt_rcode2str(ldns_pkt_get_rcode(packet.get()))};
+    answer.rcode_text = text ? text.get() : std::to_string(answer.rcode);
+    answer.truncated = ldns_pkt_tc(packet.get());
+    answer.answers = records_of(ldns_pkt_answer(packet.get()));
+    answer.authority = records_of(ldns_pkt_authority(packet.get()));
+    return answer;
+}
+
+Result<Answer> query(const Endpoint& server, const std::string& name, Type type, bool recursive,
+                     base::Context& context)
+{
+    ldns_rdf* owner = ldns_dname_new_frm_str(name.c_str());
+    if (owner == nullptr)
+        return fail(Errc::bad_input, fmt::format("{}: not a domain name", base::printable(name)));
+    const LdnsPacket packet{ldns_pkt_query_new(owner, static_cast<ldns_rr_type>(type), LDNS_RR_CLASS_IN,
+                                               static_cast<std::uint16_t>(recursive ? LDNS_RD : 0))};
+    std::uint16_t id = 0;
+    RAND_bytes(reinterpret_cast<unsigned char*>(&id), sizeof id);
+    ldns_pkt_set_id(packet.get(), id);
+    std::uint8_t* wire = nullptr;
+    std::size_t size = 0;
+    if (ldns_pkt2wire(&wire, packet.get(), &size) != LDNS_STATUS_OK)
+        return fail(Errc::internal, "building a DNS query");
+    const LdnsOctets owned{wire};
+    ACMETOOL_TRY(reply, exchange(server, {wire, size}, false, context));
+    auto answer = parse_answer(reply);
+    if (answer && answer->truncated) {
+        ACMETOOL_TRY(whole, exchange(server, {wire, size}, true, context));
+        answer = parse_answer(whole);
+    }
+    if (!answer) return fail(with_context(std::move(answer).error(), "DNS server " + server.text()));
+    return answer;
+}
+
+Result<std::string> find_zone(const Endpoint& server, const std::string& name, base::Context& context)
+{
+    ACMETOOL_TRY(answer, query(server, name, Type::soa, true, context));
+    for (const auto* section : {&answer.answers, &answer.authority})
+        for (const auto& record : *section)
+            if (record.type == Type::soa &&
+                (same_name(name, record.owner) || is_subdomain_of(name, record.owner)))
+                return record.owner;
+    return fail(Errc::refused,
+                fmt::format("DNS server {}: no zone for {} ({})", server.text(), name, answer.rcode_text),
+                "is this server authoritative for the domain?", "dnsRcode");
+}
+
+} // namespace acmetool::dns

@@ -1,0 +1,154 @@
+#include "dns/update.h"
+
+#include <fmt/core.h>
+#include <openssl/rand.h>
+
+#include "base/text.h"
+#include "dns/ldns_ptr.h"
+
+namespace acmetool::dns
+{
+namespace
+{
+
+constexpr std::uint16_t kFudge = 300; // RFC 8945 section 10
+constexpr std::uint32_t kTtl = 60;
+constexpr int kNotAuth = 9;
+
+/// The TXT record of the update; class NONE and TTL 0 delete just this RDATA (RFC 2136 section 2.5.4).
+LdnsRecord make_record(const std::string& name, const std::string& value, Change change)
+{
+    LdnsRecord record{ldns_rr_new()};
+    ldns_rdf* owner = ldns_dname_new_frm_str(name.c_str());
+    std::string text;
+    text += static_cast<char>(value.size());
+    text += value;
+    ldns_rdf* data = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_STR, text.size(), text.data());
+    if (!record || owner == nullptr || data == nullptr || value.size() > 255) {
+        ldns_rdf_deep_free(owner);
+        ldns_rdf_deep_free(data);
+        return nullptr;
+    }
+    ldns_rr_set_owner(record.get(), owner);
+    ldns_rr_set_type(record.get(), LDNS_RR_TYPE_TXT);
+    ldns_rr_set_class(record.get(), change == Change::add ? LDNS_RR_CLASS_IN : LDNS_RR_CLASS_NONE);
+    ldns_rr_set_ttl(record.get(), change == Change::add ? kTtl : 0);
+    ldns_rr_push_rdf(record.get(), data);
+    return record;
+}
+
+LdnsPacket make_update(const std::string& zone, LdnsRecord record)
+{
+    ldns_rdf* apex = ldns_dname_new_frm_str(zone.c_str());
+    ldns_rr_list* updates = ldns_rr_list_new();
+    if (apex == nullptr || updates == nullptr || !record) {
+        ldns_rdf_deep_free(apex);
+        ldns_rr_list_free(updates);
+        return nullptr;
+    }
+    ldns_rr_list_push_rr(updates, record.release());
+    LdnsPacket packet{ldns_update_pkt_new(apex, LDNS_RR_CLASS_IN, nullptr, updates, nullptr)};
+    ldns_rr_list_deep_free(updates);
+    std::uint16_t id = 0;
+    RAND_bytes(reinterpret_cast<unsigned char*>(&id), sizeof id);
+    if (packet) ldns_pkt_set_id(packet.get(), id);
+    return packet;
+}
+
+/// The TSIG error of a NOTAUTH answer (RFC 8945 section 5.2), told apart.
+Error tsig_error(int code, const TsigKey& key, const Endpoint& server)
+{
+    Error error;
+    error.code = Errc::refused;
+    const auto say = [&](const char* word, std::string reason, std::string hint) {
+        error.message = fmt::format("DNS server {}: TSIG key \"{}\": {}", server.text(), key.name, word);
+        error.reason = std::move(reason);
+        error.hint = std::move(hint);
+    };
+    if (code == 16)
+        say("BADSIG", "tsigBadSig", "the server's key of this name has another secret");
+    else if (code == 17)
+        say("BADKEY", "tsigBadKey", "the server knows no key of this name and algorithm");
+    else if (code == 18)
+        say("BADTIME", "tsigBadTime",
+            "the clocks of this host and the DNS server differ by more than five minutes");
+    else
+        say("NOTAUTH", "dnsRefused",
+            "the server is not authoritative for the zone, or the key may not change it");
+    return error;
+}
+
+/// The answer's signature and time (RFC 8945 section 5.3).
+Result<void> check_signature(ldns_pkt* answer, ByteView wire, const TsigKey& key, const ldns_rdf* request_mac,
+                             const Endpoint& server, base::TimePoint now)
+{
+    const ldns_rr* tsig = ldns_pkt_tsig(answer);
+    const int rcode = ldns_pkt_get_rcode(answer);
+    const int tsig_code =
+        tsig != nullptr && ldns_rr_rd_count(tsig) >= 7 ? ldns_rdf2native_int16(ldns_rr_rdf(tsig, 5)) : 0;
+    if (rcode == kNotAuth && tsig_code != 0) return fail(tsig_error(tsig_code, key, server));
+    const LdnsText name{strdup((key.name + ".").c_str())};
+    const std::string secret{key.secret.reveal()};
+    const bool good = tsig != nullptr && ldns_pkt_tsig_verify(answer, wire.data(), wire.size(), name.get(),
+                                                              secret.c_str(), request_mac);
+    if (!good) {
+        if (rcode == kNotAuth) return fail(tsig_error(0, key, server));
+        return fail(Errc::protocol,
+                    fmt::format("DNS server {}: the answer to a signed update is {}", server.text(),
+                                tsig == nullptr ? "not signed" : "signed wrongly"),
+                    "somebody between this host and the server may have answered instead of it",
+                    "tsigUnsigned");
+    }
+    const auto* time = ldns_rdf_data(ldns_rr_rdf(tsig, 1));
+    std::int64_t signed_at = 0;
+    for (int i = 0; i < 6; ++i)
+        signed_at = signed_at << 8 | time[i];
+    if (std::abs(signed_at - now.time_since_epoch().count()) > kFudge)
+        return fail(tsig_error(18, key, server));
+    return {};
+}
+
+} // namespace
+
+Result<void> update_txt(const Endpoint& server, const TsigKey* key, const std::string& zone,
+                        const std::string& name, const std::string& value, Change change,
+                        base::Context& context)
+{
+    const LdnsPacket packet = make_update(zone, make_record(name, value, change));
+    if (!packet)
+        return fail(Errc::bad_input,
+                    fmt::format("{}: not a name that can be updated", base::printable(name)));
+    LdnsRdf request_mac;
+    if (key != nullptr) {
+        const std::string secret{key->secret.reveal()};
+        const std::string key_name = key->name + ".";
+        const std::string algorithm = key->algorithm + ".";
+        if (ldns_pkt_tsig_sign(packet.get(), key_name.c_str(), secret.c_str(), kFudge, algorithm.c_str(),
+                               nullptr) != LDNS_STATUS_OK)
+            return fail(Errc::config, fmt::format("TSIG key \"{}\": the update cannot be signed", key->name),
+                        {}, "tsigKey");
+        request_mac.reset(ldns_rdf_clone(ldns_rr_rdf(ldns_pkt_tsig(packet.get()), 3)));
+    }
+    std::uint8_t* wire = nullptr;
+    std::size_t size = 0;
+    if (ldns_pkt2wire(&wire, packet.get(), &size) != LDNS_STATUS_OK)
+        return fail(Errc::internal, "building a DNS update");
+    const LdnsOctets owned{wire};
+    ACMETOOL_TRY(reply, exchange(server, {wire, size}, false, context));
+    ldns_pkt* raw = nullptr;
+    const auto status = ldns_wire2pkt(&raw, reply.data(), reply.size());
+    const LdnsPacket answer{raw};
+    if (status != LDNS_STATUS_OK)
+        return fail(Errc::protocol, fmt::format("DNS server {}: not a DNS message", server.text()), {},
+                    "badDnsMessage");
+    if (key != nullptr)
+        ACMETOOL_CHECK(check_signature(answer.get(), reply, *key, request_mac.get(), server, context.now()));
+    if (ldns_pkt_get_rcode(answer.get()) == LDNS_RCODE_NOERROR) return {};
+    const LdnsText text{ldns_pkt_rcode2str(ldns_pkt_get_rcode(answer.get()))};
+    return fail(Errc::refused,
+                fmt::format("DNS server {}: update of {} in zone {}: {}", server.text(), name, zone,
+                            text ? text.get() : "refused"),
+                "does the server's policy let this key change TXT records at this name?", "dnsRefused");
+}
+
+} // namespace acmetool::dns

@@ -85,10 +85,13 @@ Result<ChallengeTask> task_for(const Authorization& authorization, const Challen
 
 Result<Challenge> choose_challenge(const Authorization& authorization, const Solver* solver)
 {
+    // dns-01 first: it is what a record for a whole domain needs, and servers list challenges in any order.
+    if (const auto* dns = authorization.find_challenge("dns-01");
+        dns != nullptr && (solver == nullptr || solver->supports("dns-01")))
+        return *dns;
     std::vector<std::string> offered;
     for (const auto& challenge : authorization.challenges) {
-        const bool usable = solver != nullptr ? solver->supports(challenge.type) : challenge.type == "dns-01";
-        if (usable) return challenge;
+        if (solver != nullptr && solver->supports(challenge.type)) return challenge;
         offered.push_back(base::printable(challenge.type, 50));
     }
     return fail(Errc::authorization_needed,

@@ -19,8 +19,8 @@ namespace acmetool::acme
 ACMETOOL_EXPORT Result<ChallengeTask> task_for(const Authorization& authorization, const Challenge& challenge,
                                                const crypto::Key& account_key);
 
-/// The first challenge of `authorization` that `solver` takes; a null solver takes dns-01.
-/// authorization_needed with reason "noUsableChallenge" listing what was offered.
+/// The challenge of `authorization` that `solver` takes, dns-01 before others; a null solver takes dns-01
+/// only. authorization_needed with reason "noUsableChallenge" listing what was offered.
 ACMETOOL_EXPORT Result<Challenge> choose_challenge(const Authorization& authorization, const Solver* solver);
 
 /// Tells the server that the challenge is fulfilled: a POST of {} (RFC 8555 section 7.5.1).

@@ -40,8 +40,8 @@ inline tl::unexpected<Error> fail(Error error)
     auto& var = *var##_result
 
 /// The same for a Result<void>.
-#define ACMETOOL_CHECK(expr)                                                                                   \
-    do {                                                                                                       \
-        auto check_result = (expr);                                                                            \
-        if (!check_result) return ::acmetool::fail(std::move(check_result).error());                           \
+#define ACMETOOL_CHECK(expr)                                                                                 \
+    do {                                                                                                     \
+        auto check_result = (expr);                                                                          \
+        if (!check_result) return ::acmetool::fail(std::move(check_result).error());                         \
     } while (false)

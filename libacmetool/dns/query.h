@@ -14,7 +14,7 @@ namespace acmetool::dns
 {
 
 /// Where a server listens.
-struct Endpoint {
+struct ACMETOOL_EXPORT Endpoint {
     std::string host; ///< name or address literal, without brackets
     std::uint16_t port = 53;
 

@@ -1,0 +1,191 @@
+#include "ca/authority.h"
+
+#include <filesystem>
+#include <optional>
+
+#include <fmt/core.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+
+#include "crypto/general_names.h"
+#include "crypto/openssl.h"
+#include "dns/name.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::ca
+{
+namespace
+{
+
+using crypto::Certificate;
+using crypto::Key;
+using crypto::openssl_failure;
+
+struct Profile {
+    std::string common_name; ///< empty: no subject, the names are in the SAN
+    std::vector<crypto::Identifier> identifiers;
+    std::chrono::seconds lifetime{};
+    bool is_ca = false;
+};
+
+bool add_extension(X509* x509, X509V3_CTX* context, int nid, const char* value)
+{
+    X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, context, nid, value);
+    const bool done = extension != nullptr && X509_add_ext(x509, extension, -1) == 1;
+    X509_EXTENSION_free(extension);
+    return done;
+}
+
+/// A certificate by `issuer`, or by itself where there is none.
+Result<Certificate> certify(const Key& subject_key, const Profile& profile, const Certificate* issuer,
+                            const Key& issuer_key, base::TimePoint now)
+{
+    auto certificate = Certificate::adopt(X509_new());
+    X509* x509 = certificate.get();
+    unsigned char serial[16];
+    RAND_bytes(serial, sizeof serial);
+    serial[0] = static_cast<unsigned char>((serial[0] & 0x7f) | 0x40); // positive, always 16 octets
+    const crypto::BignumPtr number{BN_bin2bn(serial, sizeof serial, nullptr)};
+    BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(x509));
+    X509_set_version(x509, X509_VERSION_3);
+    ASN1_TIME_set(X509_getm_notBefore(x509), (now - std::chrono::minutes{1}).time_since_epoch().count());
+    ASN1_TIME_set(X509_getm_notAfter(x509), (now + profile.lifetime).time_since_epoch().count());
+    X509_NAME* name = X509_get_subject_name(x509);
+    if (!profile.common_name.empty())
+        X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
+                                   reinterpret_cast<const unsigned char*>(profile.common_name.c_str()), -1,
+                                   -1, 0);
+    X509* signer = issuer != nullptr ? issuer->get() : x509;
+    X509_set_issuer_name(x509, X509_get_subject_name(signer));
+    X509_set_pubkey(x509, subject_key.get());
+
+    X509V3_CTX context;
+    X509V3_set_ctx(&context, signer, x509, nullptr, nullptr, 0);
+    bool good = add_extension(x509, &context, NID_subject_key_identifier, "hash") &&
+                add_extension(x509, &context, NID_basic_constraints,
+                              profile.is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE") &&
+                add_extension(x509, &context, NID_key_usage,
+                              profile.is_ca ? "critical,keyCertSign,cRLSign,digitalSignature"
+                                            : "critical,digitalSignature");
+    if (issuer != nullptr)
+        good = good && add_extension(x509, &context, NID_authority_key_identifier, "keyid:always");
+    if (!profile.is_ca) {
+        const auto names = crypto::make_general_names(profile.identifiers);
+        good = good && add_extension(x509, &context, NID_ext_key_usage, "serverAuth,clientAuth") && names &&
+               X509_add1_ext_i2d(x509, NID_subject_alt_name, names.get(), profile.common_name.empty() ? 1 : 0,
+                                 X509V3_ADD_DEFAULT) == 1;
+    }
+    if (!good || X509_sign(x509, issuer_key.get(), EVP_sha256()) <= 0)
+        return openssl_failure(Errc::internal, "building a certificate");
+    return certificate;
+}
+
+struct Pair {
+    Certificate certificate;
+    Key key;
+};
+
+Result<std::optional<Pair>> load_pair(const std::string& base)
+{
+    std::error_code none;
+    if (!std::filesystem::exists(base + ".pem", none)) return std::optional<Pair>{};
+    ACMETOOL_TRY(pem, store::read_file(base + ".pem"));
+    ACMETOOL_TRY(certificates, crypto::parse_certificates(pem, base + ".pem"));
+    ACMETOOL_TRY(key_text, store::read_file(base + ".key"));
+    const base::Secret secret{std::move(key_text)};
+    ACMETOOL_TRY(key, crypto::parse_private_key(secret.reveal(), base + ".key"));
+    return std::optional<Pair>{Pair{certificates.front(), key}};
+}
+
+/// The pair in the folder, or a new one; the key first, so that a certificate never lacks its key.
+Result<Pair> load_or_make(const std::string& base, const Profile& profile, const Pair* issuer,
+                          base::TimePoint now)
+{
+    ACMETOOL_TRY(known, load_pair(base));
+    if (known && known->certificate.not_after() > now + std::chrono::hours{24}) return std::move(*known);
+    ACMETOOL_TRY(key, crypto::generate_key("ec:P-256"));
+    ACMETOOL_TRY(key_pem, key.to_pem());
+    ACMETOOL_TRY(certificate, certify(key, profile, issuer != nullptr ? &issuer->certificate : nullptr,
+                                      issuer != nullptr ? issuer->key : key, now));
+    ACMETOOL_CHECK(store::write_atomically(base + ".key", key_pem.reveal(), 0600));
+    ACMETOOL_CHECK(store::write_atomically(base + ".pem", certificate.to_pem(), 0644));
+    return Pair{std::move(certificate), std::move(key)};
+}
+
+} // namespace
+
+Result<Authority> Authority::open(const std::string& folder, const std::vector<std::string>& names,
+                                  base::TimePoint now)
+{
+    constexpr std::chrono::hours kYear{24 * 365};
+    std::error_code problem;
+    std::filesystem::create_directories(folder, problem);
+    if (problem)
+        return fail(Errc::cannot_create, fmt::format("{}: {}", folder, problem.message()), {}, "caFolder");
+    Authority authority;
+    authority.folder_ = folder;
+    ACMETOOL_TRY(root, load_or_make(folder + "/root", {"acme-integrations LAB Root", {}, kYear * 20, true},
+                                    nullptr, now));
+    ACMETOOL_TRY(intermediate,
+                 load_or_make(folder + "/intermediate",
+                              {"acme-integrations LAB Intermediate", {}, kYear * 10, true}, &root, now));
+    ACMETOOL_TRY(tls_ca, load_or_make(folder + "/tls-ca", {"acme-integrations LAB TLS", {}, kYear * 10, true},
+                                      nullptr, now));
+    Profile tls{"acme-ca LAB", {}, kYear, false};
+    for (const auto& name : names)
+        tls.identifiers.push_back({dns::is_ip_literal(name) ? "ip" : "dns", name});
+    ACMETOOL_CHECK(load_or_make(folder + "/tls", tls, &tls_ca, now));
+    authority.root_ = root.certificate;
+    authority.intermediate_ = intermediate.certificate;
+    authority.intermediate_key_ = intermediate.key;
+    return authority;
+}
+
+Result<std::vector<Certificate>> Authority::issue(const Key& key,
+                                                  const std::vector<crypto::Identifier>& identifiers,
+                                                  base::TimePoint now, std::chrono::seconds lifetime) const
+{
+    ACMETOOL_TRY(certificate,
+                 certify(key, {{}, identifiers, lifetime, false}, &intermediate_, intermediate_key_, now));
+    return std::vector<Certificate>{certificate, intermediate_};
+}
+
+Result<Bytes> Authority::crl(const std::vector<Revoked>& revoked, base::TimePoint now) const
+{
+    const crypto::X509CrlPtr crl{X509_CRL_new()};
+    const crypto::Owned<ASN1_TIME, ASN1_STRING_free> this_update{
+        ASN1_TIME_set(nullptr, now.time_since_epoch().count())};
+    const crypto::Owned<ASN1_TIME, ASN1_STRING_free> next_update{
+        ASN1_TIME_set(nullptr, (now + std::chrono::hours{24}).time_since_epoch().count())};
+    X509_CRL_set_version(crl.get(), X509_CRL_VERSION_2);
+    X509_CRL_set_issuer_name(crl.get(), X509_get_subject_name(intermediate_.get()));
+    X509_CRL_set1_lastUpdate(crl.get(), this_update.get());
+    X509_CRL_set1_nextUpdate(crl.get(), next_update.get());
+    for (const auto& entry : revoked) {
+        BIGNUM* raw = nullptr;
+        BN_hex2bn(&raw, entry.serial.c_str());
+        const crypto::BignumPtr number{raw};
+        const crypto::Owned<ASN1_INTEGER, ASN1_INTEGER_free> serial{
+            BN_to_ASN1_INTEGER(number.get(), nullptr)};
+        const crypto::Owned<ASN1_TIME, ASN1_STRING_free> at{
+            ASN1_TIME_set(nullptr, entry.at.time_since_epoch().count())};
+        X509_REVOKED* item = X509_REVOKED_new();
+        X509_REVOKED_set_serialNumber(item, serial.get());
+        X509_REVOKED_set_revocationDate(item, at.get());
+        if (entry.reason != 0) {
+            const crypto::Owned<ASN1_ENUMERATED, ASN1_ENUMERATED_free> reason{ASN1_ENUMERATED_new()};
+            ASN1_ENUMERATED_set(reason.get(), entry.reason);
+            X509_REVOKED_add1_ext_i2d(item, NID_crl_reason, reason.get(), 0, 0);
+        }
+        X509_CRL_add0_revoked(crl.get(), item);
+    }
+    X509_CRL_sort(crl.get());
+    if (X509_CRL_sign(crl.get(), intermediate_key_.get(), EVP_sha256()) <= 0)
+        return openssl_failure(Errc::internal, "signing the CRL");
+    unsigned char* out = nullptr;
+    const int size = i2d_X509_CRL(crl.get(), &out);
+    const crypto::OpensslMemory owned{out};
+    return size > 0 ? Bytes(out, out + size) : Bytes{};
+}
+
+} // namespace acmetool::ca

@@ -1,0 +1,90 @@
+#include "ca/records.h"
+
+#include <array>
+
+#include <nlohmann/json.hpp>
+#include <openssl/rand.h>
+
+#include "jose/base64url.h"
+
+namespace acmetool::ca
+{
+
+Result<Records> Records::open(const std::string& path)
+{
+    ACMETOOL_TRY(database, store::Sqlite::open(path));
+    Records records;
+    records.database_ = std::move(database);
+    for (const auto* sql :
+         {"CREATE TABLE IF NOT EXISTS objects (kind TEXT NOT NULL, id TEXT NOT NULL, account TEXT NOT "
+          "NULL, key TEXT NOT NULL, object TEXT NOT NULL, UNIQUE (kind, id))",
+          "CREATE INDEX IF NOT EXISTS objects_by_key ON objects (kind, account, key)",
+          "CREATE INDEX IF NOT EXISTS objects_by_key_alone ON objects (kind, key)"})
+        ACMETOOL_CHECK(records.database_.run(sql));
+    return records;
+}
+
+Result<std::optional<base::Json>> Records::get(std::string_view kind, std::string_view id)
+{
+    ACMETOOL_TRY(rows, database_.run("SELECT object FROM objects WHERE kind = ? AND id = ?", {kind, id}));
+    if (rows.empty()) return std::optional<base::Json>{};
+    ACMETOOL_TRY(object, base::parse_json(rows.front().front(), "stored object"));
+    return std::optional<base::Json>{std::move(object)};
+}
+
+Result<void> Records::put(std::string_view kind, std::string_view id, std::string_view account,
+                          std::string_view key, const base::Json& object)
+{
+    if (!in_transaction_) ACMETOOL_CHECK(database_.begin());
+    in_transaction_ = true;
+    const auto text = base::to_text(object);
+    ACMETOOL_CHECK(
+        database_.run("INSERT INTO objects (kind, id, account, key, object) VALUES (?, ?, ?, ?, ?) "
+                      "ON CONFLICT (kind, id) DO UPDATE SET key = excluded.key, object = excluded.object",
+                      {kind, id, account, key, text}));
+    return {};
+}
+
+Result<Records::Found> Records::find(std::string_view kind, std::string_view account, std::string_view key)
+{
+    std::string sql = "SELECT id, object FROM objects WHERE kind = ?";
+    std::vector<std::string_view> parameters{kind};
+    if (!account.empty()) {
+        sql += " AND account = ?";
+        parameters.push_back(account);
+    }
+    if (!key.empty()) {
+        sql += " AND key = ?";
+        parameters.push_back(key);
+    }
+    sql += " ORDER BY rowid";
+    ACMETOOL_TRY(rows, database_.run(sql, parameters));
+    Found found;
+    for (auto& row : rows) {
+        ACMETOOL_TRY(object, base::parse_json(row[1], "stored object"));
+        found.emplace_back(std::move(row[0]), std::move(object));
+    }
+    return found;
+}
+
+Result<void> Records::commit()
+{
+    if (!in_transaction_) return {};
+    in_transaction_ = false;
+    return database_.commit();
+}
+
+void Records::rollback() noexcept
+{
+    if (in_transaction_) database_.rollback();
+    in_transaction_ = false;
+}
+
+std::string Records::new_id()
+{
+    std::array<std::uint8_t, 16> octets{};
+    RAND_bytes(octets.data(), static_cast<int>(octets.size()));
+    return jose::to_base64url(octets);
+}
+
+} // namespace acmetool::ca

@@ -1,0 +1,48 @@
+# Sourced by the tests and by examples/quickstart: where things are, free ports, waiting, and stopping what was started.
+
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+BUILD="${ACMETOOL_BUILD:-$ROOT/build}"
+PATH="$BUILD/bin:$PATH:/usr/sbin:/sbin"
+export LD_LIBRARY_PATH="$BUILD/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+STARTED=()
+
+# free_port: a TCP and UDP port of 127.0.0.1 that nobody listens on.
+free_port() {
+    local port
+    while :; do
+        port=$((20000 + RANDOM % 12000))
+        if ! ss -Hltun "sport = :$port" | grep -q .; then
+            echo "$port"
+            return
+        fi
+    done
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        if ((SECONDS >= end)); then
+            echo "not in time: $*" >&2
+            return 1
+        fi
+        sleep 0.05
+    done
+}
+
+# stop_all: ends every process in STARTED and waits for it.
+stop_all() {
+    local pid
+    for pid in "${STARTED[@]}"; do kill "$pid" 2>/dev/null; done
+    for pid in "${STARTED[@]}"; do
+        for _ in $(seq 100); do
+            kill -0 "$pid" 2>/dev/null || break
+            sleep 0.05
+        done
+        kill -9 "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+    done
+    STARTED=()
+    return 0
+}

@@ -162,7 +162,9 @@ Result<Authorization> Client::wait_until_valid(const std::string& url, const std
 {
     auto wait = kFirstPoll;
     for (;;) {
-        ACMETOOL_TRY(reply, post(Post{"authz", {}, url, {}}));
+        Post request{"authz", {}, url, {}};
+        request.just_created = true; // newAuthz or newOrder came moments before
+        ACMETOOL_TRY(reply, post(std::move(request)));
         ACMETOOL_TRY(authorization, parse_authorization(reply.body, url));
         if (authorization.status == "valid") return std::move(authorization);
         // A challenge may be "processing" with an error and still succeed (RFC 8555 section 8.2): only the

@@ -1,6 +1,6 @@
 # Knot and BIND on loopback, authoritative for zones that may be updated with a TSIG key. Needs common.bash.
 
-# write_zone FILE ZONE: the zone's name server is this very host.
+# write_zone FILE ZONE: the zone's name server is this very host; DNS_EXTRA holds further lines.
 write_zone() {
     cat >"$1" <<EOF
 \$TTL 60
@@ -9,6 +9,7 @@ write_zone() {
 @ IN A 127.0.0.1
 * IN A 127.0.0.1
 ns IN A 127.0.0.1
+${DNS_EXTRA:-}
 EOF
 }
 

@@ -1,0 +1,237 @@
+#!/usr/bin/env bats
+# What servers do wrong, played by acme-ca; one CA and one authorization for all tests of the file.
+
+load ../lib/common
+load ../lib/dns
+load ../lib/ca
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    start_knot "$PWD/dns" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o account.json
+    acme-preauth run -q --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
+    export CA_LOG CA_DIRECTORY DNS_SERVER TSIG_KEY PIDS="${STARTED[*]}"
+}
+
+teardown_file() {
+    read -ra STARTED <<<"$PIDS"
+    stop_all
+}
+
+setup() {
+    cd "$BATS_FILE_TMPDIR" || return
+    NAME=n$BATS_TEST_NUMBER.domain.com
+    rm -f k.*
+    csr-build --new-key ec:P-256 --key-out k.pem --dns "$NAME" -o n.csr
+}
+
+teardown() {
+    local fault
+    for fault in $(curl -s "$CA_ADMIN" | jq -r 'keys[]'); do set_fault "$fault=off"; done
+}
+
+finalized() { # how often an order for NAME was finalized well
+    grep '"resource":"finalize"' "$CA_LOG" | grep '"status":200' | grep -c "\"$NAME\""
+}
+
+succeeds() {
+    acme-order run -q -o n.pem "$@" <n.csr
+    openssl verify -CAfile "$CA_ROOT" -untrusted n.pem n.pem
+    [ "$(finalized)" = 1 ]
+}
+
+fails_with() { # STATUS CODE [OPTION...]
+    local expected=$1 code=$2
+    shift 2
+    rm -f n.pem
+    run acme-order run --json -o n.pem "$@" <n.csr
+    echo "$output"
+    [ "$status" = "$expected" ]
+    [[ "$output" == *"\"code\": \"$code\""* ]]
+    [ ! -e n.pem ]
+}
+
+@test "FAULT-01, ACME-10, ACME-11: half of all nonces refused" {
+    set_fault badNonce=50
+    succeeds
+}
+
+@test "FAULT-02: success replies without Replay-Nonce" {
+    set_fault noNonce=1
+    succeeds
+}
+
+@test "FAULT-05, ACME-13: an order that becomes invalid shows the error and its subproblems, at once" {
+    set_fault orderInvalid=1
+    fails_with 77 unauthorized
+    [[ "$output" == *caa* ]]
+}
+
+@test "FAULT-06, ACME-31: orderNotReady on finalize: the order is read again" {
+    set_fault orderNotReady=2
+    succeeds
+}
+
+@test "FAULT-07, ACME-31: processing, and Retry-After in every form" {
+    local form
+    set_fault processing=1
+    for form in 1 none junk -5 "Mon, 01 Jan 2001 00:00:00 GMT"; do
+        set_fault "retryAfter=$form"
+        rm -f k.pem
+        csr-build --new-key ec:P-256 --key-out k.pem --dns "$NAME" -o n.csr
+        acme-order run -q -o n.pem <n.csr
+        openssl verify -CAfile "$CA_ROOT" -untrusted n.pem n.pem
+    done
+}
+
+@test "FAULT-07: a huge Retry-After is \"not yet\": 75 with the time, and the rerun goes on with the same order" {
+    set_fault processing=1
+    set_fault retryAfter=999999999999
+    run acme-order run --json -o n.pem <n.csr
+    [ "$status" = 75 ]
+    [[ "$output" == *'"type": "deferred"'* && "$output" == *retryAt* ]]
+    set_fault retryAfter=1
+    acme-order run -q -o n.pem <n.csr
+    [ "$(finalized)" = 1 ]
+}
+
+@test "FAULT-08, ACME-29: slow validation" {
+    acme-preauth deactivate -q -o /dev/null <authz.json
+    set_fault challengeDelay=2
+    acme-preauth run -q --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
+    succeeds
+}
+
+@test "FAULT-09, ACME-12: rateLimited with and without Retry-After: 80, one request, the time in JSON" {
+    local before
+    before=$(requests newOrder)
+    set_fault rateLimited=9
+    set_fault retryAfter=120
+    fails_with 80 rateLimited
+    [[ "$output" == *'"retryAfter": 120'* ]]
+    set_fault retryAfter=none
+    fails_with 80 rateLimited
+    [ "$(requests newOrder)" = $((before + 2)) ]
+}
+
+@test "FAULT-10: finalize answered 500, dropped before and dropped after: one certificate each" {
+    set_fault serverError=finalize:1
+    succeeds
+    set_fault reset=finalize:1
+    rm -f k.pem && csr-build --new-key ec:P-256 --key-out k.pem --dns "x$NAME" -o n.csr
+    NAME=x$NAME succeeds
+    set_fault resetAfter=finalize:1
+    rm -f k.pem && csr-build --new-key ec:P-256 --key-out k.pem --dns "y$NAME" -o n.csr
+    NAME=y$NAME succeeds
+}
+
+@test "FAULT-10, ACME-42: newOrder's reply lost: the rerun finds the order in the orders list" {
+    local before after
+    set_fault resetAfter=newOrder:1
+    fails_with 69 reset
+    before=$(requests newOrder)
+    succeeds
+    after=$(requests newOrder)
+    [ "$before" = "$after" ]
+}
+
+@test "FAULT-11: HTML, truncated, deeply nested, duplicated, huge, incomplete replies are 76" {
+    local fault
+    for fault in html truncated deepNesting duplicateKeys hugeBody; do
+        set_fault "$fault=newOrder:1"
+        rm -f k.pem && csr-build --new-key ec:P-256 --key-out k.pem --dns "$NAME" -o n.csr
+        run acme-order run --json -o n.pem <n.csr
+        echo "$fault: $output"
+        [ "$status" = 76 ]
+    done
+    set_fault missing=finalize
+    rm -f k.pem && csr-build --new-key ec:P-256 --key-out k.pem --dns "$NAME" -o n.csr
+    run acme-order run --json -o n.pem <n.csr
+    [ "$status" = 76 ]
+}
+
+@test "FAULT-11, ACME-38: a parameterised content type and unknown members are taken" {
+    set_fault contentType=newOrder
+    succeeds
+}
+
+@test "FAULT-12, FAULT-13, PRE-14: newAuthz 403, 404, 405, and an authorization for another name" {
+    local value
+    for value in 404 405; do
+        set_fault "newAuthz=$value"
+        run acme-preauth new --json other.domain.com
+        [ "$status" = 69 ]
+        [[ "$output" == *newAuthzUnsupported* ]]
+    done
+    set_fault newAuthz=403
+    run acme-preauth new --json other.domain.com
+    [ "$status" = 77 ]
+    set_fault newAuthz=off
+    set_fault otherIdentifier=1
+    run acme-preauth new --json other.domain.com
+    [ "$status" = 76 ]
+    [[ "$output" == *otherIdentifier* ]]
+}
+
+@test "FAULT-14, ACME-34, ACME-36: certificates with CRLF, text, no end-of-line are taken, wrong ones refused" {
+    local form
+    for form in crlf text noeol; do
+        set_fault "certificate=$form"
+        rm -f k.pem && csr-build --new-key ec:P-256 --key-out k.pem --dns "$form$NAME" -o n.csr
+        NAME=$form$NAME succeeds
+    done
+    for form in wrongkey:certificateKey wrongsan:certificateNames wrongorder:certificateKey foreignblock:chainForeignBlock; do
+        set_fault "certificate=${form%:*}"
+        rm -f k.pem && csr-build --new-key ec:P-256 --key-out k.pem --dns "${form%:*}$NAME" -o n.csr
+        fails_with 76 "${form#*:}"
+    done
+}
+
+@test "FAULT-03, CHAL-10: valid authorizations without challenges need no solver; pending ones say what is offered" {
+    set_fault emptyChallenges=1
+    succeeds
+    csr-build --key k.pem --dns elsewhere.example -o e.csr
+    run acme-order run --json --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" <e.csr
+    [ "$status" = 79 ]
+    [[ "$output" == *noUsableChallenge* ]]
+}
+
+@test "FAULT-20: two runs at once on one account and one name both end with a certificate" {
+    acme-order run -q -o a.pem <n.csr &
+    acme-order run -q -o b.pem <n.csr
+    wait $!
+    openssl verify -CAfile "$CA_ROOT" -untrusted a.pem a.pem
+    openssl verify -CAfile "$CA_ROOT" -untrusted b.pem b.pem
+}
+
+@test "FAULT-20: a full disk is 74 and loses no certificate" {
+    run bash -c 'acme-order run -q <n.csr >/dev/full'
+    [ "$status" = 74 ]
+    succeeds # from the state, the order is not placed again
+}
+
+@test "FAULT-21, ACME-41: a 404 on what was just created is asked again" {
+    acme-preauth deactivate -q -o /dev/null <authz.json
+    set_fault notFound=authz:2
+    acme-preauth run -q --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
+    set_fault notFound=finalize:2
+    succeeds
+}
+
+@test "ACME-18: the account's key in a CSR is refused before any order" {
+    csr-build --key acct.key --dns "$NAME" -o n.csr
+    fails_with 65 accountKeyInCsr
+}
+
+@test "SEC-09: no key, token of DNS or account secret in trace, log or JSON" {
+    acme-order run -vv --json --trace t.jsonl --show flow -o n.json <n.csr 2>err
+    acme-preauth run -vv --trace t.jsonl --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o a.json sec.domain.com 2>>err
+    jq -e .label t.jsonl >/dev/null
+    [ "$(stat -c %a t.jsonl)" = 600 ]
+    local secret
+    for secret in "$(cut -d: -f3 "$TSIG_KEY")" "$(sed -n 2p acct.key)" "PRIVATE KEY" eyJ; do
+        run grep -F -- "$secret" t.jsonl err n.json a.json
+        [ "$status" = 1 ]
+    done
+}

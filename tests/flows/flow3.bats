@@ -1,0 +1,253 @@
+#!/usr/bin/env bats
+# Flow 3: a domain is proved once, then certificates for its subdomains; against BIND and Knot.
+
+load ../lib/common
+load ../lib/dns
+load ../lib/ca
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+teardown() {
+    stop_all
+}
+
+begin() { # start_knot|start_bind
+    "$1" "$PWD/dns" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o account.json
+}
+
+begin_two_zones() {
+    start_knot "$PWD/dns" domain.com acme.example
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o account.json
+}
+
+step_by_step() {
+    begin "$1"
+    acme-preauth new --subdomains domain.com -o 1.json
+    env -u HOME acme-preauth publish --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o 2.json <1.json
+    [ -n "$(txt_values _acme-challenge.domain.com)" ]
+    acme-preauth respond -o 3.json <2.json
+    acme-preauth cleanup --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json <3.json
+    [ -z "$(txt_values _acme-challenge.domain.com)" ]
+    [ "$(jq -r '.status, .subdomainAuthAllowed' authz.json | xargs)" = "valid true" ]
+    csr-build --new-key ec:P-256 --key-out sub.key --dns sub.domain.com -o sub.csr
+    acme-order new -o o1.json <sub.csr
+    [ "$(jq -r .status o1.json)" = ready ]
+    acme-order finalize -o o2.json <o1.json
+    [ "$(jq -r .status o2.json)" = valid ]
+    acme-order download -o sub.pem <o2.json
+    openssl verify -CAfile "$CA_ROOT" -untrusted sub.pem sub.pem
+    # The seed's arrows and no others: no authorization was fetched for the order.
+    [ "$(requests newOrder) $(requests finalize) $(requests certificate)" = "1 1 1" ]
+}
+
+@test "PRE-03, PRE-12, ACME-21: every arrow of the seed's section 3 by itself, with Knot" {
+    step_by_step start_knot
+}
+
+@test "CHAL-05, CHAL-06, CHAL-08: the same with BIND and a key for _acme-challenge TXT only" {
+    step_by_step start_bind
+}
+
+@test "PRE-04, PRE-05, PRE-15: preauth run, then two subdomains and the domain itself without a challenge" {
+    begin start_knot
+    acme-preauth run --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
+    jq -e '.type == "authorization" and .subdomainAuthAllowed and (.expires | length > 0)' authz.json
+    local name
+    for name in a.domain.com b.c.domain.com domain.com; do
+        csr-build --new-key ec:P-256 --key-out "$name.key" --dns "$name" | acme-order run -o "$name.pem"
+        openssl verify -CAfile "$CA_ROOT" -untrusted "$name.pem" "$name.pem"
+    done
+    [ "$(requests challenge)" = 1 ]
+}
+
+@test "PRE-06, FAULT-13: a CA that drops the flag: 0 and false, 77 with --require-subdomains" {
+    begin start_knot
+    set_fault subdomainFlag=absent
+    acme-preauth run --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
+    [ "$(jq .subdomainAuthAllowed authz.json)" = false ]
+    run acme-preauth run --subdomains --require-subdomains --json --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" domain.com
+    [ "$status" = 77 ]
+    [[ "$output" == *subdomainsNotCovered* ]]
+}
+
+@test "PRE-01, FAULT-12: a CA without newAuthz is 69 newAuthzUnsupported, without a POST" {
+    start_knot "$PWD/dns" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER" --newauthz off
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o account.json
+    run acme-preauth new --json domain.com
+    [ "$status" = 69 ]
+    [[ "$output" == *newAuthzUnsupported* ]]
+    [ "$(grep -c '"method":"POST"' "$CA_LOG")" = 1 ] # newAccount
+}
+
+@test "PRE-02, PRE-10, PRE-11: ancestorDomain within the order" {
+    begin start_knot
+    csr-build --new-key ec:P-256 --key-out k --dns x.y.domain.com -o x.csr
+    run acme-order run --ancestor-domain domain.com <x.csr
+    [ "$status" = 79 ]
+    acme-order run --ancestor-domain domain.com --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o x.pem <x.csr
+    openssl verify -CAfile "$CA_ROOT" -untrusted x.pem x.pem
+    # The parent is authorized now, its other names with it.
+    csr-build --new-key ec:P-256 --key-out k2 --dns z.domain.com | acme-order run -o z.pem
+}
+
+@test "PRE-08: a wildcard is never pre-authorized" {
+    begin start_knot
+    run acme-preauth new --json '*.domain.com'
+    [ "$status" = 65 ]
+    [[ "$output" == *wildcardNotAllowed* ]]
+    [ "$(requests newAuthz)" = 0 ]
+}
+
+@test "CHAL-02, FAULT-04: base name and wildcard at once: two values at one name, none left" {
+    begin start_knot
+    csr-build --new-key ec:P-256 --key-out k --dns domain.com --dns '*.domain.com' --allow-wildcard |
+        acme-order run --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o w.pem
+    openssl x509 -in w.pem -noout -ext subjectAltName | grep -F '*.domain.com'
+    [ -z "$(txt_values _acme-challenge.domain.com)" ]
+}
+
+@test "PRE-16, PRE-17, PRE-18, FAULT-18: renew, deactivate, and the order that comes back pending" {
+    begin start_knot
+    local solver=(--dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY")
+    run acme-preauth renew --check --subdomains domain.com
+    [ "$status" = 0 ]
+    acme-preauth renew --subdomains "${solver[@]}" --metrics-file m.prom -o r.json domain.com
+    [ "$(jq .changed r.json)" = true ]
+    grep acme_authorization_expires_timestamp_seconds m.prom
+    run acme-preauth renew --check --subdomains domain.com
+    [ "$status" = 1 ]
+    acme-preauth renew --subdomains "${solver[@]}" -o r.json domain.com
+    [ "$(jq .changed r.json)" = false ]
+    run acme-preauth renew --subdomains --detailed-exitcode "${solver[@]}" domain.com
+    [ "$status" = 2 ]
+    acme-preauth run --subdomains "${solver[@]}" -o authz.json domain.com
+    acme-preauth deactivate -o gone.json <authz.json
+    [ "$(jq -r .status gone.json)" = deactivated ]
+    csr-build --new-key ec:P-256 --key-out k --dns s.domain.com -o s.csr
+    run acme-order run --json <s.csr
+    [ "$status" = 79 ]
+    [[ "$output" == *authorizationNeeded* ]]
+}
+
+@test "SEC-05: a document's URLs, records and unknown members are never obeyed" {
+    begin start_knot
+    acme-preauth new --subdomains domain.com -o 1.json
+    jq '.url = "https://127.0.0.1:1/authz/x"' 1.json >foreign.json
+    run acme-preauth respond <foreign.json
+    [ "$status" = 65 ]
+    jq '.record.name = "www.domain.com"' 1.json >record.json
+    run acme-preauth publish --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" <record.json
+    [ "$status" = 65 ]
+    jq --arg hook "touch $PWD/owned" '. + {hook: $hook, dnsUpdate: "127.0.0.1:1", keyFile: "/etc/shadow"}' 1.json >more.json
+    acme-preauth publish --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o 2.json <more.json
+    [ ! -e owned ]
+    csr-build --new-key ec:P-256 --key-out k --dns domain.com -o d.csr
+    acme-order new -o o.json <d.csr
+    jq '.finalize = "https://127.0.0.1:1/finalize"' o.json >o2.json
+    run acme-order finalize --json <o2.json
+    [ "$status" = 65 ]
+    [[ "$output" == *foreignUrl* ]]
+}
+
+@test "CHAL-07, CHAL-03: hooks in the forms of uacme and certbot, cleaned up; the one that fails or hangs" {
+    begin start_knot
+    cat >update.sh <<EOF
+#!/bin/sh
+[ "\$(env | grep -c CANARY)" = 0 ] || exit 9
+{ echo "server 127.0.0.1 ${DNS_SERVER##*:}"; echo "zone domain.com"
+case "\$1" in begin) echo "add _acme-challenge.\$3 60 TXT \$5" ;; *) echo "del _acme-challenge.\$3 TXT \$5" ;; esac
+echo send; } | knsupdate -k $TSIG_KEY
+EOF
+    cat >auth.sh <<EOF
+#!/bin/sh
+printf 'server 127.0.0.1 ${DNS_SERVER##*:}\nzone domain.com\nadd _acme-challenge.%s 60 TXT %s\nsend\n' "\$CERTBOT_DOMAIN" "\$CERTBOT_VALIDATION" | knsupdate -k $TSIG_KEY
+EOF
+    sed 's/nadd/ndel/; s/ 60 TXT/ TXT/' auth.sh >clean.sh
+    printf '#!/bin/sh\nexit 3\n' >fails.sh
+    printf '#!/bin/sh\ntrap "" TERM\nsleep 60\n' >hangs.sh
+    chmod +x ./*.sh
+    CANARY=secret acme-preauth run --hook ./update.sh --resolver "$DNS_SERVER" --name-server "$DNS_SERVER" -o a.json domain.com
+    [ -z "$(txt_values _acme-challenge.domain.com)" ]
+    acme-preauth deactivate -o - <a.json
+    acme-preauth run --hook-style certbot --hook ./auth.sh --hook-cleanup ./clean.sh --name-server "$DNS_SERVER" -o a.json domain.com
+    [ -z "$(txt_values _acme-challenge.domain.com)" ]
+    acme-preauth deactivate -o - <a.json
+    run acme-preauth run --json --hook ./fails.sh --no-dns-check domain.com
+    [ "$status" = 69 ]
+    [[ "$output" == *hookFailed* ]]
+    run acme-preauth run --json --hook ./hangs.sh --hook-timeout 300ms --no-dns-check domain.com
+    [ "$status" = 69 ]
+    [[ "$output" == *hookTimeout* ]]
+    run acme-preauth run --json --hook ./missing.sh --no-dns-check domain.com
+    [ "$status" = 78 ]
+}
+
+@test "CHAL-06, FAULT-19: TSIG refused: wrong secret, unknown key, a name outside the policy" {
+    begin start_bind
+    acme-preauth new domain.com -o 1.json
+    printf 'hmac-sha256:acme.key:%s\n' "$(openssl rand -base64 32)" >wrong.key
+    run acme-preauth publish --json --dns-update "$DNS_SERVER" --tsig-key wrong.key <1.json
+    [ "$status" = 77 ]
+    [[ "$output" == *tsigBadSig* ]]
+    printf 'hmac-sha256:other.key:%s\n' "$(openssl rand -base64 32)" >other.key
+    run acme-preauth publish --json --dns-update "$DNS_SERVER" --tsig-key other.key <1.json
+    [ "$status" = 77 ]
+    [[ "$output" == *tsigBadKey* ]]
+    acme-preauth new sub.domain.com -o 2.json
+    run acme-preauth publish --json --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" <2.json
+    [ "$status" = 77 ]
+    [[ "$output" == *dnsRefused* ]]
+    printf 'key x {' >broken.key
+    run acme-preauth publish --json --dns-update "$DNS_SERVER" --tsig-key broken.key <1.json
+    [ "$status" = 78 ]
+}
+
+@test "CHAL-04, FAULT-19: a record that is not visible at every server is not answered for" {
+    begin start_knot
+    acme-preauth new domain.com -o 1.json
+    run acme-preauth publish --json --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" --name-server "$DNS_SERVER" \
+        --name-server "127.0.0.1:$(free_port)" --dns-wait 300ms <1.json
+    [ "$status" = 69 ]
+    [[ "$output" == *notPropagated* ]]
+}
+
+@test "CHAL-09: http-01 by web root, the file gone afterwards" {
+    start_knot "$PWD/dns" domain.com
+    local port
+    port=$(free_port)
+    mkdir web
+    python3 -m http.server --bind 127.0.0.1 --directory web "$port" >/dev/null 2>&1 &
+    STARTED+=($!)
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER" --http-port "$port" --allow-loopback
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o account.json
+    wait_for 10 curl -s "http://127.0.0.1:$port/"
+    csr-build --new-key ec:P-256 --key-out k --dns host.domain.com | acme-order run --webroot web -o h.pem
+    openssl verify -CAfile "$CA_ROOT" -untrusted h.pem h.pem
+    [ -z "$(ls web/.well-known/acme-challenge)" ]
+}
+
+@test "SEC-06: http-01 to loopback is refused unless allowed" {
+    begin start_knot
+    mkdir web
+    csr-build --new-key ec:P-256 --key-out k --dns host.domain.com -o h.csr
+    run acme-order run --webroot web --json <h.csr
+    [ "$status" = 77 ]
+    [[ "$output" == *"no address that may be asked"* ]]
+}
+
+@test "CHAL-11, SEC-08: a CNAME is followed into allowed zones only" {
+    DNS_EXTRA="_acme-challenge.alias IN CNAME alias.acme.example." begin_two_zones
+    csr-build --new-key ec:P-256 --key-out k --dns alias.domain.com -o a.csr
+    run acme-order run --json --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" <a.csr
+    [ "$status" = 77 ]
+    [[ "$output" == *cnameOutsideAllowedZones* ]]
+    acme-order run --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" --dns-allow-zone acme.example -o a.pem <a.csr
+    openssl verify -CAfile "$CA_ROOT" -untrusted a.pem a.pem
+    [ -z "$(txt_values alias.acme.example)" ]
+}

@@ -55,8 +55,12 @@ Result<crypto::Key> read_key(const Options& options, cli::Io& io)
         ACMETOOL_TRY(text, io.read(options.passphrase_file));
         passphrase = base::Secret{std::string{base::trim(text)}};
     }
-    ACMETOOL_TRY(text, io.read(options.key));
-    const base::Secret pem{std::move(text)};
+    auto text = io.read(options.key);
+    if (!text) {
+        text.error().code = Errc::config;
+        return fail(with_context(std::move(text).error(), "--key"));
+    }
+    const base::Secret pem{std::move(*text)};
     return crypto::parse_private_key(pem.reveal(), options.key, passphrase);
 }
 

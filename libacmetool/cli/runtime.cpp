@@ -142,6 +142,10 @@ Result<void> Runtime::write_to_stdout(std::string_view text)
 Result<void> Runtime::check_output() const
 {
     if (options_.output.empty() || options_.output == "-") return {};
+    std::error_code none;
+    if (std::filesystem::exists(options_.output, none) &&
+        !std::filesystem::is_regular_file(options_.output, none))
+        return {};
     const auto folder = std::filesystem::path{options_.output}.parent_path().string();
     if (access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
         return fail(Errc::cannot_create,

@@ -277,15 +277,25 @@ Result<Answer> query(const Endpoint& server, const std::string& name, Type type,
 
 Result<std::string> find_zone(const Endpoint& server, const std::string& name, base::Context& context)
 {
-    ACMETOOL_TRY(answer, query(server, name, Type::soa, true, context));
-    for (const auto* section : {&answer.answers, &answer.authority})
-        for (const auto& record : *section)
-            if (record.type == Type::soa &&
-                (same_name(name, record.owner) || is_subdomain_of(name, record.owner)))
-                return record.owner;
-    return fail(Errc::refused,
+    for (std::string owner = name;;) {
+        ACMETOOL_TRY(answer, query(server, owner, Type::soa, true, context));
+        for (const auto* section : {&answer.answers, &answer.authority})
+            for (const auto& record : *section)
+                if (record.type == Type::soa &&
+                    (same_name(name, record.owner) || is_subdomain_of(name, record.owner)))
+                    return record.owner;
+        // At an alias the server speaks of the zone that it leads to: the parent tells the alias's own.
+        const bool alias = std::any_of(answer.answers.begin(), answer.answers.end(), [&](const Record& r) {
+            return r.type == Type::cname && same_name(r.owner, owner);
+        });
+        const auto dot = owner.find('.');
+        if (!alias || dot == std::string::npos)
+            return fail(
+                Errc::refused,
                 fmt::format("DNS server {}: no zone for {} ({})", server.text(), name, answer.rcode_text),
                 "is this server authoritative for the domain?", "dnsRcode");
+        owner.erase(0, dot + 1);
+    }
 }
 
 } // namespace acmetool::dns

@@ -67,7 +67,7 @@ Result<void> write_all(int fd, std::string_view text, const std::string& path)
         if (written < 0) return system_error(Errc::io, path, "cannot be written");
         text.remove_prefix(static_cast<std::size_t>(written));
     }
-    if (fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
+    if (fsync(fd) != 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP)
         return system_error(Errc::io, path, "cannot be written");
     return {};
 }
@@ -111,6 +111,12 @@ Result<void> write_atomically(const std::string& path, std::string_view text, mo
     const auto target = std::filesystem::is_symlink(path, none)
                             ? std::filesystem::weakly_canonical(path, none).string()
                             : path;
+    // A device or a pipe is written to: replacing /dev/null by a file would be a bad surprise.
+    if (std::filesystem::exists(target, none) && !std::filesystem::is_regular_file(target, none)) {
+        const Descriptor device{open(target.c_str(), O_WRONLY | O_CLOEXEC)};
+        if (device.get() < 0) return system_error(Errc::cannot_create, path, "cannot be opened");
+        return write_all(device.get(), text, path);
+    }
     std::string name = target + ".XXXXXX";
     const int fd = mkostemp(name.data(), O_CLOEXEC);
     if (fd < 0) return system_error(Errc::cannot_create, path, "cannot be created");

@@ -14,8 +14,8 @@ namespace acmetool::store
 ACMETOOL_EXPORT Result<std::string> read_file(const std::string& path);
 
 /// Replaces `path` by `text`: a temporary beside it, fsync, rename, fsync of the folder. Either the old or
-/// the new content is there at any moment, and nothing is left over after a failure. Errors: cannot_create
-/// (the folder cannot be written), io (disk full).
+/// the new content is there at any moment, and nothing is left over after a failure. Devices and pipes are
+/// written to directly. Errors: cannot_create (the folder cannot be written), io (disk full).
 ACMETOOL_EXPORT Result<void> write_atomically(const std::string& path, std::string_view text, mode_t mode);
 
 /// Makes a file that must not exist yet (O_EXCL), mode 0600, durable when it returns; for private keys. The

@@ -1,0 +1,206 @@
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "acme/order.h"
+#include "base/json.h"
+
+using namespace acmetool;
+using acme::OrderFlow;
+using base::Json;
+
+namespace
+{
+
+const auto kNow = *base::parse_rfc3339("2026-11-23T18:58:45Z");
+const std::string kOrderUrl = "https://ca.example/order/1";
+
+acme::Directory directory()
+{
+    acme::Directory directory;
+    directory.url = "https://ca.example/directory";
+    directory.new_order = "https://ca.example/newOrder";
+    return directory;
+}
+
+acme::OrderRequest request(std::vector<std::string> ancestors = {})
+{
+    acme::OrderRequest request;
+    request.identifiers = {{"dns", "sub.domain.com"}};
+    request.ancestor_domains = std::move(ancestors);
+    request.csr = {0x30, 0x00};
+    return request;
+}
+
+Json order_object(const std::string& status)
+{
+    Json object{{"status", status},
+                {"identifiers", {{{"type", "dns"}, {"value", "sub.domain.com"}}}},
+                {"authorizations", {"https://ca.example/authz/1"}},
+                {"finalize", "https://ca.example/order/1/finalize"}};
+    if (status == "valid") object["certificate"] = "https://ca.example/certificate/1";
+    return object;
+}
+
+Result<acme::Reply> reply(const Json& object, int status = 200,
+                          std::optional<std::chrono::seconds> retry_after = {})
+{
+    acme::Reply answer;
+    answer.status = status;
+    answer.body = object.dump();
+    answer.location = kOrderUrl;
+    answer.retry_after = retry_after;
+    return answer;
+}
+
+/// The step that the flow sends next; its name, or what it does instead.
+std::string next_step(OrderFlow& flow)
+{
+    const auto action = flow.next(directory());
+    if (!action) return "error " + action.error().reason;
+    if (const auto* send = std::get_if<OrderFlow::Send>(&*action)) return send->post.step;
+    if (const auto* pause = std::get_if<OrderFlow::Pause>(&*action))
+        return pause->asked_for ? "retry-after" : "pause";
+    return std::holds_alternative<OrderFlow::Authorize>(*action) ? "authorize" : "finished";
+}
+
+} // namespace
+
+TEST_CASE("ACME-21, PRE-12: an order that is ready at once is finalized without a look at its authorizations")
+{
+    OrderFlow flow{request(), OrderFlow::Goal::finalized};
+    CHECK(next_step(flow) == "newOrder");
+    REQUIRE(flow.take(reply(order_object("ready"), 201), kNow));
+    CHECK(next_step(flow) == "finalize");
+    REQUIRE(flow.take(reply(order_object("valid")), kNow));
+    CHECK(next_step(flow) == "finished");
+    CHECK(flow.order().url == kOrderUrl);
+}
+
+TEST_CASE("ACME-21: an order may be processing or valid at once")
+{
+    OrderFlow flow{request(), OrderFlow::Goal::downloaded};
+    CHECK(next_step(flow) == "newOrder");
+    REQUIRE(flow.take(reply(order_object("processing"), 201), kNow));
+    CHECK(next_step(flow) == "pause");
+    CHECK(next_step(flow) == "order");
+    REQUIRE(flow.take(reply(order_object("valid")), kNow));
+    CHECK(next_step(flow) == "certificate");
+}
+
+TEST_CASE("ACME-31: processing is polled as Retry-After says")
+{
+    OrderFlow flow{request(), OrderFlow::Goal::finalized};
+    flow.resume(*acme::parse_order(order_object("ready").dump(), kOrderUrl));
+    CHECK(next_step(flow) == "finalize");
+    REQUIRE(flow.take(reply(order_object("processing"), 200, std::chrono::seconds{7}), kNow));
+    CHECK(next_step(flow) == "retry-after");
+    CHECK(next_step(flow) == "order");
+}
+
+TEST_CASE("FAULT-10, ACME-42: after an unclear finalize the order is read before anything else")
+{
+    for (const auto& [code, reason] :
+         {std::pair{Errc::unavailable, "reset"}, {Errc::refused, "orderNotReady"}}) {
+        OrderFlow flow{request(), OrderFlow::Goal::finalized};
+        flow.resume(*acme::parse_order(order_object("ready").dump(), kOrderUrl));
+        CHECK(next_step(flow) == "finalize");
+        REQUIRE(flow.take(fail(code, "broken", {}, reason), kNow));
+        CHECK(next_step(flow) == "pause");
+        CHECK(next_step(flow) == "order");
+        REQUIRE(flow.take(reply(order_object("valid")), kNow));
+        CHECK(next_step(flow) == "finished");
+    }
+}
+
+TEST_CASE("ACME-32: badCSR leaves the order as it is, and is reported")
+{
+    OrderFlow flow{request(), OrderFlow::Goal::finalized};
+    flow.resume(*acme::parse_order(order_object("ready").dump(), kOrderUrl));
+    CHECK(next_step(flow) == "finalize");
+    CHECK_FALSE(flow.take(fail(Errc::bad_input, "bad", {}, "badCSR"), kNow));
+    CHECK(flow.order().status == "ready");
+}
+
+TEST_CASE("ACME-40: a resumed order is read first, and never placed again")
+{
+    OrderFlow flow{request(), OrderFlow::Goal::finalized};
+    flow.resume(kOrderUrl);
+    CHECK(next_step(flow) == "order");
+    REQUIRE(flow.take(reply(order_object("processing")), kNow));
+    CHECK(next_step(flow) == "pause");
+}
+
+TEST_CASE("PRE-18, ACME-24: a pending order asks for its authorizations, then is read again")
+{
+    OrderFlow flow{request(), OrderFlow::Goal::finalized};
+    CHECK(next_step(flow) == "newOrder");
+    REQUIRE(flow.take(reply(order_object("pending"), 201), kNow));
+    CHECK(next_step(flow) == "authorize");
+    flow.authorized();
+    CHECK(next_step(flow) == "order");
+    REQUIRE(flow.take(reply(order_object("pending")), kNow));
+    CHECK(next_step(flow) == "pause");
+    CHECK(next_step(flow) == "order");
+    REQUIRE(flow.take(reply(order_object("ready")), kNow));
+    CHECK(next_step(flow) == "finalize");
+}
+
+TEST_CASE("ACME-22: an order whose names or authorizations change is treated as invalid")
+{
+    for (const auto* member : {"identifiers", "authorizations"}) {
+        OrderFlow flow{request(), OrderFlow::Goal::finalized};
+        CHECK(next_step(flow) == "newOrder");
+        REQUIRE(flow.take(reply(order_object("processing"), 201), kNow));
+        Json changed = order_object("ready");
+        changed["identifiers"] = member == std::string{"identifiers"}
+                                     ? Json{{{"type", "dns"}, {"value", "other.domain.com"}}}
+                                     : changed["identifiers"];
+        if (member == std::string{"authorizations"})
+            changed["authorizations"] = {"https://ca.example/authz/2"};
+        CHECK(next_step(flow) == "pause");
+        CHECK(next_step(flow) == "order");
+        const auto taken = flow.take(reply(changed), kNow);
+        REQUIRE_FALSE(taken);
+        CHECK(taken.error().reason == "orderChanged");
+    }
+}
+
+TEST_CASE("FAULT-05: an invalid order ends with its error")
+{
+    OrderFlow flow{request(), OrderFlow::Goal::finalized};
+    CHECK(next_step(flow) == "newOrder");
+    Json invalid = order_object("invalid");
+    invalid["error"] = {{"type", "urn:ietf:params:acme:error:caa"}, {"detail", "forbidden"}};
+    REQUIRE(flow.take(reply(invalid, 201), kNow));
+    CHECK(next_step(flow) == "error caa");
+}
+
+TEST_CASE("PRE-10: ancestorDomain goes with the names below it only")
+{
+    auto wanted = request({"domain.com", "sub.domain.com", "ub.domain.com", "other.org"});
+    OrderFlow flow{wanted, OrderFlow::Goal::placed};
+    const auto action = flow.next(directory());
+    const auto payload = *base::parse_json(std::get<OrderFlow::Send>(*action).post.payload, "payload");
+    CHECK(payload["identifiers"] ==
+          Json{{{"type", "dns"}, {"value", "sub.domain.com"}, {"ancestorDomain", "domain.com"}}});
+}
+
+TEST_CASE("FAULT-11: orders that lack what their status demands")
+{
+    CHECK(acme::parse_order(order_object("ready").dump(), kOrderUrl));
+    for (const auto& [status, member] : {std::pair{"pending", "authorizations"},
+                                         {"pending", "finalize"},
+                                         {"ready", "finalize"},
+                                         {"valid", "certificate"},
+                                         {"ready", "status"}}) {
+        Json object = order_object(status);
+        object.erase(member);
+        const auto parsed = acme::parse_order(object.dump(), kOrderUrl);
+        REQUIRE_FALSE(parsed);
+        CHECK(parsed.error().code == Errc::protocol);
+    }
+    Json more = order_object("ready");
+    more["unknown"] = {{"deep", 1}};
+    CHECK(acme::parse_order(more.dump(), kOrderUrl)); // ACME-38
+}

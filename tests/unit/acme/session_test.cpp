@@ -1,0 +1,167 @@
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "acme/problem.h"
+#include "acme/session.h"
+#include "base/json.h"
+#include "jose/jws.h"
+
+using namespace acmetool;
+using acme::Exchange;
+
+namespace
+{
+
+const auto kNow = *base::parse_rfc3339("2026-11-23T18:58:45Z");
+
+acme::Session session()
+{
+    acme::Session session;
+    session.directory.url = "https://ca.example/directory";
+    session.directory.new_nonce = "https://ca.example/newNonce";
+    session.directory.new_order = "https://ca.example/newOrder";
+    session.directory.new_account = "https://ca.example/newAccount";
+    session.key = *crypto::generate_key("ec:P-256");
+    session.account_url = "https://ca.example/account/1";
+    return session;
+}
+
+http::Response response(int status, const std::string& nonce, const std::string& body = "{}")
+{
+    http::Response answer;
+    answer.status = status;
+    if (!nonce.empty()) answer.headers = {{"replay-nonce", nonce}};
+    answer.body = body;
+    return answer;
+}
+
+std::string problem(const std::string& word)
+{
+    return R"({"type":"urn:ietf:params:acme:error:)" + word + R"(","detail":"no"})";
+}
+
+base::Json header_of(const http::Request& request)
+{
+    return *jose::parse_jws(request.body)->header;
+}
+
+http::Request sent(Exchange& exchange)
+{
+    return std::get<Exchange::Send>(*exchange.next()).request;
+}
+
+} // namespace
+
+TEST_CASE("ACME-10, ACME-11, FAULT-01: badNonce: signed again with the nonce of the error")
+{
+    auto with = session();
+    Exchange exchange{with, {"newOrder", "a.example", "https://ca.example/newOrder", "{}"}};
+    CHECK(sent(exchange).method == http::Method::head);
+    exchange.take(response(200, "first"), kNow);
+    CHECK(header_of(sent(exchange))["nonce"] == "first");
+    exchange.take(response(400, "second", problem("badNonce")), kNow);
+    CHECK(header_of(sent(exchange))["nonce"] == "second");
+    exchange.take(response(201, "third"), kNow);
+    REQUIRE(exchange.result());
+    CHECK(*exchange.result());
+    CHECK(with.nonces == std::vector<std::string>{"third"});
+}
+
+TEST_CASE("ACME-11: badNonce for ever comes to an end")
+{
+    auto with = session();
+    with.nonces = {"n"};
+    Exchange exchange{with, {"newOrder", "", "https://ca.example/newOrder", "{}"}};
+    int rounds = 0;
+    for (; !exchange.result() && rounds < 1000; ++rounds) {
+        sent(exchange);
+        exchange.take(response(400, "next", problem("badNonce")), kNow);
+    }
+    CHECK(rounds == 51);
+    CHECK(exchange.result()->error().reason == "badNonce");
+}
+
+TEST_CASE("ACME-10: nonces with other characters are ignored")
+{
+    auto with = session();
+    Exchange exchange{with, {"newOrder", "", "https://ca.example/newOrder", "{}"}};
+    sent(exchange);
+    exchange.take(response(200, "not=base64url"), kNow);
+    REQUIRE(exchange.result());
+    CHECK(exchange.result()->error().reason == "noNonce");
+}
+
+TEST_CASE("ACME-06, ACME-08: kid or jwk, and the URL as it was given")
+{
+    auto with = session();
+    with.nonces = {"b", "a"};
+    Exchange by_kid{with, {"order", "", "https://ca.example/order/%7e1?x=%2F", ""}};
+    const auto first = sent(by_kid);
+    CHECK(first.url == "https://ca.example/order/%7e1?x=%2F");
+    CHECK(header_of(first)["url"] == first.url);
+    CHECK(header_of(first)["kid"] == with.account_url);
+    CHECK_FALSE(header_of(first).contains("jwk"));
+    acme::Post post{"newAccount", "", "https://ca.example/newAccount", "{}"};
+    post.by_jwk = true;
+    Exchange by_jwk{with, post};
+    const auto second = header_of(sent(by_jwk));
+    CHECK(second.contains("jwk"));
+    CHECK_FALSE(second.contains("kid"));
+}
+
+TEST_CASE("SEC-06, FAULT-12: URLs of another origin are never asked")
+{
+    auto with = session();
+    for (const auto* url :
+         {"https://evil.example/order/1", "http://ca.example/order/1", "https://ca.example@evil.example/",
+          "https://ca.example:444/", "https://ca.example\\@evil.example/", "file:///etc/passwd", ""}) {
+        Exchange exchange{with, {"order", "", url, ""}};
+        REQUIRE(exchange.result());
+        CHECK(exchange.result()->error().reason == "foreignUrl");
+    }
+    Exchange same{with, {"order", "", "https://CA.example:443/order/1", ""}};
+    CHECK_FALSE(same.result());
+}
+
+TEST_CASE("FAULT-10: a broken connection is asked again for reads, never for requests that change something")
+{
+    const auto broken = [] { return Result<http::Response>{fail(Errc::unavailable, "reset", {}, "reset")}; };
+    auto with = session();
+    with.nonces = {"c", "b", "a"};
+    Exchange read{with, {"order", "", "https://ca.example/order/1", ""}};
+    sent(read);
+    read.take(broken(), kNow);
+    CHECK_FALSE(read.result());
+    Exchange change{with, {"newOrder", "", "https://ca.example/newOrder", "{}"}};
+    sent(change);
+    change.take(broken(), kNow);
+    CHECK(change.result());
+}
+
+TEST_CASE("ACME-13, ACME-14: problems keep their words, subproblems and links")
+{
+    const auto parsed = acme::parse_problem(
+        R"({"type":"urn:ietf:params:acme:error:compound","detail":"two\u001b[31m","subproblems":[
+           {"type":"urn:ietf:params:acme:error:caa","detail":"x","identifier":{"type":"dns","value":"a.example"}},
+           {"type":"urn:ietf:params:acme:error:rejectedIdentifier","detail":"y","identifier":{"type":"dns","value":"b.example"}}]})");
+    REQUIRE(parsed);
+    CHECK(acme::describe(*parsed) ==
+          "compound: two?[31m; a.example: caa: x; b.example: rejectedIdentifier: y");
+    auto html = response(502, "", "<html>Bad Gateway</html>");
+    CHECK(acme::error_of(html, kNow).code == Errc::unavailable);
+    auto algorithms = response(
+        400, "", R"({"type":"urn:ietf:params:acme:error:badSignatureAlgorithm","algorithms":["ES384"]})");
+    CHECK(acme::error_of(algorithms, kNow).hint.find("ES384") != std::string::npos);
+    auto limited = response(429, "", problem("rateLimited"));
+    limited.headers.emplace_back("retry-after", "30");
+    CHECK(acme::error_of(limited, kNow).code == Errc::rate_limited);
+    CHECK(acme::error_of(limited, kNow).retry_after == std::chrono::seconds{30});
+    auto terms = response(
+        403, "",
+        R"({"type":"urn:ietf:params:acme:error:userActionRequired","instance":"https://ca.example/agree"})");
+    terms.headers.emplace_back("link", "<https://ca.example/terms>;rel=\"terms-of-service\"");
+    const auto hint = acme::error_of(terms, kNow).hint;
+    CHECK(hint.find("https://ca.example/agree") != std::string::npos);
+    CHECK(hint.find("https://ca.example/terms") != std::string::npos);
+}

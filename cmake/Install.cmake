@@ -1,0 +1,11 @@
+install(TARGETS ${ACMETOOL_PROGRAMS} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS acmetool LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+file(GLOB ACMETOOL_PAGES_1 ${CMAKE_SOURCE_DIR}/man/*.1)
+file(GLOB ACMETOOL_PAGES_7 ${CMAKE_SOURCE_DIR}/man/*.7)
+install(FILES ${ACMETOOL_PAGES_1} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${ACMETOOL_PAGES_7} DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
+install(FILES packaging/systemd/acme-preauth-renew.service packaging/systemd/acme-preauth-renew.timer
+    DESTINATION lib/systemd/system)
+install(DIRECTORY completions/bash/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(DIRECTORY completions/zsh/ DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+install(DIRECTORY completions/fish/ DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)

@@ -34,14 +34,14 @@ wait_for() {
 # stop_all: ends every process in STARTED and waits for it.
 stop_all() {
     local pid
-    for pid in "${STARTED[@]}"; do kill "$pid" 2>/dev/null; done
+    for pid in "${STARTED[@]}"; do kill "$pid" 2>/dev/null || true; done
     for pid in "${STARTED[@]}"; do
         for _ in $(seq 100); do
             kill -0 "$pid" 2>/dev/null || break
             sleep 0.05
         done
-        kill -9 "$pid" 2>/dev/null
-        wait "$pid" 2>/dev/null
+        kill -9 "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
     done
     STARTED=()
     return 0

@@ -231,8 +231,8 @@ Result<void> CliVerb::settle(const ConfigValues* config, const std::string& file
     }
     if (config == nullptr) return {};
     for (const auto& [name, value] : config->values) {
-        const bool known =
-            std::any_of(options_.begin(), options_.end(), [&](const auto& o) { return o->name == name; });
+        const bool known = std::any_of(options_.begin(), options_.end(),
+                                       [&wanted = name](const auto& o) { return o->name == wanted; });
         if (!known)
             return fail(Errc::config,
                         fmt::format("{}:{}:{}: unknown key \"{}\"", file, value.line, value.column, name),

@@ -1,11 +1,52 @@
-install(TARGETS ${ACMETOOL_PROGRAMS} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS acmetool LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+include(CMakePackageConfigHelpers)
+
+# Components: one Debian package each (Packages.cmake).
+install(TARGETS ${ACMETOOL_PROGRAMS} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
 file(GLOB ACMETOOL_PAGES_1 ${CMAKE_SOURCE_DIR}/man/*.1)
 file(GLOB ACMETOOL_PAGES_7 ${CMAKE_SOURCE_DIR}/man/*.7)
-install(FILES ${ACMETOOL_PAGES_1} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-install(FILES ${ACMETOOL_PAGES_7} DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
-install(FILES packaging/systemd/acme-preauth-renew.service packaging/systemd/acme-preauth-renew.timer
-    DESTINATION lib/systemd/system)
-install(DIRECTORY completions/bash/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
-install(DIRECTORY completions/zsh/ DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
-install(DIRECTORY completions/fish/ DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+install(FILES ${ACMETOOL_PAGES_1} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT programs)
+install(FILES ${ACMETOOL_PAGES_7} DESTINATION ${CMAKE_INSTALL_MANDIR}/man7 COMPONENT programs)
+file(GLOB ACMETOOL_UNITS ${CMAKE_SOURCE_DIR}/packaging/systemd/*)
+install(FILES ${ACMETOOL_UNITS} DESTINATION lib/systemd/system COMPONENT programs)
+install(DIRECTORY completions/bash/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT programs)
+install(DIRECTORY completions/zsh/ DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT programs)
+install(DIRECTORY completions/fish/ DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT programs)
+file(GLOB ACMETOOL_SCHEMAS ${CMAKE_SOURCE_DIR}/docs/schema/*.json)
+install(FILES ${ACMETOOL_SCHEMAS} DESTINATION ${CMAKE_INSTALL_DATADIR}/acme-integrations/schema COMPONENT programs)
+
+install(TARGETS acmetool EXPORT acmetool
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library NAMELINK_COMPONENT development
+    INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+
+# The public headers: a request, an order as a state machine, and what these two include. Installed, they name each
+# other with the "acmetool/" prefix, so that no user needs a folder with names like base/ and http/ on the include path.
+set(ACMETOOL_PUBLIC_HEADERS
+    acme/directory.h acme/order.h acme/problem.h acme/session.h
+    base/bytes.h base/context.h base/error.h base/result.h base/secret.h base/time.h
+    crypto/cert.h crypto/csr.h crypto/key.h
+    http/client.h)
+foreach(header ${ACMETOOL_PUBLIC_HEADERS})
+    set(source ${CMAKE_SOURCE_DIR}/libacmetool/${header})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+    file(READ ${source} text)
+    string(REGEX REPLACE "#include \"((acme|base|crypto|http)/)" "#include \"acmetool/\\1" text "${text}")
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/public/acmetool/${header} CONTENT "${text}" @ONLY)
+endforeach()
+install(DIRECTORY ${CMAKE_BINARY_DIR}/public/acmetool DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+install(FILES ${CMAKE_BINARY_DIR}/include/acmetool/export.h
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/acmetool COMPONENT development)
+
+set(ACMETOOL_CMAKE_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/acmetool)
+install(EXPORT acmetool NAMESPACE acmetool:: FILE acmetool-targets.cmake
+    DESTINATION ${ACMETOOL_CMAKE_FOLDER} COMPONENT development)
+configure_package_config_file(cmake/acmetool-config.cmake.in acmetool-config.cmake
+    INSTALL_DESTINATION ${ACMETOOL_CMAKE_FOLDER})
+# 0.MINOR is the ABI until 1.0.
+write_basic_package_version_file(acmetool-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/acmetool-config.cmake ${CMAKE_BINARY_DIR}/acmetool-config-version.cmake
+    DESTINATION ${ACMETOOL_CMAKE_FOLDER} COMPONENT development)
+# Relative, so that the file is right in whatever prefix the tree is installed or packaged.
+file(RELATIVE_PATH ACMETOOL_PREFIX_FROM_PC /usr/${CMAKE_INSTALL_LIBDIR}/pkgconfig /usr)
+configure_file(cmake/libacmetool.pc.in libacmetool.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/libacmetool.pc
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)

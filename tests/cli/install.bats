@@ -1,0 +1,110 @@
+#!/usr/bin/env bats
+# What is installed and packaged, and that a stranger's program builds with it.
+
+load ../lib/common
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    # A user of a sanitizer build has to be built with the sanitizer.
+    FLAGS=$(sed -n 's/^CMAKE_CXX_FLAGS:STRING=//p' "$BUILD/CMakeCache.txt")
+    cat >user.cpp <<'EOC'
+#include <acmetool/acme/order.h>
+#include <acmetool/crypto/csr.h>
+#include <iostream>
+#include <iterator>
+using namespace acmetool;
+int main()
+{
+    const std::string text{std::istreambuf_iterator<char>{std::cin}, {}};
+    const auto csr = crypto::parse_csr(text);
+    if (!csr) return std::cerr << csr.error().message << '\n', 1;
+    acme::Directory directory;
+    directory.new_order = "https://ca.example/new-order";
+    acme::OrderFlow flow{{csr->identifiers, {}, {}, csr->der, csr->key}, acme::OrderFlow::Goal::downloaded};
+    const auto action = flow.next(directory);
+    if (!action) return std::cerr << action.error().message << '\n', 1;
+    const auto& post = std::get<acme::OrderFlow::Send>(*action).post;
+    std::cout << post.url << ' ' << post.payload << '\n';
+}
+EOC
+}
+
+install_tree() {
+    cmake --install "$BUILD" --prefix "$PWD/tree" >/dev/null
+    export LD_LIBRARY_PATH=$PWD/tree/lib
+    PATH="$PWD/tree/bin:$PATH"
+    csr-build --new-key ec:P-256 --key-out key.pem --dns device.example -o device.csr
+}
+
+orders() { # PROGRAM: it parses the request and says what to send first
+    [ "$("$1" <device.csr)" = 'https://ca.example/new-order {"identifiers":[{"type":"dns","value":"device.example"}]}' ]
+    run "$1" </dev/null
+    [ "$status" = 1 ]
+}
+
+@test "installed: a program is built by pkg-config, and each public header by itself" {
+    install_tree
+    export PKG_CONFIG_PATH=$PWD/tree/lib/pkgconfig
+    # shellcheck disable=SC2046,SC2086 # words
+    g++ -std=c++20 $FLAGS -Wall -Wextra -Wpedantic -Werror $(pkg-config --cflags libacmetool) user.cpp $(pkg-config --libs libacmetool) -o user
+    orders ./user
+    [ "$(pkg-config --modversion libacmetool)" = 0.1.0 ]
+    readelf -d user | grep -F 'libacmetool.so.0.1]'
+    local header
+    for header in $(cd tree/include && find acmetool -name '*.h'); do
+        echo "#include <$header>" | g++ -std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Werror -Itree/include -x c++ -
+    done
+}
+
+@test "installed: a program is built by find_package" {
+    install_tree
+    mkdir project
+    cat >project/CMakeLists.txt <<'EOC'
+cmake_minimum_required(VERSION 3.25)
+project(user LANGUAGES CXX)
+find_package(acmetool 0.1 REQUIRED)
+add_executable(user ../user.cpp)
+target_link_libraries(user PRIVATE acmetool::acmetool)
+EOC
+    cmake -S project -B project/build -DCMAKE_PREFIX_PATH="$PWD/tree" -DCMAKE_CXX_FLAGS="$FLAGS" >/dev/null
+    cmake --build project/build >/dev/null
+    orders project/build/user
+    sed -i 's/acmetool 0.1/acmetool 0.2/' project/CMakeLists.txt
+    run cmake -S project -B other -DCMAKE_PREFIX_PATH="$PWD/tree"
+    [ "$status" != 0 ]
+}
+
+@test "installed: what is not public is hidden" {
+    install_tree
+    [ ! -e tree/include/acmetool/cli ]
+    # Internal helpers without an export mark, and everything of the libraries that are compiled in.
+    run bash -c 'nm -DC --defined-only tree/lib/libacmetool.so.0.1 | grep -E "acmetool::crypto::(memory_bio|contents|openssl_failure)|CLI::App::|boost::beast::" | grep " T "'
+    echo "$output"
+    [ "$status" = 1 ]
+    nm -DC --defined-only tree/lib/libacmetool.so.0.1 | grep ' T acmetool::crypto::parse_csr'
+}
+
+@test "packages: programs, pages, completions and units; library; headers" {
+    [ -z "$FLAGS" ] || skip "packages are made of builds without sanitizers"
+    cpack -G DEB --config "$BUILD/CPackConfig.cmake" -B "$PWD/packages" >/dev/null
+    local programs library development name
+    programs=$(echo packages/acme-integrations_0.1.0*.deb)
+    library=$(echo packages/libacmetool0_0.1.0*.deb)
+    development=$(echo packages/libacmetool-dev_0.1.0*.deb)
+    for name in csr-build acme-account acme-preauth acme-order acme-ca; do
+        dpkg-deb -c "$programs" >programs
+        grep -E "/usr/bin/$name$" programs
+        grep -E "/usr/share/man/man1/$name\.1" programs
+        grep -E "/bash-completion/completions/$name$" programs
+        grep -E "/zsh/vendor-completions/_$name$" programs
+        grep -E "/fish/vendor_completions.d/$name.fish$" programs
+    done
+    for name in acme-preauth-renew.service acme-preauth-renew.timer; do grep -E "/usr/lib/systemd/system/$name$" programs; done
+    dpkg-deb -f "$programs" Depends | tee depends
+    grep -E 'libacmetool0' depends
+    grep -E 'libc6 \(>=' depends
+    dpkg-deb -c "$library" | grep -E '/libacmetool.so.0.1 -> libacmetool.so.0.1.0$'
+    dpkg-deb -f "$library" Depends | grep -E 'libssl3.*' | grep libcurl4
+    dpkg-deb -c "$development" | grep -E '/usr/include/acmetool/acme/order.h$'
+    dpkg-deb -f "$development" Depends | grep -E 'libacmetool0.*libexpected-dev|libexpected-dev.*libacmetool0'
+}

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "acme/certificate_id.h"
 #include "acme/fulfil.h"
 #include "base/text.h"
 
@@ -370,13 +371,15 @@ Json certificate_document(const std::vector<crypto::Certificate>& chain)
     Json identifiers = Json::array();
     for (const auto& identifier : leaf.identifiers())
         identifiers.push_back({{"type", identifier.type}, {"value", identifier.value}});
-    return {{"certificate", leaf.to_pem()},
-            {"chain", crypto::to_pem({chain.begin() + 1, chain.end()})},
-            {"fullchain", crypto::to_pem(chain)},
-            {"serial", leaf.serial()},
-            {"notBefore", base::to_rfc3339(leaf.not_before())},
-            {"notAfter", base::to_rfc3339(leaf.not_after())},
-            {"identifiers", std::move(identifiers)}};
+    Json object{{"certificate", leaf.to_pem()},
+                {"chain", crypto::to_pem({chain.begin() + 1, chain.end()})},
+                {"fullchain", crypto::to_pem(chain)},
+                {"serial", leaf.serial()},
+                {"notBefore", base::to_rfc3339(leaf.not_before())},
+                {"notAfter", base::to_rfc3339(leaf.not_after())},
+                {"identifiers", std::move(identifiers)}};
+    if (const auto id = certificate_id(leaf)) object["certID"] = *id;
+    return object;
 }
 
 } // namespace acmetool::acme

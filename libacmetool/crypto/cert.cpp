@@ -81,6 +81,27 @@ std::string Certificate::serial() const
     return to_hex(octets);
 }
 
+Bytes Certificate::serial_octets() const
+{
+    unsigned char* out = nullptr;
+    const int size = i2d_ASN1_INTEGER(X509_get0_serialNumber(get()), &out);
+    const OpensslMemory owned{out};
+    const unsigned char* content = out;
+    long length = 0;
+    int tag = 0;
+    int tag_class = 0;
+    if (size <= 0 || (ASN1_get_object(&content, &length, &tag, &tag_class, size) & 0x80) != 0) return {};
+    return {content, content + length};
+}
+
+Bytes Certificate::authority_key_id() const
+{
+    const auto* id = X509_get0_authority_key_id(get());
+    if (id == nullptr) return {};
+    const unsigned char* octets = ASN1_STRING_get0_data(id);
+    return {octets, octets + ASN1_STRING_length(id)};
+}
+
 std::string Certificate::subject() const
 {
     return to_text(X509_get_subject_name(get()));

@@ -31,7 +31,10 @@ public:
     base::TimePoint not_before() const;
     base::TimePoint not_after() const; ///< 99991231235959Z is kept as that very moment
     std::string serial() const;        ///< lower-case hexadecimal, as many octets as the number needs
-    std::string subject() const;       ///< RFC 2253 order, for people
+    Bytes serial_octets() const; ///< as encoded: two's complement, with a leading 00 where DER needs one
+    Bytes
+    authority_key_id() const;    ///< keyIdentifier of the issuer's key (RFC 5280 section 4.2.1.1), or empty
+    std::string subject() const; ///< RFC 2253 order, for people
     std::string issuer() const;
     std::vector<Identifier> identifiers() const;        ///< dns and ip entries of the SAN, sorted, lower case
     Bytes sha256() const;                               ///< over the whole certificate

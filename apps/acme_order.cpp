@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "acme/issue.h"
+#include "acme/revocation.h"
+#include "base/text.h"
 #include "cli/options.h"
 #include "cli/program.h"
 #include "dns/name.h"
@@ -18,6 +20,10 @@ struct Options {
     acme::SolverOptions solver;
     std::vector<std::string> ancestor_domains;
     std::string profile;
+    // revoke
+    std::string cert_key;
+    std::string directory;
+    std::string reason;
 };
 
 Result<acme::OrderTask> task_from_csr(const Options& options, cli::Io& io)
@@ -25,9 +31,16 @@ Result<acme::OrderTask> task_from_csr(const Options& options, cli::Io& io)
     ACMETOOL_TRY(text, io.input());
     ACMETOOL_TRY(csr, crypto::parse_csr(text));
     ACMETOOL_TRY(identifiers, crypto::require_identifiers(csr));
-    for (const auto& identifier : identifiers)
-        if (identifier.type == "dns")
-            ACMETOOL_CHECK(dns::normalize_name(identifier.value, {.allow_wildcard = true}));
+    for (const auto& identifier : identifiers) {
+        if (identifier.type != "dns") continue;
+        ACMETOOL_TRY(normal, dns::normalize_name(identifier.value, {.allow_wildcard = true}));
+        // What is certified is the request's own bytes: a name in another form cannot be mended here.
+        if (normal != identifier.value)
+            return fail(Errc::bad_input,
+                        "the CSR has " + base::printable(identifier.value, 255) + " where it should be " +
+                            normal,
+                        "csr-build writes names in the form that certificates have", "badLabel");
+    }
     acme::OrderTask task;
     task.csr = std::move(csr);
     task.identifiers = std::move(identifiers);
@@ -94,6 +107,46 @@ Result<void> status(const Options& options, cli::Io& io)
     return io.write_document("order", acme::order_document(order, task.csr));
 }
 
+/// A client that signs with the certificate's key: it needs no account, and so no account's key.
+Result<std::unique_ptr<acme::Client>> client_of_certificate(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(key, acme::load_private_key(options.cert_key, "certificate key", "--cert-key names it"));
+    std::string directory = options.directory;
+    std::string ca_file = io.ca_file();
+    if (directory.empty()) {
+        const auto& file = options.client.account_file;
+        auto account = acme::load_account(file);
+        if (!account && account.error().reason == "noAccount")
+            account.error().hint = "--directory URL names the CA where there is no account file";
+        if (!account) return fail(std::move(account).error());
+        directory = account->directory;
+        if (ca_file.empty() && !account->ca_file.empty()) ca_file = acme::beside(file, account->ca_file);
+    }
+    return acme::Client::connect(directory, ca_file, key, io.timeout().value_or(options.client.timeout),
+                                 io.context());
+}
+
+Result<void> revoke(const Options& options, cli::Io& io)
+{
+    const auto signer =
+        options.cert_key.empty() ? acme::RevocationSigner::account : acme::RevocationSigner::certificate;
+    if (!options.directory.empty() && signer == acme::RevocationSigner::account)
+        return fail(Errc::usage, "--directory without --cert-key",
+                    "an account is of one CA: --directory goes with the certificate's own key", "noCertKey");
+    std::optional<int> reason;
+    if (!options.reason.empty()) {
+        ACMETOOL_TRY(number, acme::parse_revocation_reason(options.reason));
+        reason = number;
+    }
+    ACMETOOL_TRY(text, io.input());
+    ACMETOOL_TRY(certificates, crypto::parse_certificates(text, "standard input"));
+    ACMETOOL_TRY(client, signer == acme::RevocationSigner::account ? cli::open_client(options.client, io)
+                                                                   : client_of_certificate(options, io));
+    ACMETOOL_CHECK(acme::revoke(*client, certificates.front(), signer, reason));
+    if (!io.json()) return {};
+    return io.write_document("revocation", acme::revocation_document(certificates.front(), signer, reason));
+}
+
 } // namespace
 
 int main(int argc, char** argv)
@@ -134,5 +187,12 @@ int main(int argc, char** argv)
         program.verb("status", "order document on stdin; the order as the CA has it now on stdout");
     cli::add_account(reading, options.client);
     reading.action([&](cli::Io& io) { return status(options, io); });
+
+    auto& revoking = program.verb("revoke", "certificate on stdin; the CA is asked to revoke it");
+    cli::add_account(revoking, options.client);
+    revoking.option("--cert-key", options.cert_key, "Sign with the certificate's own key, not the account's")
+        .option("--directory", options.directory, "With --cert-key: the CA's directory, without an account")
+        .option("--reason", options.reason, "Reason by RFC 5280's name or number, as keyCompromise or 1")
+        .action([&](cli::Io& io) { return revoke(options, io); });
     return program.main(argc, argv);
 }

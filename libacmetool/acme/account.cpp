@@ -75,21 +75,50 @@ Result<void> save_account(const std::string& path, const AccountFile& account)
     return store::write_atomically(path, to_json(account), 0600);
 }
 
-Result<crypto::Key> load_account_key(const std::string& path)
+Result<crypto::Key> load_private_key(const std::string& path, std::string_view what, std::string_view hint)
 {
     struct stat info {
     };
     if (stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0)
-        return fail(Errc::config, fmt::format("account key {}: others can read or write it", path),
+        return fail(Errc::config, fmt::format("{} {}: others can read or write it", what, path),
                     fmt::format("chmod 600 {}", path), "keyPermissions");
     auto text = store::read_file(path);
     if (!text) {
         text.error().code = Errc::config;
-        text.error().hint = "the account file's \"keyFile\" names it";
+        text.error().hint = hint;
         return fail(std::move(text).error());
     }
     const base::Secret secret{std::move(*text)};
-    return crypto::parse_private_key(secret.reveal(), fmt::format("account key {}", path));
+    return crypto::parse_private_key(secret.reveal(), fmt::format("{} {}", what, path));
+}
+
+Result<crypto::Key> load_account_key(const std::string& path)
+{
+    return load_private_key(path, "account key", "the account file's \"keyFile\" names it");
+}
+
+Result<void> check_key_is_fresh(const std::string& account_path, const std::string& directory,
+                                const crypto::Key& key)
+{
+    namespace fs = std::filesystem;
+    std::error_code none;
+    const auto folder = fs::path{account_path}.parent_path();
+    for (const auto& file : fs::directory_iterator{folder.empty() ? fs::path{"."} : folder, none}) {
+        if (file.path().extension() != ".json" || !file.is_regular_file(none) ||
+            fs::equivalent(file.path(), account_path, none))
+            continue;
+        const auto other = load_account(file.path().string());
+        if (!other || other->directory == directory) continue;
+        const auto other_key = load_account_key(beside(file.path().string(), other->key_file));
+        if (other_key && other_key->same_public_key(key))
+            return fail(
+                Errc::bad_input,
+                fmt::format("the key is that of another account already: {} at {}", file.path().string(),
+                            other->directory),
+                "each account has a key of its own (RFC 8555 section 11.1): leave --key out to make one",
+                "keyInUse");
+    }
+    return {};
 }
 
 } // namespace acmetool::acme

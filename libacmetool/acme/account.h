@@ -26,9 +26,18 @@ ACMETOOL_EXPORT Result<void> save_account(const std::string& path, const Account
 /// The `account` document, as the file and `acme-account` print it.
 ACMETOOL_EXPORT std::string to_json(const AccountFile& account);
 
+/// Refuses a key that another account file in the folder of `account_path` uses at another CA (RFC 8555
+/// section 11.1: each account has a key of its own). Errc::bad_input, reason "keyInUse".
+ACMETOOL_EXPORT Result<void> check_key_is_fresh(const std::string& account_path, const std::string& directory,
+                                                const crypto::Key& key);
+
 /// `file` as seen from the folder of `account_path`.
 ACMETOOL_EXPORT std::string beside(const std::string& account_path, const std::string& file);
 
+/// Reads a private key that this host signs requests with; `what` and `hint` are for its errors.
+/// Errors: config; a key file that others can read is refused (mode 0600).
+ACMETOOL_EXPORT Result<crypto::Key> load_private_key(const std::string& path, std::string_view what,
+                                                     std::string_view hint);
 /// Reads the account's private key. Errors: config; a key file that others can read is refused (mode 0600).
 ACMETOOL_EXPORT Result<crypto::Key> load_account_key(const std::string& path);
 

@@ -21,9 +21,10 @@ struct Post {
     std::string step;    ///< for people: "newOrder", "finalize"
     std::string subject; ///< for people: whom it is about, "sub.domain.com"
     std::string url;
-    std::string payload;       ///< JSON text; empty: POST-as-GET (RFC 8555 section 6.3)
-    std::string accept = {};   ///< the Accept header; empty: none
-    bool by_jwk = false;       ///< sign with "jwk" instead of "kid": newAccount
+    std::string payload;     ///< JSON text; empty: POST-as-GET (RFC 8555 section 6.3)
+    std::string accept = {}; ///< the Accept header; empty: none
+    bool by_jwk =
+        false; ///< sign with "jwk" instead of "kid": newAccount, revokeCert by the certificate's key
     bool just_created = false; ///< a 404 may be a replica that lags; it is asked again
 };
 

@@ -15,34 +15,12 @@ namespace acmetool::ca
 namespace
 {
 
-constexpr std::array<std::string_view, 28> kNames{"badNonce",
-                                                  "noNonce",
-                                                  "processing",
-                                                  "challengeDelay",
-                                                  "retryAfter",
-                                                  "rateLimited",
-                                                  "serverError",
-                                                  "reset",
-                                                  "resetAfter",
-                                                  "orderInvalid",
-                                                  "orderNotReady",
-                                                  "notFound",
-                                                  "html",
-                                                  "contentType",
-                                                  "truncated",
-                                                  "deepNesting",
-                                                  "duplicateKeys",
-                                                  "hugeBody",
-                                                  "noLocation",
-                                                  "noOrdersList",
-                                                  "newAuthz",
-                                                  "subdomainFlag",
-                                                  "otherIdentifier",
-                                                  "certificate",
-                                                  "emptyChallenges",
-                                                  "missing",
-                                                  "newTerms",
-                                                  "reorderAuthz"};
+constexpr std::array<std::string_view, 29> kNames{
+    "badNonce",    "noNonce",         "processing",    "challengeDelay", "retryAfter",    "rateLimited",
+    "serverError", "reset",           "resetAfter",    "orderInvalid",   "orderNotReady", "notFound",
+    "html",        "contentType",     "truncated",     "deepNesting",    "duplicateKeys", "hugeBody",
+    "noLocation",  "noOrdersList",    "ordersPerPage", "newAuthz",       "subdomainFlag", "otherIdentifier",
+    "certificate", "emptyChallenges", "missing",       "newTerms",       "reorderAuthz"};
 
 unsigned to_number(std::string_view text)
 {

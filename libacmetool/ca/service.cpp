@@ -81,6 +81,9 @@ Json problem_of(const Refusal& refusal)
                 {"detail", refusal.detail},
                 {"status", refusal.status}};
     if (!refusal.subproblems.empty()) object["subproblems"] = refusal.subproblems;
+    // RFC 8555 section 6.2: "The problem document ... MUST include an "algorithms" field".
+    if (refusal.type == "badSignatureAlgorithm")
+        object["algorithms"] = {"ES256", "ES384", "ES512", "EdDSA", "RS256"};
     return object;
 }
 
@@ -89,6 +92,15 @@ std::string sha256_url(std::string_view text)
     Bytes digest(32);
     EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
     return jose::to_base64url(digest);
+}
+
+Answer<Json> checked_contact(const Json& contact)
+{
+    if (!contact.is_array()) return refuse(400, "malformed", "\"contact\" is no array");
+    for (const auto& entry : contact)
+        if (!entry.is_string() || !entry.get<std::string>().starts_with("mailto:"))
+            return refuse(400, "unsupportedContact", "contacts are mailto: URLs");
+    return contact;
 }
 
 base::TimePoint time_of(const Json& object, std::string_view member)
@@ -218,7 +230,8 @@ ServerResponse Service::Impl::handle(const ServerRequest& request)
     Json log{{"time", base::to_rfc3339(now())},
              {"method", request.method},
              {"resource", resource},
-             {"path", path}};
+             {"path", path},
+             {"peer", dns::Endpoint{request.peer, request.peer_port}.text()}};
     ServerResponse response;
     if (faults.take("reset", resource)) {
         response.drop = true;
@@ -382,11 +395,8 @@ Answer<ServerResponse> Service::Impl::new_account(const SignedRequest& request)
         return refuse(403, "userActionRequired", "the terms of service have to be agreed to");
     Json object{{"status", "valid"}, {"contact", Json::array()}};
     if (const auto contact = request.payload.find("contact"); contact != request.payload.end()) {
-        if (!contact->is_array()) return refuse(400, "malformed", "\"contact\" is no array");
-        for (const auto& entry : *contact)
-            if (!entry.is_string() || !entry.get<std::string>().starts_with("mailto:"))
-                return refuse(400, "unsupportedContact", "contacts are mailto: URLs");
-        object["contact"] = *contact;
+        CA_TRY(checked, checked_contact(*contact));
+        object["contact"] = checked;
     }
     const auto jwk = jose::to_jwk(request.key);
     if (!jwk) return refuse(400, "badPublicKey", jwk.error().message);
@@ -402,9 +412,10 @@ Answer<ServerResponse> Service::Impl::account(const SignedRequest& request, cons
     CA_TRY(object, owned("account", id, id));
     if (!request.as_get) {
         if (base::string_member(request.payload, "status") == "deactivated") object["status"] = "deactivated";
-        if (const auto contact = request.payload.find("contact");
-            contact != request.payload.end() && contact->is_array())
-            object["contact"] = *contact;
+        if (const auto contact = request.payload.find("contact"); contact != request.payload.end()) {
+            CA_TRY(checked, checked_contact(*contact));
+            object["contact"] = checked;
+        }
         const auto thumbprint = jose::thumbprint(request.key);
         if (!thumbprint) return broken(thumbprint.error());
         CA_STORE(records.put("account", id, id, *thumbprint, object));
@@ -422,7 +433,9 @@ Answer<ServerResponse> Service::Impl::orders(const SignedRequest& request, const
     auto found = records.find("order", id, "");
     if (!found) return broken(found.error());
     Json list = Json::array();
-    for (std::size_t i = from; i < found->size() && list.size() < kOrdersPerPage; ++i)
+    const std::size_t page =
+        faults.number("ordersPerPage") > 0 ? faults.number("ordersPerPage") : kOrdersPerPage;
+    for (std::size_t i = from; i < found->size() && list.size() < page; ++i)
         list.push_back(url("/order/" + (*found)[i].first));
     auto response = reply(200, {{"orders", list}});
     if (from + list.size() < found->size())
@@ -816,6 +829,11 @@ Answer<ServerResponse> Service::Impl::revoke(const SignedRequest& request)
     if (!found) return broken(found.error());
     if (found->empty()) return refuse(404, "malformed", "this CA did not issue that certificate");
     auto& [id, object] = found->front();
+    // The number alone says nothing: anybody can make a certificate with it, for a key of their own.
+    const auto issued = crypto::parse_certificates(object.at("chain").get<std::string>(), "chain");
+    if (!issued) return broken(issued.error());
+    if (issued->front().sha256() != certificate.sha256())
+        return refuse(404, "malformed", "this CA did not issue that certificate");
     bool allowed = request.account.empty() ? certificate.public_key().same_public_key(request.key)
                                            : base::string_member(object, "account") == request.account;
     if (!allowed && !request.account.empty()) {
@@ -823,7 +841,9 @@ Answer<ServerResponse> Service::Impl::revoke(const SignedRequest& request)
         // certificate".
         allowed = true;
         for (const auto& identifier : certificate.identifiers()) {
-            CA_TRY(covering, covering_authz(request.account, identifier.value, false));
+            const bool wildcard = identifier.value.starts_with("*.");
+            CA_TRY(covering,
+                   covering_authz(request.account, identifier.value.substr(wildcard ? 2 : 0), wildcard));
             allowed = allowed && !covering.empty();
         }
     }
@@ -832,9 +852,13 @@ Answer<ServerResponse> Service::Impl::revoke(const SignedRequest& request)
     if (object.contains("revoked"))
         return refuse(400, "alreadyRevoked", "the certificate is revoked already");
     const auto reason = request.payload.find("reason");
-    const int code = reason != request.payload.end() && reason->is_number_integer() ? reason->get<int>() : 0;
-    if (code < 0 || code > 10 || code == 7)
-        return refuse(400, "badRevocationReason", "reasons are 0 to 6 and 8 to 10");
+    const bool given = reason != request.payload.end();
+    const std::int64_t code = !given                                         ? 0
+                              : reason->is_number_integer() && *reason <= 10 ? reason->get<std::int64_t>()
+                                                                             : -1;
+    // RFC 5280 section 5.3.1: removeFromCRL (8) "may only appear in delta CRLs", and here are none.
+    if (code < 0 || code == 7 || code == 8)
+        return refuse(400, "badRevocationReason", "reasons are 0 to 6, 9 and 10");
     object["revoked"] = base::to_rfc3339(now());
     object["reason"] = code;
     CA_STORE(
@@ -864,7 +888,7 @@ void Service::Impl::enqueue(const std::string& authz, const std::string& type)
     const std::chrono::seconds delay{faults.number("challengeDelay")};
     const std::scoped_lock lock{jobs_mutex};
     jobs.push_back({authz, type, std::chrono::steady_clock::now() + delay});
-    jobs_wake.notify_one();
+    jobs_wake.notify_all(); // one that naps before a delayed job would swallow the only call
 }
 
 void Service::Impl::work(const std::stop_token& stop)

@@ -32,7 +32,12 @@ namespace bhttp = boost::beast::http;
 using Tcp = asio::ip::tcp;
 using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 
-ServerRequest take_request(const bhttp::request<bhttp::string_body>& message, std::string peer)
+struct Peer {
+    std::string address;
+    std::uint16_t port = 0;
+};
+
+ServerRequest take_request(const bhttp::request<bhttp::string_body>& message, const Peer& peer)
 {
     ServerRequest request;
     request.method = message.method_string();
@@ -40,7 +45,8 @@ ServerRequest take_request(const bhttp::request<bhttp::string_body>& message, st
     for (const auto& field : message)
         request.headers.emplace_back(base::to_lower(field.name_string()), field.value());
     request.body = message.body();
-    request.peer = std::move(peer);
+    request.peer = peer.address;
+    request.peer_port = peer.port;
     return request;
 }
 
@@ -74,7 +80,7 @@ struct Server::Impl {
     asio::awaitable<void> accept();
     asio::awaitable<void> serve(Tcp::socket socket);
     template <class Stream>
-    asio::awaitable<void> answer(Stream& stream, const std::string& peer);
+    asio::awaitable<void> answer(Stream& stream, const Peer& peer);
     ServerResponse handle(const ServerRequest& request) const;
 };
 
@@ -88,7 +94,7 @@ ServerResponse Server::Impl::handle(const ServerRequest& request) const
 }
 
 template <class Stream>
-asio::awaitable<void> Server::Impl::answer(Stream& stream, const std::string& peer)
+asio::awaitable<void> Server::Impl::answer(Stream& stream, const Peer& peer)
 {
     beast::flat_buffer buffer{options.body_limit + options.header_limit + 4096};
     auto& tcp = beast::get_lowest_layer(stream);
@@ -132,7 +138,7 @@ asio::awaitable<void> Server::Impl::serve(Tcp::socket socket)
 {
     boost::system::error_code problem;
     const auto remote = socket.remote_endpoint(problem);
-    const std::string peer = problem ? "" : remote.address().to_string();
+    const Peer peer = problem ? Peer{} : Peer{remote.address().to_string(), remote.port()};
     socket.set_option(Tcp::no_delay{true}, problem);
     if (options.certificate_file.empty()) {
         beast::tcp_stream stream{std::move(socket)};

@@ -33,6 +33,7 @@ struct ServerRequest {
     Headers headers;    ///< names in lower case
     std::string body;
     std::string peer; ///< address of the client
+    std::uint16_t peer_port = 0;
 };
 
 struct ServerResponse {

@@ -24,7 +24,7 @@ EOF
     chmod +x hook
 }
 
-# Ten accounts, each with an order that is challenged, then one that is ready at once.
+# Ten accounts, each with an order that is challenged, then one that is ready at once; both certificates are revoked.
 ten_runs() {
     local i
     for i in 1 2 3 4 5 6 7 8 9 10; do
@@ -35,27 +35,72 @@ ten_runs() {
         openssl x509 -in "c$i.pem" -noout -ext subjectAltName | grep -F "h$i.example.org"
         acme-order run -q --account "a$i.json" --json -o again.json <c.csr
         jq -e '.type == "certificate"' again.json
+        acme-order revoke --account "a$i.json" --reason superseded <"c$i.pem"
+        jq -r .fullchain again.json >again.pem
+        acme-order revoke --account "a$i.json" --cert-key "k$i" --reason keyCompromise --json -o revoked.json <again.pem
+        jq -e '.type == "revocation" and .reason == 1' revoked.json
     done
 }
 
-@test "ACME-03..09, ACME-16, ACME-20, ACME-27, ACME-33: ten accounts, twenty certificates, default nonce rejection" {
+@test "ACME-20, ACME-33, ACME-37: ten accounts, twenty certificates, all revoked, default nonce rejection" {
     begin
     ten_runs
 }
 
-@test "FAULT-01: the same with every second nonce rejected" {
+@test "FAULT-01, ACME-09, ACME-27: the same with every second nonce rejected" {
     begin PEBBLE_WFE_NONCEREJECT=50
     ten_runs
 }
 
-@test "FAULT-03, FAULT-04: an order on a valid authorization takes four requests and no solver" {
+# behind_counter: PEBBLE_DIRECTORY leads through a proxy that counts connections.
+behind_counter() {
+    local port=${PEBBLE_DIRECTORY#https://127.0.0.1:}
+    python3 "$ROOT/tests/lib/count_connections.py" "${port%/dir}" "$PWD/connections" >proxy.port &
+    STARTED+=($!)
+    wait_for 10 grep -q . proxy.port
+    PEBBLE_DIRECTORY="https://127.0.0.1:$(cat proxy.port)/dir"
+}
+
+# counts COMMAND...: runs it with a trace; REQUESTS says what it sent, CONNECTIONS how many connections it made.
+counts() {
+    rm -f t.jsonl connections
+    "$@" --trace t.jsonl
+    REQUESTS=$(jq -r 'select(.from == "client" and .to == "acme") | .label | sub("POST "; "") | sub(".*/"; "")' t.jsonl | xargs)
+    CONNECTIONS=$(grep -c . connections)
+    echo "$REQUESTS; $CONNECTIONS"
+}
+
+@test "FAULT-03, FAULT-04: an order on a valid authorization: four requests, cold six, no solver, one connection" {
+    begin PEBBLE_WFE_NONCEREJECT=0
+    behind_counter
+    counts acme-account register -q --directory "$PEBBLE_DIRECTORY" --ca-file "$PEBBLE_CA" --agree-tos -o account.json
+    [ "$REQUESTS; $CONNECTIONS" = "directory newNonce newAccount; 1" ]
+    csr-build --new-key ec:P-256 --key-out k --dns h.example.org -o c.csr
+    counts acme-order run -q --hook ./hook --no-dns-check -o c.pem <c.csr
+    [ "$CONNECTIONS" = 1 ]
+    counts acme-order run -q -o c.pem <c.csr
+    [ "$REQUESTS; $CONNECTIONS" = "newOrder finalize order certificate; 1" ]
+    counts acme-order run -q --state cold -o c.pem <c.csr
+    [ "$REQUESTS; $CONNECTIONS" = "directory newNonce newOrder finalize order certificate; 1" ]
+    counts acme-order revoke -q <c.pem
+    [ "$REQUESTS; $CONNECTIONS" = "revokeCert; 1" ]
+}
+
+@test "ACME-37: Pebble's answers to a second revocation, to a stranger and to a reason that it does not take" {
     begin PEBBLE_WFE_NONCEREJECT=0
     acme-account register -q --directory "$PEBBLE_DIRECTORY" --ca-file "$PEBBLE_CA" --agree-tos -o account.json
+    acme-account register -q --account other.json --directory "$PEBBLE_DIRECTORY" --ca-file "$PEBBLE_CA" --agree-tos -o account.json
     csr-build --new-key ec:P-256 --key-out k --dns h.example.org -o c.csr
     acme-order run -q --hook ./hook --no-dns-check -o c.pem <c.csr
-    acme-order run -q --trace t.jsonl -o c.pem <c.csr
-    [ "$(jq -r 'select(.from == "client") | .label' t.jsonl | grep -c .)" -le 4 ]
-    [ "$(jq -r .label t.jsonl | grep -c authz)" = 0 ]
+    run acme-order revoke --json --account other.json <c.pem
+    echo "$output"
+    [ "$status" = 77 ]
+    [[ "$output" == *'"code": "unauthorized"'* ]]
+    acme-order revoke <c.pem
+    run acme-order revoke --json <c.pem
+    echo "$output"
+    [ "$status" = 77 ]
+    [[ "$output" == *'"code": "alreadyRevoked"'* ]]
 }
 
 @test "PRE-01: Pebble has no newAuthz" {
@@ -66,7 +111,7 @@ ten_runs() {
     [[ "$output" == *newAuthzUnsupported* ]]
 }
 
-@test "ACME-15: terms of service are agreed to by the operator only; ACME-16: the account is found again" {
+@test "ACME-15, ACME-16, ACME-19: terms are agreed to by the operator only; the account is found, changed, ended" {
     begin
     run acme-account register --json --directory "$PEBBLE_DIRECTORY" --ca-file "$PEBBLE_CA"
     [ "$status" = 77 ]

@@ -70,9 +70,13 @@ std::optional<std::string> challenge_password_of(X509_REQ* request)
 {
     const int at = X509_REQ_get_attr_by_NID(request, NID_pkcs9_challengePassword, -1);
     if (at < 0) return std::nullopt;
+    // RFC 2985 section 5.4.1: "SINGLE VALUE TRUE". Two of them would let each reader choose another one.
+    const bool several = X509_REQ_get_attr_by_NID(request, NID_pkcs9_challengePassword, at) >= 0 ||
+                         X509_ATTRIBUTE_count(X509_REQ_get_attr(request, at)) != 1;
     const ASN1_TYPE* value = X509_ATTRIBUTE_get0_type(X509_REQ_get_attr(request, at), 0);
-    if (value == nullptr || (value->type != V_ASN1_PRINTABLESTRING && value->type != V_ASN1_UTF8STRING &&
-                             value->type != V_ASN1_T61STRING && value->type != V_ASN1_IA5STRING))
+    if (several || value == nullptr ||
+        (value->type != V_ASN1_PRINTABLESTRING && value->type != V_ASN1_UTF8STRING &&
+         value->type != V_ASN1_T61STRING && value->type != V_ASN1_IA5STRING))
         return std::string{}; // there, but not as RFC 2985 has it: never equal to any binding
     return utf8_of(value->value.asn1_string);
 }

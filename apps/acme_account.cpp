@@ -40,7 +40,10 @@ Result<crypto::Key> account_key(const std::string& path, const Options& options,
     if (!options.key.empty() || std::filesystem::exists(path, none)) return acme::load_account_key(path);
     ACMETOOL_TRY(key, crypto::generate_key(options.key_type));
     ACMETOOL_TRY(pem, key.to_pem());
-    ACMETOOL_CHECK(io.write_key(path, pem.reveal()));
+    const auto written = io.write_key(path, pem.reveal());
+    // Another run was faster: its key is the account's, and both find the one account.
+    if (!written && written.error().reason == "fileExists") return acme::load_account_key(path);
+    if (!written) return fail(written.error());
     return key;
 }
 
@@ -75,6 +78,7 @@ Result<void> register_account(Options& options, cli::Io& io)
     account.contact = options.registration.contact;
     // The folder is tried before the CA is asked: an account whose file cannot be kept would be lost.
     ACMETOOL_TRY(key, account_key(key_path.string(), options, io));
+    ACMETOOL_CHECK(acme::check_key_is_fresh(file, account.directory, key));
     ACMETOOL_TRY(client, acme::Client::connect(account.directory, account.ca_file, key,
                                                io.timeout().value_or(options.client.timeout), io.context()));
     ACMETOOL_TRY(status, acme::register_account(*client, options.registration));

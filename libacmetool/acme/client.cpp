@@ -17,6 +17,7 @@ using base::Milliseconds;
 
 constexpr Milliseconds kFirstPoll{25};
 constexpr Milliseconds kLongestPoll{5000};
+constexpr Milliseconds kLeastTimeout{1000};
 
 /// What the ladder writes on the arrow of a reply: "201 status=ready".
 std::string reply_label(const http::Response& response)
@@ -25,6 +26,24 @@ std::string reply_label(const http::Response& response)
     const auto word = status ? base::string_member(*status, "status") : std::nullopt;
     return word ? fmt::format("{} status={}", response.status, base::printable(*word, 30))
                 : std::to_string(response.status);
+}
+
+/// What stands between us and the directory: a redirect and a missing page say that the URL is wrong, the
+/// rest that the server fails or refuses.
+Error directory_error(const http::Response& response, const std::string& url, base::TimePoint now)
+{
+    auto error = with_context(error_of(response, now), fmt::format("directory {}", url));
+    const bool redirect = response.status >= 300 && response.status < 400;
+    if (redirect || response.status == 404 || response.status == 405 || response.status == 410) {
+        error.code = Errc::protocol;
+        error.reason = "notADirectory";
+        error.hint = "the URL has to be that of an ACME directory, often ending in /directory or /dir";
+    }
+    if (const auto location = http::find(response.headers, "location"); redirect && location)
+        error.hint =
+            fmt::format("redirects are not followed; it leads to {}: give that URL if it is the right one",
+                        base::printable(*location, 200));
+    return error;
 }
 
 } // namespace
@@ -86,8 +105,7 @@ Result<void> Client::load_directory(const std::string& url)
     request.url = url;
     auto response = send(request, Post{"directory", {}, url, {}}, false);
     if (!response) return fail(with_context(std::move(response).error(), "directory"));
-    if (response->status != 200)
-        return fail(with_context(error_of(*response, now), fmt::format("directory {}", url)));
+    if (response->status != 200) return fail(directory_error(*response, url, now));
     ACMETOOL_TRY(directory, parse_directory(response->body, url));
     session_.directory = std::move(directory);
     state_.cache_directory(url, response->body, now);
@@ -105,7 +123,11 @@ Result<http::Response> Client::send(const http::Request& request, const Post& po
     message.detail = nonce ? "" : post.subject;
     context_.message(message);
     context_.log(base::Level::wire, fmt::format("{} {}", message.method, request.url));
-    auto response = http_.send(request);
+    auto bounded = request;
+    // The whole verb has a deadline; a server that is silent may not outlast it by much.
+    bounded.timeout =
+        std::max(std::chrono::ceil<Milliseconds>(deadline_ - context_.steady_now()), kLeastTimeout);
+    auto response = http_.send(bounded);
     std::swap(message.from, message.to);
     message.method.clear();
     message.detail.clear();
@@ -129,6 +151,13 @@ Result<Reply> Client::post(Post post)
     while (!exchange.result()) {
         ACMETOOL_TRY(action, exchange.next());
         if (const auto* pause_action = std::get_if<Exchange::Pause>(&action)) {
+            if (context_.steady_now() + pause_action->duration > deadline_)
+                return fail(
+                    Errc::unavailable,
+                    fmt::format("{}: {}: no usable answer in time", exchange.post().step,
+                                exchange.post().url),
+                    "the server is slow or fails; run the same command again, or give it more --timeout",
+                    "timeout");
             ACMETOOL_CHECK(context_.sleep(pause_action->duration, {exchange.post().step, began_, deadline_}));
             continue;
         }

@@ -17,8 +17,11 @@ namespace
 using base::Json;
 using base::Milliseconds;
 
-constexpr std::size_t kMostListedOrders = 50;
+constexpr std::size_t kMostListedOrders = 10'000;
+constexpr std::size_t kMostPages = 100;
+constexpr std::size_t kMostLookedAt = 50;
 constexpr std::size_t kMostExplained = 5;
+constexpr std::chrono::minutes kClockTolerance{5};
 /// Held from the intent until the order's URL is stored: an order that no entry holds is then really an
 /// orphan.
 const StateDirectory::Key kPlacing{"orders", "placing"};
@@ -53,6 +56,7 @@ private:
     Result<Reply> send(Post post);
     Result<bool> authorize(const std::vector<std::string>& urls);
     Error explain(Error error);
+    bool of_no_use(const Error& error) const;
     OrderOutcome outcome(bool not_yet, std::optional<std::chrono::seconds> retry_after);
     Result<void> save() { return client_.state().save(key_, entry_); }
 
@@ -121,7 +125,9 @@ Result<std::vector<std::string>> Journey::listed_orders()
     ACMETOOL_TRY(reply, client_.post(Post{"account", {}, client_.account_url(), ""}));
     ACMETOOL_TRY(account, base::parse_json_object(reply.body, "account"));
     auto next = base::string_member(account, "orders");
-    while (next && urls.size() < kMostListedOrders && client_.directory().owns(*next)) {
+    for (std::size_t pages = 0;
+         next && pages < kMostPages && urls.size() < kMostListedOrders && client_.directory().owns(*next);
+         ++pages) {
         ACMETOOL_TRY(page, client_.post(Post{"orders", {}, *next, ""}));
         ACMETOOL_TRY(object, base::parse_json_object(page.body, "orders"));
         if (const auto list = object.find("orders"); list != object.end() && list->is_array())
@@ -150,19 +156,23 @@ Result<void> Journey::adopt()
     for (const auto& id : client_.state().list("orders"))
         if (const auto entry = client_.state().load({"orders", id}); entry && *entry)
             held.push_back(base::string_member(**entry, "url").value_or(""));
-    for (auto url = urls->rbegin(); url != urls->rend(); ++url) {
-        if (std::find(held.begin(), held.end(), *url) != held.end() || !client_.directory().owns(*url))
-            continue;
-        const auto reply = client_.post(Post{"order", {}, *url, ""});
+    std::vector<std::string> orphans;
+    for (const auto& url : *urls)
+        if (std::find(held.begin(), held.end(), url) == held.end() && client_.directory().owns(url))
+            orphans.push_back(url);
+    // The list has no order that can be relied on; most servers append or prepend. From both ends, then.
+    for (std::size_t i = 0; i < std::min(orphans.size(), kMostLookedAt); ++i) {
+        const auto& url = i % 2 == 0 ? orphans[orphans.size() - 1 - i / 2] : orphans[i / 2];
+        const auto reply = client_.post(Post{"order", {}, url, ""});
         if (!reply) continue;
-        const auto order = parse_order(reply->body, *url);
+        const auto order = parse_order(reply->body, url);
         if (!order || order->identifiers != task_.identifiers) continue;
         if (order->status != "pending" && order->status != "ready") continue;
         client_.context().log(base::Level::detail,
-                              fmt::format("continuing with order {} of an interrupted run", *url));
+                              fmt::format("continuing with order {} of an interrupted run", url));
         flow_.resume(*order);
         resumed_ = true;
-        entry_["url"] = *url;
+        entry_["url"] = url;
         return save();
     }
     return {};
@@ -247,7 +257,12 @@ Result<OrderOutcome> Journey::drive()
                 ACMETOOL_TRY(lock, client_.state().lock(kPlacing, client_.context()));
                 placing = std::move(lock);
             }
-            ACMETOOL_CHECK(flow_.take(send(send_action->post), client_.context().now()));
+            if (auto taken = flow_.take(send(send_action->post), client_.context().now()); !taken) {
+                // RFC 8555 section 7.1.3: an order that changed is as good as invalid; the next run begins
+                // anew.
+                if (taken.error().reason == "orderChanged") client_.state().erase(key_);
+                return fail(std::move(taken).error());
+            }
         } else if (const auto* pause = std::get_if<OrderFlow::Pause>(&*action)) {
             ACMETOOL_TRY(waited, client_.pause(pause->duration,
                                                fmt::format("the CA to process order {}", flow_.order().url)));
@@ -262,6 +277,16 @@ Result<OrderOutcome> Journey::drive()
     }
 }
 
+/// True if what an earlier run left cannot be finished, so that a new order is worth a try, once: it expired,
+/// failed, or the CA forgot it - or it waits for authorizations of its own although the names, or a parent of
+/// theirs, may have been authorized since. Only a new order finds that out.
+bool Journey::of_no_use(const Error& error) const
+{
+    const auto& status = flow_.order().status;
+    if (status == "pending") return error.code == Errc::authorization_needed && task_.solver == nullptr;
+    return error.code == Errc::refused || status == "invalid";
+}
+
 Result<OrderOutcome> Journey::go()
 {
     const auto lock = client_.state().lock(key_, client_.context());
@@ -269,13 +294,10 @@ Result<OrderOutcome> Journey::go()
     ACMETOOL_CHECK(pick_up());
     if (!kept_.empty()) return outcome(false, std::nullopt);
     auto result = drive();
-    if (!result && resumed_ && flow_.order().status != "pending" &&
-        (result.error().code == Errc::refused || flow_.order().status == "invalid")) {
-        // What a killed run left cannot be finished (it expired, failed, or the CA forgot it): begin anew,
-        // once.
+    if (!result && resumed_ && of_no_use(result.error())) {
         client_.context().log(
             base::Level::detail,
-            fmt::format("the order of the interrupted run is of no use any more ({}); placing a new one",
+            fmt::format("the order of the earlier run is of no use any more ({}); placing a new one",
                         result.error().message));
         entry_ = Json::object();
         resumed_ = false;
@@ -284,6 +306,13 @@ Result<OrderOutcome> Journey::go()
     }
     if (!result) return result;
     if (!result->chain.empty()) {
+        const auto begins = result->chain.front().not_before();
+        if (begins > client_.context().now() + kClockTolerance)
+            client_.context().log(
+                base::Level::warning,
+                fmt::format("the certificate is not valid before {}, and this host's clock says "
+                            "{}: one of the clocks is wrong",
+                            base::to_rfc3339(begins), base::to_rfc3339(client_.context().now())));
         entry_["certificate"] = crypto::to_pem(result->chain);
         ACMETOOL_CHECK(save());
     }

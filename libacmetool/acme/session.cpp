@@ -20,30 +20,48 @@ constexpr int kMostBadNonces = 50;
 constexpr int kMostRetries = 3;
 constexpr base::Milliseconds kRetryPause{500};
 constexpr std::size_t kMostNonces = 10;
+constexpr std::size_t kMostLinks = 50;
 
-/// The targets of all Link headers (RFC 8288): <url>;rel="relation".
+/// One parameter of a Link header: `rel="next alternate"` adds a pair for each relation.
+void add_relations(std::string_view parameter, std::string_view url,
+                   std::vector<std::pair<std::string, std::string>>& links)
+{
+    const auto equals = parameter.find('=');
+    if (equals == std::string_view::npos ||
+        !base::equals_ignoring_case(base::trim(parameter.substr(0, equals)), "rel"))
+        return;
+    auto value = base::trim(parameter.substr(equals + 1));
+    if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"'))
+        value = value.substr(1, value.size() - 2);
+    for (const auto relation : base::split(value, ' '))
+        if (!relation.empty()) links.emplace_back(base::to_lower(relation), url);
+}
+
+/// The targets of all Link headers (RFC 8288 section 3): <url>; rel="relation"; ..., <url>; ...
 std::vector<std::pair<std::string, std::string>> parse_links(const http::Headers& headers)
 {
     std::vector<std::pair<std::string, std::string>> links;
     for (const auto& [name, value] : headers) {
         if (name != "link") continue;
         std::string_view rest = value;
-        while (!rest.empty() && links.size() < 50) {
+        while (links.size() < kMostLinks) {
             const auto open = rest.find('<');
             const auto close = rest.find('>', open);
             if (open == std::string_view::npos || close == std::string_view::npos) break;
             const auto url = rest.substr(open + 1, close - open - 1);
-            const auto end = rest.find(",<", close);
-            auto parameters = rest.substr(close + 1, end == std::string_view::npos ? end : end - close - 1);
-            for (auto parameter : base::split(parameters, ';')) {
-                parameter = base::trim(parameter);
-                if (!parameter.starts_with("rel=")) continue;
-                parameter.remove_prefix(4);
-                const auto relation = parameter.starts_with('"') ? base::split(parameter, '"')[1]
-                                                                 : parameter.substr(0, parameter.find(','));
-                links.emplace_back(relation, url);
+            rest.remove_prefix(close + 1);
+            // Parameters end at a comma outside of quotes; there the next link begins.
+            bool quoted = false;
+            std::size_t begin = 0;
+            std::size_t at = 0;
+            for (; at < rest.size() && (quoted || rest[at] != ','); ++at) {
+                if (rest[at] == '"') quoted = !quoted;
+                if (quoted || rest[at] != ';') continue;
+                add_relations(rest.substr(begin, at - begin), url, links);
+                begin = at + 1;
             }
-            rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+            add_relations(rest.substr(begin, at - begin), url, links);
+            rest.remove_prefix(std::min(at + 1, rest.size()));
         }
     }
     return links;

@@ -32,7 +32,7 @@ std::vector<char*> pointers_of(std::vector<std::string>& texts)
 [[noreturn]] void become(char* const* arguments, char* const* environment, int report)
 {
     setpgid(0, 0);
-    for (const int number : {SIGINT, SIGTERM, SIGPIPE})
+    for (const int number : {SIGINT, SIGTERM, SIGPIPE, SIGXFSZ})
         std::signal(number, SIG_DFL);
     const int null = open("/dev/null", O_RDONLY);
     dup2(null, STDIN_FILENO);

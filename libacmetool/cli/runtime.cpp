@@ -79,6 +79,7 @@ std::string document_text(const Json& object, bool pretty)
 void watch_signals()
 {
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN); // a file size limit is a full disk, not the end of the program
     std::signal(SIGINT, take_signal);
     std::signal(SIGTERM, take_signal);
 }
@@ -133,7 +134,8 @@ Result<void> Runtime::write_to_stdout(std::string_view text)
         if (written < 0 && errno == EINTR) continue;
         if (written < 0)
             return fail(Errc::io, fmt::format("standard output: {}", std::strerror(errno)),
-                        "the result was not written; -o FILE writes it to a file", "stdoutClosed");
+                        "the result was not written; -o FILE writes it to a file",
+                        errno == ENOSPC ? "diskFull" : "stdoutClosed");
         text.remove_prefix(static_cast<std::size_t>(written));
     }
     return {};

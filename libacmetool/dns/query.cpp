@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <fstream>
@@ -61,6 +62,17 @@ bool wait_for(int fd, short events, std::chrono::steady_clock::time_point deadli
         if (ready > 0) return true;
     }
     return false;
+}
+
+/// A server that does not answer at all holds nobody longer than the deadline, and no signal either.
+bool connect_to(int fd, const addrinfo& address, std::chrono::steady_clock::time_point deadline,
+                const base::Context& context)
+{
+    if (connect(fd, address.ai_addr, address.ai_addrlen) == 0) return true;
+    if (errno != EINPROGRESS || !wait_for(fd, POLLOUT, deadline, context)) return false;
+    int problem = 0;
+    socklen_t size = sizeof problem;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size) == 0 && problem == 0;
 }
 
 bool send_all(int fd, ByteView bytes, std::chrono::steady_clock::time_point deadline,
@@ -214,19 +226,23 @@ Result<Bytes> exchange(const Endpoint& server, ByteView message, bool tcp, base:
     if (problem != 0)
         return fail(Errc::unavailable, fmt::format("DNS server {}: {}", server.text(), gai_strerror(problem)),
                     {}, "dnsHost");
-    for (int attempt = 0; attempt < (tcp ? 1 : kTries); ++attempt)
+    for (int attempt = 0; attempt < (tcp ? 1 : kTries) && !context.interrupted(); ++attempt)
         for (const addrinfo* address = list; address != nullptr; address = address->ai_next) {
-            const Socket socket{::socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, 0)};
+            const Socket socket{
+                ::socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
             const auto deadline = std::chrono::steady_clock::now() + kTryTime;
             // Connected, UDP too: only this server's datagrams come through, and a closed port is seen at
             // once.
-            if (socket.get() < 0 || connect(socket.get(), address->ai_addr, address->ai_addrlen) != 0)
+            if (socket.get() < 0 || !connect_to(socket.get(), *address, deadline, context)) {
+                if (context.interrupted()) break;
                 continue;
+            }
             auto reply = tcp ? try_tcp(socket.get(), message, deadline, context)
                              : try_udp(socket.get(), message, deadline, context);
             if (!reply.empty()) return reply;
-            if (context.interrupted()) return fail(base::interrupted_error("DNS server " + server.text()));
+            if (context.interrupted()) break;
         }
+    if (context.interrupted()) return fail(base::interrupted_error("DNS server " + server.text()));
     return fail(Errc::unavailable, fmt::format("DNS server {}: no answer", server.text()),
                 "is it running, and does a firewall let UDP and TCP through?", "dnsTimeout");
 }

@@ -1,15 +1,21 @@
 #include "http/client.h"
 
+#include <algorithm>
+
 #include <curl/curl.h>
 #include <fmt/core.h>
+#include <openssl/x509_vfy.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "base/time.h"
 
 namespace acmetool::http
 {
 namespace
 {
+
+constexpr std::size_t kMostHeaders = 200;
 
 struct CurlDeleter {
     void operator()(CURL* easy) const noexcept { curl_easy_cleanup(easy); }
@@ -31,7 +37,10 @@ std::size_t take_header(char* data, std::size_t, std::size_t size, void* user)
     if (line.starts_with("HTTP/")) transfer.response.headers.clear(); // a new header block, after 1xx
     const auto colon = line.find(':');
     if (colon == std::string_view::npos) return size;
-    if (transfer.response.headers.size() >= 200) return 0;
+    if (transfer.response.headers.size() >= kMostHeaders) {
+        transfer.too_large = true;
+        return 0;
+    }
     transfer.response.headers.emplace_back(base::to_lower(line.substr(0, colon)),
                                            base::trim(line.substr(colon + 1)));
     return size;
@@ -80,8 +89,25 @@ struct Client::Impl {
     base::Context& context;
     std::unique_ptr<CURL, CurlDeleter> easy;
 
+    std::pair<const char*, std::string> clock_error() const;
     Error failure(CURLcode code, const Transfer& transfer, const char* words, const std::string& url) const;
 };
+
+/// The reason and hint of a certificate outside its time; none for other failures.
+std::pair<const char*, std::string> Client::Impl::clock_error() const
+{
+    long result = X509_V_OK;
+    curl_easy_getinfo(easy.get(), CURLINFO_SSL_VERIFYRESULT, &result);
+    const auto hint = [&](const char* then) {
+        return fmt::format("is this host's clock right? it says {}; if it is, {}",
+                           base::to_rfc3339(context.now()), then);
+    };
+    if (result == X509_V_ERR_CERT_HAS_EXPIRED)
+        return {"tlsCertificateExpired", hint("the server needs a new certificate")};
+    if (result == X509_V_ERR_CERT_NOT_YET_VALID)
+        return {"tlsCertificateNotYetValid", hint("the server's certificate is for later")};
+    return {nullptr, {}};
+}
 
 Error Client::Impl::failure(CURLcode code, const Transfer& transfer, const char* words,
                             const std::string& url) const
@@ -99,6 +125,11 @@ Error Client::Impl::failure(CURLcode code, const Transfer& transfer, const char*
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ISSUER_ERROR:
         error.reason = "tls";
+        if (auto clock = clock_error(); clock.first != nullptr) {
+            error.reason = clock.first;
+            error.hint = clock.second;
+            break;
+        }
         error.hint =
             options.ca_file.empty()
                 ? "the server's certificate has to verify: name a private CA's root with --ca-file"
@@ -128,9 +159,19 @@ Error Client::Impl::failure(CURLcode code, const Transfer& transfer, const char*
         error.code = Errc::protocol;
         error.reason = transfer.too_large ? "bodyTooLarge" : "notHttp";
         if (transfer.too_large)
-            error.message = fmt::format("{}: the reply is longer than {} octets", url, options.body_limit);
+            error.message =
+                fmt::format("{}: the reply is longer than {} octets, or has more than {} header fields", url,
+                            options.body_limit, kMostHeaders);
+        break;
+    case CURLE_OUT_OF_MEMORY: // what libcurl says of a header field of more than 100 KiB
+        error.code = Errc::protocol;
+        error.reason = "notHttp";
         break;
     case CURLE_WEIRD_SERVER_REPLY:
+        error.code = Errc::protocol;
+        error.reason = "notHttp";
+        error.hint = "the reply is not HTTP as it should be; is a proxy in between?";
+        break;
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
         error.code = Errc::protocol;
@@ -194,7 +235,8 @@ Result<Response> Client::send(const Request& request)
         curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
     }
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(options.request_timeout.count()));
+    const auto timeout = std::min(options.request_timeout, request.timeout.value_or(options.request_timeout));
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);

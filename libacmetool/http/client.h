@@ -29,6 +29,7 @@ struct Request {
     std::string url; ///< sent as it is, never re-encoded
     Headers headers; ///< User-Agent and Accept-Language are added
     std::string body;
+    std::optional<std::chrono::milliseconds> timeout = {}; ///< where shorter than the client's
 };
 
 struct Response {

@@ -50,7 +50,10 @@ private:
 
 tl::unexpected<Error> system_error(Errc code, const std::string& path, const char* what)
 {
-    return fail(code, fmt::format("{}: {}: {}", path, what, std::strerror(errno)));
+    const int problem = errno;
+    const bool full = problem == ENOSPC || problem == EDQUOT || problem == EFBIG;
+    return fail(full ? Errc::io : code, fmt::format("{}: {}: {}", path, what, std::strerror(problem)),
+                full ? "make room there, then run the same command again" : "", full ? "diskFull" : "");
 }
 
 std::string folder_of(const std::string& path)

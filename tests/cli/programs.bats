@@ -77,9 +77,28 @@ EOF
     csr-build --key k-ed25519 --dns a.example --json | jq -e '.type == "csr" and .keyFile == "k-ed25519" and (.csr | length > 0)'
 }
 
+@test "CSR-08: one challengePassword of 255 octets at most, from a file" {
+    csr-build --new-key ec:P-256 --key-out k --dns a.example -o /dev/null
+    openssl rand -base64 48 | tr -d '\n' >binding
+    csr-build --key k --dns a.example --challenge-password-file binding -o r.csr
+    [ "$(openssl req -in r.csr -noout -text | sed -n 's/ *challengePassword *://p')" = "$(cat binding)" ]
+    openssl req -in r.csr -noout -verify
+    head -c 255 /dev/zero | tr '\0' A >binding
+    csr-build --key k --dns a.example --challenge-password-file binding -o r.csr
+    head -c 256 /dev/zero | tr '\0' A >binding
+    fails 65 challengePassword csr-build --key k --dns a.example --challenge-password-file binding
+    echo >binding
+    fails 65 challengePassword csr-build --key k --dns a.example --challenge-password-file binding
+}
+
 @test "CSR-02: a common name repeats one of the names" {
     csr-build --new-key ec:P-256 --key-out k --dns a.example --dns b.example --cn b.example | openssl req -noout -subject | grep b.example
     fails 65 commonNameNotInSan csr-build --key k --dns a.example --cn c.example
+    local long
+    long=$(printf 'abcdefghi.%.0s' {1..6})example
+    csr-build --key k --dns "$long" --cn "$long" -o l.csr
+    [ "$(openssl req -in l.csr -noout -subject)" = "subject=" ]
+    openssl req -in l.csr -noout -text | grep -F "DNS:$long"
 }
 
 @test "CSR-03, CSR-04, CSR-05, CSR-07: names are refused, each for its own cause" {

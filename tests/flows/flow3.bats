@@ -208,7 +208,7 @@ EOF
     [ "$status" = 78 ]
 }
 
-@test "CHAL-04, FAULT-19: a record that is not visible at every server is not answered for" {
+@test "CHAL-04, ACME-28, FAULT-19: a record that is not visible at every server is not answered for" {
     begin start_knot
     acme-preauth new domain.com -o 1.json
     run acme-preauth publish --json --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" --name-server "$DNS_SERVER" \
@@ -250,4 +250,47 @@ EOF
     acme-order run --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" --dns-allow-zone acme.example -o a.pem <a.csr
     openssl verify -CAfile "$CA_ROOT" -untrusted a.pem a.pem
     [ -z "$(txt_values alias.acme.example)" ]
+}
+
+@test "CHAL-11: the update goes to another server than the names are looked up at" {
+    DNS_EXTRA="_acme-challenge.alias IN CNAME alias.acme.example." begin_two_zones
+    local resolver=$DNS_SERVER
+    start_knot "$PWD/target" acme.example
+    acme-preauth new alias.domain.com -o 1.json
+    local options=(--resolver "$resolver" --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" --dns-allow-zone acme.example
+        --name-server "$DNS_SERVER")
+    acme-preauth publish "${options[@]}" -o 2.json <1.json
+    [ "$(txt_values alias.acme.example)" = "\"$(jq -r .record.value 1.json)\"" ]
+    acme-preauth cleanup "${options[@]}" -o 3.json <2.json
+    [ -z "$(txt_values alias.acme.example)" ]
+}
+
+@test "CHAL-03: a DNS server that never answers holds no signal up" {
+    begin start_knot
+    python3 -c 'import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+time.sleep(60)' >silent.port &
+    STARTED+=($!)
+    wait_for 10 grep -q . silent.port
+    acme-preauth new domain.com -o 1.json
+    acme-preauth publish --dns-update "127.0.0.1:$(cat silent.port)" --tsig-key "$TSIG_KEY" <1.json 2>err &
+    local pid=$!
+    wait_for 10 bash -c "ss -Hun state established | grep -q 127.0.0.1:$(cat silent.port)"
+    kill -TERM "$pid"
+    local ended=0
+    wait "$pid" || ended=$?
+    [ "$ended" = 143 ]
+}
+
+@test "FAULT-19: what a hook leaves behind ends with it: its whole process group is killed" {
+    begin start_knot
+    printf '#!/bin/sh\necho $$ >hook.pid\nsleep 300 &\necho $! >child.pid\nsleep 300\n' >hangs.sh
+    chmod +x hangs.sh
+    run acme-preauth run --json --hook ./hangs.sh --hook-timeout 1s --no-dns-check domain.com
+    [ "$status" = 69 ]
+    [[ "$output" == *hookTimeout* ]]
+    wait_for 5 bash -c "! kill -0 $(cat child.pid)"
+    wait_for 5 bash -c "! kill -0 $(cat hook.pid)"
 }

@@ -113,6 +113,36 @@ TEST_CASE("FAULT-10, ACME-42: after an unclear finalize the order is read before
     }
 }
 
+TEST_CASE("ACME-30, ACME-33: finalize holds the CSR and nothing else; the chain is asked for as PEM")
+{
+    OrderFlow flow{request(), OrderFlow::Goal::downloaded};
+    flow.resume(*acme::parse_order(order_object("ready").dump(), kOrderUrl));
+    auto action = flow.next(directory());
+    CHECK(std::get<OrderFlow::Send>(*action).post.payload == R"({"csr":"MAA"})");
+    CHECK(std::get<OrderFlow::Send>(*action).post.url == kOrderUrl + "/finalize");
+    REQUIRE(flow.take(reply(order_object("valid")), kNow));
+    action = flow.next(directory());
+    const auto& post = std::get<OrderFlow::Send>(*action).post;
+    CHECK(post.payload.empty());
+    CHECK(post.accept == "application/pem-certificate-chain");
+    acme::Reply junk;
+    junk.body = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    CHECK_FALSE(flow.take(junk, kNow));
+}
+
+TEST_CASE("FAULT-15: an answer to finalize without Location keeps the order's URL")
+{
+    OrderFlow flow{request(), OrderFlow::Goal::finalized};
+    flow.resume(*acme::parse_order(order_object("ready").dump(), kOrderUrl));
+    CHECK(next_step(flow) == "finalize");
+    auto answer = reply(order_object("processing"));
+    answer->location.clear();
+    REQUIRE(flow.take(answer, kNow));
+    CHECK(next_step(flow) == "pause");
+    const auto read = flow.next(directory());
+    CHECK(std::get<OrderFlow::Send>(*read).post.url == kOrderUrl);
+}
+
 TEST_CASE("ACME-32: badCSR leaves the order as it is, and is reported")
 {
     OrderFlow flow{request(), OrderFlow::Goal::finalized};

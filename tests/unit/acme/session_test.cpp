@@ -139,6 +139,69 @@ TEST_CASE("FAULT-10: a broken connection is asked again for reads, never for req
     CHECK(change.result());
 }
 
+TEST_CASE("ACME-42, ACME-33: Link headers in every form that RFC 8288 has")
+{
+    auto with = session();
+    with.nonces = {"a"};
+    Exchange exchange{with, {"orders", "", "https://ca.example/orders", ""}};
+    sent(exchange);
+    auto answer = response(200, "b");
+    answer.headers.emplace_back("link",
+                                "<https://ca.example/1>; rel=next, <https://ca.example/2,<x>;rel=\"index\"");
+    answer.headers.emplace_back(
+        "link", R"(</3> ; title="a, b; rel=no" ; REL = "Alternate up",<https://ca.example/4>)");
+    answer.headers.emplace_back("link", "<broken; rel=next");
+    answer.headers.emplace_back("link", "<https://ca.example/5>;rel=\"");
+    exchange.take(answer, kNow);
+    REQUIRE(exchange.result());
+    REQUIRE(*exchange.result());
+    using Links = std::vector<std::pair<std::string, std::string>>;
+    CHECK((*exchange.result())->links == Links{{"next", "https://ca.example/1"},
+                                               {"index", "https://ca.example/2,<x"},
+                                               {"alternate", "/3"},
+                                               {"up", "/3"},
+                                               {"\"", "https://ca.example/5"}});
+}
+
+TEST_CASE("ACME-16: badNonce for newAccount is answered with a new signature by jwk")
+{
+    auto with = session();
+    with.account_url.clear();
+    with.nonces = {"a"};
+    acme::Post post{"newAccount", "", "https://ca.example/newAccount", "{}"};
+    post.by_jwk = true;
+    Exchange exchange{with, post};
+    sent(exchange);
+    exchange.take(response(400, "b", problem("badNonce")), kNow);
+    const auto again = header_of(sent(exchange));
+    CHECK(again["nonce"] == "b");
+    CHECK(again.contains("jwk"));
+}
+
+TEST_CASE("ACME-41: a 404 on what was just created is asked again three times, any other is final")
+{
+    auto with = session();
+    for (const bool created : {true, false}) {
+        acme::Post post{"authz", "", "https://ca.example/authz/1", ""};
+        post.just_created = created;
+        Exchange exchange{with, post};
+        int asked = 0;
+        base::Milliseconds paused{0};
+        while (!exchange.result()) {
+            with.nonces = {"n"};
+            const auto action = *exchange.next();
+            if (const auto* pause = std::get_if<Exchange::Pause>(&action)) {
+                paused += pause->duration;
+                continue;
+            }
+            ++asked;
+            exchange.take(response(404, "n", problem("malformed")), kNow);
+        }
+        CHECK(asked == (created ? 4 : 1));
+        CHECK(paused <= std::chrono::seconds{5});
+    }
+}
+
 TEST_CASE("ACME-13, ACME-14: problems keep their words, subproblems and links")
 {
     const auto parsed = acme::parse_problem(

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""An ACME server that knows accounts only, and says odd things on demand.
+
+odd_ca.py CERTIFICATE KEY LOG [MODE...]: prints its port. LOG gets one JSON document per request: method, path, headers,
+and the protected header of a JWS. Modes:
+  redirect      the directory moved
+  nonce204      newNonce answers 204 to HEAD
+  silent        newAccount is read and never answered
+  headers       hundreds of header fields
+  longHeader    one header field of 200 KiB
+  badHeader     a header line without a colon
+  folded        a header field on two lines
+  retry=STATUS  newAccount is refused with this status and Retry-After: 120
+  eab           meta.externalAccountRequired
+  relative      the account's URL is a relative reference
+"""
+import base64
+import http.server
+import json
+import ssl
+import sys
+import time
+
+MODES = sys.argv[4:]
+
+
+def retry_status():
+    for mode in MODES:
+        if mode.startswith("retry="):
+            return int(mode[6:])
+    return 0
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def url(self, path):
+        return f"https://127.0.0.1:{self.server.server_port}{path}"
+
+    def note(self, body=b""):
+        entry = {"method": self.command, "path": self.path, "headers": dict(self.headers.items())}
+        if body:
+            text = json.loads(body)["protected"]
+            entry["protected"] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        with open(sys.argv[3], "a", encoding="utf-8") as log:
+            log.write(json.dumps(entry) + "\n")
+
+    def answer(self, status, document=None, **headers):
+        body = b"" if document is None else json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Replay-Nonce", base64.urlsafe_b64encode(str(time.time_ns()).encode()).decode().rstrip("="))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        if "headers" in MODES:
+            for i in range(500):
+                self.send_header(f"X-Junk-{i}", "x")
+        if "longHeader" in MODES:
+            self.send_header("X-Junk", "x" * 200_000)
+        if "badHeader" in MODES:
+            self._headers_buffer.append(b"no colon here\r\n")
+        if "folded" in MODES:
+            self._headers_buffer.append(b"X-Folded: one\r\n two\r\n")
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def do_HEAD(self):
+        self.note()
+        self.answer(204 if "nonce204" in MODES else 200)
+
+    def do_GET(self):
+        self.note()
+        if "redirect" in MODES and self.path == "/directory":
+            self.answer(301, Location=self.url("/moved"))
+            return
+        meta = {"externalAccountRequired": True} if "eab" in MODES else {}
+        self.answer(200, {"newNonce": self.url("/nonce"), "newAccount": self.url("/account"),
+                          "newOrder": self.url("/order"), "meta": meta})
+
+    def do_POST(self):
+        self.note(self.rfile.read(int(self.headers["Content-Length"])))
+        if "silent" in MODES:
+            time.sleep(30)
+            return
+        if retry_status():
+            self.answer(retry_status(), {"type": "about:blank", "detail": "later"}, Retry_After="120",
+                        Content_Type="application/problem+json")
+            return
+        location = "/account/1" if "relative" in MODES else self.url("/account/1")
+        self.answer(201, {"status": "valid"}, Location=location)
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server.daemon_threads = True
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1], sys.argv[2])
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_port, flush=True)
+server.serve_forever()

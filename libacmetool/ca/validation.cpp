@@ -1,7 +1,6 @@
 #include "ca/validation.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +11,7 @@
 
 #include "base/text.h"
 #include "dns/name.h"
+#include "http/curl_library.h"
 
 namespace acmetool::ca
 {
@@ -54,11 +54,6 @@ bool is_forbidden_v4(const std::uint8_t* octets, bool allow_loopback)
         return (number_of(octets) ^ number_of(prefix.address.data())) >> (32 - prefix.bits) == 0;
     });
 }
-
-struct CurlDeleter {
-    void operator()(CURL* easy) const noexcept { curl_easy_cleanup(easy); }
-    void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
-};
 
 std::size_t take_body(char* data, std::size_t, std::size_t size, void* user)
 {
@@ -143,31 +138,34 @@ std::optional<ValidationFailure> validate_http01(const ValidationOptions& option
 {
     std::string address;
     if (auto failure = find_address(options, name, address, context)) return failure;
-    const std::unique_ptr<CURL, CurlDeleter> easy{curl_easy_init()};
+    const auto library = http::curl_library();
+    if (!library) return ValidationFailure{"serverInternal", library.error().message};
+    const auto& curl = **library;
+    const http::CurlEasy easy{curl.easy_init()};
     const auto url =
         fmt::format("http://{}:{}/.well-known/acme-challenge/{}", name, options.http_port, token);
     // The address that was checked is the one that is asked, whatever the name resolves to a moment later.
     const bool v6 = address.find(':') != std::string::npos;
     const auto pinned =
         fmt::format("{}:{}:{}{}{}", name, options.http_port, v6 ? "[" : "", address, v6 ? "]" : "");
-    const std::unique_ptr<curl_slist, CurlDeleter> resolve{curl_slist_append(nullptr, pinned.c_str())};
+    const http::CurlList resolve{curl.slist_append(nullptr, pinned.c_str())};
     std::string body;
-    curl_easy_setopt(easy.get(), CURLOPT_URL, url.c_str());
-    curl_easy_setopt(easy.get(), CURLOPT_RESOLVE, resolve.get());
-    curl_easy_setopt(easy.get(), CURLOPT_PROTOCOLS_STR, "http");
-    curl_easy_setopt(easy.get(), CURLOPT_PROXY, "");
-    curl_easy_setopt(easy.get(), CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy.get(), CURLOPT_TIMEOUT, 10L);
-    curl_easy_setopt(easy.get(), CURLOPT_USERAGENT, "acme-ca/" ACMETOOL_VERSION);
-    curl_easy_setopt(easy.get(), CURLOPT_WRITEFUNCTION, take_body);
-    curl_easy_setopt(easy.get(), CURLOPT_WRITEDATA, &body);
-    const CURLcode code = curl_easy_perform(easy.get());
+    curl.easy_setopt(easy.get(), CURLOPT_URL, url.c_str());
+    curl.easy_setopt(easy.get(), CURLOPT_RESOLVE, resolve.get());
+    curl.easy_setopt(easy.get(), CURLOPT_PROTOCOLS_STR, "http");
+    curl.easy_setopt(easy.get(), CURLOPT_PROXY, "");
+    curl.easy_setopt(easy.get(), CURLOPT_NOSIGNAL, 1L);
+    curl.easy_setopt(easy.get(), CURLOPT_TIMEOUT, 10L);
+    curl.easy_setopt(easy.get(), CURLOPT_USERAGENT, "acme-ca/" ACMETOOL_VERSION);
+    curl.easy_setopt(easy.get(), CURLOPT_WRITEFUNCTION, take_body);
+    curl.easy_setopt(easy.get(), CURLOPT_WRITEDATA, &body);
+    const CURLcode code = curl.easy_perform(easy.get());
     if (code == CURLE_WRITE_ERROR)
         return ValidationFailure{"unauthorized", fmt::format("{}: the body is too long", url)};
     if (code != CURLE_OK)
-        return ValidationFailure{"connection", fmt::format("{}: {}", url, curl_easy_strerror(code))};
+        return ValidationFailure{"connection", fmt::format("{}: {}", url, curl.easy_strerror(code))};
     long status = 0;
-    curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &status);
+    curl.easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &status);
     if (status != 200) return ValidationFailure{"unauthorized", fmt::format("{}: status {}", url, status)};
     if (base::trim(body) != key_authorization)
         return ValidationFailure{"incorrectResponse", fmt::format("{}: not the key authorization", url)};

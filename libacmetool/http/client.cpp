@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include <curl/curl.h>
 #include <fmt/core.h>
 #include <openssl/x509_vfy.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "base/time.h"
+#include "http/curl_library.h"
 
 namespace acmetool::http
 {
@@ -16,11 +16,6 @@ namespace
 {
 
 constexpr std::size_t kMostHeaders = 200;
-
-struct CurlDeleter {
-    void operator()(CURL* easy) const noexcept { curl_easy_cleanup(easy); }
-    void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
-};
 
 /// What the callbacks of one transfer share.
 struct Transfer {
@@ -87,7 +82,8 @@ std::optional<std::string_view> find(const Headers& headers, std::string_view na
 struct Client::Impl {
     ClientOptions options;
     base::Context& context;
-    std::unique_ptr<CURL, CurlDeleter> easy;
+    const CurlLibrary* curl = nullptr; ///< with `easy`, from the first request on
+    CurlEasy easy;
 
     std::pair<const char*, std::string> clock_error() const;
     Error failure(CURLcode code, const Transfer& transfer, const char* words, const std::string& url) const;
@@ -97,7 +93,7 @@ struct Client::Impl {
 std::pair<const char*, std::string> Client::Impl::clock_error() const
 {
     long result = X509_V_OK;
-    curl_easy_getinfo(easy.get(), CURLINFO_SSL_VERIFYRESULT, &result);
+    curl->easy_getinfo(easy.get(), CURLINFO_SSL_VERIFYRESULT, &result);
     const auto hint = [&](const char* then) {
         return fmt::format("is this host's clock right? it says {}; if it is, {}",
                            base::to_rfc3339(context.now()), then);
@@ -112,7 +108,7 @@ std::pair<const char*, std::string> Client::Impl::clock_error() const
 Error Client::Impl::failure(CURLcode code, const Transfer& transfer, const char* words,
                             const std::string& url) const
 {
-    const std::string said = words[0] != '\0' ? words : curl_easy_strerror(code);
+    const std::string said = words[0] != '\0' ? words : curl->easy_strerror(code);
     Error error;
     error.code = Errc::unavailable;
     error.message = fmt::format("{}: {}", url, base::printable(said));
@@ -187,7 +183,7 @@ Error Client::Impl::failure(CURLcode code, const Transfer& transfer, const char*
 }
 
 Client::Client(ClientOptions options, base::Context& context)
-    : impl_(std::make_unique<Impl>(Impl{std::move(options), context, nullptr}))
+    : impl_(std::make_unique<Impl>(Impl{std::move(options), context, nullptr, nullptr}))
 {
     if (impl_->options.user_agent.empty()) impl_->options.user_agent = "acme-integrations/" ACMETOOL_VERSION;
 }
@@ -204,61 +200,64 @@ Result<Response> Client::send(const Request& request)
         if (!options.ca_file.empty() && access(options.ca_file.c_str(), R_OK) != 0)
             return fail(Errc::config, fmt::format("CA file {}: cannot be opened", options.ca_file),
                         "--ca-file takes a PEM file with the trust anchors", "caFile");
-        impl_->easy.reset(curl_easy_init());
+        ACMETOOL_TRY(library, curl_library());
+        impl_->curl = library;
+        impl_->easy.reset(library->easy_init());
         if (!impl_->easy) return fail(Errc::internal, "libcurl cannot be initialised");
     }
+    const auto& curl = *impl_->curl;
     CURL* easy = impl_->easy.get();
-    curl_easy_reset(easy); // keeps the connection
+    curl.easy_reset(easy); // keeps the connection
 
     Transfer transfer;
     transfer.body_limit = options.body_limit;
     transfer.context = &impl_->context;
     char words[CURL_ERROR_SIZE] = {};
-    std::unique_ptr<curl_slist, CurlDeleter> headers{curl_slist_append(nullptr, "Accept-Language: en")};
+    CurlList headers{curl.slist_append(nullptr, "Accept-Language: en")};
     const auto add_header = [&](const std::string& line) {
-        headers.reset(curl_slist_append(headers.release(), line.c_str()));
+        headers.reset(curl.slist_append(headers.release(), line.c_str()));
     };
     for (const auto& [name, value] : request.headers)
         add_header(fmt::format("{}: {}", name, value));
 
-    curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
-    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
+    curl.easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+    curl.easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
+    curl.easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl.easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+    curl.easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    curl.easy_setopt(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
     if (!options.ca_file.empty()) {
         // The explicit anchors replace the system's, the hashed directory included.
-        curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
-        curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+        curl.easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+        curl.easy_setopt(easy, CURLOPT_CAPATH, nullptr);
     }
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
+    curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
     const auto timeout = std::min(options.request_timeout, request.timeout.value_or(options.request_timeout));
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
-    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, watch);
-    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, &transfer);
-    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-    if (request.method == Method::head) curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    curl.easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
+    curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, words);
+    curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+    curl.easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
+    curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+    curl.easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+    curl.easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, watch);
+    curl.easy_setopt(easy, CURLOPT_XFERINFODATA, &transfer);
+    curl.easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    if (request.method == Method::head) curl.easy_setopt(easy, CURLOPT_NOBODY, 1L);
     if (request.method == Method::post) {
         add_header("Expect:"); // no 100-continue round trip
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.c_str());
+        curl.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+        curl.easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.c_str());
     }
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
+    curl.easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
 
-    const CURLcode code = curl_easy_perform(easy);
+    const CURLcode code = curl.easy_perform(easy);
     if (code != CURLE_OK) return fail(impl_->failure(code, transfer, words, request.url));
     long status = 0;
     curl_off_t microseconds = 0;
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME_T, &microseconds);
+    curl.easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl.easy_getinfo(easy, CURLINFO_TOTAL_TIME_T, &microseconds);
     transfer.response.status = static_cast<int>(status);
     transfer.response.took = std::chrono::milliseconds{microseconds / 1000};
     return std::move(transfer.response);

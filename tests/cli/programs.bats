@@ -160,6 +160,14 @@ EOF
     [[ "$output" == *notHttps* ]]
 }
 
+@test "libcurl is loaded by the first request: csr-build needs none, an order without it is 78 libcurl" {
+    mkdir none
+    : >none/libcurl.so.4
+    LD_LIBRARY_PATH="$PWD/none:$LD_LIBRARY_PATH" csr-build --new-key ec:P-256 --key-out lk --dns a.example.com -o l.csr
+    LD_LIBRARY_PATH="$PWD/none:$LD_LIBRARY_PATH" fails 78 libcurl acme-account register --account none/a.json \
+        --directory https://127.0.0.1:1/directory
+}
+
 @test "an account file that is missing, broken, or whose key others can read is 78" {
     csr-build --new-key ec:P-256 --key-out k --dns a.example -o r.csr
     run bash -c 'acme-order run --json <r.csr'

@@ -367,7 +367,7 @@ int Program::Impl::run(CliVerb& verb)
     return status ? *status : runtime.report(status.error());
 }
 
-Program::Program(std::string name, std::string description)
+Program::Program(std::string name, const std::string& description)
     : impl_(std::make_unique<Impl>(std::move(name), description))
 {
 }

@@ -81,7 +81,7 @@ public:
 class ACMETOOL_EXPORT Program
 {
 public:
-    Program(std::string name, std::string description);
+    Program(std::string name, const std::string& description);
     ~Program();
     Program(const Program&) = delete;
     Program& operator=(const Program&) = delete;

@@ -209,3 +209,30 @@ EOF
     run bash -c 'echo "not json" | acme-preauth cleanup --json --dns-update 127.0.0.1:1'
     [ "$status" = 65 ]
 }
+
+@test "CHAL-09, SEC-05: the web root's file has the key authorization, and nothing is written outside of the folder" {
+    local token=LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0 place=web/.well-known/acme-challenge
+    cat >1.json <<EOF
+{"type": "authorization", "version": 1, "identifier": {"type": "dns", "value": "a.example"}, "status": "pending",
+ "url": "https://127.0.0.1:1/authz/1", "challenge": {"type": "http-01", "url": "https://127.0.0.1:1/challenge/1",
+ "token": "$token", "keyAuthorization": "$token.9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI"}}
+EOF
+    mkdir web outside
+    acme-preauth publish --webroot web -o 2.json <1.json
+    [ "$(cat "$place/$token")" = "$token.9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI" ]
+    [ "$(stat -c %a "$place/$token")" = 644 ]
+    acme-preauth cleanup --webroot web -o 3.json <2.json
+    [ -z "$(ls "$place")" ]
+    sed "s,$token,../../../outside/aaaaaaaaaaaaaaaa," 1.json >evil.json
+    run bash -c 'acme-preauth publish --json --webroot web <evil.json'
+    [ "$status" = 65 ]
+    [[ "$output" == *badToken* ]]
+    rm -r web/.well-known
+    ln -s ../outside web/.well-known
+    run bash -c 'acme-preauth publish --json --webroot web <1.json'
+    [ "$status" = 78 ]
+    [[ "$output" == *noWebroot* ]]
+    [ -z "$(find outside -mindepth 1 -type f)" ]
+    run bash -c 'acme-preauth publish --json --webroot nowhere <1.json'
+    [ "$status" = 78 ]
+}

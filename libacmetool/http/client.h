@@ -50,7 +50,8 @@ struct ClientOptions {
 /// One blocking HTTPS client that keeps its connection (libcurl). HTTPS only; redirects are not followed.
 ///
 /// Errors of send(): config (CA file unreadable), unavailable (reason "tls", "tlsCertificateExpired",
-/// "tlsCertificateNotYetValid", "connect", "resolve", "timeout", "reset"), protocol (reason "bodyTooLarge", "notHttp"), interrupted.
+/// "tlsCertificateNotYetValid", "connect", "resolve", "timeout", "reset"), protocol (reason "bodyTooLarge",
+/// "notHttp"), interrupted.
 class ACMETOOL_EXPORT Client
 {
 public:

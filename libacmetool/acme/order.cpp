@@ -18,7 +18,10 @@ namespace
 using base::Json;
 using base::Milliseconds;
 
-constexpr Milliseconds kFirstPoll{25};
+/// A CA that issues on the spot does so within a few milliseconds; later looks wait twice as long each.
+constexpr Milliseconds kFirstPoll{5};
+/// After a failure, and where the server's Retry-After is next to nothing.
+constexpr Milliseconds kShortestWait{25};
 constexpr Milliseconds kLongestPoll{5000};
 constexpr int kMostFinalizeFailures = 10;
 
@@ -225,7 +228,7 @@ Result<void> OrderFlow::take(const Result<Reply>& outcome, base::TimePoint now)
     const bool unclear = error.code == Errc::unavailable || error.reason == "orderNotReady";
     if (!unclear || ++finalize_failures_ > kMostFinalizeFailures) return fail(error);
     must_read_ = true;
-    pause_ = Pause{std::min(kFirstPoll * (1 << finalize_failures_), kLongestPoll), false};
+    pause_ = Pause{std::min(kShortestWait * (1 << finalize_failures_), kLongestPoll), false};
     return {};
 }
 
@@ -254,7 +257,7 @@ void OrderFlow::poll_after(const Reply& reply)
     if (order_.status != "processing" || !reply.retry_after) return;
     // RFC 8555 section 7.4: "send a GET request after the time given in the Retry-After header field".
     must_read_ = true;
-    pause_ = Pause{std::max<Milliseconds>(*reply.retry_after, kFirstPoll), true};
+    pause_ = Pause{std::max<Milliseconds>(*reply.retry_after, kShortestWait), true};
 }
 
 Result<void> OrderFlow::take_chain(const Reply& reply, base::TimePoint now)

@@ -91,7 +91,8 @@ void StateDirectory::cache_directory(std::string_view url, std::string_view json
     if (!usable()) return;
     const Json entry{{"url", url}, {"fetched", base::to_rfc3339(now)}, {"document", json}};
     // Losing a cache costs one request, so a full disk is no failure here.
-    static_cast<void>(store::write_atomically(path_ + "/directory.json", base::to_text(entry) + "\n", 0600));
+    static_cast<void>(store::write_atomically(path_ + "/directory.json", base::to_text(entry) + "\n", 0600,
+                                              store::Durability::cache));
 }
 
 void StateDirectory::forget_directory()
@@ -121,7 +122,8 @@ void StateDirectory::keep_nonces(std::string_view directory_url, const std::vect
 {
     if (!usable() || nonces.empty()) return;
     const Json entry{{"directory", directory_url}, {"nonces", nonces}};
-    static_cast<void>(store::write_atomically(path_ + "/nonces.json", base::to_text(entry) + "\n", 0600));
+    static_cast<void>(store::write_atomically(path_ + "/nonces.json", base::to_text(entry) + "\n", 0600,
+                                              store::Durability::cache));
 }
 
 std::string StateDirectory::file_of(const Key& key) const

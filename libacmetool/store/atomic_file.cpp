@@ -62,7 +62,7 @@ std::string folder_of(const std::string& path)
     return folder.empty() ? "." : folder;
 }
 
-Result<void> write_all(int fd, std::string_view text, const std::string& path)
+Result<void> write_all(int fd, std::string_view text, const std::string& path, Durability durability)
 {
     while (!text.empty()) {
         const auto written = write(fd, text.data(), text.size());
@@ -70,17 +70,19 @@ Result<void> write_all(int fd, std::string_view text, const std::string& path)
         if (written < 0) return system_error(Errc::io, path, "cannot be written");
         text.remove_prefix(static_cast<std::size_t>(written));
     }
-    if (fsync(fd) != 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP)
+    if (durability == Durability::durable && fsync(fd) != 0 && errno != EINVAL && errno != EROFS &&
+        errno != ENOTSUP)
         return system_error(Errc::io, path, "cannot be written");
     return {};
 }
 
 /// A temporary beside `path` that holds `text`.
-Result<void> write_temporary(const std::string& temporary, int fd, std::string_view text, mode_t mode)
+Result<void> write_temporary(const std::string& temporary, int fd, std::string_view text, mode_t mode,
+                             Durability durability)
 {
     const Descriptor file{fd};
     if (fchmod(file.get(), mode) != 0) return system_error(Errc::io, temporary, "mode cannot be set");
-    return write_all(file.get(), text, temporary);
+    return write_all(file.get(), text, temporary, durability);
 }
 
 void sync_folder(const std::string& path)
@@ -107,7 +109,8 @@ Result<std::string> read_file(const std::string& path)
     }
 }
 
-Result<void> write_atomically(const std::string& path, std::string_view text, mode_t mode)
+Result<void> write_atomically(const std::string& path, std::string_view text, mode_t mode,
+                              Durability durability)
 {
     // Through a link: what it points to is replaced, and the link stays.
     std::error_code none;
@@ -118,16 +121,16 @@ Result<void> write_atomically(const std::string& path, std::string_view text, mo
     if (std::filesystem::exists(target, none) && !std::filesystem::is_regular_file(target, none)) {
         const Descriptor device{open(target.c_str(), O_WRONLY | O_CLOEXEC)};
         if (device.get() < 0) return system_error(Errc::cannot_create, path, "cannot be opened");
-        return write_all(device.get(), text, path);
+        return write_all(device.get(), text, path, durability);
     }
     std::string name = target + ".XXXXXX";
     const int fd = mkostemp(name.data(), O_CLOEXEC);
     if (fd < 0) return system_error(Errc::cannot_create, path, "cannot be created");
     const Temporary temporary{name};
-    ACMETOOL_CHECK(write_temporary(temporary.path(), fd, text, mode));
+    ACMETOOL_CHECK(write_temporary(temporary.path(), fd, text, mode, durability));
     if (rename(temporary.path().c_str(), target.c_str()) != 0)
         return system_error(Errc::cannot_create, path, "cannot be replaced");
-    sync_folder(target);
+    if (durability == Durability::durable) sync_folder(target);
     return {};
 }
 
@@ -137,7 +140,7 @@ Result<void> create_secret(const std::string& path, std::string_view text)
     const int fd = mkostemp(name.data(), O_CLOEXEC);
     if (fd < 0) return system_error(Errc::cannot_create, path, "cannot be created");
     const Temporary temporary{name};
-    ACMETOOL_CHECK(write_temporary(temporary.path(), fd, text, 0600));
+    ACMETOOL_CHECK(write_temporary(temporary.path(), fd, text, 0600, Durability::durable));
     // link() fails where the name is taken, which rename() would not.
     if (link(temporary.path().c_str(), path.c_str()) != 0) {
         if (errno == EEXIST)

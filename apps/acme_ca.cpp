@@ -108,6 +108,7 @@ Result<void> serve(const Options& options, cli::Io& io)
     for (const auto& fault : options.faults)
         ACMETOOL_CHECK(faults.set(fault));
     ACMETOOL_TRY(authority, open_authority(options, listening.address, io.context()));
+    listening.threads = 16; // they wait for the disk, together
     listening.certificate_file = authority.tls_certificate_file();
     listening.key_file = authority.tls_key_file();
 

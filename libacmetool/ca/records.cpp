@@ -1,6 +1,7 @@
 #include "ca/records.h"
 
 #include <array>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 #include <openssl/rand.h>
@@ -37,6 +38,8 @@ Result<void> Records::put(std::string_view kind, std::string_view id, std::strin
 {
     if (!in_transaction_) ACMETOOL_CHECK(database_.begin());
     in_transaction_ = true;
+    if (!in_request_) ACMETOOL_CHECK(database_.run("SAVEPOINT request"));
+    in_request_ = true;
     const auto text = base::to_text(object);
     ACMETOOL_CHECK(
         database_.run("INSERT INTO objects (kind, id, account, key, object) VALUES (?, ?, ?, ?, ?) "
@@ -67,17 +70,27 @@ Result<Records::Found> Records::find(std::string_view kind, std::string_view acc
     return found;
 }
 
-Result<void> Records::commit()
+Result<void> Records::keep()
 {
-    if (!in_transaction_) return {};
-    in_transaction_ = false;
-    return database_.commit();
+    if (!std::exchange(in_request_, false)) return {};
+    ACMETOOL_CHECK(database_.run("RELEASE request"));
+    return {};
 }
 
-void Records::rollback() noexcept
+Result<void> Records::discard()
 {
-    if (in_transaction_) database_.rollback();
-    in_transaction_ = false;
+    if (!std::exchange(in_request_, false)) return {};
+    ACMETOOL_CHECK(database_.run("ROLLBACK TO request"));
+    ACMETOOL_CHECK(database_.run("RELEASE request"));
+    return {};
+}
+
+Result<void> Records::commit()
+{
+    if (!std::exchange(in_transaction_, false)) return {};
+    auto done = database_.commit();
+    if (!done) database_.rollback();
+    return done;
 }
 
 std::string Records::new_id()

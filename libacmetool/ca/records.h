@@ -14,8 +14,10 @@ namespace acmetool::ca
 {
 
 /// The CA's objects in one SQLite table: kind ("account", "order", "authz", "certificate"), id, account, a
-/// key to look them up by, and the object as JSON. Changes become durable together, at commit(). The caller
-/// locks.
+/// key to look them up by, and the object as JSON. The caller locks.
+///
+/// Each request ends with keep() or discard() of what it changed; what several requests kept becomes durable
+/// together, at commit(). Before that, it is seen by later requests, but may not be told to anybody.
 class Records
 {
 public:
@@ -28,8 +30,11 @@ public:
                      std::string_view key, const base::Json& object);
     /// Oldest first. An empty `account` or `key` matches all.
     Result<Found> find(std::string_view kind, std::string_view account, std::string_view key);
+    Result<void> keep();
+    Result<void> discard();
+    bool has_uncommitted() const { return in_transaction_; }
+    /// After a failure nothing is left of the changes since the last commit.
     Result<void> commit();
-    void rollback() noexcept;
 
     /// 128 random bits in base64url: nobody guesses another's URLs.
     static std::string new_id();
@@ -37,6 +42,7 @@ public:
 private:
     store::Sqlite database_;
     bool in_transaction_ = false;
+    bool in_request_ = false; ///< the request at hand has changed something
 };
 
 } // namespace acmetool::ca

@@ -1,6 +1,7 @@
 #include "ca/service.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <fstream>
@@ -34,6 +35,7 @@ using http::ServerResponse;
 
 constexpr std::size_t kMostIdentifiers = 100;
 constexpr std::size_t kOrdersPerPage = 100;
+constexpr unsigned kMostInGroup = 64;
 
 /// A problem on its way to the client (RFC 8555 section 6.7).
 struct Refusal {
@@ -120,6 +122,16 @@ struct Service::Impl {
     Nonces nonces;
     std::mutex mutex; ///< records and everything that is decided by them
     Records records;
+
+    /// Requests whose changes become durable with one commit: one fsync for all of them.
+    struct Group {
+        unsigned size = 0;
+        bool is_over = false;
+        std::optional<Error> failure;
+    };
+    std::shared_ptr<Group> group = std::make_shared<Group>();
+    std::condition_variable group_over;
+    std::atomic<unsigned> waiting{0}; ///< for the mutex, to read or change records
     std::ofstream request_log;
 
     /// A challenge to look at, in the background.
@@ -128,6 +140,7 @@ struct Service::Impl {
         std::string type;
         std::chrono::steady_clock::time_point not_before;
     };
+    std::vector<Job> asked_for; ///< by the request at hand; under `mutex`
     std::mutex jobs_mutex;
     std::condition_variable_any jobs_wake;
     std::deque<Job> jobs;
@@ -143,9 +156,17 @@ struct Service::Impl {
     std::string url(std::string_view path) const { return options.base_url + std::string{path}; }
     base::TimePoint now() const { return clock.now(); }
 
+    /// Locks the records. Whoever enters calls make_durable() before the lock goes: others may wait for it.
+    std::unique_lock<std::mutex> enter();
+    /// Returns when everything that was changed so far, by this request or others, is on disk.
+    Result<void> make_durable(std::unique_lock<std::mutex>& lock);
+
     // Requests
     ServerResponse handle(const ServerRequest& request);
     ServerResponse directory() const;
+    Answer<ServerResponse> dispatch_without_throwing(const ServerRequest& request,
+                                                     const std::string& resource,
+                                                     const std::vector<std::string>& path, Json& log);
     Answer<ServerResponse> dispatch(const ServerRequest& request, const std::string& resource,
                                     const std::vector<std::string>& path, Json& log);
     Answer<SignedRequest> verify(const ServerRequest& request, bool by_jwk, bool either);
@@ -182,7 +203,7 @@ struct Service::Impl {
     ServerResponse reply(int status, const Json& body, const std::string& location = {}) const;
 
     // Validation
-    void enqueue(const std::string& authz, const std::string& type);
+    void enqueue(Job job);
     void work(const std::stop_token& stop);
     void validate(const Job& job);
     Result<void> resume();
@@ -212,6 +233,30 @@ ServerResponse Service::Impl::directory() const
 // ----------------------------------------------------------------------------------------------------
 // requests
 
+std::unique_lock<std::mutex> Service::Impl::enter()
+{
+    ++waiting;
+    std::unique_lock lock{mutex};
+    --waiting;
+    return lock;
+}
+
+Result<void> Service::Impl::make_durable(std::unique_lock<std::mutex>& lock)
+{
+    if (!records.has_uncommitted()) return {};
+    const auto mine = group;
+    // Whoever waits for the mutex gets it next, and commits for all: the last one finds nobody waiting.
+    if (++mine->size >= kMostInGroup || waiting == 0) {
+        if (auto done = records.commit(); !done) mine->failure = std::move(done).error();
+        mine->is_over = true;
+        group = std::make_shared<Group>();
+        group_over.notify_all();
+    }
+    group_over.wait(lock, [&] { return mine->is_over; });
+    if (mine->failure) return fail(*mine->failure);
+    return {};
+}
+
 ServerResponse Service::Impl::handle(const ServerRequest& request)
 {
     const auto path = std::string_view{request.target}.substr(0, request.target.find('?'));
@@ -236,16 +281,19 @@ ServerResponse Service::Impl::handle(const ServerRequest& request)
     if (faults.take("reset", resource)) {
         response.drop = true;
     } else {
-        const std::scoped_lock lock{mutex};
-        auto answer = dispatch(request, resource, parts, log);
+        auto lock = enter();
+        auto answer = dispatch_without_throwing(request, resource, parts, log);
+        const auto jobs_of_request = std::exchange(asked_for, {});
+        // What a refused request changed is not kept.
+        if (const auto ended = answer ? records.keep() : records.discard(); !ended)
+            answer = broken(ended.error());
+        // A refusal waits too: it may rest on what another request has changed.
+        if (const auto durable = make_durable(lock); !durable) answer = broken(durable.error());
         if (answer) {
-            if (const auto committed = records.commit(); !committed) answer = broken(committed.error());
-        }
-        if (answer) {
+            for (const auto& job : jobs_of_request)
+                enqueue(job);
             response = std::move(*answer);
         } else {
-            // What a refused request changed is not kept, but for an order's own error.
-            records.rollback();
             const auto& refusal = answer.error();
             response = reply(refusal.status, problem_of(refusal));
             response.headers.front().second = "application/problem+json";
@@ -267,6 +315,19 @@ void Service::Impl::finish(ServerResponse& response, const std::string& resource
     response.headers.emplace_back("Cache-Control", "no-store");
     response.headers.emplace_back("Link", fmt::format("<{}>;rel=\"index\"", url("/directory")));
     faults.apply(resource, response);
+}
+
+/// Others may wait for this request to commit: it comes to its end even by way of a bug.
+Answer<ServerResponse> Service::Impl::dispatch_without_throwing(const ServerRequest& request,
+                                                                const std::string& resource,
+                                                                const std::vector<std::string>& path,
+                                                                Json& log)
+{
+    try {
+        return dispatch(request, resource, path, log);
+    } catch (const std::exception&) {
+        return refuse(500, "serverInternal", "internal error");
+    }
 }
 
 Answer<ServerResponse> Service::Impl::dispatch(const ServerRequest& request, const std::string& resource,
@@ -613,7 +674,7 @@ Answer<ServerResponse> Service::Impl::challenge(const SignedRequest& request, co
             if (!thumbprint) return broken(thumbprint.error());
             object["thumbprint"] = *thumbprint;
             CA_STORE(records.put("authz", id, request.account, object["name"].get<std::string>(), object));
-            enqueue(id, type);
+            asked_for.push_back({id, type, {}});
         }
         Json shown = challenge;
         shown["url"] = url(fmt::format("/challenge/{}/{}", id, type));
@@ -883,11 +944,11 @@ Answer<ServerResponse> Service::Impl::crl()
 // --------------------------------------------------------------------------------------------------
 // validation
 
-void Service::Impl::enqueue(const std::string& authz, const std::string& type)
+void Service::Impl::enqueue(Job job)
 {
-    const std::chrono::seconds delay{faults.number("challengeDelay")};
+    job.not_before = std::chrono::steady_clock::now() + std::chrono::seconds{faults.number("challengeDelay")};
     const std::scoped_lock lock{jobs_mutex};
-    jobs.push_back({authz, type, std::chrono::steady_clock::now() + delay});
+    jobs.push_back(std::move(job));
     jobs_wake.notify_all(); // one that naps before a delayed job would swallow the only call
 }
 
@@ -906,7 +967,6 @@ void Service::Impl::work(const std::stop_token& stop)
                 continue;
             }
         }
-        // The request that asked for it commits while it holds the mutex: what is read here is on disk.
         validate(job);
     }
 }
@@ -941,7 +1001,7 @@ void Service::Impl::validate(const Job& job)
         (*object)["status"] = status;
         if (!failure) (*object)["expires"] = base::to_rfc3339(now() + options.authz_lifetime);
     }
-    const std::scoped_lock lock{mutex};
+    auto lock = enter();
     if (request_log.is_open())
         request_log << base::to_text({{"time", base::to_rfc3339(now())},
                                       {"resource", "validation"},
@@ -951,9 +1011,12 @@ void Service::Impl::validate(const Job& job)
                     << std::endl;
     // Deactivated meanwhile: the client's word stands.
     const auto current = records.get("authz", job.authz);
-    if (!current || !*current || (**current)["status"] != "pending") return;
-    if (records.put("authz", job.authz, object->at("account").get<std::string>(), name, *object))
-        static_cast<void>(records.commit());
+    if (current && *current && (**current)["status"] == "pending") {
+        const auto stored =
+            records.put("authz", job.authz, object->at("account").get<std::string>(), name, *object);
+        static_cast<void>(stored ? records.keep() : records.discard());
+    }
+    static_cast<void>(make_durable(lock));
 }
 
 Result<void> Service::Impl::resume()
@@ -962,7 +1025,7 @@ Result<void> Service::Impl::resume()
     for (const auto& [id, object] : all)
         for (const auto& challenge : object.at("challenges"))
             if (object.at("status") == "pending" && challenge.at("status") == "processing")
-                enqueue(id, challenge.at("type").get<std::string>());
+                enqueue({id, challenge.at("type").get<std::string>(), {}});
     return {};
 }
 

@@ -67,6 +67,33 @@ EOF
     acme-ca list --dir ca | jq -e '.certificates | length == 1'
 }
 
+@test "kill -9 of the CA under load loses no certificate that a client has, and refusals among them change nothing" {
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q --account account.json
+    acme-preauth run -q --subdomains --account account.json --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o a.json domain.com
+    local i serials jobs=()
+    for i in $(seq 12); do
+        csr-build --new-key ec:P-256 --key-out "k$i" --dns "n$i.domain.com" -o "n$i.csr"
+        (while acme-order run -q --account account.json --state "s$i" -o "n$i.$RANDOM$RANDOM.pem" <"n$i.csr"; do :; done) 2>/dev/null 3>&- &
+        jobs+=($!)
+    done
+    for i in 1 2; do
+        csr-build --new-key ec:P-256 --key-out "bad$i" --dns "n$i.other.test" -o "bad$i.csr"
+        (while kill -0 "$CA_PID"; do acme-order run -q --account account.json --state "b$i" <"bad$i.csr"; done) >/dev/null 2>&1 3>&- &
+        jobs+=($!)
+    done
+    wait_for 60 bash -c '(( $(find . -maxdepth 1 -name "n*.pem" | wc -l) > 24 ))'
+    kill -9 "$CA_PID"
+    wait "${jobs[@]}" || true
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    acme-ca list --dir ca >list.json
+    serials=0
+    for i in n*.pem; do
+        grep -qi "$(openssl x509 -in "$i" -noout -serial | cut -d= -f2)" list.json
+        serials=$((serials + 1))
+    done
+    [ "$serials" -gt 24 ]
+}
+
 @test "acme-ca ends with 0 at SIGTERM, and says what was wrong with its options" {
     kill "$CA_PID"
     wait "$CA_PID"

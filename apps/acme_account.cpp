@@ -25,12 +25,12 @@ struct Options {
 
 Result<void> print(const acme::AccountFile& account, const acme::AccountStatus& status, cli::Io& io)
 {
-    return io.write_document("account", {{"directory", account.directory},
-                                         {"url", status.url},
-                                         {"status", status.status},
-                                         {"keyFile", account.key_file},
-                                         {"contact", status.contact},
-                                         {"created", status.created}});
+    base::Json members{{"directory", account.directory}, {"url", status.url},
+                       {"status", status.status},        {"keyFile", account.key_file},
+                       {"contact", status.contact},      {"created", status.created}};
+    // All that the account file holds: --output may name that very file.
+    if (!account.ca_file.empty()) members["caFile"] = account.ca_file;
+    return io.write_document("account", members);
 }
 
 /// The key that an earlier, interrupted registration made is used again: one account, not two.

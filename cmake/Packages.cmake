@@ -21,6 +21,8 @@ set(CPACK_COMPONENT_PROGRAMS_DESCRIPTION "Certificates for devices through ACME
  below it.")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libacmetool0)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
+# Loaded by the first request (http/curl_library.h), so that no linker sees it.
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_DEPENDS "libcurl4 (>= 7.88)")
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "Certificates for devices through ACME (library)
  The library behind acme-integrations.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libacmetool-dev)

@@ -77,6 +77,8 @@ valid() { # TYPE FILE
     [ "$(jq -r '.certID | split(".")[0]' certificate.json)" = "$(jq -r .certificate certificate.json |
         openssl x509 -noout -ext authorityKeyIdentifier | tail -n 1 | tr -d ' :' |
         basenc --base16 -d | basenc --base64url -w 0 | tr -d =)" ]
+    jq -r .certificate certificate.json | acme-order revoke --reason superseded --json -o revocation.json
+    valid revocation revocation.json
     acme-ca list --dir ca >certificates.json
     valid certificates certificates.json
     run bash -c 'echo junk | acme-order run --json >error.json'

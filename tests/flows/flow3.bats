@@ -294,3 +294,10 @@ time.sleep(60)' >silent.port &
     wait_for 5 bash -c "! kill -0 $(cat child.pid)"
     wait_for 5 bash -c "! kill -0 $(cat hook.pid)"
 }
+
+@test "an account document written over the account file is an account file" {
+    start_knot "$PWD/dns" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o acct.json
+    acme-account show | jq -e '.status == "valid"'
+}

@@ -81,6 +81,7 @@ EOF
         (while kill -0 "$CA_PID"; do acme-order run -q --account account.json --state "b$i" <"bad$i.csr"; done) >/dev/null 2>&1 3>&- &
         jobs+=($!)
     done
+    # shellcheck disable=SC2016 # the inner shell expands it
     wait_for 60 bash -c '(( $(find . -maxdepth 1 -name "n*.pem" | wc -l) > 24 ))'
     kill -9 "$CA_PID"
     wait "${jobs[@]}" || true

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "acme/solver_options.h"
+#include "base/time.h"
+
+/// How one registration authority is set up; what relay.toml says of it, files not read yet.
+namespace acmetool::ra
+{
+
+/// Devices with a manufacturer's certificate (IDevID).
+struct IdevidOptions {
+    std::vector<std::string> trust; ///< PEM files of manufacturer CAs
+    std::string inventory;          ///< CSV file: serial[,label][,name...]; empty: none
+    bool accept_any = false; ///< any device of these manufacturers; else the inventory decides (SEC-01)
+};
+
+/// Devices with a certificate that this RA issued (LDevID).
+struct IssuedOptions {
+    bool ra_issued = true;
+    std::string eku = "any"; ///< "any" or "clientAuth": extended key usage demanded of it
+};
+
+struct DomainOptions {
+    std::string name;
+    bool preauthorize = true;  ///< by newAuthz with subdomains; else each order is authorized
+    std::string authz_file;    ///< an `authorization` document of acme-preauth to begin with; may be empty
+    base::Margin renew_before; ///< of the authorization
+};
+
+struct LabelOptions {
+    std::string domain;                ///< one of the domains; empty: the first
+    std::string profile;               ///< ACME profile; empty: the CA's default
+    std::string san = "idevid-serial"; ///< "idevid-serial", "table", "random"
+    std::string key_type;              ///< told in csrattrs and demanded; empty: any that is strong enough
+};
+
+struct LimitOptions {
+    unsigned orders_per_device = 10; ///< new orders of one device in `budget_window`
+    unsigned orders_in_total = 1000; ///< of all devices in `budget_window`
+    unsigned renewal_reserve = 200;  ///< of orders_in_total, kept for renewals
+    std::chrono::seconds budget_window{std::chrono::hours{24}};
+    unsigned requests_in_flight = 32; ///< to the ACME server at once
+};
+
+enum class Pop { off, optional, required };
+
+struct Options {
+    IdevidOptions idevid;
+    IssuedOptions issued;
+    std::string users_file;   ///< user:crypt(3) hash:allowed names, separated by commas; empty: no Basic
+    std::string account_file; ///< ACME account; or:
+    std::vector<std::string> issuer_program; ///< argv of a program that takes a CSR and prints JSON
+    std::vector<DomainOptions> domains;      ///< at least one
+    acme::SolverOptions solver;              ///< how challenges are fulfilled; may be empty
+    std::string root_file;                   ///< trust anchor for /cacerts
+    std::string store_file = "relay.db";
+    std::map<std::string, LabelOptions> labels; ///< by name; "" is what applies without a label
+    std::chrono::milliseconds wait{2000};       ///< how long a request may wait before "pending"
+    std::chrono::seconds retry_after{5};        ///< told with "pending"
+    std::chrono::seconds remember_failure{300}; ///< a failed order is not tried again before
+    base::Margin reissue_margin;                ///< a cached certificate this near its end is not served
+    Pop pop = Pop::optional;
+    LimitOptions limits;
+};
+
+} // namespace acmetool::ra

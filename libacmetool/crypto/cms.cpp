@@ -1,0 +1,209 @@
+#include "crypto/cms.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+#include <openssl/cms.h>
+#include <openssl/err.h>
+#include <openssl/pkcs7.h>
+
+#include "crypto/openssl.h"
+
+namespace acmetool::crypto
+{
+namespace
+{
+
+constexpr std::size_t kMostCertificates = 100;
+
+void free_certificates(STACK_OF(X509) * stack) noexcept
+{
+    sk_X509_pop_free(stack, X509_free);
+}
+void free_borrowed_certificates(STACK_OF(X509) * stack) noexcept
+{
+    sk_X509_free(stack);
+}
+
+using CmsPtr = Owned<CMS_ContentInfo, CMS_ContentInfo_free>;
+using Pkcs7Ptr = Owned<PKCS7, PKCS7_free>;
+using CertificatesPtr = Owned<STACK_OF(X509), free_certificates>;
+using BorrowedCertificatesPtr = Owned<STACK_OF(X509), free_borrowed_certificates>;
+using ObjectPtr = Owned<ASN1_OBJECT, ASN1_OBJECT_free>;
+
+tl::unexpected<Error> not_cms(std::string_view what, std::string reason, std::string hint = {})
+{
+    auto failure = openssl_failure(Errc::protocol, what, std::move(hint));
+    failure.value().reason = std::move(reason);
+    return failure;
+}
+
+Certificate share(X509* x509)
+{
+    X509_up_ref(x509);
+    return Certificate::adopt(x509);
+}
+
+std::string dotted(const ASN1_OBJECT* object)
+{
+    char text[256] = {};
+    const int size = OBJ_obj2txt(text, sizeof text, object, 1);
+    return size > 0 && size < static_cast<int>(sizeof text) ? std::string{text} : std::string{};
+}
+
+/// A SignedData that fills `der`; null where there is none.
+CmsPtr read_message(ByteView der)
+{
+    if (der.empty() || der.size() > kLargestCms) return nullptr;
+    const auto* data = der.data();
+    CmsPtr message{d2i_CMS_ContentInfo(nullptr, &data, static_cast<long>(der.size()))};
+    if (!message || data != der.data() + der.size()) return nullptr;
+    return OBJ_obj2nid(CMS_get0_type(message.get())) == NID_pkcs7_signed ? std::move(message) : nullptr;
+}
+
+Result<std::vector<Certificate>> certificates_of(CMS_ContentInfo* message, const char* reason)
+{
+    const CertificatesPtr stack{CMS_get1_certs(message)};
+    const int count = stack ? sk_X509_num(stack.get()) : 0;
+    if (static_cast<std::size_t>(count) > kMostCertificates)
+        return not_cms(fmt::format("more than {} certificates in one message", kMostCertificates), reason);
+    std::vector<Certificate> found;
+    for (int i = 0; i < count; ++i) {
+        X509* x509 = sk_X509_value(stack.get(), i);
+        if (X509_get0_pubkey(x509) == nullptr)
+            return not_cms("a certificate in the message has a public key that cannot be read", reason);
+        found.push_back(share(x509));
+    }
+    ERR_clear_error();
+    return found;
+}
+
+template <class Stack>
+Stack stack_of(const std::vector<Certificate>& certificates)
+{
+    Stack stack{sk_X509_new_null()};
+    for (const auto& certificate : certificates)
+        if (stack) sk_X509_push(stack.get(), certificate.get());
+    return stack;
+}
+
+} // namespace
+
+Result<Bytes> to_certs_only(const std::vector<Certificate>& certificates)
+{
+    // PKCS7, because OpenSSL 3.0's CMS interface makes no SignedData without a signer or content.
+    const Pkcs7Ptr message{PKCS7_new()};
+    if (!message || PKCS7_set_type(message.get(), NID_pkcs7_signed) != 1)
+        return openssl_failure(Errc::internal, "building a certs-only message");
+    message->d.sign->contents->type = OBJ_nid2obj(NID_pkcs7_data);
+    for (const auto& certificate : certificates)
+        if (PKCS7_add_certificate(message.get(), certificate.get()) != 1)
+            return openssl_failure(Errc::internal, "building a certs-only message");
+    unsigned char* out = nullptr;
+    const int size = i2d_PKCS7(message.get(), &out);
+    const OpensslMemory owned{out};
+    if (size <= 0) return openssl_failure(Errc::internal, "encoding a certs-only message");
+    return Bytes(out, out + size);
+}
+
+Result<std::vector<Certificate>> parse_certs_only(ByteView der)
+{
+    constexpr const char* kReason = "notCertsOnly";
+    if (der.size() > kLargestCms)
+        return not_cms(fmt::format("certificates: more than {} octets", kLargestCms), kReason);
+    const CmsPtr message = read_message(der);
+    if (!message) {
+        ERR_clear_error();
+        const auto* data = der.data();
+        const X509Ptr bare{d2i_X509(nullptr, &data, static_cast<long>(der.size()))};
+        if (bare && data == der.data() + der.size() && X509_get0_pubkey(bare.get()) != nullptr)
+            return std::vector<Certificate>{share(bare.get())};
+        ERR_clear_error();
+        return not_cms("not a certs-only message", kReason,
+                       "expected SignedData (RFC 5652) with certificates");
+    }
+    const ASN1_OBJECT* type = CMS_get0_eContentType(message.get());
+    if (OBJ_obj2nid(type) != NID_pkcs7_data)
+        return not_cms(
+            fmt::format("a message with content of type {} where certificates belong", dotted(type)),
+            kReason);
+    ACMETOOL_TRY(found, certificates_of(message.get(), kReason));
+    if (found.empty()) return not_cms("a certs-only message without certificates", kReason);
+    return std::move(found);
+}
+
+Result<Bytes> sign_data(const Key& key, const Certificate& signer, const SignedDataOptions& options)
+{
+    constexpr unsigned kFlags = CMS_BINARY | CMS_PARTIAL | CMS_NOSMIMECAP;
+    const ObjectPtr type{OBJ_txt2obj(options.content_type.c_str(), 1)};
+    const CmsPtr message{CMS_sign(nullptr, nullptr, nullptr, nullptr, kFlags)};
+    const BioPtr content = memory_bio(as_text(options.content));
+    if (!type || !message || !content || CMS_set1_eContentType(message.get(), type.get()) != 1)
+        return openssl_failure(Errc::internal, "building signed data");
+    if (X509_check_private_key(signer.get(), key.get()) != 1)
+        return openssl_failure(Errc::config, "the signer's key is not that of its certificate");
+    if (CMS_add1_signer(message.get(), signer.get(), key.get(), nullptr, kFlags) == nullptr)
+        return openssl_failure(Errc::config, "signing with this key");
+    std::vector<Certificate> sent{signer};
+    for (const auto& certificate : options.certificates) {
+        // OpenSSL refuses to put a certificate in twice.
+        if (std::any_of(sent.begin(), sent.end(),
+                        [&](const Certificate& c) { return X509_cmp(c.get(), certificate.get()) == 0; }))
+            continue;
+        if (CMS_add1_cert(message.get(), certificate.get()) != 1)
+            return openssl_failure(Errc::internal, "building signed data");
+        sent.push_back(certificate);
+    }
+    if (CMS_final(message.get(), content.get(), nullptr, kFlags) != 1)
+        return openssl_failure(Errc::config, "signing with this key");
+    unsigned char* out = nullptr;
+    const int size = i2d_CMS_ContentInfo(message.get(), &out);
+    const OpensslMemory owned{out};
+    if (size <= 0) return openssl_failure(Errc::internal, "encoding signed data");
+    return Bytes(out, out + size);
+}
+
+Result<SignedData> parse_signed_data(ByteView der)
+{
+    constexpr const char* kReason = "notSignedData";
+    const CmsPtr message = read_message(der);
+    if (!message) return not_cms("not signed data", kReason, "expected SignedData (RFC 5652 section 5)");
+    ACMETOOL_TRY(certificates, certificates_of(message.get(), kReason));
+    SignedData data{.der = {der.begin(), der.end()},
+                    .content_type = dotted(CMS_get0_eContentType(message.get())),
+                    .content = {},
+                    .certificates = std::move(certificates)};
+    ASN1_OCTET_STRING** content = CMS_get0_content(message.get());
+    if (content != nullptr && *content != nullptr) {
+        const auto* octets = ASN1_STRING_get0_data(*content);
+        data.content.assign(octets, octets + ASN1_STRING_length(*content));
+    }
+    const auto* signers = CMS_get0_SignerInfos(message.get());
+    if (signers != nullptr) data.signers = static_cast<std::size_t>(sk_CMS_SignerInfo_num(signers));
+    ERR_clear_error();
+    return data;
+}
+
+Result<std::vector<Certificate>> verify_signed_data(const SignedData& message,
+                                                    const std::vector<Certificate>& more)
+{
+    constexpr const char* kReason = "cmsSignature";
+    const CmsPtr cms = read_message(message.der);
+    const BorrowedCertificatesPtr extra = stack_of<BorrowedCertificatesPtr>(more);
+    const BioPtr out{BIO_new(BIO_s_mem())};
+    if (!cms || !extra || !out) return not_cms("not signed data", kReason);
+    if (message.signers == 0) return not_cms("nobody signed the message", kReason);
+    // CMS_NO_SIGNER_CERT_VERIFY leaves out the path alone: content digest and signatures are checked.
+    if (CMS_verify(cms.get(), extra.get(), nullptr, nullptr, out.get(),
+                   CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) != 1)
+        return not_cms("the message's signature does not verify", kReason);
+    const BorrowedCertificatesPtr signers{CMS_get0_signers(cms.get())};
+    std::vector<Certificate> found;
+    for (int i = 0; signers && i < sk_X509_num(signers.get()); ++i)
+        found.push_back(share(sk_X509_value(signers.get(), i)));
+    if (found.size() != message.signers) return not_cms("a signer's certificate is missing", kReason);
+    ERR_clear_error();
+    return found;
+}
+
+} // namespace acmetool::crypto

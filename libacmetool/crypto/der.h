@@ -1,0 +1,73 @@
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+/// DER (X.690) for structures that OpenSSL has no type for. Tag numbers up to 30, which is all that PKIX
+/// uses.
+namespace acmetool::crypto::der
+{
+
+inline constexpr std::uint8_t kBoolean = 0x01;
+inline constexpr std::uint8_t kInteger = 0x02;
+inline constexpr std::uint8_t kBitString = 0x03;
+inline constexpr std::uint8_t kOctetString = 0x04;
+inline constexpr std::uint8_t kOid = 0x06;
+inline constexpr std::uint8_t kUtf8String = 0x0c;
+inline constexpr std::uint8_t kSequence = 0x30;
+inline constexpr std::uint8_t kSet = 0x31;
+/// A constructed context-specific tag, "[number]".
+constexpr std::uint8_t context(unsigned number)
+{
+    return static_cast<std::uint8_t>(0xa0U | number);
+}
+
+struct Element {
+    std::uint8_t tag = 0;
+    ByteView value; ///< borrowed from what is read
+    ByteView whole; ///< with tag and length
+};
+
+/// Reads elements one after the other. Errors are bad_input and say what was expected; callers give them
+/// their own code and reason.
+class Reader
+{
+public:
+    explicit Reader(ByteView bytes) : rest_(bytes) {}
+
+    bool at_end() const { return rest_.empty(); }
+    /// True if the next element has this tag.
+    bool next_is(std::uint8_t tag) const { return !rest_.empty() && rest_.front() == tag; }
+    /// The next element. `what` names it in the message.
+    Result<Element> next(std::string_view what);
+    /// The same where the tag has to be `tag`.
+    Result<Element> expect(std::uint8_t tag, std::string_view what);
+    /// Fails where something is left.
+    Result<void> end(std::string_view what) const;
+
+private:
+    ByteView rest_;
+};
+
+/// Checks all lengths of one element that fills `bytes`, constructed ones inside it included, to `depth`.
+Result<void> check_nesting(ByteView bytes, int depth = 24);
+
+/// An object identifier's content as dotted decimal.
+Result<std::string> oid_text(ByteView content);
+/// A non-negative INTEGER's content; bad_input where it is negative, not minimal, or above 2^31-1.
+Result<int> small_integer(ByteView content, std::string_view what);
+
+Bytes element(std::uint8_t tag, ByteView content);
+/// The concatenation of `parts` in one element.
+Bytes element(std::uint8_t tag, std::initializer_list<Bytes> parts);
+Bytes integer(unsigned number);
+/// bad_input where `dotted` is no object identifier.
+Result<Bytes> oid(std::string_view dotted);
+
+void append(Bytes& to, ByteView more);
+
+} // namespace acmetool::crypto::der

@@ -112,8 +112,18 @@ Result<Csr> describe_request(X509_REQ* request)
     return csr;
 }
 
+Result<void> set_subject(X509_REQ* request, const Bytes& der)
+{
+    const auto* data = der.data();
+    const NamePtr name{d2i_X509_NAME(nullptr, &data, static_cast<long>(der.size()))};
+    if (!name || data != der.data() + der.size() || X509_REQ_set_subject_name(request, name.get()) != 1)
+        return openssl_failure(Errc::bad_input, "the subject is not a name that can be encoded");
+    return {};
+}
+
 Result<void> add_subject(X509_REQ* request, const CsrOptions& options)
 {
+    if (!options.subject.empty()) return set_subject(request, options.subject);
     if (options.common_name.empty()) return {};
     const auto& names = options.identifiers;
     const bool among = std::any_of(names.begin(), names.end(),
@@ -130,19 +140,49 @@ Result<void> add_subject(X509_REQ* request, const CsrOptions& options)
     return {};
 }
 
+ExtensionPtr make_san(const std::vector<Identifier>& identifiers)
+{
+    const GeneralNamesPtr names = make_general_names(identifiers);
+    return ExtensionPtr{names ? X509V3_EXT_i2d(NID_subject_alt_name, 0, names.get()) : nullptr};
+}
+
+ExtensionPtr make_extension(const Extension& extension)
+{
+    const Owned<ASN1_OBJECT, ASN1_OBJECT_free> oid{OBJ_txt2obj(extension.oid.c_str(), 1)};
+    const Owned<ASN1_OCTET_STRING, ASN1_OCTET_STRING_free> value{ASN1_OCTET_STRING_new()};
+    if (!oid || !value ||
+        ASN1_OCTET_STRING_set(value.get(), extension.value.data(),
+                              static_cast<int>(extension.value.size())) != 1)
+        return nullptr;
+    return ExtensionPtr{
+        X509_EXTENSION_create_by_OBJ(nullptr, oid.get(), extension.critical ? 1 : 0, value.get())};
+}
+
+Result<void> add_extensions(X509_REQ* request, const CsrOptions& options)
+{
+    const ExtensionsPtr extensions{sk_X509_EXTENSION_new_null()};
+    if (!extensions) return openssl_failure(Errc::internal, "building a request");
+    if (!options.identifiers.empty()) {
+        auto san = make_san(options.identifiers);
+        if (!san) return openssl_failure(Errc::bad_input, "the names cannot be encoded");
+        sk_X509_EXTENSION_push(extensions.get(), san.release());
+    }
+    for (const auto& extension : options.extensions) {
+        auto made = make_extension(extension);
+        if (!made)
+            return openssl_failure(Errc::bad_input,
+                                   fmt::format("extension {} cannot be encoded", extension.oid));
+        sk_X509_EXTENSION_push(extensions.get(), made.release());
+    }
+    if (sk_X509_EXTENSION_num(extensions.get()) > 0 &&
+        X509_REQ_add_extensions(request, extensions.get()) != 1)
+        return openssl_failure(Errc::internal, "adding the extensions");
+    return {};
+}
+
 Result<void> add_attributes(X509_REQ* request, const CsrOptions& options)
 {
-    const GeneralNamesPtr names = make_general_names(options.identifiers);
-    if (!names) return openssl_failure(Errc::bad_input, "the names cannot be encoded");
-    X509_EXTENSION* extension = X509V3_EXT_i2d(NID_subject_alt_name, 0, names.get());
-    const ExtensionsPtr extensions{sk_X509_EXTENSION_new_null()};
-    if (extension == nullptr || !extensions) {
-        X509_EXTENSION_free(extension);
-        return openssl_failure(Errc::internal, "building the subject alternative name");
-    }
-    sk_X509_EXTENSION_push(extensions.get(), extension);
-    if (X509_REQ_add_extensions(request, extensions.get()) != 1)
-        return openssl_failure(Errc::internal, "adding the subject alternative name");
+    ACMETOOL_CHECK(add_extensions(request, options));
     if (!options.challenge_password) return {};
     const auto& password = *options.challenge_password;
     if (password.empty() || password.size() > kLongestPassword)
@@ -155,10 +195,11 @@ Result<void> add_attributes(X509_REQ* request, const CsrOptions& options)
     return {};
 }
 
-const EVP_MD* digest_for(const Key& key)
+const EVP_MD* digest_for(const Key& key, const std::string& wanted)
 {
     const auto type = key.type();
     if (type == "ed25519") return nullptr;
+    if (!wanted.empty()) return EVP_get_digestbyname(wanted.c_str());
     if (type == "ec:P-384") return EVP_sha384();
     if (type == "ec:P-521") return EVP_sha512();
     return EVP_sha256();
@@ -204,7 +245,9 @@ Result<std::vector<Identifier>> require_identifiers(const Csr& csr)
 
 Result<Csr> build_csr(const Key& key, const CsrOptions& options)
 {
-    if (options.identifiers.empty())
+    const auto is_san = [](const Extension& e) { return e.oid == "2.5.29.17"; };
+    if (options.identifiers.empty() &&
+        std::none_of(options.extensions.begin(), options.extensions.end(), is_san))
         return fail(Errc::usage, "no name for the request", "give at least one --dns or --ip", "noNames");
     const ReqPtr request{X509_REQ_new()};
     if (!request || X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 ||
@@ -212,7 +255,7 @@ Result<Csr> build_csr(const Key& key, const CsrOptions& options)
         return openssl_failure(Errc::internal, "building a request");
     ACMETOOL_CHECK(add_subject(request.get(), options));
     ACMETOOL_CHECK(add_attributes(request.get(), options));
-    if (X509_REQ_sign(request.get(), key.get(), digest_for(key)) <= 0)
+    if (X509_REQ_sign(request.get(), key.get(), digest_for(key, options.digest)) <= 0)
         return openssl_failure(Errc::config, "signing the request");
     return describe_request(request.get());
 }

@@ -45,14 +45,24 @@ ACMETOOL_EXPORT Result<Csr> parse_csr(std::string_view text);
 /// Also refuses a common name that is not among them, and SAN entries of other types (RFC 8555 section 7.4).
 ACMETOOL_EXPORT Result<std::vector<Identifier>> require_identifiers(const Csr& csr);
 
+/// An X.509 extension to ask for.
+struct Extension {
+    std::string oid; ///< dotted decimal
+    bool critical = false;
+    Bytes value; ///< extnValue's content, DER
+};
+
 struct CsrOptions {
-    std::vector<Identifier> identifiers; ///< at least one
+    std::vector<Identifier> identifiers; ///< for the SAN; at least one, unless `extensions` has the SAN
     std::string common_name;             ///< must repeat one of the names; left out when over 64 characters
     std::optional<std::string> challenge_password; ///< base64 of a channel binding, at most 255 octets
+    Bytes subject; ///< a whole Name in DER, taken as it is instead of common_name; may be empty
+    std::vector<Extension> extensions; ///< asked for after the SAN, as they are; one may be the SAN itself
+    std::string digest;                ///< "sha256", "sha384", "sha512"; empty: by the key
 };
 
 /// Builds and signs a version 1 request; SAN inside an extensionRequest attribute (RFC 2986, RFC 2985).
-/// The digest follows the key (SHA-256/384/512 by curve, SHA-256 for RSA, none for Ed25519).
+/// Where `digest` is empty, it follows the key (SHA-256/384/512 by curve, SHA-256 for RSA); Ed25519 has none.
 ACMETOOL_EXPORT Result<Csr> build_csr(const Key& key, const CsrOptions& options);
 
 } // namespace acmetool::crypto

@@ -13,7 +13,8 @@ namespace acmetool::est
 
 /// What the client has for what the server left open.
 struct Filling {
-    std::vector<crypto::Identifier> identifiers; ///< for the SAN
+    std::vector<crypto::Identifier> identifiers; ///< for the SAN; each has to find room there
+    std::vector<crypto::Identifier> suggestions; ///< the same, used only where the server leaves room
     std::string common_name;   ///< empty: the first DNS name of the SAN where a CN is asked for
     std::string serial_number; ///< the device's, for the subject; may be empty
 };

@@ -31,7 +31,8 @@ struct RequestedExtension {
 struct CsrAttrs {
     bool from_template =
         false;            ///< all of this comes from the template, and the rest was not looked at (CSR-10)
-    std::string key_type; ///< "ec:P-256", "rsa:4096", "ed25519", "ec" or "rsa" (any size); empty: not asked
+    std::string key_type; ///< "ec:P-256", "rsa:4096", "ed25519", "ec" or "rsa" (any size), else "ec:" or
+                          ///< "other:" and an OID; empty: not asked
     std::string digest;   ///< of the CSR's signature: "sha256", "sha384", "sha512"; empty: not asked
     bool challenge_password = false;                                ///< the channel binding is asked for
     std::optional<std::vector<std::vector<RequestedName>>> subject; ///< RDNs; nothing: the client's choice

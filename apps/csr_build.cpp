@@ -4,7 +4,12 @@
 #include "base/text.h"
 #include "cli/program.h"
 #include "crypto/csr.h"
+#include "dns/local_domain.h"
 #include "dns/name.h"
+#include "enrol/device_label.h"
+#include "est/codec.h"
+#include "est/csr_filling.h"
+#include "est/csrattrs.h"
 
 using namespace acmetool;
 
@@ -20,32 +25,107 @@ struct Options {
     std::vector<std::string> ip;
     std::string common_name;
     std::string challenge_password_file;
+    std::string csrattrs;
+    std::string idevid;
+    std::string label;
+    std::string domain;
     bool allow_wildcard = false;
     std::string format = "pem";
 };
 
-Result<crypto::CsrOptions> csr_options(const Options& options, cli::Io& io)
+/// The names that the caller gave, word for word.
+Result<est::Filling> given_names(const Options& options)
 {
-    crypto::CsrOptions csr;
+    est::Filling filling;
     for (const auto& name : options.dns) {
         ACMETOOL_TRY(normal, dns::normalize_name(name, {options.allow_wildcard}));
-        csr.identifiers.push_back({"dns", normal});
+        filling.identifiers.push_back({"dns", normal});
     }
     for (const auto& address : options.ip) {
         if (!dns::is_ip_literal(address))
             return fail(Errc::bad_input, "--ip " + base::printable(address) + ": not an IP address", {},
                         "badAddress");
-        csr.identifiers.push_back({"ip", address});
+        filling.identifiers.push_back({"ip", address});
     }
     if (!options.common_name.empty()) {
         ACMETOOL_TRY(normal, dns::normalize_name(options.common_name, {options.allow_wildcard}));
-        csr.common_name = normal;
+        filling.common_name = normal;
     }
+    return filling;
+}
+
+Result<std::string> domain_of_device(const Options& options, cli::Io& io)
+{
+    if (options.domain != "auto") return options.domain;
+    ACMETOOL_TRY(found, dns::local_domain());
+    io.context().log(base::Level::info, "domain " + found.name + " from " + found.source);
+    return found.name;
+}
+
+/// The name that a device gives itself: a label from its IDevID or from nothing, and the domain (CSR-15).
+Result<void> add_own_name(const Options& options, cli::Io& io, est::Filling& filling)
+{
+    const bool random = options.label == "random";
+    if (!options.label.empty() && !random)
+        return fail(Errc::usage, "--label: \"" + base::printable(options.label) + "\" is not \"random\"",
+                    "a name that you chose goes into --dns");
+    std::string label;
+    if (!options.idevid.empty()) {
+        ACMETOOL_TRY(text, io.read(options.idevid));
+        ACMETOOL_TRY(chain, crypto::parse_certificates(text, options.idevid));
+        auto serial = enrol::device_serial(chain.front());
+        if (!serial) return fail(with_context(std::move(serial).error(), "--idevid"));
+        filling.serial_number = *serial;
+        label = enrol::device_label(*serial);
+    }
+    if (random) label = enrol::random_label();
+    if (options.domain.empty() && (random || (!label.empty() && options.csrattrs.empty())))
+        return fail(Errc::usage, "a label without a domain", "give --domain NAME, or --domain auto",
+                    "noDomain");
+    if (options.domain.empty()) return {};
+    if (label.empty())
+        return fail(Errc::usage, "--domain without a label", "give --idevid FILE or --label random",
+                    "noLabel");
+    ACMETOOL_TRY(domain, domain_of_device(options, io));
+    ACMETOOL_TRY(name, dns::normalize_name(label + "." + domain));
+    filling.suggestions.push_back({"dns", name});
+    return {};
+}
+
+Result<est::CsrAttrs> read_csrattrs(const Options& options, cli::Io& io)
+{
+    if (options.csrattrs.empty()) return est::CsrAttrs{};
+    ACMETOOL_TRY(text, io.read(options.csrattrs));
+    auto body = est::parse_body(text);
+    if (!body) return fail(with_context(std::move(body).error(), "--csrattrs"));
+    return est::parse_csrattrs(body->der);
+}
+
+/// What the request is to hold: as the caller says and, with --csrattrs, as the EST server asks.
+Result<est::FilledCsr> csr_parts(const Options& options, const est::CsrAttrs& asked, cli::Io& io)
+{
+    ACMETOOL_TRY(filling, given_names(options));
+    ACMETOOL_CHECK(add_own_name(options, io, filling));
+    ACMETOOL_TRY(filled, est::fill_csr(asked, filling));
     if (!options.challenge_password_file.empty()) {
         ACMETOOL_TRY(password, io.read(options.challenge_password_file));
-        csr.challenge_password = std::string{base::trim(password)};
+        filled.options.challenge_password = std::string{base::trim(password)};
+    } else if (asked.challenge_password) {
+        filled.unfilled.push_back({"challengePassword", "--challenge-password-file"});
     }
-    return csr;
+    for (const auto& open : filled.unfilled)
+        io.context().log(base::Level::warning,
+                         "the CSR attributes ask for " + open.name + ", which is left out" +
+                             (open.option.empty() ? "" : "; give it with " + open.option));
+    return std::move(filled);
+}
+
+/// The type of a new key: what the caller says, else what the EST server asks for, else P-256.
+std::string new_key_type(const Options& options, const est::CsrAttrs& asked)
+{
+    if (!options.new_key.empty()) return options.new_key;
+    if (asked.key_type.empty() || asked.key_type == "ec") return "ec:P-256";
+    return asked.key_type == "rsa" ? "rsa:2048" : asked.key_type;
 }
 
 Result<crypto::Key> read_key(const Options& options, cli::Io& io)
@@ -66,20 +146,24 @@ Result<crypto::Key> read_key(const Options& options, cli::Io& io)
 
 Result<void> build(const Options& options, cli::Io& io)
 {
-    if (options.new_key.empty() == options.key.empty())
+    // With CSR attributes the server says what a new key is, and --key-out alone asks for one.
+    const bool told = options.new_key.empty() && !options.csrattrs.empty() && !options.key_out.empty();
+    const bool new_key = !options.new_key.empty() || (told && options.key.empty());
+    if (new_key == !options.key.empty())
         return fail(Errc::usage, "give either --new-key TYPE with --key-out FILE, or --key FILE",
                     "csr-build --new-key ec:P-256 --key-out my.key --dns my.example.com", "noKey");
-    if (!options.new_key.empty() && options.key_out.empty())
+    if (new_key && options.key_out.empty())
         return fail(Errc::usage, "--new-key needs --key-out FILE",
                     "a key is written to a file only, with mode 0600", "noKeyOut");
     if (options.format != "pem" && options.format != "der")
         return fail(Errc::usage,
                     "--format: \"" + base::printable(options.format) + "\" is neither pem nor der");
-    ACMETOOL_TRY(csr_parts, csr_options(options, io));
-    ACMETOOL_TRY(key,
-                 options.new_key.empty() ? read_key(options, io) : crypto::generate_key(options.new_key));
-    ACMETOOL_TRY(csr, crypto::build_csr(key, csr_parts));
-    if (!options.new_key.empty()) {
+    ACMETOOL_TRY(asked, read_csrattrs(options, io));
+    ACMETOOL_TRY(parts, csr_parts(options, asked, io));
+    ACMETOOL_TRY(key, new_key ? crypto::generate_key(new_key_type(options, asked)) : read_key(options, io));
+    ACMETOOL_CHECK(est::check_key(asked, key));
+    ACMETOOL_TRY(csr, crypto::build_csr(key, parts.options));
+    if (new_key) {
         ACMETOOL_TRY(pem, key.to_pem());
         ACMETOOL_CHECK(io.write_key(options.key_out, pem.reveal()));
     }
@@ -87,9 +171,15 @@ Result<void> build(const Options& options, cli::Io& io)
     base::Json identifiers = base::Json::array();
     for (const auto& identifier : csr.identifiers)
         identifiers.push_back({{"type", identifier.type}, {"value", identifier.value}});
-    return io.write_document("csr", {{"csr", csr.to_pem()},
-                                     {"identifiers", std::move(identifiers)},
-                                     {"keyFile", options.new_key.empty() ? options.key : options.key_out}});
+    base::Json document{{"csr", csr.to_pem()},
+                        {"identifiers", std::move(identifiers)},
+                        {"keyFile", new_key ? options.key_out : options.key}};
+    if (!options.csrattrs.empty()) {
+        document["unfilled"] = base::Json::array();
+        for (const auto& open : parts.unfilled)
+            document["unfilled"].push_back(open.name);
+    }
+    return io.write_document("csr", document);
 }
 
 } // namespace
@@ -109,6 +199,12 @@ int main(int argc, char** argv)
         .option("--cn", options.common_name, "Common name; repeats one of the names")
         .option("--challenge-password-file", options.challenge_password_file,
                 "File with the challengePassword (channel binding, base64)")
+        .option("--csrattrs", options.csrattrs,
+                "Build what these CSR attributes ask for (file, DER or base64)")
+        .option("--idevid", options.idevid,
+                "Name the device after the serialNumber of this certificate (with --domain)")
+        .option("--label", options.label, "random: name the device by a fresh opaque label (with --domain)")
+        .option("--domain", options.domain, "Domain of the device's name; auto: as DHCP or the resolver says")
         .flag("--allow-wildcard", options.allow_wildcard, "Take names like *.example.com")
         .option("--format", options.format, "pem or der")
         .action([&](cli::Io& io) { return build(options, io); });

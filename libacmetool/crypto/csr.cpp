@@ -19,7 +19,8 @@ namespace
 {
 
 constexpr std::size_t kLongestCommonName = 64; // RFC 5280 appendix A.1, ub-common-name
-constexpr std::size_t kLongestPassword = 255;  // RFC 2985 section 5.4.1
+constexpr std::string_view kSubjectAltName = "2.5.29.17";
+constexpr std::size_t kLongestPassword = 255; // RFC 2985 section 5.4.1
 
 tl::unexpected<Error> bad_csr(std::string_view what, std::string reason, std::string hint = {})
 {
@@ -121,11 +122,26 @@ Result<void> set_subject(X509_REQ* request, const Bytes& der)
     return {};
 }
 
+/// The names that the request will have in its SAN.
+std::vector<Identifier> names_of(const CsrOptions& options)
+{
+    auto names = options.identifiers;
+    for (const auto& extension : options.extensions) {
+        if (extension.oid != kSubjectAltName) continue;
+        const auto* data = extension.value.data();
+        const GeneralNamesPtr san{
+            d2i_GENERAL_NAMES(nullptr, &data, static_cast<long>(extension.value.size()))};
+        auto found = read_general_names(san.get()).identifiers;
+        names.insert(names.end(), found.begin(), found.end());
+    }
+    return names;
+}
+
 Result<void> add_subject(X509_REQ* request, const CsrOptions& options)
 {
     if (!options.subject.empty()) return set_subject(request, options.subject);
     if (options.common_name.empty()) return {};
-    const auto& names = options.identifiers;
+    const auto names = names_of(options);
     const bool among = std::any_of(names.begin(), names.end(),
                                    [&](const Identifier& i) { return i.value == options.common_name; });
     if (!among)
@@ -245,7 +261,7 @@ Result<std::vector<Identifier>> require_identifiers(const Csr& csr)
 
 Result<Csr> build_csr(const Key& key, const CsrOptions& options)
 {
-    const auto is_san = [](const Extension& e) { return e.oid == "2.5.29.17"; };
+    const auto is_san = [](const Extension& e) { return e.oid == kSubjectAltName; };
     if (options.identifiers.empty() &&
         std::none_of(options.extensions.begin(), options.extensions.end(), is_san))
         return fail(Errc::usage, "no name for the request", "give at least one --dns or --ip", "noNames");

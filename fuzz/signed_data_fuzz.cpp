@@ -1,0 +1,13 @@
+// CMS messages with content and signers.
+#include <cstddef>
+
+#include "crypto/cms.h"
+
+using namespace acmetool;
+
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+{
+    if (const auto message = crypto::parse_signed_data({data, size}))
+        static_cast<void>(crypto::verify_signed_data(*message).has_value());
+    return 0;
+}

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "crypto/cert.h"
+#include "enrol/registration_authority.h"
+#include "ra/events.h"
+#include "ra/issuer.h"
+#include "ra/options.h"
+
+namespace acmetool::ra
+{
+
+/// The registration authority: who may have which certificate, and one order for each.
+///
+/// One thread owns the store: it takes all requests that are there, decides on them inside one transaction,
+/// commits, and only then tells anybody or has anything sent. So what a device is told is on disk, and a
+/// commit is shared by all who asked meanwhile. All calls may be made by any thread.
+class ACMETOOL_EXPORT Engine final : public enrol::RegistrationAuthority
+{
+public:
+    /// What may be replaced, in tests mostly.
+    struct Parts {
+        std::unique_ptr<Issuer> issuer;       ///< null: as the options say, ACME or a program
+        EventSink* events = nullptr;          ///< not owned; null: nobody is told
+        std::function<base::TimePoint()> now; ///< empty: the system's clock
+    };
+
+    /// Reads the files that the options name, opens the store and continues what an earlier run left.
+    /// Errors: config (a file or key that cannot be used), io (the store).
+    static Result<std::unique_ptr<Engine>> open(Options options, Parts parts);
+    /// The same with the built-in issuer, `events` is not owned.
+    static Result<std::unique_ptr<Engine>> open(Options options, EventSink* events);
+    ~Engine() override; ///< decisions that wait are given as "pending"; no order is lost
+
+    void enrol(enrol::EnrolRequest request, std::function<void(enrol::Decision)> done) override;
+    void csr_attributes(enrol::Peer peer, const std::string& label,
+                        std::function<void(enrol::AttributesDecision)> done) override;
+    std::optional<std::vector<crypto::Certificate>> ca_certificates(const std::string& label) override;
+
+    /// True if a TLS client certificate may still be used: for handshakes and resumed sessions (SEC-04). Only
+    /// revocation and blocking are looked at, not who issued it.
+    bool may_connect(const crypto::Certificate& certificate);
+
+    /// From now on the certificate with this serial (hexadecimal) counts as revoked: neither identity nor
+    /// cache entry. Effective at once. It is not revoked at the CA.
+    Result<void> revoke(const std::string& serial);
+    /// Refuses a device from now on: its id as in the events, or its serial number alone.
+    Result<void> block(const std::string& device);
+    Result<void> unblock(const std::string& device);
+
+    /// Reads inventory, users, manufacturer CAs and root anew. On an error all stay as they were.
+    Result<void> reload();
+
+    /// Counts by state, oldest pending order, the CA's last success and failure, authorizations by domain,
+    /// /cacerts. Never waits for a network.
+    base::Json status();
+    /// True once the store works and /cacerts can be answered; what is wrong else.
+    Result<void> ready();
+    /// Counters since the start, by name: "decisions_issued", "orders_placed" ...
+    std::map<std::string, std::uint64_t> counters() const;
+
+private:
+    struct Impl;
+    explicit Engine(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace acmetool::ra

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "base/json.h"
+
+namespace acmetool::ra
+{
+
+/// Who is told what the registration authority does: a log, a test.
+///
+/// Each event is one JSON object with "event" ("decision", "order", "authorization", "cacerts", "store") and
+/// "level" ("info", "warning", "error"). A decision holds request_id, device, csrSha256, identifiers,
+/// decision and, where there are any, order (its URL), problem (RFC 9457, as received) and text (ESTS-22). No
+/// secrets.
+class EventSink
+{
+public:
+    virtual ~EventSink() = default;
+    /// Called by several threads at once; does not wait.
+    virtual void event(const base::Json& event) = 0;
+};
+
+} // namespace acmetool::ra

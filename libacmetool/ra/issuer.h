@@ -1,0 +1,62 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "crypto/cert.h"
+#include "crypto/csr.h"
+
+namespace acmetool::ra
+{
+
+/// One certificate to obtain. Small: the CSR is fetched when it is needed.
+struct IssuerOrder {
+    std::string id; ///< the pending table's key; the same order has the same id after a crash
+    std::vector<crypto::Identifier> identifiers;
+    std::string domain;     ///< the controlled domain that covers them
+    std::string profile;    ///< ACME profile; empty: the CA's default
+    std::string url;        ///< the order's URL where it is known from before a crash
+    bool intended = false;  ///< a run before this one may have placed the order and lost its URL
+    std::string request_id; ///< for logs
+};
+
+/// What an issuer tells of its orders, and whom it asks. Callable from any thread; never waits for a network.
+class IssuerHost
+{
+public:
+    virtual ~IssuerHost() = default;
+    /// The PKCS#10 of an order, DER.
+    virtual Result<Bytes> csr(const std::string& id) = 0;
+    /// True if an order of this account belongs to another id already.
+    virtual bool holds_order(const std::string& url) = 0;
+    /// The CA has the order: `stored` is called once its URL is on disk. Nothing may be sent for this order
+    /// in between (ACME-42).
+    virtual void placed(const std::string& id, std::string url, std::function<void()> stored) = 0;
+    /// The end: the chain, end entity first, checked against the CSR.
+    virtual void issued(const std::string& id, std::vector<crypto::Certificate> chain) = 0;
+    /// The end: no certificate. `error.problem_type` drives the mapping (INT-18).
+    virtual void failed(const std::string& id, Error error) = 0;
+    /// Not yet, and the peer named a time.
+    virtual void deferred(const std::string& id, std::chrono::seconds retry_after) = 0;
+    virtual void event(base::Json event) = 0;
+};
+
+/// Obtains certificates: the built-in ACME client, an external program, a test double.
+class Issuer
+{
+public:
+    virtual ~Issuer() = default; ///< stops at once; unfinished orders are continued by the next run
+    /// Before anything else; `host` outlives the issuer.
+    virtual void attach(IssuerHost& host) = 0;
+    /// Begins or continues an order; its intent is on disk. Does not wait.
+    virtual void start(IssuerOrder order) = 0;
+    /// Members for the status document: "lastSuccess", "lastFailure", "authorizations" ...
+    virtual base::Json status() = 0;
+};
+
+} // namespace acmetool::ra

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -29,14 +30,13 @@ std::vector<char*> pointers_of(std::vector<std::string>& texts)
 }
 
 /// In the child, between fork and exec: only async-signal-safe calls.
-[[noreturn]] void become(char* const* arguments, char* const* environment, int report)
+[[noreturn]] void become(char* const* arguments, char* const* environment, int report, int in, int out)
 {
     setpgid(0, 0);
     for (const int number : {SIGINT, SIGTERM, SIGPIPE, SIGXFSZ})
         std::signal(number, SIG_DFL);
-    const int null = open("/dev/null", O_RDONLY);
-    dup2(null, STDIN_FILENO);
-    dup2(STDERR_FILENO, STDOUT_FILENO);
+    dup2(in >= 0 ? in : open("/dev/null", O_RDONLY), STDIN_FILENO);
+    dup2(out >= 0 ? out : STDERR_FILENO, STDOUT_FILENO);
     execve(arguments[0], arguments, environment);
     const int problem = errno;
     const auto ignored = write(report, &problem, sizeof problem);
@@ -56,9 +56,8 @@ bool reap(pid_t child, int& status, Milliseconds time, const Context& context, b
     }
 }
 
-} // namespace
-
-Result<int> run_program(const Command& command, Context& context, bool finish)
+/// Starts the command in a process group of its own, `in` and `out` being its streams where they are given.
+Result<pid_t> start(const Command& command, int in, int out)
 {
     auto arguments = command.arguments;
     const std::string program = arguments.front();
@@ -72,25 +71,37 @@ Result<int> run_program(const Command& command, Context& context, bool finish)
     if (pipe2(report, O_CLOEXEC) != 0)
         return fail(Errc::internal, fmt::format("{}: pipe: {}", program, std::strerror(errno)));
     const pid_t child = fork();
-    if (child == 0) become(argument_pointers.data(), environment_pointers.data(), report[1]);
+    if (child == 0) become(argument_pointers.data(), environment_pointers.data(), report[1], in, out);
     close(report[1]);
     int problem = 0;
     const bool failed = child < 0 || read(report[0], &problem, sizeof problem) == sizeof problem;
     close(report[0]);
+    if (!failed) return child;
     int status = 0;
-    if (failed) {
-        if (child > 0) waitpid(child, &status, 0);
-        return fail(Errc::config,
-                    fmt::format("{}: cannot be run: {}", program, std::strerror(child < 0 ? errno : problem)),
-                    "give the path of a file that exists and is executable", "programNotFound");
+    if (child > 0) waitpid(child, &status, 0);
+    return fail(Errc::config,
+                fmt::format("{}: cannot be run: {}", program, std::strerror(child < 0 ? errno : problem)),
+                "give the path of a file that exists and is executable", "programNotFound");
+}
+
+void end(pid_t child, const Context& context)
+{
+    int status = 0;
+    kill(-child, SIGTERM);
+    if (!reap(child, status, kGrace, context, false)) {
+        kill(-child, SIGKILL);
+        waitpid(child, &status, 0);
     }
-    if (!reap(child, status, command.timeout, context, !finish)) {
-        kill(-child, SIGTERM);
-        if (!reap(child, status, kGrace, context, false)) {
-            kill(-child, SIGKILL);
-            waitpid(child, &status, 0);
-        }
-        kill(-child, SIGKILL); // what the program left behind in its group
+    kill(-child, SIGKILL); // what the program left behind in its group
+}
+
+/// Waits for the end of a program, and ends it where it takes too long.
+Result<int> finish_with(pid_t child, const Command& command, Milliseconds time, Context& context, bool finish)
+{
+    const auto& program = command.arguments.front();
+    int status = 0;
+    if (!reap(child, status, time, context, !finish)) {
+        end(child, context);
         if (!finish && context.interrupted()) return fail(interrupted_error(program));
         return fail(Errc::unavailable, fmt::format("{}: killed after {}", program, describe(command.timeout)),
                     "find out what it waits for, or give it more time", "programTimeout");
@@ -99,6 +110,91 @@ Result<int> run_program(const Command& command, Context& context, bool finish)
         return fail(Errc::unavailable, fmt::format("{}: ended by signal {}", program, WTERMSIG(status)), {},
                     "programSignal");
     return WEXITSTATUS(status);
+}
+
+/// A pipe that both programs close at exec, its own end not blocking.
+struct Pipe {
+    int read_end = -1;
+    int write_end = -1;
+    Pipe()
+    {
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) != 0) return;
+        read_end = ends[0];
+        write_end = ends[1];
+    }
+    ~Pipe()
+    {
+        close_end(read_end);
+        close_end(write_end);
+    }
+    Pipe(const Pipe&) = delete;
+    Pipe& operator=(const Pipe&) = delete;
+    static void close_end(int& fd)
+    {
+        if (fd >= 0) close(fd);
+        fd = -1;
+    }
+};
+
+/// Writes `input` and reads to the end of the output, until `until`. False at the limit or the end of time.
+bool exchange(Pipe& in, Pipe& out, std::string_view input, std::size_t limit, std::string& output,
+              std::chrono::steady_clock::time_point until, const Context& context)
+{
+    fcntl(in.write_end, F_SETFL, O_NONBLOCK);
+    fcntl(out.read_end, F_SETFL, O_NONBLOCK);
+    while (out.read_end >= 0) {
+        if (std::chrono::steady_clock::now() >= until || context.interrupted()) return false;
+        if (input.empty()) Pipe::close_end(in.write_end);
+        pollfd ready[2] = {{out.read_end, POLLIN, 0}, {in.write_end, POLLOUT, 0}};
+        poll(ready, 2, 100);
+        if (in.write_end >= 0 && ready[1].revents != 0) {
+            const auto written = write(in.write_end, input.data(), input.size());
+            if (written > 0) input.remove_prefix(static_cast<std::size_t>(written));
+            if (written < 0 && errno != EAGAIN && errno != EINTR) input = {}; // it does not want to read
+        }
+        if (ready[0].revents == 0) continue;
+        char buffer[4096];
+        const auto count = read(out.read_end, buffer, sizeof buffer);
+        if (count > 0) output.append(buffer, static_cast<std::size_t>(count));
+        if (output.size() > limit) return false;
+        if (count == 0) Pipe::close_end(out.read_end);
+    }
+    return true;
+}
+
+} // namespace
+
+Result<int> run_program(const Command& command, Context& context, bool finish)
+{
+    ACMETOOL_TRY(child, start(command, -1, -1));
+    return finish_with(child, command, command.timeout, context, finish);
+}
+
+Result<Filtered> run_filter(const Command& command, std::string_view input, std::size_t limit,
+                            Context& context)
+{
+    Pipe in;
+    Pipe out;
+    if (in.read_end < 0 || out.read_end < 0)
+        return fail(Errc::internal,
+                    fmt::format("{}: pipe: {}", command.arguments.front(), std::strerror(errno)));
+    const auto until = std::chrono::steady_clock::now() + command.timeout;
+    ACMETOOL_TRY(child, start(command, in.read_end, out.write_end));
+    Pipe::close_end(in.read_end);
+    Pipe::close_end(out.write_end);
+    Filtered result;
+    const bool complete = exchange(in, out, input, limit, result.output, until, context);
+    if (!complete && result.output.size() > limit) {
+        end(child, context);
+        return fail(Errc::protocol,
+                    fmt::format("{}: more than {} octets of output", command.arguments.front(), limit),
+                    "is it a program that prints a certificate?", "programOutput");
+    }
+    const auto left = std::chrono::duration_cast<Milliseconds>(until - std::chrono::steady_clock::now());
+    ACMETOOL_TRY(status, finish_with(child, command, std::max(left, Milliseconds{0}), context, false));
+    result.status = status;
+    return result;
 }
 
 } // namespace acmetool::base

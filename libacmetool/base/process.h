@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/context.h"
@@ -22,5 +24,15 @@ struct Command {
 /// SIGKILL. Returns the exit status. Errors: config ("programNotFound"), unavailable ("programTimeout",
 /// "programSignal"), interrupted. With `finish` a signal does not end it: for cleaning up.
 ACMETOOL_EXPORT Result<int> run_program(const Command& command, Context& context, bool finish = false);
+
+struct Filtered {
+    int status = 0;     ///< exit status
+    std::string output; ///< what it wrote to standard output
+};
+
+/// The same with `input` on standard input, and its standard output kept; standard error is ours. More than
+/// `limit` octets of output end it: protocol ("programOutput"). A program that does not read is no error.
+ACMETOOL_EXPORT Result<Filtered> run_filter(const Command& command, std::string_view input, std::size_t limit,
+                                            Context& context);
 
 } // namespace acmetool::base

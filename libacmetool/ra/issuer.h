@@ -39,8 +39,9 @@ public:
     virtual void placed(const std::string& id, std::string url, std::function<void()> stored) = 0;
     /// The end: the chain, end entity first, checked against the CSR.
     virtual void issued(const std::string& id, std::vector<crypto::Certificate> chain) = 0;
-    /// The end: no certificate. `error.problem_type` drives the mapping (INT-18).
-    virtual void failed(const std::string& id, Error error) = 0;
+    /// The end for now: no certificate. `error.problem_type` drives the mapping (INT-18). `over`: nothing of
+    /// the order is left at the CA, so that the next try begins anew; else it continues with the same order.
+    virtual void failed(const std::string& id, Error error, bool over) = 0;
     /// Not yet, and the peer named a time.
     virtual void deferred(const std::string& id, std::chrono::seconds retry_after) = 0;
     virtual void event(base::Json event) = 0;

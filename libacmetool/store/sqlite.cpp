@@ -11,11 +11,6 @@ namespace acmetool::store
 namespace
 {
 
-struct Finalize {
-    void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
-};
-using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
-
 tl::unexpected<Error> sqlite_error(sqlite3* database, std::string_view what)
 {
     return fail(Errc::io, fmt::format("database: {}: {}", what, sqlite3_errmsg(database)),
@@ -23,6 +18,11 @@ tl::unexpected<Error> sqlite_error(sqlite3* database, std::string_view what)
 }
 
 } // namespace
+
+void Sqlite::Finalize::operator()(sqlite3_stmt* statement) const noexcept
+{
+    sqlite3_finalize(statement);
+}
 
 void Sqlite::Close::operator()(sqlite3* database) const noexcept
 {
@@ -47,41 +47,80 @@ Result<Sqlite> Sqlite::open(const std::string& path)
     return sqlite;
 }
 
-Result<std::vector<Sqlite::Row>> Sqlite::run(std::string_view sql,
-                                             const std::vector<std::string_view>& parameters)
+Result<Sqlite::Statement> Sqlite::prepare(std::string_view sql)
 {
     sqlite3_stmt* raw = nullptr;
     if (sqlite3_prepare_v2(database_.get(), sql.data(), static_cast<int>(sql.size()), &raw, nullptr) !=
         SQLITE_OK)
         return sqlite_error(database_.get(), sql);
-    const Statement statement{raw};
-    for (std::size_t i = 0; i < parameters.size(); ++i)
-        sqlite3_bind_text(raw, static_cast<int>(i + 1), parameters[i].data(),
-                          static_cast<int>(parameters[i].size()), SQLITE_STATIC);
+    return Statement{raw};
+}
+
+Result<std::vector<Sqlite::Row>> Sqlite::step(sqlite3_stmt* statement, std::string_view sql)
+{
     std::vector<Row> rows;
     for (;;) {
-        const int code = sqlite3_step(raw);
+        const int code = sqlite3_step(statement);
         if (code == SQLITE_DONE) return rows;
         if (code != SQLITE_ROW) return sqlite_error(database_.get(), sql);
         Row row;
-        for (int i = 0; i < sqlite3_column_count(raw); ++i) {
-            const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(raw, i));
+        for (int i = 0; i < sqlite3_column_count(statement); ++i) {
+            // Octets of a BLOB as they are; other types as SQLite writes them.
+            const auto* text = sqlite3_column_type(statement, i) == SQLITE_BLOB
+                                   ? static_cast<const char*>(sqlite3_column_blob(statement, i))
+                                   : reinterpret_cast<const char*>(sqlite3_column_text(statement, i));
             row.emplace_back(text != nullptr ? text : "",
-                             static_cast<std::size_t>(sqlite3_column_bytes(raw, i)));
+                             static_cast<std::size_t>(sqlite3_column_bytes(statement, i)));
         }
         rows.push_back(std::move(row));
     }
 }
 
+Result<std::vector<Sqlite::Row>> Sqlite::run(std::string_view sql,
+                                             const std::vector<std::string_view>& parameters)
+{
+    ACMETOOL_TRY(statement, prepare(sql));
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+        sqlite3_bind_text(statement.get(), static_cast<int>(i + 1), parameters[i].data(),
+                          static_cast<int>(parameters[i].size()), SQLITE_STATIC);
+    return step(statement.get(), sql);
+}
+
+Result<std::vector<Sqlite::Row>> Sqlite::execute(std::string_view sql, const std::vector<Value>& parameters)
+{
+    auto found = prepared_.find(sql);
+    if (found == prepared_.end()) {
+        ACMETOOL_TRY(statement, prepare(sql));
+        found = prepared_.emplace(sql, std::move(statement)).first;
+    }
+    sqlite3_stmt* statement = found->second.get();
+    int place = 0;
+    for (const auto& value : parameters) {
+        ++place;
+        if (const auto* number = std::get_if<std::int64_t>(&value))
+            sqlite3_bind_int64(statement, place, *number);
+        else if (const auto* text = std::get_if<std::string_view>(&value))
+            sqlite3_bind_text(statement, place, text->data() != nullptr ? text->data() : "",
+                              static_cast<int>(text->size()), SQLITE_STATIC);
+        else if (const auto* octets = std::get_if<ByteView>(&value))
+            sqlite3_bind_blob(statement, place, octets->data(), static_cast<int>(octets->size()),
+                              SQLITE_STATIC);
+    }
+    auto rows = step(statement, sql);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return rows;
+}
+
 Result<void> Sqlite::begin()
 {
-    ACMETOOL_CHECK(run("BEGIN IMMEDIATE"));
+    ACMETOOL_CHECK(execute("BEGIN IMMEDIATE"));
     return {};
 }
 
 Result<void> Sqlite::commit()
 {
-    ACMETOOL_CHECK(run("COMMIT"));
+    ACMETOOL_CHECK(execute("COMMIT"));
     return {};
 }
 

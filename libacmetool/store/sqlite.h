@@ -1,14 +1,20 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
 
 struct sqlite3;
+struct sqlite3_stmt;
 
 namespace acmetool::store
 {
@@ -20,11 +26,18 @@ class ACMETOOL_EXPORT Sqlite
 public:
     using Row = std::vector<std::string>; ///< columns as text; NULL is empty
 
+    /// A parameter: text and octets are borrowed while the statement runs.
+    using Value = std::variant<std::int64_t, std::string_view, ByteView>;
+
     /// Opens or makes the file (mode 0600). Errors: io.
     static Result<Sqlite> open(const std::string& path);
 
     /// Runs one statement with its parameters bound as text, and returns all rows. Errors: io.
     Result<std::vector<Row>> run(std::string_view sql, const std::vector<std::string_view>& parameters = {});
+
+    /// The same with typed parameters, by a statement that is prepared once: for texts of which there are
+    /// few. Octets come back in a Row as they are, numbers as decimal text.
+    Result<std::vector<Row>> execute(std::string_view sql, const std::vector<Value>& parameters = {});
 
     Result<void> begin();
     Result<void> commit();
@@ -34,7 +47,16 @@ private:
     struct Close {
         void operator()(sqlite3* database) const noexcept;
     };
+    struct Finalize {
+        void operator()(sqlite3_stmt* statement) const noexcept;
+    };
+    using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
+
+    Result<Statement> prepare(std::string_view sql);
+    Result<std::vector<Row>> step(sqlite3_stmt* statement, std::string_view sql);
+
     std::unique_ptr<sqlite3, Close> database_;
+    std::map<std::string, Statement, std::less<>> prepared_; ///< goes before the database
 };
 
 } // namespace acmetool::store

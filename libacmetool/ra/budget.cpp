@@ -1,0 +1,57 @@
+#include "ra/budget.h"
+
+#include <algorithm>
+
+namespace acmetool::ra
+{
+
+void Budget::forget(base::TimePoint now)
+{
+    while (!spent_.empty() && spent_.front().at + limits_.budget_window <= now) {
+        const auto& oldest = spent_.front();
+        if (const auto found = by_device_.find(oldest.device);
+            found != by_device_.end() && --found->second == 0)
+            by_device_.erase(found);
+        renewals_ -= oldest.renewal ? 1 : 0;
+        spent_.pop_front();
+    }
+}
+
+std::optional<std::chrono::seconds> Budget::refuses(const std::string& device, bool renewal,
+                                                    base::TimePoint now)
+{
+    forget(now);
+    const auto until_end = [&](const Records::Spent& spent) {
+        return std::max(std::chrono::seconds{1},
+                        std::chrono::seconds{spent.at + limits_.budget_window - now});
+    };
+    if (const auto own = by_device_.find(device);
+        own != by_device_.end() && own->second >= limits_.orders_per_device) {
+        const auto oldest = std::find_if(spent_.begin(), spent_.end(),
+                                         [&](const auto& spent) { return spent.device == device; });
+        return oldest == spent_.end() ? limits_.budget_window : until_end(*oldest);
+    }
+    const auto all = static_cast<unsigned>(spent_.size());
+    const auto others = all - renewals_;
+    const auto counted = renewal ? all : others + std::max(renewals_, limits_.renewal_reserve);
+    if (counted < limits_.orders_in_total) return std::nullopt;
+    return spent_.empty() ? limits_.budget_window : until_end(spent_.front());
+}
+
+void Budget::spend(Records::Spent spent)
+{
+    ++by_device_[spent.device];
+    renewals_ += spent.renewal ? 1 : 0;
+    spent_.push_back(std::move(spent));
+}
+
+void Budget::load(const std::vector<Records::Spent>& spent)
+{
+    spent_.clear();
+    by_device_.clear();
+    renewals_ = 0;
+    for (const auto& one : spent)
+        spend(one);
+}
+
+} // namespace acmetool::ra

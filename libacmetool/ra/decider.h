@@ -1,0 +1,84 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "ra/budget.h"
+#include "ra/issuer.h"
+#include "ra/policy.h"
+#include "ra/records.h"
+
+namespace acmetool::ra
+{
+
+/// A request, with everything that could be found out about it without the store.
+struct Application {
+    enrol::EnrolRequest request;
+    std::shared_ptr<const Files> files;
+    Claim claim;
+    LabelRules rules;
+    std::optional<enrol::Refused> csr_refusal; ///< told once the identity holds
+    bool same_subject = false;                 ///< renewal: CSR and certificate presented
+    std::string info_digest;                   ///< hexadecimal, as the next two
+    std::string csr_digest;
+    std::string key_digest;
+};
+
+/// What became of an application.
+struct Verdict {
+    enrol::Decision decision;
+    Device device;                    ///< empty where nobody was recognised
+    std::string order_id;             ///< of the row that the decision comes from; may be empty
+    std::string url;                  ///< of its order; may be empty
+    std::optional<IssuerOrder> start; ///< an order to begin once this is on disk
+    bool from_cache = false;
+};
+
+/// The rules that need the store: who it is, whose a name is, what was issued or asked for already, and what
+/// the budget allows. Used inside the commit loop's transactions only; an error ends the transaction.
+class Decider
+{
+public:
+    Decider(const Options& options, Budget budget) : options_(options), budget_(std::move(budget)) {}
+
+    Result<Verdict> decide(Records& records, const Application& application, base::TimePoint now);
+    struct Told {
+        enrol::AttributesDecision decision;
+        Device device;
+    };
+    Result<Told> attributes(Records& records, const Claim& claim, const LabelRules& rules,
+                            const std::string& label, const Files& files, base::TimePoint now);
+    Budget& budget() { return budget_; }
+
+    /// The time a device is asked to wait: longer, the older the order is.
+    std::chrono::seconds retry_after(const OrderRow& row, base::TimePoint now) const;
+
+private:
+    template <class T>
+    using OrRefused = std::variant<T, enrol::Refused>;
+
+    Result<OrRefused<Identity>> identify(Records& records, const Claim& claim, const std::string& label,
+                                         const Files& files, base::TimePoint now);
+    Result<OrRefused<std::vector<std::string>>> names_of(Records& records, const Identity& identity,
+                                                         const LabelRules& rules, const Files& files,
+                                                         bool make);
+    Result<std::optional<enrol::Refused>> judge(Records& records, const Application& application,
+                                                const Identity& identity);
+    Result<std::optional<enrol::Refused>> judge_renewal(const Application& application,
+                                                        const Identity& identity) const;
+    Result<std::optional<crypto::Certificate>>
+    still_good(Records& records, const std::optional<CertificateRow>& row, base::TimePoint now) const;
+    Result<void> look_up(Records& records, const Application& application, const Identity& identity,
+                         Verdict& verdict, base::TimePoint now);
+    Result<void> place(Records& records, const Application& application, const Identity& identity,
+                       const std::optional<OrderRow>& old, Verdict& verdict, base::TimePoint now);
+
+    const Options& options_;
+    Budget budget_;
+};
+
+} // namespace acmetool::ra

@@ -1,0 +1,234 @@
+#include "ra/policy.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "crypto/request_info.h"
+#include "dns/name.h"
+#include "enrol/device_label.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::ra
+{
+namespace
+{
+
+using enrol::Refusal;
+using enrol::Refused;
+
+constexpr const char* kCmcRa = "1.3.6.1.5.5.7.3.28"; // id-kp-cmcRA (RFC 6402 section 2.10)
+constexpr int kLeastRsaBits = 2048;
+constexpr std::size_t kMostNames = 100;
+
+bool is_controlled(const std::string& name, const std::vector<DomainOptions>& domains)
+{
+    return std::any_of(domains.begin(), domains.end(), [&](const DomainOptions& domain) {
+        return dns::same_name(name, domain.name) || dns::is_subdomain_of(name, domain.name);
+    });
+}
+
+std::optional<Refused> judge_key(const crypto::Key& key, const LabelOptions& label)
+{
+    const auto type = key.type();
+    if (!label.key_type.empty() && type != label.key_type)
+        return refusal(Refusal::bad_request,
+                       fmt::format("the key is {}, and {} is asked for here", type, label.key_type));
+    const bool weak =
+        type == "other" || (type.starts_with("rsa:") && std::stoi(type.substr(4)) < kLeastRsaBits);
+    if (weak)
+        return refusal(
+            Refusal::bad_request,
+            fmt::format("a key of type {} is not certified here: ec:P-256 or rsa:2048 at least", type));
+    return std::nullopt;
+}
+
+std::optional<Refused> judge_names(const crypto::Csr& csr, const std::vector<DomainOptions>& domains)
+{
+    if (!csr.other_names.empty())
+        return refusal(Refusal::bad_request,
+                       fmt::format("the request asks for {}: only DNS names are certified here",
+                                   base::printable(csr.other_names.front(), 200)));
+    if (csr.identifiers.empty())
+        return refusal(Refusal::bad_request, "the request has no subject alternative name");
+    if (csr.identifiers.size() > kMostNames)
+        return refusal(Refusal::bad_request, fmt::format("more than {} names", kMostNames));
+    for (const auto& identifier : csr.identifiers) {
+        if (identifier.type != "dns")
+            return refusal(
+                Refusal::bad_request,
+                fmt::format("the request asks for the address {}: only DNS names are certified here",
+                            identifier.value));
+        const auto name = dns::normalize_name(identifier.value);
+        if (!name || *name != identifier.value)
+            return refusal(Refusal::bad_identity, fmt::format("{} is not a name that is certified here",
+                                                              base::printable(identifier.value, 260)));
+        if (!is_controlled(identifier.value, domains))
+            return refusal(
+                Refusal::bad_identity,
+                fmt::format("{} is not below a domain of this registration authority", identifier.value));
+    }
+    if (const auto named = crypto::require_identifiers(csr); !named)
+        return refusal(Refusal::bad_request, named.error().message);
+    return std::nullopt;
+}
+
+template <class T, class Parse>
+Result<T> read_list(const std::string& path, Parse parse)
+{
+    if (path.empty()) return T{};
+    auto text = store::read_file(path);
+    if (!text) {
+        text.error().code = Errc::config;
+        return fail(std::move(text).error());
+    }
+    return parse(*text, path);
+}
+
+} // namespace
+
+Refused refusal(Refusal why, std::string text)
+{
+    return {why, std::move(text), std::nullopt};
+}
+
+Result<Files> Files::read(const Options& options)
+{
+    Files files;
+    std::vector<crypto::Certificate> anchors;
+    for (const auto& path : options.idevid.trust) {
+        auto text = store::read_file(path);
+        auto found = text ? crypto::parse_certificates(*text, path) : tl::unexpected<Error>(text.error());
+        if (!found) {
+            found.error().code = Errc::config;
+            return fail(std::move(found).error());
+        }
+        anchors.insert(anchors.end(), found->begin(), found->end());
+    }
+    files.manufacturers = crypto::TrustAnchors{std::move(anchors)};
+    ACMETOOL_TRY(inventory, read_list<Inventory>(options.idevid.inventory, parse_inventory));
+    ACMETOOL_TRY(users, read_list<Users>(options.users_file, parse_users));
+    files.inventory = std::move(inventory);
+    files.users = std::move(users);
+    return files;
+}
+
+std::string device_id(const std::string& serial, const crypto::Certificate& certificate)
+{
+    return base::printable(serial, 200) + "@" + base::printable(certificate.issuer(), 500);
+}
+
+std::string describe(const std::vector<crypto::Identifier>& identifiers)
+{
+    std::string text;
+    for (const auto& identifier : identifiers)
+        text += (text.empty() ? "" : ", ") + identifier.value;
+    return text;
+}
+
+std::string Claim::shown() const
+{
+    if (certificate) return base::printable(certificate->subject());
+    return user.empty() ? "nobody" : "user:" + user;
+}
+
+Claim examine(const enrol::Peer& peer, const Files& files, PasswordCheck& passwords, base::TimePoint now)
+{
+    Claim claim;
+    if (!peer.user.empty()) {
+        const auto found = files.users.find(peer.user);
+        const auto* user = found == files.users.end() ? nullptr : &found->second;
+        switch (passwords.check(user, peer.user, peer.password.reveal())) {
+        case PasswordCheck::Verdict::right:
+            claim.user = peer.user;
+            claim.user_names = user->names;
+            break;
+        case PasswordCheck::Verdict::wrong:
+            claim.refused = refusal(Refusal::unauthenticated, "user and password do not match");
+            return claim;
+        case PasswordCheck::Verdict::busy:
+            claim.refused = refusal(Refusal::too_many, "too many passwords to check");
+            claim.refused->retry_after = std::chrono::seconds{10};
+            return claim;
+        }
+    }
+    if (peer.certificates.empty()) return claim;
+    claim.certificate = peer.certificates.front();
+    claim.certificate_digest = to_hex(claim.certificate->sha256());
+    if (files.manufacturers.empty()) {
+        claim.why_not = "no manufacturer is trusted here";
+    } else if (const auto path = files.manufacturers.verify(peer.certificates, now); !path) {
+        claim.why_not = path.error().message;
+    } else if (const auto serial = enrol::device_serial(*claim.certificate); !serial) {
+        claim.why_not = serial.error().message;
+    } else {
+        claim.idevid = Device{device_id(*serial, *claim.certificate), *serial};
+    }
+    return claim;
+}
+
+std::optional<LabelRules> rules_of(const Options& options, const std::string& label)
+{
+    LabelRules rules;
+    if (const auto found = options.labels.find(label); found != options.labels.end())
+        rules.options = found->second;
+    else if (!label.empty())
+        return std::nullopt;
+    const auto& wanted = rules.options.domain;
+    for (const auto& domain : options.domains)
+        if (wanted.empty() || dns::same_name(domain.name, wanted)) {
+            rules.domain = domain;
+            return rules;
+        }
+    return std::nullopt;
+}
+
+std::optional<Refused> judge_csr(const enrol::EnrolRequest& request, const Options& options,
+                                 const LabelRules& rules, bool may_differ)
+{
+    if (auto refused = judge_names(request.csr, options.domains)) return refused;
+    if (auto refused = judge_key(request.csr.key, rules.options)) return refused;
+    if (options.pop == Pop::off || may_differ) return std::nullopt;
+    // RFC 7030 section 3.5: "If the EST server ... verification ... fails, the server MUST reject".
+    if (request.binding == enrol::Binding::differs)
+        return refusal(Refusal::pop_failed,
+                       "the challengePassword is not the channel binding of this connection");
+    if (request.binding == enrol::Binding::absent && options.pop == Pop::required)
+        return refusal(Refusal::pop_failed,
+                       "the request has to hold this connection's channel binding in its "
+                       "challengePassword (RFC 7030 section 3.5)");
+    return std::nullopt;
+}
+
+bool is_known(const Device& device, const std::string& label, const Options& options, const Files& files)
+{
+    if (device.serial.empty()) return true;
+    const auto found = files.inventory.find(device.serial);
+    if (found == files.inventory.end()) return options.idevid.accept_any;
+    return found->second.label.empty() || found->second.label == label;
+}
+
+std::vector<std::string> table_names(const Files& files, const std::string& serial, const std::string& domain)
+{
+    std::vector<std::string> names;
+    if (const auto found = files.inventory.find(serial); found != files.inventory.end())
+        for (const auto& name : found->second.names)
+            names.push_back(name.find('.') == std::string::npos ? name + "." + domain : name);
+    return names;
+}
+
+std::string order_id(const std::string& info, const std::string& renewed, const std::string& label,
+                     const Device& device)
+{
+    // The digest of the certificate presented: its next renewal, with the same CSR, is another order.
+    const auto parts = fmt::format("{}\n{}\n{}:{}\n{}", info, renewed, label.size(), label, device.id);
+    return to_hex(crypto::sha256(as_bytes(parts)));
+}
+
+bool is_registration_authority(const crypto::Certificate& certificate)
+{
+    return crypto::has_extended_key_usage(certificate, kCmcRa);
+}
+
+} // namespace acmetool::ra

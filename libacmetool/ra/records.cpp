@@ -1,0 +1,346 @@
+#include "ra/records.h"
+
+#include <charconv>
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+
+namespace acmetool::ra
+{
+namespace
+{
+
+using Value = store::Sqlite::Value;
+using Row = store::Sqlite::Row;
+
+constexpr std::string_view kSchemaVersion = "1";
+constexpr const char* kSchema[] = {
+    "CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, state INTEGER NOT NULL, device TEXT NOT NULL, "
+    "device_serial TEXT NOT NULL, label TEXT NOT NULL, domain TEXT NOT NULL, profile TEXT NOT NULL, "
+    "renewal INTEGER NOT NULL, identifiers TEXT NOT NULL, csr BLOB NOT NULL, url TEXT NOT NULL, "
+    "unsure INTEGER NOT NULL, request_id TEXT NOT NULL, created INTEGER NOT NULL, until INTEGER NOT NULL, "
+    "certificate TEXT NOT NULL, "
+    "why INTEGER NOT NULL, words TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS orders_open ON orders (created) WHERE state < 2",
+    "CREATE INDEX IF NOT EXISTS orders_url ON orders (url) WHERE url <> ''",
+    "CREATE INDEX IF NOT EXISTS orders_until ON orders (until) WHERE state >= 2",
+    "CREATE TABLE IF NOT EXISTS certificates (digest TEXT PRIMARY KEY, serial TEXT NOT NULL, device TEXT NOT "
+    "NULL, device_serial TEXT NOT NULL, identifiers TEXT NOT NULL, csr_digest TEXT NOT NULL, key_digest TEXT "
+    "NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL, der BLOB NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS certificates_csr ON certificates (csr_digest)",
+    "CREATE INDEX IF NOT EXISTS certificates_key ON certificates (key_digest)",
+    "CREATE INDEX IF NOT EXISTS certificates_end ON certificates (not_after)",
+    "CREATE TABLE IF NOT EXISTS revoked (serial TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS blocked (device TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS names (name TEXT PRIMARY KEY, device TEXT NOT NULL, domain TEXT NOT NULL) "
+    "WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS names_device ON names (device, domain)",
+    "CREATE TABLE IF NOT EXISTS intermediates (digest TEXT PRIMARY KEY, der BLOB NOT NULL, until INTEGER NOT "
+    "NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS spent (at INTEGER NOT NULL, device TEXT NOT NULL, renewal INTEGER NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS spent_at ON spent (at)",
+};
+
+constexpr std::string_view kOrderColumns = "id, state, device, device_serial, label, domain, profile, "
+                                           "renewal, identifiers, csr, url, unsure, request_id, "
+                                           "created, until, certificate, why, words";
+constexpr std::string_view kCertificateColumns =
+    "digest, serial, device, device_serial, identifiers, csr_digest, key_digest, not_before, not_after, der";
+
+std::int64_t seconds(base::TimePoint time)
+{
+    return time.time_since_epoch().count();
+}
+
+std::int64_t number(const std::string& text)
+{
+    std::int64_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+base::TimePoint time_of(const std::string& text)
+{
+    return base::TimePoint{std::chrono::seconds{number(text)}};
+}
+
+Bytes bytes_of(const std::string& text)
+{
+    return {text.begin(), text.end()};
+}
+
+/// "dns:a.example dns:b.example": neither names nor addresses hold spaces.
+std::string to_text(const std::vector<crypto::Identifier>& identifiers)
+{
+    std::string text;
+    for (const auto& identifier : identifiers)
+        text += (text.empty() ? "" : " ") + identifier.type + ":" + identifier.value;
+    return text;
+}
+
+std::vector<crypto::Identifier> identifiers_of(const std::string& text)
+{
+    std::vector<crypto::Identifier> identifiers;
+    for (const auto part : base::split(text, ' '))
+        if (const auto colon = part.find(':'); colon != std::string_view::npos)
+            identifiers.push_back({std::string{part.substr(0, colon)}, std::string{part.substr(colon + 1)}});
+    return identifiers;
+}
+
+OrderRow order_of(const Row& row)
+{
+    OrderRow order;
+    order.id = row[0];
+    order.state = static_cast<OrderState>(number(row[1]));
+    order.device = {row[2], row[3]};
+    order.label = row[4];
+    order.domain = row[5];
+    order.profile = row[6];
+    order.renewal = row[7] == "1";
+    order.identifiers = identifiers_of(row[8]);
+    order.csr = bytes_of(row[9]);
+    order.url = row[10];
+    order.unsure = row[11] == "1";
+    order.request_id = row[12];
+    order.created = time_of(row[13]);
+    order.until = time_of(row[14]);
+    order.certificate = row[15];
+    order.failure.why = static_cast<enrol::Refusal>(number(row[16]));
+    order.failure.text = row[17];
+    return order;
+}
+
+CertificateRow certificate_of(const Row& row)
+{
+    return {row[0], row[1],          {row[2], row[3]}, identifiers_of(row[4]), row[5],
+            row[6], time_of(row[7]), time_of(row[8]),  bytes_of(row[9])};
+}
+
+} // namespace
+
+std::string_view name_of(OrderState state)
+{
+    constexpr std::string_view kNames[] = {"intent", "placed", "issued", "failed"};
+    return kNames[static_cast<std::size_t>(state)];
+}
+
+Result<Records> Records::open(const std::string& path)
+{
+    ACMETOOL_TRY(database, store::Sqlite::open(path));
+    ACMETOOL_TRY(version, database.run("PRAGMA user_version"));
+    if (const auto& found = version.front().front(); found != "0" && found != kSchemaVersion)
+        return fail(Errc::config, fmt::format("store {}: made by another version of this program", path),
+                    "run the version that made it", "storeVersion");
+    for (const auto* statement : kSchema)
+        ACMETOOL_CHECK(database.run(statement));
+    ACMETOOL_CHECK(database.run(fmt::format("PRAGMA user_version={}", kSchemaVersion)));
+    return Records{std::move(database)};
+}
+
+Result<std::optional<OrderRow>> Records::order(std::string_view id)
+{
+    static const auto kSql = fmt::format("SELECT {} FROM orders WHERE id = ?", kOrderColumns);
+    ACMETOOL_TRY(rows, database_.execute(kSql, {id}));
+    if (rows.empty()) return std::optional<OrderRow>{};
+    return std::optional{order_of(rows.front())};
+}
+
+Result<void> Records::put(const OrderRow& row)
+{
+    static const auto kSql = fmt::format(
+        "INSERT OR REPLACE INTO orders ({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", kOrderColumns);
+    const auto identifiers = to_text(row.identifiers);
+    ACMETOOL_CHECK(database_.execute(
+        kSql,
+        {row.id, std::int64_t{static_cast<int>(row.state)}, row.device.id, row.device.serial, row.label,
+         row.domain, row.profile, std::int64_t{row.renewal ? 1 : 0}, identifiers, ByteView{row.csr}, row.url,
+         std::int64_t{row.unsure ? 1 : 0}, row.request_id, seconds(row.created), seconds(row.until),
+         row.certificate, std::int64_t{static_cast<int>(row.failure.why)}, row.failure.text}));
+    return {};
+}
+
+Result<void> Records::set_url(std::string_view id, std::string_view url)
+{
+    ACMETOOL_CHECK(database_.execute(
+        "UPDATE orders SET url = ?, unsure = 0, state = 1 WHERE id = ? AND state < 2", {url, id}));
+    return {};
+}
+
+Result<bool> Records::holds_url(std::string_view url)
+{
+    ACMETOOL_TRY(rows, database_.execute("SELECT 1 FROM orders WHERE url = ? AND url <> ''", {url}));
+    return !rows.empty();
+}
+
+Result<Bytes> Records::csr(std::string_view id)
+{
+    ACMETOOL_TRY(rows, database_.execute("SELECT csr FROM orders WHERE id = ?", {id}));
+    if (rows.empty() || rows.front().front().empty())
+        return fail(Errc::internal, fmt::format("order {}: its CSR is not in the store", id));
+    return bytes_of(rows.front().front());
+}
+
+Result<std::vector<OrderRow>> Records::unfinished()
+{
+    static const auto kSql =
+        fmt::format("SELECT {} FROM orders WHERE state < 2 ORDER BY created", kOrderColumns);
+    ACMETOOL_TRY(rows, database_.execute(kSql));
+    std::vector<OrderRow> orders;
+    for (const auto& row : rows)
+        orders.push_back(order_of(row));
+    return orders;
+}
+
+Result<std::map<OrderState, std::uint64_t>> Records::count_orders()
+{
+    ACMETOOL_TRY(rows, database_.execute("SELECT state, COUNT(*) FROM orders GROUP BY state"));
+    std::map<OrderState, std::uint64_t> counts;
+    for (const auto& row : rows)
+        counts[static_cast<OrderState>(number(row[0]))] = static_cast<std::uint64_t>(number(row[1]));
+    return counts;
+}
+
+Result<std::optional<base::TimePoint>> Records::oldest_unfinished()
+{
+    ACMETOOL_TRY(rows,
+                 database_.execute("SELECT created FROM orders WHERE state < 2 ORDER BY created LIMIT 1"));
+    if (rows.empty()) return std::optional<base::TimePoint>{};
+    return std::optional{time_of(rows.front().front())};
+}
+
+Result<void> Records::put(const CertificateRow& row)
+{
+    static const auto kSql = fmt::format(
+        "INSERT OR REPLACE INTO certificates ({}) VALUES (?,?,?,?,?,?,?,?,?,?)", kCertificateColumns);
+    const auto identifiers = to_text(row.identifiers);
+    ACMETOOL_CHECK(database_.execute(
+        kSql, {row.digest, row.serial, row.device.id, row.device.serial, identifiers, row.csr_digest,
+               row.key_digest, seconds(row.not_before), seconds(row.not_after), ByteView{row.der}}));
+    return {};
+}
+
+Result<std::optional<CertificateRow>> Records::certificate(std::string_view digest)
+{
+    static const auto kSql = fmt::format("SELECT {} FROM certificates WHERE digest = ?", kCertificateColumns);
+    ACMETOOL_TRY(rows, database_.execute(kSql, {digest}));
+    if (rows.empty()) return std::optional<CertificateRow>{};
+    return std::optional{certificate_of(rows.front())};
+}
+
+Result<std::optional<CertificateRow>> Records::certificate_for(std::string_view csr_digest,
+                                                               std::string_view device)
+{
+    static const auto kSql = fmt::format("SELECT {} FROM certificates WHERE csr_digest = ? AND device = ? "
+                                         "ORDER BY not_after DESC LIMIT 1",
+                                         kCertificateColumns);
+    ACMETOOL_TRY(rows, database_.execute(kSql, {csr_digest, device}));
+    if (rows.empty()) return std::optional<CertificateRow>{};
+    return std::optional{certificate_of(rows.front())};
+}
+
+Result<void> Records::revoke(std::string_view serial, base::TimePoint at)
+{
+    ACMETOOL_CHECK(database_.execute("INSERT OR IGNORE INTO revoked VALUES (?,?)", {serial, seconds(at)}));
+    return {};
+}
+
+Result<bool> Records::is_revoked(std::string_view serial)
+{
+    ACMETOOL_TRY(rows, database_.execute("SELECT 1 FROM revoked WHERE serial = ?", {serial}));
+    return !rows.empty();
+}
+
+Result<bool> Records::is_key_revoked(std::string_view key_digest)
+{
+    ACMETOOL_TRY(rows, database_.execute("SELECT 1 FROM certificates JOIN revoked USING (serial) "
+                                         "WHERE key_digest = ? LIMIT 1",
+                                         {key_digest}));
+    return !rows.empty();
+}
+
+Result<void> Records::block(std::string_view device, base::TimePoint at)
+{
+    ACMETOOL_CHECK(database_.execute("INSERT OR IGNORE INTO blocked VALUES (?,?)", {device, seconds(at)}));
+    return {};
+}
+
+Result<void> Records::unblock(std::string_view device)
+{
+    ACMETOOL_CHECK(database_.execute("DELETE FROM blocked WHERE device = ?", {device}));
+    return {};
+}
+
+Result<bool> Records::is_blocked(const Device& device)
+{
+    ACMETOOL_TRY(rows, database_.execute("SELECT 1 FROM blocked WHERE device = ? OR device = ?",
+                                         {device.id, device.serial.empty() ? device.id : device.serial}));
+    return !rows.empty();
+}
+
+Result<std::string> Records::bind_name(std::string_view name, std::string_view device,
+                                       std::string_view domain)
+{
+    constexpr std::string_view kLook = "SELECT device FROM names WHERE name = ?";
+    ACMETOOL_TRY(rows, database_.execute(kLook, {name}));
+    if (!rows.empty()) return rows.front().front();
+    ACMETOOL_CHECK(database_.execute("INSERT INTO names VALUES (?,?,?)", {name, device, domain}));
+    return std::string{device};
+}
+
+Result<std::optional<std::string>> Records::name_of_device(std::string_view device, std::string_view domain)
+{
+    ACMETOOL_TRY(
+        rows, database_.execute("SELECT name FROM names WHERE device = ? AND domain = ?", {device, domain}));
+    if (rows.empty()) return std::optional<std::string>{};
+    return std::optional{rows.front().front()};
+}
+
+Result<void> Records::keep_intermediate(ByteView der, std::string_view digest, base::TimePoint until)
+{
+    ACMETOOL_CHECK(database_.execute("INSERT INTO intermediates VALUES (?,?,?) ON CONFLICT (digest) "
+                                     "DO UPDATE SET until = max(until, excluded.until)",
+                                     {digest, der, seconds(until)}));
+    return {};
+}
+
+Result<std::vector<Bytes>> Records::intermediates()
+{
+    ACMETOOL_TRY(rows, database_.execute("SELECT der FROM intermediates ORDER BY until DESC, digest"));
+    std::vector<Bytes> found;
+    for (const auto& row : rows)
+        found.push_back(bytes_of(row.front()));
+    return found;
+}
+
+Result<void> Records::spend(const Spent& spent)
+{
+    ACMETOOL_CHECK(database_.execute("INSERT INTO spent VALUES (?,?,?)",
+                                     {seconds(spent.at), spent.device, std::int64_t{spent.renewal ? 1 : 0}}));
+    return {};
+}
+
+Result<std::vector<Records::Spent>> Records::spent()
+{
+    ACMETOOL_TRY(rows, database_.execute("SELECT at, device, renewal FROM spent ORDER BY at"));
+    std::vector<Spent> found;
+    for (const auto& row : rows)
+        found.push_back({time_of(row[0]), row[1], row[2] == "1"});
+    return found;
+}
+
+Result<void> Records::purge(base::TimePoint now, base::TimePoint spent_before)
+{
+    const auto at = seconds(now);
+    // A failed order whose URL is known may still come to a certificate: it is kept for a week more.
+    constexpr std::int64_t kWeek = 7 * 24 * 3600;
+    ACMETOOL_CHECK(database_.execute("DELETE FROM orders WHERE state >= 2 AND until < ? AND "
+                                     "(state = 2 OR url = '' OR until < ?)",
+                                     {at, at - kWeek}));
+    ACMETOOL_CHECK(database_.execute("DELETE FROM certificates WHERE not_after < ?", {at}));
+    ACMETOOL_CHECK(database_.execute("DELETE FROM intermediates WHERE until < ?", {at}));
+    ACMETOOL_CHECK(database_.execute("DELETE FROM spent WHERE at < ?", {seconds(spent_before)}));
+    return {};
+}
+
+} // namespace acmetool::ra

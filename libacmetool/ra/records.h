@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "crypto/csr.h"
+#include "enrol/registration_authority.h"
+#include "store/sqlite.h"
+
+namespace acmetool::ra
+{
+
+/// The device behind an identity: what names, budgets and blocks hang on.
+struct Device {
+    std::string id;     ///< "<serialNumber>@<issuer>" or "user:<name>"
+    std::string serial; ///< serialNumber of the IDevID; empty for users
+};
+
+/// How far an order is.
+enum class OrderState { intent = 0, placed = 1, issued = 2, failed = 3 };
+std::string_view name_of(OrderState state);
+
+/// A row of the pending table. Its id is made of CSR and identity, so that there is one order for both.
+struct OrderRow {
+    std::string id;
+    OrderState state = OrderState::intent;
+    Device device;
+    std::string label;
+    std::string domain;
+    std::string profile;
+    bool renewal = false;
+    std::vector<crypto::Identifier> identifiers;
+    Bytes csr; ///< DER of what was received; empty once issued
+    std::string url;
+    bool unsure = true; ///< an order may be there whose URL we do not know
+    std::string request_id;
+    base::TimePoint created;
+    base::TimePoint until;   ///< issued: notAfter; failed: the failure is told until then
+    std::string certificate; ///< issued: its digest, hexadecimal
+    enrol::Refused failure;  ///< failed
+};
+
+/// A certificate that was issued through this RA.
+struct CertificateRow {
+    std::string digest; ///< SHA-256 over all of it, hexadecimal
+    std::string serial; ///< hexadecimal
+    Device device;
+    std::vector<crypto::Identifier> identifiers;
+    std::string csr_digest; ///< SHA-256 over the complete CSR, hexadecimal
+    std::string key_digest; ///< SHA-256 over its SubjectPublicKeyInfo, hexadecimal
+    base::TimePoint not_before;
+    base::TimePoint not_after;
+    Bytes der;
+};
+
+/// Everything the registration authority remembers; the one file with its SQL.
+///
+/// Each function is one short step on unique keys, so that a shared database fits behind the same interface.
+/// Changes become durable together, at commit(). Used by one thread at a time. All errors are io.
+class Records
+{
+public:
+    static Result<Records> open(const std::string& path);
+
+    Result<void> begin() { return database_.begin(); }
+    Result<void> commit() { return database_.commit(); }
+    void rollback() noexcept { database_.rollback(); }
+
+    Result<std::optional<OrderRow>> order(std::string_view id);
+    Result<void> put(const OrderRow& row);
+    Result<void> set_url(std::string_view id, std::string_view url);
+    Result<bool> holds_url(std::string_view url);
+    Result<Bytes> csr(std::string_view id);
+    /// Orders neither issued nor failed, oldest first.
+    Result<std::vector<OrderRow>> unfinished();
+    Result<std::map<OrderState, std::uint64_t>> count_orders();
+    Result<std::optional<base::TimePoint>> oldest_unfinished();
+
+    Result<void> put(const CertificateRow& row);
+    Result<std::optional<CertificateRow>> certificate(std::string_view digest);
+    /// The newest that was issued to the device for this very CSR.
+    Result<std::optional<CertificateRow>> certificate_for(std::string_view csr_digest,
+                                                          std::string_view device);
+
+    Result<void> revoke(std::string_view serial, base::TimePoint at);
+    Result<bool> is_revoked(std::string_view serial);
+    /// True if a certificate for this key was revoked.
+    Result<bool> is_key_revoked(std::string_view key_digest);
+    Result<void> block(std::string_view device, base::TimePoint at);
+    Result<void> unblock(std::string_view device);
+    /// By id or by serial number alone.
+    Result<bool> is_blocked(const Device& device);
+
+    /// Binds `name` to `device` if it is nobody's yet. Returns whose it is now.
+    Result<std::string> bind_name(std::string_view name, std::string_view device, std::string_view domain);
+    Result<std::optional<std::string>> name_of_device(std::string_view device, std::string_view domain);
+
+    /// Keeps an intermediate of the CA's until `until`, or longer where it is kept longer already.
+    Result<void> keep_intermediate(ByteView der, std::string_view digest, base::TimePoint until);
+    Result<std::vector<Bytes>> intermediates();
+
+    struct Spent {
+        base::TimePoint at;
+        std::string device;
+        bool renewal = false;
+    };
+    Result<void> spend(const Spent& spent);
+    /// Oldest first.
+    Result<std::vector<Spent>> spent();
+
+    /// Removes what is of no use any more at `now`, and orders counted before `spent_before`.
+    Result<void> purge(base::TimePoint now, base::TimePoint spent_before);
+
+private:
+    explicit Records(store::Sqlite database) : database_(std::move(database)) {}
+    store::Sqlite database_;
+};
+
+} // namespace acmetool::ra

@@ -51,7 +51,6 @@ private:
     Result<void> pick_up();
     bool take_kept_certificate();
     Result<void> adopt();
-    Result<std::vector<std::string>> listed_orders();
     Result<OrderOutcome> drive();
     Result<Reply> send(Post post);
     Result<bool> authorize(const std::vector<std::string>& urls);
@@ -119,34 +118,13 @@ Result<void> Journey::pick_up()
     return {};
 }
 
-Result<std::vector<std::string>> Journey::listed_orders()
-{
-    std::vector<std::string> urls;
-    ACMETOOL_TRY(reply, client_.post(Post{"account", {}, client_.account_url(), ""}));
-    ACMETOOL_TRY(account, base::parse_json_object(reply.body, "account"));
-    auto next = base::string_member(account, "orders");
-    for (std::size_t pages = 0;
-         next && pages < kMostPages && urls.size() < kMostListedOrders && client_.directory().owns(*next);
-         ++pages) {
-        ACMETOOL_TRY(page, client_.post(Post{"orders", {}, *next, ""}));
-        ACMETOOL_TRY(object, base::parse_json_object(page.body, "orders"));
-        if (const auto list = object.find("orders"); list != object.end() && list->is_array())
-            for (const auto& url : *list)
-                if (url.is_string()) urls.push_back(url.get<std::string>());
-        next.reset();
-        for (const auto& [relation, target] : page.links)
-            if (relation == "next") next = target;
-    }
-    return urls;
-}
-
 /// The intent was stored, but the run died before it had the order's URL: looks for an unfinished order for
 /// just these names that no other entry holds.
 Result<void> Journey::adopt()
 {
     const auto placing = client_.state().lock(kPlacing, client_.context());
     if (!placing) return fail(placing.error());
-    const auto urls = listed_orders();
+    const auto urls = listed_orders(client_, kMostListedOrders);
     if (!urls) {
         if (urls.error().code == Errc::interrupted || urls.error().code == Errc::unavailable)
             return fail(urls.error());
@@ -320,6 +298,26 @@ Result<OrderOutcome> Journey::go()
 }
 
 } // namespace
+
+Result<std::vector<std::string>> listed_orders(Client& client, std::size_t most)
+{
+    std::vector<std::string> urls;
+    ACMETOOL_TRY(reply, client.post(Post{"account", {}, client.account_url(), ""}));
+    ACMETOOL_TRY(account, base::parse_json_object(reply.body, "account"));
+    auto next = base::string_member(account, "orders");
+    for (std::size_t pages = 0;
+         next && pages < kMostPages && urls.size() < most && client.directory().owns(*next); ++pages) {
+        ACMETOOL_TRY(page, client.post(Post{"orders", {}, *next, ""}));
+        ACMETOOL_TRY(object, base::parse_json_object(page.body, "orders"));
+        if (const auto list = object.find("orders"); list != object.end() && list->is_array())
+            for (const auto& url : *list)
+                if (url.is_string()) urls.push_back(url.get<std::string>());
+        next.reset();
+        for (const auto& [relation, target] : page.links)
+            if (relation == "next") next = target;
+    }
+    return urls;
+}
 
 Result<OrderOutcome> carry_out(Client& client, OrderTask task)
 {

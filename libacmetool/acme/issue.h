@@ -47,6 +47,10 @@ struct OrderOutcome {
 /// challenges'), and those of Client::post.
 ACMETOOL_EXPORT Result<OrderOutcome> carry_out(Client& client, OrderTask task);
 
+/// The URLs in the account's `orders` list (RFC 8555 section 7.1.2.1), `most` at most or one page more; empty
+/// where the server has no such list.
+ACMETOOL_EXPORT Result<std::vector<std::string>> listed_orders(Client& client, std::size_t most);
+
 /// The certificate was written out completely: the state forgets it.
 ACMETOOL_EXPORT void delivered(Client& client, const OrderOutcome& outcome);
 

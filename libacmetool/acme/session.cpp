@@ -19,7 +19,6 @@ namespace
 constexpr int kMostBadNonces = 50;
 constexpr int kMostRetries = 3;
 constexpr base::Milliseconds kRetryPause{500};
-constexpr std::size_t kMostNonces = 10;
 constexpr std::size_t kMostLinks = 50;
 
 /// One parameter of a Link header: `rel="next alternate"` adds a pair for each relation.
@@ -125,7 +124,8 @@ void Exchange::take_nonce(const http::Response& response)
 {
     // RFC 8555 section 6.5.1: "Clients MUST ignore invalid Replay-Nonce values."
     const auto nonce = http::find(response.headers, "replay-nonce");
-    if (nonce && jose::is_base64url(*nonce) && nonce->size() <= 1000 && session_.nonces.size() < kMostNonces)
+    if (nonce && jose::is_base64url(*nonce) && nonce->size() <= 1000 &&
+        session_.nonces.size() < session_.most_nonces)
         session_.nonces.emplace_back(*nonce);
 }
 

@@ -44,6 +44,7 @@ struct Session {
     crypto::Key key;
     std::string account_url;         ///< empty until the account is known
     std::vector<std::string> nonces; ///< used from the back, each once
+    std::size_t most_nonces = 10;    ///< that are kept; as many as there are requests at a time
 };
 
 /// One request of a session, from nonce to reply. Drive it: while result() is empty, do what next() says.

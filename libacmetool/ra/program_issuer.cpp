@@ -1,7 +1,9 @@
 #include "ra/program_issuer.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -203,18 +205,27 @@ private:
     std::vector<std::thread> threads_;
 };
 
+/// `name` with its folder, looked for in PATH as a shell would.
+std::string find_program(const std::string& name)
+{
+    if (name.find('/') != std::string::npos) return name;
+    const char* path = std::getenv("PATH");
+    for (const auto folder : base::split(path != nullptr ? path : "/usr/bin:/bin", ':'))
+        if (const auto file = fmt::format("{}/{}", folder, name); access(file.c_str(), X_OK) == 0)
+            return file;
+    return name;
+}
+
 } // namespace
 
 Result<std::unique_ptr<Issuer>> make_program_issuer(const Options& options)
 {
     auto arguments = options.issuer_program;
+    arguments.front() = find_program(arguments.front());
     const auto& program = arguments.front();
-    if (program.find('/') == std::string::npos)
-        return fail(Errc::config, fmt::format("issuer {}: not a path", program), "name it with its folder",
-                    "programNotFound");
-    if (access(program.c_str(), X_OK) != 0)
-        return fail(Errc::config, fmt::format("issuer {}: not there, or not executable", program), {},
-                    "programNotFound");
+    if (program.find('/') == std::string::npos || access(program.c_str(), X_OK) != 0)
+        return fail(Errc::config, fmt::format("issuer {}: not there, or not executable", program),
+                    "name a program in PATH, or give its folder", "programNotFound");
     if (std::find(arguments.begin(), arguments.end(), "--json") == arguments.end())
         arguments.emplace_back("--json");
     return std::make_unique<ProgramIssuer>(std::move(arguments));

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "http/client.h"
+#include "http/curl_library.h"
+
+/// One request on a libcurl handle: the only place with its options, shared by the blocking client and the
+/// one that has many under way. The limits and TLS rules are therefore the same.
+namespace acmetool::http
+{
+
+/// Lives while the transfer does, at one address; options and request are borrowed.
+class Transfer
+{
+public:
+    /// `context` may be null: then nothing interrupts it.
+    Transfer(const CurlLibrary& curl, const ClientOptions& options, const Request& request,
+             base::Context* context);
+    Transfer(const Transfer&) = delete;
+    Transfer& operator=(const Transfer&) = delete;
+
+    /// Sets all options on `easy`, a fresh or reset handle.
+    void prepare(CURL* easy);
+    /// What came of it.
+    Result<Response> finish(CURL* easy, CURLcode code);
+
+private:
+    static std::size_t take_header(char* data, std::size_t, std::size_t size, void* user);
+    static std::size_t take_body(char* data, std::size_t, std::size_t size, void* user);
+    static int watch(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
+    void add_header(const std::string& line);
+    std::pair<const char*, std::string> clock_error(CURL* easy) const;
+    Error failure(CURL* easy, CURLcode code) const;
+
+    const CurlLibrary& curl_;
+    const ClientOptions& options_;
+    const Request& request_;
+    base::Context* context_;
+    Response response_;
+    bool too_large_ = false;
+    char words_[CURL_ERROR_SIZE] = {};
+    CurlList headers_;
+};
+
+/// The options with what they leave out, and the checks that need no connection. Errors: config (CA file).
+Result<void> check_ca_file(const ClientOptions& options);
+/// Errc::protocol for anything but an https URL.
+Result<void> check_url(const Request& request);
+ClientOptions with_defaults(ClientOptions options);
+
+} // namespace acmetool::http

@@ -111,13 +111,15 @@ Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& 
     }
     const auto& domain = rules.domain.name;
     const auto& device = identity.device;
+    // Random names are looked up by device: those that come from the serial number do not count among them.
+    const auto group = rules.options.san == "random" ? "random " + domain : domain;
     std::vector<std::string> names;
     if (rules.options.san == "table") {
         names = table_names(files, device.serial, domain);
         if (names.empty())
             return Names{refusal(Refusal::forbidden, "the inventory has no name for the device")};
     } else if (rules.options.san == "random") {
-        ACMETOOL_TRY(known, records.name_of_device(device.id, domain));
+        ACMETOOL_TRY(known, records.name_of_device(device.id, group));
         if (!known && !make)
             return Names{
                 refusal(Refusal::bad_identity, "the device has no name yet: it is told one by csrattrs")};
@@ -126,7 +128,7 @@ Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& 
         names.push_back(enrol::device_label(device.serial) + "." + domain);
     }
     for (const auto& name : names) {
-        ACMETOOL_TRY(owner, records.bind_name(name, device.id, domain));
+        ACMETOOL_TRY(owner, records.bind_name(name, device.id, group));
         if (owner != device.id)
             return Names{
                 refusal(Refusal::bad_identity, fmt::format("{} is the name of another device", name))};

@@ -99,7 +99,8 @@ public:
     /// By id or by serial number alone.
     Result<bool> is_blocked(const Device& device);
 
-    /// Binds `name` to `device` if it is nobody's yet. Returns whose it is now.
+    /// Binds `name` to `device` if it is nobody's yet. Returns whose it is now. `domain` groups the names of
+    /// one device.
     Result<std::string> bind_name(std::string_view name, std::string_view device, std::string_view domain);
     Result<std::optional<std::string>> name_of_device(std::string_view device, std::string_view domain);
 

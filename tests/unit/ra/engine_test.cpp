@@ -1,0 +1,473 @@
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstdlib>
+
+#include <nlohmann/json.hpp>
+
+#include "fixture.h"
+#include "ra/mapping.h"
+
+using namespace acmetool;
+using namespace acmetool::test;
+using enrol::Refusal;
+
+TEST_CASE("INT-12 INT-14 INT-21: the same CSR gets the same certificate, and there was one order")
+{
+    Lab lab;
+    lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    const auto csr = Lab::csr(lab.key, {"sn-1.domain.com"});
+    const auto first = lab.enrol(Lab::request(device, csr));
+    REQUIRE(Lab::word(first) == "issued");
+    CHECK(std::get<enrol::Issued>(first).certificate.identifiers() == csr.identifiers);
+    const auto second = lab.enrol(Lab::request(device, csr));
+    REQUIRE(Lab::word(second) == "issued");
+    CHECK(Lab::digest(first) == Lab::digest(second));
+    CHECK(lab.board->count() == 1);
+}
+
+TEST_CASE("INT-13: a CSR re-made with another challengePassword finds the order; another key does not")
+{
+    Lab lab;
+    lab.options.pop = ra::Pop::off;
+    lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    const auto first = lab.enrol(Lab::request(device, Lab::csr(lab.key, {"sn-1.domain.com"}, "one")));
+    const auto second = lab.enrol(Lab::request(device, Lab::csr(lab.key, {"sn-1.domain.com"}, "two")));
+    REQUIRE(Lab::word(second) == "issued");
+    CHECK(Lab::digest(first) == Lab::digest(second));
+    CHECK(lab.board->count() == 1);
+    const auto other = *crypto::generate_key("ec:P-256");
+    CHECK(Lab::digest(lab.enrol(Lab::request(device, Lab::csr(other, {"sn-1.domain.com"})))) !=
+          Lab::digest(first));
+    CHECK(lab.board->count() == 2);
+}
+
+TEST_CASE("INT-01 INT-03: foreign, malformed and strange names are refused, and no order is placed")
+{
+    Lab lab;
+    lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    const auto refused = [&](const crypto::Csr& csr) {
+        return Lab::word(lab.enrol(Lab::request(device, csr)));
+    };
+    CHECK(refused(Lab::csr(lab.key, {"sn-1.example.org"})) == "bad_identity");
+    CHECK(refused(Lab::csr(lab.key, {"sn-1.domain.com", "www.example.org"})) == "bad_identity");
+    CHECK(refused(Lab::csr(lab.key, {"notdomain.com"})) == "bad_identity");
+    CHECK(refused(Lab::csr(lab.key, {"*.domain.com"})) == "bad_identity");
+    crypto::CsrOptions address;
+    address.identifiers = {{"dns", "sn-1.domain.com"}, {"ip", "192.0.2.1"}};
+    CHECK(refused(*crypto::build_csr(lab.key, address)) == "bad_request");
+    auto other_name = Lab::csr(lab.key, {"sn-1.domain.com"});
+    other_name.other_names = {"email:a@domain.com"};
+    CHECK(refused(other_name) == "bad_request");
+    auto common_name = Lab::csr(lab.key, {"sn-1.domain.com"});
+    common_name.common_name = "other.domain.com";
+    CHECK(refused(common_name) == "bad_request");
+    auto none = Lab::csr(lab.key, {"sn-1.domain.com"});
+    none.identifiers.clear();
+    CHECK(refused(none) == "bad_request");
+    CHECK(lab.board->count() == 0);
+}
+
+TEST_CASE("SEC-03 INT-07: identities by names, all off the diagonal refused")
+{
+    Lab lab;
+    lab.open();
+    const std::vector<std::string> serials{"alpha", "beta", "gamma"};
+    for (const auto& who : serials)
+        for (const auto& whose : serials) {
+            const auto key = *crypto::generate_key("ec:P-256");
+            const auto got = Lab::word(
+                lab.enrol(Lab::request(lab.maker.idevid(who), Lab::csr(key, {whose + ".domain.com"}))));
+            CHECK(got == (who == whose ? "issued" : "bad_identity"));
+        }
+    CHECK(lab.board->count() == serials.size());
+}
+
+TEST_CASE("INT-04 INT-06 ESTS-23: csrattrs names the device, and nobody without an identity")
+{
+    Lab lab;
+    lab.options.labels["random"] = {"", "", "random", "ec:P-256"};
+    lab.open();
+    const auto device = lab.maker.idevid("SN 1");
+    const auto told = std::get<enrol::CsrAttributes>(lab.attributes(&device));
+    REQUIRE(told.identifiers.size() == 1);
+    CHECK(told.identifiers[0].value.starts_with("h-"));
+    CHECK(std::get<enrol::CsrAttributes>(lab.attributes(nullptr)).identifiers.empty());
+    const auto stranger = Maker{"Stranger"}.idevid("SN 1");
+    CHECK(std::get<enrol::CsrAttributes>(lab.attributes(&stranger)).identifiers.empty());
+    CHECK(std::get<enrol::Refused>(lab.attributes(&device, "nowhere")).why == Refusal::not_found);
+    const auto random = std::get<enrol::CsrAttributes>(lab.attributes(&device, "random"));
+    const auto again = std::get<enrol::CsrAttributes>(lab.attributes(&device, "random"));
+    CHECK(random.identifiers == again.identifiers);
+    CHECK(random.identifiers != told.identifiers);
+    CHECK(random.key_type == "ec:P-256");
+    auto request = Lab::request(device, Lab::csr(lab.key, {random.identifiers[0].value}));
+    request.label = "random";
+    CHECK(Lab::word(lab.enrol(std::move(request))) == "issued");
+}
+
+TEST_CASE("CSR-06 SEC-03: a label belongs to the first device that has it, by issuer and serial")
+{
+    Lab lab;
+    const Maker second{"Another Manufacturer"};
+    lab.options.idevid.trust.push_back(lab.folder.write("second.pem", second.certificate.to_pem()));
+    lab.open();
+    const auto ours = lab.maker.idevid("ABC");
+    const auto theirs = second.idevid("abc");
+    CHECK(Lab::word(lab.enrol(Lab::request(ours, Lab::csr(lab.key, {"abc.domain.com"})))) == "issued");
+    const auto other = *crypto::generate_key("ec:P-256");
+    CHECK(Lab::word(lab.enrol(Lab::request(theirs, Lab::csr(other, {"abc.domain.com"})))) == "bad_identity");
+}
+
+TEST_CASE("SEC-01 ESTS-03: without an inventory entry no device of the manufacturer enrols")
+{
+    Lab lab;
+    lab.options.idevid.accept_any = false;
+    lab.options.idevid.inventory =
+        lab.folder.write("devices.csv", "serial,label,name\nknown,,\nother,iot,\n");
+    lab.open();
+    const auto ask = [&](const std::string& serial) {
+        return Lab::word(
+            lab.enrol(Lab::request(lab.maker.idevid(serial), Lab::csr(lab.key, {serial + ".domain.com"}))));
+    };
+    CHECK(ask("known") == "issued");
+    CHECK(ask("unknown") == "forbidden");
+    CHECK(ask("other") == "forbidden");
+    CHECK(lab.board->count() == 1);
+}
+
+TEST_CASE("SEC-02 ESTS-03: a certificate of the same CA that was not issued here is nobody's")
+{
+    Lab lab;
+    lab.open();
+    const auto chain = lab.board->authority->issue(*crypto::generate_key("ec:P-256"),
+                                                   {{"dns", "sn-1.domain.com"}}, lab.now(), 1000h);
+    const auto got = lab.enrol(Lab::request(chain->front(), Lab::csr(lab.key, {"sn-1.domain.com"})));
+    CHECK(Lab::word(got) == "unauthenticated");
+    const auto foreign = Maker{"Stranger"}.idevid("SN-1");
+    CHECK(Lab::word(lab.enrol(Lab::request(foreign, Lab::csr(lab.key, {"sn-1.domain.com"})))) ==
+          "unauthenticated");
+    CHECK(lab.board->count() == 0);
+}
+
+TEST_CASE("SEC-04: a revoked certificate and a blocked device are refused at once, cache included")
+{
+    Lab lab;
+    auto& engine = lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    const auto csr = Lab::csr(lab.key, {"sn-1.domain.com"});
+    const auto issued = std::get<enrol::Issued>(lab.enrol(Lab::request(device, csr))).certificate;
+    CHECK(engine.may_connect(issued));
+    REQUIRE(engine.revoke(issued.serial()).has_value());
+    CHECK_FALSE(engine.may_connect(issued));
+    CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "forbidden");
+    CHECK(Lab::word(lab.enrol(Lab::request(issued, csr))) == "forbidden");
+    const auto fresh = *crypto::generate_key("ec:P-256");
+    const auto next = Lab::csr(fresh, {"sn-1.domain.com"});
+    CHECK(Lab::word(lab.enrol(Lab::request(device, next))) == "issued");
+    CHECK(engine.may_connect(device));
+    REQUIRE(engine.block("SN-1").has_value());
+    CHECK_FALSE(engine.may_connect(device));
+    CHECK(Lab::word(lab.enrol(Lab::request(device, next))) == "forbidden");
+    REQUIRE(engine.unblock("SN-1").has_value());
+    CHECK(Lab::word(lab.enrol(Lab::request(device, next))) == "issued");
+    CHECK_FALSE(engine.revoke("not hex").has_value());
+}
+
+TEST_CASE(
+    "ESTS-17 INT-15: a renewal has Subject and SAN of the certificate and is never answered by the old one")
+{
+    Lab lab;
+    lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    const auto old =
+        std::get<enrol::Issued>(lab.enrol(Lab::request(device, Lab::csr(lab.key, {"sn-1.domain.com"}))))
+            .certificate;
+    const auto renew = [&](const crypto::Certificate& with, const crypto::Csr& csr) {
+        auto request = Lab::request(with, csr);
+        request.renewal = true;
+        return lab.enrol(std::move(request));
+    };
+    const auto same_names = [&](const crypto::Key& key) {
+        const auto subject = old.subject().empty() ? "" : "sn-1.domain.com";
+        return Lab::csr(key, {"sn-1.domain.com"}, {}, subject);
+    };
+    lab.pass(3600s);
+    const auto renewed = renew(old, same_names(lab.key));
+    REQUIRE(Lab::word(renewed) == "issued");
+    CHECK(Lab::digest(renewed) != to_hex(old.sha256()));
+    CHECK(Lab::digest(renew(old, same_names(lab.key))) == Lab::digest(renewed)); // a retry of the renewal
+    CHECK(Lab::word(renew(old, same_names(*crypto::generate_key("ec:P-256")))) == "issued"); // rekey
+    CHECK(Lab::word(renew(old, Lab::csr(lab.key, {"other.domain.com"}))) == "bad_identity");
+    const auto wrong = old.subject().empty() ? "sn-1.domain.com" : "";
+    CHECK(Lab::word(renew(old, Lab::csr(lab.key, {"sn-1.domain.com"}, {}, wrong))) == "bad_identity");
+    CHECK(Lab::word(renew(device, same_names(lab.key))) == "forbidden");
+    lab.pass(std::chrono::hours{24 * 90});
+    CHECK(Lab::word(renew(old, same_names(lab.key))) == "unauthenticated"); // expired
+}
+
+TEST_CASE("INT-15: near its end a cached certificate is not served any more")
+{
+    Lab lab;
+    lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    const auto csr = Lab::csr(lab.key, {"sn-1.domain.com"});
+    const auto first = lab.enrol(Lab::request(device, csr));
+    lab.pass(std::chrono::hours{24 * 59});
+    CHECK(Lab::digest(lab.enrol(Lab::request(device, csr))) == Lab::digest(first));
+    lab.pass(std::chrono::hours{48});
+    const auto second = lab.enrol(Lab::request(device, csr));
+    REQUIRE(Lab::word(second) == "issued");
+    CHECK(Lab::digest(second) != Lab::digest(first));
+    CHECK(lab.board->count() == 2);
+}
+
+TEST_CASE("INT-17 INT-18: a failed order is remembered for a while, then tried again")
+{
+    Lab lab;
+    Error error;
+    error.code = Errc::refused;
+    error.message = "finalize: sn-1.domain.com: caa: forbidden by CAA";
+    error.problem_type = "urn:ietf:params:acme:error:caa";
+    lab.board->failure = error;
+    lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    const auto csr = Lab::csr(lab.key, {"sn-1.domain.com"});
+    CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "bad_request");
+    CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "bad_request");
+    CHECK(lab.board->count() == 1);
+    lab.pass(301s);
+    lab.board->failure.reset();
+    CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "issued");
+    CHECK(lab.board->count() == 2);
+}
+
+TEST_CASE("INT-18 INT-19 INT-20: the mapping of problems")
+{
+    const auto map = [](const std::string& problem, Errc code = Errc::refused) {
+        Error error;
+        error.code = code;
+        error.problem_type = "urn:ietf:params:acme:error:" + problem.substr(0, problem.find(' '));
+        error.problem = R"({"type":")" + error.problem_type + "\"";
+        if (const auto at = problem.find(' '); at != std::string::npos) {
+            error.problem += R"(,"subproblems":[)";
+            for (const auto part : base::split(std::string_view{problem}.substr(at + 1), ' '))
+                error.problem += R"({"type":"urn:ietf:params:acme:error:)" + std::string{part} + "\"},";
+            error.problem.back() = ']';
+        }
+        error.problem += "}";
+        return Lab::word(ra::refusal_of(error).why);
+    };
+    CHECK(map("badCSR") == "bad_request");
+    CHECK(map("caa") == "bad_request");
+    CHECK(map("rejectedIdentifier") == "bad_identity");
+    CHECK(map("unauthorized") == "internal");
+    CHECK(map("serverInternal", Errc::unavailable) == "internal");
+    CHECK(map("rateLimited", Errc::rate_limited) == "unavailable");
+    CHECK(map("serverInternal", Errc::temporary) == "unavailable"); // 503 with Retry-After
+    CHECK(map("compound caa rejectedIdentifier") == "bad_identity");
+    CHECK(map("malformed rejectedIdentifier malformed") == "internal");
+    CHECK(map("compound caa badCSR") == "bad_request");
+}
+
+TEST_CASE("SEC-07: one device cannot spend the others' budget, and renewals keep their reserve")
+{
+    Lab lab;
+    lab.options.limits.orders_per_device = 3;
+    lab.options.limits.orders_in_total = 6;
+    lab.options.limits.renewal_reserve = 2;
+    lab.open();
+    const auto greedy = lab.maker.idevid("greedy");
+    const auto ask = [&](const crypto::Certificate& device, const std::string& name) {
+        return lab.enrol(Lab::request(device, Lab::csr(*crypto::generate_key("ec:P-256"), {name})));
+    };
+    const auto first = ask(greedy, "greedy.domain.com");
+    for (int i = 0; i < 2; ++i)
+        CHECK(Lab::word(ask(greedy, "greedy.domain.com")) == "issued");
+    const auto over = ask(greedy, "greedy.domain.com");
+    REQUIRE(Lab::word(over) == "too_many");
+    CHECK(std::get<enrol::Refused>(over).retry_after.has_value());
+    const auto modest = ask(lab.maker.idevid("a"), "a.domain.com");
+    CHECK(Lab::word(modest) == "issued");
+    CHECK(Lab::word(ask(lab.maker.idevid("b"), "b.domain.com")) == "too_many");
+    const auto certificate = std::get<enrol::Issued>(modest).certificate;
+    auto renewal = Lab::request(certificate, Lab::csr(lab.key, {"a.domain.com"}, {},
+                                                      certificate.subject().empty() ? "" : "a.domain.com"));
+    renewal.renewal = true;
+    CHECK(Lab::word(lab.enrol(std::move(renewal))) == "issued");
+    lab.open(); // a restart forgets nothing
+    CHECK(Lab::word(ask(lab.maker.idevid("c"), "c.domain.com")) == "too_many");
+    lab.pass(25h);
+    CHECK(Lab::word(ask(lab.maker.idevid("d"), "d.domain.com")) == "issued");
+}
+
+TEST_CASE("INT-11 INT-16 ESTS-15: what was pending is continued after a crash, with its URL, and told")
+{
+    Lab lab;
+    lab.options.wait = 0ms;
+    lab.board->hold = true;
+    lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    const auto csr = Lab::csr(lab.key, {"sn-1.domain.com"});
+    CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "pending");
+    CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "pending");
+    REQUIRE(lab.board->count() == 1);
+    CHECK_FALSE(lab.board->started[0].intended);
+    const auto wait_for = [&](std::size_t count) {
+        for (int i = 0; i < 1000 && lab.board->count() < count; ++i)
+            std::this_thread::sleep_for(5ms);
+        REQUIRE(lab.board->count() == count);
+    };
+    lab.open(); // the URL was never known
+    wait_for(2);
+    CHECK(lab.board->started[1].intended);
+    std::promise<void> stored;
+    lab.board->host->placed(lab.board->started[1].id, "https://ca.example/order/7",
+                            [&] { stored.set_value(); });
+    stored.get_future().wait();
+    CHECK(lab.board->host->holds_order("https://ca.example/order/7"));
+    lab.open();
+    wait_for(3);
+    CHECK(lab.board->started[2].url == "https://ca.example/order/7");
+    CHECK(lab.board->started[2].id == lab.board->started[0].id);
+    lab.board->issue(lab.board->started[2]);
+    lab.engine->status();
+    lab.options.wait = 5s;
+    lab.open();
+    CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "issued");
+    CHECK(lab.board->count() == 3);
+}
+
+TEST_CASE("INT-16: sixteen callers with one CSR get one order and one certificate")
+{
+    Lab lab;
+    lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    const auto csr = Lab::csr(lab.key, {"sn-1.domain.com"});
+    std::vector<std::string> digests(16);
+    std::vector<std::thread> callers;
+    for (auto& digest : digests)
+        callers.emplace_back([&] { digest = Lab::digest(lab.enrol(Lab::request(device, csr))); });
+    for (auto& caller : callers)
+        caller.join();
+    for (const auto& digest : digests)
+        CHECK(digest == digests.front());
+    CHECK(lab.board->count() == 1);
+}
+
+TEST_CASE("INT-22 INT-23: /cacerts before and after the first issuance, and with a wrong root")
+{
+    Lab lab;
+    lab.open();
+    const auto before = lab.engine->ca_certificates("");
+    REQUIRE(before.has_value());
+    CHECK(before->size() == 1);
+    CHECK_FALSE(lab.engine->ca_certificates("nowhere").has_value());
+    const auto device = lab.maker.idevid("SN-1");
+    REQUIRE(Lab::word(lab.enrol(Lab::request(device, Lab::csr(lab.key, {"sn-1.domain.com"})))) == "issued");
+    CHECK(lab.engine->ca_certificates("")->size() == 2);
+    lab.open();
+    CHECK(lab.engine->ca_certificates("")->size() == 2);
+    lab.options.root_file = lab.folder.write("wrong.pem", Maker{"Wrong Root"}.certificate.to_pem());
+    lab.open();
+    const auto other = lab.maker.idevid("SN-2");
+    lab.enrol(Lab::request(other, Lab::csr(*crypto::generate_key("ec:P-256"), {"sn-2.domain.com"})));
+    CHECK(lab.engine->status()["cacerts"].contains("error"));
+    CHECK(lab.engine->ca_certificates("")->size() == 1);
+    lab.options.root_file = lab.folder.write("leaf.pem", lab.maker.idevid("x").to_pem());
+    CHECK_FALSE(ra::Engine::open(lab.options, static_cast<ra::EventSink*>(nullptr)).has_value());
+}
+
+TEST_CASE("ESTS-07 ESTS-08: channel bindings")
+{
+    Lab lab;
+    lab.options.pop = ra::Pop::required;
+    lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    const auto ask = [&](enrol::Binding binding) {
+        auto request = Lab::request(device, Lab::csr(lab.key, {"sn-1.domain.com"}, "binding"));
+        request.binding = binding;
+        return Lab::word(lab.enrol(std::move(request)));
+    };
+    CHECK(ask(enrol::Binding::absent) == "pop_failed");
+    CHECK(ask(enrol::Binding::differs) == "pop_failed");
+    CHECK(ask(enrol::Binding::matches) == "issued");
+    CHECK(std::get<enrol::CsrAttributes>(lab.attributes(&device)).channel_binding);
+}
+
+TEST_CASE("ESTS-05: users, their passwords and their names")
+{
+    Lab lab;
+    // "secret" by openssl passwd -5
+    lab.options.users_file = lab.folder.write(
+        "users",
+        "# who\nalice:$5$saltsalt$0IyaXrmV7.sGNS6tirgqHLqX/G.FBvgkYA.lpPdS5sA:a.domain.com,b.domain.com\n");
+    lab.open();
+    const auto ask = [&](const std::string& user, const std::string& password, const std::string& name) {
+        enrol::EnrolRequest request;
+        request.peer.user = user;
+        request.peer.password = base::Secret{password};
+        request.csr = Lab::csr(lab.key, {name});
+        return Lab::word(lab.enrol(std::move(request)));
+    };
+    CHECK(ask("alice", "secret", "a.domain.com") == "issued");
+    CHECK(ask("alice", "secret", "c.domain.com") == "bad_identity");
+    CHECK(ask("alice", "wrong", "a.domain.com") == "unauthenticated");
+    CHECK(ask("bob", "secret", "a.domain.com") == "unauthenticated");
+    CHECK(ask("", "", "a.domain.com") == "unauthenticated");
+}
+
+TEST_CASE("ESTS-22: each decision is an event with identity, digest, names and order")
+{
+    Lab lab;
+    lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    lab.enrol(Lab::request(device, Lab::csr(lab.key, {"sn-1.domain.com"})));
+    lab.engine.reset();
+    bool found = false;
+    for (const auto& event : lab.events) {
+        if (event["event"] != "decision") continue;
+        found = true;
+        CHECK(event["device"].get<std::string>().starts_with("SN-1@"));
+        CHECK(event["request_id"] == "r1");
+        CHECK(event["csrSha256"].get<std::string>().size() == 64);
+        CHECK(event["identifiers"][0] == "sn-1.domain.com");
+        CHECK(event["decision"] == "issued");
+    }
+    CHECK(found);
+}
+
+TEST_CASE("INT-27: sixteen callers, durable decisions; prints their number per second" *
+          doctest::skip(std::getenv("ACMETOOL_BENCH") == nullptr))
+{
+    Lab lab;
+    lab.options.limits = {100, 1'000'000, 0, 24h, 32};
+    lab.open();
+    constexpr int kCallers = 16;
+    constexpr int kEach = 250;
+    std::vector<std::vector<enrol::EnrolRequest>> requests(kCallers);
+    for (int i = 0; i < kCallers; ++i)
+        for (int j = 0; j < kEach; ++j) {
+            const auto serial = "d" + std::to_string(i * kEach + j);
+            requests[static_cast<std::size_t>(i)].push_back(
+                Lab::request(lab.maker.idevid(serial),
+                             Lab::csr(*crypto::generate_key("ec:P-256"), {serial + ".domain.com"})));
+        }
+    std::atomic<int> issued{0};
+    const auto began = std::chrono::steady_clock::now();
+    std::vector<std::thread> callers;
+    for (auto& mine : requests)
+        callers.emplace_back([&] {
+            for (auto& request : mine)
+                if (Lab::word(lab.enrol(std::move(request))) == "issued") ++issued;
+        });
+    for (auto& caller : callers)
+        caller.join();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+    const auto rate = std::to_string(issued / took.count());
+    MESSAGE(rate, " decisions/s");
+    CHECK(issued == kCallers * kEach);
+}

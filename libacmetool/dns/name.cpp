@@ -4,11 +4,9 @@
 #include <idn2.h>
 
 #include <algorithm>
-#include <array>
 #include <memory>
 
 #include <fmt/core.h>
-#include <openssl/evp.h>
 
 #include "base/text.h"
 
@@ -118,28 +116,6 @@ Result<std::string> normalize_name(std::string_view name, NameRules rules)
         return fail(Errc::bad_input, fmt::format("{}...: longer than 253 characters", ascii.substr(0, 60)),
                     {}, "nameTooLong");
     return ascii;
-}
-
-std::string device_label(std::string_view serial)
-{
-    auto label = base::to_lower(serial);
-    const auto is_ldh = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-    const bool usable = !label.empty() && label.size() <= kLongestLabel && label.front() != '-' &&
-                        label.back() != '-' && (label.size() < 4 || label.compare(2, 2, "--") != 0) &&
-                        std::all_of(label.begin(), label.end(), is_ldh);
-    if (usable) return label;
-    std::array<unsigned char, 32> digest{};
-    EVP_Digest(serial.data(), serial.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-    constexpr std::string_view kAlphabet = "0123456789abcdefghijklmnopqrstuv";
-    label = "h-";
-    unsigned bits = 0;
-    unsigned held = 0;
-    for (const unsigned octet : digest) {
-        bits = (bits << 8 | octet) & 0xfffU;
-        for (held += 8; held >= 5; held -= 5)
-            label += kAlphabet[bits >> (held - 5) & 31U];
-    }
-    return label + kAlphabet[bits << (5 - held) & 31U]; // 256 bits are 51 characters and one bit
 }
 
 bool same_name(std::string_view a, std::string_view b)

@@ -32,13 +32,6 @@ ACMETOOL_EXPORT bool same_name(std::string_view a, std::string_view b);
 /// "_acme-challenge.<identifier>", without a leading "*." of the identifier (RFC 8555 section 8.4).
 ACMETOOL_EXPORT std::string validation_name(std::string_view identifier);
 
-/// The left-most label of a device, made of its serial number: always the same for the same serial.
-///
-/// The serial in lower case where that is a label (LDH, 1 to 63 octets, no "--" in places 3 and 4), else "h-"
-/// and the base32hex text (RFC 4648 section 7, lower case, unpadded) of SHA-256 over the serial's octets. Two
-/// serials may differ in case alone: who hands out names binds each label to one device.
-ACMETOOL_EXPORT std::string device_label(std::string_view serial);
-
 /// True if `text` is an IPv4 or IPv6 address literal.
 ACMETOOL_EXPORT bool is_ip_literal(std::string_view text);
 

@@ -11,10 +11,9 @@ namespace acmetool::enrol
 {
 
 /// The label for a serial number: the serial in lower case where that is an LDH label of 1 to 63 characters
-/// without
-/// "--" in places 3 and 4, else "h-" and the first 52 characters of the SHA-256 over its octets in base32hex
-/// (RFC 4648 section 7, lower case). Deterministic. Serials that differ in case only give the same label, so
-/// the caller binds a label to the first device that has it.
+/// without "--" in places 3 and 4, else "h-" and the first 52 characters of the SHA-256 over its octets in
+/// base32hex (RFC 4648 section 7, lower case). Deterministic. Serials that differ in case only give the same
+/// label, so the caller binds a label to the first device that has it.
 ACMETOOL_EXPORT std::string device_label(std::string_view serial);
 
 /// The serialNumber attribute (2.5.4.5) of the certificate's subject, as UTF-8. bad_input, reason

@@ -25,7 +25,7 @@ Result<crypto::Certificate> CaSet::read_root(const std::string& path)
 void CaSet::set_root(crypto::Certificate root)
 {
     const std::lock_guard lock{mutex_};
-    root_ = crypto::TrustAnchors{{std::move(root)}};
+    root_ = crypto::AnchorStore{{std::move(root)}};
     good_issuers_.clear();
     problem_.clear();
 }
@@ -59,7 +59,7 @@ Result<void> CaSet::check(const std::vector<crypto::Certificate>& chain, base::T
     intermediates.clear();
     for (std::size_t i = 1; i < chain.size(); ++i)
         if (!crypto::is_self_signed(chain[i])) intermediates.push_back(chain[i]);
-    crypto::TrustAnchors root;
+    crypto::AnchorStore root;
     {
         const std::lock_guard lock{mutex_};
         if (root_.empty()) return {};

@@ -8,8 +8,8 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "crypto/anchor_store.h"
 #include "crypto/cert.h"
-#include "crypto/path.h"
 
 namespace acmetool::ra
 {
@@ -36,7 +36,7 @@ public:
 
 private:
     mutable std::mutex mutex_;
-    crypto::TrustAnchors root_;
+    crypto::AnchorStore root_;
     std::vector<crypto::Certificate> intermediates_;
     std::set<Bytes> good_issuers_; ///< digests of intermediates that lead to the root
     std::string problem_;

@@ -106,7 +106,7 @@ Result<Files> Files::read(const Options& options)
         }
         anchors.insert(anchors.end(), found->begin(), found->end());
     }
-    files.manufacturers = crypto::TrustAnchors{std::move(anchors)};
+    files.manufacturers = crypto::AnchorStore{std::move(anchors)};
     ACMETOOL_TRY(inventory, read_list<Inventory>(options.idevid.inventory, parse_inventory));
     ACMETOOL_TRY(users, read_list<Users>(options.users_file, parse_users));
     files.inventory = std::move(inventory);

@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
-#include "crypto/path.h"
+#include "crypto/anchor_store.h"
 #include "enrol/registration_authority.h"
 #include "ra/inventory.h"
 #include "ra/options.h"
@@ -19,7 +19,7 @@ namespace acmetool::ra
 
 /// The operator's files as they were read last. Never changed: a reload makes new ones.
 struct Files {
-    crypto::TrustAnchors manufacturers;
+    crypto::AnchorStore manufacturers;
     Inventory inventory;
     Users users;
 

@@ -39,24 +39,6 @@ TEST_CASE("CSR-03, CSR-04: names are normalised or refused with their cause")
     CHECK(dns::normalize_name(longest + "example").error().reason == "nameTooLong");
 }
 
-TEST_CASE("CSR-06: the label of a device")
-{
-    CHECK(dns::device_label("SN-1234X") == "sn-1234x");
-    CHECK(dns::device_label(std::string(63, 'A')) == std::string(63, 'a'));
-    CHECK(dns::device_label("SN 1234/56") == "h-vp71tn5bkjvgvgnlggkpqhcs7p4j50unrvquueut64hgoja8tbmg");
-    CHECK(dns::device_label("") == "h-seoc8gkovge196nruj49irtp4gjqsgf4cidp6j54imchmu2in1ag");
-    CHECK(dns::device_label("SN 1234/56") != dns::device_label("sn 1234/56"));
-    for (const auto& serial : {std::string(64, 'a'), std::string{"-a"}, std::string{"a-"},
-                               std::string{"xn--a"}, std::string{"ab--c"}, std::string{"a_b"},
-                               std::string{"a.b"}, std::string("a\0b", 3), std::string{"b\xc3\xbc"}}) {
-        CAPTURE(serial);
-        const auto label = dns::device_label(serial);
-        CHECK(label.starts_with("h-"));
-        CHECK(label.size() == 54);
-        CHECK(dns::normalize_name(label + ".example"));
-    }
-}
-
 TEST_CASE("CSR-03: a NUL hides nothing behind it, in plain names and in U-labels")
 {
     CHECK(dns::normalize_name(std::string("a.example\0.evil", 15)).error().reason == "badLabel");

@@ -1,4 +1,4 @@
-#include "crypto/path.h"
+#include "crypto/anchor_store.h"
 
 #include <fmt/core.h>
 #include <openssl/err.h>
@@ -20,7 +20,7 @@ using BorrowedStack = Owned<STACK_OF(X509), free_borrowed_stack>;
 
 } // namespace
 
-TrustAnchors::TrustAnchors(std::vector<Certificate> anchors) : anchors_(std::move(anchors))
+AnchorStore::AnchorStore(std::vector<Certificate> anchors) : anchors_(std::move(anchors))
 {
     if (anchors_.empty()) return;
     store_.reset(X509_STORE_new(), X509_STORE_free);
@@ -28,7 +28,7 @@ TrustAnchors::TrustAnchors(std::vector<Certificate> anchors) : anchors_(std::mov
         X509_STORE_add_cert(store_.get(), anchor.get());
 }
 
-Result<void> TrustAnchors::verify(const std::vector<Certificate>& chain, base::TimePoint now) const
+Result<void> AnchorStore::verify(const std::vector<Certificate>& chain, base::TimePoint now) const
 {
     if (!store_ || chain.empty()) return fail(Errc::refused, "no trust anchor for this certificate");
     const StoreCtxPtr context{X509_STORE_CTX_new()};

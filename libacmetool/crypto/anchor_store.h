@@ -16,11 +16,11 @@ namespace acmetool::crypto
 ///
 /// An anchor need not be self-signed: a manufacturer's intermediate may be named alone. No extended key usage
 /// is asked for. Usable by several threads at once.
-class ACMETOOL_EXPORT TrustAnchors
+class ACMETOOL_EXPORT AnchorStore
 {
 public:
-    TrustAnchors() = default; ///< trusts nobody
-    explicit TrustAnchors(std::vector<Certificate> anchors);
+    AnchorStore() = default; ///< trusts nobody
+    explicit AnchorStore(std::vector<Certificate> anchors);
 
     bool empty() const { return anchors_.empty(); }
     const std::vector<Certificate>& certificates() const { return anchors_; }

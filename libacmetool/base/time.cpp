@@ -110,6 +110,20 @@ Result<TimePoint> parse_http_date(std::string_view text)
     return fail(Errc::bad_input, fmt::format("\"{}\" is not an HTTP-date", text));
 }
 
+std::string to_http_date(TimePoint time)
+{
+    static constexpr std::array<const char*, 7> kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static constexpr std::array<const char*, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    const std::time_t seconds = time.time_since_epoch().count();
+    std::tm fields{};
+    gmtime_r(&seconds, &fields);
+    return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+                       kDays[static_cast<std::size_t>(fields.tm_wday)], fields.tm_mday,
+                       kMonths[static_cast<std::size_t>(fields.tm_mon)], fields.tm_year + 1900,
+                       fields.tm_hour, fields.tm_min, fields.tm_sec);
+}
+
 Result<Milliseconds> parse_duration(std::string_view text)
 {
     std::int64_t count = 0;

@@ -22,6 +22,9 @@ ACMETOOL_EXPORT Result<TimePoint> parse_rfc3339(std::string_view text);
 /// Parses an HTTP-date in its three forms (RFC 9110 section 5.6.7). bad_input otherwise.
 ACMETOOL_EXPORT Result<TimePoint> parse_http_date(std::string_view text);
 
+/// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7).
+ACMETOOL_EXPORT std::string to_http_date(TimePoint time);
+
 /// Parses "500ms", "30s", "10m", "12h", "7d" (a bare number is refused). bad_input otherwise.
 ACMETOOL_EXPORT Result<Milliseconds> parse_duration(std::string_view text);
 

@@ -2,6 +2,9 @@
 
 #include <atomic>
 #include <exception>
+#include <map>
+#include <mutex>
+#include <optional>
 #include <thread>
 
 #include <boost/asio/awaitable.hpp>
@@ -20,6 +23,8 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "base/time.h"
+#include "http/tls_context.h"
 
 namespace acmetool::http
 {
@@ -31,128 +36,339 @@ namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 using Tcp = asio::ip::tcp;
 using TlsStream = beast::ssl_stream<beast::tcp_stream>;
+using Parser = bhttp::request_parser<bhttp::string_body>;
+
+/// What is read and thrown away after a refusal, so that the client gets to see it before the connection
+/// resets.
+constexpr std::size_t kLingerOctets = 1U << 20U;
+constexpr std::chrono::seconds kLingerTime{2};
 
 struct Peer {
     std::string address;
     std::uint16_t port = 0;
 };
 
-ServerRequest take_request(const bhttp::request<bhttp::string_body>& message, const Peer& peer)
+ServerRequest take_request(Parser& parser, const Peer& peer, std::shared_ptr<const TlsFacts> tls)
 {
+    auto message = parser.release();
     ServerRequest request;
     request.method = message.method_string();
     request.target = message.target();
     for (const auto& field : message)
         request.headers.emplace_back(base::to_lower(field.name_string()), field.value());
-    request.body = message.body();
+    request.body = std::move(message.body());
     request.peer = peer.address;
     request.peer_port = peer.port;
+    request.tls = std::move(tls);
     return request;
 }
 
-bhttp::response<bhttp::string_body> make_response(const ServerResponse& answer, unsigned version, bool keep,
-                                                  bool head)
+bhttp::response<bhttp::string_body> make_response(ServerResponse answer, bool keep, bool head)
 {
-    bhttp::response<bhttp::string_body> response{static_cast<bhttp::status>(answer.status), version};
+    bhttp::response<bhttp::string_body> response{static_cast<bhttp::status>(answer.status), 11};
+    response.set(bhttp::field::date, base::to_http_date(std::chrono::floor<std::chrono::seconds>(
+                                         std::chrono::system_clock::now())));
     for (const auto& [name, value] : answer.headers)
         response.insert(name, value);
     response.keep_alive(keep);
-    response.body() = head ? std::string{} : answer.body;
+    const auto size = answer.body.size();
+    if (!head) response.body() = std::move(answer.body);
     response.prepare_payload();
-    if (head) response.content_length(answer.body.size());
+    response.content_length(size);
     if (answer.status == 204) response.erase(bhttp::field::content_length);
     return response;
 }
 
-} // namespace
+ServerResponse plain(int status, std::string sentence)
+{
+    return {status, {{"Content-Type", "text/plain"}}, std::move(sentence) + "\n", false};
+}
 
-struct Server::Impl {
-    ServerOptions options;
-    Handler handler;
-    asio::io_context io;
-    asio::ssl::context tls{asio::ssl::context::tls_server};
-    Tcp::acceptor acceptor{io};
-    std::atomic<bool> draining{false};
-    std::atomic<unsigned> busy{0}; ///< requests between their last octet and the last of the answer
-    std::vector<std::jthread> threads;
+/// What a request that could not be read is answered; nothing where the connection just ended or went slow.
+std::optional<ServerResponse> refusal_of(const boost::system::error_code& problem)
+{
+    if (problem == bhttp::error::body_limit) return plain(413, "the body is too large");
+    if (problem == bhttp::error::header_limit) return plain(431, "the header fields are too large");
+    if (problem == bhttp::error::end_of_stream || problem == bhttp::error::partial_message) return {};
+    if (problem.category() == bhttp::make_error_code(bhttp::error::bad_method).category())
+        return plain(400, "this is not HTTP/1.1");
+    return {};
+}
 
-    Result<void> prepare();
-    asio::awaitable<void> accept();
-    asio::awaitable<void> serve(Tcp::socket socket);
-    template <class Stream>
-    asio::awaitable<void> answer(Stream& stream, const Peer& peer);
-    ServerResponse handle(const ServerRequest& request) const;
+/// How many connections there are, in all and from each address.
+class Gate
+{
+public:
+    bool enter(const std::string& address, const ServerOptions& limits)
+    {
+        const std::lock_guard lock{mutex_};
+        auto& here = of_address_[address];
+        if (open_ >= limits.connections || here >= limits.connections_per_address) {
+            if (here == 0) of_address_.erase(address);
+            return false;
+        }
+        ++here;
+        ++open_;
+        return true;
+    }
+    void leave(const std::string& address)
+    {
+        const std::lock_guard lock{mutex_};
+        --open_;
+        const auto found = of_address_.find(address);
+        if (--found->second == 0) of_address_.erase(found);
+    }
+    unsigned open() const
+    {
+        const std::lock_guard lock{mutex_};
+        return open_;
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::map<std::string, unsigned> of_address_;
+    unsigned open_ = 0;
 };
 
-ServerResponse Server::Impl::handle(const ServerRequest& request) const
+/// A connection's place in the Gate.
+class Pass
 {
-    try {
-        return handler(request);
-    } catch (const std::exception&) {
-        return {500, {{"Content-Type", "text/plain"}}, "internal error\n", false};
+public:
+    Pass(Gate& gate, std::string address) : gate_(gate), address_(std::move(address)) {}
+    ~Pass() { gate_.leave(address_); }
+    Pass(const Pass&) = delete;
+    Pass& operator=(const Pass&) = delete;
+
+private:
+    Gate& gate_;
+    std::string address_;
+};
+
+/// Counts a request from its last octet to the last of its answer.
+class Busy
+{
+public:
+    explicit Busy(std::atomic<unsigned>& count) : count_(count) { ++count_; }
+    ~Busy() { --count_; }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+
+private:
+    std::atomic<unsigned>& count_;
+};
+
+/// Where an answer is left, and the connection's coroutine woken if it waits for it.
+struct Slot {
+    explicit Slot(const asio::any_io_executor& on) : executor(on), waker(on)
+    {
+        waker.expires_at(std::chrono::steady_clock::time_point::max());
     }
+
+    asio::any_io_executor executor; ///< the connection's strand
+    asio::steady_timer waker;       ///< touched on the strand only
+    std::mutex mutex;
+    std::optional<ServerResponse> response;
+    bool waited_for = false;
+};
+
+} // namespace
+
+/// The order of the members matters: whatever the coroutines in `io` refer to goes after it.
+struct Server::Impl : std::enable_shared_from_this<Impl> {
+    ServerOptions options;
+    AsyncHandler handler;
+    Gate gate;
+    std::atomic<bool> draining{false};
+    std::atomic<unsigned> busy{0};
+    std::atomic<std::uint64_t> connections{0};
+    std::atomic<std::uint64_t> turned_away{0};
+    std::atomic<std::uint64_t> handshake_failures{0};
+    std::mutex tls_mutex;
+    std::shared_ptr<asio::ssl::context> tls; ///< for new connections; replaced by a reload
+    asio::io_context io;
+    Tcp::acceptor acceptor{io};
+    std::vector<std::jthread> threads;
+
+    Result<void> load_tls(const ServerOptions& from);
+    Result<void> listen();
+    asio::awaitable<void> accept();
+    asio::awaitable<void> serve(Tcp::socket socket, Peer peer);
+    template <class Stream>
+    asio::awaitable<boost::system::error_code> read(Stream& stream, beast::flat_buffer& buffer,
+                                                    Parser& parser) const;
+    template <class Stream>
+    asio::awaitable<void> answer(Stream& stream, const Peer& peer, std::shared_ptr<const TlsFacts> facts);
+    template <class Stream>
+    asio::awaitable<void> linger(Stream& stream) const;
+    asio::awaitable<ServerResponse> ask(ServerRequest request, asio::any_io_executor executor);
+};
+
+namespace
+{
+
+/// One request's way back. Keeps the server's insides alive, so that a late answer falls on nothing.
+template <class Impl>
+class Ticket
+{
+public:
+    Ticket(std::shared_ptr<Impl> impl, std::shared_ptr<Slot> slot)
+        : impl_(std::move(impl)), slot_(std::move(slot))
+    {
+    }
+    ~Ticket()
+    {
+        if (!given_) give(plain(500, "internal error"));
+    }
+    Ticket(const Ticket&) = delete;
+    Ticket& operator=(const Ticket&) = delete;
+
+    void give(ServerResponse response)
+    {
+        const std::lock_guard lock{slot_->mutex};
+        if (given_) return;
+        given_ = true;
+        slot_->response = std::move(response);
+        if (slot_->waited_for) asio::post(slot_->executor, [slot = slot_] { slot->waker.cancel(); });
+    }
+
+private:
+    std::shared_ptr<Impl> impl_; ///< goes last
+    std::shared_ptr<Slot> slot_;
+    bool given_ = false;
+};
+
+} // namespace
+
+asio::awaitable<ServerResponse> Server::Impl::ask(ServerRequest request, asio::any_io_executor executor)
+{
+    auto slot = std::make_shared<Slot>(executor);
+    {
+        auto ticket = std::make_shared<Ticket<Impl>>(shared_from_this(), slot);
+        try {
+            handler(std::move(request),
+                    [ticket](ServerResponse response) { ticket->give(std::move(response)); });
+        } catch (const std::exception&) {
+            ticket->give(plain(500, "internal error"));
+        }
+    }
+    bool wait = false;
+    {
+        const std::lock_guard lock{slot->mutex};
+        wait = !slot->response;
+        slot->waited_for = wait;
+    }
+    if (wait) {
+        boost::system::error_code cancelled;
+        co_await slot->waker.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+    }
+    const std::lock_guard lock{slot->mutex};
+    co_return std::move(*slot->response);
 }
 
 template <class Stream>
-asio::awaitable<void> Server::Impl::answer(Stream& stream, const Peer& peer)
+asio::awaitable<boost::system::error_code> Server::Impl::read(Stream& stream, beast::flat_buffer& buffer,
+                                                              Parser& parser) const
+{
+    auto& tcp = beast::get_lowest_layer(stream);
+    boost::system::error_code problem;
+    if (buffer.size() == 0) {
+        tcp.expires_after(options.idle_timeout);
+        const auto got = co_await stream.async_read_some(buffer.prepare(4096),
+                                                         asio::redirect_error(asio::use_awaitable, problem));
+        if (problem) co_return problem;
+        buffer.commit(got);
+    }
+    // From here on one deadline for all of it, however slowly the octets drip.
+    tcp.expires_after(options.request_timeout);
+    co_await bhttp::async_read_header(stream, buffer, parser,
+                                      asio::redirect_error(asio::use_awaitable, problem));
+    if (problem) co_return problem;
+    if (base::equals_ignoring_case(parser.get()[bhttp::field::expect], "100-continue")) {
+        static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+        co_await asio::async_write(stream, asio::buffer(kContinue),
+                                   asio::redirect_error(asio::use_awaitable, problem));
+        if (problem) co_return problem;
+    }
+    co_await bhttp::async_read(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, problem));
+    co_return problem;
+}
+
+template <class Stream>
+asio::awaitable<void> Server::Impl::linger(Stream& stream) const
+{
+    beast::get_lowest_layer(stream).expires_after(kLingerTime);
+    std::string scratch(16384, '\0');
+    std::size_t total = 0;
+    boost::system::error_code problem;
+    while (!problem && total < kLingerOctets)
+        total += co_await stream.async_read_some(asio::buffer(scratch),
+                                                 asio::redirect_error(asio::use_awaitable, problem));
+}
+
+template <class Stream>
+asio::awaitable<void> Server::Impl::answer(Stream& stream, const Peer& peer,
+                                           std::shared_ptr<const TlsFacts> facts)
 {
     beast::flat_buffer buffer{options.body_limit + options.header_limit + 4096};
     auto& tcp = beast::get_lowest_layer(stream);
     bool keep = true;
-    while (keep && !draining) {
-        bhttp::request_parser<bhttp::string_body> parser;
+    for (unsigned served = 1; keep && !draining; ++served) {
+        Parser parser;
         parser.body_limit(options.body_limit);
         parser.header_limit(static_cast<std::uint32_t>(options.header_limit));
-        tcp.expires_after(options.idle_timeout);
-        boost::system::error_code problem;
-        co_await bhttp::async_read(stream, buffer, parser,
-                                   asio::redirect_error(asio::use_awaitable, problem));
-        ServerResponse result;
-        bool head = false;
-        if (problem == bhttp::error::body_limit || problem == bhttp::error::header_limit) {
-            result = {problem == bhttp::error::body_limit ? 413 : 431, {}, "too large\n", false};
-            keep = false;
-        } else if (problem) {
+        auto problem = co_await read(stream, buffer, parser);
+        if (problem) {
+            auto refusal = refusal_of(problem);
+            if (!refusal) co_return;
+            tcp.expires_after(options.request_timeout);
+            auto response = make_response(std::move(*refusal), false, false);
+            co_await bhttp::async_write(stream, response, asio::redirect_error(asio::use_awaitable, problem));
+            if (!problem) co_await linger(stream);
             co_return;
-        } else {
-            ++busy;
-            head = parser.get().method() == bhttp::verb::head;
-            keep = parser.get().keep_alive();
-            result = handle(take_request(parser.get(), peer));
         }
+        const Busy counted{busy};
+        const bool head = parser.get().method() == bhttp::verb::head;
+        keep = parser.get().keep_alive();
+        auto result = co_await ask(take_request(parser, peer, facts), stream.get_executor());
         if (result.drop) {
-            --busy;
             tcp.close();
             co_return;
         }
-        tcp.expires_after(options.handshake_timeout);
-        keep = keep && !draining;
-        auto response = make_response(result, 11, keep, head);
+        tcp.expires_after(options.request_timeout);
+        keep = keep && !draining && served < options.requests_per_connection;
+        auto response = make_response(std::move(result), keep, head);
         co_await bhttp::async_write(stream, response, asio::redirect_error(asio::use_awaitable, problem));
-        if (result.status != 413 && result.status != 431) --busy;
         if (problem) co_return;
     }
 }
 
-asio::awaitable<void> Server::Impl::serve(Tcp::socket socket)
+asio::awaitable<void> Server::Impl::serve(Tcp::socket socket, Peer peer)
 {
+    const Pass pass{gate, peer.address};
     boost::system::error_code problem;
-    const auto remote = socket.remote_endpoint(problem);
-    const Peer peer = problem ? Peer{} : Peer{remote.address().to_string(), remote.port()};
     socket.set_option(Tcp::no_delay{true}, problem);
-    if (options.certificate_file.empty()) {
+    std::shared_ptr<asio::ssl::context> context;
+    {
+        const std::lock_guard lock{tls_mutex};
+        context = tls;
+    }
+    if (!context) {
         beast::tcp_stream stream{std::move(socket)};
-        co_await answer(stream, peer);
+        co_await answer(stream, peer, nullptr);
         co_return;
     }
-    TlsStream stream{std::move(socket), tls};
-    beast::get_lowest_layer(stream).expires_after(options.handshake_timeout);
+    TlsStream stream{std::move(socket), *context};
+    auto& tcp = beast::get_lowest_layer(stream);
+    tcp.expires_after(options.handshake_timeout);
     co_await stream.async_handshake(asio::ssl::stream_base::server,
                                     asio::redirect_error(asio::use_awaitable, problem));
-    if (problem) co_return;
-    co_await answer(stream, peer);
-    if (!beast::get_lowest_layer(stream).socket().is_open()) co_return;
-    beast::get_lowest_layer(stream).expires_after(std::chrono::seconds{1});
+    if (problem) {
+        ++handshake_failures;
+        co_return;
+    }
+    co_await answer(stream, peer, facts_of(stream.native_handle()));
+    if (!tcp.socket().is_open()) co_return;
+    tcp.expires_after(std::chrono::seconds{1});
     co_await stream.async_shutdown(asio::redirect_error(asio::use_awaitable, problem));
 }
 
@@ -169,26 +385,31 @@ asio::awaitable<void> Server::Impl::accept()
             co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, problem));
             continue;
         }
+        const auto remote = socket.remote_endpoint(problem);
+        Peer peer;
+        if (!problem) peer = {remote.address().to_string(), remote.port()};
+        if (!gate.enter(peer.address, options)) {
+            ++turned_away;
+            continue;
+        }
+        ++connections;
         auto executor = socket.get_executor();
-        asio::co_spawn(executor, serve(std::move(socket)), asio::detached);
+        asio::co_spawn(executor, serve(std::move(socket), std::move(peer)), asio::detached);
     }
 }
 
-Result<void> Server::Impl::prepare()
+Result<void> Server::Impl::load_tls(const ServerOptions& from)
+{
+    ACMETOOL_TRY(made, make_server_context(from));
+    auto context = std::make_shared<asio::ssl::context>(made.release());
+    const std::lock_guard lock{tls_mutex};
+    tls = std::move(context);
+    return {};
+}
+
+Result<void> Server::Impl::listen()
 {
     boost::system::error_code problem;
-    if (!options.certificate_file.empty()) {
-        tls.set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1 |
-                        asio::ssl::context::no_sslv3);
-        tls.use_certificate_chain_file(options.certificate_file, problem);
-        if (problem)
-            return fail(Errc::config, fmt::format("{}: {}", options.certificate_file, problem.message()),
-                        "the TLS certificate has to be PEM, end entity first", "tlsCertificate");
-        tls.use_private_key_file(options.key_file, asio::ssl::context::pem, problem);
-        if (problem)
-            return fail(Errc::config, fmt::format("{}: {}", options.key_file, problem.message()),
-                        "the key has to be that of the TLS certificate", "tlsKey");
-    }
     const auto address = asio::ip::make_address(options.address, problem);
     if (problem)
         return fail(Errc::config, fmt::format("{}: not an address to listen on", options.address), {},
@@ -205,18 +426,27 @@ Result<void> Server::Impl::prepare()
     return {};
 }
 
-Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::Server(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Handler handler)
+Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, AsyncHandler handler)
 {
-    auto impl = std::make_unique<Impl>();
+    auto impl = std::make_shared<Impl>();
     impl->options = options;
     impl->handler = std::move(handler);
-    ACMETOOL_CHECK(impl->prepare());
+    if (!options.certificate_file.empty()) ACMETOOL_CHECK(impl->load_tls(options));
+    ACMETOOL_CHECK(impl->listen());
     asio::co_spawn(impl->io, impl->accept(), asio::detached);
     for (unsigned i = 0; i < options.threads; ++i)
         impl->threads.emplace_back([raw = impl.get()] { raw->io.run(); });
     return std::unique_ptr<Server>{new Server(std::move(impl))};
+}
+
+Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Handler handler)
+{
+    return start(options, AsyncHandler{[answer = std::move(handler)](const ServerRequest& request,
+                                                                     const Responder& respond) {
+                     respond(answer(request));
+                 }});
 }
 
 Server::~Server()
@@ -227,7 +457,21 @@ Server::~Server()
 
 std::uint16_t Server::port() const
 {
-    return impl_->acceptor.local_endpoint().port();
+    boost::system::error_code closed;
+    return impl_->acceptor.local_endpoint(closed).port();
+}
+
+ServerCounts Server::counts() const
+{
+    return {impl_->connections, impl_->turned_away, impl_->handshake_failures, impl_->gate.open()};
+}
+
+Result<void> Server::reload_certificate(const std::string& certificate_file, const std::string& key_file)
+{
+    auto from = impl_->options;
+    from.certificate_file = certificate_file;
+    from.key_file = key_file;
+    return impl_->load_tls(from);
 }
 
 void Server::drain(std::chrono::seconds limit)

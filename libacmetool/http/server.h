@@ -8,23 +8,40 @@
 #include <utility>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/context.h"
 #include "base/result.h"
+#include "crypto/cert.h"
 #include "http/client.h"
 
 namespace acmetool::http
 {
+
+enum class TlsVersion { tls_1_2, tls_1_3 };
 
 struct ServerOptions {
     std::string address = "127.0.0.1";
     std::uint16_t port = 0;       ///< 0: any free one
     std::string certificate_file; ///< PEM chain; empty: plain HTTP
     std::string key_file;
+    TlsVersion min_tls = TlsVersion::tls_1_2;
+    bool ask_client_certificate = false; ///< in the first handshake; none is demanded, and any is taken
     unsigned threads = 2;
     std::size_t body_limit = 64U << 10U;
     std::size_t header_limit = 16U << 10U;
     std::chrono::seconds idle_timeout{30};      ///< for the next request on a kept connection
-    std::chrono::seconds handshake_timeout{10}; ///< for the TLS handshake, and for a whole request
+    std::chrono::seconds handshake_timeout{10}; ///< for the TLS handshake
+    std::chrono::seconds request_timeout{10}; ///< from a request's first octet to its last; and for the reply
+    unsigned connections = 10'000;            ///< at once; further ones are closed unanswered
+    unsigned connections_per_address = 10'000; ///< likewise
+    unsigned requests_per_connection = 1'000;  ///< then the connection closes
+};
+
+/// What the handshake showed of the client.
+struct TlsFacts {
+    std::vector<crypto::Certificate> certificates; ///< end entity first, not verified; empty: none was sent
+    std::string version;                           ///< "TLSv1.2", "TLSv1.3"
+    Bytes channel_binding; ///< tls-unique (RFC 5929) up to TLS 1.2, tls-exporter (RFC 9266) from 1.3 on
 };
 
 struct ServerRequest {
@@ -34,40 +51,61 @@ struct ServerRequest {
     std::string body;
     std::string peer; ///< address of the client
     std::uint16_t peer_port = 0;
+    std::shared_ptr<const TlsFacts> tls; ///< null without TLS
 };
 
 struct ServerResponse {
     int status = 200;
-    Headers headers; ///< Content-Length is added
+    Headers headers; ///< Content-Length is added, always
     std::string body;
     bool drop = false; ///< close the connection without an answer
 };
 
+/// Takes the answer to one request: once, at once or later, from any thread, even after the server is gone.
+/// A responder that goes without having been called answers 500.
+using Responder = std::function<void(ServerResponse)>;
+
+/// What a running server counted.
+struct ServerCounts {
+    std::uint64_t connections = 0; ///< taken since the start
+    std::uint64_t turned_away = 0; ///< over a limit of connections
+    std::uint64_t handshake_failures = 0;
+    unsigned open = 0; ///< connections now
+};
+
 /// An HTTP/1.1 server, with TLS 1.2 and 1.3 if it has a certificate (Boost.Beast and Asio).
 ///
-/// The handler is called by several threads at once. A request over the limits is answered 413 or 431 and
-/// never reaches it; an exception of the handler's is answered 500.
+/// The handler is called by several threads at once and must not block them for long. What is no HTTP is
+/// answered 400, a request over the limits 413 or 431; neither reaches the handler. An exception of the
+/// handler's is answered 500. Bodies may come chunked; replies never do.
 class ACMETOOL_EXPORT Server
 {
 public:
     using Handler = std::function<ServerResponse(const ServerRequest&)>;
+    using AsyncHandler = std::function<void(ServerRequest, Responder)>;
 
     /// Listens; requests are answered from now on. Errors: config (certificate, key), cannot_create (address
     /// in use).
+    static Result<std::unique_ptr<Server>> start(const ServerOptions& options, AsyncHandler handler);
+    /// For handlers that have their answer when they return.
     static Result<std::unique_ptr<Server>> start(const ServerOptions& options, Handler handler);
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
     std::uint16_t port() const;
+    ServerCounts counts() const;
+    /// Reads certificate and key anew for connections to come; those that stand go on. After an error the old
+    /// ones stay in use.
+    Result<void> reload_certificate(const std::string& certificate_file, const std::string& key_file);
     /// No new connections; requests under way are answered, then their connections close. Returns when all
     /// have, or after `limit`.
     void drain(std::chrono::seconds limit);
 
 private:
     struct Impl;
-    explicit Server(std::unique_ptr<Impl> impl);
-    std::unique_ptr<Impl> impl_;
+    explicit Server(std::shared_ptr<Impl> impl);
+    std::shared_ptr<Impl> impl_;
 };
 
 } // namespace acmetool::http

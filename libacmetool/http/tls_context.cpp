@@ -1,0 +1,95 @@
+#include "http/tls_context.h"
+
+#include <array>
+
+#include <fmt/core.h>
+
+namespace acmetool::http
+{
+namespace
+{
+
+/// The key was proven by the handshake; whose certificate it is, the application finds out.
+int take_any_certificate(X509_STORE_CTX*, void*)
+{
+    return 1;
+}
+
+/// Only the longest Finished of the supported versions fits; TLS 1.2 has 12 octets (RFC 5246 section 7.4.9).
+constexpr std::size_t kLongestFinished = 64;
+
+/// tls-unique: the first Finished of the handshake (RFC 5929 section 3.1). Without resumption that is the
+/// client's.
+Bytes tls_unique(SSL* ssl)
+{
+    std::array<std::uint8_t, kLongestFinished> finished{};
+    const auto size = SSL_session_reused(ssl) == 1
+                          ? SSL_get_finished(ssl, finished.data(), finished.size())
+                          : SSL_get_peer_finished(ssl, finished.data(), finished.size());
+    if (size == 0 || size > finished.size()) return {};
+    return {finished.begin(), finished.begin() + static_cast<std::ptrdiff_t>(size)};
+}
+
+/// tls-exporter (RFC 9266 section 2): 32 octets, an empty context.
+Bytes tls_exporter(SSL* ssl)
+{
+    constexpr std::string_view kLabel = "EXPORTER-Channel-Binding";
+    Bytes octets(32);
+    if (SSL_export_keying_material(ssl, octets.data(), octets.size(), kLabel.data(), kLabel.size(), nullptr,
+                                   0, 1) != 1)
+        return {};
+    return octets;
+}
+
+} // namespace
+
+Result<SslCtxPtr> make_server_context(const ServerOptions& options)
+{
+    SslCtxPtr context{SSL_CTX_new(TLS_server_method())};
+    if (!context) return crypto::openssl_failure(Errc::internal, "TLS context");
+    SSL_CTX_set_min_proto_version(context.get(),
+                                  options.min_tls == TlsVersion::tls_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+    SSL_CTX_set_options(context.get(),
+                        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
+    if (SSL_CTX_use_certificate_chain_file(context.get(), options.certificate_file.c_str()) != 1) {
+        auto failure = crypto::openssl_failure(Errc::config, options.certificate_file,
+                                               "the TLS certificate has to be PEM, end entity first");
+        failure.value().reason = "tlsCertificate";
+        return failure;
+    }
+    if (SSL_CTX_use_PrivateKey_file(context.get(), options.key_file.c_str(), SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(context.get()) != 1) {
+        auto failure = crypto::openssl_failure(Errc::config, options.key_file,
+                                               "the key has to be that of the TLS certificate");
+        failure.value().reason = "tlsKey";
+        return failure;
+    }
+    if (options.ask_client_certificate) {
+        SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+        SSL_CTX_set_cert_verify_callback(context.get(), take_any_certificate, nullptr);
+        SSL_CTX_set_options(context.get(), SSL_OP_NO_TICKET);
+        SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+        SSL_CTX_set_num_tickets(context.get(), 0);
+    }
+    return context;
+}
+
+std::shared_ptr<const TlsFacts> facts_of(SSL* ssl)
+{
+    auto facts = std::make_shared<TlsFacts>();
+    facts->version = SSL_get_version(ssl);
+    facts->channel_binding = SSL_version(ssl) >= TLS1_3_VERSION ? tls_exporter(ssl) : tls_unique(ssl);
+    if (X509* own = SSL_get1_peer_certificate(ssl); own != nullptr)
+        facts->certificates.push_back(crypto::Certificate::adopt(own));
+    // On the server's side the chain comes without the end entity.
+    const auto* chain = SSL_get_peer_cert_chain(ssl);
+    for (int i = 0; chain != nullptr && i < sk_X509_num(chain); ++i) {
+        X509* one = sk_X509_value(chain, i);
+        X509_up_ref(one);
+        facts->certificates.push_back(crypto::Certificate::adopt(one));
+    }
+    return facts;
+}
+
+} // namespace acmetool::http

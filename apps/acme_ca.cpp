@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ca/service.h"
+#include "cli/options.h"
 #include "cli/program.h"
 #include "dns/query.h"
 
@@ -89,14 +90,12 @@ http::ServerResponse administer(ca::Faults& faults, const http::ServerRequest& r
     return {200, {{"Content-Type", "application/json"}}, faults.to_json() + "\n", false};
 }
 
-/// "HOST:PORT", port 0 allowed.
 Result<http::ServerOptions> listen_options(const std::string& text)
 {
-    const bool any_port = text.ends_with(":0");
-    ACMETOOL_TRY(endpoint, dns::parse_endpoint(any_port ? text.substr(0, text.size() - 1) + "1" : text));
+    ACMETOOL_TRY(endpoint, cli::parse_listen(text));
     http::ServerOptions options;
     options.address = endpoint.host;
-    options.port = any_port ? std::uint16_t{0} : endpoint.port;
+    options.port = endpoint.port;
     return options;
 }
 

@@ -31,6 +31,15 @@ void add_solver(Verb& verb, acme::SolverOptions& options)
     verb.option("--dns-wait", options.dns_wait, "How long the record may take to become visible");
 }
 
+Result<dns::Endpoint> parse_listen(std::string_view text)
+{
+    const bool any_port = text.ends_with(":0");
+    ACMETOOL_TRY(endpoint, dns::parse_endpoint(any_port ? std::string{text.substr(0, text.size() - 1)} + "1"
+                                                        : std::string{text}));
+    if (any_port) endpoint.port = 0;
+    return endpoint;
+}
+
 Result<std::unique_ptr<acme::Client>> open_client(acme::ClientOptions options, Io& io)
 {
     options.ca_file = io.ca_file();

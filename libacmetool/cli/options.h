@@ -3,6 +3,7 @@
 #include "acme/client.h"
 #include "acme/solver_options.h"
 #include "cli/program.h"
+#include "dns/query.h"
 
 /// Options that several verbs share.
 namespace acmetool::cli
@@ -12,6 +13,8 @@ namespace acmetool::cli
 ACMETOOL_EXPORT void add_account(Verb& verb, acme::ClientOptions& options);
 /// --dns-update, --tsig-key, --hook, --webroot, --manual and what belongs to them.
 ACMETOOL_EXPORT void add_solver(Verb& verb, acme::SolverOptions& options);
+/// Where to listen, "HOST:PORT"; port 0 is any free one. Errc::usage.
+ACMETOOL_EXPORT Result<dns::Endpoint> parse_listen(std::string_view text);
 /// Opens the account with the common options (--ca-file, --timeout) applied.
 ACMETOOL_EXPORT Result<std::unique_ptr<acme::Client>> open_client(acme::ClientOptions options, Io& io);
 

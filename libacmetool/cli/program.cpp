@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "cli/config.h"
 #include "cli/exit_code.h"
+#include "cli/nearest.h"
 #include "cli/runtime.h"
 #include "store/atomic_file.h"
 
@@ -39,24 +40,6 @@ std::string long_name(const std::string& names)
 {
     const auto at = names.find("--");
     return at == std::string::npos ? names : names.substr(at + 2);
-}
-
-/// How many single-character edits lie between two words.
-std::size_t distance(std::string_view a, std::string_view b)
-{
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j)
-        row[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const auto above = row[j];
-            row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-            diagonal = above;
-        }
-    }
-    return row[b.size()];
 }
 
 Result<bool> parse_flag(const std::string& text)
@@ -150,6 +133,11 @@ public:
         if (required) option->required();
         return *this;
     }
+    Verb& own_config(std::string& file) override
+    {
+        own_config_ = &file;
+        return *this;
+    }
     Verb& action(Action action) override
     {
         action_ = std::move(action);
@@ -167,6 +155,8 @@ public:
 
     CLI::App& app() { return app_; }
     const Action& act() const { return action_; }
+    /// Where the name of a configuration file goes that is not read here; null: it is.
+    std::string* config_goes_to() const { return own_config_; }
 
     /// Applies the flags, else the environment, else the configuration file.
     Result<void> settle(const ConfigValues* config, const std::string& file);
@@ -193,6 +183,7 @@ private:
     CLI::App& app_;
     std::vector<std::unique_ptr<Option>> options_;
     Action action_;
+    std::string* own_config_ = nullptr;
 };
 
 Result<void> CliVerb::settle(const ConfigValues* config, const std::string& file)
@@ -284,13 +275,13 @@ Result<CliVerb*> Program::Impl::parse(int argc, char** argv, bool& done)
 {
     if (!only && argc > 1 && argv[1][0] != '-' && !verbs.contains(argv[1])) {
         const std::string given = argv[1];
-        std::string nearest;
-        for (const auto& [known, verb] : verbs)
-            if (nearest.empty() || distance(given, known) < distance(given, nearest)) nearest = known;
-        const bool near = distance(given, nearest) <= 3;
+        std::vector<std::string> known;
+        for (const auto& [word, verb] : verbs)
+            known.push_back(word);
+        const auto meant = nearest(given, known);
         return fail(Errc::usage, fmt::format("\"{}\" is not a verb of {}", base::printable(given, 60), name),
-                    near ? fmt::format("did you mean \"{}\"?", nearest)
-                         : fmt::format("{} --help lists the verbs", name),
+                    !meant.empty() ? fmt::format("did you mean \"{}\"?", meant)
+                                   : fmt::format("{} --help lists the verbs", name),
                     "unknownVerb");
     }
     try {
@@ -329,7 +320,9 @@ Result<void> Program::Impl::configure(CliVerb& verb)
     std::vector<std::string> words;
     for (const auto& [word, known] : verbs)
         words.push_back(word);
-    if (!common.config.empty()) {
+    if (verb.config_goes_to() != nullptr) {
+        *verb.config_goes_to() = common.config;
+    } else if (!common.config.empty()) {
         auto text = store::read_file(common.config);
         if (!text) {
             text.error().code = Errc::config;

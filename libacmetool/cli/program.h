@@ -34,6 +34,8 @@ public:
     virtual bool json() const = 0;                                 ///< --json
     virtual std::optional<base::Milliseconds> timeout() const = 0; ///< --timeout
     virtual std::string ca_file() const = 0;                       ///< --ca-file; may be empty
+    virtual bool json_log() const = 0;                             ///< --log-format json
+    virtual base::Level log_level() const = 0; ///< the last one that -q and -v let through
 
     /// All of standard input, 1 MiB at most. Empty input is bad_input ("emptyInput"); a terminal is
     /// announced.
@@ -75,6 +77,9 @@ public:
     /// Words after the options; `required`: at least one.
     virtual Verb& words(const std::string& name, std::vector<std::string>& values, const std::string& help,
                         bool required) = 0;
+    /// --config names a file of the program's own form, which the action reads; options are not taken from
+    /// it.
+    virtual Verb& own_config(std::string& file) = 0;
     virtual Verb& action(Action action) = 0;
 };
 

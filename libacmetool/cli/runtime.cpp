@@ -219,13 +219,17 @@ Result<void> Runtime::sleep(base::Milliseconds duration, const base::Wait& wait)
     }
 }
 
+base::Level Runtime::log_level() const
+{
+    return options_.quiet          ? Level::error
+           : options_.verbose == 0 ? Level::info
+           : options_.verbose == 1 ? Level::detail
+                                   : Level::wire;
+}
+
 void Runtime::log(Level level, std::string_view text)
 {
-    const bool shown =
-        level == Level::error ||
-        (!options_.quiet && (level <= Level::info || (level == Level::detail && options_.verbose >= 1) ||
-                             (level == Level::wire && options_.verbose >= 2)));
-    if (!shown) return;
+    if (level > log_level()) return;
     clear_progress();
     if (options_.log_format == "json") {
         const Json line{

@@ -39,6 +39,8 @@ public:
     bool json() const override { return options_.json; }
     std::optional<base::Milliseconds> timeout() const override { return options_.timeout; }
     std::string ca_file() const override { return options_.ca_file; }
+    bool json_log() const override { return options_.log_format == "json"; }
+    base::Level log_level() const override;
     Result<std::string> input() override;
     Result<std::string> read(const std::string& path) override;
     Result<void> write(std::string_view text) override;

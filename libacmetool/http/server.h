@@ -4,14 +4,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "base/bytes.h"
 #include "base/context.h"
 #include "base/result.h"
 #include "crypto/cert.h"
+#include "crypto/channel_binding.h"
 #include "http/client.h"
 
 namespace acmetool::http
@@ -41,7 +42,7 @@ struct ServerOptions {
 struct TlsFacts {
     std::vector<crypto::Certificate> certificates; ///< end entity first, not verified; empty: none was sent
     std::string version;                           ///< "TLSv1.2", "TLSv1.3"
-    Bytes channel_binding; ///< tls-unique (RFC 5929) up to TLS 1.2, tls-exporter (RFC 9266) from 1.3 on
+    std::optional<crypto::ChannelBinding> channel_binding; ///< as the server sees it
 };
 
 struct ServerRequest {

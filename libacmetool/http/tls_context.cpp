@@ -1,8 +1,6 @@
 #include "http/tls_context.h"
 
-#include <array>
-
-#include <fmt/core.h>
+#include "crypto/channel_binding.h"
 
 namespace acmetool::http
 {
@@ -13,32 +11,6 @@ namespace
 int take_any_certificate(X509_STORE_CTX*, void*)
 {
     return 1;
-}
-
-/// Only the longest Finished of the supported versions fits; TLS 1.2 has 12 octets (RFC 5246 section 7.4.9).
-constexpr std::size_t kLongestFinished = 64;
-
-/// tls-unique: the first Finished of the handshake (RFC 5929 section 3.1). Without resumption that is the
-/// client's.
-Bytes tls_unique(SSL* ssl)
-{
-    std::array<std::uint8_t, kLongestFinished> finished{};
-    const auto size = SSL_session_reused(ssl) == 1
-                          ? SSL_get_finished(ssl, finished.data(), finished.size())
-                          : SSL_get_peer_finished(ssl, finished.data(), finished.size());
-    if (size == 0 || size > finished.size()) return {};
-    return {finished.begin(), finished.begin() + static_cast<std::ptrdiff_t>(size)};
-}
-
-/// tls-exporter (RFC 9266 section 2): 32 octets, an empty context.
-Bytes tls_exporter(SSL* ssl)
-{
-    constexpr std::string_view kLabel = "EXPORTER-Channel-Binding";
-    Bytes octets(32);
-    if (SSL_export_keying_material(ssl, octets.data(), octets.size(), kLabel.data(), kLabel.size(), nullptr,
-                                   0, 1) != 1)
-        return {};
-    return octets;
 }
 
 } // namespace
@@ -79,7 +51,8 @@ std::shared_ptr<const TlsFacts> facts_of(SSL* ssl)
 {
     auto facts = std::make_shared<TlsFacts>();
     facts->version = SSL_get_version(ssl);
-    facts->channel_binding = SSL_version(ssl) >= TLS1_3_VERSION ? tls_exporter(ssl) : tls_unique(ssl);
+    if (auto binding = crypto::channel_binding(ssl, crypto::Side::server))
+        facts->channel_binding = std::move(*binding);
     if (X509* own = SSL_get1_peer_certificate(ssl); own != nullptr)
         facts->certificates.push_back(crypto::Certificate::adopt(own));
     // On the server's side the chain comes without the end entity.

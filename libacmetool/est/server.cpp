@@ -1,0 +1,478 @@
+#include "est/server.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <mutex>
+
+#include <fmt/core.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
+#include "base/text.h"
+#include "crypto/cms.h"
+#include "est/cmc_error.h"
+#include "est/codec.h"
+#include "est/csrattrs.h"
+#include "jose/base64url.h"
+
+namespace acmetool::est
+{
+namespace
+{
+
+using enrol::Refusal;
+
+constexpr std::string_view kPrefix = "/.well-known/est/";
+constexpr std::size_t kLongestLabel = 64;
+constexpr std::size_t kLines = 64;
+/// Told where the authority names no time of its own.
+constexpr std::chrono::seconds kRetryLater{60};
+
+struct Route {
+    std::string label;
+    std::string operation;
+};
+
+bool is_unreserved(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+bool is_operation(std::string_view word)
+{
+    static constexpr std::array<std::string_view, 4> kOperations{"cacerts", "csrattrs", "simpleenroll",
+                                                                 "simplereenroll"};
+    return std::find(kOperations.begin(), kOperations.end(), word) != kOperations.end();
+}
+
+/// RFC 7030 section 3.2.2: the operation, a label before it or not.
+std::optional<Route> parse_target(std::string_view target)
+{
+    target = target.substr(0, target.find('?'));
+    if (!target.starts_with(kPrefix)) return std::nullopt;
+    target.remove_prefix(kPrefix.size());
+    Route route;
+    if (const auto slash = target.find('/'); slash != std::string_view::npos) {
+        route.label = target.substr(0, slash);
+        target.remove_prefix(slash + 1);
+        if (route.label.empty() || route.label.size() > kLongestLabel ||
+            !std::all_of(route.label.begin(), route.label.end(), is_unreserved))
+            return std::nullopt;
+    }
+    if (!is_operation(target)) return std::nullopt;
+    route.operation = target;
+    return route;
+}
+
+std::string new_request_id()
+{
+    std::array<std::uint8_t, 8> octets{};
+    RAND_bytes(octets.data(), octets.size());
+    return to_hex(octets);
+}
+
+std::string sha256_hex(ByteView octets)
+{
+    std::array<std::uint8_t, SHA256_DIGEST_LENGTH> digest{};
+    SHA256(octets.data(), octets.size(), digest.data());
+    return to_hex(digest);
+}
+
+/// "application/pkcs10; charset=x" is "application/pkcs10".
+bool has_media_type(const http::Headers& headers, std::string_view wanted)
+{
+    const auto type = http::find(headers, "content-type");
+    return type && base::equals_ignoring_case(base::trim(type->substr(0, type->find(';'))), wanted);
+}
+
+struct Credentials {
+    std::string user;
+    base::Secret password;
+};
+
+/// RFC 7617. Nothing where another scheme or none is used; an empty user where the header is malformed.
+std::optional<Credentials> parse_basic(const http::Headers& headers)
+{
+    constexpr std::string_view kScheme = "basic ";
+    const auto header = http::find(headers, "authorization");
+    if (!header || !base::equals_ignoring_case(header->substr(0, kScheme.size()), kScheme))
+        return std::nullopt;
+    const auto text = base::trim(header->substr(kScheme.size()));
+    Credentials credentials;
+    const auto decoded = jose::parse_base64(text);
+    if (!decoded) return credentials;
+    const auto pair = as_text(*decoded);
+    const auto colon = pair.find(':');
+    if (colon == std::string_view::npos) return credentials;
+    credentials.user = pair.substr(0, colon);
+    credentials.password = base::Secret{std::string{pair.substr(colon + 1)}};
+    return credentials;
+}
+
+enrol::Peer peer_of(const http::ServerRequest& request)
+{
+    enrol::Peer peer;
+    peer.address = request.peer;
+    if (request.tls) peer.certificates = request.tls->certificates;
+    if (auto credentials = parse_basic(request.headers)) {
+        peer.user = std::move(credentials->user);
+        peer.password = std::move(credentials->password);
+    }
+    return peer;
+}
+
+/// RFC 7030 section 3.5: the password is the connection's binding in base64. Some clients break the line.
+enrol::Binding compare_binding(const crypto::Csr& csr, const http::ServerRequest& request)
+{
+    if (!csr.challenge_password) return enrol::Binding::absent;
+    if (!request.tls || !request.tls->channel_binding) return enrol::Binding::differs;
+    auto given = *csr.challenge_password;
+    std::erase_if(given, [](char c) { return c == '\n' || c == '\r' || c == ' '; });
+    return given == request.tls->channel_binding->to_base64() ? enrol::Binding::matches
+                                                              : enrol::Binding::differs;
+}
+
+int status_of(Refusal refusal, bool basic)
+{
+    switch (refusal) {
+    case Refusal::unauthenticated:
+        return basic ? 401 : 403;
+    case Refusal::forbidden:
+    case Refusal::bad_identity:
+        return 403;
+    case Refusal::bad_request:
+    case Refusal::pop_failed:
+        return 400;
+    case Refusal::not_found:
+        return 404;
+    case Refusal::too_many:
+        return 429;
+    case Refusal::unavailable:
+        return 503;
+    case Refusal::internal:
+        return 502;
+    }
+    return 500;
+}
+
+/// What CMC calls it; the refusals in here are made after the client was authenticated, and only they are
+/// signed: nobody else gets a signature out of this server (SEC-10).
+std::optional<CmcFailInfo> fail_info_of(Refusal refusal)
+{
+    switch (refusal) {
+    case Refusal::bad_request:
+        return CmcFailInfo::badRequest;
+    case Refusal::bad_identity:
+        return CmcFailInfo::badIdentity;
+    case Refusal::pop_failed:
+        return CmcFailInfo::popFailed;
+    case Refusal::internal:
+        return CmcFailInfo::internalCAError;
+    case Refusal::unauthenticated:
+    case Refusal::forbidden:
+    case Refusal::not_found:
+    case Refusal::too_many:
+    case Refusal::unavailable:
+        return std::nullopt;
+    }
+    return std::nullopt;
+}
+
+http::ServerResponse text_response(int status, std::string_view sentence)
+{
+    return {status, {{"Content-Type", "text/plain"}}, base::printable(sentence) + "\n", false};
+}
+
+http::ServerResponse base64_response(std::string type, std::string body)
+{
+    return {200,
+            {{"Content-Type", std::move(type)}, {"Content-Transfer-Encoding", "base64"}},
+            std::move(body),
+            false};
+}
+
+/// Exactly as libest compares it.
+constexpr const char* kCertsOnly = "application/pkcs7-mime; smime-type=certs-only";
+
+/// One request on its way to its answer.
+struct Exchange {
+    std::shared_ptr<const ServerOptions> options;
+    http::Responder respond;
+    const Server::Observer* observer = nullptr;
+    std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+    std::size_t wrap = kLines;
+    RequestEvent event;
+
+    void finish(http::ServerResponse response)
+    {
+        event.status = response.status;
+        event.took =
+            std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began);
+        if (*observer) (*observer)(event);
+        respond(std::move(response));
+    }
+    void fail(int status, std::string_view sentence)
+    {
+        event.text = sentence;
+        finish(text_response(status, sentence));
+    }
+    void refuse(const enrol::Refused& refused);
+    void decide(const enrol::Decision& decision);
+};
+
+void Exchange::refuse(const enrol::Refused& refused)
+{
+    const int status = status_of(refused.why, options->basic);
+    event.decision = name_of(refused.why);
+    event.text = refused.text;
+    auto response = text_response(status, refused.text);
+    if (const auto info = fail_info_of(refused.why); info && options->signer) {
+        const auto& signer = *options->signer;
+        if (const auto der = to_cmc_error(*info, base::printable(refused.text), signer.key,
+                                          signer.certificate, signer.chain)) {
+            response =
+                base64_response("application/pkcs7-mime; smime-type=CMC-response", to_body(*der, wrap));
+            response.status = status;
+        }
+    }
+    if (status == 401) response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"est\"");
+    if (status == 429 || status == 503)
+        response.headers.emplace_back("Retry-After",
+                                      std::to_string(refused.retry_after.value_or(kRetryLater).count()));
+    finish(std::move(response));
+}
+
+void Exchange::decide(const enrol::Decision& decision)
+{
+    if (const auto* issued = std::get_if<enrol::Issued>(&decision)) {
+        const auto der = crypto::to_certs_only({issued->certificate});
+        if (!der) {
+            fail(500, der.error().message);
+            return;
+        }
+        event.decision = "issued";
+        event.serial = issued->certificate.serial();
+        finish(base64_response(kCertsOnly, to_body(*der, wrap)));
+    } else if (const auto* pending = std::get_if<enrol::Pending>(&decision)) {
+        event.decision = "pending";
+        const auto seconds = std::max<std::int64_t>(pending->retry_after.count(), 1);
+        auto response = text_response(
+            202, fmt::format("not issued yet: send the same request again in {} seconds", seconds));
+        response.headers.emplace_back("Retry-After", std::to_string(seconds));
+        finish(std::move(response));
+    } else {
+        refuse(std::get<enrol::Refused>(decision));
+    }
+}
+
+} // namespace
+
+std::string_view name_of(Refusal refusal)
+{
+    switch (refusal) {
+    case Refusal::unauthenticated:
+        return "unauthenticated";
+    case Refusal::forbidden:
+        return "forbidden";
+    case Refusal::bad_request:
+        return "badRequest";
+    case Refusal::bad_identity:
+        return "badIdentity";
+    case Refusal::pop_failed:
+        return "popFailed";
+    case Refusal::not_found:
+        return "notFound";
+    case Refusal::too_many:
+        return "tooMany";
+    case Refusal::unavailable:
+        return "unavailable";
+    case Refusal::internal:
+        return "internalCAError";
+    }
+    return "internalCAError";
+}
+
+struct Server::Impl {
+    /// /cacerts of one label, made once for a set of certificates.
+    struct CaCerts {
+        std::vector<crypto::Certificate> certificates;
+        std::string lines;
+        std::string one_line;
+    };
+
+    enrol::RegistrationAuthority& authority;
+    Observer observer;
+    std::mutex mutex;
+    std::shared_ptr<const ServerOptions> options;
+    std::map<std::string, std::shared_ptr<const CaCerts>, std::less<>> ca_certs;
+
+    std::shared_ptr<const CaCerts> ca_certs_for(const std::string& label,
+                                                std::vector<crypto::Certificate> certificates);
+    void ca_certs_request(const Route& route, Exchange& exchange);
+    void attributes_request(const Route& route, const http::ServerRequest& request,
+                            const std::shared_ptr<Exchange>& exchange);
+    void enrol_request(const Route& route, const http::ServerRequest& request,
+                       const std::shared_ptr<Exchange>& exchange);
+};
+
+std::shared_ptr<const Server::Impl::CaCerts>
+Server::Impl::ca_certs_for(const std::string& label, std::vector<crypto::Certificate> certificates)
+{
+    {
+        const std::lock_guard lock{mutex};
+        const auto found = ca_certs.find(label);
+        if (found != ca_certs.end() &&
+            std::equal(certificates.begin(), certificates.end(), found->second->certificates.begin(),
+                       found->second->certificates.end(),
+                       [](const auto& a, const auto& b) { return a.get() == b.get() || a.der() == b.der(); }))
+            return found->second;
+    }
+    const auto der = crypto::to_certs_only(certificates);
+    if (!der) return nullptr;
+    auto made = std::make_shared<CaCerts>();
+    made->certificates = std::move(certificates);
+    made->lines = to_body(*der, kLines);
+    made->one_line = to_body(*der, 0);
+    const std::lock_guard lock{mutex};
+    ca_certs.insert_or_assign(label, made);
+    return made;
+}
+
+void Server::Impl::ca_certs_request(const Route& route, Exchange& exchange)
+{
+    auto certificates = authority.ca_certificates(route.label);
+    if (!certificates) {
+        exchange.refuse({Refusal::not_found, "there is no such label here", {}});
+        return;
+    }
+    if (certificates->empty()) {
+        exchange.refuse({Refusal::unavailable, "the CA certificates are not known yet", {}});
+        return;
+    }
+    const auto made = ca_certs_for(route.label, std::move(*certificates));
+    if (made == nullptr)
+        exchange.fail(500, "the CA certificates cannot be encoded");
+    else
+        exchange.finish(base64_response(kCertsOnly, exchange.wrap == 0 ? made->one_line : made->lines));
+}
+
+void Server::Impl::attributes_request(const Route& route, const http::ServerRequest& request,
+                                      const std::shared_ptr<Exchange>& exchange)
+{
+    authority.csr_attributes(
+        peer_of(request), route.label, [exchange](const enrol::AttributesDecision& decision) {
+            if (const auto* refused = std::get_if<enrol::Refused>(&decision)) {
+                exchange->refuse(*refused);
+                return;
+            }
+            const auto der = to_csrattrs(std::get<enrol::CsrAttributes>(decision));
+            if (!der)
+                exchange->fail(500, der.error().message);
+            else if (der->size() <= 2) // an empty SEQUENCE asks for nothing
+                exchange->finish({204, {}, "", false});
+            else
+                exchange->finish(base64_response("application/csrattrs", to_body(*der, exchange->wrap)));
+        });
+}
+
+void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& request,
+                                 const std::shared_ptr<Exchange>& exchange)
+{
+    if (!has_media_type(request.headers, "application/pkcs10")) {
+        exchange->fail(415, "the body has to be of type application/pkcs10");
+        return;
+    }
+    enrol::EnrolRequest enrolment;
+    enrolment.peer = peer_of(request);
+    if (enrolment.peer.certificates.empty() && enrolment.peer.user.empty()) {
+        // Not one octet is parsed for a caller who shows nothing.
+        exchange->refuse({Refusal::unauthenticated, "show a client certificate or log in to enrol", {}});
+        return;
+    }
+    // Nobody was authenticated yet: what is wrong with the octets is said in text, never signed.
+    const auto body = parse_body(request.body, {.strict = exchange->options->strict_body});
+    if (!body) {
+        exchange->event.decision = name_of(Refusal::bad_request);
+        exchange->fail(400, body.error().message);
+        return;
+    }
+    if (!exchange->options->wrap && body->form == BodyForm::one_line) exchange->wrap = 0;
+    auto csr = crypto::parse_csr(as_text(body->der));
+    if (!csr) {
+        exchange->event.decision = name_of(Refusal::bad_request);
+        exchange->fail(400, csr.error().message);
+        return;
+    }
+    exchange->event.csr_sha256 = sha256_hex(csr->der);
+    for (const auto& identifier : csr->identifiers)
+        exchange->event.identifiers.push_back(identifier.value);
+    enrolment.request_id = exchange->event.request_id;
+    enrolment.label = route.label;
+    enrolment.renewal = route.operation == "simplereenroll";
+    enrolment.binding = compare_binding(*csr, request);
+    enrolment.csr = std::move(*csr);
+    authority.enrol(std::move(enrolment),
+                    [exchange](const enrol::Decision& decision) { exchange->decide(decision); });
+}
+
+Server::Server(enrol::RegistrationAuthority& authority, ServerOptions options, Observer observer)
+    : impl_(new Impl{authority, std::move(observer), {}, nullptr, {}})
+{
+    configure(std::move(options));
+}
+
+Server::~Server() = default;
+
+void Server::configure(ServerOptions options)
+{
+    auto shared = std::make_shared<const ServerOptions>(std::move(options));
+    const std::lock_guard lock{impl_->mutex};
+    impl_->options = std::move(shared);
+}
+
+void Server::handle(http::ServerRequest request, http::Responder respond)
+{
+    auto exchange = std::make_shared<Exchange>();
+    {
+        const std::lock_guard lock{impl_->mutex};
+        exchange->options = impl_->options;
+    }
+    exchange->respond = std::move(respond);
+    exchange->observer = &impl_->observer;
+    exchange->event.request_id = new_request_id();
+    exchange->event.address = request.peer;
+    const auto route = parse_target(request.target);
+    if (!route) {
+        exchange->fail(404, "here are cacerts, csrattrs, simpleenroll and simplereenroll below "
+                            "/.well-known/est, with a label or without");
+        return;
+    }
+    exchange->event.operation = route->operation;
+    exchange->event.label = route->label;
+    if (request.tls && !request.tls->certificates.empty()) {
+        const auto& own = request.tls->certificates.front();
+        exchange->event.client = fmt::format("{} serial {}", own.subject(), own.serial());
+    }
+    const bool enrols = route->operation == "simpleenroll" || route->operation == "simplereenroll";
+    if (enrols ? request.method != "POST" : request.method != "GET" && request.method != "HEAD") {
+        exchange->event.text = "wrong method";
+        auto response =
+            text_response(405, fmt::format("{} takes {} alone", route->operation, enrols ? "POST" : "GET"));
+        response.headers.emplace_back("Allow", enrols ? "POST" : "GET, HEAD");
+        exchange->finish(std::move(response));
+        return;
+    }
+    // strongSwan sends neither header and cannot read broken lines; libest cannot read long ones.
+    const bool bare = !http::find(request.headers, "user-agent") && !http::find(request.headers, "accept");
+    exchange->wrap = exchange->options->wrap.value_or(bare ? 0 : kLines);
+    if (route->operation == "cacerts")
+        impl_->ca_certs_request(*route, *exchange);
+    else if (route->operation == "csrattrs")
+        impl_->attributes_request(*route, request, exchange);
+    else
+        impl_->enrol_request(*route, request, exchange);
+}
+
+} // namespace acmetool::est

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "dns/query.h"
+#include "http/server.h"
+#include "ra/options.h"
+
+/// est-relay: its configuration, its checks and the running daemon.
+namespace acmetool::relay
+{
+
+/// What relay.toml says. Names of files count from its folder.
+struct Config {
+    dns::Endpoint est{"0.0.0.0", 8443};
+    dns::Endpoint admin{"127.0.0.1", 9443};
+    http::ServerOptions http; ///< certificate, key and limits of the EST listener; its address is `est`
+    bool cmc_errors = false;
+    bool strict_body = false;
+    std::optional<std::size_t> wrap; ///< see est::ServerOptions
+    std::chrono::seconds drain{10};  ///< how long requests may take to end after SIGTERM
+    ra::Options ra;
+};
+
+/// One key that a configuration may have, for `check --explain`.
+struct KeyHelp {
+    std::string section; ///< "[listen]"
+    std::string key;
+    std::string fallback; ///< as it would be written; empty: none
+    std::string help;
+};
+
+/// Parses relay.toml. `file` names it in messages, which carry line and column.
+///
+/// A key that is not known is an error that names the nearest one. Whether the files exist is not looked at.
+/// Errc::config; reasons: badConfig, unknownKey, missingKey.
+ACMETOOL_EXPORT Result<Config> parse_relay_config(std::string_view text, const std::string& file);
+
+/// Every key, in the order of the manual.
+ACMETOOL_EXPORT std::vector<KeyHelp> explain_relay_config();
+
+} // namespace acmetool::relay

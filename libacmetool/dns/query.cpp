@@ -135,6 +135,19 @@ std::string plain_name(const ldns_rdf* name)
     return plain;
 }
 
+/// Flags, tag, value (RFC 8659 section 4.1); the tag in lower case. Empty where the record is malformed.
+std::string caa_property(const ldns_rr* rr)
+{
+    Bytes octets;
+    for (std::size_t i = 0; i < ldns_rr_rd_count(rr); ++i) {
+        const ldns_rdf* part = ldns_rr_rdf(rr, i);
+        octets.insert(octets.end(), ldns_rdf_data(part), ldns_rdf_data(part) + ldns_rdf_size(part));
+    }
+    if (octets.size() < 2 || octets.size() < std::size_t{2} + octets[1]) return {};
+    const auto text = as_text(octets).substr(2);
+    return base::to_lower(text.substr(0, octets[1])) + " " + std::string{text.substr(octets[1])};
+}
+
 /// The strings of a TXT record, joined.
 std::string joined_strings(const ldns_rr* rr)
 {
@@ -157,6 +170,8 @@ std::vector<Record> records_of(const ldns_rr_list* list)
         const ldns_rdf* first = ldns_rr_rd_count(rr) > 0 ? ldns_rr_rdf(rr, 0) : nullptr;
         if (type == Type::txt)
             record.data = joined_strings(rr);
+        else if (type == Type::caa)
+            record.data = caa_property(rr);
         else if (first != nullptr && (type == Type::a || type == Type::aaaa || type == Type::ns ||
                                       type == Type::cname || type == Type::soa))
             record.data = plain_name(first);

@@ -26,12 +26,13 @@ ACMETOOL_EXPORT Result<Endpoint> parse_endpoint(std::string_view text);
 /// The first name server of /etc/resolv.conf; 127.0.0.1 where it names none.
 ACMETOOL_EXPORT Endpoint system_resolver();
 
-enum class Type : std::uint16_t { a = 1, ns = 2, cname = 5, soa = 6, txt = 16, aaaa = 28 };
+enum class Type : std::uint16_t { a = 1, ns = 2, cname = 5, soa = 6, txt = 16, aaaa = 28, caa = 257 };
 
 struct Record {
     std::string owner; ///< lower case, no trailing dot
     Type type;
-    std::string data; ///< address, host name (lower case, no trailing dot), or the joined strings of a TXT
+    std::string data; ///< address, host name (lower case, no trailing dot), the joined strings of a TXT, or
+                      ///< "tag value" of a CAA (RFC 8659 section 4.1)
 };
 
 struct Answer {

@@ -42,7 +42,7 @@ Client::~Client() = default;
 
 Result<Response> Client::send(const Request& request)
 {
-    ACMETOOL_CHECK(check_url(request));
+    ACMETOOL_CHECK(check_url(impl_->options, request));
     if (!impl_->easy) {
         ACMETOOL_CHECK(check_ca_file(impl_->options));
         ACMETOOL_TRY(library, curl_library());

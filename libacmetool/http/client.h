@@ -44,6 +44,7 @@ struct ClientOptions {
     std::chrono::milliseconds connect_timeout{10'000};
     std::chrono::milliseconds request_timeout{60'000};
     std::size_t body_limit = 1U << 20U; ///< longer replies are Errc::protocol
+    bool allow_plain_http = false;      ///< for administration listeners on this host
     std::string user_agent;             ///< default "acme-integrations/<version>"
 };
 

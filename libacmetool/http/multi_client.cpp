@@ -57,7 +57,7 @@ void MultiClient::Impl::begin()
     while (!waiting.empty() && running.size() < most) {
         auto next = std::make_unique<Running>(curl, options, std::move(waiting.front()));
         waiting.pop_front();
-        if (auto good = check_url(next->request); !good) {
+        if (auto good = check_url(options, next->request); !good) {
             next->done(fail(good.error()));
             continue;
         }

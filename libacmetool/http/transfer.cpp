@@ -16,6 +16,11 @@ namespace
 
 constexpr std::size_t kMostHeaders = 200;
 
+bool is_plain(const ClientOptions& options, const Request& request)
+{
+    return options.allow_plain_http && request.url.starts_with("http://");
+}
+
 } // namespace
 
 std::size_t Transfer::take_header(char* data, std::size_t, std::size_t size, void* user)
@@ -164,7 +169,7 @@ void Transfer::prepare(CURL* easy)
 
     curl_.easy_setopt(easy, CURLOPT_URL, request_.url.c_str());
     curl_.easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    curl_.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
+    curl_.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, is_plain(options_, request_) ? "http" : "https");
     curl_.easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_.easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
@@ -215,9 +220,9 @@ Result<void> check_ca_file(const ClientOptions& options)
                 "--ca-file takes a PEM file with the trust anchors", "caFile");
 }
 
-Result<void> check_url(const Request& request)
+Result<void> check_url(const ClientOptions& options, const Request& request)
 {
-    if (request.url.starts_with("https://")) return {};
+    if (request.url.starts_with("https://") || is_plain(options, request)) return {};
     return fail(Errc::protocol, fmt::format("{}: not an https URL", base::printable(request.url)),
                 "ACME is spoken over HTTPS only (RFC 8555 section 6.1)", "notHttps");
 }

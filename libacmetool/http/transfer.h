@@ -46,8 +46,8 @@ private:
 
 /// The options with what they leave out, and the checks that need no connection. Errors: config (CA file).
 Result<void> check_ca_file(const ClientOptions& options);
-/// Errc::protocol for anything but an https URL.
-Result<void> check_url(const Request& request);
+/// Errc::protocol for anything but an https URL (or a plain one, where the options allow it).
+Result<void> check_url(const ClientOptions& options, const Request& request);
 ClientOptions with_defaults(ClientOptions options);
 
 } // namespace acmetool::http

@@ -1,0 +1,417 @@
+#include "relay/check.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "acme/account.h"
+#include "acme/directory.h"
+#include "acme/preauth.h"
+#include "acme/solver.h"
+#include "base/text.h"
+#include "crypto/cert.h"
+#include "dns/name.h"
+#include "dns/query.h"
+#include "http/client.h"
+#include "http/tls_context.h"
+#include "ra/ca_set.h"
+#include "ra/inventory.h"
+#include "ra/users.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::relay
+{
+namespace
+{
+
+using Findings = std::vector<Finding>;
+
+constexpr std::chrono::hours kSoon{24 * 14};
+
+void ok(Findings& findings, std::string subject, std::string text)
+{
+    findings.push_back({Verdict::ok, std::move(subject), std::move(text), {}});
+}
+void warn(Findings& findings, std::string subject, std::string text, std::string hint)
+{
+    findings.push_back({Verdict::warn, std::move(subject), std::move(text), std::move(hint)});
+}
+void bad(Findings& findings, std::string subject, const Error& error)
+{
+    findings.push_back({Verdict::fail, std::move(subject), error.message, error.hint});
+}
+
+/// Ok with what is left, a warning when it is little, a failure when nothing is.
+void check_end(Findings& findings, const std::string& subject, const std::string& what, base::TimePoint end,
+               base::TimePoint now, const std::string& hint)
+{
+    const auto text = fmt::format("{} until {}", what, base::to_rfc3339(end));
+    const auto verdict = end <= now ? Verdict::fail : end - now < kSoon ? Verdict::warn : Verdict::ok;
+    findings.push_back({verdict, subject, text, verdict == Verdict::ok ? std::string{} : hint});
+}
+
+void check_tls(Findings& findings, const Config& config, base::TimePoint now)
+{
+    if (const auto context = http::make_server_context(config.http); !context) {
+        bad(findings, "tls", context.error());
+        return;
+    }
+    const auto text = store::read_file(config.http.certificate_file);
+    const auto chain = text ? crypto::parse_certificates(*text, config.http.certificate_file)
+                            : Result<std::vector<crypto::Certificate>>{fail(text.error())};
+    if (!chain) {
+        bad(findings, "tls", chain.error());
+        return;
+    }
+    check_end(findings, "tls", fmt::format("certificate {}", chain->front().subject()),
+              chain->front().not_after(), now, "renew the relay's own certificate, then send SIGHUP");
+}
+
+void check_clients(Findings& findings, const Config& config, base::TimePoint now)
+{
+    const auto& idevid = config.ra.idevid;
+    for (const auto& file : idevid.trust) {
+        const auto text = store::read_file(file);
+        const auto anchors = text ? crypto::parse_certificates(*text, file)
+                                  : Result<std::vector<crypto::Certificate>>{fail(text.error())};
+        if (!anchors) {
+            bad(findings, "clients.idevid", anchors.error());
+            continue;
+        }
+        for (const auto& anchor : *anchors)
+            check_end(findings, "clients.idevid", fmt::format("manufacturer {}", anchor.subject()),
+                      anchor.not_after(), now, "ask the manufacturer for the next CA certificate");
+    }
+    if (!idevid.inventory.empty()) {
+        const auto text = store::read_file(idevid.inventory);
+        const auto inventory =
+            text ? ra::parse_inventory(*text, idevid.inventory) : Result<ra::Inventory>{fail(text.error())};
+        if (inventory)
+            ok(findings, "clients.idevid", fmt::format("{} devices in the inventory", inventory->size()));
+        else
+            bad(findings, "clients.idevid", inventory.error());
+    }
+    if (idevid.accept_any)
+        warn(findings, "clients.idevid", "accept_any lets every device of these manufacturers enrol",
+             "list the devices that are yours in an inventory");
+    else if (!idevid.trust.empty() && idevid.inventory.empty())
+        warn(findings, "clients.idevid", "without an inventory no manufacturer's device is taken",
+             "name the file with inventory");
+    if (!config.ra.users_file.empty()) {
+        const auto text = store::read_file(config.ra.users_file);
+        const auto users =
+            text ? ra::parse_users(*text, config.ra.users_file) : Result<ra::Users>{fail(text.error())};
+        if (users)
+            ok(findings, "clients.basic", fmt::format("{} users", users->size()));
+        else
+            bad(findings, "clients.basic", users.error());
+    }
+    if (idevid.trust.empty() && config.ra.users_file.empty())
+        warn(findings, "clients", "no new device can enrol: neither manufacturers nor users are named",
+             "set trust in [clients.idevid] or file in [clients.basic]");
+}
+
+std::string host_of(const std::string& url)
+{
+    auto host = std::string_view{url};
+    if (const auto scheme = host.find("://"); scheme != std::string_view::npos)
+        host.remove_prefix(scheme + 3);
+    host = host.substr(0, host.find_first_of("/?#"));
+    if (host.starts_with('[')) return std::string{host.substr(0, host.find(']') + 1)};
+    return std::string{host.substr(0, host.find(':'))};
+}
+
+/// A CA that the world sees logs what it issues (RFC 9162).
+bool looks_public(const std::string& directory)
+{
+    const auto host = base::to_lower(host_of(directory));
+    if (host.empty() || host.starts_with('[') || host.find('.') == std::string::npos) return false;
+    if (std::all_of(host.begin(), host.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; }))
+        return false;
+    for (const auto* end : {".internal", ".local", ".lan", ".home.arpa", ".test", ".example"})
+        if (host.ends_with(end)) return false;
+    return true;
+}
+
+void check_acme(Findings& findings, const Config& config)
+{
+    if (!config.ra.issuer_program.empty()) {
+        const auto& program = config.ra.issuer_program.front();
+        if (program.find('/') != std::string::npos && access(program.c_str(), X_OK) != 0)
+            findings.push_back({Verdict::fail, "acme", fmt::format("{} cannot be run", program),
+                                "issuer names a program and its arguments"});
+        else
+            ok(findings, "acme", fmt::format("issued by {}", program));
+        return;
+    }
+    const auto account = acme::load_account(config.ra.account_file);
+    if (!account) {
+        bad(findings, "acme", account.error());
+        return;
+    }
+    const auto key = acme::load_account_key(acme::beside(config.ra.account_file, account->key_file));
+    if (!key) {
+        bad(findings, "acme", key.error());
+        return;
+    }
+    ok(findings, "acme", fmt::format("account {} with {} key", account->url, key->type()));
+    const bool serials = std::any_of(config.ra.labels.begin(), config.ra.labels.end(),
+                                     [](const auto& label) { return label.second.san == "idevid-serial"; });
+    if (serials && looks_public(account->directory))
+        warn(findings, "acme",
+             fmt::format(
+                 "{} may publish each certificate: the devices' serial numbers would be in public logs",
+                 host_of(account->directory)),
+             "set san = \"random\" in the [label...] sections, [label.\"\"] for requests without a label");
+}
+
+void check_domains(Findings& findings, const Config& config, base::TimePoint now)
+{
+    for (const auto& domain : config.ra.domains) {
+        const auto subject = "domain " + domain.name;
+        if (std::count(domain.name.begin(), domain.name.end(), '.') <= 1 && domain.preauthorize)
+            warn(findings, subject,
+                 "a whole registered domain is authorized: every name in it can be certified with this "
+                 "account",
+                 fmt::format("use a domain of its own for devices, as in iot.{}", domain.name));
+        if (domain.authz_file.empty()) continue;
+        const auto text = store::read_file(domain.authz_file);
+        const auto preauth =
+            text ? acme::parse_preauth(*text) : Result<acme::PreAuthorization>{fail(text.error())};
+        if (!preauth)
+            bad(findings, subject, preauth.error());
+        else if (preauth->authorization.expires)
+            check_end(findings, subject, "authorized", *preauth->authorization.expires, now,
+                      "run acme-preauth renew");
+    }
+    const auto& solver = config.ra.solver;
+    const auto made = acme::make_solver(solver);
+    if (!made)
+        bad(findings, "dns", made.error());
+    else if (*made == nullptr)
+        warn(findings, "dns", "nothing here can fulfil challenges: authorizations are not renewed",
+             "set update or hook in [dns], or keep them alive with acme-preauth renew");
+    if (made && !solver.tsig_key.empty())
+        warn(findings, "dns", "what else the update key may change cannot be seen from here",
+             "let the name server grant it TXT at _acme-challenge names alone; check --online tries it");
+}
+
+void check_rest(Findings& findings, const Config& config, base::TimePoint now)
+{
+    if (const auto root = ra::CaSet::read_root(config.ra.root_file); !root)
+        bad(findings, "cacerts", root.error());
+    else
+        check_end(findings, "cacerts", fmt::format("root {}", root->subject()), root->not_after(), now,
+                  "get the CA's next root");
+    const auto folder = std::filesystem::path{config.ra.store_file}.parent_path().string();
+    if (access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
+        findings.push_back({Verdict::fail, "store",
+                            fmt::format("{}: its folder cannot be written", config.ra.store_file),
+                            "the database and its journal lie there"});
+    else
+        ok(findings, "store", config.ra.store_file);
+}
+
+/// The directory document's words on the CA: its names in CAA records.
+std::vector<std::string> caa_identities(std::string_view directory)
+{
+    std::vector<std::string> names;
+    const auto object = base::parse_json_object(directory, "directory");
+    if (!object) return names;
+    const auto meta = object->find("meta");
+    if (meta == object->end() || !meta->is_object()) return names;
+    const auto listed = meta->find("caaIdentities");
+    if (listed == meta->end() || !listed->is_array()) return names;
+    for (const auto& name : *listed)
+        if (name.is_string()) names.push_back(base::to_lower(name.get<std::string>()));
+    return names;
+}
+
+void check_clock(Findings& findings, const http::Response& reply, base::TimePoint now)
+{
+    const auto header = http::find(reply.headers, "date");
+    const auto date =
+        header ? base::parse_http_date(*header) : Result<base::TimePoint>{fail(Errc::bad_input, "no Date")};
+    if (!date) {
+        warn(findings, "clock", "the ACME server tells no time to compare with", "");
+        return;
+    }
+    const auto offset = std::chrono::abs(now - *date);
+    const auto text = fmt::format("{} s from the ACME server's", offset.count());
+    const auto verdict = offset > std::chrono::seconds{300}  ? Verdict::fail
+                         : offset > std::chrono::seconds{30} ? Verdict::warn
+                                                             : Verdict::ok;
+    findings.push_back({verdict, "clock", text, verdict == Verdict::ok ? "" : "set this host's clock"});
+}
+
+/// RFC 8659 section 3: the first CAA RRset on the way to the root counts.
+void check_caa(Findings& findings, const std::string& domain, const std::vector<std::string>& identities,
+               const dns::Endpoint& resolver, base::Context& context)
+{
+    const auto subject = "domain " + domain;
+    for (std::string name = domain; !name.empty();
+         name = name.find('.') == std::string::npos ? "" : name.substr(name.find('.') + 1)) {
+        const auto answer = dns::query(resolver, name, dns::Type::caa, true, context);
+        if (!answer) {
+            warn(findings, subject,
+                 fmt::format("CAA records could not be looked up: {}", answer.error().message), "");
+            return;
+        }
+        std::vector<std::string> issuers;
+        bool any = false;
+        for (const auto& record : answer->answers) {
+            if (record.type != dns::Type::caa) continue;
+            any = true;
+            if (record.data.starts_with("issue "))
+                issuers.emplace_back(base::to_lower(
+                    base::trim(std::string_view{record.data}.substr(6, record.data.find(';', 6) - 6))));
+        }
+        if (!any) continue;
+        const bool allowed =
+            issuers.empty() || std::any_of(issuers.begin(), issuers.end(), [&](const auto& one) {
+                return std::find(identities.begin(), identities.end(), one) != identities.end();
+            });
+        if (allowed)
+            ok(findings, subject, fmt::format("the CAA records at {} allow this CA", name));
+        else if (identities.empty())
+            warn(findings, subject,
+                 fmt::format("CAA records at {} name {}, and the CA does not say who it is", name,
+                             base::join(issuers, ", ")),
+                 "look at the CA's documentation for its CAA name");
+        else
+            findings.push_back({Verdict::fail, subject,
+                                fmt::format("the CAA records at {} forbid this CA: they name {}", name,
+                                            base::join(issuers, ", ")),
+                                fmt::format("add an issue record for {}", identities.front())});
+        return;
+    }
+    ok(findings, subject, "no CAA record: any CA may issue");
+}
+
+/// Sets and removes a record where the key should be able to, then one where it should not.
+void probe_updates(Findings& findings, const Config& config, const std::string& domain,
+                   base::Context& context)
+{
+    const auto subject = "domain " + domain;
+    auto settings = config.ra.solver;
+    settings.no_dns_check = true;
+    const auto solver = acme::make_solver(settings);
+    if (!solver || *solver == nullptr) return;
+    acme::ChallengeTask task;
+    task.type = "dns-01";
+    task.identifier = domain;
+    task.record_name = dns::validation_name(domain);
+    task.record_value = "probe-of-est-relay-check";
+    if (const auto done = (*solver)->publish(task, context); !done) {
+        bad(findings, subject, with_context(done.error(), "a validation record could not be set"));
+        return;
+    }
+    if (const auto done = (*solver)->cleanup(task, true, context); !done) {
+        bad(findings, subject, with_context(done.error(), "the validation record could not be removed"));
+        return;
+    }
+    ok(findings, subject, "a validation record was set and removed");
+    task.record_name = "est-relay-probe." + domain;
+    if (const auto done = (*solver)->publish(task, context); !done) {
+        ok(findings, subject, "the update key can set validation records alone");
+        return;
+    }
+    static_cast<void>((*solver)->cleanup(task, true, context));
+    warn(findings, subject, "the update key can set records of any name",
+         "let the name server grant it TXT at _acme-challenge names alone");
+}
+
+void check_authorization(Findings& findings, const Config& config, const std::string& directory,
+                         const ra::DomainOptions& domain, base::TimePoint now)
+{
+    if (!domain.preauthorize) return;
+    const auto subject = "domain " + domain.name;
+    auto state = acme::StateDirectory::open("", config.ra.account_file);
+    const auto known = state ? acme::remembered(*state, directory, domain.name)
+                             : Result<std::optional<acme::PreAuthorization>>{fail(state.error())};
+    if (!known)
+        bad(findings, subject, known.error());
+    else if (*known && (*known)->authorization.expires)
+        check_end(findings, subject, "authorized", *(*known)->authorization.expires, now,
+                  "run acme-preauth renew");
+    else if (domain.authz_file.empty())
+        warn(findings, subject, "not authorized yet: the relay does it before the first order",
+             "acme-preauth run does it now");
+}
+
+} // namespace
+
+std::string_view name_of(Verdict verdict)
+{
+    return verdict == Verdict::ok ? "ok" : verdict == Verdict::warn ? "warn" : "fail";
+}
+
+base::Json to_json(const std::vector<Finding>& findings)
+{
+    auto list = base::Json::array();
+    for (const auto& finding : findings) {
+        base::Json one{
+            {"verdict", name_of(finding.verdict)}, {"subject", finding.subject}, {"message", finding.text}};
+        if (!finding.hint.empty()) one["hint"] = finding.hint;
+        list.push_back(std::move(one));
+    }
+    return list;
+}
+
+std::vector<Finding> check_files(const Config& config, base::TimePoint now)
+{
+    Findings findings;
+    check_tls(findings, config, now);
+    check_clients(findings, config, now);
+    check_acme(findings, config);
+    check_domains(findings, config, now);
+    check_rest(findings, config, now);
+    return findings;
+}
+
+std::vector<Finding> check_online(const Config& config, base::Context& context)
+{
+    Findings findings;
+    if (config.ra.account_file.empty()) {
+        warn(findings, "acme", "an external issuer cannot be asked from here", "");
+        return findings;
+    }
+    const auto account = acme::load_account(config.ra.account_file);
+    if (!account) return findings; // said by check_files
+    http::ClientOptions options;
+    if (!account->ca_file.empty()) options.ca_file = acme::beside(config.ra.account_file, account->ca_file);
+    http::Client client{options, context};
+    const auto reply = client.send({http::Method::get, account->directory, {}, {}});
+    if (!reply) {
+        bad(findings, "acme", reply.error());
+        return findings;
+    }
+    check_clock(findings, *reply, context.now());
+    if (const auto directory = acme::parse_directory(reply->body, account->directory); !directory)
+        bad(findings, "acme", directory.error());
+    else if (directory->new_authz.empty() &&
+             std::any_of(config.ra.domains.begin(), config.ra.domains.end(),
+                         [](const auto& domain) { return domain.preauthorize; }))
+        warn(findings, "acme", "the CA has no newAuthz", "set preauthorize = false in the [[domain]]s");
+    else
+        ok(findings, "acme", fmt::format("{} answers", account->directory));
+
+    const auto identities = caa_identities(reply->body);
+    auto resolver = dns::system_resolver();
+    const auto& named =
+        !config.ra.solver.resolver.empty() ? config.ra.solver.resolver : config.ra.solver.dns_update;
+    if (!named.empty())
+        if (const auto endpoint = dns::parse_endpoint(named)) resolver = *endpoint;
+    for (const auto& domain : config.ra.domains) {
+        check_authorization(findings, config, account->directory, domain, context.now());
+        check_caa(findings, domain.name, identities, resolver, context);
+        if (!config.ra.solver.dns_update.empty()) probe_updates(findings, config, domain.name, context);
+    }
+    return findings;
+}
+
+} // namespace acmetool::relay

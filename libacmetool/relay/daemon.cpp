@@ -1,0 +1,226 @@
+#include "relay/daemon.h"
+
+#include <unistd.h>
+
+#include <atomic>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "base/time.h"
+#include "http/tls_context.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::relay
+{
+namespace
+{
+
+using base::Json;
+
+/// What a URL says of an address that means "all of them".
+std::string shown_host(const std::string& host)
+{
+    return host == "0.0.0.0" || host == "::" ? "localhost" : host;
+}
+
+http::ServerResponse text_page(int status, std::string text)
+{
+    return {status, {{"Content-Type", "text/plain"}}, std::move(text) + "\n", false};
+}
+
+/// OpenMetrics 1.0: TYPE and HELP once a family, counters end in _total.
+class Metrics
+{
+public:
+    void counter(const std::string& family, const std::string& help)
+    {
+        text_ += fmt::format("# TYPE {0} counter\n# HELP {0} {1}\n", family, help);
+    }
+    void gauge(const std::string& family, const std::string& help, std::uint64_t value)
+    {
+        text_ += fmt::format("# TYPE {0} gauge\n# HELP {0} {1}\n{0} {2}\n", family, help, value);
+    }
+    void count(const std::string& family, const std::string& labels, std::uint64_t value)
+    {
+        text_ += fmt::format("{}_total{} {}\n", family, labels, value);
+    }
+    std::string text() const { return text_ + "# EOF\n"; }
+
+private:
+    std::string text_;
+};
+
+} // namespace
+
+Result<Config> load_config(const std::string& file)
+{
+    if (file.empty())
+        return fail(Errc::usage, "no configuration file given", "name it with --config", "noConfig");
+    auto text = store::read_file(file);
+    if (!text) {
+        text.error().code = Errc::config;
+        return fail(with_context(std::move(text).error(), "--config"));
+    }
+    return parse_relay_config(*text, file);
+}
+
+Result<est::ServerOptions> est_options(const Config& config)
+{
+    est::ServerOptions options;
+    options.basic = !config.ra.users_file.empty();
+    options.strict_body = config.strict_body;
+    options.wrap = config.wrap;
+    if (config.cmc_errors) {
+        const auto as_config = [](Error error) {
+            error.code = Errc::config;
+            return error;
+        };
+        auto chain_text = store::read_file(config.http.certificate_file);
+        if (!chain_text) return fail(as_config(std::move(chain_text).error()));
+        auto chain = crypto::parse_certificates(*chain_text, config.http.certificate_file);
+        if (!chain) return fail(as_config(std::move(chain).error()));
+        auto key_text = store::read_file(config.http.key_file);
+        if (!key_text) return fail(as_config(std::move(key_text).error()));
+        ACMETOOL_TRY(key, crypto::parse_private_key(*key_text, config.http.key_file));
+        options.signer = est::ErrorSigner{std::move(key), chain->front(), {chain->begin() + 1, chain->end()}};
+    }
+    return options;
+}
+
+/// The order of the members is that in which they may not go: listeners first of all, the registration
+/// authority with the decisions it owes before the EST server that waits for them.
+struct Daemon::Impl {
+    Config config;
+    EventLog& log;
+    base::TimePoint started = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    std::atomic<bool> draining{false};
+    std::unique_ptr<est::Server> est;
+    std::unique_ptr<ra::Engine> engine;
+    std::unique_ptr<http::Server> listener;
+    std::unique_ptr<http::Server> admin;
+
+    Impl(Config settings, EventLog& events) : config(std::move(settings)), log(events) {}
+    http::ServerResponse administer(const http::ServerRequest& request) const;
+    std::string metrics() const;
+    Json status() const;
+};
+
+std::string Daemon::Impl::metrics() const
+{
+    Metrics metrics;
+    metrics.counter("acmetool_est_requests", "Requests answered, by operation and status.");
+    for (const auto& [what, count] : log.requests())
+        metrics.count("acmetool_est_requests",
+                      fmt::format("{{operation=\"{}\",status=\"{}\"}}", what.first, what.second), count);
+    const auto counts = listener->counts();
+    metrics.gauge("acmetool_est_connections_open", "Connections now.", counts.open);
+    metrics.counter("acmetool_est_connections", "Connections taken.");
+    metrics.count("acmetool_est_connections", "", counts.connections);
+    metrics.counter("acmetool_est_connections_turned_away", "Connections over a limit.");
+    metrics.count("acmetool_est_connections_turned_away", "", counts.turned_away);
+    metrics.counter("acmetool_est_handshake_failures", "TLS handshakes that failed.");
+    metrics.count("acmetool_est_handshake_failures", "", counts.handshake_failures);
+    for (const auto& [name, count] : engine->counters()) {
+        metrics.counter("acmetool_ra_" + name, "Of the registration authority since the start.");
+        metrics.count("acmetool_ra_" + name, "", count);
+    }
+    return metrics.text();
+}
+
+Json Daemon::Impl::status() const
+{
+    Json status = engine->status();
+    const auto counts = listener->counts();
+    status["pid"] = getpid();
+    status["started"] = base::to_rfc3339(started);
+    status["draining"] = draining.load();
+    status["connections"] = {{"open", counts.open},
+                             {"taken", counts.connections},
+                             {"turnedAway", counts.turned_away},
+                             {"handshakeFailures", counts.handshake_failures}};
+    status["type"] = "relay-status";
+    status["version"] = 1;
+    return status;
+}
+
+http::ServerResponse Daemon::Impl::administer(const http::ServerRequest& request) const
+{
+    if (request.method != "GET" && request.method != "HEAD")
+        return {405, {{"Allow", "GET, HEAD"}}, "only GET is here\n", false};
+    if (request.target == "/healthz") return text_page(200, "ok");
+    if (request.target == "/readyz") {
+        if (draining) return text_page(503, "draining");
+        const auto ready = engine->ready();
+        return ready ? text_page(200, "ready") : text_page(503, ready.error().message);
+    }
+    if (request.target == "/metrics")
+        return {200,
+                {{"Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8"}},
+                metrics(),
+                false};
+    if (request.target == "/status")
+        return {200, {{"Content-Type", "application/json"}}, base::to_text(status()) + "\n", false};
+    return text_page(404, "here are /healthz, /readyz, /metrics and /status");
+}
+
+Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& log)
+{
+    auto impl = std::make_unique<Impl>(config, log);
+    auto* const raw = impl.get();
+    ACMETOOL_TRY(est_settings, est_options(config));
+    ACMETOOL_TRY(engine, ra::Engine::open(config.ra, &log));
+    impl->engine = std::move(engine);
+    impl->est = std::make_unique<est::Server>(*impl->engine, std::move(est_settings),
+                                              [&log](const est::RequestEvent& event) { log.request(event); });
+    ACMETOOL_TRY(listener, http::Server::start(config.http,
+                                               [raw](http::ServerRequest request, http::Responder respond) {
+                                                   raw->est->handle(std::move(request), std::move(respond));
+                                               }));
+    impl->listener = std::move(listener);
+    http::ServerOptions admin_options;
+    admin_options.address = config.admin.host;
+    admin_options.port = config.admin.port;
+    admin_options.threads = 1;
+    admin_options.connections = 64;
+    ACMETOOL_TRY(admin, http::Server::start(admin_options, [raw](const http::ServerRequest& request) {
+                     return raw->administer(request);
+                 }));
+    impl->admin = std::move(admin);
+    return std::unique_ptr<Daemon>{new Daemon(std::move(impl))};
+}
+
+Daemon::~Daemon() = default;
+
+std::string Daemon::est_url() const
+{
+    return "https://" + dns::Endpoint{shown_host(impl_->config.est.host), impl_->listener->port()}.text() +
+           "/.well-known/est";
+}
+
+std::string Daemon::admin_url() const
+{
+    return "http://" + dns::Endpoint{shown_host(impl_->config.admin.host), impl_->admin->port()}.text();
+}
+
+Result<void> Daemon::reload(const Config& config)
+{
+    ACMETOOL_TRY(est_settings, est_options(config));
+    // Looked at before anything changes, so that a wrong key leaves all as it was.
+    if (const auto usable = http::make_server_context(config.http); !usable) return fail(usable.error());
+    ACMETOOL_CHECK(impl_->engine->reload());
+    ACMETOOL_CHECK(impl_->listener->reload_certificate(config.http.certificate_file, config.http.key_file));
+    impl_->est->configure(std::move(est_settings));
+    return {};
+}
+
+void Daemon::drain()
+{
+    impl_->draining = true;
+    impl_->listener->drain(impl_->config.drain);
+}
+
+} // namespace acmetool::relay

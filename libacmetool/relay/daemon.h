@@ -1,0 +1,48 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "est/server.h"
+#include "http/server.h"
+#include "ra/engine.h"
+#include "relay/config.h"
+#include "relay/event_log.h"
+
+namespace acmetool::relay
+{
+
+/// Reads and parses the file. Errors: config.
+ACMETOOL_EXPORT Result<Config> load_config(const std::string& file);
+
+/// The EST side of a configuration, its certificate and key read if errors are to be signed. Errors: config.
+Result<est::ServerOptions> est_options(const Config& config);
+
+/// The running relay: registration authority, EST listener, administration listener.
+class ACMETOOL_EXPORT Daemon
+{
+public:
+    /// Opens the store, continues what an earlier run left, listens. `log` is not owned.
+    static Result<std::unique_ptr<Daemon>> start(const Config& config, EventLog& log);
+    ~Daemon();
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+
+    std::string est_url() const;   ///< "https://host:port/.well-known/est"
+    std::string admin_url() const; ///< "http://host:port"
+
+    /// Certificate and key, inventory, users, manufacturer CAs, root and the [est] replies anew; the rest
+    /// waits for a restart. On an error all that can stays as it was.
+    Result<void> reload(const Config& config);
+    /// No new connections, answers what is under way; /readyz says no meanwhile.
+    void drain();
+
+private:
+    struct Impl;
+    explicit Daemon(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace acmetool::relay

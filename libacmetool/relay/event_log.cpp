@@ -1,0 +1,118 @@
+#include "relay/event_log.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "base/time.h"
+
+namespace acmetool::relay
+{
+namespace
+{
+
+using base::Json;
+using base::Level;
+
+std::string_view name_of(Level level)
+{
+    return level == Level::error ? "error" : level == Level::warning ? "warning" : "info";
+}
+
+Level level_of(const Json& event)
+{
+    const auto word = event.value("level", std::string{"info"});
+    return word == "error" ? Level::error : word == "warning" ? Level::warning : Level::info;
+}
+
+/// "decision device=X status=200", members in alphabetical order.
+std::string text_of(const Json& event)
+{
+    std::string line = event.value("event", std::string{"event"});
+    for (const auto& [name, value] : event.items()) {
+        if (name == "event" || name == "level") continue;
+        const auto words = value.is_string() ? value.get<std::string>() : base::to_text(value);
+        const bool quoted = words.empty() || words.find(' ') != std::string::npos;
+        line += fmt::format(quoted ? " {}=\"{}\"" : " {}={}", name, base::printable(words));
+    }
+    return line;
+}
+
+} // namespace
+
+EventLog::EventLog(std::string program, bool json, Level level)
+    : program_(std::move(program)), json_(json), journal_(std::getenv("JOURNAL_STREAM") != nullptr),
+      level_(level)
+{
+}
+
+void EventLog::write(Level level, Json event)
+{
+    if (level > level_) return;
+    std::string line;
+    if (journal_) line = level == Level::error ? "<3>" : level == Level::warning ? "<4>" : "<6>";
+    if (json_) {
+        event["ts"] =
+            base::to_rfc3339(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+        event["level"] = name_of(level);
+        line += base::to_text(event);
+    } else {
+        const auto text = event.contains("msg") ? event["msg"].get<std::string>() : text_of(event);
+        line += level <= Level::warning ? fmt::format("{}: {}: {}", program_, name_of(level), text)
+                                        : fmt::format("{}: {}", program_, text);
+    }
+    line += '\n';
+    const std::lock_guard lock{mutex_};
+    std::fputs(line.c_str(), stderr);
+}
+
+void EventLog::event(const Json& event)
+{
+    write(level_of(event), event);
+}
+
+void EventLog::log(Level level, const std::string& text)
+{
+    write(level, Json{{"event", program_}, {"msg", text}});
+}
+
+void EventLog::request(const est::RequestEvent& request)
+{
+    {
+        const std::lock_guard lock{mutex_};
+        ++requests_[{request.operation.empty() ? "other" : request.operation, request.status}];
+    }
+    const bool enrols = request.operation.ends_with("enroll");
+    const auto level = request.status >= 500             ? Level::warning
+                       : enrols || request.status >= 400 ? Level::info
+                                                         : Level::detail;
+    if (level > level_) return;
+    Json event{{"event", "request"},
+               {"request_id", request.request_id},
+               {"address", request.address},
+               {"status", request.status},
+               {"ms", static_cast<double>(request.took.count()) / 1000.0}};
+    const auto add = [&event](const char* name, const std::string& value) {
+        if (!value.empty()) event[name] = base::printable(value);
+    };
+    add("operation", request.operation);
+    add("label", request.label);
+    add("client", request.client);
+    add("csrSha256", request.csr_sha256);
+    add("decision", request.decision);
+    add("serial", request.serial);
+    add("text", request.text);
+    if (!request.identifiers.empty()) event["identifiers"] = request.identifiers;
+    write(level, std::move(event));
+}
+
+std::map<std::pair<std::string, int>, std::uint64_t> EventLog::requests() const
+{
+    const std::lock_guard lock{mutex_};
+    return requests_;
+}
+
+} // namespace acmetool::relay

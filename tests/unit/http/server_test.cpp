@@ -1,0 +1,198 @@
+#include <doctest/doctest.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "http/server.h"
+
+using namespace acmetool;
+using namespace std::chrono_literals;
+
+namespace
+{
+
+/// A plain connection to a port of this host.
+class Connection
+{
+public:
+    explicit Connection(std::uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM, 0))
+    {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(port);
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        REQUIRE(connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    }
+    ~Connection() { close(fd_); }
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    void send(std::string_view text) const
+    {
+        static_cast<void>(::send(fd_, text.data(), text.size(), MSG_NOSIGNAL));
+    }
+    /// Everything until the server closes.
+    std::string rest() const
+    {
+        std::string text;
+        char buffer[4096];
+        for (;;) {
+            const auto got = recv(fd_, buffer, sizeof buffer, 0);
+            if (got <= 0) return text;
+            text.append(buffer, static_cast<std::size_t>(got));
+        }
+    }
+    /// Until the text ends so.
+    std::string until(std::string_view end) const
+    {
+        std::string text;
+        char one = 0;
+        while (!text.ends_with(end) && recv(fd_, &one, 1, 0) == 1)
+            text += one;
+        return text;
+    }
+
+private:
+    int fd_;
+};
+
+http::ServerResponse echo(const http::ServerRequest& request)
+{
+    return {200, {{"Content-Type", "text/plain"}}, request.method + " " + request.body + "\n", false};
+}
+
+std::unique_ptr<http::Server> start(http::ServerOptions options = {})
+{
+    auto server = http::Server::start(options, echo);
+    REQUIRE(server);
+    return std::move(*server);
+}
+
+std::string get(std::uint16_t port, std::string_view more = "Connection: close\r\n")
+{
+    const Connection connection{port};
+    connection.send("GET / HTTP/1.1\r\nHost: x\r\n" + std::string{more} + "\r\n");
+    return connection.rest();
+}
+
+} // namespace
+
+TEST_CASE("ESTS-21: an answer given later, from another thread, and once")
+{
+    std::mutex mutex;
+    std::condition_variable there;
+    std::optional<http::Responder> waiting;
+    auto server = http::Server::start(
+        http::ServerOptions{},
+        http::Server::AsyncHandler{[&](const http::ServerRequest&, http::Responder respond) {
+            const std::lock_guard lock{mutex};
+            waiting = std::move(respond);
+            there.notify_one();
+        }});
+    REQUIRE(server);
+    std::thread answerer{[&] {
+        std::unique_lock lock{mutex};
+        there.wait(lock, [&] { return waiting.has_value(); });
+        (*waiting)({202, {{"Retry-After", "5"}}, "later\n", false});
+        (*waiting)({200, {}, "twice\n", false});
+        waiting.reset();
+    }};
+    const auto answer = get((*server)->port());
+    answerer.join();
+    CHECK(answer.starts_with("HTTP/1.1 202 "));
+    CHECK(answer.find("Retry-After: 5\r\n") != std::string::npos);
+    CHECK(answer.find("Content-Length: 6\r\n") != std::string::npos);
+    CHECK(answer.ends_with("\r\n\r\nlater\n"));
+}
+
+TEST_CASE("ESTS-21: a responder that is dropped answers 500; one that outlives the server harms nothing")
+{
+    std::vector<http::Responder> kept;
+    std::mutex mutex;
+    std::condition_variable there;
+    auto server = http::Server::start(
+        http::ServerOptions{},
+        http::Server::AsyncHandler{[&](const http::ServerRequest& request, http::Responder respond) {
+            if (request.target != "/keep") return;
+            const std::lock_guard lock{mutex};
+            kept.push_back(std::move(respond));
+            there.notify_one();
+        }});
+    REQUIRE(server);
+    CHECK(get((*server)->port()).starts_with("HTTP/1.1 500 "));
+    const Connection connection{(*server)->port()};
+    connection.send("GET /keep HTTP/1.1\r\nHost: x\r\n\r\n");
+    {
+        std::unique_lock lock{mutex};
+        there.wait(lock, [&] { return !kept.empty(); });
+    }
+    server->reset();
+    kept.front()({200, {}, "too late\n", false});
+    kept.clear();
+}
+
+TEST_CASE("ESTS-21: bodies over the limit 413, headers 431, junk 400; chunked uploads are taken")
+{
+    http::ServerOptions options;
+    options.body_limit = 1000;
+    options.header_limit = 2000;
+    const auto server = start(options);
+    const auto send = [&](const std::string& text) {
+        const Connection connection{server->port()};
+        connection.send(text);
+        return connection.rest();
+    };
+    CHECK(send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n" + std::string(1001, 'a'))
+              .starts_with("HTTP/1.1 413 "));
+    CHECK(send("GET / HTTP/1.1\r\nHost: x\r\nX: " + std::string(3000, 'a') + "\r\n\r\n")
+              .starts_with("HTTP/1.1 431 "));
+    CHECK(send("\x16\x03\x01 hello there\r\n\r\n").starts_with("HTTP/1.1 400 "));
+    const auto chunked = send("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: "
+                              "chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    CHECK(chunked.starts_with("HTTP/1.1 200 "));
+    CHECK(chunked.ends_with("POST abcde\n"));
+    CHECK(chunked.find("chunked") == std::string::npos);
+}
+
+TEST_CASE("ESTS-21: keep-alive up to a number of requests, HEAD without a body, 100-continue")
+{
+    http::ServerOptions options;
+    options.requests_per_connection = 2;
+    const auto server = start(options);
+    const Connection connection{server->port()};
+    connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    CHECK(connection.until("\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n");
+    connection.send("hi");
+    CHECK(connection.until("POST hi\n").starts_with("HTTP/1.1 200 "));
+    connection.send("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
+    const auto head = connection.rest();
+    CHECK(head.find("Content-Length: 6\r\n") != std::string::npos);
+    CHECK(head.ends_with("\r\n\r\n"));
+}
+
+TEST_CASE("ESTS-21: a request that drips is cut off, and connections are limited")
+{
+    http::ServerOptions options;
+    options.request_timeout = 1s;
+    options.connections_per_address = 1;
+    const auto server = start(options);
+    {
+        const Connection slow{server->port()};
+        slow.send("GET / HTTP/1.1\r\nHos");
+        while (server->counts().open == 0)
+            std::this_thread::yield();
+        CHECK(get(server->port()).empty()); // the second of this address
+        CHECK(slow.rest().empty());         // closed at the deadline
+    }
+    while (server->counts().open > 0)
+        std::this_thread::yield();
+    CHECK(get(server->port()).starts_with("HTTP/1.1 200 "));
+    CHECK(server->counts().turned_away == 1);
+}

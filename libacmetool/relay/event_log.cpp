@@ -36,7 +36,8 @@ std::string text_of(const Json& event)
         if (name == "event" || name == "level") continue;
         const auto words = value.is_string() ? value.get<std::string>() : base::to_text(value);
         const bool quoted = words.empty() || words.find(' ') != std::string::npos;
-        line += fmt::format(quoted ? " {}=\"{}\"" : " {}={}", name, base::printable(words));
+        const auto shown = base::printable(words);
+        line += quoted ? fmt::format(" {}=\"{}\"", name, shown) : fmt::format(" {}={}", name, shown);
     }
     return line;
 }

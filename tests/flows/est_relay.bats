@@ -1,0 +1,203 @@
+#!/usr/bin/env bats
+# Flow 4: devices enrol by EST through est-relay, with acme-ca and Knot behind it.
+
+load ../lib/common
+load ../lib/ca
+load ../lib/dns
+load ../lib/relay
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    PKI=$PWD/pki
+    make_pki "$PKI"
+    start_knot "$PWD/knot" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    ACCOUNT=$PWD/acct.json
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --agree-tos --account "$ACCOUNT" >/dev/null
+}
+
+teardown() {
+    stop_all
+}
+
+relay() { # LINE...: of [est]
+    write_relay_toml "$PKI" "$@"
+    start_relay "$PKI"
+}
+
+@test "ESTS-10, ESTS-13, INT-21: cacerts, csrattrs, enrol and re-enrol with curl and openssl" {
+    relay
+    est - cacerts
+    [ "$STATUS" = 200 ]
+    openssl base64 -d -in "$PKI/body" | openssl pkcs7 -inform DER -print_certs -out anchors.pem
+    grep -q LAB anchors.pem
+
+    est device0001 csrattrs
+    [ "$STATUS" = 200 ]
+    grep -qi '^content-type: application/csrattrs' "$PKI/headers"
+    openssl base64 -d -in "$PKI/body" | openssl asn1parse -inform DER >/dev/null
+
+    make_csr device0001.iot.domain.com dev.csr
+    enrol device0001 simpleenroll dev.csr
+    [ "$STATUS" = 200 ]
+    grep -qi '^content-type: application/pkcs7-mime; smime-type=certs-only' "$PKI/headers"
+    openssl base64 -d -in "$PKI/body" | openssl pkcs7 -inform DER -print_certs -out dev.pem
+    [ "$(grep -c BEGIN dev.pem)" = 1 ]
+    est - cacerts
+    openssl base64 -d -in "$PKI/body" | openssl pkcs7 -inform DER -print_certs -out anchors.pem
+    openssl verify -CAfile anchors.pem dev.pem
+
+    cp dev.pem "$PKI/ldevid.pem"
+    cp dev.csr.key "$PKI/ldevid.key"
+    make_csr device0001.iot.domain.com renew.csr dev.csr.key
+    enrol ldevid simplereenroll renew.csr
+    [ "$STATUS" = 200 ]
+    [ "$(requests newOrder)" = 2 ]
+}
+
+@test "ESTS-14, INT-11, INT-12: 202 with Retry-After while the CA works, one order" {
+    set_fault processing=3
+    relay 'wait = "200ms"' 'retry_after = "1s"'
+    make_csr device0001.iot.domain.com dev.csr
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+    [ "$STATUS" = 202 ]
+    grep -qi '^retry-after: [0-9]' "$PKI/headers"
+    enrol device0001 simpleenroll dev.csr
+    [ "$STATUS" = 200 ]
+    [ "$(requests newOrder)" = 1 ]
+}
+
+@test "INT-01, SEC-01, SEC-03: foreign names, foreign devices and nobody: refused, no order" {
+    relay
+    make_csr device0001.iot.domain.com dev.csr
+    make_csr device0002.iot.domain.com other.csr
+    make_csr www.example.com foreign.csr
+    enrol device0001 simpleenroll foreign.csr
+    [ "$STATUS" = 403 ]
+    enrol device0001 simpleenroll other.csr
+    [ "$STATUS" = 403 ]
+    enrol stranger9999 simpleenroll dev.csr
+    [ "$STATUS" = 403 ]
+    enrol - simpleenroll dev.csr
+    [ "$STATUS" = 403 ]
+    est - csrattrs
+    [[ $STATUS == 20[04] ]]
+    run grep -a domain.com <(openssl base64 -d -in "$PKI/body")
+    [ -z "$output" ]
+    run requests newOrder
+    [ "$output" = 0 ]
+}
+
+@test "ESTS-01, ESTS-21: wrong type, method, path, size and slowness" {
+    relay
+    make_csr device0001.iot.domain.com dev.csr
+    est device0001 simpleenroll -H 'Content-Type: text/plain' --data-binary @dev.csr
+    [ "$STATUS" = 415 ]
+    est device0001 simpleenroll
+    [ "$STATUS" = 405 ]
+    est device0001 serverkeygen
+    [ "$STATUS" = 404 ]
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary 'bm90IGEgQ1NS'
+    [ "$STATUS" = 400 ]
+    head -c 100000 /dev/zero >big
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @big
+    [ "$STATUS" = 413 ]
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' -H 'Transfer-Encoding: chunked' --data-binary @dev.csr
+    [[ $STATUS == 20[02] ]]
+    # A request that never ends is cut off while others are served.
+    mkfifo endless
+    timeout 30 openssl s_client -quiet -connect "127.0.0.1:$RELAY_PORT" <endless >/dev/null 2>&1 3>&- &
+    local slow=$!
+    exec 7>endless
+    printf 'GET /' >&7
+    est - cacerts
+    [ "$STATUS" = 200 ]
+    wait "$slow" || true
+    exec 7>&-
+    [ "$(jq -s 'map(select(.event == "request")) | length' "$PKI/relay.log")" -ge 7 ]
+}
+
+@test "ESTS-03, ESTS-22: SIGHUP takes a new certificate and keeps the old one after a mistake" {
+    relay
+    served() { openssl s_client -connect "127.0.0.1:$RELAY_PORT" </dev/null 2>/dev/null | openssl x509 -noout -serial; }
+    local before
+    before=$(served)
+    make_tls "$PKI"
+    kill -HUP "$RELAY_PID"
+    wait_for 10 grep -q '"msg":"reloaded' "$PKI/relay.log"
+    [ "$(served)" != "$before" ]
+    before=$(served)
+    echo 'wiat = "2s"' >>"$PKI/relay.toml"
+    kill -HUP "$RELAY_PID"
+    wait_for 10 grep -q 'not reloaded' "$PKI/relay.log"
+    [ "$(served)" = "$before" ]
+    est - cacerts
+    [ "$STATUS" = 200 ]
+    grep -q '"request_id"' "$PKI/relay.log"
+}
+
+@test "INT-12, INT-16: after kill -9 the pending order is continued, not repeated" {
+    set_fault processing=4
+    relay 'wait = "200ms"' 'retry_after = "1s"'
+    make_csr device0001.iot.domain.com dev.csr
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+    [ "$STATUS" = 202 ]
+    wait_for 20 grep -q '"resource":"finalize"' "$CA_LOG"
+    kill -9 "$RELAY_PID"
+    wait "$RELAY_PID" || true
+    start_relay "$PKI"
+    enrol device0001 simpleenroll dev.csr
+    [ "$STATUS" = 200 ]
+    [ "$(requests newOrder)" = 1 ]
+}
+
+@test "ESTS-16: SIGTERM answers what is under way, then ends with 0" {
+    set_fault processing=30
+    relay 'wait = "3s"'
+    make_csr device0001.iot.domain.com dev.csr
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr &
+    local client=$!
+    wait_for 20 grep -q '"resource":"newOrder"' "$CA_LOG"
+    kill -TERM "$RELAY_PID"
+    wait "$RELAY_PID"
+    wait "$client"
+    grep -q '^HTTP/1.1 202' "$PKI/headers"
+}
+
+@test "ESTS-10, ESTS-18, INT-11: strongSwan's pki gets CA certificates and enrols, with 202 and without" {
+    set_fault processing=2
+    relay 'wait = "200ms"' 'retry_after = "1s"'
+    local url="https://127.0.0.1:$RELAY_PORT"
+    pki --estca --url "$url" --cacert "$PKI/tls-root.pem" --caout strongswan-ca.pem --outform pem --force
+    ls strongswan-ca*
+    make_csr device0001.iot.domain.com dev.csr
+    openssl base64 -d -in dev.csr >dev.der
+    local options=(--est --in dev.der --url "$url" --cacert "$PKI/tls-root.pem" --cacert "$CA_ROOT"
+        --cert "$PKI/device0001.pem" --key "$PKI/device0001.key" --outform pem)
+    pki "${options[@]}" --interval 1 --maxpolltime 60 >dev.pem
+    openssl x509 -in dev.pem -noout -ext subjectAltName | grep -q device0001.iot.domain.com
+    pki "${options[@]}" >again.pem
+    cmp dev.pem again.pem
+}
+
+@test "SEC-08, SEC-12: check names what is wrong, --online asks CA and DNS, status asks the relay" {
+    write_relay_toml "$PKI"
+    run est-relay check --config "$PKI/relay.toml" --online --json
+    [ "$status" = 0 ]
+    [ "$(jq -r .type <<<"$output")" = check ]
+    jq -e '.findings[] | select(.subject == "clock" and .verdict == "ok")' <<<"$output"
+    jq -e '.findings[] | select(.message == "a validation record was set and removed")' <<<"$output"
+    jq -e '.findings[] | select(.verdict == "warn" and .subject == "dns")' <<<"$output"
+    [ -z "$(txt_values _acme-challenge.iot.domain.com)" ]
+    run est-relay status --config "$PKI/relay.toml"
+    [ "$status" = 69 ]
+    start_relay "$PKI"
+    run est-relay status --config "$PKI/relay.toml" --json
+    [ "$status" = 0 ]
+    curl -sf "$RELAY_ADMIN/readyz"
+    curl -sf "$RELAY_ADMIN/metrics" | tail -n 1 | grep -qx '# EOF'
+    rm "$PKI/maker.pem"
+    run est-relay check --config "$PKI/relay.toml"
+    [ "$status" = 78 ]
+    [[ $output == *"fail  clients.idevid"* ]]
+}

@@ -1,0 +1,101 @@
+# est-relay on loopback with devices of a test manufacturer. Needs common.bash, ca.bash and a running CA.
+
+# make_pki DIR: a manufacturer's CA with device0001 and stranger9999, and the relay's own TLS certificate.
+make_pki() {
+    local dir=$1 name
+    mkdir -p "$dir"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/maker.key" \
+        -out "$dir/maker.pem" -subj "/O=Maker/CN=Maker CA" -days 30 2>/dev/null
+    for name in device0001 stranger9999; do
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/$name.key" \
+            -subj "/O=Maker/serialNumber=$name" 2>/dev/null |
+            openssl x509 -req -CA "$dir/maker.pem" -CAkey "$dir/maker.key" -days 30 -out "$dir/$name.pem" 2>/dev/null
+    done
+    make_tls "$dir"
+    echo "device0001" >"$dir/devices.csv"
+}
+
+# make_tls DIR: ra.pem and ra.key anew, under tls-root.pem.
+make_tls() {
+    local dir=$1
+    if [[ ! -e $dir/tls-root.pem ]]; then
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/tls-root.key" \
+            -out "$dir/tls-root.pem" -subj "/CN=TLS root" -days 30 2>/dev/null
+    fi
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/ra.key" -subj "/CN=localhost" 2>/dev/null |
+        openssl x509 -req -CA "$dir/tls-root.pem" -CAkey "$dir/tls-root.key" -days 30 -out "$dir/ra.pem" \
+            -extfile <(echo "subjectAltName=DNS:localhost,IP:127.0.0.1") 2>/dev/null
+}
+
+# write_relay_toml DIR [LINE...]: LINEs go into [est].
+write_relay_toml() {
+    local dir=$1
+    shift
+    : "${RELAY_PORT:=$(free_port)}" "${RELAY_ADMIN_PORT:=$(free_port)}"
+    cat >"$dir/relay.toml" <<EOF
+[listen]
+est = "127.0.0.1:$RELAY_PORT"
+admin = "127.0.0.1:$RELAY_ADMIN_PORT"
+[tls]
+certificate = "ra.pem"
+[clients.idevid]
+trust = ["maker.pem"]
+inventory = "devices.csv"
+[acme]
+account = "$ACCOUNT"
+[[domain]]
+name = "iot.domain.com"
+[dns]
+update = "$DNS_SERVER"
+tsig_key = "$TSIG_KEY"
+[cacerts]
+root = "$CA_ROOT"
+[limits]
+request = "2s"
+[est]
+$(printf '%s\n' "$@")
+EOF
+}
+
+# start_relay DIR: sets RELAY (base URL), RELAY_ADMIN, RELAY_PID.
+start_relay() {
+    local dir=$1
+    : >"$dir/ready"
+    est-relay serve --config "$dir/relay.toml" --log-format json -vv >"$dir/ready" 2>>"$dir/relay.log" &
+    RELAY_PID=$!
+    STARTED+=("$RELAY_PID")
+    if ! wait_for 20 grep -q admin "$dir/ready"; then
+        cat "$dir/relay.log" >&2
+        return 1
+    fi
+    RELAY="https://127.0.0.1:$RELAY_PORT/.well-known/est"
+    RELAY_ADMIN="http://127.0.0.1:$RELAY_ADMIN_PORT"
+    export RELAY RELAY_ADMIN
+}
+
+# est DEVICE OPERATION [CURL OPTION...]: sets STATUS; body and headers lie in $PKI. DEVICE "-": nobody.
+est() {
+    local device=$1 operation=$2
+    shift 2
+    local certificate=()
+    [[ $device == - ]] || certificate=(--cert "$PKI/$device.pem" --key "$PKI/$device.key")
+    STATUS=$(curl -s --max-time 20 --cacert "$PKI/tls-root.pem" "${certificate[@]}" -D "$PKI/headers" -o "$PKI/body" \
+        -w '%{http_code}' "$@" "$RELAY/$operation")
+    export STATUS
+}
+
+# enrol DEVICE OPERATION CSR: with 202 as often as it takes.
+enrol() {
+    for _ in $(seq 60); do
+        est "$1" "$2" -H 'Content-Type: application/pkcs10' --data-binary "@$3" || return
+        [[ $STATUS == 202 ]] || return 0
+        sleep 1
+    done
+}
+
+# make_csr NAME FILE [KEY]: base64 of a request for a DNS name.
+make_csr() {
+    local key=${3:-$2.key}
+    [[ -e $key ]] || openssl ecparam -genkey -name prime256v1 -noout -out "$key"
+    openssl req -new -key "$key" -subj / -addext "subjectAltName=DNS:$1" -outform DER 2>/dev/null | openssl base64 >"$2"
+}

@@ -16,7 +16,7 @@ namespace acmetool::relay
 
 /// What happened, on standard error: one line an event, as text or as one JSON document. For the journal each
 /// line begins with the syslog priority (sd-daemon(3)).
-class EventLog final : public ra::EventSink
+class ACMETOOL_EXPORT EventLog final : public ra::EventSink
 {
 public:
     EventLog(std::string program, bool json, base::Level level);

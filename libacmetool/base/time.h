@@ -33,7 +33,7 @@ ACMETOOL_EXPORT std::string describe(Milliseconds duration);
 
 /// How long before its end something is renewed: a fixed time ("12h", "7d") or a share of its whole life
 /// ("1/3").
-struct Margin {
+struct ACMETOOL_EXPORT Margin {
     std::optional<std::chrono::seconds> fixed;
     unsigned numerator = 1;   ///< of the share; used where `fixed` is not set
     unsigned denominator = 3; ///< never zero

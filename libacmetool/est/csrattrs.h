@@ -28,7 +28,7 @@ struct RequestedExtension {
 };
 
 /// What a response asks for. OIDs and attributes that are not understood are in `ignored` alone.
-struct CsrAttrs {
+struct ACMETOOL_EXPORT CsrAttrs {
     bool from_template =
         false;            ///< all of this comes from the template, and the rest was not looked at (CSR-10)
     std::string key_type; ///< "ec:P-256", "rsa:4096", "ed25519", "ec" or "rsa" (any size), else "ec:" or

@@ -7,7 +7,8 @@
 namespace acmetool::http
 {
 
-std::optional<std::chrono::seconds> parse_retry_after(std::string_view value, base::TimePoint now)
+std::optional<std::chrono::seconds> parse_retry_after(std::string_view value, base::TimePoint now,
+                                                      std::chrono::seconds limit)
 {
     value = base::trim(value);
     if (value.empty()) return std::nullopt;
@@ -15,13 +16,13 @@ std::optional<std::chrono::seconds> parse_retry_after(std::string_view value, ba
         // More digits than the limit has are more than the limit, whatever they say.
         std::int64_t seconds = 0;
         for (const char c : value)
-            seconds = std::min<std::int64_t>(seconds * 10 + (c - '0'), kRetryAfterMax.count());
+            seconds = std::min<std::int64_t>(seconds * 10 + (c - '0'), limit.count());
         return std::chrono::seconds{seconds};
     }
     const auto date = base::parse_http_date(value);
     if (!date) return std::nullopt;
     return std::clamp(std::chrono::duration_cast<std::chrono::seconds>(*date - now), std::chrono::seconds{0},
-                      kRetryAfterMax);
+                      limit);
 }
 
 } // namespace acmetool::http

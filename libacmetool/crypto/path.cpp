@@ -1,0 +1,123 @@
+#include "crypto/path.h"
+
+#include <array>
+
+#include <fmt/core.h>
+#include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+#include "crypto/openssl.h"
+
+namespace acmetool::crypto
+{
+namespace
+{
+
+/// The stack counts no references: the certificates outlive it.
+inline void free_borrowing_stack(STACK_OF(X509) * stack) noexcept
+{
+    sk_X509_free(stack);
+}
+using StorePtr = Owned<X509_STORE, X509_STORE_free>;
+using StoreCtxPtr = Owned<X509_STORE_CTX, X509_STORE_CTX_free>;
+using BorrowingStack = Owned<STACK_OF(X509), free_borrowing_stack>;
+using UsagePtr = Owned<EXTENDED_KEY_USAGE, EXTENDED_KEY_USAGE_free>;
+
+Result<StorePtr> make_store(const TrustAnchors& anchors)
+{
+    StorePtr store{X509_STORE_new()};
+    if (!store) return openssl_failure(Errc::internal, "preparing trust anchors");
+    for (const auto& anchor : anchors.certificates)
+        if (X509_STORE_add_cert(store.get(), anchor.get()) != 1)
+            return openssl_failure(Errc::internal, "preparing trust anchors");
+    if (!anchors.file.empty() && X509_STORE_load_file(store.get(), anchors.file.c_str()) != 1) {
+        auto failure = openssl_failure(
+            Errc::config, fmt::format("CA file {}: cannot be read as PEM certificates", anchors.file),
+            "a PEM file with the trust anchors is expected");
+        failure.value().reason = "caFile";
+        return failure;
+    }
+    if (anchors.system && X509_STORE_set_default_paths(store.get()) != 1)
+        return openssl_failure(Errc::config, "the system's trust anchors cannot be read");
+    // RFC 5280 section 6.1.1 (d): an anchor is a name and a key; nothing asks for a self-signed certificate.
+    X509_STORE_set_flags(store.get(), X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
+    return store;
+}
+
+} // namespace
+
+Result<std::vector<Certificate>> verify_path(const Certificate& certificate,
+                                             const std::vector<Certificate>& others,
+                                             const TrustAnchors& anchors, Purpose purpose)
+{
+    ACMETOOL_TRY(store, make_store(anchors));
+    const BorrowingStack untrusted{sk_X509_new_null()};
+    const StoreCtxPtr context{X509_STORE_CTX_new()};
+    if (!untrusted || !context) return openssl_failure(Errc::internal, "preparing to verify a path");
+    for (const auto& other : others)
+        sk_X509_push(untrusted.get(), other.get());
+    if (X509_STORE_CTX_init(context.get(), store.get(), certificate.get(), untrusted.get()) != 1)
+        return openssl_failure(Errc::internal, "preparing to verify a path");
+    if (purpose == Purpose::tls_server) X509_STORE_CTX_set_default(context.get(), "ssl_server");
+    const bool valid = X509_verify_cert(context.get()) == 1;
+    static_cast<void>(openssl_failure(Errc::internal, {})); // the verdict is in the context
+    if (!valid) {
+        const auto depth = X509_STORE_CTX_get_error_depth(context.get());
+        X509* const at = X509_STORE_CTX_get_current_cert(context.get());
+        std::string subject;
+        if (at != nullptr && X509_up_ref(at) == 1) subject = Certificate::adopt(at).subject();
+        return fail(Errc::refused,
+                    fmt::format("{} ({} at depth {})",
+                                X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get())),
+                                subject.empty() ? "a certificate without subject" : subject, depth),
+                    {}, "path");
+    }
+    std::vector<Certificate> path;
+    const STACK_OF(X509)* chain = X509_STORE_CTX_get0_chain(context.get());
+    for (int i = 0; i < sk_X509_num(chain); ++i) {
+        X509* const x509 = sk_X509_value(chain, i);
+        if (X509_up_ref(x509) == 1) path.push_back(Certificate::adopt(x509));
+    }
+    return path;
+}
+
+bool is_valid_for(const Certificate& certificate, std::string_view host)
+{
+    const std::string name{host};
+    int match = X509_check_ip_asc(certificate.get(), name.c_str(), 0);
+    if (match == -2) // no IP address
+        match = X509_check_host(certificate.get(), name.data(), name.size(),
+                                X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
+                                nullptr);
+    static_cast<void>(openssl_failure(Errc::internal, {})); // "no" is an answer, not a failure
+    return match == 1;
+}
+
+bool has_extended_key_usage(const Certificate& certificate, std::string_view oid)
+{
+    const UsagePtr usages{static_cast<EXTENDED_KEY_USAGE*>(
+        X509_get_ext_d2i(certificate.get(), NID_ext_key_usage, nullptr, nullptr))};
+    std::array<char, 80> text{};
+    for (int i = 0; i < sk_ASN1_OBJECT_num(usages.get()); ++i) {
+        const int size =
+            OBJ_obj2txt(text.data(), text.size(), sk_ASN1_OBJECT_value(usages.get(), i), 1 /* dotted */);
+        if (size > 0 && oid == text.data()) return true;
+    }
+    static_cast<void>(openssl_failure(Errc::internal, {}));
+    return false;
+}
+
+bool is_self_signed(const Certificate& certificate)
+{
+    return X509_NAME_cmp(X509_get_subject_name(certificate.get()), X509_get_issuer_name(certificate.get())) ==
+               0 &&
+           certificate.is_issued_by(certificate);
+}
+
+bool is_ca(const Certificate& certificate)
+{
+    return X509_check_ca(certificate.get()) != 0;
+}
+
+} // namespace acmetool::crypto

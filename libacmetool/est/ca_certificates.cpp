@@ -1,0 +1,158 @@
+#include "est/ca_certificates.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/core.h>
+#include <openssl/evp.h>
+
+#include "base/text.h"
+#include "crypto/path.h"
+
+namespace acmetool::est
+{
+namespace
+{
+
+using crypto::Certificate;
+
+constexpr std::size_t kLongestChain = 10;
+
+bool is_same(const Certificate& a, const Certificate& b)
+{
+    return a.sha256() == b.sha256();
+}
+
+bool contains(const std::vector<Certificate>& list, const Certificate& certificate)
+{
+    return std::any_of(list.begin(), list.end(), [&](const auto& one) { return is_same(one, certificate); });
+}
+
+/// OldWithOld beside OldWithNew, NewWithNew beside NewWithOld (RFC 4210 section 4.4): a self-signed
+/// certificate of a name and key that another certificate vouches for.
+bool is_vouched_for(const Certificate& certificate, const std::vector<Certificate>& believed)
+{
+    return crypto::is_self_signed(certificate) &&
+           std::any_of(believed.begin(), believed.end(), [&](const Certificate& one) {
+               return one.subject() == certificate.subject() &&
+                      one.public_key().same_public_key(certificate.public_key());
+           });
+}
+
+CaCertificates validate(const std::vector<Certificate>& received, std::vector<Certificate> anchors)
+{
+    std::vector<Certificate> believed = anchors;
+    for (bool more = true; more;) {
+        more = false;
+        for (const auto& certificate : received) {
+            if (contains(believed, certificate) || !crypto::is_ca(certificate)) continue;
+            // RFC 7030 section 4.1.3: "all the other certificates MUST be validated using normal [RFC5280]
+            // certificate path validation".
+            if (!crypto::verify_path(certificate, received, {anchors, {}, false}) &&
+                !is_vouched_for(certificate, believed))
+                continue;
+            believed.push_back(certificate);
+            more = true;
+        }
+    }
+    CaCertificates sorted;
+    for (const auto& anchor : anchors)
+        if (contains(received, anchor) && !contains(sorted.trusted, anchor)) sorted.trusted.push_back(anchor);
+    for (const auto& certificate : received) {
+        if (contains(sorted.trusted, certificate)) continue;
+        (contains(believed, certificate) ? sorted.trusted : sorted.rejected).push_back(certificate);
+    }
+    return sorted;
+}
+
+} // namespace
+
+Result<Fingerprint> parse_fingerprint(std::string_view text)
+{
+    const auto bad = [&] {
+        return fail(Errc::usage, fmt::format("\"{}\" is not a fingerprint", base::printable(text, 200)),
+                    "sha256:HEX or sha512:HEX over the whole certificate, as openssl x509 -fingerprint "
+                    "-sha256 prints it",
+                    "badFingerprint");
+    };
+    const auto colon = text.find(':');
+    Fingerprint fingerprint{base::to_lower(text.substr(0, colon)), {}};
+    const bool sha256 = fingerprint.algorithm == "sha256";
+    if (colon == std::string_view::npos || (!sha256 && fingerprint.algorithm != "sha512")) return bad();
+    std::string digits;
+    for (const char c : text.substr(colon + 1))
+        if (c != ':' && c != ' ') digits += c;
+    if (digits.size() != (sha256 ? 64U : 128U)) return bad();
+    for (std::size_t i = 0; i < digits.size(); i += 2) {
+        std::uint8_t octet = 0;
+        const auto [end, problem] = std::from_chars(digits.data() + i, digits.data() + i + 2, octet, 16);
+        if (problem != std::errc{} || end != digits.data() + i + 2) return bad();
+        fingerprint.digest.push_back(octet);
+    }
+    return fingerprint;
+}
+
+bool matches(const Fingerprint& fingerprint, const Certificate& certificate)
+{
+    if (fingerprint.algorithm == "sha256") return fingerprint.digest == certificate.sha256();
+    const auto der = certificate.der();
+    Bytes digest(64);
+    return EVP_Digest(der.data(), der.size(), digest.data(), nullptr, EVP_sha512(), nullptr) == 1 &&
+           digest == fingerprint.digest;
+}
+
+Result<CaCertificates> sort_out(const std::vector<Certificate>& received, const Fingerprint& fingerprint)
+{
+    const auto found = std::find_if(received.begin(), received.end(),
+                                    [&](const auto& one) { return matches(fingerprint, one); });
+    if (found == received.end())
+        return fail(Errc::refused,
+                    fmt::format("none of the {} certificates has the fingerprint {}:{}", received.size(),
+                                fingerprint.algorithm, to_hex(fingerprint.digest)),
+                    "nothing of the answer was used: is that the right server, and the fingerprint of its "
+                    "EST CA's certificate?",
+                    "fingerprint");
+    return validate(received, {*found});
+}
+
+Result<CaCertificates> sort_out(const std::vector<Certificate>& received,
+                                const std::vector<Certificate>& explicit_anchors)
+{
+    std::vector<Certificate> anchors = explicit_anchors;
+    const Certificate* latest = nullptr;
+    for (const auto& certificate : received)
+        if (crypto::is_ca(certificate) && crypto::is_self_signed(certificate) &&
+            (latest == nullptr || certificate.not_after() > latest->not_after()))
+            latest = &certificate;
+    if (latest != nullptr) anchors.insert(anchors.begin(), *latest);
+    if (anchors.empty())
+        for (const auto& certificate : received)
+            if (crypto::is_ca(certificate) &&
+                std::none_of(received.begin(), received.end(),
+                             [&](const Certificate& other) { return certificate.is_issued_by(other); }))
+                anchors.push_back(certificate);
+    auto sorted = validate(received, std::move(anchors));
+    if (sorted.trusted.empty())
+        return fail(Errc::protocol, "the server's answer holds no CA certificate that can be believed",
+                    "ask the server's operator: /cacerts has to hold the root of its CA", "noCaCertificate");
+    return sorted;
+}
+
+std::vector<Certificate> chain_of(const std::vector<Certificate>& certificates,
+                                  const std::vector<Certificate>& cas)
+{
+    if (certificates.empty()) return {};
+    std::vector<Certificate> pool{certificates.begin() + 1, certificates.end()};
+    pool.insert(pool.end(), cas.begin(), cas.end());
+    std::vector<Certificate> chain{certificates.front()};
+    while (chain.size() < kLongestChain) {
+        const auto issuer = std::find_if(pool.begin(), pool.end(), [&](const Certificate& one) {
+            return !crypto::is_self_signed(one) && !contains(chain, one) && chain.back().is_issued_by(one);
+        });
+        if (issuer == pool.end()) break;
+        chain.push_back(*issuer);
+    }
+    return chain;
+}
+
+} // namespace acmetool::est

@@ -1,0 +1,56 @@
+#include "est/journal.h"
+
+#include <unistd.h>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::est
+{
+namespace
+{
+
+constexpr std::string_view kType = "est-journal";
+
+} // namespace
+
+Result<std::optional<Journal>> read_journal(const std::string& path)
+{
+    if (access(path.c_str(), F_OK) != 0) return std::optional<Journal>{};
+    ACMETOOL_TRY(text, store::read_file(path));
+    const auto json = base::parse_json_object(text, path);
+    if (!json || base::string_member(*json, "type") != kType)
+        return fail(Errc::config, fmt::format("{}: not the journal of an enrolment", path),
+                    "if the file is of no use, remove it", "journal");
+    Journal journal;
+    journal.url = base::string_member(*json, "url").value_or("");
+    journal.key_file = base::string_member(*json, "keyFile").value_or("");
+    journal.asked = base::string_member(*json, "asked").value_or("");
+    journal.csr = base::string_member(*json, "csr").value_or("");
+    journal.certificate = base::string_member(*json, "certificate").value_or("");
+    return journal;
+}
+
+Result<void> write_journal(const std::string& path, const Journal& journal)
+{
+    const base::Json json{{"type", kType},
+                          {"version", 1},
+                          {"url", journal.url},
+                          {"keyFile", journal.key_file},
+                          {"asked", journal.asked},
+                          {"csr", journal.csr},
+                          {"certificate", journal.certificate}};
+    auto done = store::write_atomically(path, base::to_text(json, 2) + "\n", 0600);
+    if (!done) return fail(with_context(std::move(done).error(), "journal"));
+    return {};
+}
+
+void remove_journal(const std::string& path)
+{
+    unlink(path.c_str());
+}
+
+} // namespace acmetool::est

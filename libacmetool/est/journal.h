@@ -1,0 +1,28 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+
+namespace acmetool::est
+{
+
+/// What a run has done so far, so that one that was killed is continued: a file beside the key, mode 0600,
+/// synced before what it announces is done. It holds no key.
+struct Journal {
+    std::string url;         ///< of the enrolment
+    std::string key_file;    ///< announced before the key is made: a key there is the run's own
+    std::string asked;       ///< SHA-256 over what the CSR was built to, hexadecimal
+    std::string csr;         ///< PEM; empty: none was sent yet
+    std::string certificate; ///< PEM, the chain that is to be put into its place; empty: none came yet
+};
+
+/// The journal in `path`; nothing where there is none. Errc::config, reason "journal", where it cannot be
+/// understood.
+ACMETOOL_EXPORT Result<std::optional<Journal>> read_journal(const std::string& path);
+ACMETOOL_EXPORT Result<void> write_journal(const std::string& path, const Journal& journal);
+/// Removes it: the run is over.
+ACMETOOL_EXPORT void remove_journal(const std::string& path);
+
+} // namespace acmetool::est

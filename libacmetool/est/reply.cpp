@@ -1,0 +1,161 @@
+#include "est/reply.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "crypto/cms.h"
+#include "est/cmc_error.h"
+#include "est/codec.h"
+#include "http/retry_after.h"
+
+namespace acmetool::est
+{
+namespace
+{
+
+/// A device may be told to come back next month.
+constexpr std::chrono::seconds kLongestWait{std::chrono::hours{24} * 366};
+constexpr std::size_t kShownText = 300;
+
+/// "application/pkcs7-mime" of a Content-Type, in lower case, without parameters.
+std::string media_type_of(const http::Response& response)
+{
+    const auto type = http::find(response.headers, "content-type").value_or(std::string_view{});
+    return base::to_lower(base::trim(type.substr(0, type.find(';'))));
+}
+
+std::optional<CmcError> cmc_error_of(const http::Response& response)
+{
+    const auto body = parse_body(response.body);
+    if (!body) return std::nullopt;
+    auto parsed = parse_cmc_error(body->der);
+    if (!parsed) return std::nullopt;
+    return *parsed;
+}
+
+/// What the server wrote for people, on one line.
+std::string text_of(const http::Response& response)
+{
+    const auto type = media_type_of(response);
+    // RFC 8951 section 5: "If the Content-Type is not set, the response data MUST be a plaintext
+    // human-readable error message".
+    if (!type.empty() && !type.starts_with("text/") && !type.ends_with("json")) return {};
+    if (type == "text/html") return {};
+    std::string line;
+    for (const char c : base::trim(response.body))
+        if (c == '\r' || c == '\n' || c == '\t') {
+            if (!line.ends_with(' ')) line += ' ';
+        } else {
+            line += c;
+        }
+    return base::printable(line, kShownText);
+}
+
+Errc code_of(const http::Response& response, bool says_when)
+{
+    if (response.status == 429) return Errc::rate_limited;
+    if (response.status == 503 && says_when) return Errc::temporary;
+    if (response.status >= 400 && response.status < 500) return Errc::refused;
+    return response.status >= 500 ? Errc::unavailable : Errc::protocol;
+}
+
+} // namespace
+
+std::optional<std::chrono::seconds> retry_after_of(const http::Response& response, base::TimePoint now)
+{
+    const auto value = http::find(response.headers, "retry-after");
+    if (!value) return std::nullopt;
+    return http::parse_retry_after(*value, now, kLongestWait);
+}
+
+Error error_of(Operation operation, const http::Response& response, base::TimePoint now)
+{
+    Error error;
+    error.retry_after = retry_after_of(response, now);
+    error.code = code_of(response, error.retry_after.has_value());
+    if (error.code != Errc::temporary && error.code != Errc::rate_limited) error.retry_after.reset();
+    const auto cmc = response.status >= 400 ? cmc_error_of(response) : std::nullopt;
+    const auto text = cmc ? base::printable(cmc->describe(), kShownText) : text_of(response);
+    error.message = fmt::format("{}: the server answered {}", name_of(operation), response.status);
+    if (!text.empty()) error.message += ": " + text;
+    if (cmc && cmc->fail_info) error.reason = name_of(*cmc->fail_info);
+    switch (response.status) {
+    case 401:
+        error.reason = "unauthenticated";
+        error.hint = "the server wants a client certificate (--cert, --key) or a user name (--user)";
+        break;
+    case 403:
+        error.hint = "the server knows who asks, and says no: ask its operator";
+        break;
+    case 404:
+    case 501:
+        if (!cmc) error.reason = "notImplemented";
+        error.message += text.empty() ? " (not implemented)" : "";
+        error.hint = fmt::format("the server has no {} here: check --server and --label", name_of(operation));
+        break;
+    default:
+        if (response.status < 300)
+            error.hint = fmt::format("only 200 is a success of {} (RFC 7030)", name_of(operation));
+        break;
+    }
+    return error;
+}
+
+Result<std::vector<crypto::Certificate>> parse_certificates(Operation operation,
+                                                            const http::Response& response)
+{
+    const auto broken = [&](Error error) {
+        error.code = Errc::protocol;
+        error.reason = "notCertsOnly";
+        if (error.hint.empty())
+            error.hint = "expected application/pkcs7-mime: a certs-only message in base64 (RFC 8951)";
+        return fail(with_context(std::move(error), name_of(operation)));
+    };
+    auto body = parse_body(response.body);
+    if (!body) return broken(std::move(body).error());
+    auto certificates = crypto::parse_certs_only(body->der);
+    if (!certificates && media_type_of(response) == "text/html")
+        return broken({.code = Errc::protocol,
+                       .message = "the server answered with a web page",
+                       .hint = "is that the EST server's URL?",
+                       .reason = {},
+                       .problem_type = {},
+                       .problem = {},
+                       .retry_after = {}});
+    if (!certificates) return broken(std::move(certificates).error());
+    return certificates;
+}
+
+Result<Bytes> parse_csrattrs_body(const http::Response& response)
+{
+    if (response.status == 204 || response.status == 404) return Bytes{};
+    auto body = parse_body(response.body);
+    if (!body) {
+        body.error().code = Errc::protocol;
+        body.error().reason = "csrattrs";
+        return fail(with_context(std::move(body).error(), "csrattrs"));
+    }
+    return std::move(body->der);
+}
+
+Result<std::vector<crypto::Certificate>> put_own_first(std::vector<crypto::Certificate> certificates,
+                                                       const crypto::Key& key)
+{
+    const auto own =
+        std::find_if(certificates.begin(), certificates.end(), [&](const crypto::Certificate& certificate) {
+            return certificate.public_key().same_public_key(key);
+        });
+    if (own == certificates.end())
+        return fail(Errc::protocol,
+                    fmt::format("the server's answer holds no certificate of our key, but one for {}",
+                                base::printable(certificates.front().subject(), 200)),
+                    "the server answered with somebody else's certificate: report it to its operator",
+                    "otherKey");
+    std::rotate(certificates.begin(), own, own + 1);
+    return certificates;
+}
+
+} // namespace acmetool::est

@@ -1,0 +1,211 @@
+#include "est/run.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include <fmt/core.h>
+#include <openssl/evp.h>
+
+#include "base/text.h"
+#include "crypto/csr_remake.h"
+#include "est/journal.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::est
+{
+namespace
+{
+
+std::string sha256_hex(ByteView octets)
+{
+    Bytes digest(32);
+    EVP_Digest(octets.data(), octets.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
+    return to_hex(digest);
+}
+
+/// What decides about the CSR's content, so that a changed wish is not answered with the old CSR.
+std::string digest_of_wishes(const Bytes& csrattrs, const RunOptions& options, bool bind)
+{
+    std::string text = fmt::format("{};{};{};{};", to_hex(csrattrs), bind, options.filling.common_name,
+                                   options.filling.serial_number);
+    for (const auto& identifier : options.filling.identifiers)
+        text += fmt::format("{}:{};", identifier.type, identifier.value);
+    if (options.renewed) text += to_hex(options.renewed->sha256());
+    return sha256_hex(as_bytes(text));
+}
+
+std::string type_of_new_key(const CsrAttrs& asked, const std::string& wanted)
+{
+    if (wanted != "auto") return wanted;
+    if (asked.key_type.empty() || asked.key_type == "ec") return "ec:P-256";
+    return asked.key_type == "rsa" ? "rsa:3072" : asked.key_type;
+}
+
+Result<crypto::Key> read_own_key(const std::string& file)
+{
+    auto text = store::read_file(file);
+    if (!text) {
+        text.error().code = Errc::config;
+        return fail(std::move(text).error());
+    }
+    const base::Secret pem{std::move(*text)};
+    return crypto::parse_private_key(pem.reveal(), file);
+}
+
+/// The CSR's key: the given one, that of a run before, or a new one.
+Result<crypto::Key> key_for(const CsrAttrs& asked, const RunOptions& options, Journal& journal)
+{
+    const auto& wish = options.key;
+    if (wish.existing) {
+        ACMETOOL_CHECK(check_key(asked, *wish.existing));
+        return *wish.existing;
+    }
+    const bool there = access(wish.file.c_str(), F_OK) == 0;
+    if (there && journal.key_file == wish.file) {
+        ACMETOOL_TRY(key, read_own_key(wish.file));
+        ACMETOOL_CHECK(check_key(asked, key));
+        return key;
+    }
+    if (there)
+        return fail(Errc::cannot_create, fmt::format("{}: exists already", wish.file),
+                    fmt::format("a key is never overwritten: use it with --csr-key {}, or name another file",
+                                wish.file),
+                    "fileExists");
+    ACMETOOL_TRY(key, crypto::generate_key(type_of_new_key(asked, wish.new_type)));
+    ACMETOOL_CHECK(check_key(asked, key));
+    journal.key_file = wish.file;
+    ACMETOOL_CHECK(write_journal(options.journal_file, journal));
+    ACMETOOL_TRY(pem, key.to_pem());
+    ACMETOOL_CHECK(store::create_secret(wish.file, pem.reveal()));
+    return key;
+}
+
+Result<crypto::CsrOptions> filled(const CsrAttrs& asked, const Filling& filling)
+{
+    ACMETOOL_TRY(csr, fill_csr(asked, filling));
+    if (csr.unfilled.empty()) return std::move(csr.options);
+    std::vector<std::string> names;
+    std::vector<std::string> remedies;
+    for (const auto& open : csr.unfilled) {
+        names.push_back(open.name);
+        if (!open.option.empty()) remedies.push_back(open.option);
+    }
+    return fail(Errc::bad_input,
+                fmt::format("the server's CSR attributes ask for what is not known here: {}",
+                            base::printable(base::join(names, ", "))),
+                remedies.empty() ? "build the request by other means and give it to simpleenroll"
+                                 : "give " + base::join(remedies, ", "),
+                "csrattrsUnfilled");
+}
+
+/// Makes the CSR, again for each connection where it is bound.
+class CsrMaker
+{
+public:
+    static Result<CsrMaker> make(const CsrAttrs& asked, const RunOptions& options, crypto::Key key)
+    {
+        CsrMaker maker{std::move(key), options.renewed, {}};
+        if (options.renewed) return maker;
+        ACMETOOL_TRY(csr_options, filled(asked, options.filling));
+        maker.options_ = std::move(csr_options);
+        return maker;
+    }
+
+    Result<crypto::Csr> operator()(const std::optional<std::string>& binding) const
+    {
+        if (renewed_) return crypto::csr_like(*renewed_, key_, binding);
+        auto options = options_;
+        options.challenge_password = binding;
+        return crypto::build_csr(key_, options);
+    }
+
+private:
+    CsrMaker(crypto::Key key, std::optional<crypto::Certificate> renewed, crypto::CsrOptions options)
+        : key_(std::move(key)), renewed_(std::move(renewed)), options_(std::move(options))
+    {
+    }
+    crypto::Key key_;
+    std::optional<crypto::Certificate> renewed_;
+    crypto::CsrOptions options_;
+};
+
+/// The CSR of a run that was killed, if it still is what is wanted.
+std::optional<crypto::Csr> csr_of_before(const Journal& journal, const std::string& asked,
+                                         const crypto::Key& key)
+{
+    if (journal.csr.empty() || journal.asked != asked) return std::nullopt;
+    auto csr = crypto::parse_csr(journal.csr);
+    if (!csr || !csr->key.same_public_key(key)) return std::nullopt;
+    return *csr;
+}
+
+/// Says which of the names that were asked for are not in the certificate.
+void compare_names(const Enrolment& enrolment, base::Context& context)
+{
+    const auto& certificate = enrolment.certificates.front();
+    const auto got = certificate.identifiers();
+    for (const auto& wanted : enrolment.csr.identifiers)
+        if (std::find(got.begin(), got.end(), wanted) == got.end())
+            context.log(base::Level::warning,
+                        fmt::format("the certificate is not for {}, although the request asked for it",
+                                    wanted.value));
+}
+
+} // namespace
+
+std::string csr_sha256(const crypto::Csr& csr)
+{
+    return sha256_hex(csr.der);
+}
+
+Result<RunOutcome> run(Client& client, const RunOptions& options, const Server& server,
+                       base::Context& context)
+{
+    ACMETOOL_TRY(found, read_journal(options.journal_file));
+    Journal journal = std::move(found).value_or(Journal{});
+    const auto operation = options.renewed ? Operation::simplereenroll : Operation::simpleenroll;
+    ACMETOOL_TRY(url, url_of(server, operation));
+    journal.url = url.text();
+
+    ACMETOOL_TRY(received, client.cacerts());
+    ACMETOOL_TRY(cas, sort_out(received, options.explicit_anchors));
+    for (const auto& rejected : cas.rejected)
+        context.log(base::Level::warning, fmt::format("cacerts: {} is not used: nothing trusted leads to it",
+                                                      base::printable(rejected.subject(), 200)));
+    if (options.take_cas) ACMETOOL_CHECK(options.take_cas(cas));
+
+    ACMETOOL_TRY(attributes, client.csrattrs());
+    ACMETOOL_TRY(asked, parse_csrattrs(attributes));
+    const bool bind = options.bind || asked.challenge_password;
+    ACMETOOL_TRY(key, key_for(asked, options, journal));
+    ACMETOOL_TRY(maker, CsrMaker::make(asked, options, key));
+
+    const auto wishes = digest_of_wishes(attributes, options, bind);
+    EnrolTask task;
+    task.renewal = options.renewed.has_value();
+    if (bind) {
+        task.bind = maker;
+    } else if (auto before = csr_of_before(journal, wishes, key)) {
+        context.log(base::Level::info, "continuing the enrolment that was begun before");
+        task.csr = std::move(*before);
+    } else {
+        ACMETOOL_TRY(csr, maker(std::nullopt));
+        task.csr = std::move(csr);
+    }
+    task.before_send = [&](const crypto::Csr& csr) {
+        journal.asked = wishes;
+        journal.csr = csr.to_pem();
+        return write_journal(options.journal_file, journal);
+    };
+    ACMETOOL_TRY(enrolment, client.enrol(task));
+    RunOutcome outcome{std::move(enrolment), {}};
+    if (outcome.enrolment.pending) return outcome;
+    compare_names(outcome.enrolment, context);
+    outcome.chain = chain_of(outcome.enrolment.certificates, cas.trusted);
+    journal.certificate = crypto::to_pem(outcome.chain);
+    ACMETOOL_CHECK(write_journal(options.journal_file, journal));
+    return outcome;
+}
+
+} // namespace acmetool::est

@@ -1,0 +1,208 @@
+#include "http/authentication.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "base/bytes.h"
+#include "base/text.h"
+#include "crypto/openssl.h"
+
+namespace acmetool::http
+{
+namespace
+{
+
+constexpr std::string_view kTokenEnd = " \t,=\"";
+
+/// Walks over "Scheme name=value, name="quoted", Scheme2 ...".
+class ChallengeScanner
+{
+public:
+    explicit ChallengeScanner(std::string_view text) : rest_(text) {}
+
+    struct Item {
+        std::string name;
+        std::optional<std::string> value; ///< absent: `name` is a scheme (or a token68, which is skipped)
+    };
+
+    std::optional<Item> next()
+    {
+        skip(" \t,");
+        if (rest_.empty()) return std::nullopt;
+        Item item{take_token(), std::nullopt};
+        if (item.name.empty()) {
+            rest_.remove_prefix(1); // what cannot begin anything
+            return item;
+        }
+        const auto before = rest_;
+        skip(" \t");
+        if (!rest_.starts_with('=')) {
+            rest_ = before;
+            return item;
+        }
+        rest_.remove_prefix(1);
+        skip(" \t");
+        item.value = rest_.starts_with('"') ? take_quoted() : take_token();
+        return item;
+    }
+
+private:
+    void skip(std::string_view characters)
+    {
+        rest_.remove_prefix(std::min(rest_.find_first_not_of(characters), rest_.size()));
+    }
+    std::string take_token()
+    {
+        const auto end = std::min(rest_.find_first_of(kTokenEnd), rest_.size());
+        std::string token{rest_.substr(0, end)};
+        rest_.remove_prefix(end);
+        return token;
+    }
+    std::string take_quoted()
+    {
+        rest_.remove_prefix(1);
+        std::string text;
+        while (!rest_.empty() && rest_.front() != '"') {
+            if (rest_.front() == '\\' && rest_.size() > 1) rest_.remove_prefix(1);
+            text += rest_.front();
+            rest_.remove_prefix(1);
+        }
+        if (!rest_.empty()) rest_.remove_prefix(1);
+        return text;
+    }
+
+    std::string_view rest_;
+};
+
+bool lists_auth(std::string_view qop)
+{
+    const auto words = base::split(qop, ',');
+    return std::any_of(words.begin(), words.end(),
+                       [](auto word) { return base::equals_ignoring_case(base::trim(word), "auth"); });
+}
+
+void set_parameter(Challenge& challenge, const std::string& name, const std::string& value)
+{
+    const auto is = [&](std::string_view known) { return base::equals_ignoring_case(name, known); };
+    if (is("realm")) challenge.realm = value;
+    if (is("nonce")) challenge.nonce = value;
+    if (is("opaque")) challenge.opaque = value;
+    if (is("algorithm")) challenge.algorithm = value;
+    if (is("qop")) challenge.qop_auth = lists_auth(value);
+    if (is("stale")) challenge.stale = base::equals_ignoring_case(value, "true");
+}
+
+std::vector<Challenge> challenges_of(std::string_view header)
+{
+    std::vector<Challenge> found;
+    bool known = false;
+    ChallengeScanner scanner{header};
+    while (const auto item = scanner.next()) {
+        if (item->value) {
+            if (known) set_parameter(found.back(), item->name, *item->value);
+            continue;
+        }
+        const bool digest = base::equals_ignoring_case(item->name, "digest");
+        known = digest || base::equals_ignoring_case(item->name, "basic");
+        if (!known) continue;
+        found.emplace_back();
+        found.back().scheme = digest ? AuthScheme::digest : AuthScheme::basic;
+    }
+    return found;
+}
+
+/// 0: cannot be answered.
+int rank(const Challenge& challenge)
+{
+    if (challenge.scheme == AuthScheme::basic) return 1;
+    if (challenge.nonce.empty()) return 0;
+    if (challenge.algorithm.empty() || base::equals_ignoring_case(challenge.algorithm, "MD5")) return 2;
+    return base::equals_ignoring_case(challenge.algorithm, "SHA-256") ? 3 : 0;
+}
+
+std::string hash_hex(std::string_view algorithm, std::string_view text)
+{
+    Bytes digest(EVP_MAX_MD_SIZE);
+    unsigned size = 0;
+    const auto* const function = base::equals_ignoring_case(algorithm, "SHA-256") ? EVP_sha256() : EVP_md5();
+    if (EVP_Digest(text.data(), text.size(), digest.data(), &size, function, nullptr) != 1) return {};
+    digest.resize(size);
+    return to_hex(digest);
+}
+
+std::string quoted(std::string_view text)
+{
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') out += '\\';
+        out += c;
+    }
+    return out + "\"";
+}
+
+std::string base64(std::string_view text)
+{
+    std::string out((text.size() + 2) / 3 * 4 + 1, '\0'); // and EVP_EncodeBlock's final NUL
+    const int size =
+        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                        reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
+    out.resize(static_cast<std::size_t>(size));
+    return out;
+}
+
+bool has_control_character(std::string_view text)
+{
+    return std::any_of(text.begin(), text.end(),
+                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+} // namespace
+
+std::optional<Challenge> choose_challenge(const Headers& headers, AuthScheme allowed)
+{
+    std::optional<Challenge> best;
+    for (const auto& [name, value] : headers) {
+        if (!base::equals_ignoring_case(name, "www-authenticate")) continue;
+        for (auto& challenge : challenges_of(value)) {
+            const bool fits = allowed == AuthScheme::any || challenge.scheme == allowed;
+            if (fits && rank(challenge) > (best ? rank(*best) : 0)) best = std::move(challenge);
+        }
+    }
+    return best;
+}
+
+Result<std::string> answer(const Challenge& challenge, const Credentials& credentials,
+                           const DigestInput& input)
+{
+    const auto password = credentials.password.reveal();
+    if (challenge.scheme == AuthScheme::basic) {
+        // RFC 7617 section 2: "a user-id containing a colon character is invalid".
+        if (credentials.user.find(':') != std::string::npos)
+            return fail(Errc::bad_input, "a user name with a colon cannot be used with Basic authentication",
+                        {}, "badUserName");
+        return "Basic " + base64(fmt::format("{}:{}", credentials.user, password));
+    }
+    for (const auto& part : {challenge.realm, challenge.nonce, challenge.opaque, credentials.user})
+        if (has_control_character(part))
+            return fail(Errc::protocol, "a control character in a Digest challenge", {}, "badChallenge");
+    const auto hash = [&](const std::string& text) { return hash_hex(challenge.algorithm, text); };
+    const auto secret = hash(fmt::format("{}:{}:{}", credentials.user, challenge.realm, password));
+    const auto request = hash(fmt::format("{}:{}", input.method, input.target));
+    const auto count = fmt::format("{:08x}", input.count);
+    const auto response =
+        challenge.qop_auth
+            ? hash(fmt::format("{}:{}:{}:{}:auth:{}", secret, challenge.nonce, count, input.cnonce, request))
+            : hash(fmt::format("{}:{}:{}", secret, challenge.nonce, request));
+    std::string out = fmt::format("Digest username={}, realm={}, nonce={}, uri={}, response=\"{}\"",
+                                  quoted(credentials.user), quoted(challenge.realm), quoted(challenge.nonce),
+                                  quoted(input.target), response);
+    if (!challenge.algorithm.empty()) out += ", algorithm=" + challenge.algorithm;
+    if (!challenge.opaque.empty()) out += ", opaque=" + quoted(challenge.opaque);
+    if (challenge.qop_auth) out += fmt::format(", qop=auth, nc={}, cnonce={}", count, quoted(input.cnonce));
+    return out;
+}
+
+} // namespace acmetool::http

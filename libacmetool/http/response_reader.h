@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "base/result.h"
+#include "http/client.h"
+
+namespace acmetool::http
+{
+
+/// Reads one HTTP/1.1 response from octets as they come; no I/O (RFC 9112, by Boost.Beast).
+///
+/// Interim responses (1xx) are skipped. Header block at most 32 KiB. Errc::protocol, reason "notHttp" or
+/// "bodyTooLarge".
+class ACMETOOL_EXPORT ResponseReader
+{
+public:
+    explicit ResponseReader(std::size_t body_limit);
+    ~ResponseReader();
+    ResponseReader(const ResponseReader&) = delete;
+    ResponseReader& operator=(const ResponseReader&) = delete;
+
+    Result<void> put(std::string_view octets);
+    /// The peer closed the connection: the end of some bodies, an error in the middle of others.
+    Result<void> end();
+    /// Nothing at all came yet.
+    bool untouched() const;
+    bool done() const;
+    /// The connection can be used again. Meaningful once done().
+    bool keeps_connection() const;
+    /// Once done(); `took` is left to the caller.
+    Response take();
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace acmetool::http

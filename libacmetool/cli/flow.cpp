@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <span>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -22,20 +23,22 @@ struct Column {
     std::string_view title;
     std::size_t at;
 };
-constexpr std::array<Column, 3> kColumns{{{"client", "Client", 5}, {"acme", "ACME", 34}, {"dns", "DNS", 63}}};
+constexpr std::array<Column, 3> kAcme{{{"client", "Client", 5}, {"acme", "ACME", 34}, {"dns", "DNS", 63}}};
+constexpr std::array<Column, 2> kEst{{{"client", "Client", 5}, {"est", "EST RA", 44}}};
+using Columns = std::span<const Column>;
 
-std::size_t column_of(const std::string& party)
+std::size_t column_of(Columns columns, const std::string& party)
 {
-    for (std::size_t i = 0; i < kColumns.size(); ++i)
-        if (kColumns[i].party == party) return i;
-    return kColumns.size() - 1; // a hook or a web server stands where DNS does
+    for (std::size_t i = 0; i < columns.size(); ++i)
+        if (columns[i].party == party) return i;
+    return columns.size() - 1; // a hook or a web server stands where DNS does
 }
 
-/// A line with the three verticals, and `text` written from `from` on.
-std::string line_with(std::string_view text, std::size_t from)
+/// A line with the verticals, and `text` written from `from` on.
+std::string line_with(Columns columns, std::string_view text, std::size_t from)
 {
-    std::string line(kColumns.back().at + 1, ' ');
-    for (const auto& column : kColumns)
+    std::string line(columns.back().at + 1, ' ');
+    for (const auto& column : columns)
         line[column.at] = '|';
     if (from + text.size() > line.size()) line.resize(from + text.size(), ' ');
     line.replace(from, text.size(), text);
@@ -46,29 +49,32 @@ std::string line_with(std::string_view text, std::size_t from)
 
 std::string Ladder::draw(const base::Message& message)
 {
+    const bool est = message.from == "est" || message.to == "est";
+    const Columns columns = est ? Columns{kEst} : Columns{kAcme};
     std::string out;
     if (!begun_) {
-        std::string head(kColumns.back().at + 6, ' ');
-        for (const auto& column : kColumns)
+        std::string head(columns.back().at + 6, ' ');
+        for (const auto& column : columns)
             head.replace(column.at - 2, column.title.size(), column.title);
-        out += head + "\n" + line_with("", 0);
+        out += head + "\n" + line_with(columns, "", 0);
         begun_ = true;
     }
-    const auto from = column_of(message.from);
-    const auto to = column_of(message.to);
-    const auto left = kColumns[std::min(from, to)].at;
-    const auto right = kColumns[std::max(from, to)].at;
+    const auto from = column_of(columns, message.from);
+    const auto to = column_of(columns, message.to);
+    const auto left = columns[std::min(from, to)].at;
+    const auto right = columns[std::max(from, to)].at;
     const std::size_t room = right > left ? right - left - 2 : 20;
     const auto fit = [&](std::string text) {
         if (text.size() > room) text = text.substr(0, room - 2) + "..";
         return text;
     };
-    out += line_with(fit(message.label), left + 2);
-    if (!message.detail.empty()) out += line_with(fit(fmt::format(" \"{}\"", message.detail)), left + 2);
-    if (left == right) return out + line_with("", 0);
+    out += line_with(columns, fit(message.label), left + 2);
+    if (!message.detail.empty())
+        out += line_with(columns, fit(fmt::format(" \"{}\"", message.detail)), left + 2);
+    if (left == right) return out + line_with(columns, "", 0);
     std::string arrow(right - left - 1, '-');
     (from < to ? arrow.back() : arrow.front()) = from < to ? '>' : '<';
-    return out + line_with(arrow, left + 1) + line_with("", 0);
+    return out + line_with(columns, arrow, left + 1) + line_with(columns, "", 0);
 }
 
 std::string trace_line(const base::Message& message, base::TimePoint now)

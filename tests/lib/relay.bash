@@ -1,6 +1,6 @@
 # est-relay on loopback with devices of a test manufacturer. Needs common.bash, ca.bash and a running CA.
 
-# make_pki DIR: a manufacturer's CA with device0001 and stranger9999, and the relay's own TLS certificate.
+# make_pki DIR: a manufacturer's CA with device0001 and stranger9999, the user swan, and the relay's own TLS certificate.
 make_pki() {
     local dir=$1 name
     mkdir -p "$dir"
@@ -13,6 +13,7 @@ make_pki() {
     done
     make_tls "$dir"
     echo "device0001" >"$dir/devices.csv"
+    echo "swan:$(openssl passwd -6 secret):device0007.iot.domain.com" >"$dir/users"
 }
 
 # make_tls DIR: ra.pem and ra.key anew, under tls-root.pem.
@@ -41,6 +42,8 @@ certificate = "ra.pem"
 [clients.idevid]
 trust = ["maker.pem"]
 inventory = "devices.csv"
+[clients.basic]
+file = "users"
 [acme]
 account = "$ACCOUNT"
 [[domain]]
@@ -88,9 +91,11 @@ est() {
 enrol() {
     for _ in $(seq 60); do
         est "$1" "$2" -H 'Content-Type: application/pkcs10' --data-binary "@$3" || return
-        [[ $STATUS == 202 ]] || return 0
+        [[ $STATUS == 202 ]] || break
         sleep 1
     done
+    [[ $STATUS == 200 ]] || { cat "$PKI/body" && tail -n 5 "$PKI/relay.log"; } >&2
+    return 0
 }
 
 # make_csr NAME FILE [KEY]: base64 of a request for a DNS name.

@@ -49,7 +49,7 @@ struct MultiClient::Impl {
     }
 
     void begin();
-    void collect();
+    bool collect(); ///< true if a transfer ended
 };
 
 void MultiClient::Impl::begin()
@@ -83,8 +83,9 @@ void MultiClient::Impl::begin()
     }
 }
 
-void MultiClient::Impl::collect()
+bool MultiClient::Impl::collect()
 {
+    bool ended_any = false;
     int left = 0;
     while (const CURLMsg* message = curl.multi_info_read(multi.get(), &left)) {
         if (message->msg != CURLMSG_DONE) continue;
@@ -97,7 +98,9 @@ void MultiClient::Impl::collect()
         auto outcome = ended.transfer.finish(easy, code);
         spare.push_back(std::move(ended.easy));
         ended.done(std::move(outcome));
+        ended_any = true;
     }
+    return ended_any;
 }
 
 MultiClient::MultiClient(const CurlLibrary& curl, ClientOptions options, unsigned most_in_flight)
@@ -126,9 +129,8 @@ void MultiClient::run(base::Milliseconds longest)
     impl_->begin();
     int running = 0;
     impl_->curl.multi_perform(impl_->multi.get(), &running);
-    const auto before = impl_->running.size() + impl_->waiting.size();
-    impl_->collect();
-    if (impl_->running.size() + impl_->waiting.size() == before && longest.count() > 0) {
+    // One that ended may have brought the next, which has to begin before anything is waited for.
+    if (!impl_->collect() && longest.count() > 0) {
         impl_->curl.multi_poll(impl_->multi.get(), nullptr, 0, static_cast<int>(longest.count()), nullptr);
         impl_->curl.multi_perform(impl_->multi.get(), &running);
         impl_->collect();

@@ -1,5 +1,6 @@
 #include "relay/event_log.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -36,7 +37,8 @@ std::string text_of(const Json& event)
         if (name == "event" || name == "level") continue;
         const auto words = value.is_string() ? value.get<std::string>() : base::to_text(value);
         const bool quoted = words.empty() || words.find(' ') != std::string::npos;
-        const auto shown = base::printable(words);
+        auto shown = base::printable(words);
+        std::replace(shown.begin(), shown.end(), '\n', ' '); // one line an event, whatever a peer wrote
         line += quoted ? fmt::format(" {}=\"{}\"", name, shown) : fmt::format(" {}={}", name, shown);
     }
     return line;

@@ -49,7 +49,9 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
                                          base::trim(field.substr(colon + 1)));
     request.body = rest;
     Refuser authority;
-    est::Server server{authority, {.basic = true}, {}};
+    est::ServerOptions options;
+    options.basic = true;
+    est::Server server{authority, std::move(options), {}};
     bool answered = false;
     server.handle(std::move(request), [&answered](const http::ServerResponse&) { answered = true; });
     if (!answered) __builtin_trap();

@@ -1,6 +1,5 @@
 #include "crypto/request_info.h"
 
-#include <openssl/err.h>
 #include <openssl/rand.h>
 
 #include "crypto/openssl.h"
@@ -16,7 +15,6 @@ ReqPtr read(const Csr& csr)
     return ReqPtr{d2i_X509_REQ(nullptr, &data, static_cast<long>(csr.der.size()))};
 }
 
-using UsagePtr = Owned<EXTENDED_KEY_USAGE, EXTENDED_KEY_USAGE_free>;
 using AttributePtr = Owned<X509_ATTRIBUTE, X509_ATTRIBUTE_free>;
 
 } // namespace
@@ -53,26 +51,6 @@ bool same_subject(const Csr& csr, const Certificate& certificate)
     const ReqPtr request = read(csr);
     return request && X509_NAME_cmp(X509_REQ_get_subject_name(request.get()),
                                     X509_get_subject_name(certificate.get())) == 0;
-}
-
-bool has_extended_key_usage(const Certificate& certificate, const std::string& oid)
-{
-    const UsagePtr usages{static_cast<EXTENDED_KEY_USAGE*>(
-        X509_get_ext_d2i(certificate.get(), NID_ext_key_usage, nullptr, nullptr))};
-    if (!usages) return false;
-    for (int i = 0; i < sk_ASN1_OBJECT_num(usages.get()); ++i) {
-        char text[80] = {};
-        OBJ_obj2txt(text, sizeof text, sk_ASN1_OBJECT_value(usages.get(), i), 1);
-        if (oid == text) return true;
-    }
-    return false;
-}
-
-bool is_self_signed(const Certificate& certificate)
-{
-    const bool self = X509_self_signed(certificate.get(), 1) == 1;
-    ERR_clear_error(); // "no" is an answer, not a failure
-    return self;
 }
 
 } // namespace acmetool::crypto

@@ -18,12 +18,6 @@ ACMETOOL_EXPORT Result<Bytes> info_digest(const Csr& csr);
 /// True if both subjects are the same name (RFC 5280 section 7.1).
 ACMETOOL_EXPORT bool same_subject(const Csr& csr, const Certificate& certificate);
 
-/// True if the extended key usage lists `oid` (dotted decimal); false where there is no such extension.
-ACMETOOL_EXPORT bool has_extended_key_usage(const Certificate& certificate, const std::string& oid);
-
-/// True if issuer and subject are one and the signature is made with its own key.
-ACMETOOL_EXPORT bool is_self_signed(const Certificate& certificate);
-
 /// SHA-256 of `data`.
 ACMETOOL_EXPORT Bytes sha256(ByteView data);
 

@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include "crypto/request_info.h"
+#include "crypto/path.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::ra

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "crypto/path.h"
 #include "crypto/request_info.h"
 #include "enrol/device_label.h"
 

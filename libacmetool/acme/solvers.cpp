@@ -138,6 +138,7 @@ public:
     explicit Unhurried(base::Context& outer) : outer_(outer) {}
     void log(base::Level level, std::string_view text) override { outer_.log(level, text); }
     void message(const base::Message& message) override { outer_.message(message); }
+    void waiting(const base::Wait& wait) override { outer_.waiting(wait); }
 
 private:
     base::Context& outer_;

@@ -47,6 +47,8 @@ public:
     virtual std::chrono::steady_clock::time_point steady_now() const;
     /// Sleeps, and tells about it; fails with Errc::interrupted as soon as interrupted() becomes true.
     virtual Result<void> sleep(Milliseconds duration, const Wait& wait);
+    /// Something else than sleep() waits; called a few times a second while it does. Shown on a terminal.
+    virtual void waiting(const Wait& /*wait*/) {}
     /// True once a signal asked the program to stop. Whatever must be undone is undone, then the call ends.
     virtual bool interrupted() const { return false; }
 

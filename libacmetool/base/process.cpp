@@ -44,13 +44,17 @@ std::vector<char*> pointers_of(std::vector<std::string>& texts)
 }
 
 /// Waits for the child at most `time`; true if it ended.
-bool reap(pid_t child, int& status, Milliseconds time, const Context& context, bool heed_signals)
+bool reap(pid_t child, const std::string& program, int& status, Milliseconds time, Context& context,
+          bool heed_signals)
 {
-    const auto end = std::chrono::steady_clock::now() + time;
+    const auto began = std::chrono::steady_clock::now();
+    const auto end = began + time;
+    const Wait wait{program, began, end};
     useconds_t pause = 1000;
     for (;;) {
         if (waitpid(child, &status, WNOHANG) == child) return true;
         if (std::chrono::steady_clock::now() >= end || (heed_signals && context.interrupted())) return false;
+        context.waiting(wait);
         usleep(pause);
         pause = pause < 50'000 ? pause * 2 : pause;
     }
@@ -84,11 +88,11 @@ Result<pid_t> start(const Command& command, int in, int out)
                 "give the path of a file that exists and is executable", "programNotFound");
 }
 
-void end(pid_t child, const Context& context)
+void end(pid_t child, const std::string& program, Context& context)
 {
     int status = 0;
     kill(-child, SIGTERM);
-    if (!reap(child, status, kGrace, context, false)) {
+    if (!reap(child, program, status, kGrace, context, false)) {
         kill(-child, SIGKILL);
         waitpid(child, &status, 0);
     }
@@ -100,8 +104,8 @@ Result<int> finish_with(pid_t child, const Command& command, Milliseconds time, 
 {
     const auto& program = command.arguments.front();
     int status = 0;
-    if (!reap(child, status, time, context, !finish)) {
-        end(child, context);
+    if (!reap(child, program, status, time, context, !finish)) {
+        end(child, program, context);
         if (!finish && context.interrupted()) return fail(interrupted_error(program));
         return fail(Errc::unavailable, fmt::format("{}: killed after {}", program, describe(command.timeout)),
                     "find out what it waits for, or give it more time", "programTimeout");
@@ -186,7 +190,7 @@ Result<Filtered> run_filter(const Command& command, std::string_view input, std:
     Filtered result;
     const bool complete = exchange(in, out, input, limit, result.output, until, context);
     if (!complete && result.output.size() > limit) {
-        end(child, context);
+        end(child, command.arguments.front(), context);
         return fail(Errc::protocol,
                     fmt::format("{}: more than {} octets of output", command.arguments.front(), limit),
                     "is it a program that prints a certificate?", "programOutput");

@@ -194,6 +194,19 @@ void Runtime::note(std::string_view text)
     fmt::print(stderr, "{}: {}\n", program_, text);
 }
 
+void Runtime::waiting(const base::Wait& wait)
+{
+    const auto now = steady_now();
+    const auto waited = std::chrono::floor<std::chrono::seconds>(now - wait.since);
+    if (!stderr_is_terminal_ || options_.quiet || waited < std::chrono::seconds{1}) return;
+    std::string line = fmt::format("\r\x1b[Kwaiting for {}: {} so far", wait.what, base::describe(waited));
+    if (wait.until)
+        line += fmt::format(", for {} more at most",
+                            base::describe(std::chrono::floor<std::chrono::seconds>(*wait.until - now)));
+    std::fputs(line.c_str(), stderr);
+    progress_shown_ = true;
+}
+
 Result<void> Runtime::sleep(base::Milliseconds duration, const base::Wait& wait)
 {
     constexpr base::Milliseconds kStep{100};
@@ -202,18 +215,7 @@ Result<void> Runtime::sleep(base::Milliseconds duration, const base::Wait& wait)
         if (interrupted()) return fail(base::interrupted_error(wait.what));
         const auto now = steady_now();
         if (now >= end) return {};
-        const auto waited = std::chrono::floor<std::chrono::seconds>(now - wait.since);
-        if (stderr_is_terminal_ && !options_.quiet &&
-            (waited >= std::chrono::seconds{1} || duration > kStep * 10)) {
-            std::string line =
-                fmt::format("\r\x1b[Kwaiting for {}: {} so far", wait.what, base::describe(waited));
-            if (wait.until)
-                line +=
-                    fmt::format(", for {} more at most",
-                                base::describe(std::chrono::floor<std::chrono::seconds>(*wait.until - now)));
-            std::fputs(line.c_str(), stderr);
-            progress_shown_ = true;
-        }
+        waiting(wait);
         const auto left = std::chrono::ceil<base::Milliseconds>(end - now);
         usleep(static_cast<useconds_t>(std::min(left, kStep).count()) * 1000);
     }

@@ -50,6 +50,7 @@ public:
     void exit_with(int status) override { status_ = status; }
 
     Result<void> sleep(base::Milliseconds duration, const base::Wait& wait) override;
+    void waiting(const base::Wait& wait) override;
     bool interrupted() const override { return caught_signal() != 0; }
     void log(base::Level level, std::string_view text) override;
     void message(const base::Message& message) override;

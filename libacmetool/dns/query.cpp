@@ -49,14 +49,21 @@ struct AddressFree {
 };
 using Addresses = std::unique_ptr<addrinfo, AddressFree>;
 
+/// One try: until when, and for whom.
+struct Try {
+    std::chrono::steady_clock::time_point deadline;
+    const base::Wait& wait; ///< for the server, since the first try
+    base::Context& context;
+};
+
 /// Waits until `fd` can be read or written; false at the deadline or once a signal came.
-bool wait_for(int fd, short events, std::chrono::steady_clock::time_point deadline,
-              const base::Context& context)
+bool wait_for(int fd, short events, const Try& now)
 {
-    while (!context.interrupted()) {
+    while (!now.context.interrupted()) {
         const auto left =
-            std::chrono::ceil<base::Milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+            std::chrono::ceil<base::Milliseconds>(now.deadline - std::chrono::steady_clock::now()).count();
         if (left <= 0) return false;
+        now.context.waiting(now.wait);
         pollfd entry{fd, events, 0};
         const int ready = poll(&entry, 1, static_cast<int>(std::min<long>(left, 100)));
         if (ready > 0) return true;
@@ -65,21 +72,19 @@ bool wait_for(int fd, short events, std::chrono::steady_clock::time_point deadli
 }
 
 /// A server that does not answer at all holds nobody longer than the deadline, and no signal either.
-bool connect_to(int fd, const addrinfo& address, std::chrono::steady_clock::time_point deadline,
-                const base::Context& context)
+bool connect_to(int fd, const addrinfo& address, const Try& now)
 {
     if (connect(fd, address.ai_addr, address.ai_addrlen) == 0) return true;
-    if (errno != EINPROGRESS || !wait_for(fd, POLLOUT, deadline, context)) return false;
+    if (errno != EINPROGRESS || !wait_for(fd, POLLOUT, now)) return false;
     int problem = 0;
     socklen_t size = sizeof problem;
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size) == 0 && problem == 0;
 }
 
-bool send_all(int fd, ByteView bytes, std::chrono::steady_clock::time_point deadline,
-              const base::Context& context)
+bool send_all(int fd, ByteView bytes, const Try& now)
 {
     while (!bytes.empty()) {
-        if (!wait_for(fd, POLLOUT, deadline, context)) return false;
+        if (!wait_for(fd, POLLOUT, now)) return false;
         const auto sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
         if (sent <= 0) return false;
         bytes = bytes.subspan(static_cast<std::size_t>(sent));
@@ -87,11 +92,10 @@ bool send_all(int fd, ByteView bytes, std::chrono::steady_clock::time_point dead
     return true;
 }
 
-bool read_all(int fd, std::span<std::uint8_t> bytes, std::chrono::steady_clock::time_point deadline,
-              const base::Context& context)
+bool read_all(int fd, std::span<std::uint8_t> bytes, const Try& now)
 {
     while (!bytes.empty()) {
-        if (!wait_for(fd, POLLIN, deadline, context)) return false;
+        if (!wait_for(fd, POLLIN, now)) return false;
         const auto got = recv(fd, bytes.data(), bytes.size(), 0);
         if (got <= 0) return false;
         bytes = bytes.subspan(static_cast<std::size_t>(got));
@@ -100,11 +104,10 @@ bool read_all(int fd, std::span<std::uint8_t> bytes, std::chrono::steady_clock::
 }
 
 /// One try over UDP: the first datagram from the server with our Id. Empty: none came.
-Bytes try_udp(int fd, ByteView message, std::chrono::steady_clock::time_point deadline,
-              const base::Context& context)
+Bytes try_udp(int fd, ByteView message, const Try& now)
 {
-    if (!send_all(fd, message, deadline, context)) return {};
-    while (wait_for(fd, POLLIN, deadline, context)) {
+    if (!send_all(fd, message, now)) return {};
+    while (wait_for(fd, POLLIN, now)) {
         Bytes reply(65535);
         const auto got = recv(fd, reply.data(), reply.size(), 0);
         if (got < 0) return {};
@@ -114,16 +117,15 @@ Bytes try_udp(int fd, ByteView message, std::chrono::steady_clock::time_point de
     return {};
 }
 
-Bytes try_tcp(int fd, ByteView message, std::chrono::steady_clock::time_point deadline,
-              const base::Context& context)
+Bytes try_tcp(int fd, ByteView message, const Try& now)
 {
     Bytes framed{static_cast<std::uint8_t>(message.size() >> 8),
                  static_cast<std::uint8_t>(message.size() & 255)};
     framed.insert(framed.end(), message.begin(), message.end());
     std::uint8_t length[2];
-    if (!send_all(fd, framed, deadline, context) || !read_all(fd, length, deadline, context)) return {};
+    if (!send_all(fd, framed, now) || !read_all(fd, length, now)) return {};
     Bytes reply(static_cast<std::size_t>(length[0] << 8 | length[1]));
-    if (!read_all(fd, reply, deadline, context) || reply.size() < 12) return {};
+    if (!read_all(fd, reply, now) || reply.size() < 12) return {};
     return reply[0] == message[0] && reply[1] == message[1] ? reply : Bytes{};
 }
 
@@ -241,19 +243,19 @@ Result<Bytes> exchange(const Endpoint& server, ByteView message, bool tcp, base:
     if (problem != 0)
         return fail(Errc::unavailable, fmt::format("DNS server {}: {}", server.text(), gai_strerror(problem)),
                     {}, "dnsHost");
+    const base::Wait wait{"DNS server " + server.text(), context.steady_now(), {}};
     for (int attempt = 0; attempt < (tcp ? 1 : kTries) && !context.interrupted(); ++attempt)
         for (const addrinfo* address = list; address != nullptr; address = address->ai_next) {
             const Socket socket{
                 ::socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-            const auto deadline = std::chrono::steady_clock::now() + kTryTime;
+            const Try now{std::chrono::steady_clock::now() + kTryTime, wait, context};
             // Connected, UDP too: only this server's datagrams come through, and a closed port is seen at
             // once.
-            if (socket.get() < 0 || !connect_to(socket.get(), *address, deadline, context)) {
+            if (socket.get() < 0 || !connect_to(socket.get(), *address, now)) {
                 if (context.interrupted()) break;
                 continue;
             }
-            auto reply = tcp ? try_tcp(socket.get(), message, deadline, context)
-                             : try_udp(socket.get(), message, deadline, context);
+            auto reply = tcp ? try_tcp(socket.get(), message, now) : try_udp(socket.get(), message, now);
             if (!reply.empty()) return reply;
             if (context.interrupted()) break;
         }

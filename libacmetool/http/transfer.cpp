@@ -52,7 +52,9 @@ std::size_t Transfer::take_body(char* data, std::size_t, std::size_t size, void*
 
 int Transfer::watch(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t)
 {
-    return static_cast<Transfer*>(user)->context_->interrupted() ? 1 : 0;
+    const auto& transfer = *static_cast<Transfer*>(user);
+    transfer.context_->waiting(transfer.wait_);
+    return transfer.context_->interrupted() ? 1 : 0;
 }
 
 /// The reason and hint of a certificate outside its time; none for other failures.
@@ -183,6 +185,8 @@ void Transfer::prepare(CURL* easy)
     curl_.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()));
     const auto timeout =
         std::min(options_.request_timeout, request_.timeout.value_or(options_.request_timeout));
+    const auto now = std::chrono::steady_clock::now();
+    wait_ = {request_.url, now, now + timeout};
     curl_.easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
     curl_.easy_setopt(easy, CURLOPT_ERRORBUFFER, words_);
     curl_.easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);

@@ -38,6 +38,7 @@ private:
     const ClientOptions& options_;
     const Request& request_;
     base::Context* context_;
+    base::Wait wait_; ///< for the peer's answer
     Response response_;
     bool too_large_ = false;
     char words_[CURL_ERROR_SIZE] = {};

@@ -1,0 +1,47 @@
+#!/usr/bin/env bats
+# What a person at a terminal sees of a wait: for what, since when, until when; and nothing of it in a pipe.
+
+load ../lib/common
+load ../lib/dns
+load ../lib/ca
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    start_knot "$PWD/dns" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o account.json
+}
+
+teardown() {
+    stop_all
+}
+
+at_terminal() { # COMMAND: its screen, carriage returns as line ends
+    script -qec "$1" /dev/null </dev/null | tr '\r' '\n'
+}
+
+@test "progress at a terminal: the CA's validation, and none of it in a pipe" {
+    set_fault challengeDelay=2
+    at_terminal "acme-preauth run --dns-update $DNS_SERVER --tsig-key $TSIG_KEY --timeout 60s -o a.json domain.com" >screen
+    grep -E 'waiting for the CA to validate domain\.com: [0-9]+ s so far, for [0-9]+ s more at most' screen
+    acme-preauth run --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o b.json other.domain.com 2>err
+    run grep waiting err
+    [ "$status" = 1 ]
+}
+
+@test "progress at a terminal: a hook, a DNS server and a CA that do not answer" {
+    printf '#!/bin/sh\nsleep 2\n' >slow.sh
+    chmod +x slow.sh
+    at_terminal "acme-preauth run --hook ./slow.sh --no-dns-check --timeout 5s domain.com" >screen || true
+    grep -E "waiting for .*slow\.sh: 1 s so far, for .* more at most" screen
+    acme-preauth new domain.com -o 1.json
+    python3 -c 'import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); time.sleep(60)' >silent &
+    STARTED+=($!)
+    wait_for 10 test -s silent
+    at_terminal "acme-preauth publish --dns-update 127.0.0.1:$(cat silent) <1.json" >screen || true
+    grep -E "waiting for DNS server 127\.0\.0\.1:[0-9]+: 1 s so far" screen
+    kill -STOP "$CA_PID"
+    at_terminal "acme-account show --timeout 3s" >screen || true
+    kill -CONT "$CA_PID"
+    grep -E "waiting for https://127\.0\.0\.1.*: 1 s so far, for .* more at most" screen
+}

@@ -152,6 +152,31 @@ void compare_names(const Enrolment& enrolment, base::Context& context)
                                     wanted.value));
 }
 
+/// Asks for the CA certificates again where the one that issued ours was not among them: an RA in front of a
+/// CA learns of an intermediate by the first certificate under it.
+Result<void> complete_cas(Client& client, const RunOptions& options, const crypto::Certificate& issued,
+                          CaCertificates& cas, base::Context& context)
+{
+    const auto has_issuer = [&] {
+        return std::any_of(cas.trusted.begin(), cas.trusted.end(),
+                           [&](const auto& ca) { return issued.is_issued_by(ca); });
+    };
+    if (has_issuer()) return {};
+    auto again = client.cacerts().and_then([&](const std::vector<crypto::Certificate>& received) {
+        return sort_out(received, options.explicit_anchors);
+    });
+    if (!again) {
+        context.log(base::Level::warning, "cacerts, asked again: " + again.error().message);
+        return {};
+    }
+    cas = std::move(*again);
+    if (!has_issuer())
+        context.log(base::Level::warning,
+                    fmt::format("no CA certificate of the server issued this one; it names {}",
+                                base::printable(issued.issuer(), 200)));
+    return options.take_cas ? options.take_cas(cas) : Result<void>{};
+}
+
 } // namespace
 
 std::string csr_sha256(const crypto::Csr& csr)
@@ -202,6 +227,7 @@ Result<RunOutcome> run(Client& client, const RunOptions& options, const Server& 
     RunOutcome outcome{std::move(enrolment), {}};
     if (outcome.enrolment.pending) return outcome;
     compare_names(outcome.enrolment, context);
+    ACMETOOL_CHECK(complete_cas(client, options, outcome.enrolment.certificates.front(), cas, context));
     outcome.chain = chain_of(outcome.enrolment.certificates, cas.trusted);
     journal.certificate = crypto::to_pem(outcome.chain);
     ACMETOOL_CHECK(write_journal(options.journal_file, journal));

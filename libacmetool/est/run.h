@@ -32,7 +32,8 @@ struct RunOptions {
     std::optional<crypto::Certificate> renewed;
     std::vector<crypto::Certificate> explicit_anchors; ///< CA certificates trusted by themselves already
     std::string journal_file;
-    /// Given the CA certificates as soon as they are known to be good; may be empty.
+    /// Given the CA certificates as soon as they are known to be good, and again where they had to be asked
+    /// for once more because the issuer of the new certificate was not among them; may be empty.
     std::function<Result<void>(const CaCertificates&)> take_cas;
 };
 

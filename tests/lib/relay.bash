@@ -6,14 +6,16 @@ make_pki() {
     mkdir -p "$dir"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/maker.key" \
         -out "$dir/maker.pem" -subj "/O=Maker/CN=Maker CA" -days 30 2>/dev/null
-    for name in device0001 stranger9999; do
-        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/$name.key" \
-            -subj "/O=Maker/serialNumber=$name" 2>/dev/null |
-            openssl x509 -req -CA "$dir/maker.pem" -CAkey "$dir/maker.key" -days 30 -out "$dir/$name.pem" 2>/dev/null
-    done
+    for name in device0001 stranger9999; do make_idevid "$dir" "$name"; done
     make_tls "$dir"
     echo "device0001" >"$dir/devices.csv"
     echo "swan:$(openssl passwd -6 secret):device0007.iot.domain.com" >"$dir/users"
+}
+
+# make_idevid DIR SERIAL: a device of the manufacturer, SERIAL.pem and SERIAL.key.
+make_idevid() {
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1/$2.key" -subj "/O=Maker/serialNumber=$2" \
+        2>/dev/null | openssl x509 -req -CA "$1/maker.pem" -CAkey "$1/maker.key" -days 30 -out "$1/$2.pem" 2>/dev/null
 }
 
 # make_tls DIR: ra.pem and ra.key anew, under tls-root.pem.
@@ -28,10 +30,13 @@ make_tls() {
             -extfile <(echo "subjectAltName=DNS:localhost,IP:127.0.0.1") 2>/dev/null
 }
 
-# write_relay_toml DIR [LINE...]: LINEs go into [est].
+# write_relay_toml DIR [LINE...]: LINEs go into [est]. RELAY_DOMAIN, the lines RELAY_DOMAIN_LINES, RELAY_DNS and
+# RELAY_LIMITS of [[domain]], [dns] and [limits] may be set before.
 write_relay_toml() {
     local dir=$1
     shift
+    local update
+    printf -v update 'update = "%s"\ntsig_key = "%s"' "${DNS_SERVER:-}" "${TSIG_KEY:-}"
     : "${RELAY_PORT:=$(free_port)}" "${RELAY_ADMIN_PORT:=$(free_port)}"
     cat >"$dir/relay.toml" <<EOF
 [listen]
@@ -47,14 +52,15 @@ file = "users"
 [acme]
 account = "$ACCOUNT"
 [[domain]]
-name = "iot.domain.com"
+name = "${RELAY_DOMAIN:-iot.domain.com}"
+${RELAY_DOMAIN_LINES:-}
 [dns]
-update = "$DNS_SERVER"
-tsig_key = "$TSIG_KEY"
+${RELAY_DNS:-$update}
 [cacerts]
 root = "$CA_ROOT"
 [limits]
 request = "2s"
+${RELAY_LIMITS:-}
 [est]
 $(printf '%s\n' "$@")
 EOF

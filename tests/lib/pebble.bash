@@ -1,6 +1,7 @@
 # Debian's Pebble with its challenge test server, on loopback. Needs common.bash.
 
-# start_pebble DIR [ENV=VALUE...]: sets PEBBLE_DIRECTORY, PEBBLE_CA, PEBBLE_CHALLTEST (management URL), PEBBLE_LOG.
+# start_pebble DIR [ENV=VALUE...]: sets PEBBLE_DIRECTORY, PEBBLE_CA, PEBBLE_LOG, and the management URLs of both,
+# PEBBLE_MANAGEMENT and PEBBLE_CHALLTEST.
 start_pebble() {
     local dir=$1 port management dns challenge
     shift
@@ -27,8 +28,9 @@ EOF
         >"$PEBBLE_LOG" 2>&1 &
     STARTED+=($!)
     PEBBLE_DIRECTORY="https://127.0.0.1:$port/dir"
+    PEBBLE_MANAGEMENT="https://127.0.0.1:$management"
     PEBBLE_CA="$dir/ca.pem"
     PEBBLE_CHALLTEST="http://127.0.0.1:$challenge"
-    export PEBBLE_CHALLTEST PEBBLE_LOG
+    export PEBBLE_MANAGEMENT PEBBLE_CHALLTEST PEBBLE_LOG
     wait_for 20 curl -sf --cacert "$PEBBLE_CA" "$PEBBLE_DIRECTORY"
 }

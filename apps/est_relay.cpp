@@ -6,9 +6,11 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "cli/daemon.h"
 #include "cli/program.h"
 #include "http/client.h"
+#include "ra/exclusion.h"
 #include "relay/check.h"
 #include "relay/daemon.h"
 
@@ -21,6 +23,8 @@ constexpr int kConfigStatus = 78;
 
 struct Options {
     std::string config;
+    std::vector<std::string> serials;
+    std::vector<std::string> devices;
     bool online = false;
     bool explain = false;
 };
@@ -127,6 +131,36 @@ Result<void> status(const Options& options, cli::Io& io)
     return io.write(text);
 }
 
+Result<void> revoke(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(config, relay::load_config(options.config));
+    ACMETOOL_TRY(revoked, ra::revoke_in(config.ra.store_file, options.serials, io.context().now()));
+    base::Json certificates = base::Json::array();
+    std::string text;
+    for (const auto& one : revoked) {
+        base::Json certificate{{"serial", one.serial}};
+        if (!one.device.empty()) certificate["device"] = one.device;
+        certificates.push_back(certificate);
+        text += fmt::format("{} revoked: {}\n", one.serial,
+                            one.device.empty() ? "no certificate of this serial was issued here"
+                                               : "issued to " + base::printable(one.device, 200));
+    }
+    if (io.json()) return io.write_document("exclusion", {{"revoked", certificates}});
+    return io.write(text);
+}
+
+Result<void> block(const Options& options, ra::Blocking what, cli::Io& io)
+{
+    ACMETOOL_TRY(config, relay::load_config(options.config));
+    ACMETOOL_CHECK(ra::block_in(config.ra.store_file, options.devices, what, io.context().now()));
+    const auto* const done = what == ra::Blocking::block ? "blocked" : "unblocked";
+    if (io.json()) return io.write_document("exclusion", {{done, options.devices}});
+    std::string text;
+    for (const auto& device : options.devices)
+        text += fmt::format("{} {}\n", base::printable(device, 200), done);
+    return io.write(text);
+}
+
 } // namespace
 
 int main(int argc, char** argv)
@@ -144,5 +178,17 @@ int main(int argc, char** argv)
     program.verb("status", "ask the running relay how it is")
         .own_config(options.config)
         .action([&](cli::Io& io) { return status(options, io); });
+    program.verb("revoke", "certificates of this relay's count for nothing from now on")
+        .own_config(options.config)
+        .words("SERIAL", options.serials, "Serial number of a certificate, hexadecimal", true)
+        .action([&](cli::Io& io) { return revoke(options, io); });
+    program.verb("block", "refuse devices from now on")
+        .own_config(options.config)
+        .words("DEVICE", options.devices, "Serial number of a device, or its id as in the log", true)
+        .action([&](cli::Io& io) { return block(options, ra::Blocking::block, io); });
+    program.verb("unblock", "take blocked devices again")
+        .own_config(options.config)
+        .words("DEVICE", options.devices, "Serial number of a device, or its id as in the log", true)
+        .action([&](cli::Io& io) { return block(options, ra::Blocking::unblock, io); });
     return program.main(argc, argv);
 }

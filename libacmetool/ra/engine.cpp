@@ -16,6 +16,7 @@
 #include "ra/ca_set.h"
 #include "ra/commit_loop.h"
 #include "ra/decider.h"
+#include "ra/exclusion.h"
 #include "ra/mapping.h"
 #include "ra/program_issuer.h"
 #include "store/file_lock.h"
@@ -670,10 +671,7 @@ bool Engine::may_connect(const crypto::Certificate& certificate)
 
 Result<void> Engine::revoke(const std::string& serial)
 {
-    const auto wanted = base::to_lower(serial);
-    if (wanted.empty() || wanted.find_first_not_of("0123456789abcdef") != std::string::npos)
-        return fail(Errc::bad_input, fmt::format("{} is not a serial number", base::printable(serial, 60)),
-                    "hexadecimal, as certificates and events show it", "badSerial");
+    ACMETOOL_TRY(wanted, parse_serial(serial));
     return impl_->change(
         [wanted, at = impl_->now()](Records& records) { return records.revoke(wanted, at); });
 }

@@ -251,6 +251,14 @@ Result<bool> Records::is_revoked(std::string_view serial)
     return !rows.empty();
 }
 
+Result<std::optional<std::string>> Records::device_of(std::string_view serial)
+{
+    ACMETOOL_TRY(rows,
+                 database_.execute("SELECT device FROM certificates WHERE serial = ? LIMIT 1", {serial}));
+    if (rows.empty()) return std::optional<std::string>{};
+    return std::optional{rows.front().front()};
+}
+
 Result<bool> Records::is_key_revoked(std::string_view key_digest)
 {
     ACMETOOL_TRY(rows, database_.execute("SELECT 1 FROM certificates JOIN revoked USING (serial) "

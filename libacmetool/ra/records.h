@@ -92,6 +92,8 @@ public:
 
     Result<void> revoke(std::string_view serial, base::TimePoint at);
     Result<bool> is_revoked(std::string_view serial);
+    /// The device that the certificate with this serial was issued to.
+    Result<std::optional<std::string>> device_of(std::string_view serial);
     /// True if a certificate for this key was revoked.
     Result<bool> is_key_revoked(std::string_view key_digest);
     Result<void> block(std::string_view device, base::TimePoint at);

@@ -1,0 +1,79 @@
+#include "ra/exclusion.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "ra/records.h"
+
+namespace acmetool::ra
+{
+namespace
+{
+
+/// Opens a store that is there already: a mistyped name must not look like success.
+Result<Records> open_existing(const std::string& store_file)
+{
+    if (access(store_file.c_str(), F_OK) != 0)
+        return fail(Errc::config, fmt::format("{}: there is no such store", store_file),
+                    "est-relay serve makes it; is that the configuration it runs with?", "noStore");
+    return Records::open(store_file);
+}
+
+} // namespace
+
+Result<std::string> parse_serial(const std::string& text)
+{
+    auto serial = base::to_lower(text);
+    if (serial.starts_with("0x")) serial.erase(0, 2);
+    std::erase(serial, ':');
+    // Octets, as many as the number needs.
+    serial.erase(0, serial.find_first_not_of('0'));
+    if (serial.size() % 2 != 0) serial.insert(serial.begin(), '0');
+    if (serial.empty() || serial.find_first_not_of("0123456789abcdef") != std::string::npos)
+        return fail(Errc::bad_input, fmt::format("{} is not a serial number", base::printable(text, 60)),
+                    "hexadecimal, as certificates and events show it", "badSerial");
+    return serial;
+}
+
+Result<std::vector<RevokedCertificate>>
+revoke_in(const std::string& store_file, const std::vector<std::string>& serials, base::TimePoint now)
+{
+    std::vector<RevokedCertificate> revoked;
+    for (const auto& text : serials) {
+        ACMETOOL_TRY(serial, parse_serial(text));
+        revoked.push_back({serial, {}});
+    }
+    ACMETOOL_TRY(records, open_existing(store_file));
+    ACMETOOL_CHECK(records.begin());
+    for (auto& one : revoked) {
+        ACMETOOL_TRY(device, records.device_of(one.serial));
+        one.device = device.value_or("");
+        ACMETOOL_CHECK(records.revoke(one.serial, now));
+    }
+    ACMETOOL_CHECK(records.commit());
+    return revoked;
+}
+
+Result<void> block_in(const std::string& store_file, const std::vector<std::string>& devices, Blocking what,
+                      base::TimePoint now)
+{
+    for (const auto& device : devices)
+        if (device.empty())
+            return fail(Errc::bad_input, "a device has a serial number",
+                        "as events and the inventory show it", "badDevice");
+    ACMETOOL_TRY(records, open_existing(store_file));
+    ACMETOOL_CHECK(records.begin());
+    for (const auto& device : devices) {
+        if (what == Blocking::block)
+            ACMETOOL_CHECK(records.block(device, now));
+        else
+            ACMETOOL_CHECK(records.unblock(device));
+    }
+    return records.commit();
+}
+
+} // namespace acmetool::ra

@@ -1,0 +1,302 @@
+#!/usr/bin/env bats
+# What devices, strangers and other customers of the CA try at est-relay. Each refusal has the right status, a sentence
+# for people, and costs the CA nothing.
+
+load ../lib/common
+load ../lib/ca
+load ../lib/dns
+load ../lib/relay
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    PKI=$PWD/pki
+    make_pki "$PKI"
+    local device
+    for device in device0002 device0003; do
+        make_idevid "$PKI" "$device"
+        echo "$device" >>"$PKI/devices.csv"
+    done
+    start_knot "$PWD/knot" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    ACCOUNT=$PWD/acct.json
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --agree-tos --account "$ACCOUNT" >/dev/null
+}
+
+teardown() {
+    stop_all
+}
+
+# Once the domain is authorized nothing but orders makes requests to the CA.
+relay() {
+    write_relay_toml "$PKI" 'wait = "20s"'
+    start_relay "$PKI"
+    wait_for 60 grep -q '"status":"valid"' "$PKI/relay.log"
+    SEEN=$(wc -l <"$CA_LOG")
+}
+
+quiet() { # nothing was asked of the CA since the relay was ready
+    [ "$(wc -l <"$CA_LOG")" = "$SEEN" ]
+}
+
+# refused STATUS WORDS: of the answer that came last; the body is a sentence, and the CA was left alone.
+refused() {
+    cat "$PKI/body"
+    [[ $STATUS =~ ^$1$ ]]
+    grep -qi '^content-type: text/plain' "$PKI/headers"
+    grep -qE "$2" "$PKI/body"
+    grep -qE '[a-z]+ [a-z]+' "$PKI/body"
+    [ "$(wc -l <"$PKI/body")" -le 1 ]
+    quiet
+}
+
+post() { # DEVICE FILE [CURL OPTION...]
+    local device=$1 file=$2
+    shift 2
+    est "$device" simpleenroll -H 'Content-Type: application/pkcs10' --data-binary "@$file" "$@"
+}
+
+@test "SEC-01: devices that are not in the inventory, and of another maker: refused, and no request to the CA" {
+    relay
+    make_csr stranger9999.iot.domain.com dev.csr
+    post stranger9999 dev.csr
+    refused 403 'stranger9999 is not in the inventory'
+    # Another maker's device with a serial number that we know.
+    make_pki other
+    cp other/device0001.pem "$PKI/copycat.pem"
+    cp other/device0001.key "$PKI/copycat.key"
+    make_csr device0001.iot.domain.com dev.csr
+    post copycat dev.csr
+    refused 401 "neither a known manufacturer's nor one that was issued here"
+    # A certificate that the device signed for itself.
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$PKI/self.key" -out "$PKI/self.pem" \
+        -subj /O=Maker/serialNumber=device0001 -days 2 2>/dev/null
+    post self dev.csr
+    refused 401 'neither a known'
+}
+
+@test "SEC-02: a certificate that the same CA issued to another account is no identity" {
+    relay
+    acme-account register -q --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --agree-tos --account other.json -o account.json
+    acme-preauth run --account other.json --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
+    csr-build --new-key ec:P-256 --key-out "$PKI/foreign.key" --dns device0001.iot.domain.com |
+        acme-order run --account other.json -o "$PKI/foreign.pem"
+    SEEN=$(wc -l <"$CA_LOG")
+    make_csr device0001.iot.domain.com dev.csr "$PKI/foreign.key"
+    post foreign dev.csr
+    refused 401 "nor one that was issued here"
+    est foreign simplereenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+    refused 401 "nor one that was issued here"
+}
+
+@test "SEC-03: three devices and three names: each gets its own and none of the others'" {
+    relay
+    local device name
+    for device in device0001 device0002 device0003; do
+        for name in device0001 device0002 device0003; do
+            [[ $device == "$name" ]] && continue
+            make_csr "$name.iot.domain.com" "$name.csr"
+            post "$device" "$name.csr"
+            refused 403 "the request is for $name.iot.domain.com, and this device's name is $device"
+        done
+    done
+    # Its own name and another one beside it.
+    csr-build --new-key ec:P-256 --key-out both.key --dns device0001.iot.domain.com --dns device0002.iot.domain.com |
+        openssl req -outform DER | openssl base64 >both.csr
+    post device0001 both.csr
+    refused 403 'device0002'
+    # Who shows no identity is told no name.
+    est - csrattrs
+    [[ $STATUS == 20[04] ]]
+    run grep -aE 'device|domain' <(openssl base64 -d -in "$PKI/body")
+    [ -z "$output" ]
+    quiet
+    for device in device0001 device0002 device0003; do
+        make_csr "$device.iot.domain.com" "$device.csr"
+        post "$device" "$device.csr"
+        [ "$STATUS" = 200 ]
+    done
+    [ "$(requests newOrder)" = 3 ]
+    # The certificate of one is no way to the name of another either.
+    openssl base64 -d -in "$PKI/body" | openssl pkcs7 -inform DER -print_certs -out "$PKI/ldevid.pem"
+    cp device0003.csr.key "$PKI/ldevid.key"
+    SEEN=$(wc -l <"$CA_LOG")
+    est ldevid simplereenroll -H 'Content-Type: application/pkcs10' --data-binary @device0001.csr
+    refused 403 'the certificate for device0003'
+}
+
+@test "SEC-04: revoked: no identity, no cached certificate, no new one for its key, at once" {
+    relay
+    make_csr device0001.iot.domain.com dev.csr
+    post device0001 dev.csr
+    [ "$STATUS" = 200 ]
+    openssl base64 -d -in "$PKI/body" | openssl pkcs7 -inform DER -print_certs -out "$PKI/ldevid.pem"
+    cp dev.csr.key "$PKI/ldevid.key"
+    est ldevid csrattrs
+    [ "$STATUS" = 200 ]
+    SEEN=$(wc -l <"$CA_LOG")
+
+    # The serial number as openssl prints it: upper case.
+    run est-relay revoke --config "$PKI/relay.toml" "$(openssl x509 -in "$PKI/ldevid.pem" -noout -serial | cut -d = -f 2)"
+    [ "$status" = 0 ]
+    [[ $output == *"revoked: issued to device0001@"* ]]
+    make_csr device0001.iot.domain.com again.csr dev.csr.key
+    est ldevid simplereenroll -H 'Content-Type: application/pkcs10' --data-binary @again.csr
+    refused 403 'the certificate was revoked'
+    post ldevid dev.csr
+    refused 403 'the certificate was revoked'
+    post device0001 dev.csr
+    refused 403 'a certificate of this key was revoked: make a new key'
+    # A new key under its IDevID is a new beginning.
+    make_csr device0001.iot.domain.com fresh.csr
+    post device0001 fresh.csr
+    [ "$STATUS" = 200 ]
+
+    run est-relay revoke --config "$PKI/relay.toml" --json 0x00AB:cd
+    [ "$status" = 0 ]
+    [ "$(jq -c .revoked <<<"$output")" = '[{"serial":"abcd"}]' ]
+    run est-relay revoke --config "$PKI/relay.toml" device0001
+    [ "$status" = 65 ]
+}
+
+@test "SEC-04: blocked: refused on a connection that stands, with a new one and with its certificate; then taken again" {
+    relay
+    make_csr device0001.iot.domain.com dev.csr
+    post device0001 dev.csr
+    [ "$STATUS" = 200 ]
+    openssl base64 -d -in "$PKI/body" | openssl pkcs7 -inform DER -print_certs -out "$PKI/ldevid.pem"
+    cp dev.csr.key "$PKI/ldevid.key"
+    # One connection: a request before, one after.
+    rm -f input && mkfifo input
+    timeout 60 openssl s_client -quiet -connect "127.0.0.1:$RELAY_PORT" -CAfile "$PKI/tls-root.pem" \
+        -cert "$PKI/device0001.pem" -key "$PKI/device0001.key" <input >standing 2>/dev/null 3>&- &
+    exec 7>input
+    printf 'GET /.well-known/est/csrattrs HTTP/1.1\r\nHost: localhost\r\n\r\n' >&7
+    wait_for 20 grep -q 'HTTP/1.1 200' standing
+    SEEN=$(wc -l <"$CA_LOG")
+
+    [ "$(est-relay block --config "$PKI/relay.toml" device0001)" = "device0001 blocked" ]
+    printf 'POST /.well-known/est/simpleenroll HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/pkcs10\r\nContent-Length: %s\r\nConnection: close\r\n\r\n' \
+        "$(stat -c %s dev.csr)" >&7
+    cat dev.csr >&7
+    wait_for 20 grep -q 'HTTP/1.1 403' standing
+    exec 7>&-
+    wait_for 10 grep -q 'the device is blocked' standing
+    post device0001 dev.csr
+    refused 403 'the device is blocked'
+    est ldevid simplereenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+    refused 403 'the device is blocked'
+    # Another one is not.
+    est device0002 csrattrs
+    [ "$STATUS" = 200 ]
+
+    # It lasts over a restart.
+    kill "$RELAY_PID"
+    wait "$RELAY_PID"
+    start_relay "$PKI"
+    post device0001 dev.csr
+    [ "$STATUS" = 403 ]
+    [ "$(est-relay unblock --config "$PKI/relay.toml" --json device0001 | jq -c .unblocked)" = '["device0001"]' ]
+    post device0001 dev.csr
+    [ "$STATUS" = 200 ]
+
+    sed -i 's/^\[est\]/[store]\nsqlite = "other.db"\n[est]/' "$PKI/relay.toml"
+    run est-relay block --config "$PKI/relay.toml" device0001
+    [ "$status" = 78 ]
+    [ ! -e "$PKI/other.db" ]
+}
+
+@test "SEC-07: one device with a fresh request each time is stopped by its budget while another enrols" {
+    RELAY_LIMITS='orders_per_device = 3'
+    relay
+    local i
+    for i in 1 2 3; do
+        make_csr device0001.iot.domain.com "dev$i.csr"
+        post device0001 "dev$i.csr"
+        [ "$STATUS" = 200 ]
+    done
+    SEEN=$(wc -l <"$CA_LOG")
+    for i in 4 5 6; do
+        make_csr device0001.iot.domain.com "dev$i.csr"
+        post device0001 "dev$i.csr"
+        refused 429 .
+        grep -qi '^retry-after: [0-9]' "$PKI/headers"
+    done
+    # What it has it may ask for as often as it likes.
+    post device0001 dev1.csr
+    [ "$STATUS" = 200 ]
+    quiet
+    make_csr device0002.iot.domain.com other.csr
+    post device0002 other.csr
+    [ "$STATUS" = 200 ]
+    [ "$(requests newOrder)" = 4 ]
+}
+
+@test "INT-01, ESTS-06: bodies, keys and names that cannot be certified" {
+    relay
+    local body
+    for body in 'bm90IGEgQ1NS' 'MIIBAAAA' '{"csr": 1}' '====' 'MAA='; do
+        printf '%s' "$body" >body.csr
+        post device0001 body.csr
+        refused 400 .
+    done
+    # Each tenth octet of a good request changed: none of them comes through.
+    make_csr device0001.iot.domain.com dev.csr
+    openssl base64 -d -in dev.csr >dev.der
+    local at size
+    size=$(stat -c %s dev.der)
+    for ((at = 0; at < size; at += 10)); do
+        python3 -c 'import sys; d = bytearray(open("dev.der", "rb").read()); d[int(sys.argv[1])] ^= 0x21; sys.stdout.buffer.write(d)' "$at" |
+            openssl base64 >broken.csr
+        post device0001 broken.csr
+        refused 400 .
+    done
+    head -c 150 dev.der | openssl base64 >broken.csr
+    post device0001 broken.csr
+    refused 400 .
+    # The signature is of another key.
+    python3 -c 'import sys; d = bytearray(open("dev.der", "rb").read()); d[-1] ^= 1; sys.stdout.buffer.write(d)' | openssl base64 >broken.csr
+    post device0001 broken.csr
+    refused 400 signature
+    openssl genrsa -out weak.key 1024 2>/dev/null
+    make_csr device0001.iot.domain.com weak.csr weak.key
+    post device0001 weak.csr
+    refused 400 1024
+    local name
+    for name in www.example.com iot.domain.com domain.com '*.iot.domain.com' device0001.iot.domain.com.evil.example \
+        xdevice0001.iot.domain.com a.device0001.iot.domain.com; do
+        rm -f names.csr
+        make_csr "$name" names.csr names.key
+        post device0001 names.csr
+        refused '40[03]' .
+    done
+}
+
+@test "ESTS-01, ESTS-05: wrong type, method, size and password" {
+    relay
+    make_csr device0001.iot.domain.com dev.csr
+    est device0001 simpleenroll -H 'Content-Type: application/json' --data-binary @dev.csr
+    refused 415 .
+    est device0001 simpleenroll -X PUT -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+    refused 405 .
+    est device0001 cacerts -d x
+    refused 405 .
+    head -c 70000 /dev/zero | openssl base64 >big.csr
+    post device0001 big.csr
+    refused 413 .
+    post device0001 dev.csr -H "X-Long: $(head -c 20000 /dev/zero | tr '\0' x)"
+    refused 431 .
+    make_csr device0007.iot.domain.com user.csr
+    post - user.csr
+    refused 401 .
+    post - user.csr -u swan:hunter2
+    refused 401 .
+    grep -qi '^www-authenticate: basic' "$PKI/headers"
+    post - user.csr -u nobody:secret
+    refused 401 .
+    post - dev.csr -u swan:secret
+    refused 403 device0001
+    post - user.csr -u swan:secret
+    [ "$STATUS" = 200 ]
+    run grep -E 'secret|hunter2|c3dhbjp' "$PKI/relay.log"
+    [ -z "$output" ]
+}

@@ -41,7 +41,7 @@ quiet() { # nothing was asked of the CA since the relay was ready
 # refused STATUS WORDS: of the answer that came last; the body is a sentence, and the CA was left alone.
 refused() {
     cat "$PKI/body"
-    [[ $STATUS =~ ^$1$ ]]
+    [[ ${STATUS:?} =~ ^$1$ ]]
     grep -qi '^content-type: text/plain' "$PKI/headers"
     grep -qE "$2" "$PKI/body"
     grep -qE '[a-z]+ [a-z]+' "$PKI/body"
@@ -153,6 +153,7 @@ post() { # DEVICE FILE [CURL OPTION...]
 
     run est-relay revoke --config "$PKI/relay.toml" --json 0x00AB:cd
     [ "$status" = 0 ]
+    "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/exclusion.json" <<<"$output"
     [ "$(jq -c .revoked <<<"$output")" = '[{"serial":"abcd"}]' ]
     run est-relay revoke --config "$PKI/relay.toml" device0001
     [ "$status" = 65 ]

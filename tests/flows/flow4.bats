@@ -56,6 +56,10 @@ arrows() {
     est-enroll cacerts -o cacerts.pem
     est-enroll csrattrs "${IDEVID[@]}" -o attrs.der
     openssl asn1parse -inform DER -in attrs.der >asn1
+    est-enroll cacerts --json -o cacerts.json
+    est-enroll csrattrs --json "${IDEVID[@]}" -o csrattrs.json
+    "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/cacerts.json" <cacerts.json
+    "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/csrattrs.json" <csrattrs.json
     grep -qa pledgeid.domain.com attrs.der
     openssl ecparam -genkey -name prime256v1 -noout -out dev.key
     csr-build --key dev.key --csrattrs attrs.der -o dev.csr

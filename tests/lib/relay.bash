@@ -25,9 +25,10 @@ make_tls() {
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/tls-root.key" \
             -out "$dir/tls-root.pem" -subj "/CN=TLS root" -days 30 2>/dev/null
     fi
+    echo "subjectAltName=DNS:localhost,IP:127.0.0.1" >"$dir/ra.extensions"
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/ra.key" -subj "/CN=localhost" 2>/dev/null |
         openssl x509 -req -CA "$dir/tls-root.pem" -CAkey "$dir/tls-root.key" -days 30 -out "$dir/ra.pem" \
-            -extfile <(echo "subjectAltName=DNS:localhost,IP:127.0.0.1") 2>/dev/null
+            -extfile "$dir/ra.extensions" 2>/dev/null
 }
 
 # write_relay_toml DIR [LINE...]: LINEs go into [est]. RELAY_DOMAIN, the lines RELAY_DOMAIN_LINES, RELAY_DNS and

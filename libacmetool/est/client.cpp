@@ -30,6 +30,14 @@ std::string fresh_cnonce()
     return to_hex(random);
 }
 
+std::string names_of(const crypto::Csr& csr)
+{
+    std::vector<std::string> names;
+    for (const auto& identifier : csr.identifiers)
+        names.push_back(identifier.value);
+    return base::join(names, ", ");
+}
+
 } // namespace
 
 std::string enrol_body(const crypto::Csr& csr)
@@ -51,7 +59,7 @@ Result<http::Response> Client::exchange(const Call& call, http::Request request,
     context_.message({.from = "client",
                       .to = "est",
                       .label = label,
-                      .detail = options_.server.label,
+                      .detail = call.names.empty() ? options_.server.label : call.names,
                       .method = std::string{http::name_of(call.method)},
                       .url = request.url,
                       .status = 0,
@@ -260,6 +268,7 @@ Result<Enrolment> Client::enrol(const EnrolTask& task)
         }
         if (!announced && task.before_send) ACMETOOL_CHECK(task.before_send(enrolment.csr));
         announced = true;
+        call.names = names_of(enrolment.csr);
         return enrol_body(enrolment.csr);
     };
     ACMETOOL_TRY(url, url_of(options_.server, call.operation));

@@ -75,6 +75,7 @@ private:
         http::Headers headers;
         /// The body for this very connection; empty for GET.
         std::function<Result<std::string>(const http::Connection&)> body;
+        std::string names = {}; ///< that the body asks for; for people who watch
     };
     Result<http::Response> perform(const Call& call);
     Result<http::Response> exchange(const Call& call, http::Request request,

@@ -70,7 +70,8 @@ arrows() {
 
     # STEP 3 goes on without the client; STEP 4
     wait_for 60 grep -q '"resource":"certificate"' "$CA_LOG"
-    est-enroll simpleenroll --wait "${IDEVID[@]}" -o dev.pem <dev.csr
+    est-enroll simpleenroll --wait --show flow "${IDEVID[@]}" -o dev.pem <dev.csr 2>drawn
+    grep -A1 -F 'POST /simpleenroll' drawn | grep -F '"pledgeid.domain.com"'
     est-enroll cacerts -o cacerts.pem # the CA's intermediate is known by now
     [ "$(names_in dev.pem)" = DNS:pledgeid.domain.com ]
     openssl verify -CAfile cacerts.pem dev.pem

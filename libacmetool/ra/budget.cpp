@@ -5,16 +5,28 @@
 namespace acmetool::ra
 {
 
+void Budget::uncount(const Records::Spent& spent)
+{
+    if (const auto found = by_device_.find(spent.device); found != by_device_.end() && --found->second == 0)
+        by_device_.erase(found);
+    renewals_ -= spent.renewal ? 1 : 0;
+}
+
 void Budget::forget(base::TimePoint now)
 {
     while (!spent_.empty() && spent_.front().at + limits_.budget_window <= now) {
-        const auto& oldest = spent_.front();
-        if (const auto found = by_device_.find(oldest.device);
-            found != by_device_.end() && --found->second == 0)
-            by_device_.erase(found);
-        renewals_ -= oldest.renewal ? 1 : 0;
+        uncount(spent_.front());
         spent_.pop_front();
     }
+}
+
+void Budget::undo()
+{
+    for (; unsettled_ > 0 && !spent_.empty(); --unsettled_) {
+        uncount(spent_.back());
+        spent_.pop_back();
+    }
+    unsettled_ = 0;
 }
 
 std::optional<std::chrono::seconds> Budget::refuses(const std::string& device, bool renewal,
@@ -43,6 +55,7 @@ void Budget::spend(Records::Spent spent)
     ++by_device_[spent.device];
     renewals_ += spent.renewal ? 1 : 0;
     spent_.push_back(std::move(spent));
+    ++unsettled_;
 }
 
 void Budget::load(const std::vector<Records::Spent>& spent)
@@ -52,6 +65,7 @@ void Budget::load(const std::vector<Records::Spent>& spent)
     renewals_ = 0;
     for (const auto& one : spent)
         spend(one);
+    settle();
 }
 
 } // namespace acmetool::ra

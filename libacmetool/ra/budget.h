@@ -20,17 +20,22 @@ public:
 
     /// Nothing where the order may be placed; else when to ask again.
     std::optional<std::chrono::seconds> refuses(const std::string& device, bool renewal, base::TimePoint now);
+    /// Counts until settle() or undo() for good.
     void spend(Records::Spent spent);
+    void settle() { unsettled_ = 0; } ///< what was spent is on disk
+    void undo();                      ///< what was spent since the last settle() is not
     /// What the store remembers, oldest first, instead of what is here.
     void load(const std::vector<Records::Spent>& spent);
 
 private:
     void forget(base::TimePoint now);
+    void uncount(const Records::Spent& spent);
 
     LimitOptions limits_;
     std::deque<Records::Spent> spent_;
     std::map<std::string, unsigned> by_device_;
     unsigned renewals_ = 0;
+    std::size_t unsettled_ = 0; ///< at the end of spent_
 };
 
 } // namespace acmetool::ra

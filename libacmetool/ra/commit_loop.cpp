@@ -70,12 +70,18 @@ void CommitLoop::transact(std::vector<Job>& batch)
         return records_.commit();
     };
     const auto done = attempt();
+    {
+        // Before anybody is told, so that who was told and asks does not hear of the time before.
+        const std::lock_guard lock{mutex_};
+        if (done)
+            problem_.reset();
+        else
+            problem_ = done.error();
+    }
     if (done) {
         for (const auto& action : after)
             action();
         batch.clear();
-        const std::lock_guard lock{mutex_};
-        problem_.reset();
         return;
     }
     records_.rollback();
@@ -83,7 +89,6 @@ void CommitLoop::transact(std::vector<Job>& batch)
         if (job.failed) job.failed(done.error());
     std::erase_if(batch, [](const Job& job) { return static_cast<bool>(job.failed); });
     const std::lock_guard lock{mutex_};
-    problem_ = done.error();
     std::move(batch.begin(), batch.end(), std::back_inserter(again_));
     again_at_ = Clock::now() + kBeforeRetry;
 }

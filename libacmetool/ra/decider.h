@@ -21,9 +21,10 @@ struct Application {
     std::shared_ptr<const Files> files;
     Claim claim;
     LabelRules rules;
-    std::optional<enrol::Refused> csr_refusal; ///< told once the identity holds
-    bool same_subject = false;                 ///< renewal: CSR and certificate presented
-    std::string info_digest;                   ///< hexadecimal, as the next two
+    std::optional<enrol::Refused> csr_refusal;     ///< told once the identity holds
+    std::optional<enrol::Refused> binding_refusal; ///< the same, for all but RAs
+    bool same_subject = false;                     ///< renewal: CSR and certificate presented
+    std::string info_digest;                       ///< hexadecimal, as the next two
     std::string csr_digest;
     std::string key_digest;
 };

@@ -467,9 +467,8 @@ void Engine::Impl::enrol(enrol::EnrolRequest request, std::function<void(Decisio
     application->claim = examine(application->request.peer, *application->files, passwords, now());
     const auto& claim = application->claim;
     if (claim.refused) return refuse_now(*claim.refused);
-    // RFC 7030 section 3.7: an RA is known by id-kp-cmcRA in a certificate of the CA's own.
-    const bool is_ra = claim.certificate && !claim.idevid && is_registration_authority(*claim.certificate);
-    application->csr_refusal = judge_csr(application->request, options, application->rules, is_ra);
+    application->csr_refusal = judge_csr(application->request, options, application->rules);
+    application->binding_refusal = judge_binding(application->request, options);
     const auto info = crypto::info_digest(application->request.csr);
     if (!info) return refuse_now(refusal(Refusal::bad_request, info.error().message));
     application->info_digest = to_hex(*info);
@@ -481,10 +480,12 @@ void Engine::Impl::enrol(enrol::EnrolRequest request, std::function<void(Decisio
     const bool taken = loop->post(
         {[this, application, shared_done](Records& records, CommitLoop::After& after) -> Result<void> {
              ACMETOOL_TRY(verdict, decider.decide(records, *application, now()));
+             after.push_back([this] { decider.budget().settle(); });
              after_verdict(application, std::move(verdict), *shared_done, after);
              return {};
          },
          [this, application, shared_done](const Error& error) {
+             decider.budget().undo();
              count("store_failures");
              event({{"event", "store"}, {"level", "error"}, {"text", error.message}, {"hint", error.hint}});
              decided(application->request, application->csr_digest, {}, *shared_done, store_refusal());

@@ -186,11 +186,15 @@ std::optional<LabelRules> rules_of(const Options& options, const std::string& la
 }
 
 std::optional<Refused> judge_csr(const enrol::EnrolRequest& request, const Options& options,
-                                 const LabelRules& rules, bool may_differ)
+                                 const LabelRules& rules)
 {
     if (auto refused = judge_names(request.csr, options.domains)) return refused;
-    if (auto refused = judge_key(request.csr.key, rules.options)) return refused;
-    if (options.pop == Pop::off || may_differ) return std::nullopt;
+    return judge_key(request.csr.key, rules.options);
+}
+
+std::optional<Refused> judge_binding(const enrol::EnrolRequest& request, const Options& options)
+{
+    if (options.pop == Pop::off) return std::nullopt;
     // RFC 7030 section 3.5: "If the EST server ... verification ... fails, the server MUST reject".
     if (request.binding == enrol::Binding::differs)
         return refusal(Refusal::pop_failed,

@@ -61,10 +61,12 @@ struct LabelRules {
 /// Nothing where there is no such label. The label "" always exists.
 std::optional<LabelRules> rules_of(const Options& options, const std::string& label);
 
-/// What has to hold for every CSR, whoever asks (INT-01, INT-03, ESTS-07, ESTS-08); nothing where it holds.
-/// `may_differ`: the peer is an RA, whose channel is not the CSR's (ESTS-19).
+/// What has to hold for every CSR, whoever asks (INT-01, INT-03); nothing where it holds.
 std::optional<enrol::Refused> judge_csr(const enrol::EnrolRequest& request, const Options& options,
-                                        const LabelRules& rules, bool may_differ);
+                                        const LabelRules& rules);
+
+/// What has to hold for the channel binding in the CSR (ESTS-07, ESTS-08); nothing where it holds.
+std::optional<enrol::Refused> judge_binding(const enrol::EnrolRequest& request, const Options& options);
 
 /// True if the store need not be asked whether the device of this serial number is known.
 bool is_known(const Device& device, const std::string& label, const Options& options, const Files& files);

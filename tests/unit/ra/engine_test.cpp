@@ -5,8 +5,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "acme/problem.h"
 #include "fixture.h"
 #include "ra/mapping.h"
+#include "store/sqlite.h"
 
 using namespace acmetool;
 using namespace acmetool::test;
@@ -122,7 +124,7 @@ TEST_CASE("CSR-06 SEC-03: a label belongs to the first device that has it, by is
     CHECK(Lab::word(lab.enrol(Lab::request(theirs, Lab::csr(other, {"abc.domain.com"})))) == "bad_identity");
 }
 
-TEST_CASE("SEC-01 ESTS-03: without an inventory entry no device of the manufacturer enrols")
+TEST_CASE("SEC-01 ESTS-03 ESTS-04: without an inventory entry no device of the manufacturer enrols")
 {
     Lab lab;
     lab.options.idevid.accept_any = false;
@@ -273,6 +275,40 @@ TEST_CASE("INT-18 INT-19 INT-20: the mapping of problems")
     CHECK(map("compound caa badCSR") == "bad_request");
 }
 
+TEST_CASE("INT-20: the text of a refusal has what the CA said of each identifier")
+{
+    const std::string json = R"({"type":"urn:ietf:params:acme:error:compound","subproblems":[
+        {"type":"urn:ietf:params:acme:error:caa","detail":"no","identifier":{"type":"dns","value":"a.domain.com"}},
+        {"type":"urn:ietf:params:acme:error:rejectedIdentifier","identifier":{"type":"dns","value":"b.domain.com"}}]})";
+    const auto refused = ra::refusal_of(acme::to_error(*acme::parse_problem(json), json, 403, std::nullopt));
+    CHECK(refused.why == Refusal::bad_identity);
+    CHECK(refused.text.find("a.domain.com: caa: no") != std::string::npos);
+    CHECK(refused.text.find("b.domain.com: rejectedIdentifier") != std::string::npos);
+}
+
+TEST_CASE("SEC-07: an order that could not be stored costs nothing of the budget")
+{
+    Lab lab;
+    lab.options.limits.orders_per_device = 1;
+    lab.open();
+    auto database = *store::Sqlite::open(lab.options.store_file);
+    REQUIRE(
+        database.run("CREATE TRIGGER full BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'full'); END"));
+    const auto device = lab.maker.idevid("SN-1");
+    const auto csr = Lab::csr(lab.key, {"sn-1.domain.com"});
+    const auto refused = lab.enrol(Lab::request(device, csr));
+    REQUIRE(Lab::word(refused) == "internal");
+    CHECK(std::get<enrol::Refused>(refused).retry_after.has_value());
+    CHECK(lab.board->count() == 0);
+    CHECK(lab.engine->status().contains("store"));
+    CHECK_FALSE(lab.engine->ready().has_value());
+    REQUIRE(database.run("DROP TRIGGER full"));
+    CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "issued");
+    CHECK(lab.engine->ready().has_value());
+    const auto next = Lab::csr(*crypto::generate_key("ec:P-256"), {"sn-1.domain.com"});
+    CHECK(Lab::word(lab.enrol(Lab::request(device, next))) == "too_many"); // what was issued does cost
+}
+
 TEST_CASE("SEC-07: one device cannot spend the others' budget, and renewals keep their reserve")
 {
     Lab lab;
@@ -381,6 +417,138 @@ TEST_CASE("INT-22 INT-23: /cacerts before and after the first issuance, and with
     CHECK_FALSE(ra::Engine::open(lab.options, static_cast<ra::EventSink*>(nullptr)).has_value());
 }
 
+TEST_CASE(
+    "INT-23: /cacerts has the old intermediate and the new one until what the old one signed has expired")
+{
+    Lab lab;
+    lab.open();
+    const auto enrolled = [&](const std::string& serial) {
+        const auto key = *crypto::generate_key("ec:P-256");
+        return Lab::word(
+            lab.enrol(Lab::request(lab.maker.idevid(serial), Lab::csr(key, {serial + ".domain.com"}))));
+    };
+    REQUIRE(enrolled("sn-1") == "issued");
+    CHECK(lab.engine->ca_certificates("")->size() == 2);
+    const auto old = lab.engine->ca_certificates("")->back();
+
+    std::filesystem::remove(lab.folder / "ca/intermediate.pem");
+    std::filesystem::remove(lab.folder / "ca/intermediate.key");
+    lab.board->authority =
+        std::make_shared<ca::Authority>(*ca::Authority::open(lab.folder / "ca", {"localhost"}, lab.now()));
+    lab.pass(std::chrono::hours{24 * 60});
+    REQUIRE(enrolled("sn-2") == "issued");
+    CHECK(lab.engine->ca_certificates("")->size() == 3);
+    CHECK_FALSE(lab.engine->status()["cacerts"].contains("error"));
+    lab.open();
+    CHECK(lab.engine->ca_certificates("")->size() == 3);
+
+    lab.pass(std::chrono::hours{24 * 31}); // the first device's certificate is over, the second's is not
+    lab.open();
+    for (int i = 0; i < 1000 && lab.engine->ca_certificates("")->size() != 2; ++i)
+        std::this_thread::sleep_for(5ms);
+    REQUIRE(lab.engine->ca_certificates("")->size() == 2);
+    CHECK(lab.engine->ca_certificates("")->back().sha256() != old.sha256());
+}
+
+TEST_CASE("INT-27: an order that does not come to an end holds nobody else up")
+{
+    Lab lab;
+    lab.options.wait = 60s;
+    lab.board->hold = true;
+    lab.open();
+    const auto slow = lab.maker.idevid("slow");
+    std::promise<enrol::Decision> answer;
+    auto future = answer.get_future();
+    lab.engine->enrol(Lab::request(slow, Lab::csr(lab.key, {"slow.domain.com"})),
+                      [&](enrol::Decision decision) { answer.set_value(std::move(decision)); });
+    while (lab.board->count() == 0)
+        std::this_thread::sleep_for(1ms);
+    {
+        const std::lock_guard lock{lab.board->mutex};
+        lab.board->hold = false;
+    }
+    const auto quick = lab.maker.idevid("quick");
+    const auto key = *crypto::generate_key("ec:P-256");
+    CHECK(Lab::word(lab.enrol(Lab::request(quick, Lab::csr(key, {"quick.domain.com"})))) == "issued");
+    CHECK(std::get<enrol::CsrAttributes>(lab.attributes(&slow)).identifiers.size() == 1);
+    CHECK(lab.engine->ca_certificates("")->size() == 2);
+    CHECK(future.wait_for(0s) == std::future_status::timeout);
+    lab.board->issue(lab.board->started[0]);
+    CHECK(Lab::word(future.get()) == "issued");
+}
+
+TEST_CASE("INT-06, INT-07: with san = table the names come from the inventory, all of them and no other")
+{
+    Lab lab;
+    lab.options.idevid.inventory =
+        lab.folder.write("devices.csv", "serial,label,name\npump,,p1,p2.domain.com\nbare,,\n");
+    lab.options.labels[""] = {"", "", "table", ""};
+    lab.open();
+    const auto pump = lab.maker.idevid("pump");
+    const auto told = std::get<enrol::CsrAttributes>(lab.attributes(&pump));
+    CHECK(told.identifiers ==
+          std::vector<crypto::Identifier>{{"dns", "p1.domain.com"}, {"dns", "p2.domain.com"}});
+    const auto ask = [&](const crypto::Certificate& device, const std::vector<std::string>& names) {
+        return Lab::word(lab.enrol(Lab::request(device, Lab::csr(*crypto::generate_key("ec:P-256"), names))));
+    };
+    CHECK(ask(pump, {"p1.domain.com"}) == "bad_identity");
+    CHECK(ask(pump, {"pump.domain.com"}) == "bad_identity");
+    CHECK(ask(pump, {"p1.domain.com", "p2.domain.com", "p3.domain.com"}) == "bad_identity");
+    CHECK(ask(pump, {"p2.domain.com", "p1.domain.com"}) == "issued");
+    CHECK(ask(lab.maker.idevid("bare"), {"bare.domain.com"}) == "forbidden");
+    CHECK(ask(lab.maker.idevid("other"), {"p1.domain.com"}) == "forbidden");
+}
+
+TEST_CASE("ESTS-19: an RA, with id-kp-cmcRA in a certificate issued here, need not match the session")
+{
+    Lab lab;
+    lab.options.wait = 0ms;
+    lab.board->hold = true;
+    // "secret" by openssl passwd -5
+    lab.options.users_file = lab.folder.write(
+        "users", "alice:$5$saltsalt$0IyaXrmV7.sGNS6tirgqHLqX/G.FBvgkYA.lpPdS5sA:alice.domain.com\n");
+    lab.open();
+    const auto ra_key = *crypto::generate_key("ec:P-256");
+    const auto certificate = [&](const std::string& name, const std::string& usage) {
+        return make_certificate(
+            ra_key, name, "", lab.maker.key, "Some CA", false, "20991231235959Z",
+            {{NID_subject_alt_name, "DNS:" + name + ".domain.com"}, {NID_ext_key_usage, usage}});
+    };
+    std::size_t orders = 0;
+    const auto issue = [&](const std::string& name, const std::string& usage) {
+        const auto made = certificate(name, usage);
+        lab.enrol(Lab::request(lab.maker.idevid(name), Lab::csr(ra_key, {name + ".domain.com"})));
+        ++orders;
+        while (lab.board->count() < orders)
+            std::this_thread::sleep_for(1ms);
+        lab.board->host->issued(lab.board->started.back().id, {made});
+        return made;
+    };
+    const auto ra = issue("ra", "clientAuth,1.3.6.1.5.5.7.3.28");
+    const auto device = issue("device", "clientAuth");
+    const auto ask = [&](const crypto::Certificate& with, const std::string& name, enrol::Binding binding,
+                         const std::string& user = {}) {
+        auto request = Lab::request(
+            with, Lab::csr(*crypto::generate_key("ec:P-256"), {name + ".domain.com"}, "binding"));
+        request.binding = binding;
+        request.peer.user = user;
+        if (!user.empty()) request.peer.password = base::Secret{std::string{"secret"}};
+        return Lab::word(lab.enrol(std::move(request)));
+    };
+    CHECK(ask(ra, "ra", enrol::Binding::differs) == "pending");
+    CHECK(ask(device, "device", enrol::Binding::differs) == "pop_failed");
+    CHECK(ask(device, "device", enrol::Binding::matches) == "pending");
+    // The same words in a certificate of anybody's change nothing for who has a password.
+    const auto own = certificate("alice", "1.3.6.1.5.5.7.3.28");
+    CHECK(ask(own, "alice", enrol::Binding::differs) == "unauthenticated");
+    CHECK(ask(own, "alice", enrol::Binding::differs, "alice") == "pop_failed");
+    CHECK(ask(own, "alice", enrol::Binding::matches, "alice") == "pending");
+    lab.options.pop = ra::Pop::required;
+    lab.open();
+    CHECK(ask(ra, "ra", enrol::Binding::absent) == "pending");
+    CHECK(ask(device, "device", enrol::Binding::absent) == "pop_failed");
+}
+
 TEST_CASE("ESTS-07 ESTS-08: channel bindings")
 {
     Lab lab;
@@ -428,6 +596,7 @@ TEST_CASE("ESTS-22: each decision is an event with identity, digest, names and o
     lab.enrol(Lab::request(device, Lab::csr(lab.key, {"sn-1.domain.com"})));
     lab.engine.reset();
     bool found = false;
+    std::string id;
     for (const auto& event : lab.events) {
         if (event["event"] != "decision") continue;
         found = true;
@@ -436,11 +605,16 @@ TEST_CASE("ESTS-22: each decision is an event with identity, digest, names and o
         CHECK(event["csrSha256"].get<std::string>().size() == 64);
         CHECK(event["identifiers"][0] == "sn-1.domain.com");
         CHECK(event["decision"] == "issued");
+        id = event["id"];
     }
     CHECK(found);
+    CHECK(std::any_of(lab.events.begin(), lab.events.end(), [&](const auto& event) {
+        return event["event"] == "order" && event["id"] == id &&
+               event["order"].template get<std::string>().starts_with("https://ca.example/order/");
+    }));
 }
 
-TEST_CASE("INT-27: sixteen callers, durable decisions; prints their number per second" *
+TEST_CASE("benchmark: sixteen callers, durable decisions; prints their number per second" *
           doctest::skip(std::getenv("ACMETOOL_BENCH") == nullptr))
 {
     Lab lab;

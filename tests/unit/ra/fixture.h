@@ -3,6 +3,7 @@
 #include <atomic>
 #include <filesystem>
 #include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -51,7 +52,8 @@ private:
 inline crypto::Certificate make_certificate(const crypto::Key& key, const std::string& name,
                                             const std::string& serial, const crypto::Key& issuer_key,
                                             const std::string& issuer_name, bool is_ca,
-                                            const std::string& not_after = "99991231235959Z")
+                                            const std::string& not_after = "99991231235959Z",
+                                            const std::map<int, std::string>& extensions = {})
 {
     X509* x509 = X509_new();
     X509_set_version(x509, 2);
@@ -72,6 +74,11 @@ inline crypto::Certificate make_certificate(const crypto::Key& key, const std::s
         X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, is_ca ? "critical,CA:TRUE" : "CA:FALSE");
     X509_add_ext(x509, basic, -1);
     X509_EXTENSION_free(basic);
+    for (const auto& [nid, value] : extensions) {
+        X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, nid, value.c_str());
+        X509_add_ext(x509, extension, -1);
+        X509_EXTENSION_free(extension);
+    }
     X509_sign(x509, issuer_key.get(), EVP_sha256());
     return crypto::Certificate::adopt(x509);
 }

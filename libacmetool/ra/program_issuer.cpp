@@ -50,6 +50,16 @@ struct NotYet {
 };
 using Outcome = std::variant<std::vector<crypto::Certificate>, NotYet>;
 
+/// How long a document asks to wait; nothing where it does not say, at most a day.
+std::optional<std::chrono::seconds> retry_after_of(const std::optional<Json>& document)
+{
+    if (!document) return std::nullopt;
+    const auto seconds = document->find("retryAfter");
+    if (seconds == document->end() || !seconds->is_number_unsigned()) return std::nullopt;
+    constexpr std::uint64_t kDay = 86'400;
+    return std::chrono::seconds{std::min(seconds->get<std::uint64_t>(), kDay)};
+}
+
 /// An error document as an error: its problem decides, else the exit status.
 Error error_of(const base::Filtered& run, const std::optional<Json>& document, const std::string& program)
 {
@@ -68,9 +78,7 @@ Error error_of(const base::Filtered& run, const std::optional<Json>& document, c
                 if (message.empty()) message = error.message;
             }
         }
-        if (const auto seconds = document->find("retryAfter");
-            seconds != document->end() && seconds->is_number_unsigned())
-            error.retry_after = std::chrono::seconds{seconds->get<std::uint32_t>()};
+        error.retry_after = retry_after_of(document);
     }
     if (message.empty()) message = fmt::format("exit status {}", run.status);
     error.message = fmt::format("{}: {}", program, base::printable(message));
@@ -81,14 +89,9 @@ Result<Outcome> read_outcome(const base::Filtered& run, const std::string& progr
 {
     std::optional<Json> document;
     if (auto parsed = base::parse_json_object(run.output, program)) document = std::move(*parsed);
-    if (run.status == kDeferred) {
-        std::chrono::seconds wait = kFirstRetry;
-        if (document)
-            if (const auto seconds = document->find("retryAfter");
-                seconds != document->end() && seconds->is_number_unsigned())
-                wait = std::chrono::seconds{seconds->get<std::uint32_t>()};
-        return NotYet{std::clamp(wait, std::chrono::seconds{1}, kLongestRetry)};
-    }
+    if (run.status == kDeferred)
+        return NotYet{std::clamp(retry_after_of(document).value_or(kFirstRetry), std::chrono::seconds{1},
+                                 kLongestRetry)};
     if (run.status != 0) return fail(error_of(run, document, program));
     const auto pem = document ? base::string_member(*document, "fullchain") : std::optional{run.output};
     if (!pem) return fail(Errc::protocol, fmt::format("{}: its document has no \"fullchain\"", program));
@@ -122,8 +125,11 @@ public:
     {
         const std::lock_guard lock{mutex_};
         Json status{{"program", arguments_.front()}, {"waiting", queue_.size()}};
-        if (!last_failure_.empty()) status["lastFailure"] = last_failure_;
         if (last_success_) status["lastSuccess"] = base::to_rfc3339(*last_success_);
+        if (last_failure_) {
+            status["lastFailure"] = base::to_rfc3339(*last_failure_);
+            status["lastError"] = failure_;
+        }
         return status;
     }
 
@@ -168,10 +174,12 @@ private:
     void remember(const std::string& failure)
     {
         const std::lock_guard lock{mutex_};
-        if (failure.empty())
+        if (failure.empty()) {
             last_success_ = context_.now();
-        else
-            last_failure_ = failure;
+            return;
+        }
+        last_failure_ = context_.now();
+        failure_ = failure;
     }
 
     Result<Outcome> run(const IssuerOrder& order)
@@ -198,8 +206,9 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     std::multimap<Steady::time_point, IssuerOrder> queue_; ///< by the time they are due
-    std::string last_failure_;
     std::optional<base::TimePoint> last_success_;
+    std::optional<base::TimePoint> last_failure_;
+    std::string failure_;
     std::atomic<bool> stopping_{false};
     StoppableContext context_{stopping_};
     std::vector<std::thread> threads_;

@@ -1,0 +1,59 @@
+#include <doctest/doctest.h>
+
+#include <csignal>
+
+#include "base/process.h"
+
+using namespace acmetool;
+using namespace std::chrono_literals;
+
+namespace
+{
+
+base::Command shell(const std::string& script, base::Milliseconds timeout = 60s)
+{
+    std::signal(SIGPIPE, SIG_IGN); // as every program does
+    return {{"/bin/sh", "-c", script}, {}, timeout};
+}
+
+std::string reason(const base::Command& command, std::string_view input = {}, std::size_t limit = 1000)
+{
+    base::Context context;
+    const auto result = base::run_filter(command, input, limit, context);
+    return result ? "exit " + std::to_string(result->status) : result.error().reason;
+}
+
+class Interrupted final : public base::Context
+{
+public:
+    bool interrupted() const override { return true; }
+};
+
+} // namespace
+
+TEST_CASE("run_filter: more than a pipe holds goes in and comes out, and the exit status is told")
+{
+    const std::string input(300'000, 'x');
+    base::Context context;
+    const auto result = base::run_filter(shell("cat; exit 75"), input, 300'000, context);
+    REQUIRE(result);
+    CHECK(result->status == 75);
+    CHECK(result->output == input);
+    CHECK(reason(shell("exec true"), input) == "exit 0"); // it does not read
+    CHECK(reason(shell("exec <&-; echo done; exit 3"), input) == "exit 3");
+}
+
+TEST_CASE("run_filter: too much output, too much time, a signal and a missing program are told apart")
+{
+    CHECK(reason(shell("head -c 1001 /dev/zero")) == "programOutput");
+    CHECK(reason(shell("head -c 1000 /dev/zero")) == "exit 0");
+    CHECK(reason(shell("yes")) == "programOutput");
+    CHECK(reason(shell("sleep 600", 100ms)) == "programTimeout");
+    CHECK(reason(shell("exec >&-; sleep 600", 100ms)) == "programTimeout");
+    CHECK(reason(shell("kill -9 $$")) == "programSignal");
+    CHECK(reason({{"/nowhere/program"}, {}, 1s}) == "programNotFound");
+    Interrupted context;
+    const auto result = base::run_filter(shell("sleep 600"), {}, 10, context);
+    REQUIRE_FALSE(result);
+    CHECK(result.error().code == Errc::interrupted);
+}

@@ -1,0 +1,109 @@
+#!/usr/bin/env bats
+# What est-relay does with orders when authorizations lapse, URLs are lost and bindings are demanded.
+
+load ../lib/common
+load ../lib/ca
+load ../lib/dns
+load ../lib/relay
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    PKI=$PWD/pki
+    make_pki "$PKI"
+    start_knot "$PWD/knot" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    ACCOUNT=$PWD/acct.json
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --agree-tos --account "$ACCOUNT" >/dev/null
+}
+
+teardown() {
+    stop_all
+}
+
+relay() { # LINE...: of [est]
+    write_relay_toml "$PKI" "$@"
+    start_relay "$PKI"
+}
+
+placed() { # orders
+    grep '"resource":"newOrder"' "$CA_LOG" | grep -c '"status":201'
+}
+
+finalized() { # orders
+    grep '"resource":"finalize"' "$CA_LOG" | grep -c '"status":200'
+}
+
+@test "PRE-18: an authorization that lapsed while the relay runs is renewed by it, and the device gets its certificate" {
+    relay
+    make_csr device0001.iot.domain.com first.csr
+    enrol device0001 simpleenroll first.csr
+    [ "$STATUS" = 200 ]
+    [ "$(requests newAuthz)" = 1 ]
+    acme-preauth run --account "$ACCOUNT" --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" \
+        -o authz.json iot.domain.com
+    acme-preauth deactivate --account "$ACCOUNT" <authz.json >/dev/null
+    make_csr device0001.iot.domain.com second.csr
+    enrol device0001 simpleenroll second.csr
+    [ "$STATUS" = 200 ]
+    [ "$(finalized)" = 2 ]
+    [ -z "$(txt_values _acme-challenge.iot.domain.com)" ]
+    [ -z "$(txt_values _acme-challenge.device0001.iot.domain.com)" ]
+}
+
+@test "ACME-42, INT-12: the relay is killed before it knows the order's URL: the order is found again and finalized once" {
+    relay 'wait = "200ms"' 'retry_after = "1s"'
+    make_csr device0001.iot.domain.com dev.csr
+    set_fault resetAfter=newOrder
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+    [[ $STATUS == 202 || $STATUS == 503 ]]
+    wait_for 20 grep -q '"resource":"newOrder"' "$CA_LOG"
+    kill -9 "$RELAY_PID"
+    wait "$RELAY_PID" || true
+    set_fault resetAfter=off
+    start_relay "$PKI"
+    for _ in $(seq 60); do # a failure of before is remembered for a while
+        enrol device0001 simpleenroll dev.csr 2>/dev/null
+        [[ $STATUS == 503 ]] || break
+        sleep 1
+    done
+    [ "$STATUS" = 200 ]
+    [ "$(placed)" = 1 ]
+    [ "$(finalized)" = 1 ]
+}
+
+@test "ESTS-09, ESTS-08: with pop = required each TLS version has its binding, and without one there is no certificate" {
+    relay 'pop = "required"'
+    local server=(--server "${RELAY%/.well-known/est}" --explicit-ta "$PKI/tls-root.pem"
+        --cert "$PKI/device0001.pem" --key "$PKI/device0001.key")
+    csr-build --new-key ec:P-256 --key-out dev.key --dns device0001.iot.domain.com -o dev.csr
+    run est-enroll simpleenroll "${server[@]}" --json <dev.csr
+    [ "$status" = 77 ]
+    [[ "$output" == *"channel binding"* ]]
+    local version
+    for version in 1.2 1.3; do
+        est-enroll run "${server[@]}" --tls-max "$version" --new-key ec:P-256 --key-out "$version.key" \
+            --trace "$version.trace" --timeout 60s -o "$version.pem"
+        openssl x509 -in "$version.pem" -noout -ext subjectAltName | grep -F device0001.iot.domain.com
+    done
+    # What was bound to another connection binds nothing here.
+    csr-build --key dev.key --dns device0001.iot.domain.com --challenge-password-file <(head -c 32 /dev/zero | base64) -o other.csr
+    run est-enroll simpleenroll "${server[@]}" --json <other.csr
+    [ "$status" = 77 ]
+    [ "$(requests newOrder)" = 2 ]
+}
+
+@test "INT-24: the relay's own certificate comes from one CA, the devices' from another" {
+    relay
+    make_csr device0001.iot.domain.com dev.csr
+    enrol device0001 simpleenroll dev.csr
+    [ "$STATUS" = 200 ]
+    openssl base64 -d -in "$PKI/body" | openssl pkcs7 -inform DER -print_certs -out dev.pem
+    est - cacerts
+    openssl base64 -d -in "$PKI/body" | openssl pkcs7 -inform DER -print_certs -out anchors.pem
+    openssl verify -CAfile anchors.pem dev.pem
+    openssl verify -CAfile "$PKI/tls-root.pem" "$PKI/ra.pem"
+    run openssl verify -CAfile "$PKI/tls-root.pem" dev.pem
+    [ "$status" != 0 ]
+    run openssl verify -CAfile anchors.pem "$PKI/ra.pem"
+    [ "$status" != 0 ]
+}

@@ -118,7 +118,7 @@ relay() { # LINE...: of [est]
     [ "$(jq -s 'map(select(.event == "request")) | length' "$PKI/relay.log")" -ge 6 ]
 }
 
-@test "ESTS-03, ESTS-22: SIGHUP takes a new certificate and keeps the old one after a mistake" {
+@test "SIGHUP takes a new certificate and keeps the old one after a mistake" {
     relay
     served() { openssl s_client -connect "127.0.0.1:$RELAY_PORT" </dev/null 2>/dev/null | openssl x509 -noout -serial; }
     local before
@@ -152,7 +152,7 @@ relay() { # LINE...: of [est]
     [ "$(requests newOrder)" = 1 ]
 }
 
-@test "ESTS-16: SIGTERM answers what is under way, then ends with 0" {
+@test "SIGTERM answers what is under way, then ends with 0" {
     set_fault processing=30
     relay 'wait = "3s"'
     make_csr device0001.iot.domain.com dev.csr

@@ -42,7 +42,7 @@ finalized() { # how often any order was finalized well
         unit-tests -tc='*many devices through the built-in issuer*'
 }
 
-@test "ACME-10, INT-27: half of all nonces refused" {
+@test "ACME-10: half of all nonces refused" {
     set_fault badNonce=50
     RA_PREFIX=d timeout 120 unit-tests -tc='*many devices through the built-in issuer*'
     set_fault badNonce=off

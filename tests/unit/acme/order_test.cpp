@@ -77,6 +77,27 @@ TEST_CASE("ACME-21, PRE-12: an order that is ready at once is finalized without 
     CHECK(flow.order().url == kOrderUrl);
 }
 
+TEST_CASE(
+    "EXT-05: a profile goes into newOrder where one is chosen; names and descriptions are the directory's")
+{
+    const auto payload = [](const std::string& profile) {
+        auto wanted = request();
+        wanted.profile = profile;
+        OrderFlow flow{wanted, OrderFlow::Goal::finalized};
+        const auto action = *flow.next(directory());
+        return *base::parse_json(std::get<OrderFlow::Send>(action).post.payload, "payload");
+    };
+    CHECK(payload("short")["profile"] == "short");
+    CHECK_FALSE(payload("").contains("profile"));
+    const auto read = acme::parse_directory(
+        R"({"newNonce":"https://ca.example/n","newAccount":"https://ca.example/a","newOrder":"https://ca.example/o",
+            "revokeCert":"https://ca.example/r","keyChange":"https://ca.example/k",
+            "meta":{"profiles":{"short":"six days","plain":"as ever"}}})",
+        "https://ca.example/directory");
+    REQUIRE(read);
+    CHECK(read->profiles == std::map<std::string, std::string>{{"plain", "as ever"}, {"short", "six days"}});
+}
+
 TEST_CASE("ACME-21: an order may be processing or valid at once")
 {
     OrderFlow flow{request(), OrderFlow::Goal::downloaded};

@@ -26,7 +26,7 @@ std::string refused(const std::string& text)
 
 } // namespace
 
-TEST_CASE("ESTS-04: the smallest relay.toml, its defaults, files beside it")
+TEST_CASE("relay.toml: the smallest, its defaults, files beside it")
 {
     const auto config = relay::parse_relay_config(kSmallest, "/etc/x/relay.toml");
     REQUIRE_MESSAGE(config, config.error().message);
@@ -44,7 +44,7 @@ TEST_CASE("ESTS-04: the smallest relay.toml, its defaults, files beside it")
     CHECK_FALSE(config->wrap);
 }
 
-TEST_CASE("ESTS-04: every value of relay.toml goes where it belongs")
+TEST_CASE("relay.toml: every value goes where it belongs")
 {
     const auto config = relay::parse_relay_config(std::string{kSmallest} + R"([listen]
 est = "127.0.0.1:0"
@@ -85,7 +85,7 @@ budget_window = "1h"
     CHECK(config->ra.limits.budget_window == 3600s);
 }
 
-TEST_CASE("ESTS-04: mistakes in relay.toml name line, column and the nearest key")
+TEST_CASE("relay.toml: mistakes name line, column and the nearest key")
 {
     const std::string base = kSmallest;
     CHECK(refused(base + "[est]\nwiat = \"2s\"\n") ==

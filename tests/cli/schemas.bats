@@ -4,6 +4,8 @@
 load ../lib/common
 load ../lib/dns
 load ../lib/ca
+load ../lib/est
+load ../lib/relay
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
@@ -90,4 +92,109 @@ valid() { # TYPE FILE
     valid error problem.json
     jq -e .problem problem.json
     valid trace trace.jsonl
+}
+
+@test "schemas: what est-enroll and csr-build print with an EST server" {
+    est_world
+    csr-build --new-key ec:P-256 --key-out dev.key --dns dev.example.org -o dev.csr
+    start_est "$PWD/est" tls
+    # an RFC 9908 template: subject with an open serialNumber, P-256, an open SAN; beside it an unknown OID
+    cat >attrs.cnf <<'EOF'
+asn1 = SEQUENCE:attrs
+[attrs]
+unknown = OID:1.2.3.4
+template = SEQUENCE:attribute
+[attribute]
+oid = OID:1.2.840.113549.1.9.16.2.61
+values = SET:values
+[values]
+info = SEQUENCE:info
+[info]
+version = INTEGER:0
+subject = SEQUENCE:subject
+key = IMPLICIT:0,SEQUENCE:key
+attributes = IMPLICIT:1,SET:attributes
+[subject]
+rdn = SET:rdn
+[rdn]
+name = SEQUENCE:name
+[name]
+oid = OID:2.5.4.5
+[key]
+algorithm = SEQUENCE:algorithm
+[algorithm]
+oid = OID:1.2.840.10045.2.1
+curve = OID:1.2.840.10045.3.1.7
+[attributes]
+extensions = SEQUENCE:extensionAttribute
+[extensionAttribute]
+oid = OID:1.2.840.113549.1.9.16.2.62
+values = SET:extensionValues
+[extensionValues]
+list = SEQUENCE:extensionList
+[extensionList]
+san = SEQUENCE:san
+usage = SEQUENCE:usage
+[san]
+oid = OID:2.5.29.17
+[usage]
+oid = OID:2.5.29.15
+critical = BOOLEAN:TRUE
+value = FORMAT:HEX,OCTETSTRING:03020780
+EOF
+    openssl asn1parse -genconf attrs.cnf -noout -out attrs.der
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"base64\": \"$PWD/attrs.der\"}],
+        \"simpleenroll\": [{\"status\": 202, \"headers\": {\"Retry-After\": \"5\"}}, {\"sign\": true}],
+        \"simplereenroll\": [{\"sign\": true}]}"
+    local options=(--server "$EST_URL" --explicit-ta ca.pem --json --trace trace.jsonl)
+    est-enroll cacerts "${options[@]}" -o cacerts.json
+    valid cacerts cacerts.json
+    est-enroll csrattrs "${options[@]}" -o csrattrs.json
+    valid csrattrs csrattrs.json
+    jq -e '.template and .keyType == "ec:P-256" and (.extensions | length == 2)' csrattrs.json
+    run bash -c 'est-enroll simpleenroll "$@" --cert idevid.pem --key idevid.key <dev.csr >deferred.json' - "${options[@]}"
+    [ "$status" = 75 ]
+    valid deferred deferred.json
+    est-enroll simpleenroll "${options[@]}" --cert idevid.pem --key idevid.key -o certificate.json <dev.csr
+    valid certificate certificate.json
+    issue live /CN=live.example.org foreign subjectAltName=DNS:live.example.org extendedKeyUsage=clientAuth
+    est-enroll renew "${options[@]}" --cert live.pem --key live.key >renewal.json
+    valid renewal renewal.json
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}], \"simplereenroll\": [{\"sign\": true}]}"
+    est-enroll renew "${options[@]}" --cert live.pem --key live.key --before 4000d -o changed.json
+    valid certificate changed.json
+    jq -e .changed changed.json
+    jq 'del(.renewAt)' renewal.json >half.json
+    run valid renewal half.json
+    [ "$status" = 1 ]
+    rules '{"simpleenroll": [{"status": 403, "body": "no"}]}'
+    run bash -c 'est-enroll simpleenroll "$@" --cert idevid.pem --key idevid.key <dev.csr >error.json' - "${options[@]}"
+    [ "$status" = 77 ]
+    valid error error.json
+    valid trace trace.jsonl
+    csr-build --csrattrs attrs.der --new-key ec:P-256 --key-out auto.key --dns dev.example.org --json >csr.json
+    valid csr csr.json
+    jq -e '.unfilled | length > 0' csr.json
+}
+
+@test "schemas: what est-relay prints" {
+    PKI=$PWD/pki
+    make_pki "$PKI"
+    start_knot "$PWD/dns" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    ACCOUNT=$PWD/acct.json
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --account "$ACCOUNT" -q -o account.json
+    write_relay_toml "$PKI"
+    est-relay check --config "$PKI/relay.toml" --online --json >check.json
+    valid check check.json
+    start_relay "$PKI"
+    valid ready "$PKI/ready"
+    make_csr device0001.iot.domain.com dev.csr
+    enrol device0001 simpleenroll dev.csr
+    [ "$STATUS" = 200 ]
+    make_csr www.example.com foreign.csr
+    enrol device0001 simpleenroll foreign.csr
+    est-relay status --config "$PKI/relay.toml" --json >status.json
+    valid relay-status status.json
+    jq -e '.issuer.lastSuccess and .issuer.authorizations["iot.domain.com"].status == "valid"' status.json
 }

@@ -4,6 +4,8 @@ ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 BUILD="${ACMETOOL_BUILD:-$ROOT/build}"
 PATH="$BUILD/bin:$PATH:/usr/sbin:/sbin"
 export LD_LIBRARY_PATH="$BUILD/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+# faketime is loaded before the sanitizer's runtime, which would rather be first.
+export ASAN_OPTIONS=verify_asan_link_order=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 STARTED=()
 
 # free_port: a TCP and UDP port of 127.0.0.1 that nobody listens on.

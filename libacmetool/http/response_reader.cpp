@@ -80,8 +80,10 @@ Result<void> ResponseReader::end()
 {
     if (done()) return {};
     beast::error_code problem;
-    impl_->parser->put_eof(problem);
-    if (problem || !done())
+    // Before the headers are complete there is nothing to end, and the parser asserts that something came.
+    const bool in_body = impl_->parser->is_header_done();
+    if (in_body) impl_->parser->put_eof(problem);
+    if (!in_body || problem || !done())
         return fail(Errc::unavailable, "the connection broke in the middle of the reply",
                     "run the same command again", "reset");
     return {};

@@ -39,6 +39,15 @@ std::size_t Transfer::take_header(char* data, std::size_t, std::size_t size, voi
     return size;
 }
 
+std::size_t Transfer::give_body(char* data, std::size_t, std::size_t size, void* user)
+{
+    auto& transfer = *static_cast<Transfer*>(user);
+    const auto part = std::string_view{transfer.request_.body}.substr(transfer.sent_, size);
+    std::copy(part.begin(), part.end(), data);
+    transfer.sent_ += part.size();
+    return part.size();
+}
+
 std::size_t Transfer::take_body(char* data, std::size_t, std::size_t size, void* user)
 {
     auto& transfer = *static_cast<Transfer*>(user);
@@ -200,7 +209,12 @@ void Transfer::prepare(CURL* easy)
     if (request_.method == Method::post) {
         add_header("Expect:"); // no 100-continue round trip
         curl_.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
-        curl_.easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.c_str());
+        // libcurl would send a POST again by itself where a kept connection dies under it; the peer may have
+        // taken the first one, and whether to ask again is not for the transport to say. A body that it reads
+        // from us and cannot rewind is sent once.
+        curl_.easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_.easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
+        curl_.easy_setopt(easy, CURLOPT_READDATA, this);
     }
     curl_.easy_setopt(easy, CURLOPT_HTTPHEADER, headers_.get());
 }

@@ -28,6 +28,7 @@ public:
 
 private:
     static std::size_t take_header(char* data, std::size_t, std::size_t size, void* user);
+    static std::size_t give_body(char* data, std::size_t, std::size_t size, void* user);
     static std::size_t take_body(char* data, std::size_t, std::size_t size, void* user);
     static int watch(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
     void add_header(const std::string& line);
@@ -40,6 +41,7 @@ private:
     base::Context* context_;
     base::Wait wait_; ///< for the peer's answer
     Response response_;
+    std::size_t sent_ = 0; ///< octets of the request's body
     bool too_large_ = false;
     char words_[CURL_ERROR_SIZE] = {};
     CurlList headers_;

@@ -136,6 +136,17 @@ fails_with() { # STATUS CODE [OPTION...]
     [ "$before" = "$after" ]
 }
 
+@test "FAULT-10, ACME-42: a POST on a kept connection that dies is not sent again behind our back" {
+    local before
+    before=$(requests newOrder)
+    set_fault resetAfter=newOrder:1
+    fails_with 69 reset --state cold # the nonce goes before it, over the same connection
+    [ "$(requests newOrder)" = $((before + 1)) ]
+    acme-order run -q --state cold -o n.pem <n.csr
+    [ "$(requests newOrder)" = $((before + 1)) ]
+    [ "$(finalized)" = 1 ]
+}
+
 @test "FAULT-11: HTML, truncated, deeply nested, duplicated, huge, incomplete replies are 76" {
     local fault
     for fault in html truncated deepNesting duplicateKeys hugeBody; do

@@ -8,12 +8,13 @@ export LD_LIBRARY_PATH="$BUILD/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 export ASAN_OPTIONS=verify_asan_link_order=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 STARTED=()
 
-# free_port: a TCP and UDP port of 127.0.0.1 that nobody listens on.
+# free_port: a TCP and UDP port of 127.0.0.1 that nobody listens on, and that was given to no other test of this run.
 free_port() {
     local port
     while :; do
         port=$((20000 + RANDOM % 12000))
-        if ! ss -Hltun "sport = :$port" | grep -q .; then
+        if ! ss -Hltun "sport = :$port" | grep -q . &&
+            { [[ -z ${BATS_RUN_TMPDIR:-} ]] || mkdir "$BATS_RUN_TMPDIR/port-$port" 2>/dev/null; }; then
             echo "$port"
             return
         fi

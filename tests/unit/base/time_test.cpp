@@ -32,6 +32,7 @@ TEST_CASE("ACME-43: margins are shares of the lifetime, however short")
     CHECK(Margin{}.due(start, start + 30h) == start + 20h);
     CHECK(Margin{}.due(start, start + 7h) == start + 4h + 40min);
     CHECK(parse_margin("12h")->due(start, start + 30h) == start + 18h);
+    CHECK(parse_margin("2/3")->due(start, start + 30h) == start + 10h);
     CHECK(parse_margin("1/2")->due(start, start + 30h) == start + 15h);
     const auto forever = *parse_rfc3339("9999-12-31T23:59:59Z");
     CHECK(Margin{}.due(start, forever) < forever);

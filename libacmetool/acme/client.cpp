@@ -81,7 +81,7 @@ Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options, base:
     return client;
 }
 
-Result<std::unique_ptr<Client>> Client::connect(std::string directory_url, std::string ca_file,
+Result<std::unique_ptr<Client>> Client::connect(const std::string& directory_url, std::string ca_file,
                                                 crypto::Key key, Milliseconds timeout, base::Context& context)
 {
     http::ClientOptions http_options;

@@ -36,7 +36,7 @@ public:
     /// Errors: config (account or key file), unavailable, protocol.
     static Result<std::unique_ptr<Client>> open(const ClientOptions& options, base::Context& context);
     /// For a CA where there is no account yet: no state, the directory fetched now.
-    static Result<std::unique_ptr<Client>> connect(std::string directory_url, std::string ca_file,
+    static Result<std::unique_ptr<Client>> connect(const std::string& directory_url, std::string ca_file,
                                                    crypto::Key key, base::Milliseconds timeout,
                                                    base::Context& context);
     ~Client();

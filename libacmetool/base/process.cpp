@@ -23,6 +23,7 @@ constexpr Milliseconds kGrace{1000};
 std::vector<char*> pointers_of(std::vector<std::string>& texts)
 {
     std::vector<char*> pointers;
+    pointers.reserve(texts.size() + 1);
     for (auto& text : texts)
         pointers.push_back(text.data());
     pointers.push_back(nullptr);

@@ -81,6 +81,7 @@ std::vector<fs::path> lease_files(const std::string& root)
     }
     std::sort(found.rbegin(), found.rend());
     std::vector<fs::path> files;
+    files.reserve(found.size());
     for (auto& [time, path] : found)
         files.push_back(std::move(path));
     return files;

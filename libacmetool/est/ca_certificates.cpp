@@ -39,7 +39,7 @@ bool is_vouched_for(const Certificate& certificate, const std::vector<Certificat
            });
 }
 
-CaCertificates validate(const std::vector<Certificate>& received, std::vector<Certificate> anchors)
+CaCertificates validate(const std::vector<Certificate>& received, const std::vector<Certificate>& anchors)
 {
     std::vector<Certificate> believed = anchors;
     for (bool more = true; more;) {
@@ -131,7 +131,7 @@ Result<CaCertificates> sort_out(const std::vector<Certificate>& received,
                 std::none_of(received.begin(), received.end(),
                              [&](const Certificate& other) { return certificate.is_issued_by(other); }))
                 anchors.push_back(certificate);
-    auto sorted = validate(received, std::move(anchors));
+    auto sorted = validate(received, anchors);
     if (sorted.trusted.empty())
         return fail(Errc::protocol, "the server's answer holds no CA certificate that can be believed",
                     "ask the server's operator: /cacerts has to hold the root of its CA", "noCaCertificate");

@@ -432,7 +432,7 @@ void Server::configure(ServerOptions options)
     impl_->options = std::move(shared);
 }
 
-void Server::handle(http::ServerRequest request, http::Responder respond)
+void Server::handle(const http::ServerRequest& request, http::Responder respond)
 {
     auto exchange = std::make_shared<Exchange>();
     {

@@ -73,7 +73,7 @@ public:
 
     /// Answers one request, at once or when the registration authority decided. The body's size is the HTTP
     /// server's matter.
-    void handle(http::ServerRequest request, http::Responder respond);
+    void handle(const http::ServerRequest& request, http::Responder respond);
 
 private:
     struct Impl;

@@ -12,13 +12,13 @@ constexpr std::string_view kUrlAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijk
 constexpr std::string_view kStandardAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-constexpr std::array<std::int8_t, 256> values_of(std::string_view alphabet)
+constexpr std::array<std::int16_t, 256> values_of(std::string_view alphabet)
 {
-    std::array<std::int8_t, 256> values{};
+    std::array<std::int16_t, 256> values{};
     for (auto& value : values)
         value = -1;
     for (std::size_t i = 0; i < alphabet.size(); ++i)
-        values[static_cast<unsigned char>(alphabet[i])] = static_cast<std::int8_t>(i);
+        values[static_cast<unsigned char>(alphabet[i])] = static_cast<std::int16_t>(i);
     return values;
 }
 
@@ -41,7 +41,7 @@ std::string encode(ByteView bytes, std::string_view alphabet)
 }
 
 /// Decodes text without padding; false at a foreign character, an impossible length or left-over bits.
-bool decode(std::string_view text, const std::array<std::int8_t, 256>& values, Bytes& out)
+bool decode(std::string_view text, const std::array<std::int16_t, 256>& values, Bytes& out)
 {
     if (text.size() % 4 == 1) return false;
     out.reserve(text.size() / 4 * 3 + 2);

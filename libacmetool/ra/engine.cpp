@@ -115,7 +115,7 @@ struct Engine::Impl final : IssuerHost {
     void start(IssuerOrder order, const char* counter);
     void tell(const std::string& order_id, const Decision& decision);
     Steady::time_point tick();
-    void resume(std::vector<OrderRow> rows);
+    void resume(const std::vector<OrderRow>& rows);
 
     void decided(const enrol::EnrolRequest& request, const std::string& csr_digest, const Verdict& verdict,
                  const std::function<void(Decision)>& done, Decision decision);
@@ -562,9 +562,9 @@ Json Engine::Impl::status()
     return status;
 }
 
-void Engine::Impl::resume(std::vector<OrderRow> rows)
+void Engine::Impl::resume(const std::vector<OrderRow>& rows)
 {
-    for (auto& row : rows)
+    for (const auto& row : rows)
         start({row.id, row.identifiers, row.domain, row.profile, row.url, row.unsure && row.url.empty(),
                row.request_id},
               "orders_continued");

@@ -219,7 +219,7 @@ std::vector<std::string> table_names(const Files& files, const std::string& seri
     std::vector<std::string> names;
     if (const auto found = files.inventory.find(serial); found != files.inventory.end())
         for (const auto& name : found->second.names)
-            names.push_back(name.find('.') == std::string::npos ? name + "." + domain : name);
+            names.push_back(name.find('.') == std::string::npos ? fmt::format("{}.{}", name, domain) : name);
     return names;
 }
 

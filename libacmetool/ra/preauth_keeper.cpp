@@ -348,7 +348,7 @@ Result<std::unique_ptr<PreauthKeeper>> PreauthKeeper::make(const Options& option
 
 PreauthKeeper::~PreauthKeeper() = default;
 
-void PreauthKeeper::start(Tell tell)
+void PreauthKeeper::start(const Tell& tell)
 {
     for (const auto& [domain, keeper] : keepers_)
         keeper->start(tell);

@@ -30,7 +30,7 @@ public:
     ~PreauthKeeper(); ///< what is under way is interrupted and cleaned up; what waits is told so
 
     /// Begins. `tell` takes events.
-    void start(Tell tell);
+    void start(const Tell& tell);
     /// `done` once orders below `domain` are worth a try: at once, or after the pre-authorization that is
     /// being obtained. An error where that failed.
     void when_ready(const std::string& domain, Done done);

@@ -220,8 +220,7 @@ std::string find_program(const std::string& name)
     if (name.find('/') != std::string::npos) return name;
     const char* path = std::getenv("PATH");
     for (const auto folder : base::split(path != nullptr ? path : "/usr/bin:/bin", ':'))
-        if (const auto file = fmt::format("{}/{}", folder, name); access(file.c_str(), X_OK) == 0)
-            return file;
+        if (auto file = fmt::format("{}/{}", folder, name); access(file.c_str(), X_OK) == 0) return file;
     return name;
 }
 

@@ -187,6 +187,7 @@ Result<std::vector<OrderRow>> Records::unfinished()
         fmt::format("SELECT {} FROM orders WHERE state < 2 ORDER BY created", kOrderColumns);
     ACMETOOL_TRY(rows, database_.execute(kSql));
     std::vector<OrderRow> orders;
+    orders.reserve(rows.size());
     for (const auto& row : rows)
         orders.push_back(order_of(row));
     return orders;
@@ -316,6 +317,7 @@ Result<std::vector<Bytes>> Records::intermediates()
 {
     ACMETOOL_TRY(rows, database_.execute("SELECT der FROM intermediates ORDER BY until DESC, digest"));
     std::vector<Bytes> found;
+    found.reserve(rows.size());
     for (const auto& row : rows)
         found.push_back(bytes_of(row.front()));
     return found;
@@ -332,6 +334,7 @@ Result<std::vector<Records::Spent>> Records::spent()
 {
     ACMETOOL_TRY(rows, database_.execute("SELECT at, device, renewal FROM spent ORDER BY at"));
     std::vector<Spent> found;
+    found.reserve(rows.size());
     for (const auto& row : rows)
         found.push_back({time_of(row[0]), row[1], row[2] == "1"});
     return found;

@@ -176,10 +176,10 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& lo
     impl->engine = std::move(engine);
     impl->est = std::make_unique<est::Server>(*impl->engine, std::move(est_settings),
                                               [&log](const est::RequestEvent& event) { log.request(event); });
-    ACMETOOL_TRY(listener, http::Server::start(config.http,
-                                               [raw](http::ServerRequest request, http::Responder respond) {
-                                                   raw->est->handle(std::move(request), std::move(respond));
-                                               }));
+    ACMETOOL_TRY(listener, http::Server::start(config.http, [raw](const http::ServerRequest& request,
+                                                                  http::Responder respond) {
+                     raw->est->handle(request, std::move(respond));
+                 }));
     impl->listener = std::move(listener);
     http::ServerOptions admin_options;
     admin_options.address = config.admin.host;

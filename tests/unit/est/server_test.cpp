@@ -75,7 +75,7 @@ struct Setting {
         est::Server server{authority, std::move(options),
                            [this](const est::RequestEvent& event) { events.push_back(event); }};
         std::optional<http::ServerResponse> answer;
-        server.handle(std::move(request), [&](http::ServerResponse response) {
+        server.handle(request, [&](http::ServerResponse response) {
             REQUIRE_FALSE(answer);
             answer = std::move(response);
         });

@@ -1,5 +1,6 @@
 #include "http/server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <map>
@@ -10,12 +11,12 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -157,6 +158,13 @@ private:
     std::atomic<unsigned>& count_;
 };
 
+/// One thread and the connections that it serves from first to last: nothing of theirs is handed over, and no
+/// other thread has to be woken for them.
+struct Worker {
+    asio::io_context io{1};
+    asio::executor_work_guard<asio::io_context::executor_type> busy{io.get_executor()};
+};
+
 /// Where an answer is left, and the connection's coroutine woken if it waits for it.
 struct Slot {
     explicit Slot(const asio::any_io_executor& on) : executor(on), waker(on)
@@ -164,8 +172,8 @@ struct Slot {
         waker.expires_at(std::chrono::steady_clock::time_point::max());
     }
 
-    asio::any_io_executor executor; ///< the connection's strand
-    asio::steady_timer waker;       ///< touched on the strand only
+    asio::any_io_executor executor; ///< the connection's thread
+    asio::steady_timer waker;       ///< touched on that thread only
     std::mutex mutex;
     std::optional<ServerResponse> response;
     bool waited_for = false;
@@ -173,7 +181,7 @@ struct Slot {
 
 } // namespace
 
-/// The order of the members matters: whatever the coroutines in `io` refer to goes after it.
+/// The order of the members matters: whatever the coroutines of the workers refer to goes after them.
 struct Server::Impl : std::enable_shared_from_this<Impl> {
     ServerOptions options;
     AsyncHandler handler;
@@ -185,12 +193,17 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
     std::atomic<std::uint64_t> handshake_failures{0};
     std::mutex tls_mutex;
     std::shared_ptr<asio::ssl::context> tls; ///< for new connections; replaced by a reload
-    asio::io_context io;
-    Tcp::acceptor acceptor{io};
+    std::vector<std::unique_ptr<Worker>> workers;
+    std::optional<Tcp::acceptor> acceptor; ///< the first worker's
     std::vector<std::jthread> threads;
 
     Result<void> load_tls(const ServerOptions& from);
     Result<void> listen();
+    void stop()
+    {
+        for (const auto& worker : workers)
+            worker->io.stop();
+    }
     asio::awaitable<void> accept();
     asio::awaitable<void> serve(Tcp::socket socket, Peer peer);
     template <class Stream>
@@ -374,14 +387,14 @@ asio::awaitable<void> Server::Impl::serve(Tcp::socket socket, Peer peer)
 
 asio::awaitable<void> Server::Impl::accept()
 {
-    for (;;) {
+    for (std::size_t turn = 0;; ++turn) {
         boost::system::error_code problem;
-        auto socket = co_await acceptor.async_accept(asio::make_strand(io),
-                                                     asio::redirect_error(asio::use_awaitable, problem));
+        auto socket = co_await acceptor->async_accept(workers[turn % workers.size()]->io,
+                                                      asio::redirect_error(asio::use_awaitable, problem));
         if (problem == asio::error::operation_aborted) co_return;
         if (problem) {
             // Out of descriptors, most likely: others close theirs meanwhile.
-            asio::steady_timer pause{io, std::chrono::milliseconds{50}};
+            asio::steady_timer pause{acceptor->get_executor(), std::chrono::milliseconds{50}};
             co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, problem));
             continue;
         }
@@ -415,10 +428,11 @@ Result<void> Server::Impl::listen()
         return fail(Errc::config, fmt::format("{}: not an address to listen on", options.address), {},
                     "badAddress");
     const Tcp::endpoint endpoint{address, options.port};
-    acceptor.open(endpoint.protocol(), problem);
-    acceptor.set_option(Tcp::acceptor::reuse_address{true}, problem);
-    acceptor.bind(endpoint, problem);
-    if (!problem) acceptor.listen(asio::socket_base::max_listen_connections, problem);
+    acceptor.emplace(workers.front()->io);
+    acceptor->open(endpoint.protocol(), problem);
+    acceptor->set_option(Tcp::acceptor::reuse_address{true}, problem);
+    acceptor->bind(endpoint, problem);
+    if (!problem) acceptor->listen(asio::socket_base::max_listen_connections, problem);
     if (problem)
         return fail(Errc::cannot_create,
                     fmt::format("listening on {}:{}: {}", options.address, options.port, problem.message()),
@@ -434,10 +448,12 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Asyn
     impl->options = options;
     impl->handler = std::move(handler);
     if (!options.certificate_file.empty()) ACMETOOL_CHECK(impl->load_tls(options));
+    for (unsigned i = 0; i < std::max(options.threads, 1U); ++i)
+        impl->workers.push_back(std::make_unique<Worker>());
     ACMETOOL_CHECK(impl->listen());
-    asio::co_spawn(impl->io, impl->accept(), asio::detached);
-    for (unsigned i = 0; i < options.threads; ++i)
-        impl->threads.emplace_back([raw = impl.get()] { raw->io.run(); });
+    asio::co_spawn(impl->workers.front()->io, impl->accept(), asio::detached);
+    for (const auto& worker : impl->workers)
+        impl->threads.emplace_back([raw = worker.get()] { raw->io.run(); });
     return std::unique_ptr<Server>{new Server(std::move(impl))};
 }
 
@@ -451,14 +467,14 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Hand
 
 Server::~Server()
 {
-    impl_->io.stop();
+    impl_->stop();
     impl_->threads.clear(); // joins
 }
 
 std::uint16_t Server::port() const
 {
     boost::system::error_code closed;
-    return impl_->acceptor.local_endpoint(closed).port();
+    return impl_->acceptor->local_endpoint(closed).port();
 }
 
 ServerCounts Server::counts() const
@@ -477,14 +493,14 @@ Result<void> Server::reload_certificate(const std::string& certificate_file, con
 void Server::drain(std::chrono::seconds limit)
 {
     impl_->draining = true;
-    asio::post(impl_->io, [impl = impl_.get()] {
+    asio::post(impl_->acceptor->get_executor(), [impl = impl_.get()] {
         boost::system::error_code none;
-        impl->acceptor.close(none);
+        impl->acceptor->close(none);
     });
     const auto end = std::chrono::steady_clock::now() + limit;
     while (impl_->busy > 0 && std::chrono::steady_clock::now() < end)
         std::this_thread::sleep_for(std::chrono::milliseconds{20});
-    impl_->io.stop();
+    impl_->stop();
 }
 
 } // namespace acmetool::http

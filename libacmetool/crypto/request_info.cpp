@@ -1,7 +1,14 @@
 #include "crypto/request_info.h"
 
-#include <openssl/rand.h>
+#include <algorithm>
+#include <array>
+#include <vector>
 
+#include <openssl/err.h>
+#include <openssl/rand.h>
+#include <openssl/x509.h>
+
+#include "crypto/der.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -9,13 +16,43 @@ namespace acmetool::crypto
 namespace
 {
 
-ReqPtr read(const Csr& csr)
+/// The parts of a CertificationRequestInfo (RFC 2986 section 4.1), borrowed. Read here and not by OpenSSL,
+/// whose every look at a request decodes the public key anew: four times the price of a signature.
+struct RequestInfo {
+    ByteView before; ///< version, subject and key as they stand
+    ByteView subject;
+    std::vector<ByteView> attributes;
+};
+
+Result<RequestInfo> read(const Csr& csr)
 {
-    const auto* data = csr.der.data();
-    return ReqPtr{d2i_X509_REQ(nullptr, &data, static_cast<long>(csr.der.size()))};
+    ACMETOOL_TRY(request, der::Reader{csr.der}.expect(der::kSequence, "the request"));
+    ACMETOOL_TRY(info, der::Reader{request.value}.expect(der::kSequence, "the request's information"));
+    der::Reader reader{info.value};
+    ACMETOOL_TRY(version, reader.expect(der::kInteger, "the version"));
+    ACMETOOL_TRY(subject, reader.expect(der::kSequence, "the subject"));
+    ACMETOOL_TRY(key, reader.expect(der::kSequence, "the public key"));
+    RequestInfo parts;
+    parts.before = info.value.first(version.whole.size() + subject.whole.size() + key.whole.size());
+    parts.subject = subject.whole;
+    if (reader.at_end()) return parts;
+    ACMETOOL_TRY(attributes, reader.expect(der::context(0), "the attributes"));
+    for (der::Reader each{attributes.value}; !each.at_end();) {
+        ACMETOOL_TRY(attribute, each.expect(der::kSequence, "an attribute"));
+        parts.attributes.push_back(attribute.whole);
+    }
+    ACMETOOL_CHECK(reader.end("the attributes"));
+    return parts;
 }
 
-using AttributePtr = Owned<X509_ATTRIBUTE, X509_ATTRIBUTE_free>;
+/// True for an attribute of type challengePassword (RFC 2985 section 5.4.1).
+bool is_password(ByteView attribute)
+{
+    static constexpr std::array<std::uint8_t, 9> kType{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x07};
+    const auto whole = der::Reader{attribute}.next("an attribute");
+    const auto type = whole ? der::Reader{whole->value}.expect(der::kOid, "its type") : whole;
+    return type && std::equal(type->value.begin(), type->value.end(), kType.begin(), kType.end());
+}
 
 } // namespace
 
@@ -35,22 +72,27 @@ Bytes random_bytes(std::size_t count)
 
 Result<Bytes> info_digest(const Csr& csr)
 {
-    const ReqPtr request = read(csr);
-    if (!request) return openssl_failure(Errc::bad_input, "not a certificate request");
-    for (int at = 0; (at = X509_REQ_get_attr_by_NID(request.get(), NID_pkcs9_challengePassword, -1)) >= 0;)
-        const AttributePtr removed{X509_REQ_delete_attr(request.get(), at)};
-    unsigned char* out = nullptr;
-    const int size = i2d_re_X509_REQ_tbs(request.get(), &out);
-    const OpensslMemory owned{out};
-    if (size <= 0) return openssl_failure(Errc::internal, "encoding a request");
-    return sha256({out, static_cast<std::size_t>(size)});
+    ACMETOOL_TRY(info, read(csr));
+    std::erase_if(info.attributes, is_password);
+    // X.690 section 11.6: the members of a SET OF in the order of their octets.
+    std::sort(info.attributes.begin(), info.attributes.end(), [](ByteView a, ByteView b) {
+        return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
+    });
+    Bytes attributes;
+    for (const auto& attribute : info.attributes)
+        der::append(attributes, attribute);
+    const Bytes before{info.before.begin(), info.before.end()};
+    return sha256(der::element(der::kSequence, {before, der::element(der::context(0), attributes)}));
 }
 
 bool same_subject(const Csr& csr, const Certificate& certificate)
 {
-    const ReqPtr request = read(csr);
-    return request && X509_NAME_cmp(X509_REQ_get_subject_name(request.get()),
-                                    X509_get_subject_name(certificate.get())) == 0;
+    const auto info = read(csr);
+    if (!info) return false;
+    const auto* data = info->subject.data();
+    const NamePtr subject{d2i_X509_NAME(nullptr, &data, static_cast<long>(info->subject.size()))};
+    ERR_clear_error();
+    return subject && X509_NAME_cmp(subject.get(), X509_get_subject_name(certificate.get())) == 0;
 }
 
 } // namespace acmetool::crypto

@@ -277,7 +277,9 @@ Result<void> Decider::look_up(Records& records, const Application& application, 
             verdict.from_cache = true;
             return {};
         }
-    } else if (row && row->state == OrderState::failed && now < row->until) {
+    } else if (row && row->state == OrderState::failed && row->created <= now && now < row->until) {
+        // A failure of the future is one of a clock that was wrong, and would be held against the device for
+        // as long.
         Refused refused = row->failure;
         if (refused.why == Refusal::unavailable || refused.why == Refusal::internal)
             refused.retry_after = std::chrono::seconds{row->until - now};

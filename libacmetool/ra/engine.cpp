@@ -284,7 +284,8 @@ void Engine::Impl::failed(const std::string& id, Error error, bool over)
              auto& order = *found;
              order.state = OrderState::failed;
              order.failure = refused;
-             order.until = now() + memory;
+             order.created = now();
+             order.until = order.created + memory;
              if (over) {
                  order.url.clear();
                  order.unsure = false;

@@ -42,7 +42,7 @@ struct OrderRow {
     std::string url;
     bool unsure = true; ///< an order may be there whose URL we do not know
     std::string request_id;
-    base::TimePoint created;
+    base::TimePoint created; ///< of a failed one: when it failed
     base::TimePoint until;   ///< issued: notAfter; failed: the failure is told until then
     std::string certificate; ///< issued: its digest, hexadecimal
     enrol::Refused failure;  ///< failed

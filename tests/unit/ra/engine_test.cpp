@@ -247,6 +247,24 @@ TEST_CASE("INT-17 INT-18: a failed order is remembered for a while, then tried a
     CHECK(lab.board->count() == 2);
 }
 
+TEST_CASE("INT-17: a failure from a time when the clock was ahead is not held against the device")
+{
+    Lab lab;
+    Error error;
+    error.code = Errc::unavailable;
+    error.message = "directory: cannot be reached";
+    lab.board->failure = error;
+    lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    const auto csr = Lab::csr(lab.key, {"sn-1.domain.com"});
+    CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "unavailable");
+    CHECK(lab.board->count() == 1);
+    lab.board->failure.reset();
+    lab.pass(-1h);
+    CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "issued");
+    CHECK(lab.board->count() == 2);
+}
+
 TEST_CASE("INT-18 INT-19 INT-20: the mapping of problems")
 {
     const auto map = [](const std::string& problem, Errc code = Errc::refused) {

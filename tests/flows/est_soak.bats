@@ -1,0 +1,219 @@
+#!/usr/bin/env bats
+# Devices enrol by EST while what they need dies, fills up or tells the wrong time. DEVICES says how many enrol in each
+# test, KILLS how often a process is killed (the suite's numbers are a sample; 200 and 100 make a soak of some minutes).
+
+load ../lib/common
+load ../lib/ca
+load ../lib/dns
+load ../lib/relay
+
+DEVICES=${DEVICES:-4}
+KILLS=${KILLS:-3}
+PATIENCE=${PATIENCE:-120}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    PKI=$PWD/pki
+    make_pki "$PKI"
+    start_knot "$PWD/knot" domain.com
+    KNOT_PID=${STARTED[-1]}
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    ACCOUNT=$PWD/acct.json
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --agree-tos --account "$ACCOUNT" >/dev/null
+    mkdir got
+    BATCHES=()
+}
+
+teardown() {
+    local pid
+    for pid in "${BATCHES[@]}"; do kill "$pid" 2>/dev/null || true; done
+    stop_all
+    [ -z "${FULL:-}" ] || umount "$FULL"
+}
+
+relay() { # LINE...: of [est], and sections behind it
+    write_relay_toml "$PKI" 'wait = "200ms"' 'retry_after = "1s"' 'remember_failure = "1s"' "$@"
+    start_relay "$PKI"
+    wait_for 60 grep -q '"status":"valid"' "$PKI/relay.log"
+}
+
+make_devices() { # FIRST LAST: certificate and request of each
+    local i
+    for ((i = $1; i <= $2; i++)); do
+        make_idevid "$PKI" "soak$i"
+        echo "soak$i" >>"$PKI/devices.csv"
+        make_csr "soak$i.iot.domain.com" "soak$i.csr"
+    done
+}
+
+# one_device NUMBER: asks again after 202, 5xx and a connection that broke. got/NUMBER.pem is its certificate; what was
+# answered is in got/NUMBER.statuses.
+one_device() {
+    local status end=$((SECONDS + PATIENCE))
+    while ((SECONDS < end)); do
+        status=$(curl -s --max-time 20 --cacert "$PKI/tls-root.pem" --cert "$PKI/soak$1.pem" --key "$PKI/soak$1.key" \
+            -H 'Content-Type: application/pkcs10' --data-binary "@soak$1.csr" -o "got/$1.body" -w '%{http_code}' \
+            "https://127.0.0.1:$RELAY_PORT/.well-known/est/simpleenroll") || status=000
+        echo "$status" >>"got/$1.statuses"
+        case $status in
+        200)
+            openssl base64 -d -in "got/$1.body" | openssl pkcs7 -inform DER -print_certs -out "got/$1.pem"
+            return
+            ;;
+        202 | 5?? | 000) sleep 0.5 ;;
+        *) return 1 ;;
+        esac
+    done
+    return 1
+}
+
+batch() { # FIRST LAST: these devices, one after the other, in the background
+    local i
+    (for ((i = $1; i <= $2; i++)); do one_device "$i" || true; done) 3>&- &
+    BATCHES+=($!)
+}
+
+wait_for_devices() {
+    local pid
+    for pid in "${BATCHES[@]}"; do wait "$pid" || true; done
+    BATCHES=()
+}
+
+# all_well FIRST LAST: each has a certificate for its name and key, the CA made one for each, the store is whole.
+all_well() {
+    local i issued store=${STORE:-$PKI/relay.db}
+    issued=$(acme-ca list --dir ca | jq -r '.certificates[].identifiers[0].value')
+    for ((i = $1; i <= $2; i++)); do
+        if [ ! -e "got/$i.pem" ]; then
+            echo "soak$i has none: $(sort "got/$i.statuses" | uniq -c | xargs), $(cat "got/$i.body")" >&2
+            return 1
+        fi
+        openssl verify -CAfile "$CA_ROOT" -untrusted <(ca_chain) "got/$i.pem" >/dev/null
+        cmp <(openssl x509 -in "got/$i.pem" -noout -pubkey) <(openssl pkey -in "soak$i.csr.key" -pubout)
+        [ "$(grep -cx "soak$i.iot.domain.com" <<<"$issued")" = 1 ] || { echo "soak$i: not one certificate" >&2 && return 1; }
+    done
+    curl -sf "$RELAY_ADMIN/readyz" >/dev/null
+    kill -TERM "$RELAY_PID"
+    wait "$RELAY_PID"
+    [ "$(sqlite3 "$store" 'PRAGMA integrity_check')" = ok ]
+    [ "$(sqlite3 "$store" 'SELECT COUNT(*) FROM orders WHERE state < 2')" = 0 ]
+    [ "$(sqlite3 "$store" 'SELECT COUNT(DISTINCT csr_digest) = COUNT(*) FROM certificates')" = 1 ]
+    echo "# $(($2 - $1 + 1)) devices; answers: $(cat got/*.statuses | sort | uniq -c | xargs)" >&3
+}
+
+ca_chain() {
+    curl -s --cacert "$PKI/tls-root.pem" "$RELAY/cacerts" | openssl base64 -d | openssl pkcs7 -inform DER -print_certs
+}
+
+restart_ca() {
+    CA_LISTEN=${CA_DIRECTORY#https://}
+    CA_LISTEN=${CA_LISTEN%/directory} start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+}
+
+pause() { # MILLISECONDS: a random time below
+    sleep "$(printf '%d.%03d' $(($1 / 1000)) $((RANDOM % $1 % 1000)))"
+}
+
+# rounds COMMAND: KILLS times: some devices begin, and COMMAND kills and restarts in their midst.
+rounds() {
+    local i first=1 last
+    for ((i = 1; i <= KILLS; i++)); do
+        last=$((DEVICES * i / KILLS))
+        batch "$first" "$last"
+        first=$((last + 1))
+        pause 700
+        "$@"
+    done
+    wait_for_devices
+}
+
+kill_ca() {
+    kill -9 "$CA_PID"
+    wait "$CA_PID" 2>/dev/null || true
+    restart_ca
+}
+
+kill_relay() {
+    kill -9 "$RELAY_PID"
+    wait "$RELAY_PID" 2>/dev/null || true
+    start_relay "$PKI"
+}
+
+@test "INT-12, INT-16: acme-ca killed while devices enrol: each gets its certificate, by one order" {
+    make_devices 1 "$DEVICES"
+    relay
+    rounds kill_ca
+    all_well 1 "$DEVICES"
+}
+
+@test "INT-12, INT-16: est-relay killed while devices enrol: each gets its certificate, by one order" {
+    make_devices 1 "$DEVICES"
+    relay
+    rounds kill_relay
+    all_well 1 "$DEVICES"
+}
+
+@test "the DNS server is away and comes back: enrolment goes on by itself" {
+    make_devices 1 "$DEVICES"
+    RELAY_DOMAIN_LINES='preauthorize = false' write_relay_toml "$PKI" 'wait = "200ms"' 'retry_after = "1s"' 'remember_failure = "1s"'
+    start_relay "$PKI"
+    kill -9 "$KNOT_PID"
+    wait "$KNOT_PID" 2>/dev/null || true
+    batch 1 "$DEVICES"
+    wait_for 30 grep -q '^5' got/1.statuses
+    [ ! -e got/1.pem ]
+    knotd -c knot/knot.conf >>knot/knot.log 2>&1 &
+    STARTED+=($!)
+    wait_for_devices
+    all_well 1 "$DEVICES"
+}
+
+@test "the store's disk is full: 5xx, nothing lost, and all goes on once there is room" {
+    FULL=$PWD/full
+    mkdir "$FULL"
+    if ! mount -t tmpfs -o size=2m none "$FULL" 2>/dev/null; then
+        FULL=
+        skip "a file system of its own cannot be mounted here"
+    fi
+    make_devices 1 "$DEVICES"
+    STORE=$FULL/relay.db
+    set_fault processing=1
+    relay '[store]' "sqlite = \"$STORE\""
+    local half=$((DEVICES / 2))
+    batch 1 "$half" # its orders are under way
+    wait_for 30 grep -q 202 got/1.statuses
+    dd if=/dev/zero of="$FULL/ballast" bs=4k 2>/dev/null || true
+    batch $((half + 1)) "$DEVICES"
+    wait_for 30 grep -q '^5' got/$((half + 1)).statuses
+    rm "$FULL/ballast"
+    wait_for_devices
+    all_well 1 "$DEVICES"
+}
+
+@test "the relay's clock is a day ahead, then a day behind, then right: devices are refused clearly or served" {
+    make_devices 1 "$DEVICES"
+    relay
+    kill -9 "$RELAY_PID"
+    wait "$RELAY_PID" 2>/dev/null || true
+    # Ahead, and the CA is not there: what failed then is not held against the devices later.
+    kill -9 "$CA_PID"
+    wait "$CA_PID" 2>/dev/null || true
+    RELAY_CLOCK=+1d start_relay "$PKI"
+    PATIENCE=2 batch 1 1
+    wait_for_devices
+    grep -q 503 got/1.statuses
+    kill -9 "$RELAY_PID"
+    wait "$RELAY_PID" 2>/dev/null || true
+    restart_ca
+    RELAY_CLOCK=-1d start_relay "$PKI"
+    # The device's certificate is not valid yet, and the relay says no.
+    batch 2 2
+    wait_for_devices
+    grep -qx 401 got/2.statuses
+    kill -9 "$RELAY_PID"
+    wait "$RELAY_PID" 2>/dev/null || true
+    start_relay "$PKI"
+    batch 1 "$DEVICES"
+    wait_for_devices
+    all_well 1 "$DEVICES"
+}

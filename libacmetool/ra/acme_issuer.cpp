@@ -122,7 +122,8 @@ private:
     void accept(IssuerOrder order);
     void adopt();
     void begin_queued();
-    void begin(IssuerOrder order);
+    void prepare(IssuerOrder order);
+    void begin(const IssuerOrder& order);
     void wake_up(Resting rest);
     void drive(const ActivePtr& active);
     void pump(const ActivePtr& active);
@@ -151,6 +152,7 @@ private:
     std::optional<Error> directory_error_;
     Steady::time_point directory_at_{}; ///< of the last answer, good or bad
     std::deque<IssuerOrder> queued_;
+    std::deque<IssuerOrder> ready_;    ///< may be placed as soon as fewer are worked on
     std::vector<IssuerOrder> orphans_; ///< may have an order whose URL was lost
     bool adopting_ = false;
     std::set<ActivePtr> active_;
@@ -326,7 +328,7 @@ void AcmeIssuer::take_directory(Result<http::Response> outcome)
 
 void AcmeIssuer::begin_queued()
 {
-    if (queued_.empty() && resting_.empty()) return;
+    if (queued_.empty() && ready_.empty() && resting_.empty()) return;
     const bool known = !session_.directory.new_order.empty();
     const auto age = Steady::now() - directory_at_;
     if (!known || age > kDirectoryLife) {
@@ -339,10 +341,12 @@ void AcmeIssuer::begin_queued()
         }
         if (!known) return;
     }
-    while (!queued_.empty() && active_.size() < most_active()) {
-        auto order = std::move(queued_.front());
-        queued_.pop_front();
-        begin(std::move(order));
+    for (auto& order : std::exchange(queued_, {}))
+        prepare(std::move(order));
+    while (!ready_.empty() && active_.size() < most_active()) {
+        const auto order = std::move(ready_.front());
+        ready_.pop_front();
+        begin(order);
     }
 }
 
@@ -374,7 +378,8 @@ Result<void> AcmeIssuer::give_csr(Active& active)
     return {};
 }
 
-void AcmeIssuer::begin(IssuerOrder order)
+/// Waits for the authorization of the order's domain.
+void AcmeIssuer::prepare(IssuerOrder order)
 {
     const auto& profiles = session_.directory.profiles;
     if (!order.profile.empty() && !profiles.contains(order.profile)) {
@@ -390,18 +395,24 @@ void AcmeIssuer::begin(IssuerOrder order)
         const auto still = inbox.lock();
         if (!still) return;
         still->post([this, order, ready = std::move(ready)] {
-            if (!ready) return give_up(order, ready.error(), true);
-            auto active =
-                std::make_shared<Active>(Active{{order, Steady::now(), false, false},
-                                                OrderFlow{request_for(order), OrderFlow::Goal::downloaded},
-                                                false,
-                                                {},
-                                                {}});
-            active_.insert(active);
-            if (auto given = give_csr(*active); !given) return ended(active, given.error());
-            drive(active);
+            if (ready)
+                ready_.push_back(order);
+            else
+                give_up(order, ready.error(), true);
         });
     });
+}
+
+void AcmeIssuer::begin(const IssuerOrder& order)
+{
+    auto active = std::make_shared<Active>(Active{{order, Steady::now(), false, false},
+                                                  OrderFlow{request_for(order), OrderFlow::Goal::downloaded},
+                                                  false,
+                                                  {},
+                                                  {}});
+    active_.insert(active);
+    if (auto given = give_csr(*active); !given) return ended(active, given.error());
+    drive(active);
 }
 
 void AcmeIssuer::wake_up(Resting resting)

@@ -18,7 +18,7 @@ namespace acmetool::cli
 {
 
 struct EstOptions {
-    est::Server server;
+    est::ServerUrl server;
     std::string explicit_ta;
     bool implicit_ta = false;
     std::string fingerprint;

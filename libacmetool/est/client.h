@@ -19,7 +19,7 @@ namespace acmetool::est
 {
 
 struct ClientOptions {
-    Server server;
+    ServerUrl server;
     http::Credentials credentials;         ///< given only when the server asks, and once for each challenge
     bool allow_redirect = false;           ///< follow a POST to another origin (RFC 7030 section 3.2.1)
     std::chrono::seconds default_wait{30}; ///< where a 202 says nothing usable

@@ -39,7 +39,7 @@ std::string_view name_of(Operation operation)
     return "cacerts";
 }
 
-Result<http::Url> url_of(const Server& server, Operation operation)
+Result<http::Url> url_of(const ServerUrl& server, Operation operation)
 {
     auto url = http::parse_url(server.url);
     if (!url) {

@@ -16,7 +16,7 @@ enum class Operation { cacerts, csrattrs, simpleenroll, simplereenroll };
 ACMETOOL_EXPORT std::string_view name_of(Operation operation);
 
 /// A server and, where it has several CAs, the label of one.
-struct Server {
+struct ServerUrl {
     std::string url;   ///< "https://ra.example:8443"; "/.well-known/est" behind it is taken, too
     std::string label; ///< may be empty
 };
@@ -25,6 +25,6 @@ struct Server {
 ///
 /// Errc::usage: reason "badUrl", "notHttps", or "badLabel" for a label that is the name of an operation or
 /// no single path segment.
-ACMETOOL_EXPORT Result<http::Url> url_of(const Server& server, Operation operation);
+ACMETOOL_EXPORT Result<http::Url> url_of(const ServerUrl& server, Operation operation);
 
 } // namespace acmetool::est

@@ -184,7 +184,7 @@ std::string csr_sha256(const crypto::Csr& csr)
     return sha256_hex(csr.der);
 }
 
-Result<RunOutcome> run(Client& client, const RunOptions& options, const Server& server,
+Result<RunOutcome> run(Client& client, const RunOptions& options, const ServerUrl& server,
                        base::Context& context)
 {
     ACMETOOL_TRY(found, read_journal(options.journal_file));

@@ -49,7 +49,7 @@ struct RunOutcome {
 /// something else now. The caller removes the journal once the certificate is where it belongs. Errors
 /// beyond those of Client: bad_input (reason "csrattrsUnfilled", "csrattrsKey"), cannot_create
 /// ("fileExists").
-ACMETOOL_EXPORT Result<RunOutcome> run(Client& client, const RunOptions& options, const Server& server,
+ACMETOOL_EXPORT Result<RunOutcome> run(Client& client, const RunOptions& options, const ServerUrl& server,
                                        base::Context& context);
 
 /// SHA-256 over the CSR's DER in lower-case hexadecimal.

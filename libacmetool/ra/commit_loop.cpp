@@ -1,6 +1,7 @@
 #include "ra/commit_loop.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace acmetool::ra
 {
@@ -60,9 +61,10 @@ std::optional<Error> CommitLoop::problem() const
     return problem_;
 }
 
-void CommitLoop::transact(std::vector<Job>& batch)
+void CommitLoop::transact(std::vector<Job>& batch, bool retries)
 {
     After after;
+    const auto before = records_.total_changes();
     const auto attempt = [&]() -> Result<void> {
         ACMETOOL_CHECK(records_.begin());
         for (const auto& job : batch)
@@ -73,10 +75,11 @@ void CommitLoop::transact(std::vector<Job>& batch)
     {
         // Before anybody is told, so that who was told and asks does not hear of the time before.
         const std::lock_guard lock{mutex_};
-        if (done)
-            problem_.reset();
-        else
+        if (!done)
             problem_ = done.error();
+        else if (retries || records_.total_changes() != before)
+            problem_.reset(); // reading alone works where the disk is full, too
+        if (done && retries) probing_ = false;
     }
     if (done) {
         for (const auto& action : after)
@@ -89,6 +92,8 @@ void CommitLoop::transact(std::vector<Job>& batch)
         if (job.failed) job.failed(done.error());
     std::erase_if(batch, [](const Job& job) { return static_cast<bool>(job.failed); });
     const std::lock_guard lock{mutex_};
+    if (!std::exchange(probing_, true))
+        again_.push_back({[](Records& records, After&) { return records.probe(); }, nullptr});
     std::move(batch.begin(), batch.end(), std::back_inserter(again_));
     again_at_ = Clock::now() + kBeforeRetry;
 }
@@ -99,6 +104,7 @@ void CommitLoop::run()
     for (;;) {
         const auto wanted = tick_();
         std::vector<Job> batch;
+        bool retries = false;
         {
             std::unique_lock lock{mutex_};
             const auto until = again_.empty() ? wanted : std::min(wanted, again_at_);
@@ -108,6 +114,7 @@ void CommitLoop::run()
             if (!again_.empty() && (Clock::now() >= again_at_ || last)) {
                 if (last) --retries_left;
                 batch.swap(again_);
+                retries = true;
             }
             while (!jobs_.empty() && batch.size() < kMostInBatch) {
                 batch.push_back(std::move(jobs_.front()));
@@ -118,7 +125,7 @@ void CommitLoop::run()
                 break;
             }
         }
-        if (!batch.empty()) transact(batch);
+        if (!batch.empty()) transact(batch, retries);
     }
 }
 

@@ -41,19 +41,20 @@ public:
     void wake();
     /// Runs what was posted, then ends.
     void stop();
-    /// What the last transaction failed with; nothing where it succeeded.
+    /// What the last transaction failed with, until one that had to write succeeds.
     std::optional<Error> problem() const;
 
 private:
     void run();
-    void transact(std::vector<Job>& batch);
+    void transact(std::vector<Job>& batch, bool retries);
 
     Records records_;
     Tick tick_;
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<Job> jobs_;
-    std::vector<Job> again_; ///< after a failed transaction
+    std::vector<Job> again_; ///< after a failed transaction; with a probe among them
+    bool probing_ = false;
     std::chrono::steady_clock::time_point again_at_{};
     std::optional<Error> problem_;
     bool woken_ = false;

@@ -138,6 +138,12 @@ Result<Records> Records::open(const std::string& path)
     return Records{std::move(database)};
 }
 
+Result<void> Records::probe()
+{
+    ACMETOOL_CHECK(database_.run(fmt::format("PRAGMA user_version={}", kSchemaVersion)));
+    return {};
+}
+
 Result<std::optional<OrderRow>> Records::order(std::string_view id)
 {
     static const auto kSql = fmt::format("SELECT {} FROM orders WHERE id = ?", kOrderColumns);

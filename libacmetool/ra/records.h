@@ -73,6 +73,9 @@ public:
     Result<void> begin() { return database_.begin(); }
     Result<void> commit() { return database_.commit(); }
     void rollback() noexcept { database_.rollback(); }
+    int total_changes() const noexcept { return database_.total_changes(); }
+    /// Writes what is there already, to learn whether the store can be written.
+    Result<void> probe();
 
     Result<std::optional<OrderRow>> order(std::string_view id);
     Result<void> put(const OrderRow& row);

@@ -129,4 +129,9 @@ void Sqlite::rollback() noexcept
     sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
+int Sqlite::total_changes() const noexcept
+{
+    return sqlite3_total_changes(database_.get());
+}
+
 } // namespace acmetool::store

@@ -42,6 +42,8 @@ public:
     Result<void> begin();
     Result<void> commit();
     void rollback() noexcept;
+    /// Rows inserted, changed and deleted since it was opened.
+    int total_changes() const noexcept;
 
 private:
     struct Close {

@@ -19,7 +19,7 @@ constexpr std::string_view kType = "est-journal";
 
 Result<std::optional<Journal>> read_journal(const std::string& path)
 {
-    if (access(path.c_str(), F_OK) != 0) return std::optional<Journal>{};
+    if (!has_journal(path)) return std::optional<Journal>{};
     ACMETOOL_TRY(text, store::read_file(path));
     const auto json = base::parse_json_object(text, path);
     if (!json || base::string_member(*json, "type") != kType)
@@ -46,6 +46,18 @@ Result<void> write_journal(const std::string& path, const Journal& journal)
     auto done = store::write_atomically(path, base::to_text(json, 2) + "\n", 0600);
     if (!done) return fail(with_context(std::move(done).error(), "journal"));
     return {};
+}
+
+bool has_journal(const std::string& path)
+{
+    return access(path.c_str(), F_OK) == 0;
+}
+
+Result<store::FileLock> lock_journal(const std::string& path, base::Context& context)
+{
+    auto lock = store::FileLock::acquire(path + ".lock", context);
+    if (!lock) return fail(with_context(std::move(lock).error(), "journal"));
+    return lock;
 }
 
 void remove_journal(const std::string& path)

@@ -3,7 +3,9 @@
 #include <optional>
 #include <string>
 
+#include "base/context.h"
 #include "base/result.h"
+#include "store/file_lock.h"
 
 namespace acmetool::est
 {
@@ -22,6 +24,10 @@ struct Journal {
 /// understood.
 ACMETOOL_EXPORT Result<std::optional<Journal>> read_journal(const std::string& path);
 ACMETOOL_EXPORT Result<void> write_journal(const std::string& path, const Journal& journal);
+ACMETOOL_EXPORT bool has_journal(const std::string& path);
+/// One run at a time: waits until no other one works on this journal. The lock is a file beside it,
+/// PATH.lock, and stays there. Errors: those of store::FileLock::acquire.
+ACMETOOL_EXPORT Result<store::FileLock> lock_journal(const std::string& path, base::Context& context);
 /// Removes it: the run is over.
 ACMETOOL_EXPORT void remove_journal(const std::string& path);
 

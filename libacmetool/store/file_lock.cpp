@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -12,6 +13,33 @@
 
 namespace acmetool::store
 {
+namespace
+{
+
+/// The process that wrote itself into the lock file; 0 where it had not come to that.
+pid_t holder_of(int fd)
+{
+    char text[16] = {};
+    pid_t holder = 0;
+    if (const auto got = pread(fd, text, sizeof text, 0); got > 0) std::from_chars(text, text + got, holder);
+    return holder;
+}
+
+/// Only for those who wait: the lock holds without it.
+void sign(int fd)
+{
+    const auto text = fmt::format("{}\n", getpid());
+    if (ftruncate(fd, 0) == 0) static_cast<void>(pwrite(fd, text.data(), text.size(), 0) > 0);
+}
+
+std::string describe_holder(const std::string& path, int fd)
+{
+    const auto holder = holder_of(fd);
+    return holder > 0 ? fmt::format("another run (process {}) that holds {}", holder, path)
+                      : fmt::format("another run that holds {}", path);
+}
+
+} // namespace
 
 Result<FileLock> FileLock::acquire(const std::string& path, base::Context& context)
 {
@@ -21,12 +49,17 @@ Result<FileLock> FileLock::acquire(const std::string& path, base::Context& conte
     if (lock.fd_ < 0)
         return fail(Errc::io, fmt::format("{}: cannot be opened: {}", path, std::strerror(errno)));
     const auto began = context.steady_now();
+    std::string holder;
     while (flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return fail(Errc::io, fmt::format("{}: cannot be locked: {}", path, std::strerror(errno)));
-        ACMETOOL_CHECK(
-            context.sleep(kLookAgain, {fmt::format("another run that holds {}", path), began, {}}));
+        if (auto now = describe_holder(path, lock.fd_); now != holder) {
+            holder = std::move(now);
+            context.log(base::Level::detail, fmt::format("waiting for {}", holder));
+        }
+        ACMETOOL_CHECK(context.sleep(kLookAgain, {holder, began, {}}));
     }
+    sign(lock.fd_);
     return lock;
 }
 

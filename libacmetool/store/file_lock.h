@@ -14,7 +14,8 @@ class ACMETOOL_EXPORT FileLock
 {
 public:
     FileLock() = default; ///< locks nothing
-    /// Waits for the lock on `path` (made if need be, and left there), and says so. Errors: io, interrupted.
+    /// Waits for the lock on `path` (made if need be, and left there), and says for which process, which is
+    /// what the file holds. Errors: io, interrupted.
     static Result<FileLock> acquire(const std::string& path, base::Context& context);
 
     FileLock(FileLock&& other) noexcept;

@@ -405,6 +405,47 @@ CNF
     [ ! -e k.key.journal ]
 }
 
+@test "ESTC-23: two runs on one journal: the second waits, says for whom, and goes on where the first was killed" {
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}],
+        \"simpleenroll\": [{\"status\": 202, \"headers\": {\"Retry-After\": \"40\"}}, {\"sign\": true}]}"
+    local options=(--server "$EST_URL" --label "$LABEL" --explicit-ta ca.pem --new-key ec:P-256 --key-out k.key
+        --dns two.example.org --timeout 60s -o two.pem)
+    est-enroll run "${options[@]}" 3>&- &
+    local first=$!
+    wait_for 20 grep -q simpleenroll "$EST_DIR/log"
+    est-enroll run -v "${options[@]}" 2>second.err 3>&- &
+    local second=$!
+    wait_for 20 grep -qF "waiting for another run (process $first) that holds k.key.journal.lock" second.err
+    [ "$(asked '[.[] | select(.operation == "cacerts")] | length')" = 1 ]
+    kill -9 "$first"
+    wait "$second"
+    openssl x509 -in two.pem -noout -pubkey | cmp - <(openssl pkey -in k.key -pubout)
+    [ "$(asked '[.[] | select(.operation == "simpleenroll").body] | unique | length')" = 1 ]
+    [ ! -e k.key.journal ]
+}
+
+@test "ESTC-23, ESTC-13: two renewals at once: the second finds the work done" {
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}],
+        \"simplereenroll\": [{\"status\": 202, \"headers\": {\"Retry-After\": \"3\"}}, {\"sign\": true}]}"
+    DAYS=2 issue twice /CN=twice.example.org foreign subjectAltName=DNS:twice.example.org extendedKeyUsage=clientAuth
+    local options=(--cert twice.pem --key twice.key --new-key ec:P-256 --before 5d -o twice.pem)
+    enroll renew "${options[@]}" 3>&- &
+    local first=$!
+    wait_for 20 grep -q simplereenroll "$EST_DIR/log"
+    enroll renew -v --detailed-exitcode "${options[@]}" 2>second.err 3>&- &
+    local second=$!
+    wait_for 20 grep -q "waiting for another run" second.err
+    wait "$first"
+    local status=0
+    wait "$second" || status=$?
+    [ "$status" = 2 ]
+    [ "$(asked '[.[] | select(.operation == "simplereenroll")] | length')" = 2 ]
+    openssl verify -CAfile ca.pem twice.pem
+    openssl x509 -in twice.pem -noout -pubkey | cmp - <(openssl pkey -in twice.key -pubout)
+    run enroll renew --cert twice.pem --key twice.key --before 5d --detailed-exitcode
+    [ "$status" = 2 ]
+}
+
 @test "ESTC-13: renew: nothing before its time, then atomically, with a new key in the old one's place" {
     rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}], \"simplereenroll\": [{\"sign\": true}]}"
     issue live /CN=live.example.org foreign subjectAltName=DNS:live.example.org extendedKeyUsage=clientAuth

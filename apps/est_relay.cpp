@@ -36,12 +36,14 @@ void reload(const Options& options, relay::Daemon& daemon, relay::EventLog& log)
     auto done = relay::load_config(options.config).and_then([&](const relay::Config& config) {
         return daemon.reload(config);
     });
-    if (done)
-        log.log(base::Level::info, "reloaded: certificate, inventory, users, manufacturers, root and [est]; "
-                                   "other changes wait for a restart");
-    else
+    if (done) {
+        for (const auto& kept : *done)
+            log.log(base::Level::warning, kept);
+        log.log(base::Level::info, "reloaded");
+    } else {
         log.log(base::Level::error,
                 fmt::format("not reloaded, the old configuration stays: {}", done.error().message));
+    }
     cli::notify_service_manager("READY=1");
 }
 

@@ -165,6 +165,12 @@ struct Worker {
     asio::executor_work_guard<asio::io_context::executor_type> busy{io.get_executor()};
 };
 
+/// What goes for a connection from first to last.
+struct Settings {
+    ServerOptions options;
+    std::unique_ptr<asio::ssl::context> tls; ///< null: plain HTTP
+};
+
 /// Where an answer is left, and the connection's coroutine woken if it waits for it.
 struct Slot {
     explicit Slot(const asio::any_io_executor& on) : executor(on), waker(on)
@@ -183,7 +189,6 @@ struct Slot {
 
 /// The order of the members matters: whatever the coroutines of the workers refer to goes after them.
 struct Server::Impl : std::enable_shared_from_this<Impl> {
-    ServerOptions options;
     AsyncHandler handler;
     Gate gate;
     std::atomic<bool> draining{false};
@@ -191,26 +196,32 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
     std::atomic<std::uint64_t> connections{0};
     std::atomic<std::uint64_t> turned_away{0};
     std::atomic<std::uint64_t> handshake_failures{0};
-    std::mutex tls_mutex;
-    std::shared_ptr<asio::ssl::context> tls; ///< for new connections; replaced by a reload
+    std::mutex settings_mutex;
+    std::shared_ptr<const Settings> settings; ///< for new connections; replaced by a reload
     std::vector<std::unique_ptr<Worker>> workers;
     std::optional<Tcp::acceptor> acceptor; ///< the first worker's
     std::vector<std::jthread> threads;
 
-    Result<void> load_tls(const ServerOptions& from);
-    Result<void> listen();
+    std::shared_ptr<const Settings> current()
+    {
+        const std::lock_guard lock{settings_mutex};
+        return settings;
+    }
+    Result<void> configure(const ServerOptions& options);
+    Result<void> listen(const ServerOptions& options);
     void stop()
     {
         for (const auto& worker : workers)
             worker->io.stop();
     }
     asio::awaitable<void> accept();
-    asio::awaitable<void> serve(Tcp::socket socket, Peer peer);
+    asio::awaitable<void> serve(Tcp::socket socket, Peer peer, std::shared_ptr<const Settings> chosen);
     template <class Stream>
     asio::awaitable<boost::system::error_code> read(Stream& stream, beast::flat_buffer& buffer,
-                                                    Parser& parser) const;
+                                                    Parser& parser, const ServerOptions& options) const;
     template <class Stream>
-    asio::awaitable<void> answer(Stream& stream, const Peer& peer, std::shared_ptr<const TlsFacts> facts);
+    asio::awaitable<void> answer(Stream& stream, const Peer& peer, std::shared_ptr<const TlsFacts> facts,
+                                 const ServerOptions& options);
     template <class Stream>
     asio::awaitable<void> linger(Stream& stream) const;
     asio::awaitable<ServerResponse> ask(ServerRequest request, asio::any_io_executor executor);
@@ -280,7 +291,8 @@ asio::awaitable<ServerResponse> Server::Impl::ask(ServerRequest request, asio::a
 
 template <class Stream>
 asio::awaitable<boost::system::error_code> Server::Impl::read(Stream& stream, beast::flat_buffer& buffer,
-                                                              Parser& parser) const
+                                                              Parser& parser,
+                                                              const ServerOptions& options) const
 {
     auto& tcp = beast::get_lowest_layer(stream);
     boost::system::error_code problem;
@@ -320,7 +332,8 @@ asio::awaitable<void> Server::Impl::linger(Stream& stream) const
 
 template <class Stream>
 asio::awaitable<void> Server::Impl::answer(Stream& stream, const Peer& peer,
-                                           std::shared_ptr<const TlsFacts> facts)
+                                           std::shared_ptr<const TlsFacts> facts,
+                                           const ServerOptions& options)
 {
     beast::flat_buffer buffer{options.body_limit + options.header_limit + 4096};
     auto& tcp = beast::get_lowest_layer(stream);
@@ -329,7 +342,7 @@ asio::awaitable<void> Server::Impl::answer(Stream& stream, const Peer& peer,
         Parser parser;
         parser.body_limit(options.body_limit);
         parser.header_limit(static_cast<std::uint32_t>(options.header_limit));
-        auto problem = co_await read(stream, buffer, parser);
+        auto problem = co_await read(stream, buffer, parser, options);
         if (problem) {
             auto refusal = refusal_of(problem);
             if (!refusal) co_return;
@@ -355,22 +368,19 @@ asio::awaitable<void> Server::Impl::answer(Stream& stream, const Peer& peer,
     }
 }
 
-asio::awaitable<void> Server::Impl::serve(Tcp::socket socket, Peer peer)
+asio::awaitable<void> Server::Impl::serve(Tcp::socket socket, Peer peer,
+                                          std::shared_ptr<const Settings> chosen)
 {
+    const auto& options = chosen->options;
     const Pass pass{gate, peer.address};
     boost::system::error_code problem;
     socket.set_option(Tcp::no_delay{true}, problem);
-    std::shared_ptr<asio::ssl::context> context;
-    {
-        const std::lock_guard lock{tls_mutex};
-        context = tls;
-    }
-    if (!context) {
+    if (!chosen->tls) {
         beast::tcp_stream stream{std::move(socket)};
-        co_await answer(stream, peer, nullptr);
+        co_await answer(stream, peer, nullptr, options);
         co_return;
     }
-    TlsStream stream{std::move(socket), *context};
+    TlsStream stream{std::move(socket), *chosen->tls};
     auto& tcp = beast::get_lowest_layer(stream);
     tcp.expires_after(options.handshake_timeout);
     co_await stream.async_handshake(asio::ssl::stream_base::server,
@@ -379,7 +389,7 @@ asio::awaitable<void> Server::Impl::serve(Tcp::socket socket, Peer peer)
         ++handshake_failures;
         co_return;
     }
-    co_await answer(stream, peer, facts_of(stream.native_handle()));
+    co_await answer(stream, peer, facts_of(stream.native_handle()), options);
     if (!tcp.socket().is_open()) co_return;
     tcp.expires_after(std::chrono::seconds{1});
     co_await stream.async_shutdown(asio::redirect_error(asio::use_awaitable, problem));
@@ -401,26 +411,32 @@ asio::awaitable<void> Server::Impl::accept()
         const auto remote = socket.remote_endpoint(problem);
         Peer peer;
         if (!problem) peer = {remote.address().to_string(), remote.port()};
-        if (!gate.enter(peer.address, options)) {
+        auto chosen = current();
+        if (!gate.enter(peer.address, chosen->options)) {
             ++turned_away;
             continue;
         }
         ++connections;
         auto executor = socket.get_executor();
-        asio::co_spawn(executor, serve(std::move(socket), std::move(peer)), asio::detached);
+        asio::co_spawn(executor, serve(std::move(socket), std::move(peer), std::move(chosen)),
+                       asio::detached);
     }
 }
 
-Result<void> Server::Impl::load_tls(const ServerOptions& from)
+Result<void> Server::Impl::configure(const ServerOptions& options)
 {
-    ACMETOOL_TRY(made, make_server_context(from));
-    auto context = std::make_shared<asio::ssl::context>(made.release());
-    const std::lock_guard lock{tls_mutex};
-    tls = std::move(context);
+    auto made = std::make_shared<Settings>();
+    made->options = options;
+    if (!options.certificate_file.empty()) {
+        ACMETOOL_TRY(context, make_server_context(options));
+        made->tls = std::make_unique<asio::ssl::context>(context.release());
+    }
+    const std::lock_guard lock{settings_mutex};
+    settings = std::move(made);
     return {};
 }
 
-Result<void> Server::Impl::listen()
+Result<void> Server::Impl::listen(const ServerOptions& options)
 {
     boost::system::error_code problem;
     const auto address = asio::ip::make_address(options.address, problem);
@@ -445,12 +461,11 @@ Server::Server(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, AsyncHandler handler)
 {
     auto impl = std::make_shared<Impl>();
-    impl->options = options;
     impl->handler = std::move(handler);
-    if (!options.certificate_file.empty()) ACMETOOL_CHECK(impl->load_tls(options));
+    ACMETOOL_CHECK(impl->configure(options));
     for (unsigned i = 0; i < std::max(options.threads, 1U); ++i)
         impl->workers.push_back(std::make_unique<Worker>());
-    ACMETOOL_CHECK(impl->listen());
+    ACMETOOL_CHECK(impl->listen(options));
     asio::co_spawn(impl->workers.front()->io, impl->accept(), asio::detached);
     for (const auto& worker : impl->workers)
         impl->threads.emplace_back([raw = worker.get()] { raw->io.run(); });
@@ -482,12 +497,9 @@ ServerCounts Server::counts() const
     return {impl_->connections, impl_->turned_away, impl_->handshake_failures, impl_->gate.open()};
 }
 
-Result<void> Server::reload_certificate(const std::string& certificate_file, const std::string& key_file)
+Result<void> Server::reconfigure(const ServerOptions& options)
 {
-    auto from = impl_->options;
-    from.certificate_file = certificate_file;
-    from.key_file = key_file;
-    return impl_->load_tls(from);
+    return impl_->configure(options);
 }
 
 void Server::drain(std::chrono::seconds limit)

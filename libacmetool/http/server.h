@@ -96,9 +96,9 @@ public:
 
     std::uint16_t port() const;
     ServerCounts counts() const;
-    /// Reads certificate and key anew for connections to come; those that stand go on. After an error the old
-    /// ones stay in use.
-    Result<void> reload_certificate(const std::string& certificate_file, const std::string& key_file);
+    /// Other limits, certificate and key (read anew) for connections to come; those that stand go on.
+    /// Address, port and threads stay as they are. After an error all does.
+    Result<void> reconfigure(const ServerOptions& options);
     /// No new connections; requests under way are answered, then their connections close. Returns when all
     /// have, or after `limit`.
     void drain(std::chrono::seconds limit);

@@ -18,6 +18,7 @@ class Budget
 public:
     explicit Budget(LimitOptions limits) : limits_(limits) {}
 
+    void set_limits(LimitOptions limits) { limits_ = limits; }
     /// Nothing where the order may be placed; else when to ask again.
     std::optional<std::chrono::seconds> refuses(const std::string& device, bool renewal, base::TimePoint now);
     /// Counts until settle() or undo() for good.

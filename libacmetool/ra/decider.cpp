@@ -44,8 +44,8 @@ IssuerOrder to_issuer_order(const OrderRow& row)
 std::chrono::seconds Decider::retry_after(const OrderRow& row, base::TimePoint now) const
 {
     const auto share = std::chrono::seconds{now - row.created} / 4;
-    return std::clamp<std::chrono::seconds>(share, options_.retry_after,
-                                            std::max(options_.retry_after, kLongestRetryAfter));
+    return std::clamp<std::chrono::seconds>(share, options_->retry_after,
+                                            std::max(options_->retry_after, kLongestRetryAfter));
 }
 
 Result<Decider::OrRefused<Identity>> Decider::identify(Records& records, const Claim& claim,
@@ -56,7 +56,7 @@ Result<Decider::OrRefused<Identity>> Decider::identify(Records& records, const C
     identity.certificate = claim.certificate;
     identity.certificate_digest = claim.certificate_digest;
     std::optional<CertificateRow> issued;
-    if (claim.certificate && options_.issued.ra_issued) {
+    if (claim.certificate && options_->issued.ra_issued) {
         ACMETOOL_TRY(row, records.certificate(claim.certificate_digest));
         issued = std::move(row);
     }
@@ -70,7 +70,7 @@ Result<Decider::OrRefused<Identity>> Decider::identify(Records& records, const C
         if (now < issued->not_before || now >= issued->not_after)
             return OrRefused<Identity>{
                 refusal(Refusal::unauthenticated, "the certificate has expired, or is not valid yet")};
-        if (options_.issued.eku == "clientAuth" &&
+        if (options_->issued.eku == "clientAuth" &&
             !crypto::has_extended_key_usage(*claim.certificate, kClientAuth))
             return OrRefused<Identity>{refusal(
                 Refusal::unauthenticated, "the certificate is not made for clients (extended key usage)")};
@@ -92,7 +92,7 @@ Result<Decider::OrRefused<Identity>> Decider::identify(Records& records, const C
     }
     ACMETOOL_TRY(blocked, records.is_blocked(identity.device));
     if (blocked) return OrRefused<Identity>{refusal(Refusal::forbidden, "the device is blocked")};
-    if (!is_known(identity.device, label, options_, files))
+    if (!is_known(identity.device, label, *options_, files))
         return OrRefused<Identity>{
             refusal(Refusal::forbidden, fmt::format("device {} is not in the inventory for this label",
                                                     base::printable(identity.device.serial, 200)))};
@@ -205,7 +205,7 @@ Result<std::optional<Refused>> Decider::judge(Records& records, const Applicatio
 Result<std::optional<crypto::Certificate>>
 Decider::still_good(Records& records, const std::optional<CertificateRow>& row, base::TimePoint now) const
 {
-    if (!row || now >= options_.reissue_margin.due(row->not_before, row->not_after))
+    if (!row || now >= options_->reissue_margin.due(row->not_before, row->not_after))
         return std::optional<crypto::Certificate>{};
     ACMETOOL_TRY(revoked, records.is_revoked(row->serial));
     if (revoked) return std::optional<crypto::Certificate>{};
@@ -248,7 +248,7 @@ Result<void> Decider::place(Records& records, const Application& application, co
     verdict.start = to_issuer_order(row);
     verdict.start->intended = continued && row.url.empty();
     verdict.url = row.url;
-    verdict.decision = enrol::Pending{options_.retry_after};
+    verdict.decision = enrol::Pending{options_->retry_after};
     return records.put(row);
 }
 
@@ -318,7 +318,7 @@ Result<Decider::Told> Decider::attributes(Records& records, const Claim& claim, 
 {
     enrol::CsrAttributes attributes;
     attributes.key_type = rules.options.key_type;
-    attributes.channel_binding = options_.pop == Pop::required;
+    attributes.channel_binding = options_->pop == Pop::required;
     Told told;
     ACMETOOL_TRY(identified, identify(records, claim, label, files, now));
     if (auto* refused = std::get_if<Refused>(&identified)) {

@@ -44,7 +44,16 @@ struct Verdict {
 class Decider
 {
 public:
-    Decider(const Options& options, Budget budget) : options_(options), budget_(std::move(budget)) {}
+    Decider(std::shared_ptr<const Options> options, Budget budget)
+        : options_(std::move(options)), budget_(std::move(budget))
+    {
+    }
+    /// Other rules and limits from now on; what was spent stays spent.
+    void configure(std::shared_ptr<const Options> options)
+    {
+        options_ = std::move(options);
+        budget_.set_limits(options_->limits);
+    }
 
     Result<Verdict> decide(Records& records, const Application& application, base::TimePoint now);
     struct Told {
@@ -78,7 +87,7 @@ private:
     Result<void> place(Records& records, const Application& application, const Identity& identity,
                        const std::optional<OrderRow>& old, Verdict& verdict, base::TimePoint now);
 
-    const Options& options_;
+    std::shared_ptr<const Options> options_;
     Budget budget_;
 };
 

@@ -78,6 +78,30 @@ CertificateRow row_of(const crypto::Certificate& certificate)
     return row;
 }
 
+Result<void> check_domains(const Options& options)
+{
+    if (options.domains.empty())
+        return fail(Errc::config, "no domain to issue for", "name at least one [[domain]]", "noDomain");
+    for (const auto& [label, chosen] : options.labels)
+        if (!rules_of(options, label))
+            return fail(Errc::config,
+                        fmt::format("label {}: {} is none of the domains", label, chosen.domain),
+                        "name one of the [[domain]]s", "noDomain");
+    return {};
+}
+
+Result<std::optional<crypto::Certificate>> read_root(const Options& options)
+{
+    if (options.root_file.empty()) return std::optional<crypto::Certificate>{};
+    ACMETOOL_TRY(root, CaSet::read_root(options.root_file));
+    return std::optional<crypto::Certificate>{std::move(root)};
+}
+
+Result<std::unique_ptr<Issuer>> make_issuer(const Options& options)
+{
+    return options.issuer_program.empty() ? make_acme_issuer(options) : make_program_issuer(options);
+}
+
 } // namespace
 
 struct Engine::Impl final : IssuerHost {
@@ -90,7 +114,8 @@ struct Engine::Impl final : IssuerHost {
     };
     using WaiterPtr = std::shared_ptr<Waiter>;
 
-    Impl(Options chosen, Parts& parts, store::FileLock store_lock, Records to_read, Budget budget);
+    Impl(Options chosen, Parts& parts, bool given, store::FileLock store_lock, Records to_read,
+         Budget budget);
     ~Impl() override;
 
     // The issuer's side.
@@ -120,19 +145,23 @@ struct Engine::Impl final : IssuerHost {
     void decided(const enrol::EnrolRequest& request, const std::string& csr_digest, const Verdict& verdict,
                  const std::function<void(Decision)>& done, Decision decision);
     std::shared_ptr<const Files> files() const;
+    std::shared_ptr<const Options> settings() const;
+    void replace(std::shared_ptr<const Options> fresh, std::shared_ptr<const Files> its_files,
+                 std::optional<crypto::Certificate> root, std::unique_ptr<Issuer> next);
+    void hand_over(std::unique_ptr<Issuer> next);
     base::TimePoint now() const
     {
         return clock ? clock() : std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
     }
     void count(const char* name) { ++counters.at(name); }
 
-    const Options options;
     EventSink* events;
     std::function<base::TimePoint()> clock;
     store::FileLock lock; ///< one engine for one store
     std::map<std::string, std::atomic<std::uint64_t>> counters;
 
-    mutable std::mutex files_mutex;
+    mutable std::mutex settings_mutex;
+    std::shared_ptr<const Options> current_options;
     std::shared_ptr<const Files> current_files;
     PasswordCheck passwords;
     CaSet ca_set;
@@ -150,13 +179,18 @@ struct Engine::Impl final : IssuerHost {
     Steady::time_point purge_at{};
 
     std::mutex issuer_mutex;
-    std::unique_ptr<Issuer> issuer; ///< null once the engine is about to go
+    std::unique_ptr<Issuer> issuer; ///< null once the engine is about to go, and while another takes over
+    bool ending = false;            ///< nothing takes over any more
+    std::uint64_t hand_overs = 0;   ///< the last one counts
+    const bool issuer_is_given;     ///< by a test, and stays
     std::unique_ptr<CommitLoop> loop;
 };
 
-Engine::Impl::Impl(Options chosen, Parts& parts, store::FileLock store_lock, Records to_read, Budget budget)
-    : options(std::move(chosen)), events(parts.events), clock(parts.now), lock(std::move(store_lock)),
-      reader(std::move(to_read)), decider(options, std::move(budget)), issuer(std::move(parts.issuer))
+Engine::Impl::Impl(Options chosen, Parts& parts, bool given, store::FileLock store_lock, Records to_read,
+                   Budget budget)
+    : events(parts.events), clock(parts.now), lock(std::move(store_lock)),
+      current_options(std::make_shared<const Options>(std::move(chosen))), reader(std::move(to_read)),
+      decider(current_options, std::move(budget)), issuer(std::move(parts.issuer)), issuer_is_given(given)
 {
     for (const auto* name : kCounters)
         counters[name] = 0;
@@ -166,12 +200,13 @@ Engine::Impl::~Impl()
 {
     if (!loop) return;
     // First nothing is begun any more, then the issuer ends (what it still tells is stored), then the loop.
-    std::unique_ptr<Issuer> ending;
+    std::unique_ptr<Issuer> last;
     {
         const std::lock_guard guard{issuer_mutex};
-        ending = std::move(issuer);
+        ending = true;
+        last = std::move(issuer);
     }
-    ending.reset();
+    last.reset();
     loop->stop();
     for (const auto& waiter : by_deadline)
         if (!waiter->answered) waiter->answer(std::move(waiter->pending));
@@ -179,8 +214,14 @@ Engine::Impl::~Impl()
 
 std::shared_ptr<const Files> Engine::Impl::files() const
 {
-    const std::lock_guard guard{files_mutex};
+    const std::lock_guard guard{settings_mutex};
     return current_files;
+}
+
+std::shared_ptr<const Options> Engine::Impl::settings() const
+{
+    const std::lock_guard guard{settings_mutex};
+    return current_options;
 }
 
 void Engine::Impl::event(Json event)
@@ -270,7 +311,7 @@ void Engine::Impl::issued(const std::string& id, std::vector<crypto::Certificate
 void Engine::Impl::failed(const std::string& id, Error error, bool over)
 {
     auto refused = refusal_of(error);
-    std::chrono::seconds memory = options.remember_failure;
+    std::chrono::seconds memory = settings()->remember_failure;
     if (refused.retry_after)
         memory = *refused.retry_after;
     else if (error.code == Errc::unavailable || error.code == Errc::interrupted)
@@ -354,7 +395,7 @@ Steady::time_point Engine::Impl::tick()
     if (at >= purge_at) {
         purge_at = at + kPurgeEvery;
         loop->post({[this](Records& records, CommitLoop::After& after) -> Result<void> {
-                        ACMETOOL_CHECK(records.purge(now(), now() - options.limits.budget_window));
+                        ACMETOOL_CHECK(records.purge(now(), now() - settings()->limits.budget_window));
                         ACMETOOL_TRY(ders, records.intermediates());
                         after.push_back(
                             [this, ders = std::move(ders)] { ca_set.set_intermediates(ders, now()); });
@@ -427,12 +468,13 @@ void Engine::Impl::after_verdict(std::shared_ptr<Application> application, Verdi
         verdict.start.reset();
         const char* counter =
             order && order->url.empty() && !order->intended ? "orders_started" : "orders_continued";
-        if (options.wait.count() == 0) {
+        const auto wait = settings()->wait;
+        if (wait.count() == 0) {
             decided(application->request, application->csr_digest, verdict, done, verdict.decision);
         } else {
             auto waiter = std::make_shared<Waiter>();
             waiter->order_id = verdict.order_id;
-            waiter->until = Steady::now() + options.wait;
+            waiter->until = Steady::now() + wait;
             waiter->pending = verdict.decision;
             // Only what the event needs is kept while it waits.
             auto request = std::make_shared<enrol::EnrolRequest>();
@@ -461,15 +503,16 @@ void Engine::Impl::enrol(enrol::EnrolRequest request, std::function<void(Decisio
     const auto refuse_now = [&](Refused refused) {
         decided(application->request, application->csr_digest, {}, done, std::move(refused));
     };
-    auto rules = rules_of(options, application->request.label);
+    const auto options = settings();
+    auto rules = rules_of(*options, application->request.label);
     if (!rules) return refuse_now(refusal(Refusal::not_found, "there is no such label"));
     application->rules = std::move(*rules);
     application->files = files();
     application->claim = examine(application->request.peer, *application->files, passwords, now());
     const auto& claim = application->claim;
     if (claim.refused) return refuse_now(*claim.refused);
-    application->csr_refusal = judge_csr(application->request, options, application->rules);
-    application->binding_refusal = judge_binding(application->request, options);
+    application->csr_refusal = judge_csr(application->request, *options, application->rules);
+    application->binding_refusal = judge_binding(application->request, *options);
     const auto info = crypto::info_digest(application->request.csr);
     if (!info) return refuse_now(refusal(Refusal::bad_request, info.error().message));
     application->info_digest = to_hex(*info);
@@ -501,7 +544,7 @@ void Engine::Impl::attributes(enrol::Peer peer, const std::string& label,
                               std::function<void(enrol::AttributesDecision)> done)
 {
     count("csr_attributes");
-    const auto rules = rules_of(options, label);
+    const auto rules = rules_of(*settings(), label);
     if (!rules) return done(refusal(Refusal::not_found, "there is no such label"));
     const auto known = files();
     auto claim = std::make_shared<Claim>(examine(peer, *known, passwords, now()));
@@ -539,7 +582,11 @@ Result<void> Engine::Impl::change(std::function<Result<void>(Records&)> what)
 Json Engine::Impl::status()
 {
     Json orders = Json::object();
-    Json status{{"issuer", issuer->status()}};
+    Json status = Json::object();
+    {
+        const std::lock_guard guard{issuer_mutex};
+        status["issuer"] = issuer ? issuer->status() : Json::object();
+    }
     {
         const std::lock_guard guard{reader_mutex};
         if (const auto counts = reader.count_orders())
@@ -574,6 +621,56 @@ void Engine::Impl::resume(const std::vector<OrderRow>& rows)
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
+void Engine::Impl::hand_over(std::unique_ptr<Issuer> next)
+{
+    std::unique_ptr<Issuer> last;
+    std::uint64_t mine = 0;
+    {
+        const std::lock_guard guard{issuer_mutex};
+        last = std::move(issuer);
+        mine = ++hand_overs;
+    }
+    last.reset();
+    // From here on nothing is begun until the job below: its rows hold all that were to be begun meanwhile,
+    // and those that are stored after it are begun by who stores them.
+    auto waiting = std::make_shared<std::unique_ptr<Issuer>>(std::move(next));
+    loop->post({[this, waiting, mine](Records& records, CommitLoop::After& after) -> Result<void> {
+                    ACMETOOL_TRY(rows, records.unfinished());
+                    after.push_back([this, waiting, mine, rows = std::move(rows)] {
+                        {
+                            const std::lock_guard guard{issuer_mutex};
+                            if (ending || mine != hand_overs) return;
+                            issuer = std::move(*waiting);
+                            issuer->attach(*this);
+                        }
+                        resume(rows);
+                    });
+                    return {};
+                },
+                nullptr});
+}
+
+void Engine::Impl::replace(std::shared_ptr<const Options> fresh, std::shared_ptr<const Files> its_files,
+                           std::optional<crypto::Certificate> root, std::unique_ptr<Issuer> next)
+{
+    {
+        const std::lock_guard guard{settings_mutex};
+        current_options = fresh;
+        current_files = std::move(its_files);
+    }
+    if (root) {
+        ca_set.set_root(*root);
+        const std::lock_guard guard{reader_mutex};
+        if (const auto ders = reader.intermediates()) ca_set.set_intermediates(*ders, now());
+    }
+    loop->post({[this, fresh](Records&, CommitLoop::After& after) -> Result<void> {
+                    after.push_back([this, fresh] { decider.configure(fresh); });
+                    return {};
+                },
+                nullptr});
+    if (next) hand_over(std::move(next));
+}
+
 Result<std::unique_ptr<Engine>> Engine::open(Options options, EventSink* events)
 {
     Parts parts;
@@ -583,19 +680,9 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, EventSink* events)
 
 Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
 {
-    if (options.domains.empty())
-        return fail(Errc::config, "no domain to issue for", "name at least one [[domain]]", "noDomain");
-    for (const auto& [label, chosen] : options.labels)
-        if (!rules_of(options, label))
-            return fail(Errc::config,
-                        fmt::format("label {}: {} is none of the domains", label, chosen.domain),
-                        "name one of the [[domain]]s", "noDomain");
+    ACMETOOL_CHECK(check_domains(options));
     ACMETOOL_TRY(files, Files::read(options));
-    std::optional<crypto::Certificate> root;
-    if (!options.root_file.empty()) {
-        ACMETOOL_TRY(read, CaSet::read_root(options.root_file));
-        root = std::move(read);
-    }
+    ACMETOOL_TRY(root, read_root(options));
     base::Context context;
     ACMETOOL_TRY(lock, store::FileLock::acquire(options.store_file + ".lock", context));
     ACMETOOL_TRY(records, Records::open(options.store_file));
@@ -603,18 +690,14 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
     ACMETOOL_TRY(spent, records.spent());
     ACMETOOL_TRY(intermediates, records.intermediates());
     ACMETOOL_TRY(unfinished, records.unfinished());
-    if (!parts.issuer) {
-        if (options.issuer_program.empty()) {
-            ACMETOOL_TRY(issuer, make_acme_issuer(options));
-            parts.issuer = std::move(issuer);
-        } else {
-            ACMETOOL_TRY(issuer, make_program_issuer(options));
-            parts.issuer = std::move(issuer);
-        }
+    const bool given = parts.issuer != nullptr;
+    if (!given) {
+        ACMETOOL_TRY(issuer, make_issuer(options));
+        parts.issuer = std::move(issuer);
     }
     Budget budget{options.limits};
     budget.load(spent);
-    auto impl = std::make_unique<Impl>(std::move(options), parts, std::move(lock), std::move(reader),
+    auto impl = std::make_unique<Impl>(std::move(options), parts, given, std::move(lock), std::move(reader),
                                        std::move(budget));
     impl->current_files = std::make_shared<const Files>(std::move(files));
     if (root) impl->ca_set.set_root(std::move(*root));
@@ -646,7 +729,7 @@ void Engine::csr_attributes(enrol::Peer peer, const std::string& label,
 
 std::optional<std::vector<crypto::Certificate>> Engine::ca_certificates(const std::string& label)
 {
-    if (!rules_of(impl_->options, label)) return std::nullopt;
+    if (!rules_of(*impl_->settings(), label)) return std::nullopt;
     return impl_->ca_set.offered();
 }
 
@@ -688,19 +771,22 @@ Result<void> Engine::unblock(const std::string& device)
     return impl_->change([device](Records& records) { return records.unblock(device); });
 }
 
-Result<void> Engine::reload()
+Result<std::function<void()>> Engine::prepare(Options options)
 {
-    ACMETOOL_TRY(files, Files::read(impl_->options));
-    if (!impl_->options.root_file.empty()) {
-        ACMETOOL_TRY(root, CaSet::read_root(impl_->options.root_file));
-        impl_->ca_set.set_root(root);
-        const std::lock_guard guard{impl_->reader_mutex};
-        if (const auto ders = impl_->reader.intermediates())
-            impl_->ca_set.set_intermediates(*ders, impl_->now());
+    const auto old = impl_->settings();
+    options.store_file = old->store_file;
+    ACMETOOL_CHECK(check_domains(options));
+    ACMETOOL_TRY(files, Files::read(options));
+    ACMETOOL_TRY(root, read_root(options));
+    auto next = std::make_shared<std::unique_ptr<Issuer>>();
+    if (!impl_->issuer_is_given && !same_issuer(*old, options)) {
+        ACMETOOL_TRY(issuer, make_issuer(options));
+        *next = std::move(issuer);
     }
-    const std::lock_guard guard{impl_->files_mutex};
-    impl_->current_files = std::make_shared<const Files>(std::move(files));
-    return {};
+    return [this, next, root = std::move(root), fresh = std::make_shared<const Options>(std::move(options)),
+            its_files = std::make_shared<const Files>(std::move(files))] {
+        impl_->replace(fresh, its_files, root, std::move(*next));
+    };
 }
 
 Json Engine::status()

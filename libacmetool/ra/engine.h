@@ -58,8 +58,11 @@ public:
     Result<void> block(const std::string& device);
     Result<void> unblock(const std::string& device);
 
-    /// Reads inventory, users, manufacturer CAs and root anew. On an error all stay as they were.
-    Result<void> reload();
+    /// Other options, and all files that they name read anew; only the store stays where it is. Nothing
+    /// changes yet: the function that comes back puts them in use, and cannot fail. Where they ask for
+    /// another issuer (same_issuer()), it ends the old one, which takes as long as what that has under way
+    /// can be interrupted, and the new one continues its orders. Errors: as open().
+    Result<std::function<void()>> prepare(Options options);
 
     /// Counts by state, oldest pending order, the CA's last success and failure, authorizations by domain,
     /// /cacerts. Never waits for a network.

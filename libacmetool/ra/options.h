@@ -69,4 +69,7 @@ struct Options {
     LimitOptions limits;
 };
 
+/// True if both ask for the same issuer: account or program, domains, solver, requests in flight.
+bool same_issuer(const Options& a, const Options& b);
+
 } // namespace acmetool::ra

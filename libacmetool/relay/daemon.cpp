@@ -9,7 +9,6 @@
 
 #include "base/json.h"
 #include "base/time.h"
-#include "http/tls_context.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::relay
@@ -88,6 +87,28 @@ Result<est::ServerOptions> est_options(const Config& config)
     }
     return options;
 }
+
+namespace
+{
+
+/// Makes `running` the same as `fresh` but for what only a restart can change, and says what that is.
+std::vector<std::string> keep_fixed(Config& running, Config fresh)
+{
+    std::vector<std::string> kept;
+    const auto keep = [&kept](const char* key, auto& value, const auto& old, const std::string& shown) {
+        if (value == old) return;
+        value = old;
+        kept.push_back(fmt::format("{} changes with a restart only: {} stays", key, shown));
+    };
+    keep("[listen] est", fresh.est, running.est, running.est.text());
+    keep("[listen] admin", fresh.admin, running.admin, running.admin.text());
+    keep("[store] sqlite", fresh.ra.store_file, running.ra.store_file, running.ra.store_file);
+    keep("[limits] threads", fresh.http.threads, running.http.threads, std::to_string(running.http.threads));
+    running = std::move(fresh);
+    return kept;
+}
+
+} // namespace
 
 /// The order of the members is that in which they may not go: listeners first of all, the registration
 /// authority with the decisions it owes before the EST server that waits for them.
@@ -206,15 +227,15 @@ std::string Daemon::admin_url() const
     return "http://" + dns::Endpoint{shown_host(impl_->config.admin.host), impl_->admin->port()}.text();
 }
 
-Result<void> Daemon::reload(const Config& config)
+Result<std::vector<std::string>> Daemon::reload(const Config& config)
 {
     ACMETOOL_TRY(est_settings, est_options(config));
-    // Looked at before anything changes, so that a wrong key leaves all as it was.
-    if (const auto usable = http::make_server_context(config.http); !usable) return fail(usable.error());
-    ACMETOOL_CHECK(impl_->engine->reload());
-    ACMETOOL_CHECK(impl_->listener->reload_certificate(config.http.certificate_file, config.http.key_file));
+    ACMETOOL_TRY(put_in_use, impl_->engine->prepare(config.ra));
+    ACMETOOL_CHECK(impl_->listener->reconfigure(config.http)); // the last that can fail
+    auto kept = keep_fixed(impl_->config, config);
     impl_->est->configure(std::move(est_settings));
-    return {};
+    put_in_use();
+    return kept;
 }
 
 void Daemon::drain()

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "est/server.h"
@@ -33,9 +34,10 @@ public:
     std::string est_url() const;   ///< "https://host:port/.well-known/est"
     std::string admin_url() const; ///< "http://host:port"
 
-    /// Certificate and key, inventory, users, manufacturer CAs, root and the [est] replies anew; the rest
-    /// waits for a restart. On an error all that can stays as it was.
-    Result<void> reload(const Config& config);
+    /// Takes another configuration, and all files that it names anew: all of it, or on an error nothing.
+    /// Requests under way and connections that stand end by the old one. What only a restart can change
+    /// (addresses, database, number of threads) stays; a sentence for each such key comes back.
+    Result<std::vector<std::string>> reload(const Config& config);
     /// No new connections, answers what is under way; /readyz says no meanwhile.
     void drain();
 

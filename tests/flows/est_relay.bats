@@ -25,6 +25,14 @@ relay() { # LINE...: of [est]
     start_relay "$PKI"
 }
 
+hang_up() { # WORDS: SIGHUP, until the log says them once more
+    local before
+    before=$(grep -c "\"msg\":\"$1" "$PKI/relay.log") || true
+    kill -HUP "$RELAY_PID"
+    wait_for 20 said_more "$1" "$before"
+}
+said_more() { (($(grep -c "\"msg\":\"$1" "$PKI/relay.log") > $2)); }
+
 @test "ESTS-10, ESTS-13, INT-21: cacerts, csrattrs, enrol and re-enrol with curl and openssl" {
     relay
     est - cacerts
@@ -135,6 +143,90 @@ relay() { # LINE...: of [est]
     est - cacerts
     [ "$STATUS" = 200 ]
     grep -q '"request_id"' "$PKI/relay.log"
+}
+
+@test "SEC-07, INT-01, ESTS-21: SIGHUP takes other limits, labels, policies and domains" {
+    relay
+    make_csr device0001.iot.domain.com dev.csr
+    make_csr device0001.iot.domain.com second.csr
+    make_csr device0001.new.domain.com new.csr
+    est device0001 fast/csrattrs
+    [ "$STATUS" = 404 ]
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @new.csr
+    [ "$STATUS" = 403 ]
+    RELAY_LIMITS=$'body = "1KiB"\norders_per_device = 1' write_relay_toml "$PKI"
+    printf '[label.fast]\nkey_type = "rsa:2048"\n' >>"$PKI/relay.toml"
+    hang_up reloaded
+    est device0001 fast/csrattrs
+    [ "$STATUS" = 200 ]
+    head -c 2000 /dev/zero >big
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @big
+    [ "$STATUS" = 413 ]
+    enrol device0001 simpleenroll dev.csr
+    [ "$STATUS" = 200 ]
+    enrol device0001 simpleenroll second.csr
+    [ "$STATUS" = 429 ]
+
+    RELAY_DOMAIN=new.domain.com write_relay_toml "$PKI" 'pop = "required"'
+    hang_up reloaded
+    est device0001 fast/csrattrs
+    [ "$STATUS" = 404 ]
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @second.csr
+    [ "$STATUS" = 403 ]
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @new.csr
+    [ "$STATUS" = 400 ]
+    RELAY_DOMAIN=new.domain.com write_relay_toml "$PKI"
+    hang_up reloaded
+    enrol device0001 simpleenroll new.csr
+    [ "$STATUS" = 200 ]
+    curl -sf "$RELAY_ADMIN/status" | jq -e '.issuer.authorizations | keys == ["new.domain.com"]'
+}
+
+@test "INT-12, INT-16: SIGHUP with another issuer while an order is under way: it is continued, not repeated" {
+    set_fault processing=4
+    relay 'wait = "200ms"' 'retry_after = "1s"'
+    make_csr device0001.iot.domain.com dev.csr
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+    [ "$STATUS" = 202 ]
+    wait_for 60 grep -q '"resource":"finalize"' "$CA_LOG"
+    RELAY_LIMITS='requests_in_flight = 7' write_relay_toml "$PKI" 'wait = "200ms"' 'retry_after = "1s"'
+    hang_up reloaded
+    enrol device0001 simpleenroll dev.csr
+    [ "$STATUS" = 200 ]
+    [ "$(requests newOrder)" = 1 ]
+}
+
+@test "SIGHUP: what only a restart can change is named and stays; after any error everything does" {
+    relay
+    local port=$RELAY_PORT
+    RELAY_PORT=$(free_port) RELAY_LIMITS='threads = 3' write_relay_toml "$PKI"
+    printf '[store]\nsqlite = "other.db"\n' >>"$PKI/relay.toml"
+    hang_up reloaded
+    grep -qF "[listen] est changes with a restart only: 127.0.0.1:$port stays" "$PKI/relay.log"
+    grep -qF "[store] sqlite changes with a restart only: $PKI/relay.db stays" "$PKI/relay.log"
+    grep -qF "[limits] threads changes with a restart only: 2 stays" "$PKI/relay.log"
+    RELAY="https://127.0.0.1:$port/.well-known/est"
+    est - cacerts
+    [ "$STATUS" = 200 ]
+    [ ! -e "$PKI/other.db" ]
+
+    # Each of these has a good part, too, which must not be taken.
+    local broken
+    for broken in 's/"maker.pem"/"none.pem"/' 's/"ra.pem"/"none.pem"/' 's/^root = .*/root = "none.pem"/' \
+        's/^account = .*/account = "none.json"/' 's/^request = /requst = /' 's/^tsig_key = .*/tsig_key = "none.key"/'; do
+        RELAY_PORT=$port RELAY_LIMITS='body = "1KiB"' write_relay_toml "$PKI"
+        printf '[label.fast]\n' >>"$PKI/relay.toml"
+        sed -i "$broken" "$PKI/relay.toml"
+        hang_up 'not reloaded, the old configuration stays: '
+        est device0001 fast/csrattrs
+        [ "$STATUS" = 404 ]
+        head -c 2000 /dev/zero >big
+        est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @big
+        [ "$STATUS" = 400 ]
+    done
+    make_csr device0001.iot.domain.com dev.csr
+    enrol device0001 simpleenroll dev.csr
+    [ "$STATUS" = 200 ]
 }
 
 @test "INT-12, INT-16: after kill -9 the pending order is continued, not repeated" {

@@ -177,6 +177,26 @@ TEST_CASE("ESTS-21: keep-alive up to a number of requests, HEAD without a body, 
     CHECK(head.ends_with("\r\n\r\n"));
 }
 
+TEST_CASE("ESTS-21: limits that are replaced go for connections to come")
+{
+    http::ServerOptions options;
+    options.body_limit = 1024;
+    const auto server = start(options);
+    const Connection standing{server->port()};
+    standing.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(standing.until("GET \n").ends_with("GET \n"));
+    options.body_limit = 4;
+    REQUIRE(server->reconfigure(options));
+    standing.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345");
+    CHECK(standing.until("POST 12345\n").ends_with("POST 12345\n"));
+    const Connection next{server->port()};
+    next.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345");
+    CHECK(next.until("\r\n").find(" 413 ") != std::string::npos);
+    options.certificate_file = "/nowhere/ra.pem";
+    CHECK_FALSE(server->reconfigure(options).has_value());
+    CHECK(get(server->port()).find(" 200 ") != std::string::npos);
+}
+
 TEST_CASE("ESTS-21: a request that drips is cut off, and connections are limited")
 {
     http::ServerOptions options;

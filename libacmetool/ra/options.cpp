@@ -1,0 +1,40 @@
+#include "ra/options.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace acmetool::ra
+{
+namespace
+{
+
+auto members(const base::Margin& margin)
+{
+    return std::tuple{margin.fixed, margin.numerator, margin.denominator};
+}
+
+bool same(const DomainOptions& a, const DomainOptions& b)
+{
+    return std::tie(a.name, a.preauthorize, a.authz_file) == std::tie(b.name, b.preauthorize, b.authz_file) &&
+           members(a.renew_before) == members(b.renew_before);
+}
+
+auto members(const acme::SolverOptions& solver)
+{
+    return std::tie(solver.dns_update, solver.tsig_key, solver.dns_allow_zones, solver.hook,
+                    solver.hook_style, solver.hook_cleanup, solver.hook_timeout, solver.webroot,
+                    solver.manual, solver.resolver, solver.name_servers, solver.no_dns_check,
+                    solver.dns_wait);
+}
+
+} // namespace
+
+bool same_issuer(const Options& a, const Options& b)
+{
+    return a.account_file == b.account_file && a.issuer_program == b.issuer_program &&
+           a.limits.requests_in_flight == b.limits.requests_in_flight &&
+           members(a.solver) == members(b.solver) &&
+           std::equal(a.domains.begin(), a.domains.end(), b.domains.begin(), b.domains.end(), same);
+}
+
+} // namespace acmetool::ra

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -14,6 +14,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -25,6 +26,8 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "http/connection_gate.h"
+#include "http/proxy_header.h"
 #include "http/tls_context.h"
 
 namespace acmetool::http
@@ -96,54 +99,29 @@ std::optional<ServerResponse> refusal_of(const boost::system::error_code& proble
     return {};
 }
 
-/// How many connections there are, in all and from each address.
-class Gate
+bool is_proxy(const std::string& address, const ServerOptions& options)
 {
-public:
-    bool enter(const std::string& address, const ServerOptions& limits)
-    {
-        const std::lock_guard lock{mutex_};
-        auto& here = of_address_[address];
-        if (open_ >= limits.connections || here >= limits.connections_per_address) {
-            if (here == 0) of_address_.erase(address);
-            return false;
-        }
-        ++here;
-        ++open_;
-        return true;
-    }
-    void leave(const std::string& address)
-    {
-        const std::lock_guard lock{mutex_};
-        --open_;
-        const auto found = of_address_.find(address);
-        if (--found->second == 0) of_address_.erase(found);
-    }
-    unsigned open() const
-    {
-        const std::lock_guard lock{mutex_};
-        return open_;
-    }
+    return std::any_of(options.proxies.begin(), options.proxies.end(),
+                       [&](const AddressRange& range) { return range.contains(address); });
+}
 
-private:
-    mutable std::mutex mutex_;
-    std::map<std::string, unsigned> of_address_;
-    unsigned open_ = 0;
-};
-
-/// A connection's place in the Gate.
-class Pass
+/// Takes the PROXY header off a connection, and not an octet more. An empty address: the proxy itself calls.
+asio::awaitable<std::optional<Peer>> read_proxy_header(beast::tcp_stream& tcp, const ServerOptions& options)
 {
-public:
-    Pass(Gate& gate, std::string address) : gate_(gate), address_(std::move(address)) {}
-    ~Pass() { gate_.leave(address_); }
-    Pass(const Pass&) = delete;
-    Pass& operator=(const Pass&) = delete;
-
-private:
-    Gate& gate_;
-    std::string address_;
-};
+    tcp.expires_after(options.handshake_timeout);
+    Bytes octets;
+    for (;;) {
+        const auto header = parse_proxy_header(octets);
+        if (!header) co_return std::nullopt;
+        if (header->more == 0) co_return Peer{header->address, header->port};
+        const auto had = octets.size();
+        octets.resize(had + header->more);
+        boost::system::error_code problem;
+        co_await asio::async_read(tcp, asio::buffer(octets.data() + had, octets.size() - had),
+                                  asio::redirect_error(asio::use_awaitable, problem));
+        if (problem) co_return std::nullopt;
+    }
+}
 
 /// Counts a request from its last octet to the last of its answer.
 class Busy
@@ -190,12 +168,13 @@ struct Slot {
 /// The order of the members matters: whatever the coroutines of the workers refer to goes after them.
 struct Server::Impl : std::enable_shared_from_this<Impl> {
     AsyncHandler handler;
-    Gate gate;
+    ConnectionGate gate;
     std::atomic<bool> draining{false};
     std::atomic<unsigned> busy{0};
     std::atomic<std::uint64_t> connections{0};
     std::atomic<std::uint64_t> turned_away{0};
     std::atomic<std::uint64_t> handshake_failures{0};
+    std::atomic<std::uint64_t> proxy_failures{0};
     std::mutex settings_mutex;
     std::shared_ptr<const Settings> settings; ///< for new connections; replaced by a reload
     std::vector<std::unique_ptr<Worker>> workers;
@@ -215,7 +194,8 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
             worker->io.stop();
     }
     asio::awaitable<void> accept();
-    asio::awaitable<void> serve(Tcp::socket socket, Peer peer, std::shared_ptr<const Settings> chosen);
+    asio::awaitable<void> serve(Tcp::socket socket, Peer peer, ConnectionPass pass,
+                                std::shared_ptr<const Settings> chosen);
     template <class Stream>
     asio::awaitable<boost::system::error_code> read(Stream& stream, beast::flat_buffer& buffer,
                                                     Parser& parser, const ServerOptions& options) const;
@@ -368,19 +348,32 @@ asio::awaitable<void> Server::Impl::answer(Stream& stream, const Peer& peer,
     }
 }
 
-asio::awaitable<void> Server::Impl::serve(Tcp::socket socket, Peer peer,
+asio::awaitable<void> Server::Impl::serve(Tcp::socket socket, Peer peer, ConnectionPass pass,
                                           std::shared_ptr<const Settings> chosen)
 {
     const auto& options = chosen->options;
-    const Pass pass{gate, peer.address};
     boost::system::error_code problem;
     socket.set_option(Tcp::no_delay{true}, problem);
+    beast::tcp_stream tcp_stream{std::move(socket)};
+    if (is_proxy(peer.address, options)) {
+        auto named = co_await read_proxy_header(tcp_stream, options);
+        if (!named) {
+            ++proxy_failures;
+            co_return;
+        }
+        if (!named->address.empty()) {
+            peer = std::move(*named);
+            if (!pass.take_for(peer.address, options)) {
+                ++turned_away;
+                co_return;
+            }
+        }
+    }
     if (!chosen->tls) {
-        beast::tcp_stream stream{std::move(socket)};
-        co_await answer(stream, peer, nullptr, options);
+        co_await answer(tcp_stream, peer, nullptr, options);
         co_return;
     }
-    TlsStream stream{std::move(socket), *chosen->tls};
+    TlsStream stream{std::move(tcp_stream), *chosen->tls};
     auto& tcp = beast::get_lowest_layer(stream);
     tcp.expires_after(options.handshake_timeout);
     co_await stream.async_handshake(asio::ssl::stream_base::server,
@@ -412,13 +405,17 @@ asio::awaitable<void> Server::Impl::accept()
         Peer peer;
         if (!problem) peer = {remote.address().to_string(), remote.port()};
         auto chosen = current();
-        if (!gate.enter(peer.address, chosen->options)) {
+        auto pass = ConnectionPass::take(gate, chosen->options);
+        // Whose connection a load balancer's is turns out later.
+        if (!pass ||
+            (!is_proxy(peer.address, chosen->options) && !pass->take_for(peer.address, chosen->options))) {
             ++turned_away;
             continue;
         }
         ++connections;
         auto executor = socket.get_executor();
-        asio::co_spawn(executor, serve(std::move(socket), std::move(peer), std::move(chosen)),
+        asio::co_spawn(executor,
+                       serve(std::move(socket), std::move(peer), std::move(*pass), std::move(chosen)),
                        asio::detached);
     }
 }
@@ -494,7 +491,8 @@ std::uint16_t Server::port() const
 
 ServerCounts Server::counts() const
 {
-    return {impl_->connections, impl_->turned_away, impl_->handshake_failures, impl_->gate.open()};
+    return {impl_->connections, impl_->turned_away, impl_->handshake_failures, impl_->proxy_failures,
+            impl_->gate.open()};
 }
 
 Result<void> Server::reconfigure(const ServerOptions& options)

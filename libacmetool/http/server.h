@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "crypto/cert.h"
 #include "crypto/channel_binding.h"
+#include "http/address_range.h"
 #include "http/client.h"
 
 namespace acmetool::http
@@ -36,6 +37,9 @@ struct ServerOptions {
     unsigned connections = 10'000;            ///< at once; further ones are closed unanswered
     unsigned connections_per_address = 10'000; ///< likewise
     unsigned requests_per_connection = 1'000;  ///< then the connection closes
+    /// Load balancers: their connections have to begin with a PROXY header (proxy_header.h), which says whose
+    /// they are. From anywhere else none is taken.
+    std::vector<AddressRange> proxies;
 };
 
 /// What the handshake showed of the client.
@@ -50,7 +54,7 @@ struct ServerRequest {
     std::string target; ///< path and query, as sent
     Headers headers;    ///< names in lower case
     std::string body;
-    std::string peer; ///< address of the client
+    std::string peer; ///< address of the client, as a PROXY header named it if there was one
     std::uint16_t peer_port = 0;
     std::shared_ptr<const TlsFacts> tls; ///< null without TLS
 };
@@ -71,7 +75,8 @@ struct ServerCounts {
     std::uint64_t connections = 0; ///< taken since the start
     std::uint64_t turned_away = 0; ///< over a limit of connections
     std::uint64_t handshake_failures = 0;
-    unsigned open = 0; ///< connections now
+    std::uint64_t proxy_failures = 0; ///< connections of `proxies` without a PROXY header that can be read
+    unsigned open = 0;                ///< connections now
 };
 
 /// An HTTP/1.1 server, with TLS 1.2 and 1.3 if it has a certificate (Boost.Beast and Asio).

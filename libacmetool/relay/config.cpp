@@ -261,6 +261,17 @@ void read_listen(Section section, Config& config)
     section.endpoint("est", config.est, "address and port for devices");
     section.endpoint("admin", config.admin,
                      "address and port for /healthz, /readyz, /metrics and /status, plain HTTP");
+    std::vector<std::string> proxies;
+    section.list(
+        "proxy_protocol", proxies,
+        "load balancers, by address or prefix: their connections begin with a PROXY header, version 1 or "
+        "2, that names the device's address");
+    for (const auto& proxy : proxies) {
+        if (auto range = http::AddressRange::parse(proxy))
+            config.http.proxies.push_back(*range);
+        else
+            section.refuse("proxy_protocol", range.error().message);
+    }
     section.finish();
 }
 

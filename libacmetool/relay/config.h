@@ -19,7 +19,8 @@ namespace acmetool::relay
 struct Config {
     dns::Endpoint est{"0.0.0.0", 8443};
     dns::Endpoint admin{"127.0.0.1", 9443};
-    http::ServerOptions http; ///< certificate, key and limits of the EST listener; its address is `est`
+    http::ServerOptions
+        http; ///< certificate, key, limits and proxies of the EST listener; its address is `est`
     bool cmc_errors = false;
     bool strict_body = false;
     std::optional<std::size_t> wrap; ///< see est::ServerOptions

@@ -143,6 +143,8 @@ std::string Daemon::Impl::metrics() const
     metrics.count("acmetool_est_connections_turned_away", "", counts.turned_away);
     metrics.counter("acmetool_est_handshake_failures", "TLS handshakes that failed.");
     metrics.count("acmetool_est_handshake_failures", "", counts.handshake_failures);
+    metrics.counter("acmetool_est_proxy_failures", "Connections of load balancers without a PROXY header.");
+    metrics.count("acmetool_est_proxy_failures", "", counts.proxy_failures);
     for (const auto& [name, count] : engine->counters()) {
         metrics.counter("acmetool_ra_" + name, "Of the registration authority since the start.");
         metrics.count("acmetool_ra_" + name, "", count);
@@ -160,7 +162,8 @@ Json Daemon::Impl::status() const
     status["connections"] = {{"open", counts.open},
                              {"taken", counts.connections},
                              {"turnedAway", counts.turned_away},
-                             {"handshakeFailures", counts.handshake_failures}};
+                             {"handshakeFailures", counts.handshake_failures},
+                             {"proxyFailures", counts.proxy_failures}};
     status["type"] = "relay-status";
     status["version"] = 1;
     return status;

@@ -244,6 +244,63 @@ said_more() { (($(grep -c "\"msg\":\"$1" "$PKI/relay.log") > $2)); }
     [ "$(requests newOrder)" = 1 ]
 }
 
+closed() { # CURL OPTION...: the relay answers nothing
+    run curl -s --max-time 20 --cacert "$PKI/tls-root.pem" "$@" "$RELAY/cacerts"
+    [ "$status" != 0 ]
+    [ -z "$output" ]
+}
+
+@test "SEC-07, ESTS-22: behind HAProxy the log names the device's address and limits count it; others send no PROXY header" {
+    local sent port
+    for sent in send-proxy send-proxy-v2; do
+        RELAY_LIMITS='connections_per_address = 1' write_relay_toml "$PKI"
+        sed -i '/^\[listen\]/a proxy_protocol = ["127.0.0.1"]' "$PKI/relay.toml"
+        start_relay "$PKI"
+        port=$(free_port)
+        cat >haproxy.cfg <<EOF
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+listen relay
+    bind 127.0.0.1:$port
+    server relay 127.0.0.1:$RELAY_PORT $sent
+EOF
+        haproxy -db -f haproxy.cfg 3>&- 2>haproxy.err &
+        local proxy=$!
+        STARTED+=("$proxy")
+        wait_for 20 eval ': </dev/tcp/127.0.0.1/$port'
+        RELAY="https://127.0.0.1:$port/.well-known/est"
+        est - cacerts --interface 127.0.0.9
+        [ "$STATUS" = 200 ]
+        grep '"event":"request"' "$PKI/relay.log" | tail -n 1 | jq -e '.address == "127.0.0.9"'
+        # One connection that stands is its device's, not the balancer's.
+        mkfifo "open.$sent"
+        timeout 60 openssl s_client -quiet -bind 127.0.0.7:0 -connect "127.0.0.1:$port" <"open.$sent" >/dev/null 2>&1 3>&- &
+        exec 7>"open.$sent"
+        wait_for 20 eval 'curl -s "$RELAY_ADMIN/status" | jq -e ".connections.open == 1"'
+        est - cacerts --interface 127.0.0.8
+        [ "$STATUS" = 200 ]
+        closed --interface 127.0.0.7
+        exec 7>&-
+        # Straight to the relay: from the balancer's address not without a header, from another one not with it.
+        RELAY="https://127.0.0.1:$RELAY_PORT/.well-known/est"
+        closed
+        closed --interface 127.0.0.6 --haproxy-protocol
+        est - cacerts --interface 127.0.0.6
+        [ "$STATUS" = 200 ]
+        curl -sf "$RELAY_ADMIN/status" | jq -e '.connections.proxyFailures == 1'
+        kill "$RELAY_PID" "$proxy"
+        wait "$RELAY_PID"
+    done
+    sed -i 's/^proxy_protocol.*/proxy_protocol = ["lb.example"]/' "$PKI/relay.toml"
+    run est-relay check --config "$PKI/relay.toml"
+    [ "$status" = 78 ]
+    [[ $output == *'relay.toml:2:'*'"lb.example": not an IP address'* ]]
+    est-relay check --config "$PKI/relay.toml" --explain | grep -q proxy_protocol
+}
+
 @test "SIGTERM answers what is under way, then ends with 0" {
     set_fault processing=30
     relay 'wait = "3s"'

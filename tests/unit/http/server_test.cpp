@@ -177,6 +177,45 @@ TEST_CASE("ESTS-21: keep-alive up to a number of requests, HEAD without a body, 
     CHECK(head.ends_with("\r\n\r\n"));
 }
 
+TEST_CASE("PROXY header: the device's address from load balancers alone, octet by octet; limits count it")
+{
+    const auto who = [](const http::ServerRequest& request) {
+        return http::ServerResponse{
+            200, {}, request.peer + " " + std::to_string(request.peer_port) + "\n", false};
+    };
+    const auto ask = [](std::uint16_t port, std::string_view header) {
+        const Connection connection{port};
+        connection.send(header);
+        connection.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        return connection.rest();
+    };
+    http::ServerOptions options;
+    options.proxies = {*http::AddressRange::parse("127.0.0.0/8")};
+    options.connections_per_address = 1;
+    const auto server = http::Server::start(options, who);
+    REQUIRE(server);
+    const auto port = (*server)->port();
+    CHECK(ask(port, "PROXY TCP4 192.0.2.7 127.0.0.1 4660 443\r\n").ends_with("192.0.2.7 4660\n"));
+    CHECK(ask(port, "PROXY UNKNOWN\r\n").find("127.0.0.1") != std::string::npos);
+    CHECK(ask(port, "").empty());
+    CHECK((*server)->counts().proxy_failures == 1);
+
+    // One that stands is of its device, not of the balancer: another device's is taken, a second one of its
+    // not.
+    const Connection first{port};
+    first.send("PROXY TCP4 192.0.2.9 127.0.0.1 1 443\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(first.until("9 1\n").ends_with("192.0.2.9 1\n"));
+    CHECK(ask(port, "PROXY TCP4 192.0.2.8 127.0.0.1 2 443\r\n").ends_with("192.0.2.8 2\n"));
+    CHECK(ask(port, "PROXY TCP4 192.0.2.9 127.0.0.1 3 443\r\n").empty());
+
+    // Where it is not expected, it is no HTTP.
+    options.proxies = {*http::AddressRange::parse("192.0.2.0/24")};
+    const auto direct = http::Server::start(options, who);
+    REQUIRE(direct);
+    CHECK(ask((*direct)->port(), "PROXY TCP4 192.0.2.7 127.0.0.1 1 443\r\n").find(" 400 ") !=
+          std::string::npos);
+}
+
 TEST_CASE("ESTS-21: limits that are replaced go for connections to come")
 {
     http::ServerOptions options;

@@ -48,6 +48,7 @@ TEST_CASE("relay.toml: every value goes where it belongs")
 {
     const auto config = relay::parse_relay_config(std::string{kSmallest} + R"([listen]
 est = "127.0.0.1:0"
+proxy_protocol = ["10.0.0.0/8", "::1"]
 [clients.idevid]
 trust = ["/m/one.pem", "two.pem"]
 inventory = "devices.csv"
@@ -71,6 +72,8 @@ budget_window = "1h"
                                                   "relay.toml");
     REQUIRE_MESSAGE(config, config.error().message);
     CHECK(config->http.port == 0);
+    REQUIRE(config->http.proxies.size() == 2);
+    CHECK(config->http.proxies[0].contains("10.9.8.7"));
     CHECK(config->ra.idevid.trust == std::vector<std::string>{"/m/one.pem", "two.pem"});
     CHECK(config->ra.issued.eku == "clientAuth");
     CHECK(config->ra.wait == 500ms);
@@ -100,5 +103,7 @@ TEST_CASE("relay.toml: mistakes name line, column and the nearest key")
     CHECK(refused(base + "x = [\n").find("/etc/x/relay.toml:") == 0);
     CHECK(refused("").find("[tls] has no certificate") != std::string::npos);
     CHECK(refused(base + "[[domain]]\nname = \"a_b\"\n").find(":10:8: name:") != std::string::npos);
+    CHECK(refused(base + "[listen]\nproxy_protocol = [\"lb\"]\n")
+              .find(":10:18: proxy_protocol: \"lb\": not an IP") != std::string::npos);
     CHECK_FALSE(relay::explain_relay_config().empty());
 }

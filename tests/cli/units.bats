@@ -14,7 +14,8 @@ load ../lib/common
     run systemd-analyze verify --man=no "$PWD"/units/*
     echo "$output"
     [ "$status" = 0 ]
-    [ -z "$output" ]
+    # It reads the units of other packages, too, and has words for theirs: "/lib/systemd/system/x.service:23: ...".
+    [ -z "$(grep -v '^/lib/systemd/system/' <<<"$output")" ]
     # Every option that a unit uses is one of the program's.
     for unit in units/*.service; do
         local option

@@ -146,7 +146,7 @@ struct Engine::Impl final : IssuerHost {
                  const std::function<void(Decision)>& done, Decision decision);
     std::shared_ptr<const Files> files() const;
     std::shared_ptr<const Options> settings() const;
-    void replace(std::shared_ptr<const Options> fresh, std::shared_ptr<const Files> its_files,
+    void replace(const std::shared_ptr<const Options>& fresh, std::shared_ptr<const Files> its_files,
                  std::optional<crypto::Certificate> root, std::unique_ptr<Issuer> next);
     void hand_over(std::unique_ptr<Issuer> next);
     base::TimePoint now() const
@@ -650,8 +650,9 @@ void Engine::Impl::hand_over(std::unique_ptr<Issuer> next)
                 nullptr});
 }
 
-void Engine::Impl::replace(std::shared_ptr<const Options> fresh, std::shared_ptr<const Files> its_files,
-                           std::optional<crypto::Certificate> root, std::unique_ptr<Issuer> next)
+void Engine::Impl::replace(const std::shared_ptr<const Options>& fresh,
+                           std::shared_ptr<const Files> its_files, std::optional<crypto::Certificate> root,
+                           std::unique_ptr<Issuer> next)
 {
     {
         const std::lock_guard guard{settings_mutex};

@@ -1,0 +1,179 @@
+#include "ca/service_impl.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "dns/name.h"
+#include "jose/jwk.h"
+
+namespace acmetool::ca
+{
+
+Answer<std::string> Service::Impl::checked_name(const Json& identifier, bool allow_wildcard)
+{
+    if (base::string_member(identifier, "type") != "dns")
+        return refuse(400, "unsupportedIdentifier", "identifiers are of type dns");
+    const auto value = base::string_member(identifier, "value").value_or("");
+    const auto name = dns::normalize_name(value, {allow_wildcard});
+    if (!name) return refuse(400, "rejectedIdentifier", name.error().message);
+    if (name->find('.') == std::string::npos)
+        return refuse(400, "rejectedIdentifier", *name + ": a single label");
+    return *name;
+}
+
+std::string Service::Impl::authz_status(const Json& object) const
+{
+    auto status = object.at("status").get<std::string>();
+    if ((status == "valid" || status == "pending") && time_of(object, "expires") <= now()) return "expired";
+    return status;
+}
+
+Json Service::Impl::show_authz(const std::string& id, const Json& object) const
+{
+    Json challenges = Json::array();
+    if (!faults.value("emptyChallenges"))
+        for (const auto& challenge : object.at("challenges")) {
+            Json shown = challenge;
+            shown["url"] = url(fmt::format("/challenge/{}/{}", id, challenge.at("type").get<std::string>()));
+            challenges.push_back(std::move(shown));
+        }
+    Json shown{{"status", authz_status(object)},
+               {"expires", object.at("expires")},
+               {"identifier", {{"type", "dns"}, {"value", object.at("name")}}},
+               {"challenges", std::move(challenges)}};
+    if (base::bool_member(object, "wildcard", false)) shown["wildcard"] = true;
+    const auto flag = faults.value("subdomainFlag");
+    if (base::bool_member(object, "subdomains", false) && flag != "absent")
+        shown["subdomainAuthAllowed"] = flag != "false";
+    if (faults.value("otherIdentifier")) shown["identifier"]["value"] = "other.invalid";
+    return shown;
+}
+
+Answer<std::string> Service::Impl::make_authz(const std::string& account, const std::string& name,
+                                              bool wildcard, bool subdomains)
+{
+    const auto token = Records::new_id() + Records::new_id();
+    Json challenges = Json::array({{{"type", "dns-01"}, {"status", "pending"}, {"token", token}}});
+    // One file at one host says nothing of the names below it.
+    if (!wildcard && !subdomains)
+        challenges.push_back({{"type", "http-01"}, {"status", "pending"}, {"token", token}});
+    const Json object{
+        {"account", account},
+        {"name", name},
+        {"status", "pending"},
+        {"expires", base::to_rfc3339(now() + std::min(options.authz_lifetime,
+                                                      std::chrono::seconds{std::chrono::hours{24 * 7}}))},
+        {"wildcard", wildcard},
+        {"subdomains", subdomains},
+        {"challenges", challenges}};
+    const auto id = Records::new_id();
+    CA_STORE(records.put("authz", id, account, name, object));
+    return id;
+}
+
+Answer<std::string> Service::Impl::covering_authz(const std::string& account, const std::string& name,
+                                                  bool wildcard)
+{
+    // The name itself, then each of its ancestors that was authorized with its subdomains.
+    for (std::string candidate = name;;) {
+        auto found = records.find("authz", account, candidate);
+        if (!found) return broken(found.error());
+        for (const auto& [id, object] : *found) {
+            const bool itself = candidate == name && base::bool_member(object, "wildcard", false) == wildcard;
+            const bool subdomains = base::bool_member(object, "subdomains", false) && !wildcard &&
+                                    options.subdomains != Subdomains::off;
+            if (authz_status(object) == "valid" && (itself || subdomains)) return id;
+        }
+        const auto dot = candidate.find('.');
+        if (dot == std::string::npos) return std::string{};
+        candidate.erase(0, dot + 1);
+    }
+}
+
+Answer<std::string> Service::Impl::authz_for(const std::string& account, const Json& identifier)
+{
+    CA_TRY(full, checked_name(identifier, true));
+    const bool wildcard = full.starts_with("*.");
+    const std::string name = wildcard ? full.substr(2) : full;
+    CA_TRY(covering, covering_authz(account, name, wildcard));
+    if (!covering.empty()) return covering;
+    const auto ancestor = base::string_member(identifier, "ancestorDomain");
+    if (!ancestor || wildcard || options.subdomains == Subdomains::off)
+        return make_authz(account, name, wildcard, false);
+    CA_TRY(parent, checked_name({{"type", "dns"}, {"value", *ancestor}}, false));
+    // RFC 9444 section 4.3: "This is an ancestor domain of the requested identifier."
+    if (!dns::is_subdomain_of(name, parent))
+        return refuse(400, "malformed", fmt::format("{} is no ancestor domain of {}", parent, name));
+    return make_authz(account, parent, false, true);
+}
+
+Answer<ServerResponse> Service::Impl::new_authz(const SignedRequest& request, Json& log)
+{
+    const auto fault = faults.value("newAuthz").value_or("");
+    if (!options.new_authz || fault == "404") return refuse(404, "malformed", "no such resource");
+    if (fault == "405") return refuse(405, "malformed", "method not allowed");
+    if (fault == "403") return refuse(403, "unauthorized", "policy forbids pre-authorization");
+    if (request.as_get || !request.payload.contains("identifier"))
+        return refuse(400, "malformed", "newAuthz takes an identifier");
+    const Json& identifier = request.payload["identifier"];
+    CA_TRY(name, checked_name(identifier, false));
+    log["identifiers"] = Json::array({name});
+    const bool subdomains =
+        base::bool_member(identifier, "subdomainAuthAllowed", false) && options.subdomains == Subdomains::on;
+    auto known = records.find("authz", request.account, name);
+    if (!known) return broken(known.error());
+    for (const auto& [id, object] : *known) {
+        const bool same = base::bool_member(object, "subdomains", false) == subdomains &&
+                          !base::bool_member(object, "wildcard", false);
+        // One that is past half of its life is not given again: whoever asks wants to renew it.
+        const bool fresh = time_of(object, "expires") - now() > options.authz_lifetime / 2;
+        const auto status = authz_status(object);
+        if (same && ((status == "valid" && fresh) || status == "pending"))
+            return reply(status == "valid" ? 200 : 201, show_authz(id, object), url("/authz/" + id));
+    }
+    CA_TRY(id, make_authz(request.account, name, false, subdomains));
+    CA_TRY(object, owned("authz", id, request.account));
+    return reply(201, show_authz(id, object), url("/authz/" + id));
+}
+
+Answer<ServerResponse> Service::Impl::authz(const SignedRequest& request, const std::string& id)
+{
+    CA_TRY(object, owned("authz", id, request.account));
+    if (!request.as_get) {
+        if (base::string_member(request.payload, "status") != "deactivated")
+            return refuse(400, "malformed", "an authorization can only be deactivated");
+        object["status"] = "deactivated";
+        CA_STORE(records.put("authz", id, request.account, object["name"].get<std::string>(), object));
+    }
+    auto response = reply(200, show_authz(id, object));
+    if (const auto wait = faults.value("retryAfter");
+        wait && wait != "none" && authz_status(object) == "pending")
+        response.headers.emplace_back("Retry-After", *wait);
+    return response;
+}
+
+Answer<ServerResponse> Service::Impl::challenge(const SignedRequest& request, const std::string& id,
+                                                const std::string& type)
+{
+    CA_TRY(object, owned("authz", id, request.account));
+    for (auto& challenge : object["challenges"]) {
+        if (challenge["type"] != type) continue;
+        if (!request.as_get && authz_status(object) == "pending" && challenge["status"] == "pending") {
+            challenge["status"] = "processing";
+            const auto thumbprint = jose::thumbprint(request.key);
+            if (!thumbprint) return broken(thumbprint.error());
+            object["thumbprint"] = *thumbprint;
+            CA_STORE(records.put("authz", id, request.account, object["name"].get<std::string>(), object));
+            asked_for.push_back({id, type, {}});
+        }
+        Json shown = challenge;
+        shown["url"] = url(fmt::format("/challenge/{}/{}", id, type));
+        auto response = reply(200, shown);
+        response.headers.emplace_back("Link", fmt::format("<{}>;rel=\"up\"", url("/authz/" + id)));
+        return response;
+    }
+    return refuse(404, "malformed", "no such challenge");
+}
+
+} // namespace acmetool::ca

@@ -1,0 +1,108 @@
+#include "ca/service_impl.h"
+
+#include <fmt/core.h>
+#include <openssl/evp.h>
+
+#include "dns/name.h"
+#include "jose/base64url.h"
+
+namespace acmetool::ca
+{
+namespace
+{
+
+std::string sha256_url(std::string_view text)
+{
+    Bytes digest(32);
+    EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
+    return jose::to_base64url(digest);
+}
+
+} // namespace
+
+void Service::Impl::enqueue(Job job)
+{
+    job.not_before = std::chrono::steady_clock::now() + std::chrono::seconds{faults.number("challengeDelay")};
+    const std::scoped_lock lock{jobs_mutex};
+    jobs.push_back(std::move(job));
+    jobs_wake.notify_all(); // one that naps before a delayed job would swallow the only call
+}
+
+void Service::Impl::work(const std::stop_token& stop)
+{
+    for (;;) {
+        Job job;
+        {
+            std::unique_lock lock{jobs_mutex};
+            if (!jobs_wake.wait(lock, stop, [&] { return !jobs.empty(); })) return;
+            job = jobs.front();
+            jobs.pop_front();
+            if (job.not_before > std::chrono::steady_clock::now()) {
+                jobs.push_back(job);
+                jobs_wake.wait_for(lock, stop, std::chrono::milliseconds{50}, [] { return false; });
+                continue;
+            }
+        }
+        validate(job);
+    }
+}
+
+void Service::Impl::validate(const Job& job)
+{
+    base::Context context;
+    std::optional<Json> object;
+    {
+        const std::scoped_lock lock{mutex};
+        auto stored = records.get("authz", job.authz);
+        if (!stored || !*stored) return;
+        object = std::move(**stored);
+    }
+    const auto name = object->at("name").get<std::string>();
+    for (auto& challenge : object->at("challenges")) {
+        if (challenge.at("type") != job.type) continue;
+        const auto token = challenge.at("token").get<std::string>();
+        const auto key_authorization = token + "." + object->at("thumbprint").get<std::string>();
+        const auto failure =
+            job.type == "dns-01"
+                ? validate_dns01(options.validation, dns::validation_name(name),
+                                 sha256_url(key_authorization), context)
+                : validate_http01(options.validation, name, token, key_authorization, context);
+        const auto status = failure ? "invalid" : "valid";
+        challenge["status"] = status;
+        if (failure)
+            challenge["error"] =
+                problem_of({failure->type == "dns" ? 400 : 403, failure->type, failure->detail});
+        else
+            challenge["validated"] = base::to_rfc3339(now());
+        (*object)["status"] = status;
+        if (!failure) (*object)["expires"] = base::to_rfc3339(now() + options.authz_lifetime);
+    }
+    auto lock = enter();
+    if (request_log.is_open())
+        request_log << base::to_text({{"time", base::to_rfc3339(now())},
+                                      {"resource", "validation"},
+                                      {"type", job.type},
+                                      {"identifiers", {name}},
+                                      {"result", (*object)["status"]}})
+                    << std::endl;
+    // Deactivated meanwhile: the client's word stands.
+    const auto current = records.get("authz", job.authz);
+    if (current && *current && (**current)["status"] == "pending") {
+        const auto stored =
+            records.put("authz", job.authz, object->at("account").get<std::string>(), name, *object);
+        static_cast<void>(stored ? records.keep() : records.discard());
+    }
+    static_cast<void>(make_durable(lock));
+}
+
+Result<void> Service::Impl::resume()
+{
+    ACMETOOL_TRY(all, records.find("authz", "", ""));
+    for (const auto& [id, object] : all)
+        for (const auto& challenge : object.at("challenges"))
+            if (object.at("status") == "pending" && challenge.at("status") == "processing")
+                enqueue({id, challenge.at("type").get<std::string>(), {}});
+    return {};
+}
+
+} // namespace acmetool::ca

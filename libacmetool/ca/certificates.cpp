@@ -1,0 +1,103 @@
+#include "ca/service_impl.h"
+
+#include <fmt/core.h>
+
+#include "jose/base64url.h"
+
+namespace acmetool::ca
+{
+
+Answer<ServerResponse> Service::Impl::certificate(const SignedRequest& request, const std::string& id)
+{
+    CA_TRY(object, owned("certificate", id, request.account));
+    auto chain = object["chain"].get<std::string>();
+    const auto fault = faults.value("certificate").value_or("");
+    if (fault == "noeol" && chain.ends_with('\n')) chain.pop_back();
+    if (fault == "text") chain = "Certificate of the lab\n\n" + chain + "That is all.\n";
+    if (fault == "crlf")
+        for (std::size_t at = 0; (at = chain.find('\n', at)) != std::string::npos; at += 2)
+            chain.insert(at, 1, '\r');
+    if (fault == "wrongorder") {
+        const auto second = chain.find("-----BEGIN", 1);
+        chain = chain.substr(second) + chain.substr(0, second);
+    }
+    if (fault == "foreignblock") chain += "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    return ServerResponse{200, {{"Content-Type", "application/pem-certificate-chain"}}, chain, false};
+}
+
+Answer<ServerResponse> Service::Impl::revoke(const SignedRequest& request)
+{
+    const auto der = jose::parse_base64url(base::string_member(request.payload, "certificate").value_or(""));
+    if (!der) return refuse(400, "malformed", "\"certificate\" is not base64url");
+    const auto parsed = crypto::parse_certificates(as_text(*der), "certificate");
+    if (!parsed) return refuse(400, "malformed", parsed.error().message);
+    const auto& certificate = parsed->front();
+    auto found = records.find("certificate", "", certificate.serial());
+    if (!found) return broken(found.error());
+    if (found->empty()) return refuse(404, "malformed", "this CA did not issue that certificate");
+    auto& [id, object] = found->front();
+    // The number alone says nothing: anybody can make a certificate with it, for a key of their own.
+    const auto issued = crypto::parse_certificates(object.at("chain").get<std::string>(), "chain");
+    if (!issued) return broken(issued.error());
+    if (issued->front().sha256() != certificate.sha256())
+        return refuse(404, "malformed", "this CA did not issue that certificate");
+    bool allowed = request.account.empty() ? certificate.public_key().same_public_key(request.key)
+                                           : base::string_member(object, "account") == request.account;
+    if (!allowed && !request.account.empty()) {
+        // RFC 8555 section 7.6: an account that "holds authorizations for all of the identifiers in the
+        // certificate".
+        allowed = true;
+        for (const auto& identifier : certificate.identifiers()) {
+            const bool wildcard = identifier.value.starts_with("*.");
+            CA_TRY(covering,
+                   covering_authz(request.account, identifier.value.substr(wildcard ? 2 : 0), wildcard));
+            allowed = allowed && !covering.empty();
+        }
+    }
+    if (!allowed)
+        return refuse(403, "unauthorized", "neither the certificate's account nor its key signed this");
+    if (object.contains("revoked"))
+        return refuse(400, "alreadyRevoked", "the certificate is revoked already");
+    const auto reason = request.payload.find("reason");
+    const bool given = reason != request.payload.end();
+    const std::int64_t code = !given                                         ? 0
+                              : reason->is_number_integer() && *reason <= 10 ? reason->get<std::int64_t>()
+                                                                             : -1;
+    // RFC 5280 section 5.3.1: removeFromCRL (8) "may only appear in delta CRLs", and here are none.
+    if (code < 0 || code == 7 || code == 8)
+        return refuse(400, "badRevocationReason", "reasons are 0 to 6, 9 and 10");
+    object["revoked"] = base::to_rfc3339(now());
+    object["reason"] = code;
+    CA_STORE(
+        records.put("certificate", id, object["account"].get<std::string>(), certificate.serial(), object));
+    return ServerResponse{200, {}, {}, false};
+}
+
+Answer<ServerResponse> Service::Impl::crl()
+{
+    auto all = records.find("certificate", "", "");
+    if (!all) return broken(all.error());
+    std::vector<Authority::Revoked> revoked;
+    for (const auto& [id, object] : *all)
+        if (object.contains("revoked"))
+            revoked.push_back({object.at("serial").get<std::string>(), time_of(object, "revoked"),
+                               object.at("reason").get<int>()});
+    const auto der = authority.crl(revoked, now());
+    if (!der) return broken(der.error());
+    return ServerResponse{200, {{"Content-Type", "application/pkix-crl"}}, std::string{as_text(*der)}, false};
+}
+
+Result<Json> Service::list_certificates(const std::string& database)
+{
+    ACMETOOL_TRY(records, Records::open(database));
+    ACMETOOL_TRY(found, records.find("certificate", "", ""));
+    Json list = Json::array();
+    for (auto& [id, object] : found) {
+        object.erase("chain");
+        object.erase("account");
+        list.push_back(std::move(object));
+    }
+    return list;
+}
+
+} // namespace acmetool::ca

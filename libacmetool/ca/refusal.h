@@ -1,0 +1,45 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "base/result.h"
+
+/// How the CA says no.
+namespace acmetool::ca
+{
+
+/// A problem on its way to the client (RFC 8555 section 6.7).
+struct Refusal {
+    int status;
+    std::string type; ///< word without the URN
+    std::string detail;
+    base::Json subproblems = base::Json::array();
+    std::optional<std::string> retry_after = {};
+};
+
+template <class T>
+using Answer = tl::expected<T, Refusal>;
+
+/// The problem document.
+base::Json problem_of(const Refusal& refusal);
+
+tl::unexpected<Refusal> refuse(int status, std::string type, std::string detail);
+/// An error of our own, as the client gets to see it.
+tl::unexpected<Refusal> broken(const Error& error);
+
+#define CA_TRY(var, expr)                                                                                    \
+    auto var##_answer = (expr);                                                                              \
+    if (!var##_answer) return tl::unexpected(std::move(var##_answer).error());                               \
+    auto& var = *var##_answer
+
+#define CA_STORE(expr)                                                                                       \
+    do {                                                                                                     \
+        if (auto stored = (expr); !stored) return broken(stored.error());                                    \
+    } while (false)
+
+} // namespace acmetool::ca

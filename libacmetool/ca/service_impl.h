@@ -1,0 +1,139 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "ca/nonces.h"
+#include "ca/records.h"
+#include "ca/refusal.h"
+#include "ca/service.h"
+#include "crypto/csr.h"
+#include "crypto/key.h"
+
+/// The service's state and its parts: one file each for accounts, authorizations, orders, certificates and
+/// background validation; service.cpp leads requests to them.
+namespace acmetool::ca
+{
+
+using base::Json;
+using http::ServerRequest;
+using http::ServerResponse;
+
+/// What a signed request turned out to be.
+struct SignedRequest {
+    Json payload; ///< null for POST-as-GET
+    bool as_get = false;
+    std::string account; ///< id; empty where signed by "jwk"
+    crypto::Key key;
+};
+
+/// A time that was stored in RFC 3339.
+base::TimePoint time_of(const Json& object, std::string_view member);
+
+struct Service::Impl {
+    ServiceOptions options;
+    const Authority& authority;
+    Faults& faults;
+    base::Context clock; ///< of the handlers
+    Nonces nonces;
+    std::mutex mutex; ///< records and everything that is decided by them
+    Records records;
+
+    /// Requests whose changes become durable with one commit: one fsync for all of them.
+    struct Group {
+        unsigned size = 0;
+        bool is_over = false;
+        std::optional<Error> failure;
+    };
+    std::shared_ptr<Group> group = std::make_shared<Group>();
+    std::condition_variable group_over;
+    std::atomic<unsigned> waiting{0}; ///< for the mutex, to read or change records
+    std::ofstream request_log;
+
+    /// A challenge to look at, in the background.
+    struct Job {
+        std::string authz;
+        std::string type;
+        std::chrono::steady_clock::time_point not_before;
+    };
+    std::vector<Job> asked_for; ///< by the request at hand; under `mutex`
+    std::mutex jobs_mutex;
+    std::condition_variable_any jobs_wake;
+    std::deque<Job> jobs;
+    std::vector<std::jthread> workers;
+
+    Impl(ServiceOptions service_options, const Authority& the_authority, Faults& the_faults,
+         Records the_records)
+        : options(std::move(service_options)), authority(the_authority), faults(the_faults),
+          records(std::move(the_records))
+    {
+    }
+
+    std::string url(std::string_view path) const { return options.base_url + std::string{path}; }
+    base::TimePoint now() const { return clock.now(); }
+
+    /// Locks the records. Whoever enters calls make_durable() before the lock goes: others may wait for it.
+    std::unique_lock<std::mutex> enter();
+    /// Returns when everything that was changed so far, by this request or others, is on disk.
+    Result<void> make_durable(std::unique_lock<std::mutex>& lock);
+
+    // Requests
+    ServerResponse handle(const ServerRequest& request);
+    ServerResponse directory() const;
+    Answer<ServerResponse> dispatch_without_throwing(const ServerRequest& request,
+                                                     const std::string& resource,
+                                                     const std::vector<std::string>& path, Json& log);
+    Answer<ServerResponse> dispatch(const ServerRequest& request, const std::string& resource,
+                                    const std::vector<std::string>& path, Json& log);
+    Answer<SignedRequest> verify(const ServerRequest& request, bool by_jwk, bool either);
+    void finish(ServerResponse& response, const std::string& resource, const ServerRequest& request);
+
+    // Resources
+    Answer<ServerResponse> new_account(const SignedRequest& request);
+    Answer<ServerResponse> account(const SignedRequest& request, const std::string& id);
+    Answer<ServerResponse> orders(const SignedRequest& request, const std::string& id, std::size_t from);
+    Answer<ServerResponse> new_authz(const SignedRequest& request, Json& log);
+    Answer<ServerResponse> new_order(const SignedRequest& request, Json& log);
+    Answer<ServerResponse> order(const SignedRequest& request, const std::string& id);
+    Answer<ServerResponse> finalize(const SignedRequest& request, const std::string& id, Json& log);
+    Answer<ServerResponse> authz(const SignedRequest& request, const std::string& id);
+    Answer<ServerResponse> challenge(const SignedRequest& request, const std::string& id,
+                                     const std::string& type);
+    Answer<ServerResponse> certificate(const SignedRequest& request, const std::string& id);
+    Answer<ServerResponse> revoke(const SignedRequest& request);
+    Answer<ServerResponse> crl();
+
+    // Objects
+    Answer<Json> owned(std::string_view kind, const std::string& id, const std::string& account);
+    Answer<std::string> checked_name(const Json& identifier, bool allow_wildcard);
+    Answer<std::string> make_authz(const std::string& account, const std::string& name, bool wildcard,
+                                   bool subdomains);
+    /// The id of a valid authorization that covers `name`; empty where there is none.
+    Answer<std::string> covering_authz(const std::string& account, const std::string& name, bool wildcard);
+    Answer<std::string> authz_for(const std::string& account, const Json& identifier);
+    std::string authz_status(const Json& object) const;
+    Answer<std::string> order_status(Json& object);
+    Json show_authz(const std::string& id, const Json& object) const;
+    Answer<Json> show_order(const std::string& id, Json object);
+    Answer<std::string> issue(const std::string& account, const crypto::Csr& csr, const Json& order);
+    ServerResponse reply(int status, const Json& body, const std::string& location = {}) const;
+
+    // Validation
+    void enqueue(Job job);
+    void work(const std::stop_token& stop);
+    void validate(const Job& job);
+    Result<void> resume();
+};
+
+} // namespace acmetool::ca

@@ -1,4 +1,4 @@
-// acme-ca: an ACME certification authority for labs and private networks (RFC 8555, RFC 9444).
+// acme-ca: an ACME certification authority for labs and private networks (RFC 8555, RFC 9444, RFC 9773).
 #include <unistd.h>
 
 #include <latch>
@@ -9,6 +9,7 @@
 #include "ca/service.h"
 #include "cli/options.h"
 #include "cli/program.h"
+#include "dns/name.h"
 #include "dns/query.h"
 
 using namespace acmetool;
@@ -23,6 +24,7 @@ struct Options {
     std::vector<std::string> names;
     std::string dns_server;
     unsigned http_port = 80;
+    unsigned tls_port = 443;
     bool allow_loopback = false;
     std::string subdomains = "on";
     std::string new_authz = "on";
@@ -30,9 +32,34 @@ struct Options {
     base::Milliseconds authz_lifetime{std::chrono::hours{24 * 30}};
     base::Milliseconds order_lifetime{std::chrono::hours{24}};
     base::Milliseconds cert_lifetime{std::chrono::hours{24 * 7}};
+    std::vector<std::string> profiles;
+    std::vector<std::string> issuer_domains;
+    std::string external_binding = "off";
+    std::string eab_keys;
+    std::string kid;
+    std::string renewal_info = "on";
+    std::string rate_limit;
     std::string request_log;
     std::vector<std::string> faults;
 };
+
+std::string eab_keys_file(const Options& options)
+{
+    return options.eab_keys.empty() ? options.folder + "/eab-keys" : options.eab_keys;
+}
+
+Result<bool> on_or_off(const std::string& name, const std::string& value)
+{
+    if (value != "on" && value != "off")
+        return fail(Errc::usage, fmt::format("{}: \"{}\" is neither on nor off", name, value));
+    return value == "on";
+}
+
+Result<std::uint16_t> port_number(const std::string& name, unsigned value)
+{
+    if (value == 0 || value > 65535) return fail(Errc::usage, name + ": 1 to 65535");
+    return static_cast<std::uint16_t>(value);
+}
 
 Result<ca::Authority> open_authority(const Options& options, const std::string& host, base::Context& context)
 {
@@ -58,17 +85,40 @@ Result<ca::ServiceOptions> service_options(const Options& options)
     else if (options.subdomains != "on")
         return fail(Errc::usage, fmt::format("--subdomains: \"{}\" is none of on, off, ancestor-only",
                                              options.subdomains));
-    if (options.new_authz != "on" && options.new_authz != "off")
-        return fail(Errc::usage, fmt::format("--newauthz: \"{}\" is neither on nor off", options.new_authz));
-    service.new_authz = options.new_authz == "on";
+    ACMETOOL_TRY(new_authz, on_or_off("--newauthz", options.new_authz));
+    service.new_authz = new_authz;
+    ACMETOOL_TRY(renewal_info, on_or_off("--renewal-info", options.renewal_info));
+    service.renewal_info = renewal_info;
+    for (const auto& text : options.profiles) {
+        ACMETOOL_TRY(profile, ca::parse_profile(text));
+        service.profiles.push_back(std::move(profile));
+    }
+    if (options.external_binding == "optional")
+        service.external_binding = ca::ExternalBinding::optional;
+    else if (options.external_binding == "required")
+        service.external_binding = ca::ExternalBinding::required;
+    else if (options.external_binding != "off")
+        return fail(Errc::usage, fmt::format("--eab: \"{}\" is none of off, optional, required",
+                                             options.external_binding));
+    service.eab_keys_file = eab_keys_file(options);
+    if (!options.rate_limit.empty()) {
+        ACMETOOL_TRY(limit, ca::parse_rate_limit(options.rate_limit));
+        service.rate_limit = limit;
+    }
+    if (options.issuer_domains.size() > 10) return fail(Errc::usage, "--issuer-domain: 10 at most");
+    for (const auto& name : options.issuer_domains) {
+        ACMETOOL_TRY(domain, dns::normalize_name(name));
+        service.validation.issuer_domains.push_back(domain);
+    }
     service.validation.resolver = dns::system_resolver();
     if (!options.dns_server.empty()) {
         ACMETOOL_TRY(resolver, dns::parse_endpoint(options.dns_server));
         service.validation.resolver = resolver;
     }
-    if (options.http_port == 0 || options.http_port > 65535)
-        return fail(Errc::usage, "--http-port: 1 to 65535");
-    service.validation.http_port = static_cast<std::uint16_t>(options.http_port);
+    ACMETOOL_TRY(http_port, port_number("--http-port", options.http_port));
+    service.validation.http_port = http_port;
+    ACMETOOL_TRY(tls_port, port_number("--tls-port", options.tls_port));
+    service.validation.tls_port = tls_port;
     service.validation.allow_loopback = options.allow_loopback;
     return service;
 }
@@ -138,10 +188,12 @@ Result<void> serve(const Options& options, cli::Io& io)
         admin = std::move(admin_server);
         urls["admin"] = "http://" + dns::Endpoint{admin_options.address, admin->port()}.text() + "/faults";
     }
-    ACMETOOL_CHECK(io.write_document("ready", {{"urls", urls},
-                                               {"pid", getpid()},
-                                               {"caFile", options.folder + "/tls-ca.pem"},
-                                               {"rootFile", options.folder + "/root.pem"}}));
+    ACMETOOL_CHECK(
+        io.write_document("ready", {{"urls", urls},
+                                    {"pid", getpid()},
+                                    {"caFile", options.folder + "/tls-ca.pem"},
+                                    {"rootFile", options.folder + "/root.pem"},
+                                    {"alternateRootFile", options.folder + "/root-alternate.pem"}}));
     while (!io.context().interrupted())
         usleep(50'000);
     server->drain(std::chrono::seconds{10});
@@ -152,6 +204,12 @@ Result<void> init(const Options& options, cli::Io& io)
 {
     ACMETOOL_TRY(authority, open_authority(options, "127.0.0.1", io.context()));
     return io.write(authority.root().to_pem());
+}
+
+Result<void> add_eab_key(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(made, ca::add_binding_key(eab_keys_file(options), options.kid));
+    return io.write_document("eab-key", {{"kid", made.kid}, {"hmacKey", made.key}});
 }
 
 Result<void> list(const Options& options, cli::Io& io)
@@ -172,13 +230,22 @@ int main(int argc, char** argv)
         .option("--name", options.names, "Further name or address for the TLS certificate (repeatable)")
         .option("--dns-server", options.dns_server, "Resolver for validations, HOST[:PORT]")
         .option("--http-port", options.http_port, "Port that http-01 validations ask")
-        .flag("--allow-loopback", options.allow_loopback, "Let http-01 ask addresses of this host")
+        .option("--tls-port", options.tls_port, "Port that tls-alpn-01 validations ask")
+        .flag("--allow-loopback", options.allow_loopback, "Let http-01 and tls-alpn-01 ask this host")
+        .option("--issuer-domain", options.issuer_domains,
+                "Name of this CA in CAA and dns-persist-01 records (repeatable)")
         .option("--subdomains", options.subdomains, "RFC 9444: on, off, or ancestor-only")
         .option("--newauthz", options.new_authz, "Pre-authorization: on or off")
         .option("--terms-of-service", options.terms_of_service, "URL that clients have to agree to")
         .option("--authz-lifetime", options.authz_lifetime, "How long a valid authorization lasts")
         .option("--order-lifetime", options.order_lifetime, "How long an order lasts")
         .option("--cert-lifetime", options.cert_lifetime, "How long a certificate lasts")
+        .option("--profile", options.profiles,
+                "Profile NAME=LIFETIME[:PURPOSE+PURPOSE]; the first is the default (repeatable)")
+        .option("--eab", options.external_binding, "External account binding: off, optional or required")
+        .option("--eab-keys", options.eab_keys, "File of the binding keys; default eab-keys in --dir")
+        .option("--renewal-info", options.renewal_info, "Renewal information (RFC 9773): on or off")
+        .option("--rate-limit", options.rate_limit, "Orders an account may place, as 5/1h")
         .option("--request-log", options.request_log, "Append one JSON document for each request")
         .option("--fault", options.faults, "Play a fault, NAME=VALUE (repeatable)")
         .option("--admin", options.admin, "Listener where faults are changed at run time, HOST:PORT")
@@ -187,6 +254,11 @@ int main(int argc, char** argv)
     initialising.option("--dir", options.folder, "Folder to make")
         .option("--name", options.names, "Further name or address for the TLS certificate (repeatable)")
         .action([&](cli::Io& io) { return init(options, io); });
+    auto& binding = program.verb("eab", "make a key for external account binding and print it");
+    binding.option("--dir", options.folder, "Folder of the CA")
+        .option("--eab-keys", options.eab_keys, "File of the binding keys; default eab-keys in --dir")
+        .option("--kid", options.kid, "Name of the key; one at random if not given")
+        .action([&](cli::Io& io) { return add_eab_key(options, io); });
     auto& listing = program.verb("list", "print what was issued");
     listing.option("--dir", options.folder, "Folder of the CA").action([&](cli::Io& io) {
         return list(options, io);

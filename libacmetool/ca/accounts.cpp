@@ -1,8 +1,16 @@
 #include "ca/service_impl.h"
 
-#include <fmt/core.h>
+#include <algorithm>
+#include <filesystem>
 
+#include <fmt/core.h>
+#include <openssl/rand.h>
+
+#include "base/text.h"
+#include "jose/base64url.h"
 #include "jose/jwk.h"
+#include "jose/mac.h"
+#include "store/atomic_file.h"
 
 namespace acmetool::ca
 {
@@ -11,49 +19,109 @@ namespace
 
 constexpr std::size_t kOrdersPerPage = 100;
 
-Answer<Json> checked_contact(const Json& contact)
+/// The octets of the key `kid`; nothing where there is none.
+Result<std::optional<base::Secret>> find_binding_key(const std::string& file, const std::string& kid)
 {
-    if (!contact.is_array()) return refuse(400, "malformed", "\"contact\" is no array");
-    for (const auto& entry : contact)
-        if (!entry.is_string() || !entry.get<std::string>().starts_with("mailto:"))
-            return refuse(400, "unsupportedContact", "contacts are mailto: URLs");
-    return contact;
+    ACMETOOL_TRY(text, store::read_file(file));
+    const base::Secret secret{std::move(text)};
+    for (const auto line : base::split(secret.reveal(), '\n')) {
+        const auto blank = line.find(' ');
+        if (blank == std::string_view::npos || line.substr(0, blank) != kid) continue;
+        ACMETOOL_TRY(octets, jose::parse_base64url(base::trim(line.substr(blank + 1))));
+        return std::optional<base::Secret>{base::Secret{std::string{as_text(octets)}}};
+    }
+    return std::optional<base::Secret>{};
 }
 
 } // namespace
 
+Result<BindingKey> add_binding_key(const std::string& file, std::string kid)
+{
+    if (kid.empty()) kid = Records::new_id();
+    if (kid.find_first_of(" \t\r\n") != std::string::npos || kid.size() > 255)
+        return fail(Errc::usage, "a key identifier has no blanks, and 255 octets at most");
+    std::string text;
+    if (std::error_code none; std::filesystem::exists(file, none)) {
+        ACMETOOL_TRY(known, find_binding_key(file, kid));
+        if (known) return fail(Errc::usage, fmt::format("{}: a key \"{}\" is there already", file, kid));
+        ACMETOOL_TRY(read, store::read_file(file));
+        text = std::move(read);
+    }
+    std::string key(32, '\0');
+    RAND_bytes(reinterpret_cast<unsigned char*>(key.data()), static_cast<int>(key.size()));
+    BindingKey made{std::move(kid), jose::to_base64url(as_bytes(key))};
+    if (!text.empty() && !text.ends_with('\n')) text += '\n';
+    const base::Secret secret{fmt::format("{}{} {}\n", text, made.kid, made.key)};
+    ACMETOOL_CHECK(store::write_atomically(file, secret.reveal(), 0600));
+    return made;
+}
+
+Json Service::Impl::show_account(const std::string& id, Json object) const
+{
+    object.erase("jwk");
+    object.erase("terms");
+    if (!faults.value("noOrdersList")) object["orders"] = url(fmt::format("/account/{}/orders", id));
+    return object;
+}
+
+Answer<void> Service::Impl::check_binding(const AccountRequest& request, const crypto::Key& key,
+                                          const std::string& url_of_request)
+{
+    if (options.external_binding == ExternalBinding::off) return {};
+    if (!request.external_binding) {
+        if (options.external_binding == ExternalBinding::optional) return {};
+        return refuse(403, "externalAccountRequired", "new accounts need an external account binding");
+    }
+    const auto jws = jose::parse_jws(base::to_text(*request.external_binding));
+    if (!jws) return refuse(400, "malformed", "externalAccountBinding: " + jws.error().message);
+    const Json& header = *jws->header;
+    const auto kid = base::string_member(header, "kid").value_or("");
+    // RFC 8555 section 7.3.4: "The "nonce" field MUST NOT be present"; "The "url" field MUST be set to the
+    // same value as the outer JWS".
+    if (header.contains("nonce") || base::string_member(header, "url") != url_of_request)
+        return refuse(400, "malformed", "externalAccountBinding: a nonce, or another URL than the request's");
+    const auto bound = base::parse_json_object(as_text(jws->payload), "externalAccountBinding");
+    const auto bound_key =
+        bound ? jose::parse_jwk(*bound) : Result<crypto::Key>{tl::unexpected<Error>{bound.error()}};
+    if (!bound_key || !bound_key->same_public_key(key))
+        return refuse(400, "malformed", "externalAccountBinding: its payload is not the account's key");
+    const auto secret = find_binding_key(options.eab_keys_file, kid);
+    if (!secret) return broken(secret.error());
+    if (!*secret || !jose::verify_mac(*jws, **secret))
+        return refuse(403, "unauthorized", "externalAccountBinding: unknown key identifier, or a wrong MAC");
+    return {};
+}
+
 Answer<ServerResponse> Service::Impl::new_account(const SignedRequest& request)
 {
+    CA_TRY(wanted, parse_account_request(request.payload));
     const auto thumbprint = jose::thumbprint(request.key);
     if (!thumbprint) return refuse(400, "badPublicKey", thumbprint.error().message);
     auto known = records.find("account", "", *thumbprint);
     if (!known) return broken(known.error());
-    const auto show = [&](int status, const std::string& id, Json object) {
-        object.erase("jwk");
-        if (!faults.value("noOrdersList")) object["orders"] = url(fmt::format("/account/{}/orders", id));
-        return reply(status, object, url("/account/" + id));
-    };
     if (!known->empty()) {
-        if (known->front().second["status"] != "valid")
-            return refuse(401, "unauthorized", "the account is deactivated");
-        return show(200, known->front().first, known->front().second);
+        auto& [id, object] = known->front();
+        if (object["status"] != "valid") return refuse(401, "unauthorized", "the account is deactivated");
+        if (wanted.terms_agreed && base::string_member(object, "terms") != terms()) {
+            object["terms"] = terms();
+            CA_STORE(records.put("account", id, id, *thumbprint, object));
+        }
+        return reply(200, show_account(id, object), url("/account/" + id));
     }
-    if (base::bool_member(request.payload, "onlyReturnExisting", false))
-        return refuse(400, "accountDoesNotExist", "no account has this key");
-    if (!options.terms_of_service.empty() &&
-        !base::bool_member(request.payload, "termsOfServiceAgreed", false))
+    if (wanted.only_return_existing) return refuse(400, "accountDoesNotExist", "no account has this key");
+    if (!terms().empty() && !wanted.terms_agreed)
         return refuse(403, "userActionRequired", "the terms of service have to be agreed to");
-    Json object{{"status", "valid"}, {"contact", Json::array()}};
-    if (const auto contact = request.payload.find("contact"); contact != request.payload.end()) {
-        CA_TRY(checked, checked_contact(*contact));
-        object["contact"] = checked;
-    }
+    if (const auto bound = check_binding(wanted, request.key, url("/newAccount")); !bound)
+        return tl::unexpected(bound.error());
+    Json object{{"status", "valid"}, {"contact", wanted.contact.value_or(Json::array())}, {"terms", terms()}};
+    if (wanted.external_binding && options.external_binding != ExternalBinding::off)
+        object["externalAccountBinding"] = *wanted.external_binding;
     const auto jwk = jose::to_jwk(request.key);
     if (!jwk) return refuse(400, "badPublicKey", jwk.error().message);
     object["jwk"] = *jwk;
     const auto id = Records::new_id();
     CA_STORE(records.put("account", id, id, *thumbprint, object));
-    return show(201, id, object);
+    return reply(201, show_account(id, object), url("/account/" + id));
 }
 
 Answer<ServerResponse> Service::Impl::account(const SignedRequest& request, const std::string& id)
@@ -61,34 +129,78 @@ Answer<ServerResponse> Service::Impl::account(const SignedRequest& request, cons
     if (id != request.account) return refuse(403, "unauthorized", "that is another account");
     CA_TRY(object, owned("account", id, id));
     if (!request.as_get) {
-        if (base::string_member(request.payload, "status") == "deactivated") object["status"] = "deactivated";
-        if (const auto contact = request.payload.find("contact"); contact != request.payload.end()) {
-            CA_TRY(checked, checked_contact(*contact));
-            object["contact"] = checked;
-        }
+        CA_TRY(wanted, parse_account_request(request.payload));
+        if (wanted.deactivate) object["status"] = "deactivated";
+        if (wanted.contact) object["contact"] = *wanted.contact;
+        if (wanted.terms_agreed) object["terms"] = terms();
         const auto thumbprint = jose::thumbprint(request.key);
         if (!thumbprint) return broken(thumbprint.error());
         CA_STORE(records.put("account", id, id, *thumbprint, object));
     }
-    Json shown = object;
-    shown.erase("jwk");
-    if (!faults.value("noOrdersList")) shown["orders"] = url(fmt::format("/account/{}/orders", id));
-    return reply(200, shown);
+    return reply(200, show_account(id, object));
+}
+
+Answer<void> Service::Impl::require_agreement(const std::string& account)
+{
+    if (terms().empty()) return {};
+    CA_TRY(object, owned("account", account, account));
+    if (base::string_member(object, "terms") == terms()) return {};
+    auto refusal = refuse(403, "userActionRequired", "the terms of service have changed");
+    // RFC 8555 section 7.3.3: "a "Link" header field with link relation "terms-of-service" and ...
+    // "instance"".
+    refusal.value().instance = url("/agree/" + account);
+    refusal.value().headers.emplace_back("Link", fmt::format("<{}>;rel=\"terms-of-service\"", terms()));
+    return refusal;
+}
+
+/// What the person does whom "instance" has sent here.
+Answer<ServerResponse> Service::Impl::agree(const std::string& account)
+{
+    CA_TRY(object, owned("account", account, account));
+    const auto key = jose::parse_jwk(object["jwk"]);
+    if (!key) return broken(key.error());
+    object["terms"] = terms();
+    CA_STORE(records.put("account", account, account, jose::thumbprint(*key).value_or(""), object));
+    return ServerResponse{200, {{"Content-Type", "text/plain"}}, "The new terms are agreed to.\n", false};
+}
+
+Answer<ServerResponse> Service::Impl::key_change(const SignedRequest& request)
+{
+    CA_TRY(change, parse_key_change(request.text));
+    if (change.url != url("/keyChange"))
+        return refuse(400, "malformed", "keyChange: the inner \"url\" is not the outer one");
+    if (change.account != url("/account/" + request.account) || !change.old_key.same_public_key(request.key))
+        return refuse(400, "malformed", "keyChange: account or oldKey are not those of the outer signature");
+    const auto thumbprint = jose::thumbprint(change.new_key);
+    const auto jwk = jose::to_jwk(change.new_key);
+    if (!thumbprint || !jwk) return refuse(400, "badPublicKey", "keyChange: no key for an account");
+    auto known = records.find("account", "", *thumbprint);
+    if (!known) return broken(known.error());
+    if (!known->empty()) {
+        // RFC 8555 section 7.3.5: "409 (Conflict) ... the "Location" header field [is] the account's URL".
+        auto refusal = refuse(409, "malformed", "keyChange: an account has that key already");
+        refusal.value().headers.emplace_back("Location", url("/account/" + known->front().first));
+        return refusal;
+    }
+    CA_TRY(object, owned("account", request.account, request.account));
+    object["jwk"] = *jwk;
+    CA_STORE(records.put("account", request.account, request.account, *thumbprint, object));
+    return reply(200, show_account(request.account, object), url("/account/" + request.account));
 }
 
 Answer<ServerResponse> Service::Impl::orders(const SignedRequest& request, const std::string& id,
                                              std::size_t from)
 {
     if (id != request.account) return refuse(403, "unauthorized", "that is another account");
-    auto found = records.find("order", id, "");
-    if (!found) return broken(found.error());
-    Json list = Json::array();
     const std::size_t page =
         faults.number("ordersPerPage") > 0 ? faults.number("ordersPerPage") : kOrdersPerPage;
-    for (std::size_t i = from; i < found->size() && list.size() < page; ++i)
-        list.push_back(url("/order/" + (*found)[i].first));
+    auto found = records.ids("order", id, from, page + 1);
+    if (!found) return broken(found.error());
+    Json list = Json::array();
+    for (std::size_t i = 0; i < std::min(page, found->size()); ++i)
+        list.push_back(url("/order/" + (*found)[i]));
     auto response = reply(200, {{"orders", list}});
-    if (from + list.size() < found->size())
+    if (found->size() > page)
         response.headers.emplace_back("Link", fmt::format("<{}?from={}>;rel=\"next\"",
                                                           url(fmt::format("/account/{}/orders", id)),
                                                           from + list.size()));

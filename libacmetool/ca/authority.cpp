@@ -23,10 +23,14 @@ using crypto::openssl_failure;
 
 struct Profile {
     std::string common_name; ///< empty: no subject, the names are in the SAN
-    std::vector<crypto::Identifier> identifiers;
-    std::chrono::seconds lifetime{};
+    Issuance issuance;
     bool is_ca = false;
 };
+
+Issuance lasting(base::TimePoint now, std::chrono::seconds lifetime)
+{
+    return {{}, now - std::chrono::minutes{1}, now + lifetime};
+}
 
 bool add_extension(X509* x509, X509V3_CTX* context, int nid, const char* value)
 {
@@ -38,7 +42,7 @@ bool add_extension(X509* x509, X509V3_CTX* context, int nid, const char* value)
 
 /// A certificate by `issuer`, or by itself where there is none.
 Result<Certificate> certify(const Key& subject_key, const Profile& profile, const Certificate* issuer,
-                            const Key& issuer_key, base::TimePoint now)
+                            const Key& issuer_key)
 {
     auto certificate = Certificate::adopt(X509_new());
     X509* x509 = certificate.get();
@@ -48,8 +52,8 @@ Result<Certificate> certify(const Key& subject_key, const Profile& profile, cons
     const crypto::BignumPtr number{BN_bin2bn(serial, sizeof serial, nullptr)};
     BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(x509));
     X509_set_version(x509, X509_VERSION_3);
-    ASN1_TIME_set(X509_getm_notBefore(x509), (now - std::chrono::minutes{1}).time_since_epoch().count());
-    ASN1_TIME_set(X509_getm_notAfter(x509), (now + profile.lifetime).time_since_epoch().count());
+    ASN1_TIME_set(X509_getm_notBefore(x509), profile.issuance.not_before.time_since_epoch().count());
+    ASN1_TIME_set(X509_getm_notAfter(x509), profile.issuance.not_after.time_since_epoch().count());
     X509_NAME* name = X509_get_subject_name(x509);
     if (!profile.common_name.empty())
         X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
@@ -70,8 +74,9 @@ Result<Certificate> certify(const Key& subject_key, const Profile& profile, cons
     if (issuer != nullptr)
         good = good && add_extension(x509, &context, NID_authority_key_identifier, "keyid:always");
     if (!profile.is_ca) {
-        const auto names = crypto::make_general_names(profile.identifiers);
-        good = good && add_extension(x509, &context, NID_ext_key_usage, "serverAuth,clientAuth") && names &&
+        const auto names = crypto::make_general_names(profile.issuance.identifiers);
+        good = good && add_extension(x509, &context, NID_ext_key_usage, profile.issuance.purposes.c_str()) &&
+               names &&
                X509_add1_ext_i2d(x509, NID_subject_alt_name, names.get(), profile.common_name.empty() ? 1 : 0,
                                  X509V3_ADD_DEFAULT) == 1;
     }
@@ -106,10 +111,28 @@ Result<Pair> load_or_make(const std::string& base, const Profile& profile, const
     ACMETOOL_TRY(key, crypto::generate_key("ec:P-256"));
     ACMETOOL_TRY(key_pem, key.to_pem());
     ACMETOOL_TRY(certificate, certify(key, profile, issuer != nullptr ? &issuer->certificate : nullptr,
-                                      issuer != nullptr ? issuer->key : key, now));
+                                      issuer != nullptr ? issuer->key : key));
     ACMETOOL_CHECK(store::write_atomically(base + ".key", key_pem.reveal(), 0600));
     ACMETOOL_CHECK(store::write_atomically(base + ".pem", certificate.to_pem(), 0644));
     return Pair{std::move(certificate), std::move(key)};
+}
+
+/// The certificate of the pair's key by another issuer, from the folder or made.
+Result<Certificate> cross_certify(const std::string& path, const Profile& profile, const Pair& pair,
+                                  const Pair& issuer, base::TimePoint now)
+{
+    std::error_code none;
+    if (std::filesystem::exists(path, none)) {
+        ACMETOOL_TRY(pem, store::read_file(path));
+        ACMETOOL_TRY(known, crypto::parse_certificates(pem, path));
+        if (known.front().public_key().same_public_key(pair.key) &&
+            known.front().is_issued_by(issuer.certificate) &&
+            known.front().not_after() > now + std::chrono::hours{24})
+            return known.front();
+    }
+    ACMETOOL_TRY(made, certify(pair.key, profile, &issuer.certificate, issuer.key));
+    ACMETOOL_CHECK(store::write_atomically(path, made.to_pem(), 0644));
+    return made;
 }
 
 } // namespace
@@ -124,30 +147,44 @@ Result<Authority> Authority::open(const std::string& folder, const std::vector<s
         return fail(Errc::cannot_create, fmt::format("{}: {}", folder, problem.message()), {}, "caFolder");
     Authority authority;
     authority.folder_ = folder;
-    ACMETOOL_TRY(root, load_or_make(folder + "/root", {"acme-integrations LAB Root", {}, kYear * 20, true},
-                                    nullptr, now));
-    ACMETOOL_TRY(intermediate,
-                 load_or_make(folder + "/intermediate",
-                              {"acme-integrations LAB Intermediate", {}, kYear * 10, true}, &root, now));
-    ACMETOOL_TRY(tls_ca, load_or_make(folder + "/tls-ca", {"acme-integrations LAB TLS", {}, kYear * 10, true},
-                                      nullptr, now));
-    Profile tls{"acme-ca LAB", {}, kYear, false};
+    ACMETOOL_TRY(root,
+                 load_or_make(folder + "/root",
+                              {"acme-integrations LAB Root", lasting(now, kYear * 20), true}, nullptr, now));
+    const Profile intermediate_profile{"acme-integrations LAB Intermediate", lasting(now, kYear * 10), true};
+    ACMETOOL_TRY(intermediate, load_or_make(folder + "/intermediate", intermediate_profile, &root, now));
+    ACMETOOL_TRY(alternate_root,
+                 load_or_make(folder + "/root-alternate",
+                              {"acme-integrations LAB Alternate Root", lasting(now, kYear * 20), true},
+                              nullptr, now));
+    ACMETOOL_TRY(alternate, cross_certify(folder + "/intermediate-alternate.pem", intermediate_profile,
+                                          intermediate, alternate_root, now));
+    ACMETOOL_TRY(tls_ca,
+                 load_or_make(folder + "/tls-ca",
+                              {"acme-integrations LAB TLS", lasting(now, kYear * 10), true}, nullptr, now));
+    Profile tls{"acme-ca LAB", lasting(now, kYear), false};
     for (const auto& name : names)
-        tls.identifiers.push_back({dns::is_ip_literal(name) ? "ip" : "dns", name});
+        tls.issuance.identifiers.push_back({dns::is_ip_literal(name) ? "ip" : "dns", name});
     ACMETOOL_CHECK(load_or_make(folder + "/tls", tls, &tls_ca, now));
     authority.root_ = root.certificate;
     authority.intermediate_ = intermediate.certificate;
+    authority.alternate_intermediate_ = alternate;
     authority.intermediate_key_ = intermediate.key;
     return authority;
+}
+
+Result<std::vector<Certificate>> Authority::issue(const Key& key, const Issuance& issuance) const
+{
+    ACMETOOL_TRY(certificate, certify(key, {{}, issuance, false}, &intermediate_, intermediate_key_));
+    return std::vector<Certificate>{certificate, intermediate_};
 }
 
 Result<std::vector<Certificate>> Authority::issue(const Key& key,
                                                   const std::vector<crypto::Identifier>& identifiers,
                                                   base::TimePoint now, std::chrono::seconds lifetime) const
 {
-    ACMETOOL_TRY(certificate,
-                 certify(key, {{}, identifiers, lifetime, false}, &intermediate_, intermediate_key_, now));
-    return std::vector<Certificate>{certificate, intermediate_};
+    auto issuance = lasting(now, lifetime);
+    issuance.identifiers = identifiers;
+    return issue(key, issuance);
 }
 
 Result<Bytes> Authority::crl(const std::vector<Revoked>& revoked, base::TimePoint now) const

@@ -13,8 +13,18 @@
 namespace acmetool::ca
 {
 
+/// What a certificate holds besides its key.
+struct Issuance {
+    std::vector<crypto::Identifier> identifiers;
+    base::TimePoint not_before;
+    base::TimePoint not_after;
+    std::string purposes = "serverAuth,clientAuth"; ///< extended key usages: devices are clients
+};
+
 /// A root, an intermediate and a TLS certificate in a folder: root.pem, intermediate.pem, tls-ca.pem,
-/// tls.pem, with their keys (0600) beside them. The word LAB stands in every name: this is no CA to rely on.
+/// tls.pem, with their keys (0600) beside them; and the intermediate a second time, by another root
+/// (root-alternate.pem, intermediate-alternate.pem). The word LAB stands in every name: this is no CA to rely
+/// on.
 class ACMETOOL_EXPORT Authority
 {
 public:
@@ -23,11 +33,16 @@ public:
     static Result<Authority> open(const std::string& folder, const std::vector<std::string>& names,
                                   base::TimePoint now);
 
-    /// Certificate of the request's key for `identifiers`, and the intermediate. Extended key usages:
-    /// serverAuth and clientAuth, since devices are clients.
+    /// A certificate of `key`, and the intermediate.
+    Result<std::vector<crypto::Certificate>> issue(const crypto::Key& key, const Issuance& issuance) const;
+
+    /// The same for `lifetime` from a minute ago on.
     Result<std::vector<crypto::Certificate>> issue(const crypto::Key& key,
                                                    const std::vector<crypto::Identifier>& identifiers,
                                                    base::TimePoint now, std::chrono::seconds lifetime) const;
+
+    /// The intermediate of the alternate chain, which ends at the alternate root: same key, same name.
+    const crypto::Certificate& alternate_intermediate() const { return alternate_intermediate_; }
 
     struct Revoked {
         std::string serial; ///< hexadecimal
@@ -45,6 +60,7 @@ private:
     std::string folder_;
     crypto::Certificate root_;
     crypto::Certificate intermediate_;
+    crypto::Certificate alternate_intermediate_;
     crypto::Key intermediate_key_;
 };
 

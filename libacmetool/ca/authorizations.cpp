@@ -3,28 +3,19 @@
 #include <algorithm>
 
 #include <fmt/core.h>
+#include <openssl/rand.h>
 
+#include "base/text.h"
 #include "dns/name.h"
 #include "jose/jwk.h"
 
 namespace acmetool::ca
 {
 
-Answer<std::string> Service::Impl::checked_name(const Json& identifier, bool allow_wildcard)
-{
-    if (base::string_member(identifier, "type") != "dns")
-        return refuse(400, "unsupportedIdentifier", "identifiers are of type dns");
-    const auto value = base::string_member(identifier, "value").value_or("");
-    const auto name = dns::normalize_name(value, {allow_wildcard});
-    if (!name) return refuse(400, "rejectedIdentifier", name.error().message);
-    if (name->find('.') == std::string::npos)
-        return refuse(400, "rejectedIdentifier", *name + ": a single label");
-    return *name;
-}
-
 std::string Service::Impl::authz_status(const Json& object) const
 {
     auto status = object.at("status").get<std::string>();
+    if (status == "valid" && faults.value("authzExpired")) return "expired";
     if ((status == "valid" || status == "pending") && time_of(object, "expires") <= now()) return "expired";
     return status;
 }
@@ -40,7 +31,7 @@ Json Service::Impl::show_authz(const std::string& id, const Json& object) const
         }
     Json shown{{"status", authz_status(object)},
                {"expires", object.at("expires")},
-               {"identifier", {{"type", "dns"}, {"value", object.at("name")}}},
+               {"identifier", {{"type", object.value("type", "dns")}, {"value", object.at("name")}}},
                {"challenges", std::move(challenges)}};
     if (base::bool_member(object, "wildcard", false)) shown["wildcard"] = true;
     const auto flag = faults.value("subdomainFlag");
@@ -50,31 +41,49 @@ Json Service::Impl::show_authz(const std::string& id, const Json& object) const
     return shown;
 }
 
-Answer<std::string> Service::Impl::make_authz(const std::string& account, const std::string& name,
-                                              bool wildcard, bool subdomains)
+Answer<std::string> Service::Impl::make_authz(const std::string& account,
+                                              const crypto::Identifier& identifier, bool wildcard,
+                                              bool subdomains)
 {
     const auto token = Records::new_id() + Records::new_id();
-    Json challenges = Json::array({{{"type", "dns-01"}, {"status", "pending"}, {"token", token}}});
-    // One file at one host says nothing of the names below it.
-    if (!wildcard && !subdomains)
-        challenges.push_back({{"type", "http-01"}, {"status", "pending"}, {"token", token}});
+    const bool is_dns = identifier.type == "dns";
+    const auto status = faults.value("preauthorized") ? "valid" : "pending";
+    Json challenges = Json::array();
+    const auto offer = [&](const char* type, Json members) {
+        members["type"] = type;
+        members["status"] = status;
+        challenges.push_back(std::move(members));
+    };
+    if (is_dns) offer("dns-01", {{"token", token}});
+    // One file or certificate at one host says nothing of the names below it.
+    if (!wildcard && !subdomains) {
+        offer("http-01", {{"token", token}});
+        offer("tls-alpn-01", {{"token", token}});
+    }
+    if (is_dns && !options.validation.issuer_domains.empty())
+        offer("dns-persist-01", {{"issuer-domain-names", options.validation.issuer_domains}});
     const Json object{
         {"account", account},
-        {"name", name},
-        {"status", "pending"},
+        {"type", identifier.type},
+        {"name", identifier.value},
+        {"status", status},
         {"expires", base::to_rfc3339(now() + std::min(options.authz_lifetime,
                                                       std::chrono::seconds{std::chrono::hours{24 * 7}}))},
         {"wildcard", wildcard},
         {"subdomains", subdomains},
         {"challenges", challenges}};
     const auto id = Records::new_id();
-    CA_STORE(records.put("authz", id, account, name, object));
+    CA_STORE(records.put("authz", id, account, identifier.value, object));
     return id;
 }
 
 Answer<std::string> Service::Impl::covering_authz(const std::string& account, const std::string& name,
                                                   bool wildcard)
 {
+    unsigned char dice = 0;
+    RAND_bytes(&dice, 1);
+    const auto reuse = faults.value("authzReuse");
+    if (reuse && dice * 100U / 256U >= faults.number("authzReuse")) return std::string{};
     // The name itself, then each of its ancestors that was authorized with its subdomains.
     for (std::string candidate = name;;) {
         auto found = records.find("authz", account, candidate);
@@ -86,26 +95,31 @@ Answer<std::string> Service::Impl::covering_authz(const std::string& account, co
             if (authz_status(object) == "valid" && (itself || subdomains)) return id;
         }
         const auto dot = candidate.find('.');
-        if (dot == std::string::npos) return std::string{};
+        if (dot == std::string::npos || dns::is_ip_literal(name)) return std::string{};
         candidate.erase(0, dot + 1);
     }
 }
 
-Answer<std::string> Service::Impl::authz_for(const std::string& account, const Json& identifier)
+Answer<std::string> Service::Impl::authz_for(const std::string& account, const OrderIdentifier& identifier,
+                                             std::string& full)
 {
-    CA_TRY(full, checked_name(identifier, true));
+    CA_TRY(checked, checked_name(identifier, true));
+    full = checked;
+    const auto rejected = faults.value("rejectIdentifiers").value_or("");
+    for (const auto refused : base::split(rejected, ','))
+        if (refused == full)
+            return refuse(403, "rejectedIdentifier", full + ": the fault rejectIdentifiers is on");
     const bool wildcard = full.starts_with("*.");
     const std::string name = wildcard ? full.substr(2) : full;
     CA_TRY(covering, covering_authz(account, name, wildcard));
     if (!covering.empty()) return covering;
-    const auto ancestor = base::string_member(identifier, "ancestorDomain");
-    if (!ancestor || wildcard || options.subdomains == Subdomains::off)
-        return make_authz(account, name, wildcard, false);
-    CA_TRY(parent, checked_name({{"type", "dns"}, {"value", *ancestor}}, false));
+    if (!identifier.ancestor || wildcard || identifier.type != "dns" || options.subdomains == Subdomains::off)
+        return make_authz(account, {identifier.type, name}, wildcard, false);
+    CA_TRY(parent, checked_name({"dns", *identifier.ancestor, {}, false}, false));
     // RFC 9444 section 4.3: "This is an ancestor domain of the requested identifier."
     if (!dns::is_subdomain_of(name, parent))
         return refuse(400, "malformed", fmt::format("{} is no ancestor domain of {}", parent, name));
-    return make_authz(account, parent, false, true);
+    return make_authz(account, {"dns", parent}, false, true);
 }
 
 Answer<ServerResponse> Service::Impl::new_authz(const SignedRequest& request, Json& log)
@@ -116,11 +130,13 @@ Answer<ServerResponse> Service::Impl::new_authz(const SignedRequest& request, Js
     if (fault == "403") return refuse(403, "unauthorized", "policy forbids pre-authorization");
     if (request.as_get || !request.payload.contains("identifier"))
         return refuse(400, "malformed", "newAuthz takes an identifier");
-    const Json& identifier = request.payload["identifier"];
+    if (const auto agreed = require_agreement(request.account); !agreed)
+        return tl::unexpected(agreed.error());
+    CA_TRY(identifier, parse_identifier(request.payload["identifier"]));
     CA_TRY(name, checked_name(identifier, false));
     log["identifiers"] = Json::array({name});
     const bool subdomains =
-        base::bool_member(identifier, "subdomainAuthAllowed", false) && options.subdomains == Subdomains::on;
+        identifier.subdomains && identifier.type == "dns" && options.subdomains == Subdomains::on;
     auto known = records.find("authz", request.account, name);
     if (!known) return broken(known.error());
     for (const auto& [id, object] : *known) {
@@ -132,7 +148,7 @@ Answer<ServerResponse> Service::Impl::new_authz(const SignedRequest& request, Js
         if (same && ((status == "valid" && fresh) || status == "pending"))
             return reply(status == "valid" ? 200 : 201, show_authz(id, object), url("/authz/" + id));
     }
-    CA_TRY(id, make_authz(request.account, name, false, subdomains));
+    CA_TRY(id, make_authz(request.account, {identifier.type, name}, false, subdomains));
     CA_TRY(object, owned("authz", id, request.account));
     return reply(201, show_authz(id, object), url("/authz/" + id));
 }

@@ -11,11 +11,11 @@ namespace acmetool::ca
 namespace
 {
 
-std::string sha256_url(std::string_view text)
+Bytes sha256(std::string_view text)
 {
     Bytes digest(32);
     EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-    return jose::to_base64url(digest);
+    return digest;
 }
 
 } // namespace
@@ -47,6 +47,32 @@ void Service::Impl::work(const std::stop_token& stop)
     }
 }
 
+std::optional<ValidationFailure> Service::Impl::look_at(const Json& authz, const Json& challenge,
+                                                        base::Context& context)
+{
+    if (const auto verdict = faults.value("validation")) {
+        if (*verdict == "valid") return std::nullopt;
+        return ValidationFailure{*verdict, "the fault validation is on"};
+    }
+    const auto name = authz.at("name").get<std::string>();
+    const auto type = challenge.at("type").get<std::string>();
+    if (type == "dns-persist-01") {
+        const bool wide =
+            base::bool_member(authz, "wildcard", false) || base::bool_member(authz, "subdomains", false);
+        return validate_dns_persist01(options.validation, name,
+                                      url("/account/" + authz.at("account").get<std::string>()), wide,
+                                      context);
+    }
+    const auto token = challenge.at("token").get<std::string>();
+    const auto key_authorization = token + "." + authz.at("thumbprint").get<std::string>();
+    if (type == "dns-01")
+        return validate_dns01(options.validation, dns::validation_name(name),
+                              jose::to_base64url(sha256(key_authorization)), context);
+    if (type == "tls-alpn-01")
+        return validate_tls_alpn01(options.validation, name, sha256(key_authorization), context);
+    return validate_http01(options.validation, name, token, key_authorization, context);
+}
+
 void Service::Impl::validate(const Job& job)
 {
     base::Context context;
@@ -60,13 +86,7 @@ void Service::Impl::validate(const Job& job)
     const auto name = object->at("name").get<std::string>();
     for (auto& challenge : object->at("challenges")) {
         if (challenge.at("type") != job.type) continue;
-        const auto token = challenge.at("token").get<std::string>();
-        const auto key_authorization = token + "." + object->at("thumbprint").get<std::string>();
-        const auto failure =
-            job.type == "dns-01"
-                ? validate_dns01(options.validation, dns::validation_name(name),
-                                 sha256_url(key_authorization), context)
-                : validate_http01(options.validation, name, token, key_authorization, context);
+        const auto failure = look_at(*object, challenge, context);
         const auto status = failure ? "invalid" : "valid";
         challenge["status"] = status;
         if (failure)

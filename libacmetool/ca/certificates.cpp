@@ -2,15 +2,21 @@
 
 #include <fmt/core.h>
 
+#include "acme/certificate_id.h"
 #include "jose/base64url.h"
 
 namespace acmetool::ca
 {
 
-Answer<ServerResponse> Service::Impl::certificate(const SignedRequest& request, const std::string& id)
+Answer<ServerResponse> Service::Impl::certificate(const SignedRequest& request, const std::string& id,
+                                                  bool alternate)
 {
     CA_TRY(object, owned("certificate", id, request.account));
     auto chain = object["chain"].get<std::string>();
+    if (alternate) {
+        const auto second = chain.find("-----BEGIN", 1);
+        chain = chain.substr(0, second) + authority.alternate_intermediate().to_pem();
+    }
     const auto fault = faults.value("certificate").value_or("");
     if (fault == "noeol" && chain.ends_with('\n')) chain.pop_back();
     if (fault == "text") chain = "Certificate of the lab\n\n" + chain + "That is all.\n";
@@ -22,7 +28,12 @@ Answer<ServerResponse> Service::Impl::certificate(const SignedRequest& request, 
         chain = chain.substr(second) + chain.substr(0, second);
     }
     if (fault == "foreignblock") chain += "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-    return ServerResponse{200, {{"Content-Type", "application/pem-certificate-chain"}}, chain, false};
+    ServerResponse response{200, {{"Content-Type", "application/pem-certificate-chain"}}, chain, false};
+    // RFC 8555 section 7.4.2: "one or more link relation header fields with relation "alternate"".
+    const auto other = url(fmt::format("/certificate/{}{}", id, alternate ? "" : "/alternate"));
+    if (!faults.value("noAlternate"))
+        response.headers.emplace_back("Link", fmt::format("<{}>;rel=\"alternate\"", other));
+    return response;
 }
 
 Answer<ServerResponse> Service::Impl::revoke(const SignedRequest& request)
@@ -70,18 +81,67 @@ Answer<ServerResponse> Service::Impl::revoke(const SignedRequest& request)
     object["reason"] = code;
     CA_STORE(
         records.put("certificate", id, object["account"].get<std::string>(), certificate.serial(), object));
+    CA_STORE(records.put("revocation", id, "", certificate.serial(),
+                         {{"serial", object["serial"]}, {"revoked", object["revoked"]}, {"reason", code}}));
     return ServerResponse{200, {}, {}, false};
+}
+
+Answer<std::pair<std::string, Json>> Service::Impl::find_certificate(const std::string& certificate_id)
+{
+    const auto none = [] { return refuse(404, "malformed", "that is the ID of no certificate of this CA"); };
+    const auto dot = certificate_id.find('.');
+    if (dot == std::string::npos) return none();
+    const auto octets = jose::parse_base64url(std::string_view{certificate_id}.substr(dot + 1));
+    if (!octets || octets->empty()) return none();
+    std::string serial;
+    for (std::size_t i = octets->size() > 1 && octets->front() == 0 ? 1 : 0; i < octets->size(); ++i)
+        serial += fmt::format("{:02x}", (*octets)[i]);
+    auto found = records.find("certificate", "", serial);
+    if (!found) return broken(found.error());
+    for (auto& entry : *found) {
+        const auto chain = crypto::parse_certificates(entry.second.at("chain").get<std::string>(), "chain");
+        if (chain && acme::certificate_id(chain->front()) == certificate_id) return std::move(entry);
+    }
+    return none();
+}
+
+Answer<ServerResponse> Service::Impl::renewal_info(const std::string& certificate_id)
+{
+    CA_TRY(found, find_certificate(certificate_id));
+    const auto& certificate = found.second;
+    const auto fault = faults.value("renewalInfo").value_or("");
+    if (fault == "missing") return refuse(404, "malformed", "the fault renewalInfo is on");
+    // In the last third of its life; at once where it is revoked.
+    const auto from = time_of(certificate, "notBefore");
+    const auto to = time_of(certificate, "notAfter");
+    auto start = from + (to - from) * 2 / 3;
+    auto end = from + (to - from) * 5 / 6;
+    if (certificate.contains("revoked") || fault == "past") {
+        start = now() - std::chrono::hours{2};
+        end = now() - std::chrono::hours{1};
+    }
+    if (fault == "now") {
+        start = now() - std::chrono::minutes{1};
+        end = now() + std::chrono::minutes{1};
+    }
+    if (fault == "endBeforeStart") std::swap(start, end);
+    Json object{{"suggestedWindow", {{"start", base::to_rfc3339(start)}, {"end", base::to_rfc3339(end)}}}};
+    if (fault == "malformed") object["suggestedWindow"] = "soon";
+    if (fault == "explained") object["explanationURL"] = url("/directory");
+    auto response = reply(200, object);
+    if (const auto wait = faults.value("retryAfter").value_or("21600"); wait != "none")
+        response.headers.emplace_back("Retry-After", wait);
+    return response;
 }
 
 Answer<ServerResponse> Service::Impl::crl()
 {
-    auto all = records.find("certificate", "", "");
+    auto all = records.find("revocation", "", "");
     if (!all) return broken(all.error());
     std::vector<Authority::Revoked> revoked;
     for (const auto& [id, object] : *all)
-        if (object.contains("revoked"))
-            revoked.push_back({object.at("serial").get<std::string>(), time_of(object, "revoked"),
-                               object.at("reason").get<int>()});
+        revoked.push_back({object.at("serial").get<std::string>(), time_of(object, "revoked"),
+                           object.at("reason").get<int>()});
     const auto der = authority.crl(revoked, now());
     if (!der) return broken(der.error());
     return ServerResponse{200, {{"Content-Type", "application/pkix-crl"}}, std::string{as_text(*der)}, false};

@@ -15,12 +15,16 @@ namespace acmetool::ca
 namespace
 {
 
-constexpr std::array<std::string_view, 29> kNames{
-    "badNonce",    "noNonce",         "processing",    "challengeDelay", "retryAfter",    "rateLimited",
-    "serverError", "reset",           "resetAfter",    "orderInvalid",   "orderNotReady", "notFound",
-    "html",        "contentType",     "truncated",     "deepNesting",    "duplicateKeys", "hugeBody",
-    "noLocation",  "noOrdersList",    "ordersPerPage", "newAuthz",       "subdomainFlag", "otherIdentifier",
-    "certificate", "emptyChallenges", "missing",       "newTerms",       "reorderAuthz"};
+constexpr std::array<std::string_view, 45> kNames{
+    "account",       "alreadyReplaced",   "authzExpired",   "authzReuse",    "badNonce",
+    "certificate",   "challengeDelay",    "contentType",    "deepNesting",   "directory",
+    "duplicateKeys", "emptyChallenges",   "html",           "hugeBody",      "missing",
+    "newAuthz",      "newTerms",          "noAlternate",    "noLocation",    "noNonce",
+    "noOrdersList",  "nonceLifetime",     "notFound",       "orderInvalid",  "orderNotReady",
+    "ordersPerPage", "otherIdentifier",   "preauthorized",  "problem",       "processing",
+    "rateLimited",   "rejectIdentifiers", "renewalInfo",    "reorderAuthz",  "reset",
+    "resetAfter",    "retryAfter",        "serverError",    "slow",          "subdomainFlag",
+    "truncated",     "unavailable",       "unknownMembers", "unknownStatus", "validation"};
 
 unsigned to_number(std::string_view text)
 {
@@ -88,6 +92,24 @@ bool Faults::take(std::string_view name, std::string_view resource)
     return left > 0;
 }
 
+std::optional<std::string> Faults::take_word(std::string_view name, std::string_view resource)
+{
+    const std::scoped_lock lock{mutex_};
+    const auto found = values_.find(name);
+    if (found == values_.end()) return std::nullopt;
+    const auto parts = base::split(found->second, ':');
+    if (parts.size() < 2 || parts[0] != resource) return std::nullopt;
+    std::string word{parts[1]};
+    if (parts.size() > 2) {
+        const auto left = to_number(parts[2]);
+        if (left <= 1)
+            values_.erase(found);
+        else
+            found->second = fmt::format("{}:{}:{}", resource, word, left - 1);
+    }
+    return word;
+}
+
 std::string Faults::to_json() const
 {
     const std::scoped_lock lock{mutex_};
@@ -115,6 +137,8 @@ void Faults::apply(std::string_view resource, http::ServerResponse& response)
     if (take("resetAfter", resource)) response.drop = true;
     if (take("noLocation", resource))
         std::erase_if(response.headers, [](const auto& header) { return header.first == "Location"; });
+    if (number("unknownMembers") > 0 && response.body.starts_with('{'))
+        response.body.insert(1, R"("unknown":{"a":[1,null,{"b":true}]},)");
     if (const auto value = this->value("missing"); value && response.body.starts_with('{'))
         if (auto object = base::parse_json(response.body, "reply"); object) {
             object->erase(*value);

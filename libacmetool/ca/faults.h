@@ -27,6 +27,8 @@ public:
     unsigned number(std::string_view name) const;
     /// True if the fault is on for this resource; counts it down.
     bool take(std::string_view name, std::string_view resource);
+    /// The word of a fault RESOURCE:WORD[:TIMES], if it is on for this resource; counts it down.
+    std::optional<std::string> take_word(std::string_view name, std::string_view resource);
     /// Counts a number down; true while it was above zero.
     bool count_down(std::string_view name);
     std::string to_json() const;

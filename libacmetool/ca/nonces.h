@@ -1,9 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <mutex>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 
 namespace acmetool::ca
 {
@@ -14,14 +15,16 @@ class Nonces
 {
 public:
     std::string make();
-    /// True the first time it is one of ours.
-    bool use(const std::string& nonce);
+    /// True the first time it is one of ours, and not older than `lifetime` (zero: however old).
+    bool use(const std::string& nonce, std::chrono::seconds lifetime);
 
 private:
-    static constexpr std::size_t kMost = 100'000;
+    using Clock = std::chrono::steady_clock;
+
+    static constexpr std::size_t kMost = 10'000;
     std::mutex mutex_;
-    std::unordered_set<std::string> known_;
-    std::deque<std::string> order_;
+    std::unordered_map<std::string, Clock::time_point> known_;
+    std::deque<std::string> order_; ///< the used ones among them go when they come to the front
 };
 
 } // namespace acmetool::ca

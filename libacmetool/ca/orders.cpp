@@ -6,16 +6,9 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
-#include "jose/base64url.h"
 
 namespace acmetool::ca
 {
-namespace
-{
-
-constexpr std::size_t kMostIdentifiers = 100;
-
-} // namespace
 
 Answer<std::string> Service::Impl::order_status(Json& object)
 {
@@ -46,32 +39,91 @@ Answer<Json> Service::Impl::show_order(const std::string& id, Json object)
                {"identifiers", object["identifiers"]},
                {"authorizations", std::move(authorizations)},
                {"finalize", url(fmt::format("/order/{}/finalize", id))}};
+    for (const auto* member : {"profile", "replaces", "notBefore", "notAfter"})
+        if (object.contains(member)) shown[member] = object[member];
+    if (const auto word = faults.value("unknownStatus")) shown["status"] = *word;
     if (status == "valid")
         shown["certificate"] = url("/certificate/" + object["certificate"].get<std::string>());
     if (status == "invalid" && object.contains("error")) shown["error"] = object["error"];
     return shown;
 }
 
+Answer<void> Service::Impl::count_order(const std::string& account)
+{
+    if (options.rate_limit.orders == 0) return {};
+    const auto since = now() - options.rate_limit.period;
+    for (auto entry = recent_orders.begin(); entry != recent_orders.end();) {
+        auto& old = entry->second;
+        while (!old.empty() && old.front() <= since)
+            old.pop_front();
+        entry = old.empty() ? recent_orders.erase(entry) : std::next(entry);
+    }
+    auto& times = recent_orders[account];
+    if (times.size() < options.rate_limit.orders) {
+        times.push_back(now());
+        return {};
+    }
+    auto refusal = refuse(429, "rateLimited",
+                          fmt::format("more than {} orders of this account in {}", options.rate_limit.orders,
+                                      base::describe(options.rate_limit.period)));
+    refusal.value().retry_after = std::to_string((times.front() + options.rate_limit.period - now()).count());
+    return refusal;
+}
+
+Answer<const CertificateProfile*> Service::Impl::profile_of(const std::string& name) const
+{
+    if (options.profiles.empty() && name.empty()) return nullptr;
+    for (const auto& profile : options.profiles)
+        if (name.empty() || profile.name == name) return &profile;
+    return refuse(400, "invalidProfile",
+                  fmt::format("there is no profile \"{}\"", base::printable(name, 60)));
+}
+
+Answer<void> Service::Impl::check_replaced(const NewOrder& order, const std::string& account,
+                                           const Json& names)
+{
+    if (order.replaces.empty()) return {};
+    CA_TRY(found, find_certificate(order.replaces));
+    auto& [id, certificate] = found;
+    // RFC 9773 section 5: the same account, an identifier in common, and no other order that replaces it.
+    if (certificate.at("account") != account)
+        return refuse(403, "unauthorized", "\"replaces\" names another account's certificate");
+    const auto& old = certificate.at("identifiers");
+    if (std::none_of(names.begin(), names.end(),
+                     [&](const Json& name) { return std::find(old.begin(), old.end(), name) != old.end(); }))
+        return refuse(400, "malformed", "\"replaces\" names a certificate for other identifiers");
+    auto replaced = certificate.contains("replacedBy") || faults.count_down("alreadyReplaced");
+    if (certificate.contains("replacedBy")) {
+        CA_TRY(other, owned("order", certificate["replacedBy"].get<std::string>(), account));
+        CA_TRY(status, order_status(other));
+        replaced = status != "invalid";
+    }
+    if (replaced) return refuse(409, "alreadyReplaced", "another order replaces that certificate");
+    return {};
+}
+
 Answer<ServerResponse> Service::Impl::new_order(const SignedRequest& request, Json& log)
 {
-    const auto identifiers = request.payload.find("identifiers");
-    if (request.as_get || identifiers == request.payload.end() || !identifiers->is_array() ||
-        identifiers->empty() || identifiers->size() > kMostIdentifiers)
-        return refuse(400, "malformed", "newOrder takes 1 to 100 identifiers");
+    CA_TRY(wanted, parse_new_order(request.payload));
+    if (const auto agreed = require_agreement(request.account); !agreed)
+        return tl::unexpected(agreed.error());
+    if (const auto counted = count_order(request.account); !counted) return tl::unexpected(counted.error());
+    CA_TRY(profile, profile_of(wanted.profile));
     Json names = Json::array();
     Json subproblems = Json::array();
     std::set<std::string> authorizations;
-    for (const auto& identifier : *identifiers) {
-        const auto name = base::printable(base::string_member(identifier, "value").value_or(""), 255);
-        const auto found = authz_for(request.account, identifier);
+    for (const auto& identifier : wanted.identifiers) {
+        std::string name;
+        const auto found = authz_for(request.account, identifier, name);
         if (!found) {
             auto problem = problem_of(found.error());
-            problem["identifier"] = {{"type", "dns"}, {"value", name}};
+            problem["identifier"] = {{"type", base::printable(identifier.type, 60)},
+                                     {"value", base::printable(identifier.value, 255)}};
             subproblems.push_back(std::move(problem));
             continue;
         }
         authorizations.insert(*found);
-        names.push_back({{"type", "dns"}, {"value", base::to_lower(name)}});
+        names.push_back({{"type", identifier.type}, {"value", name}});
     }
     log["identifiers"] = names;
     if (!subproblems.empty()) {
@@ -85,13 +137,30 @@ Answer<ServerResponse> Service::Impl::new_order(const SignedRequest& request, Js
     }
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());
+    if (const auto free = check_replaced(wanted, request.account, names); !free)
+        return tl::unexpected(free.error());
     Json object{{"account", request.account},
                 {"status", "pending"},
                 {"expires", base::to_rfc3339(now() + options.order_lifetime)},
                 {"identifiers", names},
                 {"authorizations", authorizations}};
+    const auto lifetime = profile != nullptr ? profile->lifetime : options.certificate_lifetime;
+    if (profile != nullptr) object["profile"] = profile->name;
+    if (wanted.not_before) object["notBefore"] = base::to_rfc3339(*wanted.not_before);
+    if (wanted.not_after) object["notAfter"] = base::to_rfc3339(*wanted.not_after);
+    const auto start = wanted.not_before.value_or(now());
+    if (wanted.not_after && (*wanted.not_after <= now() || *wanted.not_after - start > lifetime))
+        return refuse(400, "malformed",
+                      fmt::format("certificates last {} at most", base::describe(lifetime)));
+    if (!wanted.replaces.empty()) object["replaces"] = wanted.replaces;
     const auto id = Records::new_id();
     CA_STORE(records.put("order", id, request.account, "", object));
+    if (!wanted.replaces.empty()) {
+        CA_TRY(replaced, find_certificate(wanted.replaces));
+        replaced.second["replacedBy"] = id;
+        CA_STORE(records.put("certificate", replaced.first, request.account,
+                             replaced.second["serial"].get<std::string>(), replaced.second));
+    }
     CA_TRY(shown, show_order(id, object));
     return reply(201, shown, url("/order/" + id));
 }
@@ -119,12 +188,23 @@ Answer<std::string> Service::Impl::issue(const std::string& account, const crypt
         if (!other) return broken(other.error());
         key = *other;
     }
-    const auto chain = authority.issue(key, identifiers, now(), options.certificate_lifetime);
+    CA_TRY(profile, profile_of(base::string_member(order, "profile").value_or("")));
+    Issuance issuance;
+    issuance.identifiers = identifiers;
+    issuance.not_before =
+        order.contains("notBefore") ? time_of(order, "notBefore") : now() - std::chrono::minutes{1};
+    const auto lifetime = profile != nullptr ? profile->lifetime : options.certificate_lifetime;
+    issuance.not_after = order.contains("notAfter")    ? time_of(order, "notAfter")
+                         : order.contains("notBefore") ? issuance.not_before + lifetime
+                                                       : now() + lifetime;
+    if (profile != nullptr) issuance.purposes = profile->purposes;
+    const auto chain = authority.issue(key, issuance);
     if (!chain) return broken(chain.error());
     const auto id = Records::new_id();
     const Json object{{"account", account},
                       {"serial", chain->front().serial()},
                       {"identifiers", order.at("identifiers")},
+                      {"notBefore", base::to_rfc3339(chain->front().not_before())},
                       {"notAfter", base::to_rfc3339(chain->front().not_after())},
                       {"chain", crypto::to_pem(*chain)}};
     CA_STORE(records.put("certificate", id, account, chain->front().serial(), object));
@@ -139,25 +219,16 @@ Answer<ServerResponse> Service::Impl::finalize(const SignedRequest& request, con
     if (status != "ready" || faults.count_down("orderNotReady"))
         return refuse(403, "orderNotReady",
                       fmt::format("the order is {}", status == "ready" ? "not ready" : status));
-    const auto der = jose::parse_base64url(base::string_member(request.payload, "csr").value_or(""));
-    if (!der || der->empty()) return refuse(400, "malformed", "\"csr\" is not base64url");
-    const auto csr = crypto::parse_csr(as_text(*der));
-    if (!csr) return refuse(400, "badCSR", csr.error().message);
-    const auto names = crypto::require_identifiers(*csr);
-    if (!names) return refuse(400, "badCSR", names.error().message);
+    CA_TRY(csr, parse_finalize(request.payload));
     Json asked = Json::array();
-    for (const auto& name : *names)
+    for (const auto& name : csr.identifiers)
         asked.push_back({{"type", name.type}, {"value", name.value}});
     std::sort(asked.begin(), asked.end());
     // RFC 8555 section 7.4: "The CSR MUST indicate the exact same set of requested identifiers as the initial
     // newOrder request."
     if (asked != object["identifiers"])
         return refuse(400, "badCSR", "the CSR's names are not those of the order");
-    const auto type = csr->key.type();
-    if (type == "other" || (type.starts_with("rsa:") && type < "rsa:2048" && type.size() == 8) ||
-        type == "rsa:1024" || type == "rsa:512")
-        return refuse(400, "badCSR", fmt::format("keys of type {} are not certified", type));
-    if (csr->key.same_public_key(request.key))
+    if (csr.key.same_public_key(request.key))
         return refuse(400, "badCSR", "the CSR's key is the account's key");
     if (faults.count_down("orderInvalid")) {
         object["status"] = "invalid";
@@ -169,7 +240,7 @@ Answer<ServerResponse> Service::Impl::finalize(const SignedRequest& request, con
         }
         object["error"] = problem_of(refusal);
     } else {
-        CA_TRY(certificate, issue(request.account, *csr, object));
+        CA_TRY(certificate, issue(request.account, csr, object));
         object["certificate"] = certificate;
         object["status"] = "valid";
         if (const auto seconds = faults.number("processing"); seconds > 0) {

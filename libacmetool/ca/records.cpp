@@ -70,6 +70,19 @@ Result<Records::Found> Records::find(std::string_view kind, std::string_view acc
     return found;
 }
 
+Result<std::vector<std::string>> Records::ids(std::string_view kind, std::string_view account,
+                                              std::size_t skipped, std::size_t most)
+{
+    ACMETOOL_TRY(rows, database_.execute("SELECT id FROM objects WHERE kind = ? AND account = ? "
+                                         "ORDER BY rowid LIMIT ? OFFSET ?",
+                                         {kind, account, static_cast<std::int64_t>(most),
+                                          static_cast<std::int64_t>(skipped)}));
+    std::vector<std::string> ids;
+    for (auto& row : rows)
+        ids.push_back(std::move(row.front()));
+    return ids;
+}
+
 Result<void> Records::keep()
 {
     if (!std::exchange(in_request_, false)) return {};

@@ -30,6 +30,9 @@ public:
                      std::string_view key, const base::Json& object);
     /// Oldest first. An empty `account` or `key` matches all.
     Result<Found> find(std::string_view kind, std::string_view account, std::string_view key);
+    /// The ids alone, at most `most` of them, the first `skipped` left out.
+    Result<std::vector<std::string>> ids(std::string_view kind, std::string_view account, std::size_t skipped,
+                                         std::size_t most);
     Result<void> keep();
     Result<void> discard();
     bool has_uncommitted() const { return in_transaction_; }

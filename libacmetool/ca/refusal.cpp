@@ -19,6 +19,7 @@ base::Json problem_of(const Refusal& refusal)
                       {"detail", refusal.detail},
                       {"status", refusal.status}};
     if (!refusal.subproblems.empty()) object["subproblems"] = refusal.subproblems;
+    if (!refusal.instance.empty()) object["instance"] = refusal.instance;
     // RFC 8555 section 6.2: "The problem document ... MUST include an "algorithms" field".
     if (refusal.type == "badSignatureAlgorithm")
         object["algorithms"] = {"ES256", "ES384", "ES512", "EdDSA", "RS256"};

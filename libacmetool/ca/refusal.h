@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -20,6 +21,8 @@ struct Refusal {
     std::string detail;
     base::Json subproblems = base::Json::array();
     std::optional<std::string> retry_after = {};
+    std::string instance = {};                                     ///< where a person has to go
+    std::vector<std::pair<std::string, std::string>> headers = {}; ///< besides, "Link" or "Location"
 };
 
 template <class T>

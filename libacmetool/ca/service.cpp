@@ -1,6 +1,7 @@
 #include "ca/service_impl.h"
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include <fmt/core.h>
@@ -31,16 +32,31 @@ ServerResponse Service::Impl::reply(int status, const Json& body, const std::str
     return response;
 }
 
-ServerResponse Service::Impl::directory() const
+ServerResponse Service::Impl::directory(const ServerRequest& request) const
 {
+    const auto fault = faults.value("directory").value_or("");
+    if (fault == "redirect" && request.target == "/directory")
+        return {302, {{"Location", url("/directory?moved")}}, {}, false};
+    Json object{{"newNonce", url("/newNonce")},
+                {"newAccount", url("/newAccount")},
+                {"newOrder", url("/newOrder")},
+                {Records::new_id(), "https://unknown.keys.are.skipped.invalid"}};
+    if (fault == "minimal") return reply(200, object);
     Json meta{{"website", "https://www.rfc-editor.org/rfc/rfc9444"}};
     if (options.subdomains == Subdomains::on) meta["subdomainAuthAllowed"] = true;
-    if (!options.terms_of_service.empty()) meta["termsOfService"] = options.terms_of_service;
-    Json object{
-        {"newNonce", url("/newNonce")}, {"newAccount", url("/newAccount")},
-        {"newOrder", url("/newOrder")}, {"revokeCert", url("/revokeCert")},
-        {"meta", std::move(meta)},      {Records::new_id(), "https://unknown.keys.are.skipped.invalid"}};
+    if (!terms().empty()) meta["termsOfService"] = terms();
+    if (options.external_binding == ExternalBinding::required) meta["externalAccountRequired"] = true;
+    if (!options.validation.issuer_domains.empty()) meta["caaIdentities"] = options.validation.issuer_domains;
+    for (const auto& profile : options.profiles)
+        meta["profiles"][profile.name] = profile.description;
+    object["meta"] = std::move(meta);
+    object["revokeCert"] = url("/revokeCert");
+    object["keyChange"] = url("/keyChange");
+    if (options.renewal_info) object["renewalInfo"] = url("/renewalInfo");
     if (options.new_authz) object["newAuthz"] = url("/newAuthz");
+    if (fault == "otherHost") object["newOrder"] = "https://elsewhere.invalid/newOrder";
+    if (fault == "plainHttp") object["newOrder"] = "http" + url("/newOrder").substr(5);
+    if (fault == "noNewAuthz") object.erase("newAuthz");
     return reply(200, object);
 }
 
@@ -79,7 +95,7 @@ ServerResponse Service::Impl::handle(const ServerRequest& request)
     if (resource == "account" && parts.size() == 3) resource = parts[2];
 
     if (resource == "directory" && request.method == "GET") {
-        auto response = directory();
+        auto response = directory(request);
         faults.apply(resource, response);
         return response;
     }
@@ -89,6 +105,8 @@ ServerResponse Service::Impl::handle(const ServerRequest& request)
              {"path", path},
              {"peer", dns::Endpoint{request.peer, request.peer_port}.text()}};
     ServerResponse response;
+    if (const auto seconds = faults.take_word("slow", resource))
+        std::this_thread::sleep_for(std::chrono::seconds{std::strtoul(seconds->c_str(), nullptr, 10)});
     if (faults.take("reset", resource)) {
         response.drop = true;
     } else {
@@ -109,6 +127,8 @@ ServerResponse Service::Impl::handle(const ServerRequest& request)
             response = reply(refusal.status, problem_of(refusal));
             response.headers.front().second = "application/problem+json";
             if (refusal.retry_after) response.headers.emplace_back("Retry-After", *refusal.retry_after);
+            for (const auto& header : refusal.headers)
+                response.headers.push_back(header);
             log["problem"] = refusal.type;
         }
         log["status"] = response.status;
@@ -149,26 +169,25 @@ Answer<ServerResponse> Service::Impl::dispatch(const ServerRequest& request, con
         if (request.method == "GET") return ServerResponse{204, {}, {}, false};
         return refuse(405, "malformed", "newNonce takes HEAD and GET");
     }
-    if (resource == "crl" && request.method == "GET") return crl();
+    const std::string id = path.size() > 1 ? path[1] : "";
+    if (request.method == "GET") {
+        if (resource == "crl") return crl();
+        if (resource == "agree") return agree(id);
+        if (resource == "renewalInfo" && options.renewal_info) {
+            if (const auto played = play_refusals(resource); !played) return tl::unexpected(played.error());
+            return renewal_info(id);
+        }
+    }
     static const std::set<std::string, std::less<>> kResources{
-        "newAccount", "newAuthz", "newOrder", "revokeCert", "account",    "orders",
-        "order",      "finalize", "authz",    "challenge",  "certificate"};
+        "newAccount", "newAuthz", "newOrder", "revokeCert", "keyChange", "account",
+        "orders",     "order",    "finalize", "authz",      "challenge", "certificate"};
     if (!kResources.contains(resource)) return refuse(404, "malformed", "no such resource");
     // RFC 8555 section 6.3: "Servers MUST ... return ... 405 (Method Not Allowed)" to a plain GET.
     if (request.method != "POST") return refuse(405, "malformed", "resources are read by POST-as-GET");
-    if (faults.take("serverError", resource))
-        return refuse(500, "serverInternal", "the fault serverError is on");
-    if (faults.take("notFound", resource)) return refuse(404, "malformed", "the fault notFound is on");
-    if ((resource == "newOrder" || resource == "newAuthz" || resource == "newAccount") &&
-        faults.count_down("rateLimited")) {
-        auto refusal = refuse(429, "rateLimited", "the fault rateLimited is on");
-        const auto wait = faults.value("retryAfter").value_or("30");
-        if (wait != "none") refusal.value().retry_after = wait;
-        return refusal;
-    }
+    if (const auto played = play_refusals(resource); !played) return tl::unexpected(played.error());
     CA_TRY(signed_request, verify(request, resource == "newAccount", resource == "revokeCert"));
     log["account"] = signed_request.account;
-    const std::string id = path.size() > 1 ? path[1] : "";
+    if (resource == "keyChange") return key_change(signed_request);
     if (resource == "newAccount") return new_account(signed_request);
     if (resource == "newAuthz") return new_authz(signed_request, log);
     if (resource == "newOrder") return new_order(signed_request, log);
@@ -184,7 +203,25 @@ Answer<ServerResponse> Service::Impl::dispatch(const ServerRequest& request, con
     if (resource == "finalize") return finalize(signed_request, id, log);
     if (resource == "authz") return authz(signed_request, id);
     if (resource == "challenge") return challenge(signed_request, id, path.size() > 2 ? path[2] : "");
-    return certificate(signed_request, id);
+    return certificate(signed_request, id, path.size() > 2 && path[2] == "alternate");
+}
+
+Answer<void> Service::Impl::play_refusals(const std::string& resource)
+{
+    if (faults.take("serverError", resource))
+        return refuse(500, "serverInternal", "the fault serverError is on");
+    if (faults.take("notFound", resource)) return refuse(404, "malformed", "the fault notFound is on");
+    if (const auto type = faults.take_word("problem", resource))
+        return refuse(*type == "rateLimited" ? 429 : 403, *type, "the fault problem is on");
+    const bool unavailable = faults.take("unavailable", resource);
+    const bool limited = (resource == "newOrder" || resource == "newAuthz" || resource == "newAccount") &&
+                         faults.count_down("rateLimited");
+    if (!unavailable && !limited) return {};
+    auto refusal = refuse(unavailable ? 503 : 429, "rateLimited",
+                          unavailable ? "the fault unavailable is on" : "the fault rateLimited is on");
+    const auto wait = faults.value("retryAfter").value_or("30");
+    if (wait != "none") refusal.value().retry_after = wait;
+    return refusal;
 }
 
 Answer<Json> Service::Impl::owned(std::string_view kind, const std::string& id, const std::string& account)
@@ -195,6 +232,44 @@ Answer<Json> Service::Impl::owned(std::string_view kind, const std::string& id, 
     if (!*object || (kind != "account" && base::string_member(**object, "account") != account))
         return refuse(404, "malformed", fmt::format("no such {}", kind));
     return **object;
+}
+
+Result<CertificateProfile> parse_profile(std::string_view text)
+{
+    const auto equals = std::min(text.find('='), text.size());
+    CertificateProfile profile;
+    profile.name = text.substr(0, equals);
+    const auto rest = text.substr(std::min(equals + 1, text.size()));
+    const auto colon = std::min(rest.find(':'), rest.size());
+    const auto lifetime = base::parse_duration(rest.substr(0, colon));
+    if (profile.name.empty() || !lifetime)
+        return fail(Errc::usage, fmt::format("profile \"{}\": not NAME=LIFETIME[:PURPOSE+PURPOSE]",
+                                             base::printable(text, 60)));
+    profile.lifetime = std::chrono::ceil<std::chrono::seconds>(*lifetime);
+    if (colon < rest.size()) {
+        profile.purposes.clear();
+        for (const auto purpose : base::split(rest.substr(colon + 1), '+')) {
+            if (purpose != "serverAuth" && purpose != "clientAuth")
+                return fail(Errc::usage, fmt::format("profile \"{}\": purposes are serverAuth and clientAuth",
+                                                     base::printable(text, 60)));
+            profile.purposes += fmt::format("{}{}", profile.purposes.empty() ? "" : ",", purpose);
+        }
+    }
+    profile.description = fmt::format("for {}, {}", base::describe(*lifetime), profile.purposes);
+    return profile;
+}
+
+Result<RateLimit> parse_rate_limit(std::string_view text)
+{
+    const auto slash = std::min(text.find('/'), text.size());
+    RateLimit limit;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + slash, limit.orders);
+    const auto period = base::parse_duration(text.substr(std::min(slash + 1, text.size())));
+    if (problem != std::errc{} || end != text.data() + slash || !period)
+        return fail(Errc::usage, fmt::format("rate limit \"{}\": not ORDERS/DURATION, as in 5/1h",
+                                             base::printable(text, 60)));
+    limit.period = std::chrono::ceil<std::chrono::seconds>(*period);
+    return limit;
 }
 
 Service::Service(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

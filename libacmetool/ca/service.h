@@ -17,6 +17,26 @@ namespace acmetool::ca
 
 enum class Subdomains { on, off, ancestor_only };
 
+/// What newOrder's "profile" chooses (draft-ietf-acme-profiles).
+struct CertificateProfile {
+    std::string name;
+    std::chrono::seconds lifetime{};
+    std::string purposes = "serverAuth,clientAuth"; ///< extended key usages
+    std::string description;                        ///< for people
+};
+/// "NAME=LIFETIME" or "NAME=LIFETIME:PURPOSE+PURPOSE", as in "short=6d:serverAuth". Errors: usage.
+ACMETOOL_EXPORT Result<CertificateProfile> parse_profile(std::string_view text);
+
+enum class ExternalBinding { off, optional, required };
+
+/// How many orders an account may place in a time.
+struct RateLimit {
+    unsigned orders = 0; ///< 0: no limit
+    std::chrono::seconds period{};
+};
+/// "ORDERS/DURATION", as in "5/1h". Errors: usage.
+ACMETOOL_EXPORT Result<RateLimit> parse_rate_limit(std::string_view text);
+
 struct ServiceOptions {
     std::string database;                   ///< path of acme-ca.db
     std::string base_url;                   ///< "https://127.0.0.1:14000"
@@ -27,10 +47,25 @@ struct ServiceOptions {
     std::chrono::seconds authz_lifetime{std::chrono::hours{24 * 30}};
     std::chrono::seconds order_lifetime{std::chrono::hours{24}};
     std::chrono::seconds certificate_lifetime{std::chrono::hours{24 * 7}};
+    std::vector<CertificateProfile> profiles; ///< the first is for orders that name none
+    ExternalBinding external_binding = ExternalBinding::off;
+    std::string eab_keys_file; ///< one "KID KEY" a line, the key in base64url; read for each new account
+    bool renewal_info = true;  ///< RFC 9773
+    RateLimit rate_limit;
     ValidationOptions validation;
 };
 
-/// The server side of RFC 8555 and RFC 9444: requests in, replies out, validations in the background.
+/// A new key for external account binding (RFC 8555 section 7.3.4), 256 bits in base64url, added to the file
+/// (mode 0600) under `kid`, or under a new name where that is empty. Errors: io, cannot_create, usage (the
+/// name is taken or has blanks).
+struct BindingKey {
+    std::string kid;
+    std::string key;
+};
+ACMETOOL_EXPORT Result<BindingKey> add_binding_key(const std::string& file, std::string kid);
+
+/// The server side of RFC 8555, RFC 9444, RFC 9773 and their neighbours: requests in, replies out,
+/// validations in the background.
 ///
 /// Every change is on disk before its reply goes out. handle() may be called from several threads.
 class ACMETOOL_EXPORT Service
@@ -46,7 +81,7 @@ public:
 
     http::ServerResponse handle(const http::ServerRequest& request);
 
-    /// What the database says was issued: an array of serial, identifiers, notAfter and revoked. Errors: io.
+    /// What the database says was issued: an array of serial, identifiers, notBefore, notAfter, revoked and others. Errors: io.
     static Result<base::Json> list_certificates(const std::string& database);
 
 private:

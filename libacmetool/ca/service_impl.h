@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -15,6 +16,7 @@
 
 #include "base/json.h"
 #include "ca/nonces.h"
+#include "ca/payloads.h"
 #include "ca/records.h"
 #include "ca/refusal.h"
 #include "ca/service.h"
@@ -32,7 +34,8 @@ using http::ServerResponse;
 
 /// What a signed request turned out to be.
 struct SignedRequest {
-    Json payload; ///< null for POST-as-GET
+    Json payload;     ///< null for POST-as-GET
+    std::string text; ///< the payload as sent
     bool as_get = false;
     std::string account; ///< id; empty where signed by "jwk"
     crypto::Key key;
@@ -60,6 +63,7 @@ struct Service::Impl {
     std::condition_variable group_over;
     std::atomic<unsigned> waiting{0}; ///< for the mutex, to read or change records
     std::ofstream request_log;
+    std::map<std::string, std::deque<base::TimePoint>> recent_orders; ///< by account; within the rate limit
 
     /// A challenge to look at, in the background.
     struct Job {
@@ -90,7 +94,9 @@ struct Service::Impl {
 
     // Requests
     ServerResponse handle(const ServerRequest& request);
-    ServerResponse directory() const;
+    ServerResponse directory(const ServerRequest& request) const;
+    /// Faults that answer in the place of a resource, before anything is looked at.
+    Answer<void> play_refusals(const std::string& resource);
     Answer<ServerResponse> dispatch_without_throwing(const ServerRequest& request,
                                                      const std::string& resource,
                                                      const std::vector<std::string>& path, Json& log);
@@ -100,6 +106,9 @@ struct Service::Impl {
     void finish(ServerResponse& response, const std::string& resource, const ServerRequest& request);
 
     // Resources
+    Answer<ServerResponse> key_change(const SignedRequest& request);
+    Answer<ServerResponse> agree(const std::string& account);
+    Answer<ServerResponse> renewal_info(const std::string& certificate_id);
     Answer<ServerResponse> new_account(const SignedRequest& request);
     Answer<ServerResponse> account(const SignedRequest& request, const std::string& id);
     Answer<ServerResponse> orders(const SignedRequest& request, const std::string& id, std::size_t from);
@@ -110,18 +119,30 @@ struct Service::Impl {
     Answer<ServerResponse> authz(const SignedRequest& request, const std::string& id);
     Answer<ServerResponse> challenge(const SignedRequest& request, const std::string& id,
                                      const std::string& type);
-    Answer<ServerResponse> certificate(const SignedRequest& request, const std::string& id);
+    Answer<ServerResponse> certificate(const SignedRequest& request, const std::string& id, bool alternate);
     Answer<ServerResponse> revoke(const SignedRequest& request);
     Answer<ServerResponse> crl();
 
     // Objects
     Answer<Json> owned(std::string_view kind, const std::string& id, const std::string& account);
-    Answer<std::string> checked_name(const Json& identifier, bool allow_wildcard);
-    Answer<std::string> make_authz(const std::string& account, const std::string& name, bool wildcard,
-                                   bool subdomains);
+    Json show_account(const std::string& id, Json object) const;
+    /// URL of the terms of service now in force; empty: none.
+    std::string terms() const { return faults.value("newTerms").value_or(options.terms_of_service); }
+    /// Refusal: userActionRequired where the account has not agreed to the terms in force.
+    Answer<void> require_agreement(const std::string& account);
+    Answer<void> check_binding(const AccountRequest& request, const crypto::Key& key, const std::string& url);
+    Answer<void> count_order(const std::string& account);
+    /// The certificate that an ARI certificate ID names (RFC 9773 section 4.1), with its record's id.
+    Answer<std::pair<std::string, Json>> find_certificate(const std::string& certificate_id);
+    Answer<void> check_replaced(const NewOrder& order, const std::string& account, const Json& names);
+    Answer<const CertificateProfile*> profile_of(const std::string& name) const;
+    Answer<std::string> make_authz(const std::string& account, const crypto::Identifier& identifier,
+                                   bool wildcard, bool subdomains);
     /// The id of a valid authorization that covers `name`; empty where there is none.
     Answer<std::string> covering_authz(const std::string& account, const std::string& name, bool wildcard);
-    Answer<std::string> authz_for(const std::string& account, const Json& identifier);
+    /// An authorization for what was ordered, there already or made; `full` gets the name in its one form.
+    Answer<std::string> authz_for(const std::string& account, const OrderIdentifier& identifier,
+                                  std::string& full);
     std::string authz_status(const Json& object) const;
     Answer<std::string> order_status(Json& object);
     Json show_authz(const std::string& id, const Json& object) const;
@@ -133,6 +154,8 @@ struct Service::Impl {
     void enqueue(Job job);
     void work(const std::stop_token& stop);
     void validate(const Job& job);
+    std::optional<ValidationFailure> look_at(const Json& authz, const Json& challenge,
+                                             base::Context& context);
     Result<void> resume();
 };
 

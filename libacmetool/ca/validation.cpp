@@ -10,6 +10,7 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "ca/payloads.h"
 #include "dns/name.h"
 #include "http/curl_library.h"
 
@@ -63,10 +64,30 @@ std::size_t take_body(char* data, std::size_t, std::size_t size, void* user)
     return size;
 }
 
-/// The first address of `name` that may be asked; a failure where there is none.
+} // namespace
+
+bool is_forbidden_target(const std::string& address, bool allow_loopback)
+{
+    std::uint8_t octets[16];
+    if (inet_pton(AF_INET, address.c_str(), octets) == 1) return is_forbidden_v4(octets, allow_loopback);
+    if (inet_pton(AF_INET6, address.c_str(), octets) != 1) return true;
+    static constexpr std::uint8_t kMapped[12]{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    static constexpr std::uint8_t kLoopback[16]{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    if (std::memcmp(octets, kMapped, sizeof kMapped) == 0)
+        return is_forbidden_v4(octets + 12, allow_loopback);
+    if (std::memcmp(octets, kLoopback, sizeof kLoopback) == 0) return !allow_loopback;
+    return (octets[0] & 0xe0) != 0x20; // outside 2000::/3 nothing is global unicast
+}
+
 std::optional<ValidationFailure> find_address(const ValidationOptions& options, const std::string& name,
                                               std::string& address, base::Context& context)
 {
+    if (dns::is_ip_literal(name)) {
+        if (is_forbidden_target(name, options.allow_loopback))
+            return ValidationFailure{"connection", name + " may not be asked"};
+        address = name;
+        return std::nullopt;
+    }
     bool forbidden = false;
     for (const auto type : {dns::Type::a, dns::Type::aaaa}) {
         const auto answer = dns::query(options.resolver, name, type, true, context);
@@ -84,21 +105,6 @@ std::optional<ValidationFailure> find_address(const ValidationOptions& options, 
     return forbidden
                ? ValidationFailure{"connection", fmt::format("{} has no address that may be asked", name)}
                : ValidationFailure{"dns", fmt::format("{} has no address", name)};
-}
-
-} // namespace
-
-bool is_forbidden_target(const std::string& address, bool allow_loopback)
-{
-    std::uint8_t octets[16];
-    if (inet_pton(AF_INET, address.c_str(), octets) == 1) return is_forbidden_v4(octets, allow_loopback);
-    if (inet_pton(AF_INET6, address.c_str(), octets) != 1) return true;
-    static constexpr std::uint8_t kMapped[12]{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    static constexpr std::uint8_t kLoopback[16]{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-    if (std::memcmp(octets, kMapped, sizeof kMapped) == 0)
-        return is_forbidden_v4(octets + 12, allow_loopback);
-    if (std::memcmp(octets, kLoopback, sizeof kLoopback) == 0) return !allow_loopback;
-    return (octets[0] & 0xe0) != 0x20; // outside 2000::/3 nothing is global unicast
 }
 
 std::optional<ValidationFailure> validate_dns01(const ValidationOptions& options, const std::string& name,
@@ -142,8 +148,8 @@ std::optional<ValidationFailure> validate_http01(const ValidationOptions& option
     if (!library) return ValidationFailure{"serverInternal", library.error().message};
     const auto& curl = **library;
     const http::CurlEasy easy{curl.easy_init()};
-    const auto url =
-        fmt::format("http://{}:{}/.well-known/acme-challenge/{}", name, options.http_port, token);
+    const auto url = fmt::format("http://{}/.well-known/acme-challenge/{}",
+                                 dns::Endpoint{name, options.http_port}.text(), token);
     // The address that was checked is the one that is asked, whatever the name resolves to a moment later.
     const bool v6 = address.find(':') != std::string::npos;
     const auto pinned =
@@ -170,6 +176,23 @@ std::optional<ValidationFailure> validate_http01(const ValidationOptions& option
     if (base::trim(body) != key_authorization)
         return ValidationFailure{"incorrectResponse", fmt::format("{}: not the key authorization", url)};
     return std::nullopt;
+}
+
+std::optional<ValidationFailure> validate_dns_persist01(const ValidationOptions& options,
+                                                        const std::string& name, const std::string& account,
+                                                        bool wide, base::Context& context)
+{
+    const auto owner = "_validation-persist." + name;
+    const auto answer = dns::query(options.resolver, owner, dns::Type::txt, true, context);
+    if (!answer) return ValidationFailure{"dns", fmt::format("TXT {}: {}", owner, answer.error().message)};
+    if (answer->rcode != 0 && answer->rcode != 3)
+        return ValidationFailure{"dns", fmt::format("TXT {}: {}", owner, answer->rcode_text)};
+    std::string why = "no record is for this CA";
+    for (const auto& record : answer->answers)
+        if (record.type == dns::Type::txt &&
+            is_persistent_permission(record.data, options.issuer_domains, account, wide, context.now(), why))
+            return std::nullopt;
+    return ValidationFailure{"unauthorized", fmt::format("TXT {}: {}", owner, why)};
 }
 
 } // namespace acmetool::ca

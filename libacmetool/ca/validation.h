@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "dns/query.h"
 
 namespace acmetool::ca
@@ -14,12 +16,14 @@ namespace acmetool::ca
 struct ValidationOptions {
     dns::Endpoint resolver{"127.0.0.1", 53};
     std::uint16_t http_port = 80;
-    bool allow_loopback = false; ///< http-01 targets on this host: for labs
+    std::uint16_t tls_port = 443;
+    bool allow_loopback = false;             ///< http-01 and tls-alpn-01 targets on this host: for labs
+    std::vector<std::string> issuer_domains; ///< names of this CA in dns-persist-01 records; at most 10
 };
 
 /// What a validation found wrong: an ACME error word and a sentence. Nothing of a fetched body is ever in it.
 struct ValidationFailure {
-    std::string type; ///< "dns", "connection", "incorrectResponse", "unauthorized"
+    std::string type; ///< "dns", "connection", "incorrectResponse", "unauthorized", "tls"
     std::string detail;
 };
 
@@ -28,11 +32,34 @@ std::optional<ValidationFailure> validate_dns01(const ValidationOptions& options
                                                 const std::string& value, base::Context& context);
 
 /// http-01: fetches the token's URL (RFC 8555 section 8.3). The name is resolved by our resolver, and only
-/// addresses that a public host may have are asked; redirects are not followed.
+/// addresses that a public host may have are asked; redirects are not followed. `name` may be an address
+/// (RFC 8738 section 4).
 std::optional<ValidationFailure> validate_http01(const ValidationOptions& options, const std::string& name,
                                                  const std::string& token,
                                                  const std::string& key_authorization,
                                                  base::Context& context);
+
+/// tls-alpn-01: a handshake with ALPN "acme-tls/1" has to show a self-signed certificate for just `name`,
+/// with `digest` (SHA-256 of the key authorization) in a critical acmeIdentifier (RFC 8737 section 3). `name`
+/// may be an address (RFC 8738 section 6).
+std::optional<ValidationFailure> validate_tls_alpn01(const ValidationOptions& options,
+                                                     const std::string& name, const Bytes& digest,
+                                                     base::Context& context);
+
+/// dns-persist-01: looks at _validation-persist.`name` for a record that lets the account at URL `account`
+/// in; `wide` (wildcards, subdomains) asks for policy=wildcard (draft-ietf-acme-dns-persist).
+std::optional<ValidationFailure> validate_dns_persist01(const ValidationOptions& options,
+                                                        const std::string& name, const std::string& account,
+                                                        bool wide, base::Context& context);
+
+/// The first address of `name` that may be asked, `name` itself where it is one; a failure where there is
+/// none.
+std::optional<ValidationFailure> find_address(const ValidationOptions& options, const std::string& name,
+                                              std::string& address, base::Context& context);
+
+/// The acmeIdentifier in a certificate for just `name` whose digest it is, or what is wrong with it. Pure.
+ACMETOOL_EXPORT std::optional<std::string>
+check_acme_identifier(ByteView certificate_der, const std::string& name, const Bytes& digest);
 
 /// True for addresses that a request of ours must not be led to: loopback, private, link-local, multicast and
 /// the like, IPv4-mapped ones included. `allow_loopback` excepts 127.0.0.0/8 and ::1.

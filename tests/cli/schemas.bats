@@ -83,6 +83,8 @@ valid() { # TYPE FILE
     valid revocation revocation.json
     acme-ca list --dir ca >certificates.json
     valid certificates certificates.json
+    (umask 077 && acme-ca eab --dir ca -o eab-key.json)
+    valid eab-key eab-key.json
     run bash -c 'echo junk | acme-order run --json >error.json'
     [ "$status" = 65 ]
     valid error error.json

@@ -1,0 +1,217 @@
+#include "ca/payloads.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "dns/name.h"
+#include "jose/base64url.h"
+#include "jose/jwk.h"
+
+namespace acmetool::ca
+{
+namespace
+{
+
+using base::Json;
+
+constexpr std::size_t kMostIdentifiers = 100;
+constexpr std::size_t kMostContacts = 10;
+
+Answer<std::optional<base::TimePoint>> time_member(const Json& payload, const char* name)
+{
+    const auto member = payload.find(name);
+    if (member == payload.end()) return std::optional<base::TimePoint>{};
+    const auto time = base::parse_rfc3339(member->is_string() ? member->get<std::string>() : "");
+    if (!time) return refuse(400, "malformed", fmt::format("\"{}\" is no RFC 3339 time", name));
+    return std::optional{*time};
+}
+
+Answer<std::string> checked_address(const std::string& value)
+{
+    unsigned char octets[16];
+    char text[INET6_ADDRSTRLEN];
+    for (const int family : {AF_INET, AF_INET6})
+        if (inet_pton(family, value.c_str(), octets) == 1 &&
+            inet_ntop(family, octets, text, sizeof text) != nullptr)
+            return std::string{text};
+    return refuse(400, "rejectedIdentifier", fmt::format("{} is no IP address", base::printable(value, 60)));
+}
+
+} // namespace
+
+std::optional<std::string> weakness_of(const crypto::Key& key)
+{
+    const auto type = key.type();
+    unsigned bits = 0;
+    if (type.starts_with("rsa:")) std::from_chars(type.data() + 4, type.data() + type.size(), bits);
+    if (type == "other" || (type.starts_with("rsa:") && (bits < 2048 || bits > 8192)))
+        return fmt::format("keys of type {} are not taken", type);
+    return std::nullopt;
+}
+
+Answer<ParsedRequest> parse_request(std::string_view body)
+{
+    auto jws = jose::parse_jws(body);
+    if (!jws) return refuse(400, "malformed", jws.error().message);
+    ParsedRequest request;
+    request.jws = std::move(*jws);
+    const Json& header = *request.jws.header;
+    request.algorithm = base::string_member(header, "alg").value_or("");
+    request.url = base::string_member(header, "url").value_or("");
+    request.nonce = base::string_member(header, "nonce").value_or("");
+    // RFC 8555 section 6.2: "The "jwk" and "kid" fields are mutually exclusive."
+    if (header.contains("jwk") == header.contains("kid"))
+        return refuse(400, "malformed", "the header holds one of \"jwk\" and \"kid\"");
+    if (header.contains("kid")) {
+        request.kid = base::string_member(header, "kid").value_or("");
+        if (request.kid.empty()) return refuse(400, "malformed", "\"kid\" is no string");
+        return request;
+    }
+    const auto key = jose::parse_jwk(header["jwk"]);
+    if (!key) return refuse(400, "badPublicKey", key.error().message);
+    if (const auto weakness = weakness_of(*key)) return refuse(400, "badPublicKey", *weakness);
+    request.jwk = *key;
+    return request;
+}
+
+Answer<AccountRequest> parse_account_request(const Json& payload)
+{
+    AccountRequest request;
+    if (!payload.is_object()) return request;
+    request.terms_agreed = base::bool_member(payload, "termsOfServiceAgreed", false);
+    request.only_return_existing = base::bool_member(payload, "onlyReturnExisting", false);
+    request.deactivate = base::string_member(payload, "status") == "deactivated";
+    if (const auto contact = payload.find("contact"); contact != payload.end()) {
+        if (!contact->is_array() || contact->size() > kMostContacts)
+            return refuse(400, "malformed", "\"contact\" is no array of up to 10 URLs");
+        for (const auto& entry : *contact)
+            if (!entry.is_string() || !entry.get<std::string>().starts_with("mailto:"))
+                return refuse(400, "unsupportedContact", "contacts are mailto: URLs");
+        request.contact = *contact;
+    }
+    if (const auto binding = payload.find("externalAccountBinding"); binding != payload.end()) {
+        if (!binding->is_object()) return refuse(400, "malformed", "\"externalAccountBinding\" is no JWS");
+        request.external_binding = *binding;
+    }
+    return request;
+}
+
+Answer<OrderIdentifier> parse_identifier(const Json& identifier)
+{
+    const auto type = base::string_member(identifier, "type");
+    const auto value = base::string_member(identifier, "value");
+    if (!identifier.is_object() || !type || !value)
+        return refuse(400, "malformed", "an identifier has a type and a value");
+    return OrderIdentifier{*type, *value, base::string_member(identifier, "ancestorDomain"),
+                           base::bool_member(identifier, "subdomainAuthAllowed", false)};
+}
+
+Answer<NewOrder> parse_new_order(const Json& payload)
+{
+    const bool is_object = payload.is_object();
+    const auto identifiers = is_object ? payload.find("identifiers") : payload.end();
+    if (!is_object || identifiers == payload.end() || !identifiers->is_array() || identifiers->empty() ||
+        identifiers->size() > kMostIdentifiers)
+        return refuse(400, "malformed", "newOrder takes 1 to 100 identifiers");
+    NewOrder order;
+    for (const auto& identifier : *identifiers) {
+        CA_TRY(parsed, parse_identifier(identifier));
+        order.identifiers.push_back(std::move(parsed));
+    }
+    CA_TRY(not_before, time_member(payload, "notBefore"));
+    CA_TRY(not_after, time_member(payload, "notAfter"));
+    if (not_before && not_after && *not_after <= *not_before)
+        return refuse(400, "malformed", "\"notAfter\" is not after \"notBefore\"");
+    order.not_before = not_before;
+    order.not_after = not_after;
+    for (auto [name, place] : {std::pair{"profile", &order.profile}, {"replaces", &order.replaces}}) {
+        if (!payload.contains(name)) continue;
+        const auto text = base::string_member(payload, name);
+        if (!text || text->empty() || text->size() > 255)
+            return refuse(400, "malformed", fmt::format("\"{}\" is no text", name));
+        *place = *text;
+    }
+    return order;
+}
+
+Answer<crypto::Csr> parse_finalize(const Json& payload)
+{
+    const auto text = payload.is_object() ? base::string_member(payload, "csr") : std::nullopt;
+    const auto der = jose::parse_base64url(text.value_or(""));
+    if (!der || der->empty()) return refuse(400, "malformed", "\"csr\" is not base64url");
+    auto csr = crypto::parse_csr(as_text(*der));
+    if (!csr) return refuse(400, "badCSR", csr.error().message);
+    if (const auto names = crypto::require_identifiers(*csr); !names)
+        return refuse(400, "badCSR", names.error().message);
+    if (const auto weakness = weakness_of(csr->key)) return refuse(400, "badCSR", *weakness);
+    return std::move(*csr);
+}
+
+Answer<KeyChange> parse_key_change(std::string_view inner)
+{
+    CA_TRY(request, parse_request(inner));
+    if (!request.jwk) return refuse(400, "malformed", "keyChange: the inner JWS is signed with \"jwk\"");
+    // RFC 8555 section 7.3.5: "The inner JWS MUST omit the "nonce" header parameter."
+    if (request.jws.header->contains("nonce"))
+        return refuse(400, "malformed", "keyChange: the inner JWS has no nonce");
+    if (!jose::verify(request.jws, *request.jwk))
+        return refuse(400, "malformed", "keyChange: the inner signature does not verify");
+    const auto payload = base::parse_json_object(as_text(request.jws.payload), "inner payload");
+    if (!payload) return refuse(400, "malformed", payload.error().message);
+    const auto account = base::string_member(*payload, "account");
+    const auto old_key = payload->contains("oldKey") ? jose::parse_jwk((*payload)["oldKey"])
+                                                     : fail(Errc::bad_input, "no \"oldKey\"");
+    if (!account || !old_key)
+        return refuse(400, "malformed", "keyChange: the inner payload holds account and oldKey");
+    return KeyChange{*request.jwk, request.url, *account, *old_key};
+}
+
+Answer<std::string> checked_name(const OrderIdentifier& identifier, bool allow_wildcard)
+{
+    if (identifier.type == "ip") return checked_address(identifier.value);
+    if (identifier.type != "dns")
+        return refuse(400, "unsupportedIdentifier", "identifiers are of type dns and ip");
+    const auto name = dns::normalize_name(identifier.value, {allow_wildcard});
+    if (!name) return refuse(400, "rejectedIdentifier", name.error().message);
+    const auto base = name->starts_with("*.") ? name->substr(2) : *name;
+    if (base.find('.') == std::string::npos)
+        return refuse(400, "rejectedIdentifier", *name + ": a single label");
+    return *name;
+}
+
+bool is_persistent_permission(std::string_view record, const std::vector<std::string>& issuers,
+                              std::string_view account, bool wide, base::TimePoint now, std::string& why)
+{
+    const auto parts = base::split(record, ';');
+    const auto issuer = base::to_lower(base::trim(parts.front()));
+    if (std::find(issuers.begin(), issuers.end(), issuer) == issuers.end()) return false;
+    bool account_seen = false;
+    bool wildcard = false;
+    for (std::size_t i = 1; i < parts.size(); ++i) {
+        const auto equals = parts[i].find('=');
+        if (equals == std::string_view::npos) continue;
+        const auto tag = base::to_lower(base::trim(parts[i].substr(0, equals)));
+        const auto value = base::trim(parts[i].substr(equals + 1));
+        if (tag == "accounturi") account_seen = value == account;
+        if (tag == "policy") wildcard = base::equals_ignoring_case(value, "wildcard");
+        if (tag == "persistuntil") {
+            std::int64_t until = 0;
+            const auto [end, problem] = std::from_chars(value.data(), value.data() + value.size(), until);
+            if (problem != std::errc{} || end != value.data() + value.size() ||
+                now.time_since_epoch().count() > until) {
+                why = "its persistUntil is over, or is no number";
+                return false;
+            }
+        }
+    }
+    if (!account_seen) why = "it does not name the account";
+    if (account_seen && wide && !wildcard) why = "it lacks policy=wildcard";
+    return account_seen && (!wide || wildcard);
+}
+
+} // namespace acmetool::ca

@@ -1,0 +1,320 @@
+#include <openssl/x509v3.h>
+
+#include "lab.h"
+
+using namespace acmetool;
+using namespace acmetool::test;
+
+TEST_CASE("ACME-17: external account binding demanded, verified, and shown in the account")
+{
+    const Folder keys;
+    const auto made = ca::add_binding_key(keys / "eab", "device-7");
+    REQUIRE(made.has_value());
+    CHECK_FALSE(ca::add_binding_key(keys / "eab", "device-7").has_value());
+    CHECK_FALSE(ca::add_binding_key(keys / "eab", "two words").has_value());
+    ca::ServiceOptions options;
+    options.external_binding = ca::ExternalBinding::required;
+    options.eab_keys_file = keys / "eab";
+    CaLab lab{options};
+    CHECK(lab.get("/directory").body["meta"]["externalAccountRequired"] == true);
+    CHECK(lab.register_account().problem() == "externalAccountRequired");
+
+    const auto bound = [&](const std::string& mac_key, const std::string& kid, const std::string& url,
+                           const crypto::Key& account_key) {
+        const base::Secret secret{std::string{as_text(*jose::parse_base64url(mac_key))}};
+        const auto jws =
+            jose::sign_with_mac(secret, {{"kid", kid}, {"url", url}}, jose::to_jwk(account_key)->dump());
+        return lab.register_account({{"externalAccountBinding", Json::parse(*jws)}});
+    };
+    const std::string url = "https://ca.test/newAccount";
+    CHECK(bound(made->key, "device-8", url, lab.key).problem() == "unauthorized");
+    CHECK(bound(jose::to_base64url(Bytes(32, 1)), "device-7", url, lab.key).problem() == "unauthorized");
+    CHECK(bound(made->key, "device-7", "https://ca.test/other", lab.key).problem() == "malformed");
+    CHECK(bound(made->key, "device-7", url, *crypto::generate_key("ec:P-256")).problem() == "malformed");
+    const auto account = bound(made->key, "device-7", url, lab.key);
+    CHECK(account.status == 201);
+    CHECK(account.body.contains("externalAccountBinding"));
+    CHECK(ca::add_binding_key(keys / "eab", "")->kid.size() == 22); // read anew for each account
+}
+
+TEST_CASE("ACME-16, FAULT-16: onlyReturnExisting, deactivation, and account faults")
+{
+    CaLab lab;
+    CHECK(lab.register_account({{"onlyReturnExisting", true}}).problem() == "accountDoesNotExist");
+    CHECK(lab.register_account({{"contact", {"tel:1"}}}).problem() == "unsupportedContact");
+    CHECK(lab.register_account().status == 201);
+    const auto account = lab.account;
+    CHECK(lab.register_account({{"onlyReturnExisting", true}}).status == 200);
+    CHECK(lab.account == account);
+    for (const auto& [fault, problem] : {std::pair{"account=doesNotExist", "accountDoesNotExist"},
+                                         {"account=deactivated", "unauthorized"},
+                                         {"account=keyChanged", "malformed"}}) {
+        REQUIRE(lab.faults.set(fault));
+        CHECK(lab.order({"a.example.com"}).problem() == problem);
+    }
+    REQUIRE(lab.faults.set("account=off"));
+    CHECK(lab.post(account, {{"status", "deactivated"}}).body["status"] == "deactivated");
+    CHECK(lab.order({"a.example.com"}).problem() == "unauthorized");
+    CHECK(lab.register_account().problem() == "unauthorized");
+
+    lab.key = *crypto::generate_key("rsa:2048");
+    CHECK(lab.register_account().status == 201);
+}
+
+TEST_CASE("ACME-19, FAULT-16: key change, and 409 with the URL of the account that has the key")
+{
+    CaLab lab;
+    lab.register_account();
+    const auto old_key = lab.key;
+    const auto new_key = *crypto::generate_key("ec:P-384");
+    const auto change = [&](const crypto::Key& to, const crypto::Key& from, const Json& header_more) {
+        Json header{{"url", "https://ca.test/keyChange"}, {"jwk", *jose::to_jwk(to)}};
+        header.update(header_more);
+        const Json payload{{"account", lab.account}, {"oldKey", *jose::to_jwk(from)}};
+        return lab.post("/keyChange", *jose::sign(to, header, payload.dump()));
+    };
+    CHECK(change(new_key, new_key, Json::object()).problem() == "malformed"); // oldKey is another
+    CHECK(change(new_key, old_key, {{"nonce", "abc"}}).problem() == "malformed");
+    CHECK(change(new_key, old_key, {{"url", "https://ca.test/else"}}).problem() == "malformed");
+    CHECK(change(new_key, old_key, Json::object()).status == 200);
+    CHECK(lab.order({"a.example.com"}).problem() == "badSignatureAlgorithm"); // still signed by the old key
+    lab.key = new_key;
+    CHECK(lab.order({"a.example.com"}).status == 201);
+
+    const auto first = lab.account;
+    lab.key = old_key;
+    CHECK(lab.register_account().status == 201); // the old key is free again
+    const auto conflict = change(new_key, old_key, Json::object());
+    CHECK(conflict.status == 409);
+    CHECK(conflict.header("Location") == first);
+}
+
+TEST_CASE("ACME-14: changed terms of service ask for a person, who agrees at the instance URL")
+{
+    ca::ServiceOptions options;
+    options.terms_of_service = "https://ca.test/terms/1";
+    CaLab lab{options};
+    CHECK(lab.register_account().problem() == "userActionRequired");
+    CHECK(lab.register_account({{"termsOfServiceAgreed", true}}).status == 201);
+    CHECK(lab.order({"a.example.com"}).status == 201);
+    REQUIRE(lab.faults.set("newTerms=https://ca.test/terms/2"));
+    CHECK(lab.get("/directory").body["meta"]["termsOfService"] == "https://ca.test/terms/2");
+    const auto refused = lab.order({"a.example.com"});
+    CHECK(refused.problem() == "userActionRequired");
+    CHECK(refused.header("Link") == "<https://ca.test/terms/2>;rel=\"terms-of-service\"");
+    CHECK(lab.get(refused.body["instance"].get<std::string>().substr(15)).status == 200);
+    CHECK(lab.order({"a.example.com"}).status == 201);
+}
+
+TEST_CASE("ACME-35: an alternate chain ends at another root and has the same certificate")
+{
+    CaLab lab;
+    lab.register_account();
+    const auto chain = lab.issue({"a.example.com"});
+    const auto answer = lab.post(lab.certificate_url, std::string{});
+    const auto link = answer.header("Link");
+    REQUIRE(link.ends_with(";rel=\"alternate\""));
+    const auto other =
+        *crypto::parse_pem_chain(lab.post(link.substr(1, link.find('>') - 1), std::string{}).text);
+    CHECK(other.front().sha256() == chain.front().sha256());
+    CHECK(other.back().sha256() != chain.back().sha256());
+    CHECK(other.front().is_issued_by(other.back()));
+    CHECK(other.back().issuer() == "CN=acme-integrations LAB Alternate Root");
+    const auto again = *ca::Authority::open(lab.folder / "ca", {"localhost"}, base::Context{}.now());
+    CHECK(again.alternate_intermediate().sha256() == other.back().sha256());
+}
+
+TEST_CASE("ACME-37: revocation by the certificate's key, its reasons, and twice")
+{
+    CaLab lab;
+    lab.register_account();
+    const auto chain = lab.issue({"a.example.com"});
+    const auto encoded = jose::to_base64url(chain.front().der());
+    const auto account_key = lab.key;
+    lab.key = *crypto::generate_key("ec:P-256");
+    CHECK(lab.post("/revokeCert", {{"certificate", encoded}}, true).problem() == "unauthorized");
+    lab.key = lab.certificate_key;
+    CHECK(lab.post("/revokeCert", {{"certificate", encoded}, {"reason", 8}}, true).problem() ==
+          "badRevocationReason");
+    CHECK(lab.post("/revokeCert", {{"certificate", encoded}, {"reason", 1}}, true).status == 200);
+    lab.key = account_key;
+    CHECK(lab.post("/revokeCert", {{"certificate", encoded}}).problem() == "alreadyRevoked");
+    CHECK(lab.get("/crl").status == 200);
+}
+
+TEST_CASE("EXT-05: profiles are advertised, chosen, defaulted, and refused by name")
+{
+    ca::ServiceOptions options;
+    options.profiles = {*ca::parse_profile("classic=30d"), *ca::parse_profile("server=6d:serverAuth")};
+    CaLab lab{options};
+    lab.register_account();
+    CHECK(lab.get("/directory").body["meta"]["profiles"].size() == 2);
+    CHECK(lab.order({"a.example.com"}).body["profile"] == "classic");
+    CHECK(lab.order({"a.example.com"}, {{"profile", "tls"}}).problem() == "invalidProfile");
+    const auto chain = lab.issue({"a.example.com"}, {{"profile", "server"}});
+    CHECK(chain.front().not_after() - chain.front().not_before() <=
+          std::chrono::hours{6 * 24} + std::chrono::minutes{2});
+    CHECK((X509_get_extended_key_usage(chain.front().get()) & XKU_SSL_CLIENT) == 0);
+    CHECK_FALSE(ca::parse_profile("x").has_value());
+    CHECK_FALSE(ca::parse_profile("x=6d:codeSigning").has_value());
+}
+
+TEST_CASE("EXT-02, EXT-03, EXT-04: renewal information, and replaces once only")
+{
+    CaLab lab;
+    lab.register_account();
+    const auto chain = lab.issue({"a.example.com"});
+    const auto id = *acme::certificate_id(chain.front());
+    CHECK(lab.get("/directory").body["renewalInfo"] == "https://ca.test/renewalInfo");
+    const auto answer = lab.get("/renewalInfo/" + id);
+    const auto start = *base::parse_rfc3339(answer.body["suggestedWindow"]["start"].get<std::string>());
+    const auto end = *base::parse_rfc3339(answer.body["suggestedWindow"]["end"].get<std::string>());
+    CHECK(start > chain.front().not_before());
+    CHECK(start < end);
+    CHECK(end < chain.front().not_after());
+    CHECK(answer.header("Retry-After") == "21600");
+    CHECK(lab.get("/renewalInfo/" + id.substr(1)).status == 404);
+    CHECK(lab.get("/renewalInfo/nothing").status == 404);
+    REQUIRE(lab.faults.set("renewalInfo=past"));
+    CHECK(*base::parse_rfc3339(
+              lab.get("/renewalInfo/" + id).body["suggestedWindow"]["end"].get<std::string>()) <
+          base::Context{}.now());
+    REQUIRE(lab.faults.set("renewalInfo=malformed"));
+    CHECK(lab.get("/renewalInfo/" + id).body["suggestedWindow"].is_string());
+    REQUIRE(lab.faults.set("renewalInfo=off"));
+
+    CHECK(lab.order({"b.example.com"}, {{"replaces", id}}).problem() == "malformed");
+    const auto renewal = lab.order({"a.example.com", "b.example.com"}, {{"replaces", id}});
+    CHECK(renewal.body["replaces"] == id);
+    const auto twice = lab.order({"a.example.com"}, {{"replaces", id}});
+    CHECK(twice.status == 409);
+    CHECK(twice.problem() == "alreadyReplaced");
+}
+
+TEST_CASE("CHAL-10: IP identifiers, wildcards, and names of an unknown type")
+{
+    CaLab lab;
+    lab.register_account();
+    const auto placed = lab.order({"127.0.0.1"});
+    REQUIRE(placed.status == 201);
+    const auto authz = lab.post(placed.body["authorizations"][0].get<std::string>(), std::string{}).body;
+    CHECK(authz["identifier"] == Json{{"type", "ip"}, {"value", "127.0.0.1"}});
+    for (const auto& challenge : authz["challenges"])
+        CHECK(challenge["type"] != "dns-01"); // RFC 8738 section 7
+    CHECK(lab.issue({"127.0.0.1"}).front().identifiers().front().type == "ip");
+
+    const auto wildcard = lab.order({"*.example.com"});
+    const auto base = lab.post(wildcard.body["authorizations"][0].get<std::string>(), std::string{}).body;
+    CHECK(base["identifier"]["value"] == "example.com");
+    CHECK(base["wildcard"] == true);
+    CHECK(base["challenges"].size() == 1);
+    CHECK(lab.issue({"*.example.com"}).front().identifiers().front().value == "*.example.com");
+
+    const Json email{{"identifiers", {{{"type", "email"}, {"value", "a@example.com"}}}}};
+    const auto refused = lab.post("/newOrder", email);
+    CHECK(refused.problem() == "unsupportedIdentifier");
+    CHECK(refused.body["subproblems"][0]["identifier"]["type"] == "email");
+    REQUIRE(lab.faults.set("rejectIdentifiers=x.example.com,y.example.com"));
+    const auto several = lab.order({"x.example.com", "y.example.com", "z.example.com"});
+    CHECK(several.problem() == "compound");
+    CHECK(several.body["subproblems"].size() == 2);
+}
+
+TEST_CASE("ACME-20: notBefore and notAfter are kept, shown, and limited")
+{
+    CaLab lab;
+    lab.register_account();
+    const auto now = base::Context{}.now();
+    const auto at = [&](int hours) { return base::to_rfc3339(now + std::chrono::hours{hours}); };
+    const auto chain = lab.issue({"a.example.com"}, {{"notBefore", at(1)}, {"notAfter", at(5)}});
+    CHECK(chain.front().not_before() == now + std::chrono::hours{1});
+    CHECK(chain.front().not_after() == now + std::chrono::hours{5});
+    CHECK(lab.order({"a.example.com"}, {{"notAfter", at(24 * 400)}}).problem() == "malformed");
+    CHECK(lab.order({"a.example.com"}, {{"notBefore", at(5)}, {"notAfter", at(1)}}).problem() == "malformed");
+    CHECK(lab.order({"a.example.com"}, {{"notAfter", "tomorrow"}}).problem() == "malformed");
+}
+
+TEST_CASE("ACME-12, FAULT-09: a rate limit with Retry-After, and 503")
+{
+    ca::ServiceOptions options;
+    options.rate_limit = *ca::parse_rate_limit("2/1h");
+    CaLab lab{options};
+    lab.register_account();
+    CHECK(lab.order({"a.example.com"}).status == 201);
+    CHECK(lab.order({"a.example.com"}).status == 201);
+    const auto limited = lab.order({"a.example.com"});
+    CHECK(limited.status == 429);
+    CHECK(limited.problem() == "rateLimited");
+    CHECK(std::stoi(limited.header("Retry-After")) > 3500);
+    REQUIRE(lab.faults.set("unavailable=order:1"));
+    REQUIRE(lab.faults.set("retryAfter=7"));
+    const auto down = lab.post("/order/x", std::string{});
+    CHECK(down.status == 503);
+    CHECK(down.header("Retry-After") == "7");
+    CHECK(lab.post("/order/x", std::string{}).status == 404);
+    CHECK_FALSE(ca::parse_rate_limit("often").has_value());
+}
+
+TEST_CASE("FAULT-04, FAULT-18: authorizations that are not reused, or expired")
+{
+    CaLab lab;
+    lab.register_account();
+    lab.issue({"a.example.com"});
+    CHECK(lab.order({"a.example.com"}).body["status"] == "ready");
+    REQUIRE(lab.faults.set("authzReuse=0"));
+    CHECK(lab.order({"a.example.com"}).body["status"] == "pending");
+    REQUIRE(lab.faults.set("authzReuse=off"));
+    REQUIRE(lab.faults.set("authzExpired=1"));
+    CHECK(lab.order({"a.example.com"}).body["status"] == "pending");
+    REQUIRE(lab.faults.set("preauthorized=1"));
+    REQUIRE(lab.faults.set("authzExpired=off"));
+    CHECK(lab.order({"new.example.com"}).body["status"] == "ready");
+}
+
+TEST_CASE("FAULT-02, FAULT-12, FAULT-17: stale nonces, odd directories, problems at will")
+{
+    CaLab lab;
+    lab.register_account();
+    REQUIRE(lab.faults.set("directory=minimal"));
+    CHECK_FALSE(lab.get("/directory").body.contains("meta"));
+    REQUIRE(lab.faults.set("directory=plainHttp"));
+    CHECK(lab.get("/directory").body["newOrder"] == "http://ca.test/newOrder");
+    REQUIRE(lab.faults.set("directory=redirect"));
+    CHECK(lab.get("/directory").status == 302);
+    CHECK(lab.get("/directory?moved").status == 200);
+    REQUIRE(lab.faults.set("directory=off"));
+    REQUIRE(lab.faults.set("problem=newOrder:caa:1"));
+    CHECK(lab.order({"a.example.com"}).problem() == "caa");
+    CHECK(lab.order({"a.example.com"}).status == 201);
+    REQUIRE(lab.faults.set("unknownMembers=1"));
+    REQUIRE(lab.faults.set("unknownStatus=confused"));
+    const auto odd = lab.order({"a.example.com"});
+    CHECK(odd.body.contains("unknown"));
+    CHECK(odd.body["status"] == "confused");
+}
+
+TEST_CASE("FAULT-05: a validation that fails makes authorization and order invalid, with the error")
+{
+    CaLab lab;
+    lab.register_account();
+    REQUIRE(lab.faults.set("validation=caa"));
+    const auto placed = lab.order({"a.example.com"});
+    CHECK(lab.fulfil(placed)["status"] == "invalid");
+    const auto authz = lab.post(placed.body["authorizations"][0].get<std::string>(), std::string{}).body;
+    CHECK(authz["status"] == "invalid");
+    CHECK(authz["challenges"][0]["error"]["type"] == "urn:ietf:params:acme:error:caa");
+}
+
+TEST_CASE("PRE-17, ACME-24: a deactivated authorization counts no more")
+{
+    CaLab lab;
+    lab.register_account();
+    lab.issue({"a.example.com"});
+    const auto ready = lab.order({"a.example.com"});
+    CHECK(ready.body["status"] == "ready");
+    const auto authz = ready.body["authorizations"][0].get<std::string>();
+    CHECK(lab.post(authz, {{"status", "valid"}}).problem() == "malformed");
+    CHECK(lab.post(authz, {{"status", "deactivated"}}).body["status"] == "deactivated");
+    CHECK(lab.order({"a.example.com"}).body["status"] == "pending");
+    CHECK(lab.finalize(ready.body).problem() == "orderNotReady");
+}

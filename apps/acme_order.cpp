@@ -3,11 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include "acme/issue.h"
+#include "acme/renewal_info.h"
 #include "acme/revocation.h"
-#include "base/text.h"
 #include "cli/options.h"
+#include "cli/order_options.h"
+#include "cli/order_renewal.h"
 #include "cli/program.h"
-#include "dns/name.h"
 
 using namespace acmetool;
 using Goal = acme::OrderFlow::Goal;
@@ -18,11 +19,11 @@ namespace
 struct Options {
     acme::ClientOptions client;
     acme::SolverOptions solver;
-    std::vector<std::string> ancestor_domains;
-    std::string profile;
+    cli::OrderOptions order;
+    cli::RenewOptions renewal;
     // revoke
     std::string cert_key;
-    std::string directory;
+    std::string directory; ///< of renewal-info, too
     std::string reason;
 };
 
@@ -30,26 +31,7 @@ Result<acme::OrderTask> task_from_csr(const Options& options, cli::Io& io)
 {
     ACMETOOL_TRY(text, io.input());
     ACMETOOL_TRY(csr, crypto::parse_csr(text));
-    ACMETOOL_TRY(identifiers, crypto::require_identifiers(csr));
-    for (const auto& identifier : identifiers) {
-        if (identifier.type != "dns") continue;
-        ACMETOOL_TRY(normal, dns::normalize_name(identifier.value, {.allow_wildcard = true}));
-        // What is certified is the request's own bytes: a name in another form cannot be mended here.
-        if (normal != identifier.value)
-            return fail(Errc::bad_input,
-                        "the CSR has " + base::printable(identifier.value, 255) + " where it should be " +
-                            normal,
-                        "csr-build writes names in the form that certificates have", "badLabel");
-    }
-    acme::OrderTask task;
-    task.csr = std::move(csr);
-    task.identifiers = std::move(identifiers);
-    task.profile = options.profile;
-    for (const auto& domain : options.ancestor_domains) {
-        ACMETOOL_TRY(name, dns::normalize_name(domain));
-        task.ancestor_domains.push_back(name);
-    }
-    return task;
+    return cli::order_task(std::move(csr), options.order);
 }
 
 Result<void> write_certificate(acme::Client& client, const acme::OrderOutcome& outcome, cli::Io& io)
@@ -107,10 +89,10 @@ Result<void> status(const Options& options, cli::Io& io)
     return io.write_document("order", acme::order_document(order, task.csr));
 }
 
-/// A client that signs with the certificate's key: it needs no account, and so no account's key.
-Result<std::unique_ptr<acme::Client>> client_of_certificate(const Options& options, cli::Io& io)
+/// A client for a CA without its account's key: the directory is --directory, or the account file's.
+Result<std::unique_ptr<acme::Client>> client_without_account(const Options& options, crypto::Key key,
+                                                             cli::Io& io)
 {
-    ACMETOOL_TRY(key, acme::load_private_key(options.cert_key, "certificate key", "--cert-key names it"));
     std::string directory = options.directory;
     std::string ca_file = io.ca_file();
     if (directory.empty()) {
@@ -122,8 +104,15 @@ Result<std::unique_ptr<acme::Client>> client_of_certificate(const Options& optio
         directory = account->directory;
         if (ca_file.empty() && !account->ca_file.empty()) ca_file = acme::beside(file, account->ca_file);
     }
-    return acme::Client::connect(directory, ca_file, key, io.timeout().value_or(options.client.timeout),
-                                 io.context());
+    return acme::Client::connect(directory, ca_file, std::move(key),
+                                 io.timeout().value_or(options.client.timeout), io.context());
+}
+
+/// A client that signs with the certificate's key: it needs no account, and so no account's key.
+Result<std::unique_ptr<acme::Client>> client_of_certificate(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(key, acme::load_private_key(options.cert_key, "certificate key", "--cert-key names it"));
+    return client_without_account(options, key, io);
 }
 
 Result<void> revoke(const Options& options, cli::Io& io)
@@ -147,21 +136,26 @@ Result<void> revoke(const Options& options, cli::Io& io)
     return io.write_document("revocation", acme::revocation_document(certificates.front(), signer, reason));
 }
 
+/// When the CA would like the certificate to be renewed.
+Result<void> renewal_info(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(text, io.input());
+    ACMETOOL_TRY(certificates, crypto::parse_certificates(text, "standard input"));
+    ACMETOOL_TRY(client, client_without_account(options, {}, io)); // nothing is signed: no key is opened
+    ACMETOOL_TRY(answer, acme::fetch_renewal_info(*client, certificates.front()));
+    return io.write_document("renewal-info",
+                             acme::renewal_info_document(certificates.front(), answer, io.context().now()));
+}
+
 } // namespace
 
 int main(int argc, char** argv)
 {
     cli::Program program{"acme-order", "order certificates step by step"};
     Options options;
-    const auto add_order_options = [&](cli::Verb& verb) {
-        verb.option("--ancestor-domain", options.ancestor_domains,
-                    "Parent domain that can be authorized for the names below it (RFC 9444; repeatable)");
-        verb.option("--profile", options.profile, "Certificate profile, of those the CA offers");
-    };
-
     auto& placing = program.verb("new", "CSR on stdin; POST newOrder; order document on stdout");
     cli::add_account(placing, options.client);
-    add_order_options(placing);
+    cli::add_order(placing, options.order);
     placing.action([&](cli::Io& io) { return advance(options, io, Goal::placed, true); });
 
     auto& authorize = program.verb("authorize", "order document on stdin; fulfil its pending authorizations");
@@ -179,7 +173,7 @@ int main(int argc, char** argv)
 
     auto& run = program.verb("run", "CSR on stdin; new, authorize if a solver is given, finalize, download");
     cli::add_account(run, options.client);
-    add_order_options(run);
+    cli::add_order(run, options.order);
     cli::add_solver(run, options.solver);
     run.action([&](cli::Io& io) { return advance(options, io, Goal::downloaded, true); });
 
@@ -194,5 +188,13 @@ int main(int argc, char** argv)
         .option("--directory", options.directory, "With --cert-key: the CA's directory, without an account")
         .option("--reason", options.reason, "Reason by RFC 5280's name or number, as keyCompromise or 1")
         .action([&](cli::Io& io) { return revoke(options, io); });
+
+    auto& asking =
+        program.verb("renewal-info", "certificate on stdin; when the CA wants it renewed on stdout");
+    cli::add_account(asking, options.client);
+    asking.option("--directory", options.directory, "The CA's directory, without an account")
+        .action([&](cli::Io& io) { return renewal_info(options, io); });
+
+    cli::add_renew(program, options.renewal);
     return program.main(argc, argv);
 }

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "http/retry_after.h"
 
 namespace acmetool::acme
 {
@@ -170,6 +171,22 @@ Result<Reply> Client::post(Post post)
     if (!result && result.error().code != Errc::interrupted && result.error().problem_type.empty())
         state_.forget_directory();
     return result;
+}
+
+Result<Reply> Client::get(const Post& what)
+{
+    http::Request request;
+    request.url = what.url;
+    auto response = send(request, what, false);
+    if (!response) return fail(with_context(std::move(response).error(), what.step));
+    const auto now = context_.now();
+    if (response->status != 200) return fail(with_context(error_of(*response, now), what.step));
+    Reply reply;
+    reply.status = response->status;
+    reply.body = std::move(response->body);
+    if (const auto value = http::find(response->headers, "retry-after"))
+        reply.retry_after = http::parse_retry_after(*value, now);
+    return reply;
 }
 
 Result<bool> Client::pause(Milliseconds duration, const std::string& what)

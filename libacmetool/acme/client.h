@@ -52,6 +52,10 @@ public:
     /// One request, from nonce to reply.
     Result<Reply> post(Post post);
 
+    /// An unsigned GET of `what.url`, for what needs no account. Errors: the server's problem, the
+    /// transport's.
+    Result<Reply> get(const Post& what);
+
     /// Sleeps before the next look, within the deadline; false where the deadline comes first.
     Result<bool> pause(base::Milliseconds duration, const std::string& what);
 

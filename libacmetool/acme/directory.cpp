@@ -55,7 +55,8 @@ Result<Directory> parse_directory(std::string_view json, std::string_view url)
     for (const auto& [name, member] :
          {std::pair{"newNonce", &directory.new_nonce}, std::pair{"newAccount", &directory.new_account},
           std::pair{"newOrder", &directory.new_order}, std::pair{"newAuthz", &directory.new_authz},
-          std::pair{"revokeCert", &directory.revoke_cert}, std::pair{"keyChange", &directory.key_change}}) {
+          std::pair{"revokeCert", &directory.revoke_cert}, std::pair{"keyChange", &directory.key_change},
+          std::pair{"renewalInfo", &directory.renewal_info}}) {
         if (!read(name, *member))
             return fail(
                 Errc::protocol,

@@ -18,6 +18,7 @@ struct ACMETOOL_EXPORT Directory {
     std::string new_authz; ///< empty where the server has no pre-authorization
     std::string revoke_cert;
     std::string key_change;
+    std::string renewal_info; ///< RFC 9773; empty where the server has none
 
     std::string terms_of_service;                ///< meta.termsOfService; empty: none
     bool external_account_required = false;      ///< meta.externalAccountRequired

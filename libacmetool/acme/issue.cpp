@@ -45,7 +45,8 @@ public:
 private:
     static OrderRequest request_of(const OrderTask& task)
     {
-        return {task.identifiers, task.ancestor_domains, task.profile, task.csr.der, task.csr.key};
+        return {task.identifiers, task.ancestor_domains, task.profile,
+                task.replaces,    task.csr.der,          task.csr.key};
     }
 
     Result<void> pick_up();

@@ -22,8 +22,9 @@ struct OrderTask {
     std::vector<crypto::Identifier> identifiers; ///< the CSR's
     std::vector<std::string> ancestor_domains;   ///< pre-authorized parents (RFC 9444 section 4.3)
     std::string profile;                         ///< empty: the CA's default
-    std::optional<Order> order;                  ///< from the document of the step before
-    Solver* solver = nullptr; ///< not owned; null: pending orders end with authorization_needed
+    std::string replaces; ///< certID of the certificate that is renewed (RFC 9773 section 5); empty: none
+    std::optional<Order> order; ///< from the document of the step before
+    Solver* solver = nullptr;   ///< not owned; null: pending orders end with authorization_needed
     OrderFlow::Goal goal = OrderFlow::Goal::downloaded;
 };
 

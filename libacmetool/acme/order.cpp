@@ -43,6 +43,15 @@ std::vector<crypto::Identifier> read_identifiers(const Json& object)
     return identifiers;
 }
 
+/// True if a refused newOrder may have been refused for its `replaces`: the CA has replaced that certificate,
+/// does not know it, or holds it for another account's.
+bool blames_replaces(const Error& error)
+{
+    return error.reason == "alreadyReplaced" || error.reason == "malformed" ||
+           error.reason == "unauthorized" ||
+           (error.code == Errc::refused && error.reason.empty() && !error.problem_type.empty());
+}
+
 } // namespace
 
 Result<Order> parse_order(std::string_view json, std::string_view url)
@@ -158,6 +167,7 @@ std::string OrderFlow::new_order_payload() const
     }
     Json payload{{"identifiers", std::move(identifiers)}};
     if (!request_.profile.empty()) payload["profile"] = request_.profile;
+    if (!request_.replaces.empty() && !replaces_refused_) payload["replaces"] = request_.replaces;
     return payload.dump();
 }
 
@@ -219,6 +229,12 @@ Result<void> OrderFlow::take(const Result<Reply>& outcome, base::TimePoint now)
         }
         ACMETOOL_CHECK(take_order(*outcome));
         poll_after(*outcome);
+        return {};
+    }
+    if (sent == Sent::new_order && !request_.replaces.empty() && !replaces_refused_ &&
+        blames_replaces(outcome.error())) {
+        // RFC 9773 section 5: alreadyReplaced and its like say nothing against the order itself.
+        replaces_refused_ = true;
         return {};
     }
     if (sent != Sent::finalize) return fail(outcome.error());

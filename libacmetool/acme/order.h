@@ -40,6 +40,7 @@ struct OrderRequest {
     std::vector<std::string>
         ancestor_domains; ///< pre-authorized parents; sent with the names below them (RFC 9444 4.3)
     std::string profile;  ///< empty: none asked for
+    std::string replaces; ///< certID of the predecessor (RFC 9773 section 5); empty: none
     Bytes csr;            ///< DER; needed from finalize on
     crypto::Key key;      ///< the CSR's public key; needed from finalize on
 };
@@ -109,6 +110,7 @@ private:
     bool must_read_ = false; ///< the order's state is not known: read it before anything else
     bool created_here_ = false;
     bool authorized_ = false;
+    bool replaces_refused_ = false; ///< the order is placed again, without `replaces`
     int polls_ = 0;
     int finalize_failures_ = 0;
     std::optional<Pause> pause_;

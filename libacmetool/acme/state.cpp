@@ -25,12 +25,12 @@ using base::Json;
 constexpr std::chrono::hours kDirectoryLife{24};
 constexpr std::size_t kMostNonces = 10;
 
-/// True if the folder is there, or can be made, with its two subfolders, and written to.
+/// True if the folder is there, or can be made, with its subfolders, and written to.
 bool prepare(const fs::path& path)
 {
     std::error_code problem;
     const mode_t before = umask(077);
-    for (const auto* kind : {"orders", "authz"})
+    for (const auto* kind : {"orders", "authz", "certificates"})
         fs::create_directories(path / kind, problem);
     umask(before);
     return !problem && access(path.c_str(), W_OK) == 0 && access((path / "orders").c_str(), W_OK) == 0;

@@ -13,8 +13,8 @@
 namespace acmetool::acme
 {
 
-/// What the ACME programs remember between runs: directory document, unused nonces, orders and
-/// authorizations.
+/// What the ACME programs remember between runs: directory document, unused nonces, orders,
+/// authorizations and what is known of certificates.
 ///
 /// A read-only or missing place is no error: then nothing is remembered, and nothing else changes. Every file
 /// is replaced atomically and has mode 0600.
@@ -37,9 +37,9 @@ public:
     std::vector<std::string> take_nonces(std::string_view directory_url);
     void keep_nonces(std::string_view directory_url, const std::vector<std::string>& nonces);
 
-    /// An entry of orders/ or authz/: its kind and id.
+    /// An entry of orders/, authz/ or certificates/: its kind and id.
     struct Key {
-        std::string kind; ///< "orders" or "authz"
+        std::string kind; ///< "orders", "authz" or "certificates"
         std::string id;   ///< hexadecimal
     };
     /// Waits until no other process works on the entry. Without state: a lock that locks nothing.

@@ -62,7 +62,7 @@ struct Option {
 class CliVerb final : public Verb
 {
 public:
-    explicit CliVerb(CLI::App& app) : app_(app) {}
+    CliVerb(CLI::App& app, CommonOptions& common) : app_(app), common_(common) {}
 
     Verb& option(const std::string& name, std::string& value, const std::string& help) override
     {
@@ -158,6 +158,9 @@ public:
     /// Where the name of a configuration file goes that is not read here; null: it is.
     std::string* config_goes_to() const { return own_config_; }
 
+    Result<FileOptions> read_options(const std::string& file,
+                                     const std::vector<std::string>& not_here) override;
+
     /// Applies the flags, else the environment, else the configuration file.
     Result<void> settle(const ConfigValues* config, const std::string& file);
 
@@ -181,6 +184,7 @@ private:
     }
 
     CLI::App& app_;
+    CommonOptions& common_;
     std::vector<std::unique_ptr<Option>> options_;
     Action action_;
     std::string* own_config_ = nullptr;
@@ -230,6 +234,29 @@ Result<void> CliVerb::settle(const ConfigValues* config, const std::string& file
                         "the manual page lists the options", "unknownKey");
     }
     return {};
+}
+
+Result<FileOptions> CliVerb::read_options(const std::string& file, const std::vector<std::string>& not_here)
+{
+    auto text = store::read_file(file);
+    if (!text) {
+        text.error().code = Errc::config;
+        return fail(std::move(text).error());
+    }
+    ACMETOOL_TRY(config, parse_config(*text, file, app_.get_name(), {}));
+    for (const auto& [name, value] : config.values)
+        if (std::find(not_here.begin(), not_here.end(), name) != not_here.end())
+            return fail(
+                Errc::config,
+                fmt::format("{}:{}:{}: \"{}\" is for the whole run", file, value.line, value.column, name),
+                "give it as a flag, in the environment or in the file of --config", "notHere");
+    const CommonOptions before = common_;
+    common_.output.clear();
+    const auto settled = settle(&config, file);
+    FileOptions given{common_.output, common_.ca_file};
+    common_ = before;
+    if (!settled) return fail(settled.error());
+    return given;
 }
 
 } // namespace
@@ -372,13 +399,13 @@ Verb& Program::verb(const std::string& name, const std::string& help)
     auto* app = impl_->app.add_subcommand(name, help);
     app->get_formatter()->column_width(34);
     auto& verb = impl_->verbs[name];
-    verb = std::make_unique<CliVerb>(*app);
+    verb = std::make_unique<CliVerb>(*app, impl_->common);
     return *verb;
 }
 
 Verb& Program::only_job()
 {
-    impl_->only = std::make_unique<CliVerb>(impl_->app);
+    impl_->only = std::make_unique<CliVerb>(impl_->app, impl_->common);
     return *impl_->only;
 }
 

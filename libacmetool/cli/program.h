@@ -34,6 +34,7 @@ public:
     virtual bool json() const = 0;                                 ///< --json
     virtual std::optional<base::Milliseconds> timeout() const = 0; ///< --timeout
     virtual std::string ca_file() const = 0;                       ///< --ca-file; may be empty
+    virtual std::string output() const = 0;                        ///< --output; may be empty
     virtual bool json_log() const = 0;                             ///< --log-format json
     virtual base::Level log_level() const = 0; ///< the last one that -q and -v let through
 
@@ -48,6 +49,8 @@ public:
     virtual Result<void> write(std::string_view text) = 0;
     /// The same for a document; "type" and "version": 1 are put in front.
     virtual Result<void> write_document(std::string_view type, const base::Json& members) = 0;
+    /// A document to standard output, where --output names something else than the result.
+    virtual Result<void> print_document(std::string_view type, const base::Json& members) = 0;
     /// A new private key: mode 0600, never over an existing file (cannot_create, hint to use --key).
     virtual Result<void> write_key(const std::string& path, std::string_view pem) = 0;
 
@@ -56,6 +59,12 @@ public:
 };
 
 using Action = std::function<Result<void>(Io&)>;
+
+/// Common options that a further file of options may have; see Verb::read_options.
+struct FileOptions {
+    std::string output;
+    std::string ca_file;
+};
 
 /// One verb of a program, or the program itself where only one job exists.
 class ACMETOOL_EXPORT Verb
@@ -81,6 +90,11 @@ public:
     /// it.
     virtual Verb& own_config(std::string& file) = 0;
     virtual Verb& action(Action action) = 0;
+    /// Sets this verb's options anew as a further TOML file says, for an action that does one thing for each
+    /// of several files. Flags and environment go before it, it goes before --config. Keys in `not_here` are
+    /// for the whole run and refused. Errors: config, with line and column.
+    virtual Result<FileOptions> read_options(const std::string& file,
+                                             const std::vector<std::string>& not_here) = 0;
 };
 
 class ACMETOOL_EXPORT Program

@@ -167,6 +167,11 @@ Result<void> Runtime::write_document(std::string_view type, const Json& members)
     return write(document_text(document(type, members), true));
 }
 
+Result<void> Runtime::print_document(std::string_view type, const Json& members)
+{
+    return write_to_stdout(document_text(document(type, members), true));
+}
+
 Result<void> Runtime::write_key(const std::string& path, std::string_view pem)
 {
     auto done = store::create_secret(path, pem);

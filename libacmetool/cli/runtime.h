@@ -39,12 +39,14 @@ public:
     bool json() const override { return options_.json; }
     std::optional<base::Milliseconds> timeout() const override { return options_.timeout; }
     std::string ca_file() const override { return options_.ca_file; }
+    std::string output() const override { return options_.output; }
     bool json_log() const override { return options_.log_format == "json"; }
     base::Level log_level() const override;
     Result<std::string> input() override;
     Result<std::string> read(const std::string& path) override;
     Result<void> write(std::string_view text) override;
     Result<void> write_document(std::string_view type, const base::Json& members) override;
+    Result<void> print_document(std::string_view type, const base::Json& members) override;
     Result<void> write_key(const std::string& path, std::string_view pem) override;
     void defer(Deferred deferred) override;
     void exit_with(int status) override { status_ = status; }

@@ -99,7 +99,7 @@ EOC
         grep -E "/zsh/vendor-completions/_$name$" programs
         grep -E "/fish/vendor_completions.d/$name.fish$" programs
     done
-    for name in acme-preauth-renew.service acme-preauth-renew.timer; do grep -E "/usr/lib/systemd/system/$name$" programs; done
+    for name in {acme-preauth,acme-order}-renew.{service,timer}; do grep -E "/usr/lib/systemd/system/$name$" programs; done
     dpkg-deb -f "$programs" Depends | tee depends
     grep -E 'libacmetool0' depends
     grep -E 'libc6 \(>=' depends

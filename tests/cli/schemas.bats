@@ -60,6 +60,9 @@ valid() { # TYPE FILE
     valid authorizations several.json
     acme-preauth renew --subdomains domain.com -o renewal.json
     valid renewal renewal.json
+    csr-build --new-key ec:P-256 --key-out live.key --dns live.domain.com -o live.csr
+    acme-order renew --json --csr live.csr -o live.pem >renewed.json
+    valid renewal renewed.json
 
     csr-build --new-key ec:P-256 --key-out sub.key --dns sub.domain.com --json -o csr.json
     valid csr csr.json

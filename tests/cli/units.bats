@@ -17,12 +17,16 @@ load ../lib/common
     # It reads the units of other packages, too, and has words for theirs: "/lib/systemd/system/x.service:23: ...".
     [ -z "$(grep -v '^/lib/systemd/system/' <<<"$output")" ]
     # Every option that a unit uses is one of the program's.
-    for unit in units/*.service; do
-        local option
-        for option in $(grep -E '^Exec' "$unit" | grep -oE -- ' --[a-z-]+' | sort -u); do
-            acme-preauth renew --help | grep -qF -- "$option"
+    local program verb words word lines=0
+    while read -r program verb words; do
+        for word in $words; do
+            [[ $word != --* ]] || "$program" "$verb" --help | grep -qF -- " $word"
         done
+        lines=$((lines + 1))
+    done < <(sed -n "s,^Exec[A-Za-z]*=$BUILD/bin/,,p" units/*.service)
+    [ "$lines" -ge 5 ]
+    for unit in acme-preauth-renew acme-order-renew; do
+        [ -e "units/$unit.service" ]
+        [ -e "units/$unit.timer" ]
     done
-    [ -e units/acme-preauth-renew.service ]
-    [ -e units/acme-preauth-renew.timer ]
 }

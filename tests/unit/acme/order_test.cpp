@@ -255,3 +255,38 @@ TEST_CASE("FAULT-11: orders that lack what their status demands")
     more["unknown"] = {{"deep", 1}};
     CHECK(acme::parse_order(more.dump(), kOrderUrl)); // ACME-38
 }
+
+TEST_CASE("EXT-04: replaces goes into newOrder, and is left out when the CA refuses it; once")
+{
+    auto wanted = request();
+    wanted.replaces = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE";
+    const auto payload = [](OrderFlow& flow) {
+        const auto action = *flow.next(directory());
+        return *base::parse_json(std::get<OrderFlow::Send>(action).post.payload, "payload");
+    };
+    const auto refusal = [](const std::string& word) -> Result<acme::Reply> {
+        Error error;
+        error.code = Errc::refused;
+        error.reason = word;
+        error.problem_type = "urn:ietf:params:acme:error:" + word;
+        return fail(error);
+    };
+    for (const auto* word : {"alreadyReplaced", "malformed", "unauthorized"}) {
+        CAPTURE(word);
+        OrderFlow flow{wanted, OrderFlow::Goal::placed};
+        CHECK(payload(flow)["replaces"] == wanted.replaces);
+        REQUIRE(flow.take(refusal(word), kNow));
+        CHECK_FALSE(payload(flow).contains("replaces"));
+        const auto again = flow.take(refusal(word), kNow);
+        REQUIRE_FALSE(again);
+        CHECK(again.error().reason == word);
+    }
+    for (const auto* word : {"rejectedIdentifier", "rateLimited", "userActionRequired"}) {
+        CAPTURE(word);
+        OrderFlow flow{wanted, OrderFlow::Goal::placed};
+        CHECK(payload(flow).contains("replaces"));
+        CHECK_FALSE(flow.take(refusal(word), kNow));
+    }
+    OrderFlow plain{request(), OrderFlow::Goal::placed};
+    CHECK_FALSE(payload(plain).contains("replaces"));
+}

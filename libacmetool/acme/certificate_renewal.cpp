@@ -1,0 +1,319 @@
+#include "acme/certificate_renewal.h"
+
+#include <filesystem>
+#include <random>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "acme/certificate_id.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::acme
+{
+namespace
+{
+
+using base::Json;
+
+StateDirectory::Key key_of(const CertificateWish& wish)
+{
+    std::error_code none;
+    return {"certificates", entry_id({std::filesystem::absolute(wish.file, none).string()})};
+}
+
+std::optional<base::TimePoint> time_member(const Json& object, std::string_view name)
+{
+    const auto time = base::parse_rfc3339(base::string_member(object, name).value_or(""));
+    return time ? std::optional{*time} : std::nullopt;
+}
+
+Result<std::optional<crypto::Certificate>> read_current(const std::string& file)
+{
+    std::error_code none;
+    if (!std::filesystem::exists(file, none)) return std::optional<crypto::Certificate>{};
+    ACMETOOL_TRY(text, store::read_file(file));
+    if (base::trim(text).empty()) return std::optional<crypto::Certificate>{};
+    auto certificates = crypto::parse_certificates(text, file);
+    if (!certificates) {
+        certificates.error().hint = "what is no certificate is not overwritten: name another file";
+        return fail(std::move(certificates).error());
+    }
+    return std::optional{certificates->front()};
+}
+
+/// What the state remembers of the CA's wish for this very certificate.
+void apply_renewal_info(CertificatePlan& plan, base::TimePoint now)
+{
+    const auto& current = *plan.current;
+    const auto id = certificate_id(current);
+    const auto known = plan.entry->find("renewalInfo");
+    const bool of_this = known != plan.entry->end() && id && base::string_member(*known, "certID") == *id;
+    const auto next = of_this ? time_member(*known, "askAgain") : std::nullopt;
+    // RFC 9773 section 4.3: not after it expired. A clock that was set back asks once more than it has to.
+    plan.ask =
+        id && now < current.not_after() && (!next || now >= *next || *next > now + std::chrono::hours{25});
+    if (!of_this) return;
+    const auto wanted = time_member(*known, "renewAt");
+    // A CA that names a time at which the certificate is dead cannot mean it.
+    if (!wanted || *wanted >= current.not_after()) return;
+    plan.renew_at = *wanted;
+    plan.by_renewal_info = true;
+}
+
+CertificateRenewal begin(const CertificateWish& wish, const CertificatePlan& plan)
+{
+    CertificateRenewal renewal;
+    renewal.file = wish.file;
+    renewal.identifiers = wish.task.identifiers;
+    if (plan.current) renewal.not_after = plan.current->not_after();
+    renewal.renew_at = plan.renew_at;
+    renewal.by_renewal_info = plan.by_renewal_info;
+    renewal.last_success = time_member(*plan.entry, "lastSuccess");
+    return renewal;
+}
+
+/// One certificate's way through a run, under the lock of its entry.
+class Keeper
+{
+public:
+    Keeper(Client& client, const CertificateWish& wish) : client_(client), wish_(wish), key_(key_of(wish)) {}
+
+    Result<CertificateRenewal> go();
+
+private:
+    void ask();
+    Result<void> order(CertificateRenewal& renewal);
+    Result<OrderOutcome> new_certificate();
+    Result<void> deploy(CertificateRenewal& renewal);
+    Result<void> work(CertificateRenewal& renewal);
+    Result<void> save() { return client_.state().save(key_, *plan_.entry); }
+
+    Client& client_;
+    const CertificateWish& wish_;
+    StateDirectory::Key key_;
+    CertificatePlan plan_;
+};
+
+/// A server without an answer is no failure: the share of the life decides, and it is asked again later.
+void Keeper::ask()
+{
+    const auto now = client_.context().now();
+    auto answer = fetch_renewal_info(client_, *plan_.current);
+    Json known{{"certID", certificate_id(*plan_.current).value_or("")}};
+    if (!answer) {
+        const bool offered = answer.error().reason != "renewalInfoUnsupported";
+        client_.context().log(offered ? base::Level::warning : base::Level::detail, answer.error().message);
+        // RFC 9773 section 4.3: after long-lived errors "retry after six hours".
+        known["askAgain"] = base::to_rfc3339(now + kRenewalInfoRetry);
+    } else {
+        const auto& info = answer->info;
+        known["start"] = base::to_rfc3339(info.start);
+        known["end"] = base::to_rfc3339(info.end);
+        known["askAgain"] = base::to_rfc3339(now + answer->ask_again);
+        const auto before = plan_.entry->find("renewalInfo");
+        const bool same = before != plan_.entry->end() && (*before).value("certID", "") == known["certID"] &&
+                          (*before).value("start", "") == known["start"] &&
+                          (*before).value("end", "") == known["end"] && before->contains("renewAt");
+        // The moment is chosen once for a window: chosen anew at every run, it would always be an early one.
+        known["renewAt"] =
+            same
+                ? (*before)["renewAt"]
+                : Json(base::to_rfc3339(moment_in(info, static_cast<std::uint32_t>(std::random_device{}()))));
+        if (!info.explanation_url.empty())
+            client_.context().log(base::Level::info, fmt::format("{}: the CA explains its renewal window: {}",
+                                                                 wish_.file, info.explanation_url));
+    }
+    (*plan_.entry)["renewalInfo"] = std::move(known);
+    apply_renewal_info(plan_, now);
+    plan_.due = plan_.due || (plan_.by_renewal_info && now >= *plan_.renew_at);
+}
+
+Result<OrderOutcome> Keeper::new_certificate()
+{
+    auto task = wish_.task;
+    task.goal = OrderFlow::Goal::downloaded;
+    // RFC 9773 section 5: "Clients SHOULD include this field in New Order requests if there is a clear
+    // predecessor certificate"; only to servers that know it (EXT-04).
+    if (plan_.current && !client_.directory().renewal_info.empty())
+        task.replaces = certificate_id(*plan_.current).value_or("");
+    ACMETOOL_TRY(outcome, carry_out(client_, task));
+    // The order of an earlier command that was left unfetched is no new certificate.
+    if (plan_.current && !outcome.chain.empty() &&
+        outcome.chain.front().sha256() == plan_.current->sha256()) {
+        delivered(client_, outcome);
+        return carry_out(client_, std::move(task));
+    }
+    return outcome;
+}
+
+Result<void> Keeper::order(CertificateRenewal& renewal)
+{
+    ACMETOOL_TRY(outcome, new_certificate());
+    if (outcome.not_yet) {
+        Error error;
+        error.code = Errc::temporary;
+        error.message = fmt::format("order {} is still {}", outcome.order.url, outcome.order.status);
+        error.hint = "run the same command again";
+        error.reason = "orderPending";
+        error.retry_after = outcome.retry_after;
+        return fail(std::move(error));
+    }
+    const auto& leaf = outcome.chain.front();
+    if (!wish_.deploy_hook.empty()) {
+        (*plan_.entry)["deploy"] = to_hex(leaf.sha256());
+        ACMETOOL_CHECK(save());
+    }
+    ACMETOOL_CHECK(store::write_atomically(wish_.file, crypto::to_pem(outcome.chain), 0644));
+    delivered(client_, outcome);
+    plan_.entry->erase("renewalInfo");
+    plan_.current = leaf;
+    plan_.deploy_pending = !wish_.deploy_hook.empty();
+    renewal.changed = true;
+    renewal.not_after = leaf.not_after();
+    renewal.renew_at = wish_.before.due(leaf.not_before(), leaf.not_after());
+    renewal.by_renewal_info = false;
+    return {};
+}
+
+Result<void> Keeper::deploy(CertificateRenewal& renewal)
+{
+    std::string names;
+    for (const auto& identifier : wish_.task.identifiers)
+        names += (names.empty() ? "" : ",") + identifier.value;
+    std::error_code none;
+    const auto status = base::run_program(
+        {.arguments = {std::filesystem::absolute(wish_.deploy_hook, none).string()},
+         .environment = {"ACMETOOL_CERT=" + std::filesystem::absolute(wish_.file, none).string(),
+                         "ACMETOOL_NAMES=" + names, "ACMETOOL_SERIAL=" + plan_.current->serial(),
+                         "ACMETOOL_NOT_AFTER=" + base::to_rfc3339(plan_.current->not_after())},
+         .timeout = wish_.hook_timeout},
+        client_.context());
+    if (!status && status.error().code == Errc::interrupted) return fail(status.error());
+    renewal.deployed = status && *status == 0;
+    if (*renewal.deployed) {
+        plan_.entry->erase("deploy");
+        return {};
+    }
+    return fail(Errc::config,
+                status ? fmt::format("--deploy-hook {}: exit status {}", wish_.deploy_hook, *status)
+                       : "--deploy-hook: " + status.error().message,
+                "the certificate was renewed and is in its place; what uses it was not told: the next run "
+                "calls the hook again",
+                "deployHookFailed");
+}
+
+Result<void> Keeper::work(CertificateRenewal& renewal)
+{
+    if (plan_.due) ACMETOOL_CHECK(order(renewal));
+    if (plan_.deploy_pending) ACMETOOL_CHECK(deploy(renewal));
+    return {};
+}
+
+Result<CertificateRenewal> Keeper::go()
+{
+    ACMETOOL_TRY(lock, client_.state().lock(key_, client_.context()));
+    // Planned under the lock: another run may have renewed it meanwhile.
+    ACMETOOL_TRY(plan, plan_renewal(client_.state(), wish_, client_.context().now()));
+    plan_ = std::move(plan);
+    if (!plan_.due && plan_.ask) ask();
+    auto renewal = begin(wish_, plan_);
+    const auto done = work(renewal);
+    if (!done && done.error().code == Errc::interrupted) return fail(done.error());
+    if (!done) renewal.error = with_context(done.error(), wish_.file);
+    if (done) {
+        renewal.last_success = client_.context().now();
+        (*plan_.entry)["lastSuccess"] = base::to_rfc3339(*renewal.last_success);
+    }
+    ACMETOOL_CHECK(save());
+    static_cast<void>(lock);
+    return renewal;
+}
+
+} // namespace
+
+Result<CertificatePlan> plan_renewal(const StateDirectory& state, const CertificateWish& wish,
+                                     base::TimePoint now)
+{
+    CertificatePlan plan;
+    ACMETOOL_TRY(entry, state.load(key_of(wish)));
+    plan.entry = std::make_shared<Json>(entry ? std::move(*entry) : Json::object());
+    ACMETOOL_TRY(current, read_current(wish.file));
+    plan.current = std::move(current);
+    if (!plan.current) return plan;
+    const auto& certificate = *plan.current;
+    plan.renew_at = wish.before.due(certificate.not_before(), certificate.not_after());
+    apply_renewal_info(plan, now);
+    plan.deploy_pending = !wish.deploy_hook.empty() &&
+                          base::string_member(*plan.entry, "deploy") == to_hex(certificate.sha256());
+    plan.due = now >= *plan.renew_at || certificate.identifiers() != wish.task.identifiers ||
+               !certificate.public_key().same_public_key(wish.task.csr.key);
+    return plan;
+}
+
+CertificateRenewal left_alone(const CertificateWish& wish, const CertificatePlan& plan, base::TimePoint now)
+{
+    auto renewal = begin(wish, plan);
+    renewal.last_success = now;
+    return renewal;
+}
+
+Result<CertificateRenewal> renew_certificate(Client& client, const CertificateWish& wish)
+{
+    auto renewal = Keeper{client, wish}.go();
+    if (renewal || renewal.error().code == Errc::interrupted) return renewal;
+    CertificateRenewal failed;
+    failed.file = wish.file;
+    failed.identifiers = wish.task.identifiers;
+    failed.error = with_context(renewal.error(), wish.file);
+    return failed;
+}
+
+Json to_json(const CertificateRenewal& renewal)
+{
+    Json identifiers = Json::array();
+    for (const auto& identifier : renewal.identifiers)
+        identifiers.push_back({{"type", identifier.type}, {"value", identifier.value}});
+    Json entry{{"file", renewal.file}, {"identifiers", std::move(identifiers)}, {"changed", renewal.changed}};
+    if (renewal.not_after) entry["notAfter"] = base::to_rfc3339(*renewal.not_after);
+    if (renewal.renew_at) {
+        entry["renewAt"] = base::to_rfc3339(*renewal.renew_at);
+        entry["renewBy"] = renewal.by_renewal_info ? "renewalInfo" : "lifetime";
+    }
+    if (renewal.deployed) entry["deployed"] = *renewal.deployed;
+    if (renewal.error) {
+        entry["error"] = renewal.error->message;
+        entry["code"] =
+            renewal.error->reason.empty() ? std::string{name_of(renewal.error->code)} : renewal.error->reason;
+    }
+    return entry;
+}
+
+std::string metrics_of(const std::vector<CertificateRenewal>& renewals)
+{
+    const auto label = [](const std::string& file) {
+        std::string text;
+        for (const char c : file) {
+            if (c == '"' || c == '\\') text += '\\';
+            text += c == '\n' ? '?' : c;
+        }
+        return text;
+    };
+    std::string text = "# HELP acme_certificate_expires_timestamp_seconds When the certificate expires.\n"
+                       "# TYPE acme_certificate_expires_timestamp_seconds gauge\n";
+    for (const auto& renewal : renewals)
+        if (renewal.not_after)
+            text += fmt::format("acme_certificate_expires_timestamp_seconds{{file=\"{}\"}} {}\n",
+                                label(renewal.file), renewal.not_after->time_since_epoch().count());
+    text += "# HELP acme_last_success_timestamp_seconds When the certificate was last found or made good.\n"
+            "# TYPE acme_last_success_timestamp_seconds gauge\n";
+    for (const auto& renewal : renewals)
+        if (renewal.last_success)
+            text += fmt::format("acme_last_success_timestamp_seconds{{file=\"{}\"}} {}\n",
+                                label(renewal.file), renewal.last_success->time_since_epoch().count());
+    return text;
+}
+
+} // namespace acmetool::acme

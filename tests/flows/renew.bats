@@ -1,0 +1,326 @@
+#!/usr/bin/env bats
+# acme-order renew and renewal-info: certificates kept alive by cron and systemd.
+
+load ../lib/common
+load ../lib/dns
+load ../lib/ca
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    start_knot "$PWD/dns" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o account.json
+    acme-preauth run -q --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
+    export CA_LOG CA_DIRECTORY PIDS="${STARTED[*]}" FILES=$PWD
+}
+
+teardown_file() {
+    read -ra STARTED <<<"$PIDS"
+    stop_all
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    export ACMETOOL_ACCOUNT=$FILES/acct.json
+    NAME="n$BATS_TEST_NUMBER.domain.com"
+    csr-build --new-key ec:P-256 --key-out k --dns "$NAME" -o c.csr
+}
+
+teardown() {
+    stop_all
+}
+
+serial_of() {
+    openssl x509 -in "$1" -noout -serial
+}
+
+orders() { # how many orders the CA has taken
+    requests newOrder
+}
+
+hook() { # STATUS: a deploy hook that counts its calls and says whom it is for
+    printf '#!/bin/sh\necho "$ACMETOOL_CERT $ACMETOOL_NAMES" >>"%s/calls"\nexit %s\n' "$PWD" "$1" >deploy
+    chmod +x deploy
+}
+
+# ari: the same CA with renewal information in ari.json, and an account there.
+ari() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tls.key -out tls.pem -subj "/CN=ari" \
+        -addext "subjectAltName=IP:127.0.0.1" -days 2 2>/dev/null
+    cat "$CA_FILE" tls.pem >trust.pem
+    curl -sf --cacert "$CA_FILE" "$CA_DIRECTORY" >directory.json
+    : >ari.log
+    python3 "$ROOT/tests/lib/ari_server.py" tls.pem tls.key directory.json ari.json ari.log >ari.port &
+    STARTED+=($!)
+    wait_for 10 grep -q . ari.port
+    ARI_DIRECTORY="https://127.0.0.1:$(cat ari.port)/directory"
+    export ACMETOOL_ACCOUNT=$PWD/acct.json
+    cp "$FILES/acct.key" acct.key
+    jq --arg d "$ARI_DIRECTORY" --arg c "$PWD/trust.pem" '.directory = $d | .caFile = $c' "$FILES/acct.json" >acct.json
+    chmod 600 acct.json acct.key
+}
+
+window() { # START END: as date(1) reads them
+    jq -n --arg s "$(date -u -d "$1" +%FT%TZ)" --arg e "$(date -u -d "$2" +%FT%TZ)" \
+        '{suggestedWindow: {start: $s, end: $e}, explanationURL: "https://ca.example/why"}' >ari.json
+}
+
+asked() {
+    wc -l <ari.log
+}
+
+@test "ACME-43: the first certificate, nothing due, due by a share of its life; --check, --detailed-exitcode" {
+    run acme-order renew --check --csr c.csr -o c.pem
+    [ "$status" = 0 ]
+    [ ! -e c.pem ]
+    acme-order renew -q --json -o c.pem <c.csr >r.json
+    jq -e --arg n "$NAME" '.type == "renewal" and .changed and .certificates[0].changed and
+        .certificates[0].identifiers == [{type: "dns", value: $n}] and .certificates[0].renewBy == "lifetime"' r.json
+    openssl verify -CAfile "$CA_ROOT" -untrusted c.pem c.pem
+    cp c.pem first.pem
+    # The CA is asked once whether it has renewal information; then nothing is.
+    run acme-order renew --detailed-exitcode --csr c.csr -o c.pem
+    [ "$status" = 2 ]
+    [ -z "$output" ]
+    local before
+    before=$(wc -l <"$CA_LOG")
+    run acme-order renew --json --csr c.csr -o c.pem
+    [ "$status" = 0 ]
+    [[ "$output" == *'"changed": false'* ]]
+    run acme-order renew --check --csr c.csr -o c.pem
+    [ "$status" = 1 ]
+    [ "$before" = "$(wc -l <"$CA_LOG")" ]
+    cmp c.pem first.pem
+    run acme-order renew --check --csr c.csr -o c.pem --before 4000d
+    [ "$status" = 0 ]
+    acme-order renew -q --key k -o c.pem --before 4000d
+    [ "$(serial_of c.pem)" != "$(serial_of first.pem)" ]
+    openssl x509 -in c.pem -noout -ext subjectAltName | grep -F "$NAME"
+    # Another name in the request is a reason, too.
+    acme-order renew -q --key k --dns "$NAME" --dns "more.$NAME" -o c.pem
+    openssl x509 -in c.pem -noout -ext subjectAltName | grep -F "more.$NAME"
+}
+
+@test "renew: usage, input and configuration errors; what is no certificate is not overwritten; --check says 255" {
+    local case
+    for case in "64 noOutput --csr c.csr" "64 severalSources --csr c.csr --key k -o c.pem" "64 noNames --key k -o c.pem" \
+        "64 noKey --csr c.csr --dns x.domain.com -o c.pem" "64 outputOfMany --config-dir . -o c.pem" \
+        "78 noDirectory --config-dir nowhere" "65 notACsr --csr k -o c.pem" "78 noAccount --account no.json --csr c.csr -o c.pem"; do
+        read -ra words <<<"$case"
+        run acme-order renew --json "${words[@]:2}"
+        echo "$case: $output"
+        [ "$status" = "${words[0]}" ]
+        [[ "$output" == *"\"code\": \"${words[1]}\""* ]]
+        [ ! -e c.pem ]
+    done
+    echo "my diary" >c.pem
+    run acme-order renew --csr c.csr -o c.pem
+    [ "$status" = 65 ]
+    [ "$(cat c.pem)" = "my diary" ]
+    run acme-order renew --check --csr c.csr -o c.pem
+    [ "$status" = 255 ]
+}
+
+@test "EXT-02, EXT-03: the CA's window decides; it is asked when it said, unsigned, and not after expiry" {
+    ari
+    acme-order renew -q --csr c.csr -o c.pem
+    [ "$(asked)" = 0 ]
+    cp c.pem first.pem
+    window "+1 day" "+2 days"
+    echo 3600 >ari.json.retry
+    acme-order renewal-info -o info.json <c.pem
+    jq -e '.type == "renewal-info" and .retryAfter == 3600 and .explanationURL == "https://ca.example/why" and
+        .suggestedWindow.start < .suggestedWindow.end' info.json
+    "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/renewal-info.json" <info.json
+    [ "$(cat ari.log)" = "$(jq -r .certID info.json) plain" ]
+    acme-order renew --json --csr c.csr -o c.pem >r.json
+    jq -e --slurpfile i info.json '.changed == false and .certificates[0].renewBy == "renewalInfo" and
+        .certificates[0].renewAt >= $i[0].suggestedWindow.start and .certificates[0].renewAt <= $i[0].suggestedWindow.end' r.json
+    [ "$(asked)" = 2 ]
+    # The moment is kept, and the CA left in peace, until the time that it named.
+    acme-order renew --json --csr c.csr -o c.pem >again.json
+    [ "$(asked)" = 2 ]
+    [ "$(jq -c .certificates r.json)" = "$(jq -c .certificates again.json)" ]
+    run acme-order renew --check --csr c.csr -o c.pem
+    [ "$status" = 1 ]
+    run faketime -f +2h acme-order renew --check --csr c.csr -o c.pem
+    [ "$status" = 0 ]
+    window "-2 days" "-1 day"
+    faketime -f +2h acme-order renew -q --csr c.csr -o c.pem
+    [ "$(asked)" = 3 ]
+    [ "$(serial_of c.pem)" != "$(serial_of first.pem)" ]
+    run faketime -f +4000d acme-order renewal-info --json <c.pem
+    [ "$status" != 0 ]
+    [ "$(asked)" = 3 ]
+}
+
+@test "EXT-03: a window that ends before it begins, nonsense and 404 are no answer: the share decides, asked again later" {
+    ari
+    acme-order renew -q --csr c.csr -o c.pem
+    local bad
+    for bad in '{"suggestedWindow":{"start":"2026-01-02T00:00:00Z","end":"2026-01-01T00:00:00Z"}}' '[]' '{"suggestedWindow":7}' ''; do
+        echo "$bad" >ari.json
+        [ -n "$bad" ] || rm ari.json
+        run acme-order renewal-info --json --ca-file trust.pem --directory "$ARI_DIRECTORY" --account none.json <c.pem
+        echo "$output"
+        if [ -n "$bad" ]; then
+            [ "$status" = 76 ]
+            [[ "$output" == *badRenewalInfo* ]]
+        else
+            [ "$status" = 77 ]
+        fi
+    done
+    : >ari.log
+    run acme-order renew --detailed-exitcode --csr c.csr -o c.pem
+    [ "$status" = 2 ]
+    acme-order renew -q --csr c.csr -o c.pem
+    [ "$(asked)" = 1 ]
+    faketime -f +6h acme-order renew -q --csr c.csr -o c.pem
+    [ "$(asked)" = 2 ]
+    run acme-order renewal-info --json --account "$FILES/acct.json" <c.pem
+    [ "$status" = 69 ]
+    [[ "$output" == *renewalInfoUnsupported* ]]
+}
+
+@test "renew: a deploy hook that fails has its own code, the certificate stays, and the next run calls it again" {
+    hook 3
+    run acme-order renew --json --csr c.csr -o c.pem --deploy-hook ./deploy
+    echo "$output"
+    [ "$status" = 78 ]
+    [[ "$output" == *'"code": "deployHookFailed"'* ]]
+    openssl verify -CAfile "$CA_ROOT" -untrusted c.pem c.pem
+    cp c.pem first.pem
+    run acme-order renew --check --csr c.csr -o c.pem --deploy-hook ./deploy
+    [ "$status" = 0 ]
+    hook 0
+    acme-order renew --json --csr c.csr -o c.pem --deploy-hook ./deploy >r.json
+    jq -e '.changed == false and .certificates[0].deployed' r.json
+    cmp c.pem first.pem
+    [ "$(sort -u calls)" = "$PWD/c.pem $NAME" ]
+    acme-order renew -q --csr c.csr -o c.pem --deploy-hook ./deploy
+    [ "$(wc -l <calls)" = 2 ]
+}
+
+@test "FAULT-20: two runs at once on one name order once; killed before the hook's end, the next run calls it" {
+    hook 0
+    local before pids=()
+    before=$(orders)
+    for _ in 1 2 3; do
+        acme-order renew -q --csr c.csr -o c.pem --deploy-hook ./deploy &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid"; done
+    [ "$(orders)" = $((before + 1)) ]
+    [ "$(wc -l <calls)" = 1 ]
+    printf '#!/bin/sh\necho $$ >"%s/began"\nexec sleep 60\n' "$PWD" >deploy
+    acme-order renew -q --csr c.csr -o c.pem --deploy-hook ./deploy --before 4000d &
+    local pid=$!
+    wait_for 20 grep -q . began
+    kill -9 "$pid"
+    wait "$pid" || true
+    kill -9 "$(cat began)"
+    cp c.pem killed.pem
+    hook 0
+    acme-order renew -q --csr c.csr -o c.pem --deploy-hook ./deploy
+    [ "$(wc -l <calls)" = 2 ]
+    cmp c.pem killed.pem
+    [ "$(orders)" = $((before + 2)) ]
+}
+
+@test "FAULT-20: a certificate that could not be written is kept, and put into its place by the next run" {
+    local before
+    before=$(orders)
+    mkdir d
+    printf 'csr = "c.csr"\noutput = "later/c.pem"\n' >d/1.toml
+    run acme-order renew --json --config-dir d
+    echo "$output"
+    [ "$status" = 73 ]
+    mkdir later
+    acme-order renew -q --config-dir d
+    openssl verify -CAfile "$CA_ROOT" -untrusted later/c.pem later/c.pem
+    [ "$(orders)" = $((before + 1)) ]
+}
+
+@test "renew --config-dir: a file for each certificate; one that fails stops none of the others; metrics" {
+    mkdir d
+    local i
+    for i in 1 3; do
+        csr-build --new-key ec:P-256 --key-out "k$i" --dns "m$i.$NAME" -o "c$i.csr"
+        printf 'csr = "%s"\noutput = "%s"\n' "c$i.csr" "c$i.pem" >"d/$i.toml"
+    done
+    printf 'key = "k"\ndns = ["stranger.example"]\noutput = "c2.pem"\n' >d/2.toml
+    printf 'key = "k"\noutputs = "c4.pem"\n' >d/4.toml
+    printf 'key = "k"\noutput = "c5.pem"\nmetrics-file = "x"\n' >d/5.toml
+    run --separate-stderr acme-order renew --json --config-dir d --metrics-file m.prom
+    echo "$output $stderr"
+    [ "$status" = 79 ]
+    [[ "$output" == *'"code": "authorizationNeeded"'* ]]
+    [[ "$stderr" == *'unknown key "outputs"'* ]]
+    [[ "$stderr" == *'"metrics-file" is for the whole run'* ]]
+    for i in 1 3; do
+        openssl verify -CAfile "$CA_ROOT" -untrusted "c$i.pem" "c$i.pem"
+        grep -E "^acme_certificate_expires_timestamp_seconds\{file=\"c$i.pem\"\} [0-9]+$" m.prom
+        grep -E "^acme_last_success_timestamp_seconds\{file=\"c$i.pem\"\} [0-9]+$" m.prom
+    done
+    run grep c2.pem m.prom
+    [ "$status" = 1 ]
+    rm d/2.toml d/4.toml d/5.toml
+    acme-order renew -q --json --config-dir d >r.json
+    jq -e '.changed == false and (.certificates | length == 2)' r.json
+    run acme-order renew --check --config-dir d
+    [ "$status" = 1 ]
+    echo 'before = "4000d"' >>d/3.toml
+    run acme-order renew --check --config-dir d
+    [ "$status" = 0 ]
+    acme-order renew -q --json --config-dir d >r.json
+    [ "$(jq -c '[.certificates[].changed]' r.json)" = "[false,true]" ]
+}
+
+# systemd.service(5): ExecCondition with 1 to 254 skips the unit without failure, 255 and signals fail it; then ExecStart.
+as_systemd() { # OPTION...: prints what systemctl would show
+    local condition=0 start=0
+    acme-order renew --check "$@" 2>/dev/null || condition=$?
+    if ((condition == 255 || condition > 255)); then
+        echo "failed condition"
+    elif ((condition != 0)); then
+        echo skipped
+    else
+        acme-order renew -q "$@" 2>/dev/null || start=$?
+        if ((start == 0)); then echo success; else echo "failed $start"; fi
+    fi
+}
+
+@test "renew as systemd runs it: skipped, success, failed and hook failed are told apart" {
+    hook 0
+    [ "$(as_systemd --csr c.csr -o c.pem --deploy-hook ./deploy)" = success ]
+    [ "$(as_systemd --csr c.csr -o c.pem --deploy-hook ./deploy)" = success ] # whether the CA has renewal information
+    [ "$(as_systemd --csr c.csr -o c.pem --deploy-hook ./deploy)" = skipped ]
+    [ "$(as_systemd --csr none.csr -o c.pem)" = "failed condition" ]
+    [ "$(as_systemd --csr c.csr -o c.pem --before 4000d --ca-file tls.pem)" = "failed 78" ]
+    hook 1
+    [ "$(as_systemd --csr c.csr -o c.pem --before 4000d --deploy-hook ./deploy)" = "failed 78" ]
+    csr-build --key k --dns stranger.example -o s.csr
+    [ "$(as_systemd --csr s.csr -o s.pem)" = "failed 79" ]
+}
+
+@test "renew under cron with set -e: unchanged, renewed, failed and hook failed are told apart" {
+    cat >cron.sh <<'SCRIPT'
+set -e
+acme-order renew -q --json --detailed-exitcode "$@" >result.json 2>/dev/null || case $? in
+2) echo unchanged; exit 0 ;;
+*) if [ "$(jq -r .code result.json)" = deployHookFailed ]; then echo "hook failed"; else echo "failed"; fi; exit 1 ;;
+esac
+echo renewed
+SCRIPT
+    hook 0
+    [ "$(sh cron.sh --csr c.csr -o c.pem --deploy-hook ./deploy)" = renewed ]
+    [ "$(sh cron.sh --csr c.csr -o c.pem --deploy-hook ./deploy)" = unchanged ]
+    hook 1
+    run sh cron.sh --csr c.csr -o c.pem --deploy-hook ./deploy --before 4000d
+    [ "$status $output" = "1 hook failed" ]
+    csr-build --key k --dns stranger.example -o s.csr
+    run sh cron.sh --csr s.csr -o s.pem
+    [ "$status $output" = "1 failed" ]
+}

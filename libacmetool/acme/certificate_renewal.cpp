@@ -51,10 +51,11 @@ void apply_renewal_info(CertificatePlan& plan, base::TimePoint now)
     const auto id = certificate_id(current);
     const auto known = plan.entry->find("renewalInfo");
     const bool of_this = known != plan.entry->end() && id && base::string_member(*known, "certID") == *id;
-    const auto next = of_this ? time_member(*known, "askAgain") : std::nullopt;
     // RFC 9773 section 4.3: not after it expired. A clock that was set back asks once more than it has to.
-    plan.ask =
-        id && now < current.not_after() && (!next || now >= *next || *next > now + std::chrono::hours{25});
+    plan.ask = id && now < current.not_after();
+    if (of_this && plan.ask)
+        if (const auto next = time_member(*known, "askAgain"))
+            plan.ask = now >= *next || *next > now + std::chrono::hours{25};
     if (!of_this) return;
     const auto wanted = time_member(*known, "renewAt");
     // A CA that names a time at which the certificate is dead cannot mean it.

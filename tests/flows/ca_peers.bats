@@ -36,7 +36,7 @@ teardown() {
 serve_web() { # the folder www on the port that http-01 asks
     python3 -m http.server --bind 127.0.0.1 --directory "$DIR/www" "$HTTP_PORT" >web.log 2>&1 3>&- &
     STARTED+=($!)
-    wait_for 10 curl -s "http://127.0.0.1:$HTTP_PORT/"
+    wait_for 60 curl -s "http://127.0.0.1:$HTTP_PORT/"
 }
 
 good() { # CERTIFICATE [CHAIN]

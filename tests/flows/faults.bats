@@ -57,9 +57,42 @@ fails_with() { # STATUS CODE [OPTION...]
     succeeds
 }
 
+@test "FAULT-01: half of all nonces refused, 20 runs of 20, newAccount and pre-authorization among them" {
+    local i
+    set_fault badNonce=50
+    for i in $(seq 20); do
+        acme-order run -q --state "half$i" -o "half$i.pem" <n.csr
+    done
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q --account half.json
+    acme-preauth new --account half.json -q -o /dev/null half.domain.com
+}
+
 @test "FAULT-02: success replies without Replay-Nonce" {
     set_fault noNonce=1
     succeeds
+}
+
+@test "FAULT-02: a nonce that has become stale while nothing was asked" {
+    acme-order new -q -o o.json <n.csr # leaves a nonce in the state
+    set_fault nonceLifetime=1
+    sleep 2
+    acme-order run -q -o n.pem <n.csr
+    openssl verify -CAfile "$CA_ROOT" -untrusted n.pem n.pem
+}
+
+@test "FAULT-04, CHAL-02: some authorizations are there, some not, in another order, with the wildcard's base name" {
+    set_fault reorderAuthz=1
+    set_fault authzReuse=50
+    csr-build --key k.pem --allow-wildcard --dns "$NAME" --dns "w$NAME" --dns "*.w$NAME" -o n.csr
+    acme-order run -q --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o n.pem <n.csr
+    openssl verify -CAfile "$CA_ROOT" -untrusted n.pem n.pem
+}
+
+@test "FAULT-05, ACME-24: a challenge that fails is told with its error, without waiting for the timeout" {
+    set_fault authzReuse=0
+    set_fault validation=caa
+    fails_with 77 validationFailed --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" --timeout 60s
+    [[ "$output" == *"caa: the fault validation is on"* ]]
 }
 
 @test "FAULT-05, ACME-13: an order that becomes invalid shows the error and its subproblems, at once" {
@@ -115,6 +148,24 @@ fails_with() { # STATUS CODE [OPTION...]
     [ "$(requests newOrder)" = $((before + 2)) ]
 }
 
+@test "FAULT-09, ACME-12: 503 with Retry-After is not hammered" {
+    local before
+    before=$(requests newOrder)
+    set_fault unavailable=newOrder
+    set_fault retryAfter=300
+    run acme-order run --json -o n.pem <n.csr
+    [ "$status" != 0 ]
+    [[ "$output" == *'"retryAfter": 300'* ]]
+    [ "$(requests newOrder)" = $((before + 1)) ]
+}
+
+@test "FAULT-10: a reply that comes too late is not waited for beyond --timeout" {
+    set_fault slow=newOrder:5:1
+    run acme-order run --json --timeout 1s -o n.pem <n.csr
+    [ "$status" != 0 ]
+    succeeds
+}
+
 @test "FAULT-10: finalize answered 500, dropped before and dropped after: one certificate each" {
     set_fault serverError=finalize:1
     succeeds
@@ -164,7 +215,104 @@ fails_with() { # STATUS CODE [OPTION...]
 
 @test "FAULT-11, ACME-38: a parameterised content type and unknown members are taken" {
     set_fault contentType=newOrder
+    set_fault unknownMembers=1
     succeeds
+}
+
+@test "FAULT-11: a status that nobody knows is no success, and does not outlast --timeout" {
+    set_fault unknownStatus=confused
+    run acme-order run --json --timeout 2s -o n.pem <n.csr
+    echo "$output"
+    [ "$status" = 75 ]
+    [ ! -e n.pem ]
+}
+
+@test "FAULT-12: a minimal directory is enough, one that leads away by host, http or redirect is not followed" {
+    local form
+    set_fault directory=minimal
+    succeeds
+    for form in otherHost plainHttp redirect; do
+        set_fault "directory=$form"
+        rm -f n.pem
+        run acme-order run --json --state "$form" -o n.pem <n.csr
+        echo "$form: $output"
+        [ "$status" != 0 ]
+        [ ! -e n.pem ]
+    done
+}
+
+@test "FAULT-12, PRE-01: no newAuthz in the directory is told without a POST" {
+    local before
+    set_fault directory=noNewAuthz
+    before=$(requests newAuthz)
+    run acme-preauth new --json --state none other.domain.com
+    [ "$status" = 69 ]
+    [[ "$output" == *newAuthzUnsupported* ]]
+    [ "$(requests newAuthz)" = "$before" ]
+}
+
+@test "FAULT-13, PRE-06: the subdomain flag absent or false is told" {
+    local form
+    for form in absent false; do
+        set_fault "subdomainFlag=$form"
+        run acme-preauth new --json --subdomains --require-subdomains "$form.domain.com"
+        echo "$output"
+        [ "$status" = 77 ]
+    done
+}
+
+@test "FAULT-15: a finalize that is answered without Location" {
+    set_fault noLocation=finalize
+    succeeds
+}
+
+@test "FAULT-16: an account that is gone, deactivated, or has another key" {
+    local form
+    for form in doesNotExist:accountDoesNotExist deactivated:unauthorized keyChanged:malformed; do
+        set_fault "account=${form%:*}"
+        rm -f n.pem
+        run acme-order run --json -o n.pem <n.csr
+        echo "$output"
+        [ "$status" != 0 ]
+        [[ "$output" == *"${form#*:}"* ]]
+        [ ! -e n.pem ]
+    done
+}
+
+@test "FAULT-16, ACME-14: changed terms: the page where a person has to agree is told" {
+    set_fault newTerms=https://lab.invalid/terms/2
+    run acme-order run --json -o n.pem <n.csr
+    echo "$output"
+    [ "$status" = 77 ]
+    [[ "$output" == *userActionRequired* && "$output" == */agree/* ]]
+    curl -sf --cacert "$CA_FILE" "$(grep -oE 'https://[^" ]*/agree/[A-Za-z0-9_-]+' <<<"$output" | head -n 1)"
+    succeeds
+}
+
+@test "FAULT-17, ACME-13: problems of newOrder and finalize, several names at once" {
+    local form
+    for form in newOrder:caa:77 newOrder:rejectedIdentifier:77 finalize:badCSR:65 finalize:badPublicKey:65; do
+        set_fault "problem=${form%:*}:1"
+        rm -f k.pem && csr-build --new-key ec:P-256 --key-out k.pem --dns "$NAME" -o n.csr
+        rm -f n.pem
+        run acme-order run --json -o n.pem <n.csr
+        echo "$form: $output"
+        [ "$status" != 0 ]
+        [[ "$output" == *"$(cut -d: -f2 <<<"$form")"* ]]
+        [ ! -e n.pem ]
+    done
+    set_fault "rejectIdentifiers=a.$NAME,b.$NAME"
+    csr-build --key k.pem --dns "a.$NAME" --dns "b.$NAME" --dns "c.$NAME" -o n.csr
+    run acme-order run --json -o n.pem <n.csr
+    [ "$status" != 0 ]
+    [[ "$output" == *"a.$NAME"* && "$output" == *"b.$NAME"* ]]
+}
+
+@test "FAULT-18, PRE-18: an authorization that has expired meanwhile is 79" {
+    set_fault authzExpired=1
+    run acme-order run --json -o n.pem <n.csr
+    echo "$output"
+    [ "$status" = 79 ]
 }
 
 @test "FAULT-12, FAULT-13, PRE-14: newAuthz 403, 404, 405, and an authorization for another name" {

@@ -7,7 +7,7 @@
 
 using namespace acmetool;
 
-TEST_CASE("CHAL-10: dns-persist-01 records, read as issue-values")
+TEST_CASE("CA: dns-persist-01 records, read as issue-values")
 {
     const std::vector<std::string> issuers{"authority.example", "ca.example.net"};
     const std::string account = "https://ca.test/account/1";
@@ -41,7 +41,7 @@ TEST_CASE("ACME-10: a nonce is good once, and the list of those given out does n
     CHECK(nonces.use(kept, {}));
 }
 
-TEST_CASE("CHAL-09: a certificate that is no proof for tls-alpn-01 says what is wrong")
+TEST_CASE("CA: a certificate that is no proof for tls-alpn-01 says what is wrong")
 {
     CHECK(ca::check_acme_identifier({}, "a.example.com", Bytes(32, 1)) == "the certificate cannot be read");
 }

@@ -5,7 +5,7 @@
 using namespace acmetool;
 using namespace acmetool::test;
 
-TEST_CASE("ACME-17: external account binding demanded, verified, and shown in the account")
+TEST_CASE("CA: external account binding demanded, verified, and shown in the account")
 {
     const Folder keys;
     const auto made = ca::add_binding_key(keys / "eab", "device-7");
@@ -61,7 +61,7 @@ TEST_CASE("ACME-16, FAULT-16: onlyReturnExisting, deactivation, and account faul
     CHECK(lab.register_account().status == 201);
 }
 
-TEST_CASE("ACME-19, FAULT-16: key change, and 409 with the URL of the account that has the key")
+TEST_CASE("FAULT-16: key change, and 409 with the URL of the account that has the key")
 {
     CaLab lab;
     lab.register_account();
@@ -106,7 +106,7 @@ TEST_CASE("ACME-14: changed terms of service ask for a person, who agrees at the
     CHECK(lab.order({"a.example.com"}).status == 201);
 }
 
-TEST_CASE("ACME-35: an alternate chain ends at another root and has the same certificate")
+TEST_CASE("CA: an alternate chain ends at another root and has the same certificate")
 {
     CaLab lab;
     lab.register_account();
@@ -159,7 +159,7 @@ TEST_CASE("EXT-05: profiles are advertised, chosen, defaulted, and refused by na
     CHECK_FALSE(ca::parse_profile("x=6d:codeSigning").has_value());
 }
 
-TEST_CASE("EXT-02, EXT-03, EXT-04: renewal information, and replaces once only")
+TEST_CASE("CA: renewal information, and replaces once only")
 {
     CaLab lab;
     lab.register_account();
@@ -191,7 +191,7 @@ TEST_CASE("EXT-02, EXT-03, EXT-04: renewal information, and replaces once only")
     CHECK(twice.problem() == "alreadyReplaced");
 }
 
-TEST_CASE("CHAL-10: IP identifiers, wildcards, and names of an unknown type")
+TEST_CASE("CA: IP identifiers, wildcards, and names of an unknown type")
 {
     CaLab lab;
     lab.register_account();

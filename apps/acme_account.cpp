@@ -1,10 +1,15 @@
 // acme-account: an ACME account at a CA (RFC 8555 section 7.3).
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <filesystem>
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "acme/account.h"
 #include "acme/registration.h"
+#include "acme/rollover.h"
 #include "base/text.h"
 #include "cli/options.h"
 #include "cli/program.h"
@@ -21,6 +26,9 @@ struct Options {
     std::string directory;
     std::string key_type = "ec:P-256";
     std::string key;
+    std::string eab_kid;
+    std::string eab_key_file;
+    std::string next_key_type; ///< rollover; empty: as it is
 };
 
 Result<void> print(const acme::AccountFile& account, const acme::AccountStatus& status, cli::Io& io)
@@ -47,9 +55,29 @@ Result<crypto::Key> account_key(const std::string& path, const Options& options,
     return key;
 }
 
+/// The external account, if one was given: its key from a file, never from the command line.
+Result<void> read_external_account(Options& options)
+{
+    if (options.eab_kid.empty() != options.eab_key_file.empty())
+        return fail(Errc::usage, "--eab-kid and --eab-key-file go together",
+                    "the CA gives both: a key identifier and a MAC key", "halfExternalAccount");
+    if (options.eab_kid.empty()) return {};
+    auto text = store::read_file(options.eab_key_file);
+    if (!text) {
+        text.error().code = Errc::config;
+        return fail(with_context(std::move(text).error(), "--eab-key-file"));
+    }
+    const base::Secret secret{std::move(*text)};
+    ACMETOOL_TRY(key, acme::parse_mac_key(secret.reveal(), "--eab-key-file " + options.eab_key_file));
+    options.registration.external.kid = options.eab_kid;
+    options.registration.external.mac_key = std::move(key);
+    return {};
+}
+
 Result<void> register_account(Options& options, cli::Io& io)
 {
     namespace fs = std::filesystem;
+    ACMETOOL_CHECK(read_external_account(options));
     const auto& file = options.client.account_file;
     std::error_code none;
     if (fs::exists(file, none)) {
@@ -102,6 +130,103 @@ Result<void> with_account(const Options& options, cli::Io& io, Call call)
     return print(account, status, io);
 }
 
+/// The account of `key`, which is the one at `account.url`; nothing where the CA does not know the key.
+/// bad_input ("keyInUse") where it is another account's.
+Result<std::optional<acme::AccountStatus>> status_under(const crypto::Key& key,
+                                                        const acme::AccountFile& account,
+                                                        const std::string& ca_file, const Options& options,
+                                                        cli::Io& io)
+{
+    ACMETOOL_TRY(client, acme::Client::connect(account.directory, ca_file, key,
+                                               io.timeout().value_or(options.client.timeout), io.context()));
+    acme::Registration existing;
+    existing.only_existing = true;
+    auto status = acme::register_account(*client, existing);
+    if (!status && status.error().reason == "accountDoesNotExist")
+        return std::optional<acme::AccountStatus>{};
+    if (!status) return fail(std::move(status).error());
+    // Whatever keyChange answered to that (RFC 8555 section 7.3.5 has 409, some CAs 500), it cannot be ours.
+    if (status->url != account.url)
+        return fail(Errc::bad_input,
+                    fmt::format("the new key is that of another account, {}", base::printable(status->url)),
+                    "move the file away whose name ends in .next, and run the command again", "keyInUse");
+    return std::optional{std::move(*status)};
+}
+
+/// The key that the account shall have, on disk before the CA hears of it. One that an interrupted rollover
+/// left may be the account's already: it is never replaced by another.
+Result<crypto::Key> next_key(const std::string& file, const crypto::Key& current, const Options& options,
+                             cli::Io& io)
+{
+    std::error_code none;
+    if (std::filesystem::exists(file, none)) {
+        io.context().log(base::Level::info, "going on with the key of an interrupted rollover, " + file);
+        return acme::load_account_key(file);
+    }
+    ACMETOOL_TRY(
+        key, crypto::generate_key(options.next_key_type.empty() ? current.type() : options.next_key_type));
+    ACMETOOL_TRY(pem, key.to_pem());
+    ACMETOOL_CHECK(io.write_key(file, pem.reveal()));
+    return key;
+}
+
+Result<void> roll_over(const Options& options, cli::Io& io)
+{
+    const auto& file = options.client.account_file;
+    ACMETOOL_TRY(state, acme::StateDirectory::open(options.client.state_directory, file));
+    ACMETOOL_TRY(lock, state.lock({"orders", "rollover"}, io.context()));
+    static_cast<void>(lock);
+    ACMETOOL_TRY(account, acme::load_account(file));
+    const auto key_file = acme::beside(file, account.key_file);
+    const auto next_file = acme::next_key_file(key_file);
+    const auto ca_file = io.ca_file().empty() ? acme::beside(file, account.ca_file) : io.ca_file();
+    ACMETOOL_TRY(current, acme::load_account_key(key_file));
+    ACMETOOL_TRY(client, acme::Client::connect(account.directory, ca_file, current,
+                                               io.timeout().value_or(options.client.timeout), io.context()));
+    client->set_account_url(account.url);
+    if (client->directory().key_change.empty()) return acme::change_key(*client, current); // says so
+    std::error_code none;
+    const bool interrupted = std::filesystem::exists(next_file, none);
+    ACMETOOL_TRY(next, next_key(next_file, current, options, io));
+    std::optional<acme::AccountStatus> status;
+    if (interrupted) {
+        ACMETOOL_TRY(known, status_under(next, account, ca_file, options, io));
+        status = std::move(known);
+    }
+    if (!status) {
+        const auto changed = acme::change_key(*client, next);
+        auto known = status_under(next, account, ca_file, options, io);
+        if (!known || !*known) {
+            auto error = !changed ? changed.error()
+                         : !known
+                             ? known.error()
+                             : Error{.code = Errc::protocol,
+                                     .message = "keyChange: the CA said yes, but does not know the new key",
+                                     .hint = {},
+                                     .reason = "keyNotChanged",
+                                     .problem_type = {},
+                                     .problem = {},
+                                     .retry_after = {}};
+            // A plain no, and the CA does not know the key: it is of no more use. Anything else stays open.
+            if (known && !changed && !changed.error().problem_type.empty() &&
+                changed.error().code != Errc::unavailable)
+                std::filesystem::remove(next_file, none);
+            else
+                error.hint = fmt::format("whether the CA took the new key is open: {} is kept; run the same "
+                                         "command again",
+                                         next_file);
+            return fail(std::move(error));
+        }
+        status = std::move(*known);
+    }
+    if (std::rename(next_file.c_str(), key_file.c_str()) != 0)
+        return fail(
+            Errc::cannot_create,
+            fmt::format("{}: cannot be replaced by {}: {}", key_file, next_file, std::strerror(errno)),
+            "the CA has the new key: run the same command again once the folder can be written");
+    return print(account, *status, io);
+}
+
 } // namespace
 
 int main(int argc, char** argv)
@@ -117,6 +242,9 @@ int main(int argc, char** argv)
         .flag("--only-existing", options.registration.only_existing, "Find the account of the key; make none")
         .option("--key-type", options.key_type, "Type of the key to make")
         .option("--key", options.key, "Use this private key instead of making one")
+        .option("--eab-kid", options.eab_kid,
+                "Key identifier of an account that you have with the CA already")
+        .option("--eab-key-file", options.eab_key_file, "File with that account's MAC key, base64url")
         .action([&](cli::Io& io) { return register_account(options, io); });
 
     auto& show = program.verb("show", "read the account from the CA");
@@ -134,6 +262,11 @@ int main(int argc, char** argv)
                 return acme::update_account(client, given.registration.contact);
             });
         });
+
+    auto& rolling = program.verb("rollover", "another key for the account");
+    cli::add_account(rolling, options.client);
+    rolling.option("--key-type", options.next_key_type, "Type of the new key; as the old one unless given")
+        .action([&](cli::Io& io) { return roll_over(options, io); });
 
     auto& deactivate = program.verb("deactivate", "end the account, for good");
     cli::add_account(deactivate, options.client);

@@ -1,10 +1,12 @@
 #include "acme/client.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "acme/rollover.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "http/retry_after.h"
@@ -64,6 +66,10 @@ Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options, base:
 {
     ACMETOOL_TRY(account, load_account(options.account_file));
     ACMETOOL_TRY(key, load_account_key(beside(options.account_file, account.key_file)));
+    std::error_code none;
+    if (std::filesystem::exists(next_key_file(beside(options.account_file, account.key_file)), none))
+        context.log(base::Level::warning,
+                    "a rollover of the account's key was interrupted: acme-account rollover completes it");
     ACMETOOL_TRY(state, StateDirectory::open(options.state_directory, options.account_file));
     http::ClientOptions http_options;
     http_options.ca_file =

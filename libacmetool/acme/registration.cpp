@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "jose/jwk.h"
+#include "jose/mac.h"
 
 namespace acmetool::acme
 {
@@ -45,15 +47,25 @@ Result<AccountStatus> register_account(Client& client, const Registration& regis
                     fmt::format("newAccount: the CA's terms of service have to be agreed to: {}",
                                 base::printable(directory.terms_of_service)),
                     "read them, then run the command again with --agree-tos", "termsOfService");
-    if (!registration.only_existing && directory.external_account_required)
+    const bool binds = !registration.external.kid.empty() && !registration.only_existing;
+    if (!registration.only_existing && directory.external_account_required && !binds)
         return fail(Errc::refused, "newAccount: this CA wants an external account binding",
-                    "make the account with a client that has one, and give its key with --key",
+                    "give what the CA's web site shows: --eab-kid, and its key in a file, --eab-key-file",
                     "externalAccountRequired");
     Json payload = Json::object();
     if (registration.only_existing) payload["onlyReturnExisting"] = true;
     if (registration.agree_tos) payload["termsOfServiceAgreed"] = true;
     if (!registration.contact.empty() && !registration.only_existing)
         payload["contact"] = registration.contact;
+    if (binds) {
+        // RFC 8555 section 7.3.4: the payload is the account's public key; "kid" and "url" are in the header.
+        ACMETOOL_TRY(jwk, jose::to_jwk(client.key()));
+        ACMETOOL_TRY(binding,
+                     jose::sign_with_mac(registration.external.mac_key,
+                                         {{"kid", registration.external.kid}, {"url", directory.new_account}},
+                                         jwk.dump()));
+        payload["externalAccountBinding"] = Json::parse(binding);
+    }
     Post post{"newAccount", {}, directory.new_account, payload.dump()};
     post.by_jwk = true;
     ACMETOOL_TRY(reply, client.post(std::move(post)));

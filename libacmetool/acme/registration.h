@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "acme/client.h"
+#include "acme/external_account.h"
 #include "base/json.h"
 #include "base/result.h"
 
@@ -16,6 +17,7 @@ struct Registration {
     std::vector<std::string> contact; ///< URLs, "mailto:ops@example.com"
     bool agree_tos = false;           ///< the operator agreed to the terms of service
     bool only_existing = false;       ///< onlyReturnExisting: find, never make
+    ExternalAccount external;
 };
 
 struct AccountStatus {

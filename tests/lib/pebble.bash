@@ -1,7 +1,8 @@
 # Debian's Pebble with its challenge test server, on loopback. Needs common.bash.
 
 # start_pebble DIR [ENV=VALUE...]: sets PEBBLE_DIRECTORY, PEBBLE_CA, PEBBLE_LOG, and the management URLs of both,
-# PEBBLE_MANAGEMENT and PEBBLE_CHALLTEST.
+# PEBBLE_MANAGEMENT and PEBBLE_CHALLTEST. With PEBBLE_EAB_KEYS, a JSON object of key identifiers and MAC keys, an
+# account has to be bound to one of them.
 start_pebble() {
     local dir=$1 port management dns challenge
     shift
@@ -18,7 +19,8 @@ start_pebble() {
     cat >"$dir/pebble.json" <<EOF
 {"pebble": {"listenAddress": "127.0.0.1:$port", "managementListenAddress": "127.0.0.1:$management",
  "certificate": "$dir/tls.pem", "privateKey": "$dir/tls.key", "httpPort": $challenge, "tlsPort": $challenge,
- "ocspResponderURL": "", "externalAccountBindingRequired": false}}
+ "ocspResponderURL": "", "externalAccountMACKeys": ${PEBBLE_EAB_KEYS:-{\}},
+ "externalAccountBindingRequired": $([ -n "${PEBBLE_EAB_KEYS:-}" ] && echo true || echo false)}}
 EOF
     pebble-challtestsrv -dns01 "127.0.0.1:$dns" -http01 "" -https01 "" -tlsalpn01 "" \
         -management "127.0.0.1:$challenge" >"$dir/challtestsrv.log" 2>&1 &

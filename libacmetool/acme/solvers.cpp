@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <map>
 
 #include <fmt/core.h>
 
@@ -156,12 +157,18 @@ Result<void> DnsUpdateSolver::cleanup(const ChallengeTask& task, bool, base::Con
 
 Result<std::unique_ptr<Solver>> HookSolver::make(const SolverOptions& options)
 {
-    if (options.hook_style != "uacme" && options.hook_style != "certbot")
-        return fail(Errc::usage,
-                    fmt::format("--hook-style {}: neither uacme nor certbot", options.hook_style), {},
-                    "hookStyle");
+    const std::map<std::string_view, Style> styles{{"uacme", Style::uacme},
+                                                   {"certbot", Style::certbot},
+                                                   {"dehydrated", Style::dehydrated},
+                                                   {"lego", Style::lego}};
+    const auto style = styles.find(options.hook_style);
+    if (style == styles.end())
+        return fail(
+            Errc::usage,
+            fmt::format("--hook-style {}: none of uacme, certbot, dehydrated, lego", options.hook_style), {},
+            "hookStyle");
     auto solver = std::make_unique<HookSolver>();
-    solver->certbot_ = options.hook_style == "certbot";
+    solver->style_ = style->second;
     solver->timeout_ = options.hook_timeout;
     std::error_code none;
     solver->program_ = std::filesystem::absolute(options.hook, none).string();
@@ -178,7 +185,25 @@ Result<std::unique_ptr<Solver>> HookSolver::make(const SolverOptions& options)
 
 bool HookSolver::supports(std::string_view challenge_type) const
 {
-    return challenge_type == "dns-01" || challenge_type == "http-01";
+    // lego calls programs for records only.
+    return challenge_type == "dns-01" || (challenge_type == "http-01" && style_ != Style::lego);
+}
+
+std::vector<std::string> HookSolver::words_for(const std::string& word, const ChallengeTask& task,
+                                               const std::string& value) const
+{
+    const bool publishes = word == "begin";
+    switch (style_) {
+    case Style::uacme:
+        return {word, task.type, task.identifier, task.token, value};
+    case Style::certbot:
+        return {};
+    case Style::dehydrated:
+        return {publishes ? "deploy_challenge" : "clean_challenge", task.identifier, task.token, value};
+    case Style::lego:
+        return {publishes ? "present" : "cleanup", task.record_name + ".", value};
+    }
+    return {};
 }
 
 Result<void> HookSolver::call(const std::string& program, const std::string& word, const ChallengeTask& task,
@@ -188,12 +213,11 @@ Result<void> HookSolver::call(const std::string& program, const std::string& wor
     base::Command command;
     command.timeout = timeout_;
     command.arguments = {program};
-    if (!certbot_)
-        command.arguments.insert(command.arguments.end(),
-                                 {word, task.type, task.identifier, task.token, value});
+    for (auto& argument : words_for(word, task, value))
+        command.arguments.push_back(std::move(argument));
     command.environment = {"ACMETOOL_FQDN=" + task.record_name, "ACMETOOL_VALUE=" + value,
                            "ACMETOOL_IDENT=" + task.identifier, "ACMETOOL_TOKEN=" + task.token};
-    if (certbot_)
+    if (style_ == Style::certbot)
         command.environment.insert(command.environment.end(),
                                    {"CERTBOT_DOMAIN=" + task.identifier, "CERTBOT_VALIDATION=" + value,
                                     "CERTBOT_TOKEN=" + task.token, "CERTBOT_REMAINING_CHALLENGES=0"});
@@ -225,8 +249,9 @@ Result<void> HookSolver::publish(const ChallengeTask& task, base::Context& conte
 
 Result<void> HookSolver::cleanup(const ChallengeTask& task, bool succeeded, base::Context& context)
 {
-    if (certbot_ && cleanup_program_.empty()) return {};
-    return call(certbot_ ? cleanup_program_ : program_, succeeded ? "done" : "failed", task, context, true);
+    const bool certbot = style_ == Style::certbot;
+    if (certbot && cleanup_program_.empty()) return {};
+    return call(certbot ? cleanup_program_ : program_, succeeded ? "done" : "failed", task, context, true);
 }
 
 Result<std::string> WebrootSolver::path_of(const ChallengeTask& task) const

@@ -49,7 +49,7 @@ private:
     DnsCheck check_;
 };
 
-/// A program of the operator's, called as uacme or certbot call theirs; acmetool-hooks(7).
+/// A program of the operator's, called as uacme, certbot, dehydrated or lego call theirs; acmetool-hooks(7).
 class HookSolver final : public Solver
 {
 public:
@@ -59,12 +59,16 @@ public:
     Result<void> cleanup(const ChallengeTask& task, bool succeeded, base::Context& context) override;
 
 private:
+    enum class Style { uacme, certbot, dehydrated, lego };
+
     Result<void> call(const std::string& program, const std::string& word, const ChallengeTask& task,
                       base::Context& context, bool finish) const;
+    std::vector<std::string> words_for(const std::string& word, const ChallengeTask& task,
+                                       const std::string& value) const;
 
     std::string program_;
     std::string cleanup_program_; ///< certbot style; may be empty
-    bool certbot_ = false;
+    Style style_ = Style::uacme;
     base::Milliseconds timeout_{};
     DnsCheck check_;
 };

@@ -18,7 +18,8 @@ void add_solver(Verb& verb, acme::SolverOptions& options)
     verb.option("--dns-allow-zone", options.dns_allow_zones,
                 "Zone that a CNAME may lead the update to (repeatable)");
     verb.option("--hook", options.hook, "Program that fulfils challenges; acmetool-hooks(7)");
-    verb.option("--hook-style", options.hook_style, "uacme or certbot: how the program is called");
+    verb.option("--hook-style", options.hook_style,
+                "uacme, certbot, dehydrated or lego: how the program is called");
     verb.option("--hook-cleanup", options.hook_cleanup,
                 "certbot style: program that removes what --hook made");
     verb.option("--hook-timeout", options.hook_timeout, "Kill a hook that runs longer");

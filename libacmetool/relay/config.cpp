@@ -353,7 +353,8 @@ void read_dns(Section section, Config& config)
     section.file("tsig_key", solver.tsig_key, "TSIG key file, as tsig-keygen prints it or alg:name:base64");
     section.list("allow_zones", solver.dns_allow_zones, "zones that a CNAME may lead the update to");
     section.file("hook", solver.hook, "or a program that fulfils challenges; acmetool-hooks(7)");
-    section.choice("hook_style", solver.hook_style, {"uacme", "certbot"}, "how the program is called");
+    section.choice("hook_style", solver.hook_style, {"uacme", "certbot", "dehydrated", "lego"},
+                   "how the program is called");
     section.file("hook_cleanup", solver.hook_cleanup, "certbot style: program that removes what hook made");
     section.duration("hook_timeout", solver.hook_timeout, "kill a hook that runs longer");
     section.file("webroot", solver.webroot, "or http-01 by a file under this folder");

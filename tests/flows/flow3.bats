@@ -159,6 +159,33 @@ step_by_step() {
     [[ "$output" == *foreignUrl* ]]
 }
 
+@test "CHAL-07: hooks in the forms of dehydrated and lego, called with their words, cleaned up" {
+    begin start_knot
+    update() { # NAME PRE POST: a hook whose name and value are these words of it
+        printf '#!/bin/sh\necho "$@" >>%s.calls\ncase $1 in %s) c="add %s 60" ;; *) c="del %s" ;; esac\n' "$1" "$2" "$3" "$3"
+        printf 'printf "server 127.0.0.1 %s\\nzone domain.com\\n$c TXT %s\\nsend\\n" | knsupdate -k %s\n' "${DNS_SERVER##*:}" "$4" "$TSIG_KEY"
+    }
+    update dehydrated deploy_challenge '_acme-challenge.$2' '$4' >dehydrated.sh
+    update lego present '$2' '$3' >lego.sh
+    chmod +x ./*.sh
+    local style value
+    for style in dehydrated lego; do
+        acme-preauth run --hook-style "$style" --hook "./$style.sh" --name-server "$DNS_SERVER" --trace t.jsonl -o a.json domain.com
+        [ "$(jq -r .status a.json)" = valid ]
+        [ -z "$(txt_values _acme-challenge.domain.com)" ]
+        acme-preauth deactivate -o - <a.json
+    done
+    value='[A-Za-z0-9_-]{43}'
+    [ "$(wc -l <dehydrated.calls) $(wc -l <lego.calls)" = "2 2" ]
+    sed -n 1p dehydrated.calls | grep -Ex "deploy_challenge domain.com [A-Za-z0-9_-]+ $value"
+    sed -n 2p dehydrated.calls | grep -Ex "clean_challenge domain.com [A-Za-z0-9_-]+ $value"
+    sed -n 1p lego.calls | grep -Ex "present _acme-challenge.domain.com. $value"
+    sed -n 2p lego.calls | grep -Ex "cleanup _acme-challenge.domain.com. $value"
+    run acme-preauth new --json --hook-style exotic --hook ./lego.sh domain.com
+    [ "$status" = 64 ]
+    [[ "$output" == *hookStyle* ]]
+}
+
 @test "CHAL-07, CHAL-03: hooks in the forms of uacme and certbot, cleaned up; the one that fails or hangs" {
     begin start_knot
     cat >update.sh <<EOF

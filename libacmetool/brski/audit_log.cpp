@@ -1,0 +1,147 @@
+#include "brski/audit_log.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "brski/voucher.h"
+#include "crypto/extension.h"
+#include "jose/base64url.h"
+
+namespace acmetool::brski
+{
+namespace
+{
+
+using base::Json;
+
+constexpr std::size_t kMostEvents = 10'000;
+constexpr std::size_t kLongestText = 256;
+
+tl::unexpected<Error> bad(std::string_view why)
+{
+    return fail(Errc::protocol, fmt::format("audit log: {}", why), {}, "badAuditLog");
+}
+
+/// A count as number or as text; nothing where it is neither.
+std::optional<std::uint64_t> count_of(const Json& object, std::string_view name)
+{
+    const auto found = object.find(name);
+    if (found == object.end()) return 0;
+    if (found->is_number_unsigned()) return found->get<std::uint64_t>();
+    if (!found->is_string()) return std::nullopt;
+    const auto text = found->get<std::string>();
+    std::uint64_t count = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (problem != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return count;
+}
+
+Result<AuditEvent> parse_event(const Json& object)
+{
+    if (!object.is_object()) return bad("an event is no object");
+    AuditEvent event;
+    const auto date = base::string_member(object, "date");
+    const auto time = date ? base::parse_rfc3339(*date) : fail(Errc::bad_input, "");
+    if (!time) return bad("an event without a date");
+    event.date = *time;
+    event.domain_id = base::string_member(object, "domainID").value_or(std::string{});
+    event.nonce = base::string_member(object, "nonce").value_or(std::string{});
+    event.assertion = base::string_member(object, "assertion").value_or(std::string{});
+    if (event.domain_id.empty() || event.domain_id.size() > kLongestText)
+        return bad("an event without a domainID");
+    if (event.nonce.size() > kLongestText || event.assertion.size() > kLongestText)
+        return bad("an event with a text that is too long");
+    const auto truncated = count_of(object, "truncated");
+    if (!truncated) return bad("\"truncated\" is no count");
+    event.truncated = *truncated;
+    return event;
+}
+
+} // namespace
+
+Result<AuditLog> parse_audit_log(std::string_view json)
+{
+    auto document = base::parse_json_object(json, "audit log");
+    if (!document) return bad(document.error().message);
+    if (const auto version = document->find("version");
+        version == document->end() || (*version != 1 && *version != "1"))
+        return bad("\"version\" is not 1");
+    const auto events = document->find("events");
+    if (events == document->end() || !events->is_array()) return bad("there are no \"events\"");
+    if (events->size() > kMostEvents) return bad(fmt::format("more than {} events", kMostEvents));
+    AuditLog log;
+    for (const auto& one : *events) {
+        ACMETOOL_TRY(event, parse_event(one));
+        log.events.push_back(std::move(event));
+    }
+    const auto truncation = document->find("truncation");
+    if (truncation == document->end() || !truncation->is_object()) return log;
+    const auto nonced = count_of(*truncation, "nonced duplicates");
+    const auto nonceless = count_of(*truncation, "nonceless duplicates");
+    const auto arbitrary = count_of(*truncation, "arbitrary");
+    if (!nonced || !nonceless || !arbitrary) return bad("\"truncation\" holds something else than counts");
+    log.nonced_duplicates = *nonced;
+    log.nonceless_duplicates = *nonceless;
+    log.arbitrary = *arbitrary;
+    return log;
+}
+
+std::string to_json(const AuditLog& log)
+{
+    Json events = Json::array();
+    for (const auto& event : log.events) {
+        Json one{{"date", base::to_rfc3339(event.date)},
+                 {"domainID", event.domain_id},
+                 {"nonce", event.nonce.empty() ? Json{} : Json(event.nonce)},
+                 {"assertion", event.assertion}};
+        if (event.truncated != 0) one["truncated"] = event.truncated;
+        events.push_back(std::move(one));
+    }
+    return base::to_text(Json{{"version", 1},
+                              {"events", events},
+                              {"truncation",
+                               {{"nonced duplicates", log.nonced_duplicates},
+                                {"nonceless duplicates", log.nonceless_duplicates},
+                                {"arbitrary", log.arbitrary}}}});
+}
+
+std::string domain_id(const crypto::Certificate& pinned)
+{
+    return jose::to_base64(crypto::subject_key_id(pinned));
+}
+
+Result<void> judge(const AuditLog& log, const AuditPolicy& policy, std::string_view own,
+                   std::string_view nonce)
+{
+    const auto refuse = [](const std::string& why) {
+        return fail(Errc::refused, "audit log: " + why,
+                    "ask the previous owner or the manufacturer; the policy stands in [brski]", "auditLog");
+    };
+    bool found = false;
+    for (const auto& event : log.events) {
+        const bool ours = event.domain_id == own;
+        const auto& known = policy.known_domains;
+        if (!ours && !policy.allow_other_domains &&
+            std::find(known.begin(), known.end(), event.domain_id) == known.end())
+            return refuse(fmt::format("domain {} had a voucher for this device on {}",
+                                      base::printable(event.domain_id, 60), base::to_rfc3339(event.date)));
+        if (event.nonce.empty() && !policy.allow_nonceless)
+            return refuse(fmt::format("a nonceless voucher was issued on {}, which stays usable",
+                                      base::to_rfc3339(event.date)));
+        found = found || (ours && (nonce.empty() ? event.nonce.empty() : same_nonce(event.nonce, nonce)));
+    }
+    if (log.nonceless_duplicates != 0 && !policy.allow_nonceless)
+        return refuse("nonceless vouchers were issued and left out of the log");
+    if (log.arbitrary != 0 && !policy.allow_other_domains)
+        return refuse(fmt::format("{} events were left out of it", log.arbitrary));
+    if (!found) return refuse("the voucher just received is not in it");
+    return {};
+}
+
+} // namespace acmetool::brski

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "crypto/cert.h"
+
+/// Which domains a device had vouchers for (RFC 8995 section 5.8.1).
+namespace acmetool::brski
+{
+
+struct AuditEvent {
+    base::TimePoint date{};
+    std::string domain_id;       ///< base64, as written
+    std::string nonce;           ///< as in Voucher; empty: a nonceless voucher
+    std::string assertion;       ///< "verified", "logged", "proximity"
+    std::uint64_t truncated = 0; ///< events left out that were like this one
+};
+
+struct AuditLog {
+    std::vector<AuditEvent> events; ///< newest first
+    std::uint64_t nonced_duplicates = 0;
+    std::uint64_t nonceless_duplicates = 0;
+    std::uint64_t arbitrary = 0; ///< events left out for no such reason: anything may have been in them
+};
+
+/// Reads a log of at most 1 MiB and 10,000 events. Numbers may come as text, as in figure 18. Errc::protocol,
+/// reason "badAuditLog".
+ACMETOOL_EXPORT Result<AuditLog> parse_audit_log(std::string_view json);
+ACMETOOL_EXPORT std::string to_json(const AuditLog& log);
+
+/// The domainID of a pinned certificate (section 5.8.2): its subject key identifier, in base64.
+ACMETOOL_EXPORT std::string domain_id(const crypto::Certificate& pinned);
+
+/// What a registrar takes (section 5.8.3).
+struct AuditPolicy {
+    std::vector<std::string> known_domains; ///< besides the own one
+    bool allow_nonceless = false;
+    bool allow_other_domains = false; ///< previous owners that are not in `known_domains`
+};
+
+/// Errc::refused, reason "auditLog", where the log tells of what the policy does not take, and where the
+/// voucher with `nonce` for domain `own` is not in it.
+ACMETOOL_EXPORT Result<void> judge(const AuditLog& log, const AuditPolicy& policy, std::string_view own,
+                                   std::string_view nonce);
+
+} // namespace acmetool::brski

@@ -1,0 +1,300 @@
+#include "brski/checks.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "brski/idevid.h"
+#include "crypto/path.h"
+#include "enrol/device_label.h"
+
+namespace acmetool::brski
+{
+namespace
+{
+
+constexpr const char* kVoucherChecks = "RFC 8995 section 5.6.1";
+constexpr const char* kRequestChecks = "RFC 8995 section 5.5";
+/// How far another party's clock may go before ours.
+constexpr std::chrono::minutes kClockSkew{5};
+
+/// Writes the report. note() returns whether the check passed.
+class Checker
+{
+public:
+    explicit Checker(Report& report) : report_(report) {}
+
+    bool note(const char* name, bool passed, std::string text, const char* source)
+    {
+        report_.checks.push_back({name, passed ? Outcome::passed : Outcome::failed, std::move(text), source});
+        return passed;
+    }
+    template <class T>
+    bool note(const char* name, const Result<T>& result, std::string text, const char* source)
+    {
+        return note(name, result.has_value(), result ? std::move(text) : result.error().message, source);
+    }
+    void skip(const char* name, std::string text, const char* source)
+    {
+        report_.checks.push_back({name, Outcome::skipped, std::move(text), source});
+    }
+
+private:
+    Report& report_;
+};
+
+std::optional<crypto::Certificate> parse_one(const Bytes& der)
+{
+    auto parsed = crypto::parse_certificates(as_text(der), "certificate");
+    if (!parsed || parsed->size() != 1) return std::nullopt;
+    return parsed->front();
+}
+
+std::string shown(std::string_view text)
+{
+    return text.empty() ? "none" : base::printable(text, 100);
+}
+
+void check_freshness(Checker& checker, const Voucher& voucher, const PledgeKnowledge& knowledge)
+{
+    if (voucher.nonce.empty())
+        checker.note("nonce", knowledge.allow_nonceless,
+                     knowledge.allow_nonceless
+                         ? "nonceless, which is allowed here"
+                         : "the voucher has no nonce, and nonceless ones are not allowed",
+                     kVoucherChecks);
+    else
+        checker.note(
+            "nonce", same_nonce(voucher.nonce, knowledge.nonce),
+            same_nonce(voucher.nonce, knowledge.nonce)
+                ? "the one that was asked with"
+                : fmt::format("{} is not the request's, {}", shown(voucher.nonce), shown(knowledge.nonce)),
+            kVoucherChecks);
+    if (!voucher.expires_on)
+        checker.skip("expires-on", "the voucher names no end", kVoucherChecks);
+    else if (!knowledge.now)
+        checker.skip("expires-on", "no clock to compare it with", kVoucherChecks);
+    else
+        checker.note("expires-on", *voucher.expires_on > *knowledge.now,
+                     fmt::format("{} at {}",
+                                 *voucher.expires_on > *knowledge.now ? "ends" : "the voucher expired",
+                                 base::to_rfc3339(*voucher.expires_on)),
+                     kVoucherChecks);
+    if (voucher.created_on && knowledge.now)
+        checker.note(
+            "created-on", *voucher.created_on <= *knowledge.now + kClockSkew,
+            fmt::format("made at {}{}", base::to_rfc3339(*voucher.created_on),
+                        *voucher.created_on <= *knowledge.now + kClockSkew ? "" : ", which is to come"),
+            "RFC 8366 section 5.3");
+}
+
+void check_issuer(Checker& checker, const Voucher& voucher, const PledgeKnowledge& knowledge)
+{
+    if (voucher.idevid_issuer.empty()) {
+        checker.skip("idevid-issuer", "the voucher names none", "RFC 8366 section 5.3");
+        return;
+    }
+    const bool same = same_idevid_issuer(voucher.idevid_issuer, idevid_issuer(knowledge.idevid));
+    checker.note("idevid-issuer", same,
+                 same ? "the issuer of the IDevID" : "it is not the issuer of this device's IDevID",
+                 "RFC 8366 section 5.3");
+}
+
+/// RFC 8995 section 5.6.2: "the pledge MUST verify the [...] TLS server certificate against the
+/// pinned-domain-cert"; a pinned end entity has to be that very key.
+void check_registrar(Checker& checker, VoucherVerdict& verdict, const PledgeKnowledge& knowledge)
+{
+    constexpr const char* kSource = "RFC 8995 section 5.6.2";
+    verdict.pinned = parse_one(verdict.voucher->pinned_domain_cert);
+    if (!checker.note("pinned-domain-cert", verdict.pinned.has_value(),
+                      verdict.pinned ? verdict.pinned->subject()
+                                     : "the voucher has no pinned-domain-cert that can be read",
+                      kVoucherChecks))
+        return;
+    if (knowledge.registrar.empty()) {
+        checker.skip("registrar", "no TLS connection to compare with", kSource);
+        return;
+    }
+    const auto& server = knowledge.registrar.front();
+    if (verdict.pinned->public_key().same_public_key(server.public_key())) {
+        checker.note("registrar", true, "its key is the pinned one", kSource);
+        return;
+    }
+    const auto time = knowledge.now.value_or(server.not_before());
+    const auto path = crypto::AnchorStore{{*verdict.pinned}}.verify(knowledge.registrar, time);
+    checker.note("registrar", path, "its certificate leads to the pinned one", kSource);
+}
+
+} // namespace
+
+bool Report::good() const
+{
+    return !checks.empty() && std::none_of(checks.begin(), checks.end(), [](const Check& check) {
+        return check.outcome == Outcome::failed;
+    });
+}
+
+Error Report::error(std::string_view what) const
+{
+    Error error;
+    error.code = Errc::refused;
+    error.message = std::string{what};
+    for (const auto& check : checks) {
+        if (check.outcome != Outcome::failed) continue;
+        error.message = fmt::format("{}: {}: {}", what, check.name, check.text);
+        error.reason = check.name;
+        break;
+    }
+    return error;
+}
+
+VoucherVerdict check_voucher(ByteView octets, const PledgeKnowledge& knowledge)
+{
+    VoucherVerdict verdict;
+    Checker checker{verdict.report};
+    const auto envelope = parse_envelope(octets);
+    if (!checker.note("form", envelope,
+                      envelope ? fmt::format("{}", media_type(envelope->format)) : std::string{},
+                      "RFC 8366 section 5.4"))
+        return verdict;
+    const auto chain = verify_signature(*envelope, knowledge.manufacturer.certificates());
+    if (!checker.note("signature", chain, chain ? "by " + chain->front().subject() : std::string{},
+                      kVoucherChecks))
+        return verdict;
+    const auto time = knowledge.now.value_or(chain->front().not_before());
+    checker.note("signer", knowledge.manufacturer.verify(*chain, time),
+                 "the manufacturer's anchor vouches for it", kVoucherChecks);
+    auto voucher = parse_voucher(envelope->content);
+    if (!checker.note("voucher", voucher, "read", "RFC 8366 section 5.3")) return verdict;
+    verdict.voucher = std::move(*voucher);
+    const auto own = enrol::device_serial(knowledge.idevid);
+    const bool same = own && *own == verdict.voucher->serial_number;
+    checker.note("serial-number", same,
+                 same ? *own
+                      : fmt::format("{} is not this device's, {}", shown(verdict.voucher->serial_number),
+                                    own ? shown(*own) : own.error().message),
+                 kVoucherChecks);
+    check_freshness(checker, *verdict.voucher, knowledge);
+    check_issuer(checker, *verdict.voucher, knowledge);
+    check_registrar(checker, verdict, knowledge);
+    return verdict;
+}
+
+RequestVerdict check_pledge_request(const Envelope& envelope, const RegistrarKnowledge& knowledge)
+{
+    RequestVerdict verdict;
+    Checker checker{verdict.report};
+    const auto chain = verify_signature(envelope, {knowledge.idevid});
+    if (!checker.note("signature", chain, "holds", kRequestChecks)) return verdict;
+    // The key counts, not the certificate: RFC 8995 appendix C has two of them for one key.
+    checker.note("signer", chain->front().public_key().same_public_key(knowledge.idevid.public_key()),
+                 "the request has to be signed with the key of the TLS client certificate", kRequestChecks);
+    auto request = parse_voucher_request(envelope.content);
+    if (!checker.note("voucher-request", request, "read", "RFC 8995 section 3")) return verdict;
+    verdict.request = std::move(*request);
+    const auto own = enrol::device_serial(knowledge.idevid);
+    checker.note("serial-number", own && *own == verdict.request->serial_number,
+                 fmt::format("request: {}, IDevID: {}", shown(verdict.request->serial_number),
+                             own ? shown(*own) : own.error().message),
+                 kRequestChecks);
+    checker.note("nonce", !verdict.request->nonce.empty(), "a pledge's request has to have one",
+                 "RFC 8995 section 5.2");
+    checker.note("assertion", verdict.request->assertion == "proximity",
+                 fmt::format("\"proximity\" is taken, this is: {}", shown(verdict.request->assertion)),
+                 "RFC 8995 section 5.2");
+    checker.note("prior-signed-voucher-request", verdict.request->prior_signed_voucher_request.empty(),
+                 "belongs into a registrar's request", "RFC 8995 section 5.2");
+    const auto seen = parse_one(verdict.request->proximity_registrar_cert);
+    checker.note("proximity-registrar-cert", seen && seen->sha256() == knowledge.registrar.sha256(),
+                 seen ? fmt::format("the pledge saw {}", seen->subject()) : "missing or no certificate",
+                 "RFC 8995 section 5.2");
+    return verdict;
+}
+
+namespace
+{
+
+/// The pledge's own request inside a registrar's (RFC 8995 sections 5.5.5 and 5.5.6).
+void check_prior(Checker& checker, RegistrarRequestVerdict& verdict, const MasaKnowledge& knowledge)
+{
+    constexpr const char* kSource = "RFC 8995 section 5.5.5";
+    const auto& request = *verdict.request;
+    const auto envelope = parse_envelope(request.prior_signed_voucher_request);
+    if (!checker.note("prior-signed-voucher-request", envelope, "read", kSource)) return;
+    const auto chain = verify_signature(*envelope);
+    if (!checker.note("prior-signature", chain, "holds", kSource)) return;
+    const auto path = knowledge.idevid_anchors.verify(*chain, knowledge.now);
+    if (!checker.note("prior-signer", path, "a device of ours", kSource)) return;
+    verdict.idevid = chain->front();
+    const auto prior = parse_voucher_request(envelope->content);
+    if (!checker.note("prior-request", prior, "read", kSource)) return;
+    const auto serial = enrol::device_serial(*verdict.idevid);
+    checker.note("prior-serial-number",
+                 serial && *serial == prior->serial_number && *serial == request.serial_number,
+                 fmt::format("registrar: {}, pledge: {}, IDevID: {}", shown(request.serial_number),
+                             shown(prior->serial_number), serial ? shown(*serial) : "none"),
+                 kSource);
+    checker.note("prior-nonce",
+                 prior->nonce.empty() ? request.nonce.empty() : same_nonce(prior->nonce, request.nonce),
+                 fmt::format("registrar: {}, pledge: {}", shown(request.nonce), shown(prior->nonce)),
+                 "RFC 8995 section 5.5.6");
+    if (prior->proximity_registrar_cert.empty()) {
+        checker.note("proximity", prior->assertion != "proximity",
+                     "proximity asserted without proximity-registrar-cert", kSource);
+        return;
+    }
+    const auto seen = parse_one(prior->proximity_registrar_cert);
+    const bool known = seen && std::any_of(verdict.registrar.begin(), verdict.registrar.end(),
+                                           [&](const crypto::Certificate& one) {
+                                               return one.public_key().same_public_key(seen->public_key());
+                                           });
+    verdict.proximity =
+        checker.note("proximity", known, "the registrar that the pledge saw has to be the one that signed",
+                     kSource) &&
+        prior->assertion == "proximity";
+}
+
+} // namespace
+
+RegistrarRequestVerdict check_registrar_request(const Envelope& envelope, const MasaKnowledge& knowledge)
+{
+    RegistrarRequestVerdict verdict;
+    Checker checker{verdict.report};
+    auto chain = verify_signature(envelope);
+    if (!checker.note("signature", chain, "holds", "RFC 8995 section 5.5.3")) return verdict;
+    verdict.registrar = std::move(*chain);
+    const auto& signer = verdict.registrar.front();
+    checker.note("cmcRA", crypto::has_extended_key_usage(signer, crypto::kCmcRaPurpose),
+                 "id-kp-cmcRA has to be among the signer's extended key usages", "RFC 8995 section 5.5.4");
+    checker.note("registrar-validity",
+                 signer.not_before() <= knowledge.now && knowledge.now <= signer.not_after(),
+                 "the signer's certificate has to be valid now", "RFC 8995 section 5.5.3");
+    const bool anchored = !knowledge.registrar_anchors.empty();
+    if (anchored)
+        checker.note("registrar", knowledge.registrar_anchors.verify(verdict.registrar, knowledge.now),
+                     "known here", "RFC 8995 section 5.5.3");
+    else
+        checker.skip("registrar", "any is taken", "RFC 8995 section 5.5.3");
+    auto request = parse_voucher_request(envelope.content);
+    if (!checker.note("voucher-request", request, "read", "RFC 8995 section 3")) return verdict;
+    verdict.request = std::move(*request);
+    checker.note("proximity-registrar-cert", verdict.request->proximity_registrar_cert.empty(),
+                 "does not belong into a registrar's request", kRequestChecks);
+    const auto created = verdict.request->created_on;
+    checker.note("created-on",
+                 created && *created <= knowledge.now + kClockSkew &&
+                     *created >= knowledge.now - knowledge.oldest,
+                 created ? base::to_rfc3339(*created) : "missing", "RFC 8995 section 5.5");
+    if (verdict.request->nonce.empty())
+        checker.note("nonceless", anchored && knowledge.allow_nonceless,
+                     "only for registrars known here, and where it is allowed", "RFC 8995 section 5.5.3");
+    if (verdict.request->prior_signed_voucher_request.empty())
+        checker.note("prior-signed-voucher-request", verdict.request->nonce.empty(),
+                     "a request with a nonce has to hold the pledge's own", "RFC 8995 section 5.5.5");
+    else
+        check_prior(checker, verdict, knowledge);
+    return verdict;
+}
+
+} // namespace acmetool::brski

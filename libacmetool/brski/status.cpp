@@ -1,0 +1,63 @@
+#include "brski/status.h"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+
+namespace acmetool::brski
+{
+namespace
+{
+
+using base::Json;
+
+constexpr std::size_t kLargestStatus = 16 * 1024;
+constexpr std::size_t kLongestReason = 500;
+
+tl::unexpected<Error> bad(std::string_view why)
+{
+    return fail(Errc::bad_input, fmt::format("status message: {}", why), {}, "badStatus");
+}
+
+} // namespace
+
+Result<Status> parse_status(std::string_view json, std::string* unknown)
+{
+    auto document = base::parse_json_object(json, "status message", {kLargestStatus, 16});
+    if (!document) return bad(document.error().message);
+    Status status;
+    bool version = false;
+    bool told = false;
+    for (const auto& [key, value] : document->items()) {
+        const auto name = base::to_lower(key);
+        if (name == "version") {
+            version = value == 1 || value == "1";
+        } else if (name == "status") {
+            if (!value.is_boolean()) return bad("\"status\" is neither true nor false");
+            status.status = value.get<bool>();
+            told = true;
+        } else if (name == "reason") {
+            if (value.is_string()) status.reason = base::printable(value.get<std::string>(), kLongestReason);
+        } else if (name == "reason-context") {
+            if (value.is_object()) status.reason_context = base::to_text(value);
+        } else if (unknown != nullptr) {
+            *unknown += (unknown->empty() ? "" : ", ") + base::printable(key, 60);
+        }
+    }
+    if (!version) return bad("\"version\" is not 1");
+    if (!told) return bad("there is no \"status\"");
+    return status;
+}
+
+std::string to_json(const Status& status)
+{
+    Json document{{"version", 1}, {"status", status.status}};
+    if (!status.reason.empty()) document["reason"] = status.reason;
+    if (!status.reason_context.empty())
+        if (auto context = base::parse_json_object(status.reason_context, "reason-context"))
+            document["reason-context"] = std::move(*context);
+    return base::to_text(document);
+}
+
+} // namespace acmetool::brski

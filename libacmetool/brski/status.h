@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "base/result.h"
+
+/// The messages with which a pledge tells how it went (RFC 8995 sections 5.7 and 5.9.4).
+namespace acmetool::brski
+{
+
+struct Status {
+    bool status = false;        ///< true: all went well
+    std::string reason;         ///< for people; may be empty
+    std::string reason_context; ///< a JSON object as text; may be empty
+};
+
+/// Reads voucher_status or enrollstatus. "version" has to be 1, as number or as text; members that are not
+/// known are listed in `unknown` if that is not null, and ignored otherwise. Keys may be in any case, as some
+/// pledges have them. Errc::bad_input, reason "badStatus".
+ACMETOOL_EXPORT Result<Status> parse_status(std::string_view json, std::string* unknown = nullptr);
+
+ACMETOOL_EXPORT std::string to_json(const Status& status);
+
+} // namespace acmetool::brski

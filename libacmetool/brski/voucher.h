@@ -1,0 +1,63 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+
+/// Vouchers and voucher-requests as JSON (RFC 8366 section 5, RFC 8995 section 3). No signatures in here: see
+/// brski/envelope.h.
+namespace acmetool::brski
+{
+
+/// What a manufacturer says about a device (RFC 8366 section 5.3). Empty members are absent.
+struct Voucher {
+    std::string assertion;     ///< "verified", "logged", "proximity"
+    std::string serial_number; ///< never empty
+    std::string nonce;         ///< the text as it was written: base64 or base64url, never re-encoded
+    std::optional<base::TimePoint> created_on;
+    std::optional<base::TimePoint> expires_on;
+    Bytes idevid_issuer;      ///< the IDevID's authority key identifier, see same_idevid_issuer
+    Bytes pinned_domain_cert; ///< DER
+    std::string est_domain;   ///< draft-ietf-anima-brski-cloud: where to enrol
+};
+
+/// What a pledge asks its registrar, or a registrar the MASA (RFC 8995 sections 3, 5.2, 5.5).
+struct VoucherRequest {
+    std::string assertion;
+    std::string serial_number;
+    std::string nonce; ///< as in Voucher
+    std::optional<base::TimePoint> created_on;
+    Bytes idevid_issuer;
+    Bytes proximity_registrar_cert;     ///< DER; of a pledge's request alone
+    Bytes prior_signed_voucher_request; ///< the pledge's signed request as it came; of a registrar's alone
+};
+
+inline constexpr std::size_t kLargestVoucher = 64 * 1024; ///< of the JSON text, in octets
+
+/// Reads a voucher. Leaves that are not known are ignored (RFC 8995 section 5.6.1). Errc::protocol, reason
+/// "badVoucher".
+ACMETOOL_EXPORT Result<Voucher> parse_voucher(std::string_view json);
+
+/// Reads a voucher-request; its root may be that of a voucher, as some pledges write it. Errc::protocol,
+/// reason "badVoucherRequest".
+ACMETOOL_EXPORT Result<VoucherRequest> parse_voucher_request(std::string_view json);
+
+ACMETOOL_EXPORT std::string to_json(const Voucher& voucher);
+ACMETOOL_EXPORT std::string to_json(const VoucherRequest& request);
+
+/// A fresh nonce: 128 random bits in base64.
+ACMETOOL_EXPORT std::string new_nonce();
+
+/// True if both texts are the same octets in whichever of the two alphabets, padded or not, and not empty.
+ACMETOOL_EXPORT bool same_nonce(std::string_view a, std::string_view b);
+
+/// True if `given`, a voucher's idevid-issuer, names the issuer whose authority key identifier extension has
+/// the content `own`. RFC 8366 was read in three ways, and all are taken: the extension's content, that in an
+/// OCTET STRING, and the bare keyIdentifier.
+ACMETOOL_EXPORT bool same_idevid_issuer(ByteView given, ByteView own);
+
+} // namespace acmetool::brski

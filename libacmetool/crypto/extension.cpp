@@ -1,0 +1,41 @@
+#include "crypto/extension.h"
+
+#include <array>
+#include <string>
+
+#include "crypto/openssl.h"
+
+namespace acmetool::crypto
+{
+namespace
+{
+
+using ObjectPtr = Owned<ASN1_OBJECT, ASN1_OBJECT_free>;
+
+Bytes octets_of(const ASN1_STRING* string)
+{
+    const auto* data = ASN1_STRING_get0_data(string);
+    return {data, data + ASN1_STRING_length(string)};
+}
+
+} // namespace
+
+std::optional<Bytes> extension_value(const Certificate& certificate, std::string_view oid)
+{
+    const ObjectPtr object{OBJ_txt2obj(std::string{oid}.c_str(), 1)};
+    if (!object) return std::nullopt;
+    const int at = X509_get_ext_by_OBJ(certificate.get(), object.get(), -1);
+    if (at < 0) return std::nullopt;
+    return octets_of(X509_EXTENSION_get_data(X509_get_ext(certificate.get(), at)));
+}
+
+Bytes subject_key_id(const Certificate& certificate)
+{
+    if (const auto* given = X509_get0_subject_key_id(certificate.get())) return octets_of(given);
+    std::array<std::uint8_t, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    X509_pubkey_digest(certificate.get(), EVP_sha1(), digest.data(), &size);
+    return {digest.begin(), digest.begin() + size};
+}
+
+} // namespace acmetool::crypto

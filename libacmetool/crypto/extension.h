@@ -1,0 +1,21 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "crypto/cert.h"
+
+namespace acmetool::crypto
+{
+
+/// The content of the extension `oid` (dotted decimal): what its OCTET STRING holds (RFC 5280 section 4.2).
+/// Nothing where the certificate has no such extension.
+ACMETOOL_EXPORT std::optional<Bytes> extension_value(const Certificate& certificate, std::string_view oid);
+
+/// The key identifier of a certificate's own key in the way of RFC 5280 section 4.2.1.2: the extension's
+/// where it has one, else the SHA-1 of the public key's bits.
+ACMETOOL_EXPORT Bytes subject_key_id(const Certificate& certificate);
+
+} // namespace acmetool::crypto

@@ -1,0 +1,162 @@
+#include <doctest/doctest.h>
+
+#include "../crypto/certificates.h"
+#include "brski/audit_log.h"
+#include "brski/envelope.h"
+#include "brski/idevid.h"
+#include "brski/masa.h"
+#include "brski/status.h"
+#include "brski/voucher.h"
+
+namespace acmetool::brski
+{
+
+TEST_CASE("A voucher and a request survive writing and reading in both formats (BRM-02, BRP-01)")
+{
+    const auto signer = test::make_identity("signer");
+    Voucher voucher;
+    voucher.assertion = "logged";
+    voucher.serial_number = "SN-1";
+    voucher.nonce = new_nonce();
+    voucher.created_on = *base::parse_rfc3339("2026-01-02T03:04:05Z");
+    voucher.pinned_domain_cert = signer.certificate.der();
+    voucher.est_domain = "est.example.com";
+    for (const auto format : {Format::cms, Format::jws}) {
+        const auto sealed = seal(to_json(voucher), format, {signer.key, {signer.certificate}});
+        REQUIRE(sealed);
+        const auto envelope = parse_envelope(*sealed);
+        REQUIRE(envelope);
+        CHECK(envelope->format == format);
+        const auto chain = verify_signature(*envelope);
+        REQUIRE(chain);
+        CHECK(chain->front().der() == signer.certificate.der());
+        const auto read = parse_voucher(envelope->content);
+        REQUIRE(read);
+        CHECK(read->nonce == voucher.nonce);
+        CHECK(read->created_on == voucher.created_on);
+        CHECK(read->pinned_domain_cert == voucher.pinned_domain_cert);
+        CHECK(read->est_domain == "est.example.com");
+    }
+}
+
+TEST_CASE("A document that somebody changed does not verify")
+{
+    const auto signer = test::make_identity("signer");
+    const auto other = test::make_identity("other");
+    const auto sealed = *seal("{}", Format::jws, {signer.key, {signer.certificate}});
+    std::string text{as_text(sealed)};
+    const auto at = text.find("\"payload\":\"") + 11;
+    text.replace(at, 3, "e30"); // the same
+    CHECK(verify_signature(*parse_envelope(as_bytes(text))));
+    text.replace(at, 3, "e31");
+    const auto changed = parse_envelope(as_bytes(text));
+    CHECK((!changed || !verify_signature(*changed)));
+    CHECK_FALSE(seal("{}", Format::jws, {signer.key, {other.certificate}}));
+    CHECK_FALSE(seal("{}", Format::cms, {signer.key, {other.certificate}}));
+}
+
+TEST_CASE("Documents without a serial number, with members twice or with broken leaves are refused")
+{
+    CHECK_FALSE(parse_voucher(R"({"ietf-voucher:voucher":{"assertion":"logged"}})"));
+    CHECK_FALSE(parse_voucher(R"({"ietf-voucher-request:voucher":{"serial-number":"1"}})"));
+    CHECK_FALSE(parse_voucher(R"({"ietf-voucher:voucher":{"serial-number":"1","serial-number":"2"}})"));
+    CHECK_FALSE(parse_voucher(R"({"ietf-voucher:voucher":{"serial-number":"1","expires-on":"soon"}})"));
+    CHECK_FALSE(parse_voucher(R"({"ietf-voucher:voucher":{"serial-number":"1","nonce":"!"}})"));
+    CHECK(parse_voucher(R"({"ietf-voucher:voucher":{"serial-number":"1","new-leaf":{"a":1}}})"));
+    CHECK(parse_voucher_request(R"({"ietf-voucher:voucher":{"serial-number":"1"}})"));
+}
+
+TEST_CASE("Nonces are compared as octets in either alphabet")
+{
+    CHECK(same_nonce("-_XE9zK9q8Ll1qylMtLKeg", "+/XE9zK9q8Ll1qylMtLKeg=="));
+    CHECK_FALSE(same_nonce("-_XE9zK9q8Ll1qylMtLKeg", "-_XE9zK9q8Ll1qylMtLKeQ"));
+    CHECK_FALSE(same_nonce("", ""));
+}
+
+TEST_CASE("idevid-issuer is taken as extension content, in an OCTET STRING, or as bare key identifier "
+          "(BRP-07, BRR-07)")
+{
+    const Bytes own{0x30, 0x04, 0x80, 0x02, 0xab, 0xcd};
+    CHECK(same_idevid_issuer(own, own));
+    CHECK(same_idevid_issuer(Bytes{0x04, 0x06, 0x30, 0x04, 0x80, 0x02, 0xab, 0xcd}, own));
+    CHECK(same_idevid_issuer(Bytes{0xab, 0xcd}, own));
+    CHECK_FALSE(same_idevid_issuer(Bytes{0xab, 0xce}, own));
+    CHECK_FALSE(same_idevid_issuer(Bytes{}, Bytes{}));
+}
+
+TEST_CASE("Accept chooses the format by weight (BRR-04)")
+{
+    CHECK(choose_format("", Format::cms) == Format::cms);
+    CHECK(choose_format("*/*", Format::jws) == Format::jws);
+    CHECK(choose_format("application/voucher-jws+json", Format::cms) == Format::jws);
+    CHECK(choose_format("application/voucher-cms+json;q=0.5, application/voucher-jws+json", Format::cms) ==
+          Format::jws);
+    CHECK(choose_format("application/voucher-cms+json, */*;q=0.1", Format::jws) == Format::cms);
+    CHECK_FALSE(choose_format("text/html", Format::cms));
+    CHECK_FALSE(choose_format("application/voucher-cms+json;q=0", Format::cms));
+}
+
+TEST_CASE("The MASA URL is always HTTPS, with the well-known path where there is none (BRR-05)")
+{
+    CHECK(*parse_masa_url("masa.example.com") == "https://masa.example.com/.well-known/brski");
+    CHECK(*parse_masa_url("masa.example.com:9443") == "https://masa.example.com:9443/.well-known/brski");
+    CHECK(*parse_masa_url("https://masa.example.com/brski/") == "https://masa.example.com/brski");
+    CHECK(*parse_masa_url("masa.example.com/own") == "https://masa.example.com/own");
+    CHECK_FALSE(parse_masa_url("http://masa.example.com/"));
+    CHECK_FALSE(parse_masa_url("ftp://masa.example.com/"));
+    CHECK_FALSE(parse_masa_url("user@masa.example.com"));
+    CHECK_FALSE(parse_masa_url(""));
+}
+
+TEST_CASE("Status messages: keys in any case, version as number or text, unknown ones told (BRP-09, BRR-13)")
+{
+    std::string unknown;
+    const auto status = parse_status(
+        R"({"Version":"1","Status":true,"Reason":"well","new":1,"reason-context":{"a":1}})", &unknown);
+    REQUIRE(status);
+    CHECK(status->status);
+    CHECK(status->reason == "well");
+    CHECK(unknown == "new");
+    CHECK(to_json({false, "no", "{\"a\":1}"}) ==
+          R"({"reason":"no","reason-context":{"a":1},"status":false,"version":1})");
+    CHECK_FALSE(parse_status(R"({"version":2,"status":true})"));
+    CHECK_FALSE(parse_status(R"({"version":1})"));
+    CHECK_FALSE(parse_status(R"({"version":1,"status":"true"})"));
+}
+
+TEST_CASE("An audit log is judged by domain, nonce and what was left out (BRR-12)")
+{
+    const auto date = *base::parse_rfc3339("2026-01-02T03:04:05Z");
+    AuditLog log;
+    log.events.push_back({date, "own", "AAAAAAAAAAAAAAAAAAAAAA==", "proximity", 0});
+    AuditPolicy policy;
+    const auto judged = [&] {
+        return judge(*parse_audit_log(to_json(log)), policy, "own", "AAAAAAAAAAAAAAAAAAAAAA");
+    };
+    CHECK(judged());
+    log.arbitrary = 1;
+    CHECK_FALSE(judged());
+    log.arbitrary = 0;
+    log.events.push_back({date, "other", "AAAAAAAAAAAAAAAAAAAAAB==", "logged", 0});
+    REQUIRE_FALSE(judged());
+    CHECK(judged().error().reason == "auditLog");
+    policy.known_domains = {"other"};
+    CHECK(judged());
+    log.events.back().nonce.clear();
+    CHECK_FALSE(judged());
+    policy.allow_nonceless = true;
+    CHECK(judged());
+    log.events.erase(log.events.begin());
+    CHECK_FALSE(judged());
+}
+
+TEST_CASE("An owner list names each device once (SEC-11)")
+{
+    const auto owners = parse_owners("# serial,domainID\nSN-1, abc=\n\nSN-2,def=\n", "owners.csv");
+    REQUIRE(owners);
+    CHECK(owners->at("SN-1") == "abc=");
+    CHECK_FALSE(parse_owners("SN-1,a\nSN-1,b\n", "owners.csv"));
+    CHECK_FALSE(parse_owners("SN-1\n", "owners.csv"));
+}
+
+} // namespace acmetool::brski

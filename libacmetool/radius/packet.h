@@ -1,0 +1,112 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/secret.h"
+
+/// RADIUS packets and what of them is keyed with the shared secret (RFC 2865, RFC 3579, RFC 2548). No
+/// sockets.
+namespace acmetool::radius
+{
+
+inline constexpr std::size_t kHeaderSize = 20;
+inline constexpr std::size_t kLargestPacket = 4096; ///< RFC 2865 section 3
+inline constexpr std::size_t kLargestValue = 253;   ///< of one attribute
+
+enum class Code : std::uint8_t {
+    access_request = 1,
+    access_accept = 2,
+    access_reject = 3,
+    access_challenge = 11,
+};
+
+/// Attribute numbers (RFC 2865 section 5, RFC 3579 section 3, RFC 4072, RFC 3580).
+namespace attribute
+{
+inline constexpr std::uint8_t kUserName = 1;
+inline constexpr std::uint8_t kNasIpAddress = 4;
+inline constexpr std::uint8_t kFilterId = 11;
+inline constexpr std::uint8_t kFramedMtu = 12;
+inline constexpr std::uint8_t kReplyMessage = 18;
+inline constexpr std::uint8_t kState = 24;
+inline constexpr std::uint8_t kVendorSpecific = 26;
+inline constexpr std::uint8_t kSessionTimeout = 27;
+inline constexpr std::uint8_t kCallingStationId = 31;
+inline constexpr std::uint8_t kNasIdentifier = 32;
+inline constexpr std::uint8_t kProxyState = 33;
+inline constexpr std::uint8_t kNasPortType = 61;
+inline constexpr std::uint8_t kTunnelType = 64;
+inline constexpr std::uint8_t kTunnelMediumType = 65;
+inline constexpr std::uint8_t kEapMessage = 79;
+inline constexpr std::uint8_t kMessageAuthenticator = 80;
+inline constexpr std::uint8_t kTunnelPrivateGroupId = 81;
+inline constexpr std::uint8_t kEapKeyName = 102;
+} // namespace attribute
+
+using Authenticator = std::array<std::uint8_t, 16>;
+
+struct Attribute {
+    std::uint8_t type = 0;
+    Bytes value; ///< at most kLargestValue octets
+};
+
+struct ACMETOOL_EXPORT Packet {
+    std::uint8_t code = 0;
+    std::uint8_t identifier = 0;
+    Authenticator authenticator{};
+    std::vector<Attribute> attributes; ///< in the order of the wire
+
+    /// The first attribute of this type, borrowed; null where there is none.
+    const Bytes* find(std::uint8_t type) const;
+    std::size_t count(std::uint8_t type) const;
+    void add(std::uint8_t type, ByteView value);
+    void add(std::uint8_t type, std::uint32_t value);
+};
+
+/// Reads one packet. Octets after its Length are padding and left out; a packet shorter than its Length, a
+/// Length outside 20 to 4096, and an attribute that runs over the end are Errc::protocol, reason
+/// "radiusPacket".
+ACMETOOL_EXPORT Result<Packet> parse_packet(ByteView octets);
+
+/// All EAP-Message attributes joined (RFC 3579 section 3.1); empty where there is none. Errc::protocol where
+/// other attributes stand between them.
+ACMETOOL_EXPORT Result<Bytes> eap_message(const Packet& packet);
+/// Appends `eap` in attributes of at most 253 octets.
+ACMETOOL_EXPORT void add_eap_message(Packet& packet, ByteView eap);
+
+/// Encodes an Access-Request: its authenticator as given, Message-Authenticator first, whatever was in the
+/// list of it replaced. Errc::internal, reason "radiusTooLong", over kLargestPacket.
+ACMETOOL_EXPORT Result<Bytes> encode_request(const Packet& packet, const base::Secret& secret);
+/// Encodes an answer to the request that had `request_authenticator`; `packet`'s own authenticator is not
+/// looked at.
+ACMETOOL_EXPORT Result<Bytes> encode_response(const Packet& packet, const base::Secret& secret,
+                                              const Authenticator& request_authenticator);
+
+/// True if the packet holds exactly one Message-Authenticator and it is right (RFC 3579 section 3.2).
+/// `authenticator` stands in the header while it is computed: a request's own, or, for an answer, that of its
+/// request.
+ACMETOOL_EXPORT bool has_valid_message_authenticator(ByteView octets, const base::Secret& secret,
+                                                     const Authenticator& authenticator);
+/// True if the Response Authenticator of an answer is right (RFC 2865 section 3).
+ACMETOOL_EXPORT bool has_valid_response_authenticator(ByteView octets, const base::Secret& secret,
+                                                      const Authenticator& request_authenticator);
+
+/// The keys that an Access-Accept carries (RFC 2548 section 2.4).
+struct MppeKeys {
+    Bytes recv; ///< MS-MPPE-Recv-Key: MSK octets 0 to 31
+    Bytes send; ///< MS-MPPE-Send-Key: MSK octets 32 to 63
+};
+/// Appends both keys, encrypted for the request that had `request_authenticator`, with fresh salts.
+ACMETOOL_EXPORT Result<void> add_mppe_keys(Packet& packet, ByteView msk, const base::Secret& secret,
+                                           const Authenticator& request_authenticator);
+/// Decrypts both keys. Errc::protocol, reason "mppeKeys", where one is missing or malformed.
+ACMETOOL_EXPORT Result<MppeKeys> mppe_keys(const Packet& packet, const base::Secret& secret,
+                                           const Authenticator& request_authenticator);
+
+} // namespace acmetool::radius

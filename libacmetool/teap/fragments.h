@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "teap/eap.h"
+
+/// Messages longer than one EAP packet (RFC 7170 section 3.7, RFC 5216 section 2.1.5), and the outer TLVs
+/// that the first message of either side may end with.
+namespace acmetool::teap
+{
+
+/// The largest message that is put together, TLS data and outer TLVs.
+inline constexpr std::size_t kLargestMessage = 64U << 10U;
+
+/// A whole message.
+struct Message {
+    Bytes tls;
+    Bytes outer_tlvs; ///< as they came, headers included; they go into the Compound MAC
+};
+
+/// Takes a message apart.
+class ACMETOOL_EXPORT Fragmenter
+{
+public:
+    /// `limit`: octets of an EAP packet with everything in it; at least 32 are used.
+    void load(Message message, bool start, std::size_t limit);
+    /// True while fragments are left.
+    bool pending() const { return loaded_; }
+    /// The next one; call only while pending().
+    Frame next();
+
+private:
+    Bytes data_;
+    std::size_t at_ = 0;
+    std::size_t limit_ = 0;
+    std::optional<std::uint32_t> outer_length_;
+    bool start_ = false;
+    bool loaded_ = false;
+};
+
+/// Puts a message together.
+class ACMETOOL_EXPORT Reassembler
+{
+public:
+    /// Takes the next fragment: the message once it is whole, nothing while more is to come (the caller
+    /// acknowledges). Errc::protocol, reason "teapFragments": over kLargestMessage, more or fewer octets than
+    /// announced, a fragment without data, too many of them.
+    Result<std::optional<Message>> take(const Frame& frame);
+    bool in_progress() const { return fragments_ > 0; }
+
+private:
+    Bytes data_;
+    std::size_t fragments_ = 0;
+    std::optional<std::uint32_t> announced_;
+    std::optional<std::uint32_t> outer_length_;
+};
+
+} // namespace acmetool::teap

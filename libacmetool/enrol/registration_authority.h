@@ -72,6 +72,7 @@ struct CsrAttributes {
     std::string key_type;                        ///< "ec:P-256", "rsa:2048"; empty: any that is strong enough
     bool channel_binding = false;                ///< challengePassword is asked for
     std::vector<std::string> extensions;         ///< OIDs of further extensions to ask for, dotted decimal
+    bool issued_here = false; ///< the peer showed a certificate that this registration authority issued
 };
 using AttributesDecision = std::variant<CsrAttributes, Refused>;
 

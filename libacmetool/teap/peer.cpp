@@ -1,0 +1,398 @@
+#include "teap/peer.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "crypto/cms.h"
+#include "jose/base64url.h"
+#include "teap/fragments.h"
+
+namespace acmetool::teap
+{
+namespace
+{
+
+constexpr unsigned kMostRounds = 200;
+
+tl::unexpected<Error> broken(std::string_view what, std::string hint = {})
+{
+    return fail(Errc::protocol, "TEAP server: " + std::string{what}, std::move(hint), "teap");
+}
+
+/// Bare DER (RFC 9930), or base64 of it (draft-lear-eap-teap-brski).
+Bytes attributes_of(const Bytes& value)
+{
+    constexpr std::uint8_t kDerSequence = 0x30;
+    if (!value.empty() && value.front() != kDerSequence)
+        if (auto decoded = jose::parse_base64(base::trim(as_text(value)))) return std::move(*decoded);
+    return value;
+}
+
+} // namespace
+
+struct PeerSession::Impl {
+    PeerSettings settings;
+    crypto::TlsContext context;
+    crypto::TlsEngine::Verifier verifier;
+    PeerResult result;
+
+    std::optional<crypto::TlsEngine> tls;
+    Fragmenter fragmenter;
+    Reassembler reassembler;
+    OuterTlvs outer;
+    std::uint8_t server_version = kTeapVersion;
+    std::uint8_t identifier = 0;
+    std::optional<Bytes> last_answer; ///< to the request with `identifier`
+    std::optional<Bytes> words;
+    unsigned rounds = 0;
+    bool over = false;
+
+    std::optional<KeySchedule> keys;
+    bool bound = false;
+    std::optional<Status> protected_result; ///< the last one that the server sent
+    bool answered_success = false;
+    bool sent_request = false;
+    bool refused = false; ///< we answered with failure
+    std::optional<crypto::Csr> csr;
+
+    Impl(PeerSettings with, crypto::TlsContext tls_context, crypto::TlsEngine::Verifier judge)
+        : settings(std::move(with)), context(std::move(tls_context)), verifier(std::move(judge))
+    {
+    }
+
+    void show(bool by_peer, std::string text) const
+    {
+        if (settings.show) settings.show({by_peer, std::move(text)});
+    }
+    Bytes respond(std::uint8_t type, Bytes data)
+    {
+        last_answer = EapPacket{EapCode::response, identifier, type, std::move(data)}.encode();
+        return *last_answer;
+    }
+    Bytes respond_frame(const Frame& frame) { return respond(eap_type::kTeap, frame.encode()); }
+    Bytes respond_message(Message message)
+    {
+        fragmenter.load(std::move(message), false, settings.fragment_size);
+        return respond_frame(fragmenter.next());
+    }
+    Result<Bytes> respond_tlvs(const Tlvs& tlvs)
+    {
+        show(true, "{" + describe(tlvs, settings.numbers) + "}");
+        if (tlvs.empty()) return respond_message({});
+        ACMETOOL_CHECK(tls->send(encode(tlvs)));
+        return respond_message({tls->take_output(), {}});
+    }
+    /// Ends with Result failure and an Error, and our own words.
+    Result<Bytes> refuse(std::uint32_t code)
+    {
+        refused = true;
+        return respond_tlvs({error_tlv(code), result_tlv(Status::failure)});
+    }
+
+    Result<std::optional<Bytes>> handle(const EapPacket& eap);
+    Result<Bytes> handle_frame(const Frame& frame);
+    Result<Bytes> start(const Frame& frame);
+    Result<Bytes> handle_message(Message message);
+    Result<Bytes> handle_tlvs(const Tlvs& tlvs);
+    Result<void> derive_keys(Kdf kdf);
+    Result<CryptoBinding> verify_binding(const Tlv& tlv);
+    Result<void> note(const Tlvs& tlvs);
+    Result<Tlvs> enrol(const std::optional<Bytes>& attributes);
+    Result<void> take_certificates(const Bytes& der);
+};
+
+Result<Bytes> PeerSession::Impl::start(const Frame& frame)
+{
+    // RFC 7170 section 3.1: the server proposes its highest version; ours is the only one there is.
+    if (frame.version < kTeapVersion) return broken("it proposes a version below 1");
+    server_version = frame.version;
+    Reassembler whole;
+    ACMETOOL_TRY(message, whole.take(frame));
+    if (!message || !message->tls.empty()) return broken("its Start holds TLS data or is in fragments");
+    ACMETOOL_TRY(tlvs, parse_tlvs(message->outer_tlvs));
+    show(false, "TEAP Start" + (tlvs.empty() ? "" : ", " + describe(tlvs, settings.numbers)));
+    outer.server = std::move(message->outer_tlvs);
+    if (settings.identity_type) outer.peer = encode({identity_type_tlv(*settings.identity_type)});
+    ACMETOOL_TRY(engine, crypto::TlsEngine::start(context, verifier));
+    tls = std::move(engine);
+    auto hello = tls->take_output();
+    show(true, "TLS ClientHello");
+    return respond_message({std::move(hello), outer.peer});
+}
+
+Result<Bytes> PeerSession::Impl::handle_frame(const Frame& frame)
+{
+    if (frame.start) {
+        if (tls) return broken("a second Start");
+        return start(frame);
+    }
+    if (!tls) return broken("TEAP data before a Start");
+    if (frame.version != server_version) return broken("it changed the version in between");
+    if (fragmenter.pending()) {
+        if (!frame.is_acknowledgement()) return broken("it did not acknowledge a fragment");
+        return respond_frame(fragmenter.next());
+    }
+    ACMETOOL_TRY(message, reassembler.take(frame));
+    if (!message) return respond_frame({});
+    return handle_message(std::move(*message));
+}
+
+Result<Bytes> PeerSession::Impl::handle_message(Message message)
+{
+    const bool was_established = tls->established();
+    if (!was_established) show(false, fmt::format("TLS handshake ({} octets)", message.tls.size()));
+    auto fed = tls->feed(message.tls);
+    if (!fed) {
+        auto alert = tls->take_output();
+        if (!alert.empty()) {
+            show(true, "TLS alert");
+            words = respond_message({std::move(alert), {}});
+        }
+        return fail(std::move(fed).error());
+    }
+    if (!was_established && tls->established()) {
+        result.tls = tls->version();
+        result.cipher = tls->cipher();
+    }
+    const auto data = tls->take_data();
+    if (data.empty()) {
+        auto output = tls->take_output();
+        if (!output.empty()) show(true, fmt::format("TLS handshake ({} octets)", output.size()));
+        return respond_message({std::move(output), {}}); // or an empty packet: an acknowledgement
+    }
+    auto tlvs = parse_tlvs(data);
+    if (tlvs)
+        if (const auto once = check_duplicates(*tlvs); !once) tlvs = fail(once.error());
+    if (!tlvs) {
+        if (auto last = refuse(error_code::kUnexpectedTlvs)) words = std::move(*last);
+        return fail(std::move(tlvs).error());
+    }
+    show(false, "{" + describe(*tlvs, settings.numbers) + "}");
+    return handle_tlvs(*tlvs);
+}
+
+Result<void> PeerSession::Impl::derive_keys(Kdf kdf)
+{
+    ACMETOOL_TRY(made,
+                 KeySchedule::start(kdf, tls->hash_is_sha384() ? Hash::sha384 : Hash::sha256,
+                                    [this](std::string_view label, std::optional<ByteView> with,
+                                           std::size_t size) { return tls->export_key(label, with, size); }));
+    ACMETOOL_CHECK(made.step({}, {}));
+    keys.emplace(std::move(made));
+    result.kdf = kdf;
+    return {};
+}
+
+Result<CryptoBinding> PeerSession::Impl::verify_binding(const Tlv& tlv)
+{
+    ACMETOOL_TRY(binding, parse_crypto_binding(tlv));
+    std::vector<Kdf> candidates;
+    if (keys)
+        candidates = {keys->kdf()}; // a second one belongs to the same keys
+    else if (tls->version() != "TLSv1.3")
+        candidates = {Kdf::rfc7170};
+    else if (settings.kdf)
+        candidates = {*settings.kdf};
+    else
+        candidates = {Kdf::rfc9427, Kdf::rfc7170};
+    std::optional<Error> problem;
+    for (const auto kdf : candidates) {
+        if (!keys || keys->kdf() != kdf) ACMETOOL_CHECK(derive_keys(kdf));
+        const auto verified = verify(binding, *keys, outer, kTeapVersion, nullptr);
+        if (verified) return binding;
+        if (!problem) problem = verified.error();
+    }
+    return fail(std::move(*problem));
+}
+
+Result<void> PeerSession::Impl::take_certificates(const Bytes& der)
+{
+    ACMETOOL_TRY(certificates, crypto::parse_certs_only(der));
+    if (!csr) return broken("a PKCS#7 that was not asked for");
+    // TEAP-11: no order is assumed, and none of them is trusted for being here.
+    const auto own = std::find_if(certificates.begin(), certificates.end(), [this](const auto& one) {
+        return one.public_key().same_public_key(csr->key);
+    });
+    if (own == certificates.end()) return broken("its PKCS#7 holds no certificate of our key");
+    result.certificate = *own;
+    result.certificates = std::move(certificates);
+    return {};
+}
+
+Result<void> PeerSession::Impl::note(const Tlvs& tlvs)
+{
+    for (const auto& tlv : tlvs) {
+        if (tlv.type == tlv_type::kError) {
+            ACMETOOL_TRY(code, parse_error(tlv));
+            result.errors.push_back(code);
+        } else if (tlv.type == settings.numbers.retry_after) {
+            ACMETOOL_TRY(seconds, parse_retry_after(tlv));
+            result.retry_after = std::chrono::seconds{seconds};
+        } else if (tlv.type == tlv_type::kPkcs7) {
+            ACMETOOL_CHECK(take_certificates(tlv.value));
+        } else if (tlv.type == tlv_type::kTrustedServerRoot) {
+            ACMETOOL_TRY(der, parse_trusted_server_root(tlv));
+            if (der) {
+                ACMETOOL_TRY(roots, crypto::parse_certs_only(*der));
+                result.roots = std::move(roots);
+            }
+        }
+    }
+    return {};
+}
+
+Result<Tlvs> PeerSession::Impl::enrol(const std::optional<Bytes>& attributes)
+{
+    std::optional<crypto::ChannelBinding> binding;
+    // RFC 7170 section 3.8.2 names tls-unique; for TLS 1.3 neither text names a value.
+    if (tls->version() == "TLSv1.2")
+        if (auto own = tls->channel_binding()) binding = std::move(*own);
+    ACMETOOL_TRY(made, settings.make_request(attributes, binding));
+    csr = std::move(made);
+    sent_request = true;
+    Tlvs tlvs{{false, tlv_type::kPkcs10, csr->der}};
+    if (settings.want_root) tlvs.push_back(trusted_server_root_tlv({}));
+    return tlvs;
+}
+
+Result<Bytes> PeerSession::Impl::handle_tlvs(const Tlvs& tlvs)
+{
+    if (const auto unknown = unknown_mandatory(tlvs, settings.numbers))
+        return respond_tlvs({nak_tlv(*unknown)});
+    Tlvs answer;
+    // The order of RFC 9930 section 4.3: Crypto-Binding, Intermediate-Result, Result, Request-Action, others.
+    if (const auto* tlv = find(tlvs, tlv_type::kCryptoBinding)) {
+        auto request = verify_binding(*tlv);
+        if (!request) {
+            if (auto last = refuse(error_code::kTunnelCompromise)) words = std::move(*last);
+            return fail(std::move(request).error());
+        }
+        bound = true;
+        ACMETOOL_TRY(response, make_response(*keys, outer, *request, server_version));
+        answer.push_back(response.encode());
+    }
+    if (auto noted = note(tlvs); !noted) {
+        if (auto last = refuse(error_code::kUnexpectedTlvs)) words = std::move(*last);
+        return fail(std::move(noted).error());
+    }
+    if (const auto* tlv = find(tlvs, tlv_type::kIntermediateResult)) {
+        ACMETOOL_TRY(status, parse_result(*tlv));
+        answer.push_back(intermediate_result_tlv(status));
+    }
+    if (const auto* tlv = find(tlvs, tlv_type::kResult)) {
+        ACMETOOL_TRY(status, parse_result(*tlv));
+        protected_result = status;
+        if (status == Status::success && !bound && settings.require_binding) {
+            if (auto last = refuse(error_code::kTunnelCompromise)) words = std::move(*last);
+            return broken("a Result without Crypto-Binding",
+                          "a server that is known to send none may be allowed with --no-crypto-binding");
+        }
+    }
+    std::optional<Bytes> attributes;
+    if (const auto* tlv = find(tlvs, tlv_type::kCsrAttributes)) attributes = attributes_of(tlv->value);
+    bool wants_pkcs10 = false;
+    std::optional<Status> declined;
+    for (const auto& tlv : tlvs) {
+        if (tlv.type != tlv_type::kRequestAction) continue;
+        ACMETOOL_TRY(action, parse_request_action(tlv));
+        const bool processable =
+            action.action == RequestAction::kProcessTlv && find(action.tlvs, tlv_type::kPkcs10) != nullptr;
+        if (const auto* inside = find(action.tlvs, tlv_type::kCsrAttributes))
+            attributes = attributes_of(inside->value);
+        result.asked = result.asked || processable;
+        if (processable && settings.make_request)
+            wants_pkcs10 = true;
+        else
+            declined = action.status;
+    }
+    const bool unasked = settings.request_enrolment && settings.make_request && bound && !sent_request &&
+                         protected_result == Status::success;
+    if ((wants_pkcs10 || unasked) && protected_result != Status::failure) {
+        ACMETOOL_TRY(request, enrol(attributes));
+        answer.insert(answer.end(), request.begin(), request.end());
+        declined.reset();
+    }
+    if (find(tlvs, tlv_type::kResult) != nullptr)
+        answer.push_back(result_tlv(*protected_result));
+    else if (declined && find(answer, tlv_type::kPkcs10) == nullptr)
+        answer.push_back(result_tlv(*declined)); // section 4.2.9: the status is the result if we do not act
+    answered_success = find(answer, tlv_type::kResult) != nullptr &&
+                       *parse_result(*find(answer, tlv_type::kResult)) == Status::success;
+    return respond_tlvs(answer);
+}
+
+Result<std::optional<Bytes>> PeerSession::Impl::handle(const EapPacket& eap)
+{
+    if (eap.code == EapCode::success) {
+        show(false, "EAP-Success");
+        // RFC 7170 section 3.3.3: a Success in clear text counts only after a protected one.
+        const bool proven = bound || !settings.require_binding;
+        if (!tls || !proven || protected_result != Status::success || !answered_success || refused)
+            return std::optional<Bytes>{};
+        over = true;
+        result.accepted = true;
+        if (!keys) ACMETOOL_CHECK(derive_keys(Kdf::rfc7170));
+        ACMETOOL_TRY(exported, keys->exported(bound ? settings.msk_no_inner : MskSource::seed, false));
+        result.keys = std::move(exported);
+        return std::optional<Bytes>{};
+    }
+    if (eap.code == EapCode::failure) {
+        show(false, "EAP-Failure");
+        over = true;
+        return std::optional<Bytes>{};
+    }
+    if (eap.code != EapCode::request) return std::optional<Bytes>{};
+    if (last_answer && eap.identifier == identifier) return last_answer; // a repeat (RFC 3748 section 4.1)
+    if (++rounds > kMostRounds) return broken("too many packets in one conversation");
+    identifier = eap.identifier;
+    if (eap.type == eap_type::kIdentity) {
+        show(false, "EAP-Request/Identity");
+        show(true, "EAP-Response/Identity " + base::printable(settings.identity, 100));
+        const auto identity = as_bytes(settings.identity);
+        return std::optional{respond(eap_type::kIdentity, {identity.begin(), identity.end()})};
+    }
+    if (eap.type == eap_type::kNotification) return std::optional{respond(eap_type::kNotification, {})};
+    if (eap.type != eap_type::kTeap) {
+        show(true, "EAP-Response/Nak");
+        return std::optional{respond(eap_type::kNak, {eap_type::kTeap})};
+    }
+    ACMETOOL_TRY(frame, parse_frame(eap.data));
+    ACMETOOL_TRY(answer, handle_frame(frame));
+    return std::optional{std::move(answer)};
+}
+
+PeerSession::PeerSession(PeerSettings settings, crypto::TlsContext context,
+                         crypto::TlsEngine::Verifier verifier)
+    : impl_(std::make_unique<Impl>(std::move(settings), std::move(context), std::move(verifier)))
+{
+}
+
+PeerSession::~PeerSession() = default;
+
+Result<std::optional<Bytes>> PeerSession::handle(ByteView eap)
+{
+    if (impl_->over) return std::optional<Bytes>{};
+    ACMETOOL_TRY(packet, parse_eap(eap));
+    auto answer = impl_->handle(packet);
+    if (!answer) impl_->refused = true;
+    return answer;
+}
+
+std::optional<Bytes> PeerSession::last_words()
+{
+    return std::exchange(impl_->words, std::nullopt);
+}
+
+bool PeerSession::over() const
+{
+    return impl_->over;
+}
+
+const PeerResult& PeerSession::result() const
+{
+    return impl_->result;
+}
+
+} // namespace acmetool::teap

@@ -54,9 +54,9 @@ Result<void> serve(const Options& options, cli::Io& io)
     ACMETOOL_TRY(config, relay::load_config(options.config));
     relay::EventLog log{"est-relay", io.json_log(), io.log_level()};
     ACMETOOL_TRY(daemon, relay::Daemon::start(config, log));
-    ACMETOOL_CHECK(
-        io.write_document("ready", {{"urls", {{"est", daemon->est_url()}, {"admin", daemon->admin_url()}}},
-                                    {"pid", getpid()}}));
+    base::Json urls{{"est", daemon->est_url()}, {"admin", daemon->admin_url()}};
+    if (const auto radius = daemon->radius_url(); !radius.empty()) urls["radius"] = radius;
+    ACMETOOL_CHECK(io.write_document("ready", {{"urls", urls}, {"pid", getpid()}}));
     cli::notify_service_manager("READY=1");
     while (!io.context().interrupted()) {
         if (cli::take_hangup()) reload(options, *daemon, log);

@@ -25,6 +25,7 @@ struct Column {
 };
 constexpr std::array<Column, 3> kAcme{{{"client", "Client", 5}, {"acme", "ACME", 34}, {"dns", "DNS", 63}}};
 constexpr std::array<Column, 2> kEst{{{"client", "Client", 5}, {"est", "EST RA", 44}}};
+constexpr std::array<Column, 2> kTeap{{{"client", "Peer", 5}, {"teap", "TEAP server", 74}}};
 using Columns = std::span<const Column>;
 
 std::size_t column_of(Columns columns, const std::string& party)
@@ -50,10 +51,11 @@ std::string line_with(Columns columns, std::string_view text, std::size_t from)
 std::string Ladder::draw(const base::Message& message)
 {
     const bool est = message.from == "est" || message.to == "est";
-    const Columns columns = est ? Columns{kEst} : Columns{kAcme};
+    const bool teap = message.from == "teap" || message.to == "teap";
+    const Columns columns = est ? Columns{kEst} : teap ? Columns{kTeap} : Columns{kAcme};
     std::string out;
     if (!begun_) {
-        std::string head(columns.back().at + 6, ' ');
+        std::string head(columns.back().at + 10, ' ');
         for (const auto& column : columns)
             head.replace(column.at - 2, column.title.size(), column.title);
         out += head + "\n" + line_with(columns, "", 0);

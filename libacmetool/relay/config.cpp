@@ -1,264 +1,22 @@
 #include "relay/config.h"
 
-#include <charconv>
-#include <filesystem>
-#include <limits>
-
-#include <fmt/core.h>
-#include <toml++/toml.h>
-
-#include "base/text.h"
-#include "cli/nearest.h"
-#include "cli/options.h"
 #include "dns/name.h"
+#include "relay/config_section.h"
+#include "relay/teap_section.h"
 
 namespace acmetool::relay
 {
 namespace
 {
 
-constexpr const char* kHint = "est-relay check --explain lists the keys";
-
-Error error_at(const std::string& file, const toml::source_region& place, std::string_view what,
-               std::string hint = kHint, std::string reason = "badConfig")
-{
-    Error error;
-    error.code = Errc::config;
-    error.message = fmt::format("{}:{}:{}: {}", file, place.begin.line, place.begin.column, what);
-    error.hint = std::move(hint);
-    error.reason = std::move(reason);
-    return error;
-}
-
-/// What goes for the whole file while it is read.
-struct Reading {
-    std::string file;
-    std::vector<KeyHelp>* help = nullptr; ///< filled instead of reading values, where it is set
-    std::optional<Error> error;           ///< the first one
-
-    void fail(Error problem)
-    {
-        if (!error) error = std::move(problem);
-    }
-};
-
-/// "64KiB", "2MiB", "4096".
-std::optional<std::size_t> parse_size(std::string_view text)
-{
-    std::size_t count = 0;
-    const auto [rest, problem] = std::from_chars(text.data(), text.data() + text.size(), count);
-    const std::string_view unit{rest, static_cast<std::size_t>(text.data() + text.size() - rest)};
-    const unsigned shift = unit == "KiB" ? 10 : unit == "MiB" ? 20 : 0;
-    if (problem != std::errc{} || (shift == 0 && !unit.empty()) || count > (std::size_t{1} << 40U))
-        return std::nullopt;
-    return count << shift;
-}
-
-std::string shown(std::chrono::milliseconds time)
-{
-    using std::chrono::hours;
-    using std::chrono::minutes;
-    using std::chrono::seconds;
-    if (time % hours{24} == time.zero()) return fmt::format("{}d", time / hours{24});
-    if (time % hours{1} == time.zero()) return fmt::format("{}h", time / hours{1});
-    if (time % minutes{1} == time.zero()) return fmt::format("{}m", time / minutes{1});
-    if (time % seconds{1} == time.zero()) return fmt::format("{}s", time / seconds{1});
-    return fmt::format("{}ms", time.count());
-}
-
-/// One table of the file. Each call reads a key and says what it is for; finish() refuses the others.
-class Section
-{
-public:
-    Section(Reading& reading, std::string name, const toml::table* table)
-        : reading_(reading), name_(std::move(name)), table_(table)
-    {
-    }
-
-    void text(const std::string& key, std::string& value, const std::string& help)
-    {
-        if (const auto* node = find(key, value, help)) {
-            if (const auto* given = node->as_string())
-                value = given->get();
-            else
-                complain(*node, key, "has to be text, in quotes");
-        }
-    }
-    void choice(const std::string& key, std::string& value, const std::vector<std::string>& words,
-                const std::string& help)
-    {
-        text(key, value, help + " (" + base::join(words, ", ") + ")");
-        if (const auto* node = peek(key); node != nullptr && node->is_string() &&
-                                          std::find(words.begin(), words.end(), value) == words.end())
-            complain(
-                *node, key,
-                fmt::format("\"{}\" is none of {}", base::printable(value, 60), base::join(words, ", ")));
-    }
-    void file(const std::string& key, std::string& value, const std::string& help)
-    {
-        text(key, value, help);
-        if (peek(key) != nullptr) value = resolve(value);
-    }
-    void flag(const std::string& key, bool& value, const std::string& help)
-    {
-        if (const auto* node = find(key, value ? "true" : "false", help)) {
-            if (const auto* given = node->as_boolean())
-                value = given->get();
-            else
-                complain(*node, key, "has to be true or false");
-        }
-    }
-    void list(const std::string& key, std::vector<std::string>& values, const std::string& help)
-    {
-        const auto* node = find(key, "", help);
-        if (node == nullptr) return;
-        values.clear();
-        if (const auto* one = node->as_string()) {
-            values.push_back(one->get());
-            return;
-        }
-        const auto* given = node->as_array();
-        if (given == nullptr) {
-            complain(*node, key, "has to be a list of texts");
-            return;
-        }
-        for (const auto& entry : *given) {
-            const auto* one = entry.as_string();
-            if (one == nullptr) {
-                complain(entry, key, "has to be a list of texts");
-                return;
-            }
-            values.push_back(one->get());
-        }
-    }
-    void files(const std::string& key, std::vector<std::string>& values, const std::string& help)
-    {
-        list(key, values, help);
-        for (auto& value : values)
-            value = resolve(value);
-    }
-    void number(const std::string& key, unsigned& value, unsigned least, const std::string& help)
-    {
-        if (const auto* node = find(key, std::to_string(value), help)) {
-            const auto* given = node->as_integer();
-            if (given != nullptr && given->get() >= least &&
-                given->get() <= std::numeric_limits<unsigned>::max())
-                value = static_cast<unsigned>(given->get());
-            else
-                complain(*node, key, fmt::format("has to be a number from {} on", least));
-        }
-    }
-    void size(const std::string& key, std::size_t& value, const std::string& help)
-    {
-        if (const auto* node = find(key, fmt::format("{}KiB", value >> 10U), help)) {
-            std::optional<std::size_t> given;
-            if (const auto* words = node->as_string()) given = parse_size(words->get());
-            if (const auto* octets = node->as_integer(); octets != nullptr && octets->get() > 0)
-                given = static_cast<std::size_t>(octets->get());
-            if (given && *given >= 1024 && *given <= (std::size_t{16} << 20U))
-                value = *given;
-            else
-                complain(*node, key, "has to be a size from 1KiB to 16MiB, as in \"64KiB\"");
-        }
-    }
-    template <class Duration>
-    void duration(const std::string& key, Duration& value, const std::string& help)
-    {
-        if (const auto* node = find(key, shown(value), help)) {
-            const auto* words = node->as_string();
-            const auto given = words != nullptr
-                                   ? base::parse_duration(words->get())
-                                   : Result<base::Milliseconds>{acmetool::fail(Errc::bad_input, "")};
-            if (given)
-                value = std::chrono::ceil<Duration>(*given);
-            else
-                complain(*node, key, "has to be a time, as in \"500ms\", \"30s\", \"10m\", \"12h\", \"7d\"");
-        }
-    }
-    void margin(const std::string& key, base::Margin& value, const std::string& help)
-    {
-        if (const auto* node = find(key, "1/3", help)) {
-            const auto* words = node->as_string();
-            const auto given = words != nullptr ? base::parse_margin(words->get())
-                                                : Result<base::Margin>{acmetool::fail(Errc::bad_input, "")};
-            if (given)
-                value = *given;
-            else
-                complain(*node, key, "has to be a time or a share of the life, as in \"12h\" or \"1/3\"");
-        }
-    }
-    void endpoint(const std::string& key, dns::Endpoint& value, const std::string& help)
-    {
-        std::string words = value.text();
-        text(key, words, help);
-        if (const auto* node = peek(key); node != nullptr && node->is_string()) {
-            if (const auto given = cli::parse_listen(words))
-                value = *given;
-            else
-                complain(*node, key, given.error().message);
-        }
-    }
-
-    /// Says where `key` stands that is wrong for a reason that the caller knows.
-    void refuse(const std::string& key, std::string_view why)
-    {
-        if (const auto* node = peek(key)) complain(*node, key, why);
-    }
-    void require(const std::string& key, bool there)
-    {
-        if (there || reading_.help != nullptr) return;
-        Error error;
-        error.code = Errc::config;
-        error.message = fmt::format("{}: [{}] has no {}", reading_.file, name_, key);
-        error.hint = kHint;
-        error.reason = "missingKey";
-        reading_.fail(std::move(error));
-    }
-    void finish()
-    {
-        if (table_ == nullptr) return;
-        for (const auto& [key, node] : *table_) {
-            const std::string given{key.str()};
-            if (std::find(known_.begin(), known_.end(), given) != known_.end()) continue;
-            const auto meant = cli::nearest(given, known_);
-            reading_.fail(
-                error_at(reading_.file, key.source(),
-                         fmt::format("[{}] has no key \"{}\"", name_, base::printable(given, 60)),
-                         meant.empty() ? std::string{kHint} : fmt::format("did you mean \"{}\"?", meant),
-                         "unknownKey"));
-        }
-    }
-
-private:
-    const toml::node* peek(const std::string& key) const
-    {
-        return table_ == nullptr ? nullptr : table_->get(key);
-    }
-    const toml::node* find(const std::string& key, const std::string& fallback, const std::string& help)
-    {
-        known_.push_back(key);
-        if (reading_.help != nullptr) reading_.help->push_back({"[" + name_ + "]", key, fallback, help});
-        return peek(key);
-    }
-    void complain(const toml::node& node, const std::string& key, std::string_view what)
-    {
-        reading_.fail(error_at(reading_.file, node.source(), fmt::format("{}: {}", key, what)));
-    }
-    std::string resolve(const std::string& path) const
-    {
-        if (path.empty() || path.front() == '/') return path;
-        return (std::filesystem::path{reading_.file}.parent_path() / path).string();
-    }
-
-    Reading& reading_;
-    std::string name_;
-    const toml::table* table_;
-    std::vector<std::string> known_;
-};
-
 void read_listen(Section section, Config& config)
 {
     section.endpoint("est", config.est, "address and port for devices");
+    dns::Endpoint radius = TeapConfig{}.radius;
+    section.endpoint("radius", radius, "address and UDP port for RADIUS; est-relay serves TEAP only with it");
+    if (section.has("radius") && !config.teap) config.teap.emplace();
+    config.serves_est = config.serves_est || section.has("est");
+    if (config.teap) config.teap->radius = radius;
     section.endpoint("admin", config.admin,
                      "address and port for /healthz, /readyz, /metrics and /status, plain HTTP");
     std::vector<std::string> proxies;
@@ -444,8 +202,9 @@ void read_limits(Section section, Config& config)
 /// The sections of the file, each exactly once; also where it has none, for the required keys in them.
 void read_all(const toml::table& root, Reading& reading, Config& config)
 {
-    const std::vector<std::string> known{"listen",  "tls", "clients", "acme",  "domain", "dns",
-                                         "cacerts", "est", "store",   "label", "limits"};
+    const std::vector<std::string> known{"listen", "tls",     "clients", "acme",  "domain",
+                                         "dns",    "cacerts", "est",     "store", "label",
+                                         "limits", "teap",    "client",  "accept"};
     for (const auto& [key, node] : root) {
         const std::string given{key.str()};
         if (std::find(known.begin(), known.end(), given) == known.end()) {
@@ -454,10 +213,11 @@ void read_all(const toml::table& root, Reading& reading, Config& config)
                 reading.file, key.source(),
                 fmt::format("there is no section [{}]", base::printable(given, 60)),
                 meant.empty() ? std::string{kHint} : fmt::format("did you mean [{}]?", meant), "unknownKey"));
-        } else if (!(given == "domain" ? node.is_array_of_tables() : node.is_table())) {
+        } else if (const bool many = given == "domain" || given == "client" || given == "accept";
+                   !(many ? node.is_array_of_tables() : node.is_table())) {
             reading.fail(error_at(reading.file, node.source(),
-                                  given == "domain" ? "domains are written as [[domain]]"
-                                                    : fmt::format("[{}] has to be a section", given)));
+                                  many ? fmt::format("each {0} is written as [[{0}]]", given)
+                                       : fmt::format("[{}] has to be a section", given)));
         }
     }
     const auto section = [&](const std::string& name) {
@@ -490,6 +250,7 @@ void read_all(const toml::table& root, Reading& reading, Config& config)
     read_cacerts(section("cacerts"), config);
     read_est(section("est"), config);
     read_store(section("store"), config);
+    read_teap(root, reading, config);
     if (reading.help != nullptr) {
         read_label(Section{reading, "label.NAME", nullptr}, "NAME", config);
     } else if (const auto* labels = root["label"].as_table()) {
@@ -504,12 +265,14 @@ void read_all(const toml::table& root, Reading& reading, Config& config)
 
 } // namespace
 
-Result<Config> parse_relay_config(std::string_view text, const std::string& file)
+Result<Config> parse_relay_config(std::string_view text, const std::string& file, Kind kind)
 {
     Reading reading;
     reading.file = file;
     Config config;
     config.http.ask_client_certificate = true;
+    config.serves_est = kind == Kind::est;
+    if (kind == Kind::teap) config.teap.emplace();
     try {
         read_all(toml::parse(text, std::string_view{file}), reading, config);
     } catch (const toml::parse_error& error) {
@@ -530,6 +293,7 @@ std::vector<KeyHelp> explain_relay_config()
     Reading reading;
     reading.help = &help;
     Config config;
+    config.teap.emplace();
     read_all({}, reading, config);
     return help;
 }

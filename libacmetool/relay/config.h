@@ -10,6 +10,7 @@
 #include "dns/query.h"
 #include "http/server.h"
 #include "ra/options.h"
+#include "relay/teap_config.h"
 
 /// est-relay: its configuration, its checks and the running daemon.
 namespace acmetool::relay
@@ -25,8 +26,13 @@ struct Config {
     bool strict_body = false;
     std::optional<std::size_t> wrap; ///< see est::ServerOptions
     std::chrono::seconds drain{10};  ///< how long requests may take to end after SIGTERM
+    bool serves_est = true;          ///< teap-relay: only with [listen] est
+    std::optional<TeapConfig> teap;  ///< est-relay: only with [listen] radius
     ra::Options ra;
 };
+
+/// The program that reads the file; both may serve both.
+enum class Kind { est, teap };
 
 /// One key that a configuration may have, for `check --explain`.
 struct KeyHelp {
@@ -40,7 +46,8 @@ struct KeyHelp {
 ///
 /// A key that is not known is an error that names the nearest one. Whether the files exist is not looked at.
 /// Errc::config; reasons: badConfig, unknownKey, missingKey.
-ACMETOOL_EXPORT Result<Config> parse_relay_config(std::string_view text, const std::string& file);
+ACMETOOL_EXPORT Result<Config> parse_relay_config(std::string_view text, const std::string& file,
+                                                  Kind kind = Kind::est);
 
 /// Every key, in the order of the manual.
 ACMETOOL_EXPORT std::vector<KeyHelp> explain_relay_config();

@@ -9,6 +9,8 @@
 
 #include "base/json.h"
 #include "base/time.h"
+#include "http/tls_context.h"
+#include "relay/teap_service.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::relay
@@ -53,7 +55,7 @@ private:
 
 } // namespace
 
-Result<Config> load_config(const std::string& file)
+Result<Config> load_config(const std::string& file, Kind kind)
 {
     if (file.empty())
         return fail(Errc::usage, "no configuration file given", "name it with --config", "noConfig");
@@ -62,7 +64,7 @@ Result<Config> load_config(const std::string& file)
         text.error().code = Errc::config;
         return fail(with_context(std::move(text).error(), "--config"));
     }
-    return parse_relay_config(*text, file);
+    return parse_relay_config(*text, file, kind);
 }
 
 Result<est::ServerOptions> est_options(const Config& config)
@@ -102,6 +104,8 @@ std::vector<std::string> keep_fixed(Config& running, Config fresh)
     };
     keep("[listen] est", fresh.est, running.est, running.est.text());
     keep("[listen] admin", fresh.admin, running.admin, running.admin.text());
+    if (fresh.teap && running.teap)
+        keep("[listen] radius", fresh.teap->radius, running.teap->radius, running.teap->radius.text());
     keep("[store] sqlite", fresh.ra.store_file, running.ra.store_file, running.ra.store_file);
     keep("[limits] threads", fresh.http.threads, running.http.threads, std::to_string(running.http.threads));
     running = std::move(fresh);
@@ -118,6 +122,7 @@ struct Daemon::Impl {
     base::TimePoint started = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
     std::atomic<bool> draining{false};
     std::unique_ptr<est::Server> est;
+    std::unique_ptr<TeapService> teap; ///< its sessions wait for the engine's decisions, too
     std::unique_ptr<ra::Engine> engine;
     std::unique_ptr<http::Server> listener;
     std::unique_ptr<http::Server> admin;
@@ -135,7 +140,14 @@ std::string Daemon::Impl::metrics() const
     for (const auto& [what, count] : log.requests())
         metrics.count("acmetool_est_requests",
                       fmt::format("{{operation=\"{}\",status=\"{}\"}}", what.first, what.second), count);
-    const auto counts = listener->counts();
+    const auto counts = listener ? listener->counts() : http::ServerCounts{};
+    if (teap) {
+        metrics.gauge("acmetool_teap_sessions_open", "EAP conversations now.", teap->open());
+        for (const auto& [name, count] : teap->counters()) {
+            metrics.counter("acmetool_teap_" + name, "Of the RADIUS and TEAP server since the start.");
+            metrics.count("acmetool_teap_" + name, "", count);
+        }
+    }
     metrics.gauge("acmetool_est_connections_open", "Connections now.", counts.open);
     metrics.counter("acmetool_est_connections", "Connections taken.");
     metrics.count("acmetool_est_connections", "", counts.connections);
@@ -155,7 +167,12 @@ std::string Daemon::Impl::metrics() const
 Json Daemon::Impl::status() const
 {
     Json status = engine->status();
-    const auto counts = listener->counts();
+    const auto counts = listener ? listener->counts() : http::ServerCounts{};
+    if (teap) {
+        status["teap"] = {{"open", teap->open()}};
+        for (const auto& [name, count] : teap->counters())
+            status["teap"][name] = count;
+    }
     status["pid"] = getpid();
     status["started"] = base::to_rfc3339(started);
     status["draining"] = draining.load();
@@ -200,11 +217,17 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& lo
     impl->engine = std::move(engine);
     impl->est = std::make_unique<est::Server>(*impl->engine, std::move(est_settings),
                                               [&log](const est::RequestEvent& event) { log.request(event); });
-    ACMETOOL_TRY(listener, http::Server::start(config.http, [raw](const http::ServerRequest& request,
-                                                                  http::Responder respond) {
-                     raw->est->handle(request, std::move(respond));
-                 }));
-    impl->listener = std::move(listener);
+    if (config.serves_est) {
+        ACMETOOL_TRY(listener, http::Server::start(config.http, [raw](const http::ServerRequest& request,
+                                                                      http::Responder respond) {
+                         raw->est->handle(request, std::move(respond));
+                     }));
+        impl->listener = std::move(listener);
+    }
+    if (config.teap) {
+        ACMETOOL_TRY(teap, TeapService::start(config, *impl->engine, log));
+        impl->teap = std::move(teap);
+    }
     http::ServerOptions admin_options;
     admin_options.address = config.admin.host;
     admin_options.port = config.admin.port;
@@ -217,10 +240,21 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& lo
     return std::unique_ptr<Daemon>{new Daemon(std::move(impl))};
 }
 
-Daemon::~Daemon() = default;
+Daemon::~Daemon()
+{
+    if (impl_->teap) impl_->teap->stop(); // no packets while the engine gives its last decisions
+}
+
+std::string Daemon::radius_url() const
+{
+    if (!impl_->teap) return {};
+    return "radius://" +
+           dns::Endpoint{shown_host(impl_->config.teap->radius.host), impl_->teap->port()}.text();
+}
 
 std::string Daemon::est_url() const
 {
+    if (!impl_->listener) return {};
     return "https://" + dns::Endpoint{shown_host(impl_->config.est.host), impl_->listener->port()}.text() +
            "/.well-known/est";
 }
@@ -234,7 +268,11 @@ Result<std::vector<std::string>> Daemon::reload(const Config& config)
 {
     ACMETOOL_TRY(est_settings, est_options(config));
     ACMETOOL_TRY(put_in_use, impl_->engine->prepare(config.ra));
-    ACMETOOL_CHECK(impl_->listener->reconfigure(config.http)); // the last that can fail
+    // All that can fail is tried before anything changes.
+    if (impl_->listener)
+        if (const auto usable = http::make_server_context(config.http); !usable) return fail(usable.error());
+    if (impl_->teap && config.teap) ACMETOOL_CHECK(impl_->teap->reload(config));
+    if (impl_->listener) ACMETOOL_CHECK(impl_->listener->reconfigure(config.http));
     auto kept = keep_fixed(impl_->config, config);
     impl_->est->configure(std::move(est_settings));
     put_in_use();
@@ -244,7 +282,8 @@ Result<std::vector<std::string>> Daemon::reload(const Config& config)
 void Daemon::drain()
 {
     impl_->draining = true;
-    impl_->listener->drain(impl_->config.drain);
+    if (impl_->teap) impl_->teap->drain(impl_->config.drain);
+    if (impl_->listener) impl_->listener->drain(impl_->config.drain);
 }
 
 } // namespace acmetool::relay

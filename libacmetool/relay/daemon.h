@@ -16,7 +16,7 @@ namespace acmetool::relay
 {
 
 /// Reads and parses the file. Errors: config.
-ACMETOOL_EXPORT Result<Config> load_config(const std::string& file);
+ACMETOOL_EXPORT Result<Config> load_config(const std::string& file, Kind kind = Kind::est);
 
 /// The EST side of a configuration, its certificate and key read if errors are to be signed. Errors: config.
 Result<est::ServerOptions> est_options(const Config& config);
@@ -31,8 +31,9 @@ public:
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
 
-    std::string est_url() const;   ///< "https://host:port/.well-known/est"
-    std::string admin_url() const; ///< "http://host:port"
+    std::string est_url() const;    ///< "https://host:port/.well-known/est"; empty: not served
+    std::string radius_url() const; ///< "radius://host:port"; empty: not served
+    std::string admin_url() const;  ///< "http://host:port"
 
     /// Takes another configuration, and all files that it names anew: all of it, or on an error nothing.
     /// Requests under way and connections that stand end by the old one. What only a restart can change

@@ -1,0 +1,88 @@
+#include "radius/client.h"
+
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <fmt/core.h>
+
+#include "crypto/request_info.h"
+
+namespace acmetool::radius
+{
+
+Result<Client> Client::open(const ClientOptions& options, const base::Secret& secret)
+{
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_DGRAM;
+    addrinfo* found = nullptr;
+    const auto port = std::to_string(options.port);
+    if (const int problem = getaddrinfo(options.host.c_str(), port.c_str(), &hints, &found); problem != 0)
+        return fail(Errc::unavailable, fmt::format("{}: {}", options.host, gai_strerror(problem)), {},
+                    "resolve");
+    int fd = -1;
+    for (const auto* one = found; one != nullptr && fd < 0; one = one->ai_next) {
+        fd = socket(one->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd >= 0 && connect(fd, one->ai_addr, one->ai_addrlen) != 0) {
+            close(fd);
+            fd = -1;
+        }
+    }
+    freeaddrinfo(found);
+    if (fd < 0)
+        return fail(Errc::unavailable, options.host + ": no route to the RADIUS server", {}, "resolve");
+    return Client{fd, options, secret};
+}
+
+Client::~Client()
+{
+    if (fd_ >= 0) close(fd_);
+}
+
+Client::Client(Client&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), options_(std::move(other.options_)), secret_(other.secret_),
+      identifier_(other.identifier_)
+{
+}
+
+Result<Client::Reply> Client::exchange(Packet request, base::Context& context)
+{
+    using Clock = std::chrono::steady_clock;
+    request.identifier = identifier_++;
+    const auto random = crypto::random_bytes(request.authenticator.size());
+    std::copy(random.begin(), random.end(), request.authenticator.begin());
+    ACMETOOL_TRY(octets, encode_request(request, secret_));
+    bool anything = false;
+    for (unsigned attempt = 0; attempt < options_.tries; ++attempt) {
+        const bool sent = send(fd_, octets.data(), octets.size(), 0) == static_cast<ssize_t>(octets.size());
+        const auto end = Clock::now() + options_.retransmit;
+        while (Clock::now() < end) {
+            if (context.interrupted()) return fail(base::interrupted_error("the RADIUS server's answer"));
+            pollfd watched{fd_, POLLIN, 0};
+            if (poll(&watched, 1, 100) <= 0) continue;
+            Bytes reply(kLargestPacket);
+            const auto size = recv(fd_, reply.data(), reply.size(), 0);
+            if (size < 0 && !sent) break;
+            if (size <= 0) continue; // nobody listens there yet; the next attempt will tell
+            reply.resize(static_cast<std::size_t>(size));
+            anything = true;
+            auto packet = parse_packet(reply);
+            if (!packet || packet->identifier != request.identifier ||
+                !has_valid_response_authenticator(reply, secret_, request.authenticator) ||
+                !has_valid_message_authenticator(reply, secret_, request.authenticator))
+                continue;
+            return Reply{std::move(*packet), request.authenticator};
+        }
+    }
+    return fail(Errc::unavailable,
+                anything ? "the RADIUS server's answers are not made with our shared secret"
+                         : "no answer from the RADIUS server",
+                anything
+                    ? "compare the secret at both ends"
+                    : "a wrong shared secret, an address that the server does not know, and a server that "
+                      "is not there all look like this",
+                "noAnswer");
+}
+
+} // namespace acmetool::radius

@@ -1,0 +1,132 @@
+#include "relay/teap_service.h"
+
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "crypto/tls_engine.h"
+#include "est/csrattrs.h"
+#include "radius/udp_server.h"
+#include "relay/teap_sessions.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::relay
+{
+namespace
+{
+
+Result<crypto::TlsContext> tls_context(const Config& config)
+{
+    const auto read = [](const std::string& file) {
+        auto text = store::read_file(file);
+        if (!text) text.error().code = Errc::config;
+        return text;
+    };
+    ACMETOOL_TRY(chain_text, read(config.http.certificate_file));
+    ACMETOOL_TRY(key_text, read(config.http.key_file));
+    crypto::TlsSettings settings;
+    ACMETOOL_TRY(chain, crypto::parse_certificates(chain_text, config.http.certificate_file));
+    ACMETOOL_TRY(key, crypto::parse_private_key(key_text, config.http.key_file));
+    settings.chain = std::move(chain);
+    settings.key = std::move(key);
+    if (config.http.min_tls == http::TlsVersion::tls_1_3) settings.min_version = "1.3";
+    return crypto::TlsContext::make(crypto::Side::server, settings);
+}
+
+TeapConfig teap_of(const Config& config)
+{
+    auto teap = *config.teap;
+    teap.settings.csr_attributes = est::to_csrattrs;
+    return teap;
+}
+
+void tell(EventLog& log, const teap::Summary& summary, bool accepted, const TeapSessions::Source& source)
+{
+    base::Json event{{"event", "teap"},
+                     {"level", "info"},
+                     {"address", source.address},
+                     {"decision", accepted ? "accept" : "reject"},
+                     {"enrolled", summary.enrolled}};
+    const auto add = [&event](const char* name, const std::string& value) {
+        if (!value.empty()) event[name] = base::printable(value);
+    };
+    add("identity", summary.identity);
+    add("tls", summary.tls);
+    add("client", summary.subject);
+    add("serial", summary.serial);
+    add("text", summary.text);
+    if (summary.error != 0) event["error"] = summary.error;
+    if (!summary.names.empty()) event["identifiers"] = summary.names;
+    log.event(event);
+}
+
+} // namespace
+
+struct TeapService::Impl {
+    std::unique_ptr<TeapSessions> sessions;
+    std::unique_ptr<radius::UdpServer> socket;
+};
+
+TeapService::TeapService(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TeapService::~TeapService() = default;
+
+Result<std::unique_ptr<TeapService>> TeapService::start(const Config& config, ra::Engine& engine,
+                                                        EventLog& log)
+{
+    auto impl = std::make_unique<Impl>();
+    ACMETOOL_TRY(context, tls_context(config));
+    ACMETOOL_TRY(sessions, TeapSessions::make(teap_of(config), context, engine,
+                                              [&log](const teap::Summary& summary, bool accepted,
+                                                     const TeapSessions::Source& source) {
+                                                  tell(log, summary, accepted, source);
+                                              }));
+    impl->sessions = std::move(sessions);
+    auto* const raw = impl->sessions.get();
+    ACMETOOL_TRY(socket, radius::UdpServer::start(
+                             config.teap->radius.host, config.teap->radius.port,
+                             [raw](ByteView datagram, const std::string& address, std::uint16_t port,
+                                   radius::UdpServer::Reply reply) {
+                                 raw->take(datagram, {address, port}, std::move(reply));
+                             },
+                             [raw] { raw->expire(); }));
+    impl->socket = std::move(socket);
+    return std::unique_ptr<TeapService>{new TeapService{std::move(impl)}};
+}
+
+std::uint16_t TeapService::port() const
+{
+    return impl_->socket ? impl_->socket->port() : std::uint16_t{0};
+}
+
+std::size_t TeapService::open() const
+{
+    return impl_->sessions->open();
+}
+
+std::map<std::string, std::uint64_t> TeapService::counters() const
+{
+    return impl_->sessions->counters();
+}
+
+Result<void> TeapService::reload(const Config& config)
+{
+    ACMETOOL_TRY(context, tls_context(config));
+    return impl_->sessions->configure(teap_of(config), context);
+}
+
+void TeapService::drain(std::chrono::seconds limit)
+{
+    impl_->sessions->drain();
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (impl_->sessions->open() > 0 && std::chrono::steady_clock::now() < end)
+        std::this_thread::sleep_for(std::chrono::milliseconds{50});
+}
+
+void TeapService::stop()
+{
+    impl_->socket.reset();
+}
+
+} // namespace acmetool::relay

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "crypto/tls_engine.h"
+#include "enrol/registration_authority.h"
+#include "relay/teap_config.h"
+#include "teap/server.h"
+
+namespace acmetool::relay
+{
+
+/// The RADIUS server's side of EAP conversations (RFC 3579): who may ask, which conversation a packet belongs
+/// to, and repeats. Datagrams in, datagrams out; no sockets. All calls may be made by any thread.
+class ACMETOOL_EXPORT TeapSessions
+{
+public:
+    struct Source {
+        std::string address;
+        std::uint16_t port = 0;
+    };
+    /// Told of each conversation that ended. `accepted`: Access-Accept.
+    using Observer = std::function<void(const teap::Summary&, bool accepted, const Source&)>;
+
+    /// Reads the clients' secrets. `authority` is not owned and goes before the sessions do. Errors: config.
+    static Result<std::unique_ptr<TeapSessions>> make(TeapConfig config, crypto::TlsContext context,
+                                                      enrol::RegistrationAuthority& authority,
+                                                      Observer observer);
+    ~TeapSessions();
+    TeapSessions(const TeapSessions&) = delete;
+    TeapSessions& operator=(const TeapSessions&) = delete;
+
+    /// Takes one datagram. `reply` is called once with the answer, at once or later, or never.
+    void take(ByteView datagram, const Source& source, std::function<void(Bytes)> reply);
+    /// Forgets what is too old; to be called every second or so.
+    void expire();
+
+    /// New certificate, clients and rules for conversations that begin from now on. Errors: config.
+    Result<void> configure(TeapConfig config, crypto::TlsContext context);
+    /// No new conversations.
+    void drain();
+    std::size_t open() const;
+    std::map<std::string, std::uint64_t> counters() const;
+
+private:
+    struct Impl;
+    explicit TeapSessions(std::shared_ptr<Impl> impl);
+    std::shared_ptr<Impl> impl_;
+};
+
+} // namespace acmetool::relay

@@ -1,0 +1,253 @@
+#!/usr/bin/env bats
+# Flow 6, "ACME Integration with TEAP", half-turn by half-turn with teap-enroll, teap-relay, acme-ca and Knot.
+
+load ../lib/common
+load ../lib/ca
+load ../lib/dns
+load ../lib/relay
+load ../lib/teap
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    PKI=$PWD/pki
+    make_pki "$PKI"
+    make_idevid "$PKI" pledgeid
+    echo pledgeid >>"$PKI/devices.csv"
+    export RELAY_DOMAIN=domain.com
+    start_knot "$PWD/knot" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    ACCOUNT=$PWD/acct.json
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --agree-tos --account "$ACCOUNT" >/dev/null
+}
+
+teardown() {
+    stop_all
+}
+
+teap() { # LINE...: of [teap]
+    write_teap_toml "$PKI" "$@"
+    start_teap "$PKI"
+    wait_for 60 grep -q '"status":"valid"' "$TEAP_LOG"
+}
+
+names_in() { # CERTIFICATE
+    openssl x509 -in "$1" -noout -ext subjectAltName | tail -n 1 | xargs
+}
+
+# half_turns FILE: what passed, in order, without sizes and the TLS handshake's own messages.
+half_turns() {
+    sed -n 's/ ([0-9]* octets)//g; s/^teap-enroll: [<>] //p' "$1" | grep -v '^TLS handshake'
+}
+
+@test "TEAP-04, TEAP-06, TEAP-09: the seed's half-turns under TLS 1.2 and 1.3, one order each" {
+    teap
+    local version
+    for version in 1.2 1.3; do
+        peer pledgeid --tls-version "$version" --new-key ec:P-256 --key-out "dev$version.key" -vv -o "dev$version.pem" 2>told
+        diff - <(half_turns told) <<'END'
+EAP-Request/Identity
+EAP-Response/Identity anonymous
+TEAP Start, Authority-ID
+TLS ClientHello
+{Crypto-Binding, Result=Success}
+{Crypto-Binding, Result=Success}
+{Request-Action(Status=Failure, Action=Process-TLV: CSR-Attributes, PKCS#10)}
+{PKCS#10}
+{PKCS#7, Result=Success}
+{Result=Success}
+EAP-Success
+END
+        [ "$(names_in "dev$version.pem")" = DNS:pledgeid.domain.com ]
+        cmp <(openssl x509 -in "dev$version.pem" -noout -pubkey) <(openssl pkey -in "dev$version.key" -pubout)
+        [ "$(grep -c BEGIN "dev$version.pem")" = 2 ] # the intermediate, too
+        openssl verify -CAfile "$CA_ROOT" -untrusted "dev$version.pem" "dev$version.pem"
+        [ "$(stat -c %a "dev$version.key")" = 600 ]
+    done
+    [ "$(requests newOrder)" = 2 ]
+    [ "$(requests finalize)" = 2 ]
+
+    # What was issued gets in, and nobody is asked to enrol.
+    cp dev1.3.pem "$PKI/ldevid.pem"
+    cp dev1.3.key "$PKI/ldevid.key"
+    peer ldevid --expect accept
+    run peer ldevid --expect enrol
+    [ "$status" = 77 ]
+    [ "$(requests newOrder)" = 2 ]
+}
+
+@test "TEAP-07, SEC-01, SEC-02: a foreign name, a stranger, nobody and another's certificate stay outside" {
+    teap
+    openssl ecparam -genkey -name prime256v1 -noout -out own.key
+    csr-build --key own.key --dns other.domain.com -o other.csr
+    run peer pledgeid --csr other.csr
+    [ "$status" = 77 ]
+    [[ $output == *1024* ]]
+    csr-build --key own.key --dns pledgeid.elsewhere.com -o foreign.csr
+    run peer pledgeid --csr foreign.csr
+    [ "$status" = 77 ]
+    [[ $output == *1024* ]]
+    run peer stranger9999 --new-key ec:P-256 --key-out no.key
+    [ "$status" = 77 ]
+    [[ $output == *1004* ]]
+    run teap-enroll --radius "127.0.0.1:$RADIUS_PORT" --secret-file "$PKI/secret" --ca-file "$PKI/tls-root.pem"
+    [ "$status" = 77 ]
+    [[ $output == *1019* ]]
+    # The CA's certificate for the same name, ordered by somebody else.
+    csr-build --key own.key --dns pledgeid.domain.com -o own.csr
+    acme-order run --account "$ACCOUNT" -o "$PKI/own.pem" <own.csr
+    cp own.key "$PKI/own.key"
+    run peer own
+    [ "$status" = 77 ]
+    [[ $output == *1020* ]]
+    [ "$(requests newOrder)" = 1 ]
+    [ ! -e no.key ]
+}
+
+@test "RAD-02, RAD-03: a wrong secret is silence, a server of another CA is refused by the peer" {
+    teap
+    echo wrong >wrong.secret
+    run teap-enroll --radius "127.0.0.1:$RADIUS_PORT" --secret-file wrong.secret --ca-file "$PKI/tls-root.pem" \
+        --cert "$PKI/pledgeid.pem" --key "$PKI/pledgeid.key" --retransmit 100ms
+    [ "$status" = 69 ]
+    [[ $output == *"shared secret"* ]]
+    run teap-enroll --radius "127.0.0.1:$RADIUS_PORT" --secret-file "$PKI/secret" --ca-file "$PKI/maker.pem" \
+        --cert "$PKI/pledgeid.pem" --key "$PKI/pledgeid.key"
+    [ "$status" = 77 ]
+    wait_for 5 grep -q '"event":"teap".*alert' "$TEAP_LOG"
+    [ "$(requests newOrder)" = 0 ]
+}
+
+@test "TEAP-14: a slow CA is waited for, past the wait the peer comes back and gets the same order's certificate" {
+    set_fault processing=4
+    teap 'hold = "1s"'
+    openssl ecparam -genkey -name prime256v1 -noout -out dev.key
+    csr-build --key dev.key --dns pledgeid.domain.com -o dev.csr
+    run peer pledgeid --csr dev.csr
+    [ "$status" = 75 ]
+    wait_for 60 grep -q '"resource":"certificate"' "$CA_LOG"
+    for _ in 1 2 3 4 5; do
+        peer pledgeid --csr dev.csr -o dev.pem && break
+        sleep 1
+    done
+    [ "$(names_in dev.pem)" = DNS:pledgeid.domain.com ]
+    [ "$(requests newOrder)" = 1 ]
+}
+
+@test "RAD-04, SEC-09: status, metrics, reload and end; no secret in the log" {
+    teap
+    peer pledgeid --new-key ec:P-256 --key-out dev.key -o dev.pem
+    teap-relay status --config "$PKI/teap.toml" --json | jq -e '.teap.accepts == 1 and .teap.enrolments == 1 and .teap.open == 0'
+    curl -sf "$TEAP_ADMIN/metrics" | grep -x 'acmetool_teap_accepts_total 1'
+    curl -sf "$TEAP_ADMIN/readyz"
+    teap-relay check --config "$PKI/teap.toml"
+    echo other-secret >"$PKI/secret"
+    kill -HUP "$TEAP_PID"
+    wait_for 10 grep -q reloaded "$TEAP_LOG"
+    cp dev.pem "$PKI/ldevid.pem" && cp dev.key "$PKI/ldevid.key"
+    peer ldevid
+    kill "$TEAP_PID"
+    wait "$TEAP_PID"
+    ! grep -E 'radius-secret|other-secret' "$TEAP_LOG" || return 1
+}
+
+@test "RAD-01: eapol_test, which has no TEAP, gets a clean Nak and Reject" {
+    command -v eapol_test >/dev/null || skip "no eapol_test"
+    teap
+    cat >peap.conf <<END
+network={
+    key_mgmt=WPA-EAP
+    eap=TLS
+    identity="device"
+    ca_cert="$PKI/tls-root.pem"
+    client_cert="$PKI/pledgeid.pem"
+    private_key="$PKI/pledgeid.key"
+}
+END
+    run timeout 20 eapol_test -c peap.conf -a 127.0.0.1 -p "$RADIUS_PORT" -s radius-secret -t 10
+    [ "$status" != 0 ]
+    [[ $output == *"code=3"* ]] # Access-Reject
+    [[ $output == *"EAP: Received EAP-Failure"* ]]
+    wait_for 5 grep -q 'does not do TEAP' "$TEAP_LOG"
+}
+
+@test "RAD-03, RAD-05: the same through FreeRADIUS as a proxy" {
+    command -v freeradius >/dev/null || skip "no freeradius"
+    teap
+    local port
+    port=$(free_port)
+    mkdir proxy
+    cat >proxy/radiusd.conf <<END
+raddbdir = $PWD/proxy
+logdir = $PWD/proxy
+run_dir = $PWD/proxy
+libdir = /usr/lib/freeradius
+pidfile = $PWD/proxy/pid
+max_request_time = 60
+proxy_requests = yes
+log {
+    destination = stdout
+}
+security {
+    allow_core_dumps = no
+}
+thread pool {
+    start_servers = 1
+    max_servers = 4
+}
+client nas {
+    ipaddr = 127.0.0.1
+    secret = nas-secret
+    require_message_authenticator = yes
+}
+proxy server {
+    default_fallback = no
+}
+home_server teap {
+    type = auth
+    ipaddr = 127.0.0.1
+    port = $RADIUS_PORT
+    secret = radius-secret
+    response_window = 40
+    status_check = none
+}
+home_server_pool teap {
+    home_server = teap
+}
+realm teap {
+    auth_pool = teap
+    nostrip
+}
+modules {
+}
+server default {
+    listen {
+        type = auth
+        ipaddr = 127.0.0.1
+        port = $port
+    }
+    authorize {
+        update control {
+            Proxy-To-Realm := "teap"
+        }
+    }
+    authenticate {
+    }
+}
+END
+    freeradius -f -d "$PWD/proxy" -n radiusd -l stdout >proxy/log 2>&1 &
+    STARTED+=("$!")
+    echo nas-secret >nas.secret
+    wait_for 20 bash -c "ss -Hlun 'sport = :$port' | grep -q ."
+    teap-enroll --radius "127.0.0.1:$port" --secret-file nas.secret --ca-file "$PKI/tls-root.pem" \
+        --cert "$PKI/pledgeid.pem" --key "$PKI/pledgeid.key" --new-key ec:P-256 --key-out dev.key -o dev.pem
+    [ "$(names_in dev.pem)" = DNS:pledgeid.domain.com ]
+}
+
+@test "TEAP-10, RAD-05: the trust anchor on request, and attributes by rule" {
+    TEAP_ACCEPT=$'[[accept]]\nenrolled = "yes"\nvlan = "20"\nsession_timeout = "1h"\n[[accept]]\ndevice = "other*"\nfilter_id = "no"'
+    teap 'order = "binding-last"' 'status = "success"'
+    peer pledgeid --new-key ec:P-256 --key-out dev.key --save-root root.pem -o dev.pem
+    cmp <(openssl x509 -in root.pem) <(openssl x509 -in "$CA_ROOT")
+    # Who declines gets in where the request's status is success.
+    peer pledgeid --expect accept
+}

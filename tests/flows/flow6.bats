@@ -251,3 +251,19 @@ END
     # Who declines gets in where the request's status is success.
     peer pledgeid --expect accept
 }
+
+@test "RAD-04: a tenth of all packets lost, a tenth doubled, a tenth late: each enrolment ends well, with one order" {
+    teap
+    python3 "$ROOT/tests/lib/lossy_proxy.py" "$RADIUS_PORT" 0.1 6 >proxy.port 3>&- &
+    STARTED+=("$!")
+    wait_for 10 test -s proxy.port
+    local i
+    for i in 1 2 3 4 5 6 7 8; do
+        teap-enroll --radius "127.0.0.1:$(cat proxy.port)" --secret-file "$PKI/secret" --ca-file "$PKI/tls-root.pem" \
+            --cert "$PKI/pledgeid.pem" --key "$PKI/pledgeid.key" --retransmit 300ms \
+            --new-key ec:P-256 --key-out "$i.key" -o "$i.pem"
+    done
+    [ "$(requests newOrder)" = 8 ]
+    [ "$(requests finalize)" = 8 ]
+    teap-relay status --config "$PKI/teap.toml" --json | jq -e '.teap.enrolments == 8 and .teap.repeats > 0'
+}

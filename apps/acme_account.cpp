@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "cli/options.h"
 #include "cli/program.h"
+#include "crypto/encrypted_key.h"
 #include "store/atomic_file.h"
 
 using namespace acmetool;
@@ -41,16 +42,29 @@ Result<void> print(const acme::AccountFile& account, const acme::AccountStatus& 
     return io.write_document("account", members);
 }
 
+/// A new key in its file: encrypted where there is a passphrase.
+Result<void> write_account_key(const std::string& path, const crypto::Key& key,
+                               const base::Secret& passphrase, cli::Io& io)
+{
+    if (!passphrase.empty()) {
+        ACMETOOL_TRY(encrypted, crypto::to_encrypted_pem(key, passphrase));
+        return io.write_key(path, encrypted);
+    }
+    ACMETOOL_TRY(pem, key.to_pem());
+    return io.write_key(path, pem.reveal());
+}
+
 /// The key that an earlier, interrupted registration made is used again: one account, not two.
 Result<crypto::Key> account_key(const std::string& path, const Options& options, cli::Io& io)
 {
     std::error_code none;
-    if (!options.key.empty() || std::filesystem::exists(path, none)) return acme::load_account_key(path);
+    ACMETOOL_TRY(passphrase, acme::passphrase_for(path, options.client.passphrase, io.context()));
+    if (!options.key.empty() || std::filesystem::exists(path, none))
+        return acme::load_account_key(path, passphrase);
     ACMETOOL_TRY(key, crypto::generate_key(options.key_type));
-    ACMETOOL_TRY(pem, key.to_pem());
-    const auto written = io.write_key(path, pem.reveal());
+    const auto written = write_account_key(path, key, passphrase, io);
     // Another run was faster: its key is the account's, and both find the one account.
-    if (!written && written.error().reason == "fileExists") return acme::load_account_key(path);
+    if (!written && written.error().reason == "fileExists") return acme::load_account_key(path, passphrase);
     if (!written) return fail(written.error());
     return key;
 }
@@ -156,17 +170,16 @@ Result<std::optional<acme::AccountStatus>> status_under(const crypto::Key& key,
 /// The key that the account shall have, on disk before the CA hears of it. One that an interrupted rollover
 /// left may be the account's already: it is never replaced by another.
 Result<crypto::Key> next_key(const std::string& file, const crypto::Key& current, const Options& options,
-                             cli::Io& io)
+                             const base::Secret& passphrase, cli::Io& io)
 {
     std::error_code none;
     if (std::filesystem::exists(file, none)) {
         io.context().log(base::Level::info, "going on with the key of an interrupted rollover, " + file);
-        return acme::load_account_key(file);
+        return acme::load_account_key(file, passphrase);
     }
     ACMETOOL_TRY(
         key, crypto::generate_key(options.next_key_type.empty() ? current.type() : options.next_key_type));
-    ACMETOOL_TRY(pem, key.to_pem());
-    ACMETOOL_CHECK(io.write_key(file, pem.reveal()));
+    ACMETOOL_CHECK(write_account_key(file, key, passphrase, io));
     return key;
 }
 
@@ -180,14 +193,15 @@ Result<void> roll_over(const Options& options, cli::Io& io)
     const auto key_file = acme::beside(file, account.key_file);
     const auto next_file = acme::next_key_file(key_file);
     const auto ca_file = io.ca_file().empty() ? acme::beside(file, account.ca_file) : io.ca_file();
-    ACMETOOL_TRY(current, acme::load_account_key(key_file));
+    ACMETOOL_TRY(passphrase, acme::passphrase_for(key_file, options.client.passphrase, io.context()));
+    ACMETOOL_TRY(current, acme::load_account_key(key_file, passphrase));
     ACMETOOL_TRY(client, acme::Client::connect(account.directory, ca_file, current,
                                                io.timeout().value_or(options.client.timeout), io.context()));
     client->set_account_url(account.url);
     if (client->directory().key_change.empty()) return acme::change_key(*client, current); // says so
     std::error_code none;
     const bool interrupted = std::filesystem::exists(next_file, none);
-    ACMETOOL_TRY(next, next_key(next_file, current, options, io));
+    ACMETOOL_TRY(next, next_key(next_file, current, options, passphrase, io));
     std::optional<acme::AccountStatus> status;
     if (interrupted) {
         ACMETOOL_TRY(known, status_under(next, account, ca_file, options, io));

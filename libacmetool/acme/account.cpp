@@ -75,7 +75,8 @@ Result<void> save_account(const std::string& path, const AccountFile& account)
     return store::write_atomically(path, to_json(account), 0600);
 }
 
-Result<crypto::Key> load_private_key(const std::string& path, std::string_view what, std::string_view hint)
+Result<crypto::Key> load_private_key(const std::string& path, std::string_view what, std::string_view hint,
+                                     const base::Secret& passphrase)
 {
     struct stat info {
     };
@@ -89,12 +90,12 @@ Result<crypto::Key> load_private_key(const std::string& path, std::string_view w
         return fail(std::move(text).error());
     }
     const base::Secret secret{std::move(*text)};
-    return crypto::parse_private_key(secret.reveal(), fmt::format("{} {}", what, path));
+    return crypto::parse_private_key(secret.reveal(), fmt::format("{} {}", what, path), passphrase);
 }
 
-Result<crypto::Key> load_account_key(const std::string& path)
+Result<crypto::Key> load_account_key(const std::string& path, const base::Secret& passphrase)
 {
-    return load_private_key(path, "account key", "the account file's \"keyFile\" names it");
+    return load_private_key(path, "account key", "the account file's \"keyFile\" names it", passphrase);
 }
 
 Result<void> check_key_is_fresh(const std::string& account_path, const std::string& directory,

@@ -37,8 +37,11 @@ ACMETOOL_EXPORT std::string beside(const std::string& account_path, const std::s
 /// Reads a private key that this host signs requests with; `what` and `hint` are for its errors.
 /// Errors: config; a key file that others can read is refused (mode 0600).
 ACMETOOL_EXPORT Result<crypto::Key> load_private_key(const std::string& path, std::string_view what,
-                                                     std::string_view hint);
-/// Reads the account's private key. Errors: config; a key file that others can read is refused (mode 0600).
-ACMETOOL_EXPORT Result<crypto::Key> load_account_key(const std::string& path);
+                                                     std::string_view hint,
+                                                     const base::Secret& passphrase = {});
+/// Reads the account's private key; `passphrase` opens one that is encrypted. Errors: config; a key file that
+/// others can read is refused (mode 0600).
+ACMETOOL_EXPORT Result<crypto::Key> load_account_key(const std::string& path,
+                                                     const base::Secret& passphrase = {});
 
 } // namespace acmetool::acme

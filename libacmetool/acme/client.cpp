@@ -65,9 +65,11 @@ Client::~Client()
 Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options, base::Context& context)
 {
     ACMETOOL_TRY(account, load_account(options.account_file));
-    ACMETOOL_TRY(key, load_account_key(beside(options.account_file, account.key_file)));
+    const auto key_file = beside(options.account_file, account.key_file);
+    ACMETOOL_TRY(passphrase, passphrase_for(key_file, options.passphrase, context));
+    ACMETOOL_TRY(key, load_account_key(key_file, passphrase));
     std::error_code none;
-    if (std::filesystem::exists(next_key_file(beside(options.account_file, account.key_file)), none))
+    if (std::filesystem::exists(next_key_file(key_file), none))
         context.log(base::Level::warning,
                     "a rollover of the account's key was interrupted: acme-account rollover completes it");
     ACMETOOL_TRY(state, StateDirectory::open(options.state_directory, options.account_file));

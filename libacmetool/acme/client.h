@@ -8,6 +8,7 @@
 #include "acme/account.h"
 #include "acme/authorization.h"
 #include "acme/order.h"
+#include "acme/passphrase.h"
 #include "acme/session.h"
 #include "acme/solver.h"
 #include "acme/state.h"
@@ -23,7 +24,8 @@ struct ClientOptions {
     std::string
         state_directory; ///< empty: acct.json.d beside the account file, else the user's cache, else none
     std::string ca_file; ///< instead of the account file's
-    base::Milliseconds timeout{300'000}; ///< for a whole verb, waits included
+    PassphraseSource passphrase{{}, true}; ///< of the account's key
+    base::Milliseconds timeout{300'000};   ///< for a whole verb, waits included
 };
 
 /// One account on one connection, blocking: the driver of Exchange and OrderFlow for command-line programs.

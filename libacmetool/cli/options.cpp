@@ -8,6 +8,8 @@ void add_account(Verb& verb, acme::ClientOptions& options)
     verb.option("--account", options.account_file, "Account file, as acme-account register made it");
     verb.option("--state", options.state_directory,
                 "State directory instead of FILE.d beside the account file");
+    verb.option("--account-passphrase-file", options.passphrase.file,
+                "File with the passphrase of the account's key; asked for at a terminal unless given");
 }
 
 void add_solver(Verb& verb, acme::SolverOptions& options)

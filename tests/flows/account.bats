@@ -136,3 +136,44 @@ type_of() { # FILE: the kind of key in it
         [ "$(jq -r .url shown.json)" = "$(jq -r .url account.json)" ]
     done
 }
+
+@test "SEC-09: an encrypted account key: made, opened by file, descriptor and prompt, kept encrypted by rollover" {
+    start_ca "$PWD/ca"
+    echo "correct horse CANARY" >pass
+    echo "wrong horse" >wrong
+    acme-account register -vv --trace t.jsonl --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" \
+        --account-passphrase-file pass -o account.json 2>err
+    grep -F "BEGIN ENCRYPTED PRIVATE KEY" acct.key
+    openssl pkey -in acct.key -passin file:pass -noout
+    acme-account show -q --account-passphrase-file pass -o shown.json
+    acme-account show -q --account-passphrase-file /dev/fd/7 -o shown.json 7<pass
+    ACMETOOL_ACCOUNT_PASSPHRASE_FILE=pass acme-account show -q -o shown.json
+    run python3 "$ROOT/tests/lib/answer_prompt.py" "passphrase of acct.key: " "correct horse CANARY" acme-account show --json
+    echo "$output"
+    [ "$status" = 0 ]
+    [[ "$output" == *'"status": "valid"'* ]]
+    [[ "$output" != *CANARY* ]]
+    # Nobody to ask, a wrong one, an empty file: the host is set up wrongly, and nothing hangs.
+    run setsid -w acme-account show --json </dev/null
+    [ "$status" = 78 ]
+    [[ "$output" == *encrypted* ]]
+    run acme-account show --json --account-passphrase-file wrong
+    [ "$status" = 78 ]
+    [[ "$output" == *"does not open the key"* ]]
+    : >empty
+    fails_with 78 noPassphrase acme-account show --json --account-passphrase-file empty
+    run grep -l CANARY t.jsonl err account.json acct.json shown.json
+    [ "$status" = 1 ]
+}
+
+@test "SEC-09, ACME-19: rollover of an encrypted key makes an encrypted key; orders are signed with it" {
+    start_pebble "$PWD/pebble"
+    echo "correct horse" >pass
+    export ACMETOOL_ACCOUNT_PASSPHRASE_FILE=$PWD/pass
+    register
+    acme-account rollover -q -o rolled.json
+    grep -F "BEGIN ENCRYPTED PRIVATE KEY" acct.key
+    csr-build --new-key ec:P-256 --key-out k --dns h.example.org -o c.csr
+    acme-order new -q -o o.json <c.csr
+    [ "$(jq -r .status o.json)" = pending ]
+}

@@ -1,0 +1,107 @@
+#include "acme/passphrase.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include <fmt/core.h>
+#include <openssl/crypto.h>
+
+#include "store/atomic_file.h"
+
+namespace acmetool::acme
+{
+namespace
+{
+
+/// The terminal with its echo off, until it goes.
+class SilentTerminal
+{
+public:
+    SilentTerminal() : fd_(open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY))
+    {
+        if (fd_ < 0 || tcgetattr(fd_, &before_) != 0) return;
+        termios silent = before_;
+        silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        changed_ = tcsetattr(fd_, TCSAFLUSH, &silent) == 0;
+    }
+    ~SilentTerminal()
+    {
+        if (changed_) {
+            tcsetattr(fd_, TCSAFLUSH, &before_);
+            say("\n");
+        }
+        if (fd_ >= 0) close(fd_);
+    }
+    SilentTerminal(const SilentTerminal&) = delete;
+    SilentTerminal& operator=(const SilentTerminal&) = delete;
+
+    bool usable() const { return changed_; }
+    int fd() const { return fd_; }
+    void say(std::string_view text) const
+    {
+        // A prompt that could not be shown is still one that can be answered.
+        if (write(fd_, text.data(), text.size()) < 0) return;
+    }
+
+private:
+    int fd_;
+    termios before_{};
+    bool changed_ = false;
+};
+
+Result<base::Secret> ask(const std::string& key_file, base::Context& context)
+{
+    const SilentTerminal terminal;
+    if (!terminal.usable()) return base::Secret{};
+    terminal.say(fmt::format("passphrase of {}: ", key_file));
+    constexpr std::size_t kLongest = 1024;
+    std::string line;
+    line.reserve(kLongest); // so that no copy is left behind
+    for (;;) {
+        if (context.interrupted()) {
+            OPENSSL_cleanse(line.data(), line.size());
+            return fail(base::interrupted_error("the passphrase"));
+        }
+        pollfd entry{terminal.fd(), POLLIN, 0};
+        char c = 0;
+        if (poll(&entry, 1, 100) <= 0) continue;
+        if (read(terminal.fd(), &c, 1) != 1 || c == '\n' || line.size() == kLongest) break;
+        line += c;
+    }
+    base::Secret secret{line};
+    OPENSSL_cleanse(line.data(), line.size());
+    return secret;
+}
+
+} // namespace
+
+Result<base::Secret> passphrase_for(const std::string& key_file, const PassphraseSource& source,
+                                    base::Context& context)
+{
+    if (!source.file.empty()) {
+        auto text = store::read_file(source.file);
+        if (!text) {
+            text.error().code = Errc::config;
+            return fail(with_context(std::move(text).error(), "passphrase"));
+        }
+        const base::Secret whole{std::move(*text)};
+        base::Secret line{std::string{whole.reveal().substr(0, whole.reveal().find_first_of("\r\n"))}};
+        if (line.empty())
+            return fail(Errc::config, fmt::format("passphrase {}: its first line is empty", source.file), {},
+                        "noPassphrase");
+        return line;
+    }
+    std::error_code none;
+    if (!source.ask || !std::filesystem::exists(key_file, none)) return base::Secret{};
+    auto text = store::read_file(key_file);
+    if (!text) return base::Secret{}; // whoever opens the key says why it cannot be read
+    const base::Secret key{std::move(*text)};
+    if (key.reveal().find("ENCRYPTED") == std::string_view::npos) return base::Secret{};
+    return ask(key_file, context);
+}
+
+} // namespace acmetool::acme

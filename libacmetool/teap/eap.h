@@ -21,7 +21,7 @@ inline constexpr std::uint8_t kNak = 3;
 inline constexpr std::uint8_t kTeap = 55;
 } // namespace eap_type
 
-struct EapPacket {
+struct ACMETOOL_EXPORT EapPacket {
     EapCode code = EapCode::request;
     std::uint8_t identifier = 0;
     std::uint8_t type = 0; ///< 0 in Success and Failure
@@ -36,7 +36,7 @@ ACMETOOL_EXPORT Result<EapPacket> parse_eap(ByteView octets);
 inline constexpr std::uint8_t kTeapVersion = 1;
 
 /// One TEAP packet: a message or a fragment of one.
-struct Frame {
+struct ACMETOOL_EXPORT Frame {
     bool more = false;  ///< M: fragments follow
     bool start = false; ///< S
     std::uint8_t version = kTeapVersion;

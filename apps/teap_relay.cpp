@@ -34,13 +34,14 @@ void reload(const Options& options, relay::Daemon& daemon, relay::EventLog& log)
         relay::load_config(options.config, relay::Kind::teap).and_then([&](const relay::Config& config) {
             return daemon.reload(config);
         });
-    if (done)
-        log.log(base::Level::info,
-                "reloaded: certificate, inventory, manufacturers, root, secrets and [[accept]]; "
-                "other changes wait for a restart");
-    else
+    if (done) {
+        for (const auto& kept : *done)
+            log.log(base::Level::warning, kept);
+        log.log(base::Level::info, "reloaded");
+    } else {
         log.log(base::Level::error,
                 fmt::format("not reloaded, the old configuration stays: {}", done.error().message));
+    }
     cli::notify_service_manager("READY=1");
 }
 

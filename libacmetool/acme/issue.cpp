@@ -46,7 +46,7 @@ private:
     static OrderRequest request_of(const OrderTask& task)
     {
         return {task.identifiers, task.ancestor_domains, task.profile,
-                task.replaces,    task.csr.der,          task.csr.key};
+                task.csr.der,     task.csr.key,          task.replaces};
     }
 
     Result<void> pick_up();

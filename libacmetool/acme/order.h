@@ -38,11 +38,11 @@ ACMETOOL_EXPORT Result<Order> parse_order(std::string_view json, std::string_vie
 struct OrderRequest {
     std::vector<crypto::Identifier> identifiers; ///< sorted
     std::vector<std::string>
-        ancestor_domains; ///< pre-authorized parents; sent with the names below them (RFC 9444 4.3)
-    std::string profile;  ///< empty: none asked for
-    std::string replaces; ///< certID of the predecessor (RFC 9773 section 5); empty: none
-    Bytes csr;            ///< DER; needed from finalize on
-    crypto::Key key;      ///< the CSR's public key; needed from finalize on
+        ancestor_domains;   ///< pre-authorized parents; sent with the names below them (RFC 9444 4.3)
+    std::string profile;    ///< empty: none asked for
+    Bytes csr;              ///< DER; needed from finalize on
+    crypto::Key key;        ///< the CSR's public key; needed from finalize on
+    std::string replaces{}; ///< certID of the predecessor (RFC 9773 section 5); empty: none
 };
 
 /// One order from newOrder to the certificate, without I/O: it says which request to send next and takes the

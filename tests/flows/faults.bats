@@ -22,7 +22,7 @@ teardown_file() {
 setup() {
     cd "$BATS_FILE_TMPDIR" || return
     NAME=n$BATS_TEST_NUMBER.domain.com
-    rm -f k.*
+    rm -f k.* n.pem
     csr-build --new-key ec:P-256 --key-out k.pem --dns "$NAME" -o n.csr
 }
 

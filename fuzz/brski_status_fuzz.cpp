@@ -9,7 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     using namespace acmetool;
     using namespace acmetool::brski;
     std::string unknown;
-    if (const auto status = parse_status(as_text({data, size}), & unknown))
+    if (const auto status = parse_status(as_text({data, size}), &unknown))
         static_cast<void>(parse_status(to_json(*status)).value());
     return 0;
 }

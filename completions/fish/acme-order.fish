@@ -177,7 +177,7 @@ complete -c acme-order -n '__fish_seen_subcommand_from renew' -l csr -d 'Request
 complete -c acme-order -n '__fish_seen_subcommand_from renew' -l key -d 'Make the request with this private key'
 complete -c acme-order -n '__fish_seen_subcommand_from renew' -l dns -d 'With --key DNS name; the current certificates names unless given (repeatable)'
 complete -c acme-order -n '__fish_seen_subcommand_from renew' -l ip -d 'With --key IP address (repeatable)'
-complete -c acme-order -n '__fish_seen_subcommand_from renew' -l before -d 'Due this long before expiry, where the CA says nothing a duration, or a share of the lifetime'
+complete -c acme-order -n '__fish_seen_subcommand_from renew' -l before -d 'Due this long before expiry even if the CA wants it later a duration or a share of the lifetime'
 complete -c acme-order -n '__fish_seen_subcommand_from renew' -l deploy-hook -d 'Program to run once the new certificate is in its place'
 complete -c acme-order -n '__fish_seen_subcommand_from renew' -l config-dir -d 'Keep many certificates alive one for each .toml file in this folder'
 complete -c acme-order -n '__fish_seen_subcommand_from renew' -l check -d 'Only say by the exit status 0 due, 1 nothing to do, 255 error'

@@ -44,10 +44,17 @@ Result<std::optional<crypto::Certificate>> read_current(const std::string& file)
     return std::optional{certificates->front()};
 }
 
-/// What the state remembers of the CA's wish for this very certificate.
-void apply_renewal_info(CertificatePlan& plan, base::TimePoint now)
+base::TimePoint due_by_life(const CertificateWish& wish, const crypto::Certificate& certificate)
+{
+    return wish.before.value_or(base::Margin{}).due(certificate.not_before(), certificate.not_after());
+}
+
+/// When it is to be renewed: by its life, or as the state remembers the CA's wish for this very certificate.
+void decide_when(CertificatePlan& plan, const CertificateWish& wish, base::TimePoint now)
 {
     const auto& current = *plan.current;
+    plan.renew_at = due_by_life(wish, current);
+    plan.by_renewal_info = false;
     const auto id = certificate_id(current);
     const auto known = plan.entry->find("renewalInfo");
     const bool of_this = known != plan.entry->end() && id && base::string_member(*known, "certID") == *id;
@@ -60,6 +67,7 @@ void apply_renewal_info(CertificatePlan& plan, base::TimePoint now)
     const auto wanted = time_member(*known, "renewAt");
     // A CA that names a time at which the certificate is dead cannot mean it.
     if (!wanted || *wanted >= current.not_after()) return;
+    if (wish.before && *plan.renew_at <= *wanted) return;
     plan.renew_at = *wanted;
     plan.by_renewal_info = true;
 }
@@ -128,7 +136,7 @@ void Keeper::ask()
                                                                  wish_.file, info.explanation_url));
     }
     (*plan_.entry)["renewalInfo"] = std::move(known);
-    apply_renewal_info(plan_, now);
+    decide_when(plan_, wish_, now);
     plan_.due = plan_.due || (plan_.by_renewal_info && now >= *plan_.renew_at);
 }
 
@@ -174,7 +182,7 @@ Result<void> Keeper::order(CertificateRenewal& renewal)
     plan_.deploy_pending = !wish_.deploy_hook.empty();
     renewal.changed = true;
     renewal.not_after = leaf.not_after();
-    renewal.renew_at = wish_.before.due(leaf.not_before(), leaf.not_after());
+    renewal.renew_at = due_by_life(wish_, leaf);
     renewal.by_renewal_info = false;
     return {};
 }
@@ -245,8 +253,7 @@ Result<CertificatePlan> plan_renewal(const StateDirectory& state, const Certific
     plan.current = std::move(current);
     if (!plan.current) return plan;
     const auto& certificate = *plan.current;
-    plan.renew_at = wish.before.due(certificate.not_before(), certificate.not_after());
-    apply_renewal_info(plan, now);
+    decide_when(plan, wish, now);
     plan.deploy_pending = !wish.deploy_hook.empty() &&
                           base::string_member(*plan.entry, "deploy") == to_hex(certificate.sha256());
     plan.due = now >= *plan.renew_at || certificate.identifiers() != wish.task.identifiers ||

@@ -17,9 +17,11 @@ namespace acmetool::acme
 
 /// A certificate to keep alive: the file it stands in, and the request that a new one answers.
 struct CertificateWish {
-    std::string file;        ///< certificate and chain, PEM; need not exist yet
-    OrderTask task;          ///< CSR, names, solver; its goal is the certificate
-    base::Margin before;     ///< when it is due if the CA has no opinion
+    std::string file; ///< certificate and chain, PEM; need not exist yet
+    OrderTask task;   ///< CSR, names, solver; its goal is the certificate
+    /// Due this long before expiry, even where the CA names a later time; none: 1/3, where the CA names no
+    /// time.
+    std::optional<base::Margin> before;
     std::string deploy_hook; ///< program to run once a new one is in its place; empty: none
     base::Milliseconds hook_timeout{120'000};
 };
@@ -30,7 +32,7 @@ struct CertificatePlan {
     bool due = true;
     bool ask = false; ///< the CA's renewal information is unknown or was to be asked for again by now
     bool deploy_pending = false; ///< a new certificate was put into its place, but the hook has not succeeded
-    bool by_renewal_info = false;            ///< renew_at is the CA's wish, not a share of the life
+    bool by_renewal_info = false;            ///< renew_at is the CA's wish, not `before` expiry
     std::optional<base::TimePoint> renew_at; ///< absent where there is nothing to renew yet
     std::shared_ptr<base::Json> entry;       ///< of the state directory; never null in a plan that was made
 

@@ -81,7 +81,8 @@ public:
 
     http::ServerResponse handle(const http::ServerRequest& request);
 
-    /// What the database says was issued: an array of serial, identifiers, notBefore, notAfter, revoked and others. Errors: io.
+    /// What the database says was issued: an array of serial, identifiers, notBefore, notAfter, revoked and
+    /// others. Errors: io.
     static Result<base::Json> list_certificates(const std::string& database);
 
 private:

@@ -286,9 +286,9 @@ void add_renew(Program& program, RenewOptions& options)
         .option("--dns", options.dns,
                 "With --key: DNS name; the current certificate's names unless given (repeatable)")
         .option("--ip", options.ip, "With --key: IP address (repeatable)")
-        .option(
-            "--before", options.before,
-            "Due this long before expiry, where the CA says nothing: a duration, or a share of the lifetime")
+        .option("--before", options.before,
+                "Due this long before expiry even if the CA wants it later: a duration or a share of the "
+                "lifetime")
         .option("--deploy-hook", options.deploy_hook,
                 "Program to run once the new certificate is in its place")
         .option("--config-dir", options.config_dir,

@@ -20,7 +20,7 @@ struct RenewOptions {
     std::string key;
     std::vector<std::string> dns;
     std::vector<std::string> ip;
-    base::Margin before;
+    std::optional<base::Margin> before;
     std::string deploy_hook;
     // of the whole run
     std::string config_dir; ///< of TOML files, one for each certificate

@@ -97,11 +97,12 @@ public:
     }
     Verb& option(const std::string& name, base::Margin& value, const std::string& help) override
     {
-        return add(name, help, "1/3", [&value](const auto& texts) -> Result<void> {
-            ACMETOOL_TRY(parsed, base::parse_margin(texts.back()));
-            value = parsed;
-            return {};
-        });
+        return margin(name, help, "1/3", value);
+    }
+    Verb& option(const std::string& name, std::optional<base::Margin>& value,
+                 const std::string& help) override
+    {
+        return margin(name, help, "", value);
     }
     Verb& option(const std::string& name, unsigned& value, const std::string& help) override
     {
@@ -170,6 +171,16 @@ private:
         return value.count() % 1000 != 0     ? fmt::format("{}ms", value.count())
                : value.count() % 60'000 != 0 ? fmt::format("{}s", value.count() / 1000)
                                              : fmt::format("{}m", value.count() / 60'000);
+    }
+
+    template <class Value>
+    Verb& margin(const std::string& name, const std::string& help, const std::string& fallback, Value& value)
+    {
+        return add(name, help, fallback, [&value](const auto& texts) -> Result<void> {
+            ACMETOOL_TRY(parsed, base::parse_margin(texts.back()));
+            value = parsed;
+            return {};
+        });
     }
 
     Verb& add(const std::string& name, const std::string& help, const std::string& fallback, Setter set)

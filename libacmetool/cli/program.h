@@ -81,6 +81,8 @@ public:
                          const std::string& help) = 0;
     virtual Verb& option(const std::string& name, base::Milliseconds& value, const std::string& help) = 0;
     virtual Verb& option(const std::string& name, base::Margin& value, const std::string& help) = 0;
+    virtual Verb& option(const std::string& name, std::optional<base::Margin>& value,
+                         const std::string& help) = 0;
     virtual Verb& option(const std::string& name, unsigned& value, const std::string& help) = 0;
     virtual Verb& flag(const std::string& name, bool& value, const std::string& help) = 0;
     /// Words after the options; `required`: at least one.

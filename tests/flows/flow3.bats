@@ -161,12 +161,13 @@ step_by_step() {
 
 @test "CHAL-07: hooks in the forms of dehydrated and lego, called with their words, cleaned up" {
     begin start_knot
+    # shellcheck disable=SC2016 # the hook's own variables
     update() { # NAME PRE POST: a hook whose name and value are these words of it
         printf '#!/bin/sh\necho "$@" >>%s.calls\ncase $1 in %s) c="add %s 60" ;; *) c="del %s" ;; esac\n' "$1" "$2" "$3" "$3"
         printf 'printf "server 127.0.0.1 %s\\nzone domain.com\\n$c TXT %s\\nsend\\n" | knsupdate -k %s\n' "${DNS_SERVER##*:}" "$4" "$TSIG_KEY"
     }
-    update dehydrated deploy_challenge '_acme-challenge.$2' '$4' >dehydrated.sh
-    update lego present '$2' '$3' >lego.sh
+    update dehydrated deploy_challenge "_acme-challenge.\$2" "\$4" >dehydrated.sh
+    update lego present "\$2" "\$3" >lego.sh
     chmod +x ./*.sh
     local style value
     for style in dehydrated lego; do

@@ -14,6 +14,7 @@ teardown() {
 }
 
 odd_ca() { # MODE...
+    rm -f port # of the server before
     python3 "$ROOT/tests/lib/odd_ca.py" tls.pem tls.key requests.jsonl "$@" >port 2>odd.err &
     STARTED+=($!)
     wait_for 10 grep -q . port

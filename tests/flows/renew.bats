@@ -45,7 +45,7 @@ hook() { # STATUS: a deploy hook that counts its calls and says whom it is for
     chmod +x deploy
 }
 
-# ari: the same CA with renewal information in ari.json, and an account there.
+# ari: the same CA with the renewal information of ari.json, and an account there.
 ari() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tls.key -out tls.pem -subj "/CN=ari" \
         -addext "subjectAltName=IP:127.0.0.1" -days 2 2>/dev/null
@@ -179,7 +179,10 @@ asked() {
     [ "$(asked)" = 1 ]
     faketime -f +6h acme-order renew -q --csr c.csr -o c.pem
     [ "$(asked)" = 2 ]
-    run acme-order renewal-info --json --account "$FILES/acct.json" <c.pem
+    set_fault missing=renewalInfo
+    run acme-order renewal-info --json --ca-file "$CA_FILE" --directory "$CA_DIRECTORY" --account without.json <c.pem
+    set_fault missing=off
+    echo "$output"
     [ "$status" = 69 ]
     [[ "$output" == *renewalInfoUnsupported* ]]
 }

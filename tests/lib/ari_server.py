@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Renewal information in front of an ACME server that has none.
+"""Renewal information of the test's own in front of an ACME server.
 
 ari_server.py CERTIFICATE KEY DIRECTORY ANSWER LOG: prints its port. /directory is the document in the file DIRECTORY with
-"renewalInfo" added; /ari/ID answers with the file ANSWER, with Retry-After from ANSWER.retry, or 404 where there is none.
+"renewalInfo" leading here; /ari/ID answers with the file ANSWER, with Retry-After from ANSWER.retry, or 404 where there is none.
 LOG gets a line for each ID that was asked for, and whether the request bore anything but a GET's headers.
 """
 import http.server

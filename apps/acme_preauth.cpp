@@ -45,8 +45,17 @@ Result<std::unique_ptr<acme::Solver>> needed_solver(const acme::SolverOptions& o
     ACMETOOL_TRY(solver, acme::make_solver(options));
     if (!solver)
         return fail(Errc::usage, "nothing given that could fulfil a challenge",
-                    "give one of --dns-update, --hook, --webroot, --manual", "noSolver");
+                    "give one of --dns-update, --hook, --webroot, --standalone, --manual", "noSolver");
     return std::move(solver);
+}
+
+/// The same for verbs that end before the CA looks: what this very process would serve is gone then.
+Result<std::unique_ptr<acme::Solver>> lasting_solver(const acme::SolverOptions& options)
+{
+    if (!options.standalone.empty())
+        return fail(Errc::usage, "--standalone serves while the program runs, and a step ends at once",
+                    "acme-preauth run does all steps in one", "standaloneStep");
+    return needed_solver(options);
 }
 
 /// The flag that the server dropped is an outcome of its own.
@@ -98,7 +107,7 @@ Result<acme::PreAuthorization> read_document(cli::Io& io)
 /// publish and cleanup need neither account nor CA: they run on the host that has the DNS credential.
 Result<void> publish(const Options& options, cli::Io& io)
 {
-    ACMETOOL_TRY(solver, needed_solver(options.solver));
+    ACMETOOL_TRY(solver, lasting_solver(options.solver));
     ACMETOOL_TRY(preauth, read_document(io));
     if (preauth.task)
         if (auto done = solver->publish(*preauth.task, io.context()); !done)
@@ -108,7 +117,7 @@ Result<void> publish(const Options& options, cli::Io& io)
 
 Result<void> clean_up(const Options& options, cli::Io& io)
 {
-    ACMETOOL_TRY(solver, needed_solver(options.solver));
+    ACMETOOL_TRY(solver, lasting_solver(options.solver));
     ACMETOOL_TRY(preauth, read_document(io));
     if (preauth.task)
         if (auto done = solver->cleanup(*preauth.task, preauth.authorization.status == "valid", io.context());

@@ -97,7 +97,8 @@ Result<Challenge> choose_challenge(const Authorization& authorization, const Sol
     return fail(Errc::authorization_needed,
                 fmt::format("{}: no usable challenge; the CA offers {}", authorization.identifier,
                             offered.empty() ? "none" : base::join(offered, ", ")),
-                "give a solver for one of the offered types: --dns-update, --hook, --webroot, --manual",
+                "give a solver for one of the offered types: --dns-update, --hook, --webroot, --standalone, "
+                "--manual",
                 "noUsableChallenge");
 }
 
@@ -163,7 +164,11 @@ Result<ChallengeTask> parse_task(const Json& object)
     ACMETOOL_TRY(type, base::required_string(object, "type", "challenge"));
     ACMETOOL_TRY(identifier, base::required_string(object, "identifier", "challenge"));
     ACMETOOL_TRY(token, base::required_string(object, "token", "challenge"));
-    ACMETOOL_TRY(name, dns::normalize_name(identifier));
+    std::string name = identifier; // an address stays as it is: it is compared with nothing but itself
+    if (!dns::is_ip_literal(identifier)) {
+        ACMETOOL_TRY(normal, dns::normalize_name(identifier));
+        name = normal;
+    }
     if (!jose::is_base64url(token) || token.size() > 1000)
         return fail(Errc::bad_input, "challenge: the token is not base64url", {}, "badToken");
     task.type = type;

@@ -20,8 +20,10 @@ struct SolverOptions {
     std::string hook_style = "uacme";         ///< or "certbot"
     std::string hook_cleanup;                 ///< certbot style: the program that removes
     base::Milliseconds hook_timeout{120'000};
-    std::string webroot; ///< http-01: folder that the web server shows
-    bool manual = false; ///< a person does it
+    std::string webroot;           ///< http-01: folder that the web server shows
+    std::string standalone;        ///< "http" or "tls-alpn": the program itself answers the validation
+    std::string standalone_listen; ///< PORT or ADDRESS:PORT; empty: 80 or 443 at every address
+    bool manual = false;           ///< a person does it
 
     std::string resolver;                  ///< HOST[:PORT]; empty: the update server, else the system's
     std::vector<std::string> name_servers; ///< HOST[:PORT]; instead of the zone's NS records

@@ -12,6 +12,7 @@
 
 #include <fmt/core.h>
 
+#include "acme/standalone.h"
 #include "base/process.h"
 #include "dns/update.h"
 #include "jose/base64url.h"
@@ -23,13 +24,18 @@ namespace acmetool::acme
 Result<std::unique_ptr<Solver>> make_solver(const SolverOptions& options)
 {
     const int given = (options.dns_update.empty() ? 0 : 1) + (options.hook.empty() ? 0 : 1) +
-                      (options.webroot.empty() ? 0 : 1) + (options.manual ? 1 : 0);
+                      (options.webroot.empty() ? 0 : 1) + (options.standalone.empty() ? 0 : 1) +
+                      (options.manual ? 1 : 0);
     if (given > 1)
-        return fail(Errc::usage, "more than one of --dns-update, --hook, --webroot, --manual",
+        return fail(Errc::usage, "more than one of --dns-update, --hook, --webroot, --standalone, --manual",
                     "give just one", "severalSolvers");
     if (!options.tsig_key.empty() && options.dns_update.empty())
         return fail(Errc::usage, "--tsig-key without --dns-update", "name the DNS server with --dns-update",
                     "noServer");
+    if (!options.standalone_listen.empty() && options.standalone.empty())
+        return fail(Errc::usage, "--standalone-listen without --standalone",
+                    "say what listens: --standalone http or tls-alpn", "noStandalone");
+    if (!options.standalone.empty()) return StandaloneSolver::make(options);
     if (!options.dns_update.empty()) return DnsUpdateSolver::make(options);
     if (!options.hook.empty()) return HookSolver::make(options);
     if (!options.webroot.empty()) {

@@ -1,5 +1,3 @@
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <chrono>
 
@@ -10,6 +8,7 @@
 #include "ca/validation.h"
 #include "crypto/cert.h"
 #include "crypto/openssl.h"
+#include "crypto/tls_alpn.h"
 #include "dns/name.h"
 #include "http/socket.h"
 
@@ -24,19 +23,6 @@ using SslPtr = crypto::Owned<SSL, SSL_free>;
 constexpr std::chrono::seconds kLimit{10};
 constexpr unsigned char kProtocol[] = "\x0a"
                                       "acme-tls/1";
-
-/// "1.0.0.127.in-addr.arpa": the server name for an address, which SNI cannot hold (RFC 8738 section 6).
-std::string server_name(const std::string& name)
-{
-    std::uint8_t octets[16];
-    if (inet_pton(AF_INET, name.c_str(), octets) == 1)
-        return fmt::format("{}.{}.{}.{}.in-addr.arpa", octets[3], octets[2], octets[1], octets[0]);
-    if (inet_pton(AF_INET6, name.c_str(), octets) != 1) return name;
-    std::string reversed;
-    for (int i = 15; i >= 0; --i)
-        reversed += fmt::format("{:x}.{:x}.", octets[i] & 0xfU, octets[i] >> 4U);
-    return reversed + "ip6.arpa";
-}
 
 } // namespace
 
@@ -89,7 +75,7 @@ std::optional<ValidationFailure> validate_tls_alpn01(const ValidationOptions& op
     SSL_CTX_set_min_proto_version(settings.get(), TLS1_2_VERSION);
     const SslPtr ssl{SSL_new(settings.get())};
     SSL_set_alpn_protos(ssl.get(), kProtocol, sizeof kProtocol - 1);
-    SSL_set_tlsext_host_name(ssl.get(), server_name(name).c_str());
+    SSL_set_tlsext_host_name(ssl.get(), crypto::alpn_server_name(name).c_str());
     SSL_set_fd(ssl.get(), socket->fd());
     for (;;) {
         ERR_clear_error();

@@ -26,6 +26,10 @@ void add_solver(Verb& verb, acme::SolverOptions& options)
                 "certbot style: program that removes what --hook made");
     verb.option("--hook-timeout", options.hook_timeout, "Kill a hook that runs longer");
     verb.option("--webroot", options.webroot, "http-01 by a file under this folder");
+    verb.option("--standalone", options.standalone,
+                "http or tls-alpn: answer http-01 or tls-alpn-01 by a listener of our own");
+    verb.option("--standalone-listen", options.standalone_listen,
+                "PORT or ADDRESS:PORT for it instead of 80 or 443 at every address");
     verb.flag("--manual", options.manual, "Say what to publish, and wait for Enter");
     verb.option("--resolver", options.resolver, "Find name servers through this resolver, HOST[:PORT]");
     verb.option("--name-server", options.name_servers,

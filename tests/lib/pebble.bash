@@ -2,7 +2,7 @@
 
 # start_pebble DIR [ENV=VALUE...]: sets PEBBLE_DIRECTORY, PEBBLE_CA, PEBBLE_LOG, and the management URLs of both,
 # PEBBLE_MANAGEMENT and PEBBLE_CHALLTEST. With PEBBLE_EAB_KEYS, a JSON object of key identifiers and MAC keys, an
-# account has to be bound to one of them.
+# account has to be bound to one of them. PEBBLE_PORT is the port that http-01 and tls-alpn-01 are asked at.
 start_pebble() {
     local dir=$1 port management dns challenge
     shift
@@ -18,7 +18,7 @@ start_pebble() {
             -extfile <(echo "subjectAltName=DNS:localhost,IP:127.0.0.1") 2>/dev/null
     cat >"$dir/pebble.json" <<EOF
 {"pebble": {"listenAddress": "127.0.0.1:$port", "managementListenAddress": "127.0.0.1:$management",
- "certificate": "$dir/tls.pem", "privateKey": "$dir/tls.key", "httpPort": $challenge, "tlsPort": $challenge,
+ "certificate": "$dir/tls.pem", "privateKey": "$dir/tls.key", "httpPort": ${PEBBLE_PORT:-$challenge}, "tlsPort": ${PEBBLE_PORT:-$challenge},
  "ocspResponderURL": "", "externalAccountMACKeys": ${PEBBLE_EAB_KEYS:-{\}},
  "externalAccountBindingRequired": $([ -n "${PEBBLE_EAB_KEYS:-}" ] && echo true || echo false)}}
 EOF

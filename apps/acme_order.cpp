@@ -31,7 +31,7 @@ Result<acme::OrderTask> task_from_csr(const Options& options, cli::Io& io)
 {
     ACMETOOL_TRY(text, io.input());
     ACMETOOL_TRY(csr, crypto::parse_csr(text));
-    return cli::order_task(std::move(csr), options.order);
+    return cli::order_task(std::move(csr), options.order, io.context().now());
 }
 
 Result<void> write_certificate(acme::Client& client, const acme::OrderOutcome& outcome, cli::Io& io)
@@ -63,6 +63,7 @@ Result<void> advance(const Options& options, cli::Io& io, Goal goal, bool from_c
         ACMETOOL_TRY(made, acme::parse_order_document(document, client->directory()));
         task = std::move(made);
     }
+    task.chain = acme::parse_chain_choice(options.order.chain);
     task.solver = solver.get();
     task.goal = goal;
     ACMETOOL_TRY(outcome, acme::carry_out(*client, std::move(task)));
@@ -169,11 +170,13 @@ int main(int argc, char** argv)
 
     auto& download = program.verb("download", "order document on stdin; certificate chain on stdout");
     cli::add_account(download, options.client);
+    cli::add_chain(download, options.order);
     download.action([&](cli::Io& io) { return advance(options, io, Goal::downloaded, false); });
 
     auto& run = program.verb("run", "CSR on stdin; new, authorize if a solver is given, finalize, download");
     cli::add_account(run, options.client);
     cli::add_order(run, options.order);
+    cli::add_chain(run, options.order);
     cli::add_solver(run, options.solver);
     run.action([&](cli::Io& io) { return advance(options, io, Goal::downloaded, true); });
 

@@ -21,6 +21,7 @@ constexpr std::size_t kMostListedOrders = 10'000;
 constexpr std::size_t kMostPages = 100;
 constexpr std::size_t kMostLookedAt = 50;
 constexpr std::size_t kMostExplained = 5;
+constexpr std::size_t kMostAlternates = 20;
 constexpr std::chrono::minutes kClockTolerance{5};
 /// Held from the intent until the order's URL is stored: an order that no entry holds is then really an
 /// orphan.
@@ -37,7 +38,9 @@ public:
         for (const auto& identifier : task_.identifiers)
             names += identifier.type + ":" + identifier.value + ",";
         const auto spki = to_hex(task_.csr.key.spki_sha256());
-        key_ = {"orders", entry_id({client_.directory().url, names, spki, task_.profile})};
+        std::vector<std::string_view> intent{client_.directory().url, names, spki, task_.profile};
+        if (!task_.lifetime.empty()) intent.push_back(task_.lifetime);
+        key_ = {"orders", entry_id(intent)};
     }
 
     Result<OrderOutcome> go();
@@ -45,8 +48,8 @@ public:
 private:
     static OrderRequest request_of(const OrderTask& task)
     {
-        return {task.identifiers, task.ancestor_domains, task.profile,
-                task.csr.der,     task.csr.key,          task.replaces};
+        return {task.identifiers, task.ancestor_domains, task.profile,    task.csr.der,
+                task.csr.key,     task.replaces,         task.not_before, task.not_after};
     }
 
     Result<void> pick_up();
@@ -55,6 +58,7 @@ private:
     Result<OrderOutcome> drive();
     Result<Reply> send(Post post);
     Result<bool> authorize(const std::vector<std::string>& urls);
+    Result<void> choose_chain();
     Error explain(Error error);
     bool of_no_use(const Error& error) const;
     OrderOutcome outcome(bool not_yet, std::optional<std::chrono::seconds> retry_after);
@@ -67,6 +71,7 @@ private:
     Json entry_ = Json::object();
     bool resumed_ = false; ///< the order comes from the state, not from this call
     std::vector<crypto::Certificate> kept_;
+    std::vector<std::string> alternates_; ///< URLs of other chains
 };
 
 OrderOutcome Journey::outcome(bool not_yet, std::optional<std::chrono::seconds> retry_after)
@@ -169,6 +174,9 @@ Result<Reply> Journey::send(Post post)
         entry_["url"] = reply->location;
         ACMETOOL_CHECK(save());
     }
+    if (reply && reply->content_type.starts_with("application/pem-certificate-chain"))
+        for (const auto& [relation, target] : reply->links)
+            if (relation == "alternate") alternates_.push_back(target);
     // An answer that says no leaves nothing behind on the server: the intent has come to its end.
     if (is_new && !reply && !reply.error().problem_type.empty()) client_.state().erase(key_);
     return reply;
@@ -189,7 +197,7 @@ Result<bool> Journey::authorize(const std::vector<std::string>& urls)
                     fmt::format("order {} is pending: {} must be authorized first", flow_.order().url,
                                 base::printable(base::join(pending, ", "))),
                     "pre-authorize with acme-preauth run, or give a solver (--dns-update, --hook, --webroot, "
-                    "--manual)",
+                    "--standalone, --manual)",
                     "authorizationNeeded");
     if (pending.empty()) return true;
     const Journal journal = [&](const std::vector<ChallengeTask>& tasks) {
@@ -200,6 +208,31 @@ Result<bool> Journey::authorize(const std::vector<std::string>& urls)
     };
     ACMETOOL_TRY(seen, fulfil(client_, std::move(authorizations), *task_.solver, journal));
     return std::all_of(seen.begin(), seen.end(), [](const Authorization& a) { return a.status == "valid"; });
+}
+
+/// Looks for the chain that is wanted among those that the CA offers with the first one (RFC 8555
+/// section 7.4.2). A certificate is never thrown away for its chain.
+Result<void> Journey::choose_chain()
+{
+    if (!task_.chain.given() || flow_.chain().empty() || task_.chain.takes(flow_.chain())) return {};
+    for (std::size_t i = 0; i < std::min(alternates_.size(), kMostAlternates); ++i) {
+        if (!client_.directory().owns(alternates_[i])) continue;
+        Post post{"certificate", task_.identifiers.front().value, alternates_[i], ""};
+        post.accept = "application/pem-certificate-chain";
+        ACMETOOL_TRY(reply, client_.post(std::move(post)));
+        ACMETOOL_TRY(chain, crypto::parse_pem_chain(reply.body));
+        if (auto checked = check_chain(chain, flow_.request(), client_.context().now()); !checked)
+            return fail(with_context(std::move(checked).error(), "alternate chain " + alternates_[i]));
+        if (!task_.chain.takes(chain)) continue;
+        kept_ = std::move(chain);
+        return {};
+    }
+    client_.context().log(
+        base::Level::warning,
+        fmt::format("none of the {} chains that the CA offers is the preferred one; this is its "
+                    "first, under {}",
+                    alternates_.size() + 1, base::printable(flow_.chain().back().issuer())));
+    return {};
 }
 
 /// Adds to an invalid order's error what its failed authorizations say.
@@ -251,6 +284,7 @@ Result<OrderOutcome> Journey::drive()
             if (!done) return outcome(true, std::nullopt);
             flow_.authorized();
         } else {
+            ACMETOOL_CHECK(choose_chain());
             return outcome(false, std::nullopt);
         }
     }

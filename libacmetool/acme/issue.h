@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "acme/chain_choice.h"
 #include "acme/client.h"
 #include "acme/order.h"
 #include "acme/solver.h"
@@ -26,6 +27,10 @@ struct OrderTask {
     std::optional<Order> order; ///< from the document of the step before
     Solver* solver = nullptr;   ///< not owned; null: pending orders end with authorization_needed
     OrderFlow::Goal goal = OrderFlow::Goal::downloaded;
+    std::optional<base::TimePoint> not_before; ///< of the certificate; absent: the CA's choice
+    std::optional<base::TimePoint> not_after;  ///< likewise
+    std::string lifetime; ///< not_before and not_after in the operator's words, which tell intents apart
+    ChainChoice chain;    ///< of those that the CA offers; the first where none is such
 };
 
 struct OrderOutcome {

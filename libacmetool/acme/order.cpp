@@ -167,6 +167,8 @@ std::string OrderFlow::new_order_payload() const
     }
     Json payload{{"identifiers", std::move(identifiers)}};
     if (!request_.profile.empty()) payload["profile"] = request_.profile;
+    if (request_.not_before) payload["notBefore"] = base::to_rfc3339(*request_.not_before);
+    if (request_.not_after) payload["notAfter"] = base::to_rfc3339(*request_.not_after);
     if (!request_.replaces.empty() && !replaces_refused_) payload["replaces"] = request_.replaces;
     return payload.dump();
 }

@@ -43,6 +43,9 @@ struct OrderRequest {
     Bytes csr;              ///< DER; needed from finalize on
     crypto::Key key;        ///< the CSR's public key; needed from finalize on
     std::string replaces{}; ///< certID of the predecessor (RFC 9773 section 5); empty: none
+    std::optional<base::TimePoint>
+        not_before{}; ///< asked of the CA (RFC 8555 section 7.4); absent: its choice
+    std::optional<base::TimePoint> not_after{}; ///< likewise
 };
 
 /// One order from newOrder to the certificate, without I/O: it says which request to send next and takes the

@@ -154,7 +154,9 @@ std::optional<ValidationFailure> validate_http01(const ValidationOptions& option
     const bool v6 = address.find(':') != std::string::npos;
     const auto pinned =
         fmt::format("{}:{}:{}{}{}", name, options.http_port, v6 ? "[" : "", address, v6 ? "]" : "");
-    const http::CurlList resolve{curl.slist_append(nullptr, pinned.c_str())};
+    // A name that is an address needs no such thing, and libcurl takes none for IPv6.
+    const http::CurlList resolve{dns::is_ip_literal(name) ? nullptr
+                                                          : curl.slist_append(nullptr, pinned.c_str())};
     std::string body;
     curl.easy_setopt(easy.get(), CURLOPT_URL, url.c_str());
     curl.easy_setopt(easy.get(), CURLOPT_RESOLVE, resolve.get());

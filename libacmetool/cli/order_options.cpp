@@ -11,9 +11,36 @@ void add_order(Verb& verb, OrderOptions& options)
     verb.option("--ancestor-domain", options.ancestor_domains,
                 "Parent domain that can be authorized for the names below it (RFC 9444; repeatable)");
     verb.option("--profile", options.profile, "Certificate profile, of those the CA offers");
+    verb.option("--not-before", options.not_before,
+                "Ask for a certificate that is valid from this time on: RFC 3339, or a duration from now");
+    verb.option("--not-after", options.not_after,
+                "Ask for one that ends then: RFC 3339, or a duration from now");
 }
 
-Result<acme::OrderTask> order_task(crypto::Csr csr, const OrderOptions& options)
+void add_chain(Verb& verb, OrderOptions& options)
+{
+    verb.option(
+        "--preferred-chain", options.chain,
+        "Of several chains, that under the issuer of this name, or with a certificate of this SHA-256");
+}
+
+namespace
+{
+
+Result<std::optional<base::TimePoint>> moment(const std::string& text, const char* option,
+                                              base::TimePoint now)
+{
+    if (text.empty()) return std::optional<base::TimePoint>{};
+    if (const auto time = base::parse_rfc3339(text)) return std::optional{*time};
+    if (const auto after = base::parse_duration(text))
+        return std::optional{now + std::chrono::duration_cast<std::chrono::seconds>(*after)};
+    return fail(Errc::usage, std::string{option} + " " + base::printable(text, 50) + ": no time",
+                "2027-01-31T00:00:00Z, or a duration from now, as 7d", "badTime");
+}
+
+} // namespace
+
+Result<acme::OrderTask> order_task(crypto::Csr csr, const OrderOptions& options, base::TimePoint now)
 {
     ACMETOOL_TRY(identifiers, crypto::require_identifiers(csr));
     for (const auto& identifier : identifiers) {
@@ -30,6 +57,15 @@ Result<acme::OrderTask> order_task(crypto::Csr csr, const OrderOptions& options)
     task.csr = std::move(csr);
     task.identifiers = std::move(identifiers);
     task.profile = options.profile;
+    ACMETOOL_TRY(not_before, moment(options.not_before, "--not-before", now));
+    ACMETOOL_TRY(not_after, moment(options.not_after, "--not-after", now));
+    if (not_after && *not_after <= not_before.value_or(now))
+        return fail(Errc::usage, "--not-after " + options.not_after + ": over before it begins", {},
+                    "badTime");
+    task.not_before = not_before;
+    task.not_after = not_after;
+    if (not_before || not_after) task.lifetime = options.not_before + "/" + options.not_after;
+    task.chain = acme::parse_chain_choice(options.chain);
     for (const auto& domain : options.ancestor_domains) {
         ACMETOOL_TRY(name, dns::normalize_name(domain));
         task.ancestor_domains.push_back(name);

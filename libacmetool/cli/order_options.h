@@ -13,10 +13,18 @@ namespace acmetool::cli
 struct OrderOptions {
     std::vector<std::string> ancestor_domains;
     std::string profile;
+    std::string not_before; ///< RFC 3339, or a duration from now; empty: the CA's choice
+    std::string not_after;  ///< likewise
+    std::string chain;      ///< acme::parse_chain_choice
 };
+/// --ancestor-domain, --profile, --not-before, --not-after.
 ACMETOOL_EXPORT void add_order(Verb& verb, OrderOptions& options);
+/// --preferred-chain, of verbs that download.
+ACMETOOL_EXPORT void add_chain(Verb& verb, OrderOptions& options);
 
-/// The order that answers `csr`. Errors: bad_input (no SAN, a name that is not in the form of certificates).
-ACMETOOL_EXPORT Result<acme::OrderTask> order_task(crypto::Csr csr, const OrderOptions& options);
+/// The order that answers `csr`. Errors: bad_input (no SAN, a name that is not in the form of certificates),
+/// usage (times).
+ACMETOOL_EXPORT Result<acme::OrderTask> order_task(crypto::Csr csr, const OrderOptions& options,
+                                                   base::TimePoint now);
 
 } // namespace acmetool::cli

@@ -92,7 +92,7 @@ Result<Wanted> wanted(const RenewOptions& options, const std::string& file, cons
     ACMETOOL_TRY(solver, acme::make_solver(options.solver));
     result.solver = std::move(solver);
     ACMETOOL_TRY(csr, request_of(options, file, io));
-    ACMETOOL_TRY(task, order_task(std::move(csr), options.order));
+    ACMETOOL_TRY(task, order_task(std::move(csr), options.order, io.context().now()));
     result.wish.file = file;
     result.wish.task = std::move(task);
     result.wish.task.solver = result.solver.get();
@@ -280,6 +280,7 @@ void add_renew(Program& program, RenewOptions& options)
         program.verb("renew", "for cron: order anew what is about to expire, or the CA wants renewed");
     add_account(verb, options.client);
     add_order(verb, options.order);
+    add_chain(verb, options.order);
     add_solver(verb, options.solver);
     verb.option("--csr", options.csr, "Request that the certificate answers; standard input unless --key")
         .option("--key", options.key, "Make the request with this private key")

@@ -38,4 +38,18 @@ Bytes subject_key_id(const Certificate& certificate)
     return {digest.begin(), digest.begin() + size};
 }
 
+std::string issuer_common_name(const Certificate& certificate)
+{
+    const X509_NAME* issuer = X509_get_issuer_name(certificate.get());
+    int last = -1;
+    for (int at = -1; (at = X509_NAME_get_index_by_NID(issuer, NID_commonName, at)) >= 0;)
+        last = at;
+    if (last < 0) return {};
+    unsigned char* text = nullptr;
+    const int size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(issuer, last)));
+    const OpensslMemory owned{text};
+    return size < 0 ? std::string{}
+                    : std::string{reinterpret_cast<const char*>(text), static_cast<std::size_t>(size)};
+}
+
 } // namespace acmetool::crypto

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -17,5 +18,8 @@ ACMETOOL_EXPORT std::optional<Bytes> extension_value(const Certificate& certific
 /// The key identifier of a certificate's own key in the way of RFC 5280 section 4.2.1.2: the extension's
 /// where it has one, else the SHA-1 of the public key's bits.
 ACMETOOL_EXPORT Bytes subject_key_id(const Certificate& certificate);
+
+/// The last common name in the issuer's name, UTF-8; empty where there is none.
+ACMETOOL_EXPORT std::string issuer_common_name(const Certificate& certificate);
 
 } // namespace acmetool::crypto

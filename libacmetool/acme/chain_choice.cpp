@@ -1,0 +1,46 @@
+#include "acme/chain_choice.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/text.h"
+#include "crypto/extension.h"
+
+namespace acmetool::acme
+{
+namespace
+{
+
+constexpr std::size_t kDigits = 64;
+
+} // namespace
+
+bool ChainChoice::takes(const std::vector<crypto::Certificate>& chain) const
+{
+    if (!sha256.empty())
+        return std::any_of(chain.begin(), chain.end(), [&](const crypto::Certificate& certificate) {
+            return certificate.sha256() == sha256;
+        });
+    const auto& last = chain.back();
+    return issuer == crypto::issuer_common_name(last) || issuer == last.issuer();
+}
+
+ChainChoice parse_chain_choice(std::string_view text)
+{
+    std::string digits{base::trim(text)};
+    ChainChoice choice;
+    choice.issuer = digits;
+    digits.erase(std::remove(digits.begin(), digits.end(), ':'), digits.end());
+    if (digits.size() != kDigits) return choice;
+    Bytes octets;
+    for (std::size_t i = 0; i < digits.size(); i += 2) {
+        std::uint8_t octet = 0;
+        const auto* begin = digits.data() + i;
+        const auto [end, problem] = std::from_chars(begin, begin + 2, octet, 16);
+        if (problem != std::errc{} || end != begin + 2) return choice;
+        octets.push_back(octet);
+    }
+    return {{}, std::move(octets)};
+}
+
+} // namespace acmetool::acme

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "crypto/cert.h"
+
+namespace acmetool::acme
+{
+
+/// Which of the chains that a CA offers is wanted (RFC 8555 section 7.4.2).
+struct ChainChoice {
+    std::string
+        issuer;   ///< common name, or whole name in the order of RFC 2253, of the last certificate's issuer
+    Bytes sha256; ///< of a certificate in the chain; the name counts where this is empty
+
+    bool given() const { return !issuer.empty() || !sha256.empty(); }
+    /// True if `chain`, which is not empty, is such a one.
+    bool takes(const std::vector<crypto::Certificate>& chain) const;
+};
+
+/// A name, or the SHA-256 fingerprint of a certificate: 64 hexadecimal digits, with or without colons.
+ACMETOOL_EXPORT ChainChoice parse_chain_choice(std::string_view text);
+
+} // namespace acmetool::acme

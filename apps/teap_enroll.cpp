@@ -201,11 +201,10 @@ radius::Packet request_of(const Options& options, ByteView eap, const Bytes* sta
 Result<radius::Packet> converse(const Options& options, teap::PeerSession& peer, const base::Secret& secret,
                                 base::Context& context)
 {
-    ACMETOOL_TRY(endpoint, dns::parse_endpoint(options.radius));
+    ACMETOOL_TRY(endpoint, dns::parse_endpoint(options.radius, kRadiusPort));
     radius::ClientOptions settings;
     settings.host = endpoint.host;
-    settings.port =
-        options.radius.ends_with(":" + std::to_string(endpoint.port)) ? endpoint.port : kRadiusPort;
+    settings.port = endpoint.port;
     settings.retransmit = options.retransmit;
     ACMETOOL_TRY(client, radius::Client::open(settings, secret));
     // A NAS asks for the identity itself: code 1, identifier 1, length 5.

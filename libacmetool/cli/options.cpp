@@ -38,11 +38,12 @@ void add_solver(Verb& verb, acme::SolverOptions& options)
     verb.option("--dns-wait", options.dns_wait, "How long the record may take to become visible");
 }
 
-Result<dns::Endpoint> parse_listen(std::string_view text)
+Result<dns::Endpoint> parse_listen(std::string_view text, std::uint16_t port_if_none)
 {
     const bool any_port = text.ends_with(":0");
     ACMETOOL_TRY(endpoint, dns::parse_endpoint(any_port ? std::string{text.substr(0, text.size() - 1)} + "1"
-                                                        : std::string{text}));
+                                                        : std::string{text},
+                                               port_if_none));
     if (any_port) endpoint.port = 0;
     return endpoint;
 }

@@ -14,7 +14,7 @@ ACMETOOL_EXPORT void add_account(Verb& verb, acme::ClientOptions& options);
 /// --dns-update, --tsig-key, --hook, --webroot, --standalone, --manual and what belongs to them.
 ACMETOOL_EXPORT void add_solver(Verb& verb, acme::SolverOptions& options);
 /// Where to listen, "HOST:PORT"; port 0 is any free one. Errc::usage.
-ACMETOOL_EXPORT Result<dns::Endpoint> parse_listen(std::string_view text);
+ACMETOOL_EXPORT Result<dns::Endpoint> parse_listen(std::string_view text, std::uint16_t port_if_none = 53);
 /// Opens the account with the common options (--ca-file, --timeout) applied.
 ACMETOOL_EXPORT Result<std::unique_ptr<acme::Client>> open_client(acme::ClientOptions options, Io& io);
 

@@ -192,7 +192,7 @@ std::string Endpoint::text() const
                                                : fmt::format("[{}]:{}", host, port);
 }
 
-Result<Endpoint> parse_endpoint(std::string_view text)
+Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t port_if_none)
 {
     Endpoint endpoint;
     std::string_view port;
@@ -208,7 +208,7 @@ Result<Endpoint> parse_endpoint(std::string_view text)
     } else {
         endpoint.host = text; // a bare IPv6 address has more colons
     }
-    unsigned number = 53;
+    unsigned number = port_if_none;
     if (!port.empty()) {
         const auto [end, problem] = std::from_chars(port.data(), port.data() + port.size(), number);
         if (problem != std::errc{} || end != port.data() + port.size()) number = 0;

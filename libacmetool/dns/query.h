@@ -21,8 +21,8 @@ struct ACMETOOL_EXPORT Endpoint {
     std::string text() const; ///< "127.0.0.1:53", "[::1]:53"
     auto operator<=>(const Endpoint&) const = default;
 };
-/// "HOST", "HOST:PORT", "[V6]:PORT", or a bare IPv6 address. Errc::usage.
-ACMETOOL_EXPORT Result<Endpoint> parse_endpoint(std::string_view text);
+/// "HOST", "HOST:PORT", "[V6]:PORT", or a bare IPv6 address or "[V6]". Errc::usage.
+ACMETOOL_EXPORT Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t port_if_none = 53);
 /// The first name server of /etc/resolv.conf; 127.0.0.1 where it names none.
 ACMETOOL_EXPORT Endpoint system_resolver();
 

@@ -118,6 +118,13 @@ void PreauthKeeper::Keeper::start(Tell tell)
     tell_ = std::move(tell);
     context_ = std::make_unique<KeeperContext>(stopping_, tell_, domain_.name);
     plan();
+    // Whoever waits for the relay to be ready learns of it here, too.
+    if (known_ && obtains() && due_at_ > Steady::now() && known_->authorization.status == "valid")
+        tell_({{"event", "authorization"},
+               {"level", "info"},
+               {"domain", domain_.name},
+               {"status", "valid"},
+               {"text", "obtained in an earlier run"}});
     thread_ = std::thread{[this] { run(); }};
 }
 

@@ -192,7 +192,7 @@ public:
         std::string words = value.text();
         text(key, words, help);
         if (const auto* node = peek(key); node != nullptr && node->is_string()) {
-            if (const auto given = cli::parse_listen(words))
+            if (const auto given = cli::parse_listen(words, value.port))
                 value = *given;
             else
                 complain(*node, key, given.error().message);

@@ -148,6 +148,12 @@ END
     kill "$TEAP_PID"
     wait "$TEAP_PID"
     ! grep -E 'radius-secret|other-secret' "$TEAP_LOG" || return 1
+
+    # The authorization is known from before; who waits for the log learns of it, too.
+    : >"$TEAP_LOG"
+    start_teap "$PKI"
+    wait_for 20 grep -q '"event":"authorization".*"status":"valid"' "$TEAP_LOG"
+    [ "$(requests newAuthz)" = 1 ]
 }
 
 @test "RAD-01: eapol_test, which has no TEAP, gets a clean Nak and Reject" {

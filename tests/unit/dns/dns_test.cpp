@@ -69,6 +69,10 @@ TEST_CASE("servers are HOST, HOST:PORT or [V6]:PORT")
     CHECK(dns::parse_endpoint("ns.example")->port == 53);
     CHECK(dns::parse_endpoint("::1")->text() == "[::1]:53");
     CHECK(dns::parse_endpoint("[::1]:5300")->text() == "[::1]:5300");
+    for (const auto* text : {"2001:db8::1:53", "[2001:db8::1:53]"})
+        CHECK(dns::parse_endpoint(text, 1812)->text() == "[2001:db8::1:53]:1812");
+    CHECK(dns::parse_endpoint("radius.example", 1812)->port == 1812);
+    CHECK(dns::parse_endpoint("radius.example:53", 1812)->port == 53);
     for (const auto* text : {"", ":53", "a:0", "a:65536", "a:b", "[::1", "a:"})
         CHECK_FALSE(dns::parse_endpoint(text));
 }

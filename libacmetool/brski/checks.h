@@ -26,7 +26,7 @@ struct Check {
 };
 
 /// The checks in the order in which they were made. A document counts only if none failed.
-struct Report {
+struct ACMETOOL_EXPORT Report {
     std::vector<Check> checks;
     bool good() const;
     /// The first failure as an error: refused, its reason the name of the check. Only where there is one.

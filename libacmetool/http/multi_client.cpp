@@ -1,8 +1,11 @@
 #include "http/multi_client.h"
 
+#include <sys/socket.h>
+
 #include <deque>
 #include <map>
 
+#include "http/address_rules.h"
 #include "http/transfer.h"
 
 namespace acmetool::http
@@ -32,12 +35,19 @@ struct Running {
     }
 };
 
+curl_socket_t open_public_socket(void* /*user*/, curlsocktype /*purpose*/, curl_sockaddr* address)
+{
+    if (!is_public_address(address->addr)) return CURL_SOCKET_BAD;
+    return socket(address->family, address->socktype, address->protocol);
+}
+
 } // namespace
 
 struct MultiClient::Impl {
     const CurlLibrary& curl;
     ClientOptions options;
     unsigned most = 1;
+    bool public_only = false;
     std::unique_ptr<CURLM, MultiDeleter> multi;
     std::deque<Waiting> waiting;
     std::map<CURL*, std::unique_ptr<Running>> running;
@@ -78,6 +88,11 @@ void MultiClient::Impl::begin()
             continue;
         }
         next->transfer.prepare(easy);
+        if (public_only) {
+            // Looked at when the socket is made: the name may lead elsewhere the next time.
+            curl.easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_public_socket);
+            curl.easy_setopt(easy, CURLOPT_PROXY, "");
+        }
         curl.multi_add_handle(multi.get(), easy);
         running.emplace(easy, std::move(next));
     }
@@ -103,10 +118,12 @@ bool MultiClient::Impl::collect()
     return ended_any;
 }
 
-MultiClient::MultiClient(const CurlLibrary& curl, ClientOptions options, unsigned most_in_flight)
+MultiClient::MultiClient(const CurlLibrary& curl, ClientOptions options, unsigned most_in_flight,
+                         bool public_only)
     : impl_(std::make_unique<Impl>(curl, with_defaults(std::move(options))))
 {
     impl_->most = std::max(most_in_flight, 1U);
+    impl_->public_only = public_only;
     impl_->multi.reset(impl_->curl.multi_init());
     const auto connections = static_cast<long>(impl_->most);
     impl_->curl.multi_setopt(impl_->multi.get(), CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);

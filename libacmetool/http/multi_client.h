@@ -20,8 +20,10 @@ public:
     /// Called from run(), once.
     using Done = std::function<void(Result<Response>)>;
 
-    /// `curl` is curl_library()'s.
-    MultiClient(const CurlLibrary& curl, ClientOptions options, unsigned most_in_flight);
+    /// `curl` is curl_library()'s. `public_only` refuses servers whose address http/address_rules.h does not
+    /// call public, whatever name led to them: reason "connect".
+    MultiClient(const CurlLibrary& curl, ClientOptions options, unsigned most_in_flight,
+                bool public_only = false);
     ~MultiClient(); ///< requests under way are forgotten
     MultiClient(const MultiClient&) = delete;
     MultiClient& operator=(const MultiClient&) = delete;

@@ -1,6 +1,7 @@
 #include "relay/config.h"
 
 #include "dns/name.h"
+#include "relay/brski_section.h"
 #include "relay/config_section.h"
 #include "relay/teap_section.h"
 
@@ -202,9 +203,9 @@ void read_limits(Section section, Config& config)
 /// The sections of the file, each exactly once; also where it has none, for the required keys in them.
 void read_all(const toml::table& root, Reading& reading, Config& config)
 {
-    const std::vector<std::string> known{"listen", "tls",     "clients", "acme",  "domain",
-                                         "dns",    "cacerts", "est",     "store", "label",
-                                         "limits", "teap",    "client",  "accept"};
+    const std::vector<std::string> known{"listen",  "tls",    "clients", "acme",        "domain", "dns",
+                                         "cacerts", "est",    "store",   "label",       "limits", "teap",
+                                         "client",  "accept", "brski",   "manufacturer"};
     for (const auto& [key, node] : root) {
         const std::string given{key.str()};
         if (std::find(known.begin(), known.end(), given) == known.end()) {
@@ -213,7 +214,8 @@ void read_all(const toml::table& root, Reading& reading, Config& config)
                 reading.file, key.source(),
                 fmt::format("there is no section [{}]", base::printable(given, 60)),
                 meant.empty() ? std::string{kHint} : fmt::format("did you mean [{}]?", meant), "unknownKey"));
-        } else if (const bool many = given == "domain" || given == "client" || given == "accept";
+        } else if (const bool many =
+                       given == "domain" || given == "client" || given == "accept" || given == "manufacturer";
                    !(many ? node.is_array_of_tables() : node.is_table())) {
             reading.fail(error_at(reading.file, node.source(),
                                   many ? fmt::format("each {0} is written as [[{0}]]", given)
@@ -261,6 +263,7 @@ void read_all(const toml::table& root, Reading& reading, Config& config)
                 reading.fail(error_at(reading.file, key.source(), "labels are sections, [label.NAME]"));
     }
     read_limits(section("limits"), config);
+    read_brski(root, reading, config);
 }
 
 } // namespace

@@ -10,6 +10,7 @@
 #include "dns/query.h"
 #include "http/server.h"
 #include "ra/options.h"
+#include "relay/brski_options.h"
 #include "relay/teap_config.h"
 
 /// est-relay: its configuration, its checks and the running daemon.
@@ -29,6 +30,7 @@ struct Config {
     bool serves_est = true;          ///< teap-relay: only with [listen] est
     std::optional<TeapConfig> teap;  ///< est-relay: only with [listen] radius
     ra::Options ra;
+    BrskiOptions brski;
 };
 
 /// The program that reads the file; both may serve both.

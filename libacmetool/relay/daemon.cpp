@@ -9,7 +9,9 @@
 
 #include "base/json.h"
 #include "base/time.h"
+#include "http/tls_client.h"
 #include "http/tls_context.h"
+#include "relay/brski_registrar.h"
 #include "relay/teap_service.h"
 #include "store/atomic_file.h"
 
@@ -112,6 +114,13 @@ std::vector<std::string> keep_fixed(Config& running, Config fresh)
     return kept;
 }
 
+/// What signs voucher-requests: the certificate that pledges see (RFC 8995 section 5.5).
+Result<brski::Signer> brski_signer(const Config& config)
+{
+    ACMETOOL_TRY(identity, http::load_identity(config.http.certificate_file, config.http.key_file, ""));
+    return brski::Signer{identity.key, identity.certificates};
+}
+
 } // namespace
 
 /// The order of the members is that in which they may not go: listeners first of all, the registration
@@ -122,6 +131,8 @@ struct Daemon::Impl {
     base::TimePoint started = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
     std::atomic<bool> draining{false};
     std::unique_ptr<est::Server> est;
+    std::unique_ptr<BrskiGate> gate; ///< null without BRSKI
+    std::unique_ptr<BrskiRegistrar> brski;
     std::unique_ptr<TeapService> teap; ///< its sessions wait for the engine's decisions, too
     std::unique_ptr<ra::Engine> engine;
     std::unique_ptr<http::Server> listener;
@@ -168,6 +179,7 @@ Json Daemon::Impl::status() const
 {
     Json status = engine->status();
     const auto counts = listener ? listener->counts() : http::ServerCounts{};
+    if (brski) status["brski"] = brski->status();
     if (teap) {
         status["teap"] = {{"open", teap->open()}};
         for (const auto& [name, count] : teap->counters())
@@ -215,12 +227,24 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& lo
     ACMETOOL_TRY(est_settings, est_options(config));
     ACMETOOL_TRY(engine, ra::Engine::open(config.ra, &log));
     impl->engine = std::move(engine);
-    impl->est = std::make_unique<est::Server>(*impl->engine, std::move(est_settings),
+    enrol::RegistrationAuthority* authority = impl->engine.get();
+    if (!config.brski.manufacturers.empty()) {
+        ACMETOOL_TRY(signer, brski_signer(config));
+        ACMETOOL_TRY(registrar, BrskiRegistrar::open(config.brski, config.ra.store_file, std::move(signer),
+                                                     *impl->engine, log));
+        impl->brski = std::move(registrar);
+        impl->gate = std::make_unique<BrskiGate>(*impl->engine, *impl->brski);
+        authority = impl->gate.get();
+    }
+    impl->est = std::make_unique<est::Server>(*authority, std::move(est_settings),
                                               [&log](const est::RequestEvent& event) { log.request(event); });
     if (config.serves_est) {
         ACMETOOL_TRY(listener, http::Server::start(config.http, [raw](const http::ServerRequest& request,
                                                                       http::Responder respond) {
-                         raw->est->handle(request, std::move(respond));
+                         if (raw->brski && BrskiRegistrar::is_target(request.target))
+                             raw->brski->handle(request, std::move(respond));
+                         else
+                             raw->est->handle(request, std::move(respond));
                      }));
         impl->listener = std::move(listener);
     }
@@ -275,6 +299,10 @@ Result<std::vector<std::string>> Daemon::reload(const Config& config)
     if (impl_->listener) ACMETOOL_CHECK(impl_->listener->reconfigure(config.http));
     auto kept = keep_fixed(impl_->config, config);
     impl_->est->configure(std::move(est_settings));
+    if (impl_->brski) {
+        ACMETOOL_TRY(signer, brski_signer(config));
+        impl_->brski->use(std::move(signer));
+    }
     put_in_use();
     return kept;
 }

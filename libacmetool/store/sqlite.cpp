@@ -103,8 +103,10 @@ Result<std::vector<Sqlite::Row>> Sqlite::execute(std::string_view sql, const std
             sqlite3_bind_text(statement, place, text->data() != nullptr ? text->data() : "",
                               static_cast<int>(text->size()), SQLITE_STATIC);
         else if (const auto* octets = std::get_if<ByteView>(&value))
-            sqlite3_bind_blob(statement, place, octets->data(), static_cast<int>(octets->size()),
-                              SQLITE_STATIC);
+            // No octets at a null pointer would be NULL.
+            sqlite3_bind_blob(statement, place,
+                              octets->empty() ? "" : static_cast<const void*>(octets->data()),
+                              static_cast<int>(octets->size()), SQLITE_STATIC);
     }
     auto rows = step(statement, sql);
     sqlite3_reset(statement);

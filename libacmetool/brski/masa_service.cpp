@@ -1,0 +1,195 @@
+#include "brski/masa_service.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "brski/idevid.h"
+#include "crypto/path.h"
+#include "enrol/device_label.h"
+#include "http/url.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::brski
+{
+namespace
+{
+
+constexpr const char* kTable =
+    "CREATE TABLE IF NOT EXISTS masa_log (number INTEGER PRIMARY KEY, serial TEXT NOT "
+    "NULL, date TEXT NOT NULL, domain TEXT NOT NULL, nonce TEXT NOT NULL, assertion "
+    "TEXT NOT NULL)";
+constexpr const char* kIndex = "CREATE INDEX IF NOT EXISTS masa_log_serial ON masa_log (serial)";
+constexpr const char* kMostEvents = "1000";
+
+http::ServerResponse text(int status, std::string_view sentence)
+{
+    return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, base::printable(sentence) + "\n", false};
+}
+
+http::ServerResponse voucher_reply(const Bytes& voucher, Format format)
+{
+    return {200, {{"Content-Type", std::string{media_type(format)}}}, std::string{as_text(voucher)}, false};
+}
+
+} // namespace
+
+Result<std::unique_ptr<MasaRecords>> MasaRecords::open(const std::string& file)
+{
+    ACMETOOL_TRY(database, store::Sqlite::open(file));
+    ACMETOOL_CHECK(database.run(kTable));
+    ACMETOOL_CHECK(database.run(kIndex));
+    return std::unique_ptr<MasaRecords>{new MasaRecords(std::move(database))};
+}
+
+Result<void> MasaRecords::add(const std::string& serial_number, const AuditEvent& event)
+{
+    const std::lock_guard lock{mutex_};
+    ACMETOOL_CHECK(database_.execute(
+        "INSERT INTO masa_log (serial, date, domain, nonce, assertion) VALUES (?, ?, ?, ?, ?)",
+        {serial_number, base::to_rfc3339(event.date), event.domain_id, event.nonce, event.assertion}));
+    return {};
+}
+
+Result<AuditLog> MasaRecords::log(const std::string& serial_number)
+{
+    const std::lock_guard lock{mutex_};
+    ACMETOOL_TRY(rows,
+                 database_.run("SELECT date, domain, nonce, assertion FROM masa_log WHERE serial = ? ORDER "
+                               "BY number DESC LIMIT " +
+                                   std::string{kMostEvents},
+                               {serial_number}));
+    AuditLog log;
+    for (const auto& row : rows) {
+        ACMETOOL_TRY(date, base::parse_rfc3339(row[0]));
+        log.events.push_back({date, row[1], row[2], row[3], 0});
+    }
+    return log;
+}
+
+Result<CloudList> parse_cloud_list(std::string_view text, const std::string& file)
+{
+    CloudList list;
+    unsigned number = 0;
+    for (const auto line : base::split(text, '\n')) {
+        ++number;
+        const auto content = base::trim(line.substr(0, line.find('#')));
+        if (content.empty()) continue;
+        std::vector<std::string> words;
+        for (const auto word : base::split(content, ','))
+            words.emplace_back(base::trim(word));
+        CloudEntry entry;
+        const bool redirect =
+            words.size() == 3 && words[1] == "redirect" && http::parse_url(words[2]).has_value();
+        if (redirect) {
+            entry.redirect = words[2];
+        } else if (words.size() == 4 && words[1] == "est") {
+            const auto path = std::filesystem::path{file}.parent_path() / words[3];
+            ACMETOOL_TRY(pem, store::read_file(path.string()));
+            ACMETOOL_TRY(certificates, crypto::parse_certificates(pem, path.string()));
+            entry.est_domain = words[2];
+            entry.pinned = certificates.front().der();
+        } else {
+            return fail(Errc::config,
+                        fmt::format("{}:{}: neither \"serial,redirect,URL\" nor \"serial,est,DOMAIN,FILE\"",
+                                    file, number),
+                        {}, "badCloudList");
+        }
+        list[words[0]] = std::move(entry);
+    }
+    return list;
+}
+
+Result<Bytes> MasaService::sign(const Envelope& request, Format format, base::TimePoint now)
+{
+    ACMETOOL_TRY(grant, decide(request, options_.policy, now));
+    ACMETOOL_TRY(voucher, seal(to_json(grant.voucher), format, options_.signer));
+    ACMETOOL_CHECK(records_.add(grant.voucher.serial_number, grant.event));
+    return std::move(voucher);
+}
+
+/// A pledge that asks by itself: this is its cloud registrar.
+http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, Format format, base::TimePoint now)
+{
+    const auto chain = verify_signature(envelope);
+    if (!chain) return text(403, chain.error().message);
+    const auto& anchors = options_.policy.knowledge.idevid_anchors;
+    if (const auto path = anchors.verify(*chain, now); !path) return text(404, "no device of ours");
+    const auto request = parse_voucher_request(envelope.content);
+    const auto serial = enrol::device_serial(chain->front());
+    if (!request) return text(400, request.error().message);
+    if (!serial || *serial != request->serial_number)
+        return text(403, "the serial number is not the signer's");
+    const auto entry = options_.cloud.find(*serial);
+    if (entry == options_.cloud.end()) return text(401, "nobody is known to own this device");
+    if (!entry->second.redirect.empty()) {
+        auto response = text(307, "ask the owner's registrar");
+        const auto url = http::parse_url(entry->second.redirect);
+        response.headers.emplace_back(
+            "Location",
+            url->target == "/" ? url->origin() + std::string{kWellKnown} + "/requestvoucher" : url->text());
+        return response;
+    }
+    Voucher voucher;
+    voucher.assertion = "verified";
+    voucher.serial_number = *serial;
+    voucher.nonce = request->nonce;
+    voucher.created_on = now;
+    if (voucher.nonce.empty()) return text(403, "the request has no nonce");
+    voucher.idevid_issuer = idevid_issuer(chain->front());
+    voucher.pinned_domain_cert = entry->second.pinned;
+    voucher.est_domain = entry->second.est_domain;
+    const auto sealed = seal(to_json(voucher), format, options_.signer);
+    if (!sealed) return text(500, sealed.error().message);
+    const auto pinned = crypto::parse_certificates(as_text(entry->second.pinned), "pinned");
+    if (const auto added = records_.add(
+            *serial, {now, pinned ? domain_id(pinned->front()) : "", voucher.nonce, voucher.assertion, 0});
+        !added)
+        return text(500, added.error().message);
+    return voucher_reply(*sealed, format);
+}
+
+http::ServerResponse MasaService::audit(const Envelope& envelope, base::TimePoint now)
+{
+    const auto grant = decide(envelope, options_.policy, now);
+    if (!grant) return text(http_status_of(grant.error()), grant.error().message);
+    const auto log = records_.log(grant->voucher.serial_number);
+    if (!log) return text(500, log.error().message);
+    // RFC 8995 section 5.8: only who had a voucher for the device may read about it.
+    if (std::none_of(log->events.begin(), log->events.end(),
+                     [&](const auto& event) { return event.domain_id == grant->event.domain_id; }))
+        return text(404, "no voucher was issued to this domain for this device");
+    return {200, {{"Content-Type", "application/json"}}, to_json(*log), false};
+}
+
+http::ServerResponse MasaService::handle(const http::ServerRequest& request, base::TimePoint now)
+{
+    const auto target = std::string_view{request.target}.substr(0, request.target.find('?'));
+    const bool wants_log = target == std::string{kWellKnown} + "/requestauditlog";
+    if (!wants_log && target != std::string{kWellKnown} + "/requestvoucher")
+        return text(404, "here are requestvoucher and requestauditlog");
+    if (request.method != "POST") {
+        auto response = text(405, "POST it");
+        response.headers.emplace_back("Allow", "POST");
+        return response;
+    }
+    const auto type = format_of(http::find(request.headers, "content-type").value_or(""));
+    if (!type) return text(415, "application/voucher-cms+json or application/voucher-jws+json is taken");
+    const auto accept = http::find(request.headers, "accept").value_or("");
+    const auto format = choose_format(accept, *type);
+    if (!format && !wants_log) return text(406, "vouchers are application/voucher-cms+json or -jws+json");
+    const auto envelope = parse_envelope(as_bytes(request.body), *type);
+    if (!envelope) return text(400, envelope.error().message);
+    if (wants_log) return audit(*envelope, now);
+    if (options_.is_cloud)
+        if (const auto chain = verify_signature(*envelope);
+            chain && !crypto::has_extended_key_usage(chain->front(), crypto::kCmcRaPurpose))
+            return answer_pledge(*envelope, *format, now);
+    const auto voucher = sign(*envelope, *format, now);
+    if (!voucher) return text(http_status_of(voucher.error()), voucher.error().message);
+    return voucher_reply(*voucher, *format);
+}
+
+} // namespace acmetool::brski

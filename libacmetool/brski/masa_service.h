@@ -1,0 +1,73 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/result.h"
+#include "brski/masa.h"
+#include "http/server.h"
+#include "store/sqlite.h"
+
+/// A MASA: decisions, signatures and the audit log; and a cloud registrar where it is told to be one.
+namespace acmetool::brski
+{
+
+/// The audit log in SQLite; an entry is on disk before its voucher leaves. Usable by several threads.
+class ACMETOOL_EXPORT MasaRecords
+{
+public:
+    static Result<std::unique_ptr<MasaRecords>> open(const std::string& file);
+    Result<void> add(const std::string& serial_number, const AuditEvent& event);
+    /// All events of a device, newest first.
+    Result<AuditLog> log(const std::string& serial_number);
+
+private:
+    explicit MasaRecords(store::Sqlite database) : database_(std::move(database)) {}
+    std::mutex mutex_;
+    store::Sqlite database_;
+};
+
+/// What a cloud registrar knows of a device (draft-ietf-anima-brski-cloud).
+struct CloudEntry {
+    std::string redirect;   ///< URL of the owner's registrar, answered with 307; or:
+    std::string est_domain; ///< where to enrol, in a voucher
+    Bytes pinned;           ///< of such a voucher, DER
+};
+using CloudList = std::map<std::string, CloudEntry, std::less<>>;
+
+/// Parses lines "serial,redirect,URL" and "serial,est,DOMAIN,FILE.pem"; '#' begins a comment. Names of files
+/// count from the folder of `file`. Errc::config, reason "badCloudList".
+ACMETOOL_EXPORT Result<CloudList> parse_cloud_list(std::string_view text, const std::string& file);
+
+struct MasaOptions {
+    MasaPolicy policy;
+    Signer signer;
+    CloudList cloud;       ///< devices that may ask for themselves
+    bool is_cloud = false; ///< pledges are answered: 401 to those that are not in `cloud`
+};
+
+class ACMETOOL_EXPORT MasaService
+{
+public:
+    MasaService(MasaOptions options, MasaRecords& records) : options_(std::move(options)), records_(records)
+    {
+    }
+
+    /// Decides, records and signs in the format of the request or another one. Errors as in decide().
+    Result<Bytes> sign(const Envelope& request, Format format, base::TimePoint now);
+
+    /// POST /.well-known/brski/requestvoucher and requestauditlog. Refusals are plain text (RFC 8995 section
+    /// 5.6).
+    http::ServerResponse handle(const http::ServerRequest& request, base::TimePoint now);
+
+private:
+    http::ServerResponse answer_pledge(const Envelope& envelope, Format format, base::TimePoint now);
+    http::ServerResponse audit(const Envelope& envelope, base::TimePoint now);
+
+    MasaOptions options_;
+    MasaRecords& records_;
+};
+
+} // namespace acmetool::brski

@@ -1,0 +1,429 @@
+#include "relay/brski_masa.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "brski/checks.h"
+#include "http/retry_after.h"
+#include "http/url.h"
+
+namespace acmetool::relay
+{
+namespace
+{
+
+using Steady = std::chrono::steady_clock;
+
+constexpr base::Milliseconds kIdle{200};
+constexpr std::chrono::seconds kWriteAgain{10}; // after a write that failed
+constexpr unsigned kRequestsAtOnce = 32;
+constexpr std::size_t kLargestReply = 1024 * 1024;
+constexpr std::chrono::seconds kLongestBackoff{60};
+
+base::TimePoint now()
+{
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+http::ClientOptions client_options(const BrskiOptions& options, const BrskiManufacturer& manufacturer)
+{
+    http::ClientOptions settings;
+    settings.ca_file = manufacturer.masa_ca;
+    settings.request_timeout = options.masa_timeout;
+    settings.body_limit = kLargestReply;
+    return settings;
+}
+
+/// What a MASA wrote with its refusal, fit for a log line and for the pledge (RFC 8995 section 5.6).
+std::string words_of(const http::Response& reply)
+{
+    const auto words = base::printable(base::trim(reply.body), 200);
+    return fmt::format("the MASA answered {}{}{}", reply.status, words.empty() ? "" : ": ", words);
+}
+
+std::optional<std::chrono::seconds> asked_wait(const http::Response& reply)
+{
+    const auto header = http::find(reply.headers, "retry-after");
+    if (!header) return std::nullopt;
+    return http::parse_retry_after(*header, now(), kLongestBackoff);
+}
+
+} // namespace
+
+Result<std::unique_ptr<BrskiMasa>> BrskiMasa::open(const BrskiOptions& options,
+                                                   const BrskiManufacturer& manufacturer,
+                                                   const std::string& store_file, ra::EventSink& events)
+{
+    ACMETOOL_TRY(curl, http::curl_library());
+    ACMETOOL_TRY(records, BrskiRecords::open(store_file));
+    ACMETOOL_TRY(known, records.all());
+    std::unique_ptr<BrskiMasa> masa{new BrskiMasa(options, manufacturer, std::move(records), *curl, events)};
+    for (auto& record : known)
+        if (record.manufacturer == manufacturer.name) masa->devices_[record.id].record = std::move(record);
+    masa->thread_ = std::thread{[raw = masa.get()] { raw->run(); }};
+    return masa;
+}
+
+BrskiMasa::BrskiMasa(const BrskiOptions& options, BrskiManufacturer manufacturer, BrskiRecords records,
+                     const http::CurlLibrary& curl, ra::EventSink& events)
+    : options_(options), manufacturer_(std::move(manufacturer)), events_(events),
+      records_(std::move(records)),
+      http_(curl, client_options(options_, manufacturer_), kRequestsAtOnce, !manufacturer_.private_addresses)
+{
+}
+
+BrskiMasa::~BrskiMasa()
+{
+    {
+        const std::lock_guard lock{mutex_};
+        stopping_ = true;
+    }
+    http_.wake();
+    if (thread_.joinable()) thread_.join();
+}
+
+std::optional<BrskiRecord> BrskiMasa::find(const std::string& id) const
+{
+    const std::lock_guard lock{mutex_};
+    const auto found = devices_.find(id);
+    if (found == devices_.end()) return std::nullopt;
+    return found->second.record;
+}
+
+std::optional<BrskiRecord> BrskiMasa::find_by_certificate(const std::string& digest) const
+{
+    const std::lock_guard lock{mutex_};
+    for (const auto& [id, device] : devices_)
+        if (device.record.certificate == digest) return device.record;
+    return std::nullopt;
+}
+
+std::vector<BrskiRecord> BrskiMasa::all() const
+{
+    const std::lock_guard lock{mutex_};
+    std::vector<BrskiRecord> records;
+    for (const auto& [id, device] : devices_)
+        records.push_back(device.record);
+    return records;
+}
+
+void BrskiMasa::ask(BrskiRecord record, std::vector<crypto::Certificate> registrar, http::Responder respond)
+{
+    {
+        const std::lock_guard lock{mutex_};
+        auto& device = devices_[record.id];
+        const bool same = device.record.request_digest == record.request_digest;
+        device.registrar = std::move(registrar);
+        if (!same) {
+            for (auto& waiter : device.waiters)
+                answers_.push_back(
+                    {std::move(waiter.respond),
+                     {409, {{"Content-Type", "text/plain"}}, "another request came\n", false}});
+            device.waiters.clear();
+            device.asked = false;
+            device.again = {};
+            device.backoff = std::chrono::seconds{1};
+            device.record = std::move(record);
+            touch(device);
+        }
+        if (device.record.state == BrskiState::ready || device.record.state == BrskiState::refused)
+            answers_.push_back({std::move(respond), answer_of(device.record)});
+        else
+            device.waiters.push_back({Steady::now() + options_.wait, std::move(respond)});
+    }
+    http_.wake();
+}
+
+void BrskiMasa::change(const std::string& id, std::function<void(BrskiRecord&)> change,
+                       http::Responder respond, http::ServerResponse response)
+{
+    {
+        const std::lock_guard lock{mutex_};
+        if (const auto found = devices_.find(id); found != devices_.end()) {
+            change(found->second.record);
+            touch(found->second);
+        }
+        answers_.push_back({std::move(respond), std::move(response)});
+    }
+    http_.wake();
+}
+
+/// RFC 8995 section 5.6: the voucher as it came, or the MASA's refusal.
+http::ServerResponse BrskiMasa::answer_of(const BrskiRecord& record) const
+{
+    if (record.state == BrskiState::ready)
+        return {200, {{"Content-Type", record.voucher_type}}, std::string{as_text(record.voucher)}, false};
+    if (record.state == BrskiState::refused)
+        return {record.status, {{"Content-Type", "text/plain; charset=utf-8"}}, record.reason + "\n", false};
+    return {202,
+            {{"Retry-After", std::to_string(options_.retry_after.count())}, {"Content-Type", "text/plain"}},
+            "the manufacturer was asked; send the same request again\n",
+            false};
+}
+
+void BrskiMasa::tell(const BrskiRecord& record, const std::string& what)
+{
+    events_.event({{"event", "brski"},
+                   {"manufacturer", record.manufacturer},
+                   {"serial", base::printable(record.serial, 100)},
+                   {"state", name_of(record.state)},
+                   {"text", what},
+                   {"level", record.state == BrskiState::refused ? "warning" : "info"}});
+}
+
+/// The device, if the answer to this very request is still wanted.
+BrskiMasa::Device* BrskiMasa::current(const std::string& id, const std::string& digest)
+{
+    const auto found = devices_.find(id);
+    if (found == devices_.end() || found->second.record.request_digest != digest) return nullptr;
+    return &found->second;
+}
+
+void BrskiMasa::refuse(Device& device, int status, const std::string& reason)
+{
+    auto& record = device.record;
+    record.state = BrskiState::refused;
+    record.status = status;
+    record.reason = reason;
+    touch(device);
+    tell(record, reason);
+}
+
+void BrskiMasa::later(Device& device, const std::string& why, std::optional<std::chrono::seconds> asked)
+{
+    if (now() - device.record.since > options_.give_up) {
+        refuse(device, 504, why);
+        return;
+    }
+    device.record.reason = why;
+    touch(device);
+    device.again = Steady::now() + asked.value_or(device.backoff);
+    device.backoff = std::min(device.backoff * 2, kLongestBackoff);
+    tell(device.record, why);
+}
+
+/// The registrar does not alter a voucher, and looks whether it is of use (RFC 8995 section 5.6).
+Result<void> BrskiMasa::accept_voucher(Device& device, const http::Response& reply) const
+{
+    auto& record = device.record;
+    const auto type = http::find(reply.headers, "content-type").value_or("");
+    const auto format = brski::format_of(type);
+    if (!format)
+        return fail(Errc::protocol,
+                    fmt::format("the MASA sent \"{}\", no voucher", base::printable(type, 60)));
+    ACMETOOL_TRY(envelope, brski::parse_envelope(as_bytes(reply.body), *format));
+    ACMETOOL_TRY(voucher, brski::parse_voucher(envelope.content));
+    if (voucher.serial_number != record.serial)
+        return fail(Errc::protocol, fmt::format("the voucher is for {}, and {} was asked for",
+                                                base::printable(voucher.serial_number, 100), record.serial));
+    if (!brski::same_nonce(voucher.nonce, record.nonce))
+        return fail(Errc::protocol, voucher.nonce.empty()
+                                        ? "the voucher is nonceless, and one with nonce was asked for"
+                                        : "the voucher has another nonce");
+    auto pinned = crypto::parse_certificates(as_text(voucher.pinned_domain_cert), "pinned-domain-cert");
+    if (!pinned) return fail(Errc::protocol, "the voucher has no pinned-domain-cert that can be read");
+    if (!device.registrar.empty() &&
+        !pinned->front().public_key().same_public_key(device.registrar.front().public_key()) &&
+        !crypto::AnchorStore{{pinned->front()}}.verify(device.registrar, now()))
+        return fail(Errc::protocol, "the voucher pins another domain than this registrar's");
+    record.voucher.assign(reply.body.begin(), reply.body.end());
+    record.voucher_type = brski::media_type(*format);
+    return {};
+}
+
+void BrskiMasa::took_voucher(const std::string& id, const std::string& digest, Result<http::Response> reply)
+{
+    const std::lock_guard lock{mutex_};
+    auto* device = current(id, digest);
+    if (device == nullptr) return;
+    device->asked = false;
+    if (!reply) {
+        later(*device, reply.error().message, std::nullopt);
+        return;
+    }
+    if (reply->status == 202 || reply->status == 429 || reply->status >= 500) {
+        later(*device, words_of(*reply), asked_wait(*reply));
+        return;
+    }
+    if (reply->status != 200) {
+        // RFC 8995 section 5.4: a 401 is the administrator's matter, not the pledge's.
+        const bool told = reply->status == 403 || reply->status == 404 || reply->status == 406;
+        refuse(*device, told ? reply->status : 403, words_of(*reply));
+        return;
+    }
+    if (const auto good = accept_voucher(*device, *reply); !good) {
+        refuse(*device, 403, good.error().message);
+        return;
+    }
+    device->backoff = std::chrono::seconds{1};
+    device->again = {};
+    device->record.reason.clear();
+    device->record.state = options_.audit_log ? BrskiState::auditing : BrskiState::ready;
+    touch(*device);
+    tell(device->record, "voucher received");
+}
+
+void BrskiMasa::follow_log(const std::string& id, const std::string& digest, const http::Response& reply)
+{
+    const auto location = http::find(reply.headers, "location");
+    std::string masa;
+    {
+        const std::lock_guard lock{mutex_};
+        auto* device = current(id, digest);
+        if (device == nullptr) return;
+        masa = device->record.masa_url;
+    }
+    const auto base = http::parse_url(masa);
+    const auto url = base && location ? http::resolve(*base, *location) : fail(Errc::protocol, "no Location");
+    // The allow-list names hosts, so the log is fetched from the same one (SEC-06).
+    if (!url || url->origin() != base->origin()) {
+        const std::lock_guard lock{mutex_};
+        if (auto* device = current(id, digest)) refuse(*device, 403, "the MASA put its audit log elsewhere");
+        return;
+    }
+    http_.send({http::Method::get, url->text(), {{"Accept", "application/json"}}, {}},
+               [this, id, digest](Result<http::Response> fetched) {
+                   if (fetched && fetched->status == 201) fetched->status = 500;
+                   took_log(id, digest, std::move(fetched));
+               });
+}
+
+void BrskiMasa::took_log(const std::string& id, const std::string& digest, Result<http::Response> reply)
+{
+    if (reply && reply->status == 201) {
+        follow_log(id, digest, *reply);
+        return;
+    }
+    const std::lock_guard lock{mutex_};
+    auto* device = current(id, digest);
+    if (device == nullptr) return;
+    device->asked = false;
+    if (!reply || reply->status == 202 || reply->status == 429 || reply->status >= 500) {
+        later(*device, "audit log: " + (reply ? words_of(*reply) : reply.error().message),
+              reply ? asked_wait(*reply) : std::nullopt);
+        return;
+    }
+    auto& record = device->record;
+    if (reply->status != 200) {
+        refuse(*device, 403, "audit log: " + words_of(*reply));
+        return;
+    }
+    const auto envelope = brski::parse_envelope(record.voucher);
+    const auto voucher = envelope ? brski::parse_voucher(envelope->content) : fail(envelope.error());
+    const auto pinned =
+        voucher ? crypto::parse_certificates(as_text(voucher->pinned_domain_cert), "pinned-domain-cert")
+                : fail(voucher.error());
+    const auto log = pinned ? brski::parse_audit_log(reply->body) : fail(pinned.error());
+    const brski::AuditPolicy policy{options_.known_domains, options_.nonceless, options_.other_domains};
+    const auto good = log ? brski::judge(*log, policy, brski::domain_id(pinned->front()), record.nonce)
+                          : Result<void>{fail(log.error())};
+    if (!good) {
+        refuse(*device, 403, good.error().message);
+        return;
+    }
+    record.state = BrskiState::ready;
+    record.reason.clear();
+    touch(*device);
+    tell(record, "audit log is good");
+}
+
+/// Sends what is due, once its record is on disk.
+void BrskiMasa::send_due()
+{
+    std::vector<std::pair<http::Request, std::pair<std::string, bool>>> requests;
+    std::vector<std::string> digests;
+    {
+        const std::lock_guard lock{mutex_};
+        for (auto& [id, device] : devices_) {
+            auto& record = device.record;
+            const bool log = record.state == BrskiState::auditing;
+            if ((record.state != BrskiState::asking && !log) || device.asked ||
+                Steady::now() < device.again || dirty_.contains(id))
+                continue;
+            device.asked = true;
+            http::Request request;
+            request.method = http::Method::post;
+            request.url = record.masa_url + (log ? "/requestauditlog" : "/requestvoucher");
+            request.headers = {{"Content-Type", record.media_type}};
+            if (log)
+                request.headers.emplace_back("Accept", "application/json");
+            else
+                request.headers.emplace_back("Accept", record.accept);
+            request.body = as_text(record.registrar_request);
+            requests.emplace_back(std::move(request), std::pair{id, log});
+            digests.push_back(record.request_digest);
+        }
+    }
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        auto& [request, what] = requests[i];
+        http_.send(std::move(request), [this, id = what.first, digest = digests[i],
+                                        log = what.second](Result<http::Response> reply) {
+            if (log)
+                took_log(id, digest, std::move(reply));
+            else
+                took_voucher(id, digest, std::move(reply));
+        });
+    }
+}
+
+void BrskiMasa::end_waits()
+{
+    const std::lock_guard lock{mutex_};
+    const auto time = Steady::now();
+    for (auto& [id, device] : devices_) {
+        const bool decided =
+            device.record.state == BrskiState::ready || device.record.state == BrskiState::refused;
+        std::erase_if(device.waiters, [&](Waiter& waiter) {
+            if (!decided && !stopping_ && waiter.until > time) return false;
+            answers_.push_back({std::move(waiter.respond), answer_of(device.record)});
+            return true;
+        });
+    }
+}
+
+/// Writes what changed in one transaction; only then is anybody told.
+void BrskiMasa::commit()
+{
+    std::vector<BrskiRecord> changed;
+    std::vector<Answer> answers;
+    {
+        const std::lock_guard lock{mutex_};
+        answers.swap(answers_);
+        if (answers.empty() && !stopping_ && Steady::now() < write_again_) return;
+        for (auto& [id, record] : dirty_)
+            changed.push_back(std::move(record));
+        dirty_.clear();
+    }
+    if (const auto written = records_.put(changed); !written) {
+        events_.event({{"event", "brski"}, {"level", "error"}, {"text", written.error().message}});
+        for (auto& answer : answers)
+            answer.response = {503, {{"Retry-After", "10"}}, "the registrar cannot write\n", false};
+        const std::lock_guard lock{mutex_};
+        for (auto& record : changed)
+            dirty_.try_emplace(record.id, std::move(record));
+        write_again_ = Steady::now() + kWriteAgain;
+    }
+    for (auto& answer : answers)
+        answer.respond(std::move(answer.response));
+}
+
+void BrskiMasa::run()
+{
+    for (bool last = false; !last;) {
+        {
+            const std::lock_guard lock{mutex_};
+            last = stopping_;
+        }
+        end_waits();
+        commit();
+        if (!last) {
+            send_due();
+            http_.run(kIdle);
+        }
+    }
+}
+
+} // namespace acmetool::relay

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/result.h"
+#include "brski/audit_log.h"
+#include "crypto/cert.h"
+#include "http/multi_client.h"
+#include "http/server.h"
+#include "ra/events.h"
+#include "relay/brski_options.h"
+#include "relay/brski_records.h"
+
+namespace acmetool::relay
+{
+
+/// One manufacturer's devices, its MASA, and the thread between them.
+class BrskiMasa
+{
+public:
+    static Result<std::unique_ptr<BrskiMasa>> open(const BrskiOptions& options,
+                                                   const BrskiManufacturer& manufacturer,
+                                                   const std::string& store_file, ra::EventSink& events);
+    ~BrskiMasa();
+    BrskiMasa(const BrskiMasa&) = delete;
+    BrskiMasa& operator=(const BrskiMasa&) = delete;
+
+    /// The record of a device; nothing where it never asked.
+    std::optional<BrskiRecord> find(const std::string& id) const;
+    /// The record of the device whose newest certificate has this SHA-256.
+    std::optional<BrskiRecord> find_by_certificate(const std::string& digest) const;
+    std::vector<BrskiRecord> all() const;
+
+    /// Answers when the voucher is there, or with 202. A record with another request than the present one
+    /// begins anew; the same request joins what is under way. `anchors` is this registrar's own certificate
+    /// chain: a voucher that pins something else is of no use.
+    void ask(BrskiRecord record, std::vector<crypto::Certificate> registrar, http::Responder respond);
+    /// Changes a record and answers once that is on disk; `change` is called on it if it is there.
+    void change(const std::string& id, std::function<void(BrskiRecord&)> change, http::Responder respond,
+                http::ServerResponse response);
+
+private:
+    struct Waiter {
+        std::chrono::steady_clock::time_point until;
+        http::Responder respond;
+    };
+    struct Device {
+        BrskiRecord record;
+        std::vector<Waiter> waiters;
+        bool asked = false; ///< a request to the MASA is under way
+        std::chrono::steady_clock::time_point again{};
+        std::chrono::seconds backoff{1};
+        std::vector<crypto::Certificate> registrar;
+    };
+    struct Answer {
+        http::Responder respond;
+        http::ServerResponse response;
+    };
+
+    BrskiMasa(const BrskiOptions& options, BrskiManufacturer manufacturer, BrskiRecords records,
+              const http::CurlLibrary& curl, ra::EventSink& events);
+    void run();
+    void send_due();
+    void took_voucher(const std::string& id, const std::string& digest, Result<http::Response> reply);
+    void took_log(const std::string& id, const std::string& digest, Result<http::Response> reply);
+    void follow_log(const std::string& id, const std::string& digest, const http::Response& reply);
+    void later(Device& device, const std::string& why, std::optional<std::chrono::seconds> asked);
+    void refuse(Device& device, int status, const std::string& reason);
+    Result<void> accept_voucher(Device& device, const http::Response& reply) const;
+    http::ServerResponse answer_of(const BrskiRecord& record) const;
+    void end_waits();
+    void touch(const Device& device) { dirty_.insert_or_assign(device.record.id, device.record); }
+    void commit();
+    void tell(const BrskiRecord& record, const std::string& what);
+    Device* current(const std::string& id, const std::string& digest);
+
+    const BrskiOptions options_;
+    const BrskiManufacturer manufacturer_;
+    ra::EventSink& events_;
+    BrskiRecords records_;
+    http::MultiClient http_;
+
+    mutable std::mutex mutex_; ///< of all below
+    std::map<std::string, Device> devices_;
+    std::map<std::string, BrskiRecord> dirty_;
+    std::vector<Answer> answers_; ///< to give once `dirty_` is on disk
+    std::chrono::steady_clock::time_point write_again_{};
+    bool stopping_ = false;
+    std::thread thread_;
+};
+
+} // namespace acmetool::relay

@@ -1,0 +1,359 @@
+#include "relay/brski_registrar.h"
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+#include <openssl/sha.h>
+
+#include "base/text.h"
+#include "brski/checks.h"
+#include "brski/idevid.h"
+#include "brski/status.h"
+#include "crypto/anchor_store.h"
+#include "crypto/path.h"
+#include "enrol/device_label.h"
+#include "http/url.h"
+#include "relay/brski_masa.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::relay
+{
+namespace
+{
+
+using base::Json;
+
+base::TimePoint now()
+{
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+std::string sha256_hex(ByteView octets)
+{
+    std::array<std::uint8_t, SHA256_DIGEST_LENGTH> digest{};
+    SHA256(octets.data(), octets.size(), digest.data());
+    return to_hex(digest);
+}
+
+http::ServerResponse text(int status, std::string_view sentence)
+{
+    return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, base::printable(sentence) + "\n", false};
+}
+
+Result<std::vector<crypto::Certificate>> read_anchors(const std::vector<std::string>& files)
+{
+    std::vector<crypto::Certificate> anchors;
+    for (const auto& file : files) {
+        auto pem = store::read_file(file);
+        if (!pem) {
+            pem.error().code = Errc::config;
+            return fail(std::move(pem).error());
+        }
+        ACMETOOL_TRY(certificates, crypto::parse_certificates(*pem, file));
+        anchors.insert(anchors.end(), certificates.begin(), certificates.end());
+    }
+    return anchors;
+}
+
+/// One manufacturer, its files read.
+struct Manufacturer {
+    BrskiManufacturer options;
+    crypto::AnchorStore anchors;
+    std::unique_ptr<BrskiMasa> masa;
+};
+
+/// The allow-list of SEC-06: the MASA that an IDevID names is asked only if its manufacturer is known to be
+/// there.
+Result<std::string> masa_of(const Manufacturer& manufacturer, const crypto::Certificate& idevid)
+{
+    const auto& options = manufacturer.options;
+    if (!options.masa_url.empty()) return brski::parse_masa_url(options.masa_url);
+    ACMETOOL_TRY(named, brski::masa_url(idevid));
+    if (!named)
+        return fail(Errc::refused, "the IDevID names no MASA, and none is configured",
+                    "set masa_url for this manufacturer", "masaUrl");
+    ACMETOOL_TRY(url, http::parse_url(*named));
+    for (const auto& host : options.masa_hosts)
+        if (base::equals_ignoring_case(host, url.authority()) ||
+            base::equals_ignoring_case(host, fmt::format("{}:{}", url.host, url.port)))
+            return *named;
+    return fail(Errc::refused,
+                fmt::format("the IDevID names the MASA {}, which is not among this manufacturer's",
+                            base::printable(url.authority(), 100)),
+                "add it to masa_hosts if it is right", "masaUrl");
+}
+
+} // namespace
+
+struct BrskiRegistrar::Impl {
+    enrol::RegistrationAuthority& authority;
+    ra::EventSink& events;
+    std::vector<Manufacturer> manufacturers;
+    mutable std::mutex mutex; ///< of `signer`
+    brski::Signer signer;
+
+    Impl(enrol::RegistrationAuthority& behind, ra::EventSink& sink, brski::Signer own)
+        : authority(behind), events(sink), signer(std::move(own))
+    {
+    }
+    const Manufacturer* manufacturer_of(const std::vector<crypto::Certificate>& chain) const;
+    brski::Signer own() const
+    {
+        const std::lock_guard lock{mutex};
+        return signer;
+    }
+    void request_voucher(http::ServerRequest request, http::Responder respond);
+    void begin(const http::ServerRequest& request, const Manufacturer& manufacturer,
+               const brski::Envelope& envelope, const std::string& accept, http::Responder respond);
+    void take_status(const http::ServerRequest& request, bool enrolment, http::Responder respond);
+    Result<BrskiRecord> new_record(const Manufacturer& manufacturer, const crypto::Certificate& idevid,
+                                   const brski::VoucherRequest& request,
+                                   const brski::Envelope& envelope) const;
+};
+
+const Manufacturer* BrskiRegistrar::Impl::manufacturer_of(const std::vector<crypto::Certificate>& chain) const
+{
+    if (chain.empty()) return nullptr;
+    for (const auto& one : manufacturers)
+        if (one.anchors.verify(chain, now())) return &one;
+    return nullptr;
+}
+
+Result<BrskiRecord> BrskiRegistrar::Impl::new_record(const Manufacturer& manufacturer,
+                                                     const crypto::Certificate& idevid,
+                                                     const brski::VoucherRequest& request,
+                                                     const brski::Envelope& envelope) const
+{
+    BrskiRecord record;
+    record.id = to_hex(idevid.sha256());
+    // RFC 8995 section 5.5: from the authenticated certificate, never from the request.
+    ACMETOOL_TRY(serial, enrol::device_serial(idevid));
+    record.serial = serial;
+    record.manufacturer = manufacturer.options.name;
+    record.request_digest = sha256_hex(envelope.octets);
+    record.media_type = brski::media_type(envelope.format);
+    record.nonce = request.nonce;
+    record.since = now();
+    ACMETOOL_TRY(url, masa_of(manufacturer, idevid));
+    record.masa_url = url;
+    brski::VoucherRequest ours;
+    ours.assertion = request.assertion;
+    ours.serial_number = serial;
+    ours.nonce = request.nonce;
+    ours.created_on = now();
+    ours.idevid_issuer = brski::idevid_issuer(idevid);
+    ours.prior_signed_voucher_request = envelope.octets;
+    ACMETOOL_TRY(sealed, brski::seal(brski::to_json(ours), envelope.format, own()));
+    record.registrar_request = sealed;
+    return record;
+}
+
+void BrskiRegistrar::Impl::begin(const http::ServerRequest& request, const Manufacturer& manufacturer,
+                                 const brski::Envelope& envelope, const std::string& accept,
+                                 http::Responder respond)
+{
+    const auto& idevid = request.tls->certificates.front();
+    const auto chain = own().chain;
+    const auto verdict = brski::check_pledge_request(envelope, {idevid, chain.front()});
+    if (!verdict.report.good()) {
+        const auto error = verdict.report.error("voucher-request");
+        // RFC 8995 section 5.2: "If these do not match, [...] the connection is closed", 401 before that.
+        auto response = text(error.reason == "proximity-registrar-cert" ? 401 : 403, error.message);
+        if (error.reason == "proximity-registrar-cert") response.headers.emplace_back("Connection", "close");
+        respond(std::move(response));
+        return;
+    }
+    // The same request again joins what is under way: nothing is signed anew.
+    if (auto known = manufacturer.masa->find(to_hex(idevid.sha256()));
+        known && known->request_digest == sha256_hex(envelope.octets)) {
+        manufacturer.masa->ask(std::move(*known), chain, std::move(respond));
+        return;
+    }
+    auto record = new_record(manufacturer, idevid, *verdict.request, envelope);
+    if (!record) {
+        events.event({{"event", "brski"}, {"level", "warning"}, {"text", record.error().message}});
+        respond(text(record.error().code == Errc::config ? 500 : 403, record.error().message));
+        return;
+    }
+    record->accept = accept;
+    manufacturer.masa->ask(std::move(*record), chain, std::move(respond));
+}
+
+void BrskiRegistrar::Impl::request_voucher(http::ServerRequest request, http::Responder respond)
+{
+    const auto type = brski::format_of(http::find(request.headers, "content-type").value_or(""));
+    if (!type) return respond(text(415, "a voucher-request is application/voucher-cms+json or -jws+json"));
+    const auto accept = std::string{http::find(request.headers, "accept").value_or("")};
+    const auto wanted = brski::choose_format(accept, *type);
+    if (!wanted) return respond(text(406, "vouchers are application/voucher-cms+json or -jws+json"));
+    if (!request.tls || request.tls->certificates.empty())
+        return respond(text(403, "show the device's IDevID in the TLS handshake"));
+    const auto* manufacturer = manufacturer_of(request.tls->certificates);
+    if (manufacturer == nullptr) return respond(text(404, "devices of this manufacturer are not known here"));
+    auto envelope = brski::parse_envelope(as_bytes(request.body), *type);
+    if (!envelope) return respond(text(400, envelope.error().message));
+
+    enrol::Peer peer;
+    peer.certificates = request.tls->certificates;
+    peer.address = request.peer;
+    // Whether the device is welcome is the registration authority's matter: inventory, blocked, revoked.
+    authority.csr_attributes(std::move(peer), "",
+                             [this, request = std::make_shared<http::ServerRequest>(std::move(request)),
+                              manufacturer, envelope = std::move(*envelope),
+                              accept = accept.empty() ? std::string{brski::media_type(*wanted)} : accept,
+                              respond = std::move(respond)](const enrol::AttributesDecision& decision) {
+                                 if (const auto* refused = std::get_if<enrol::Refused>(&decision)) {
+                                     const int status = refused->why == enrol::Refusal::unauthenticated ? 404
+                                                        : refused->why == enrol::Refusal::unavailable   ? 503
+                                                                                                        : 403;
+                                     respond(text(status, refused->text));
+                                     return;
+                                 }
+                                 begin(*request, *manufacturer, envelope, accept, respond);
+                             });
+}
+
+/// RFC 8995 sections 5.7 and 5.9.4: taken, logged, answered 200.
+void BrskiRegistrar::Impl::take_status(const http::ServerRequest& request, bool enrolment,
+                                       http::Responder respond)
+{
+    const auto type = http::find(request.headers, "content-type").value_or("");
+    if (!base::equals_ignoring_case(base::trim(type.substr(0, type.find(';'))), "application/json"))
+        return respond(text(415, "a status message is application/json"));
+    if (!request.tls || request.tls->certificates.empty())
+        return respond(text(403, "show the device's certificate in the TLS handshake"));
+    std::string unknown;
+    const auto status = brski::parse_status(request.body, &unknown);
+    if (!status) return respond(text(400, status.error().message));
+    const auto digest = to_hex(request.tls->certificates.front().sha256());
+    const Manufacturer* owner = nullptr;
+    std::optional<BrskiRecord> record;
+    bool by_new_certificate = false;
+    for (const auto& one : manufacturers) {
+        record = one.masa->find(digest);
+        if (!record && enrolment) {
+            record = one.masa->find_by_certificate(digest);
+            by_new_certificate = record.has_value();
+        }
+        owner = &one;
+        if (record) break;
+    }
+    if (!record) return respond(text(404, "this device asked for no voucher here"));
+    const auto told = fmt::format("{}{}{}", status->status ? "success" : "failure",
+                                  status->reason.empty() ? "" : ": ", status->reason);
+    Json event{{"event", enrolment ? "enrollstatus" : "voucher_status"},
+               {"serial", base::printable(record->serial, 100)},
+               {"text", told},
+               {"level", status->status ? "info" : "warning"}};
+    if (enrolment) event["certificateMatches"] = by_new_certificate;
+    if (!unknown.empty()) event["unknown"] = base::printable(unknown);
+    events.event(std::move(event));
+    owner->masa->change(record->id,
+                        [enrolment, told](BrskiRecord& changed) {
+                            (enrolment ? changed.enroll_status : changed.voucher_status) = told;
+                        },
+                        std::move(respond), {200, {}, "", false});
+}
+
+BrskiRegistrar::BrskiRegistrar(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+BrskiRegistrar::~BrskiRegistrar() = default;
+
+Result<std::unique_ptr<BrskiRegistrar>>
+BrskiRegistrar::open(const BrskiOptions& options, const std::string& store_file, brski::Signer signer,
+                     enrol::RegistrationAuthority& authority, ra::EventSink& events)
+{
+    // RFC 8995 section 5.5: MASAs take requests of registrars alone, and know them by this purpose.
+    if (signer.chain.empty() || !crypto::has_extended_key_usage(signer.chain.front(), crypto::kCmcRaPurpose))
+        return fail(Errc::config,
+                    "[tls] certificate: a BRSKI registrar's has id-kp-cmcRA in its extended key usage",
+                    "have it issued with extendedKeyUsage serverAuth and 1.3.6.1.5.5.7.3.28", "noCmcRa");
+    auto impl = std::make_unique<Impl>(authority, events, std::move(signer));
+    for (const auto& one : options.manufacturers) {
+        ACMETOOL_TRY(anchors, read_anchors(one.trust));
+        ACMETOOL_TRY(masa, BrskiMasa::open(options, one, store_file, events));
+        impl->manufacturers.push_back({one, crypto::AnchorStore{anchors}, std::move(masa)});
+    }
+    return std::unique_ptr<BrskiRegistrar>{new BrskiRegistrar(std::move(impl))};
+}
+
+bool BrskiRegistrar::is_target(std::string_view target)
+{
+    return target.starts_with(std::string{brski::kWellKnown} + "/");
+}
+
+void BrskiRegistrar::handle(http::ServerRequest request, http::Responder respond)
+{
+    auto target = std::string_view{request.target}.substr(0, request.target.find('?'));
+    target.remove_prefix(std::min(target.size(), brski::kWellKnown.size() + 1));
+    const bool voucher = target == "requestvoucher";
+    if (!voucher && target != "voucher_status" && target != "enrollstatus")
+        return respond(text(404, "here are requestvoucher, voucher_status and enrollstatus"));
+    if (request.method != "POST") {
+        auto response = text(405, "POST it");
+        response.headers.emplace_back("Allow", "POST");
+        return respond(std::move(response));
+    }
+    if (voucher) return impl_->request_voucher(std::move(request), std::move(respond));
+    impl_->take_status(request, target == "enrollstatus", std::move(respond));
+}
+
+std::optional<enrol::Refused> BrskiRegistrar::objection(const enrol::Peer& peer) const
+{
+    const auto* manufacturer = impl_->manufacturer_of(peer.certificates);
+    if (manufacturer == nullptr) return std::nullopt;
+    const auto record = manufacturer->masa->find(to_hex(peer.certificates.front().sha256()));
+    enrol::Refused refused{enrol::Refusal::forbidden, {}, {}};
+    if (!record)
+        refused.text = "no voucher was forwarded to this device: it has to ask for one first";
+    else if (record->state == BrskiState::refused)
+        refused.text = "this device got no voucher: " + record->reason;
+    else if (record->state != BrskiState::ready)
+        refused.text = "this device's voucher is still on its way";
+    else if (record->voucher_status.starts_with("failure"))
+        refused.text = "this device said that its voucher is not good";
+    else
+        return std::nullopt;
+    return refused;
+}
+
+void BrskiRegistrar::enrolled(const enrol::Peer& peer, const crypto::Certificate& certificate)
+{
+    const auto* manufacturer = impl_->manufacturer_of(peer.certificates);
+    if (manufacturer == nullptr) return;
+    manufacturer->masa->change(
+        to_hex(peer.certificates.front().sha256()),
+        [digest = to_hex(certificate.sha256())](BrskiRecord& record) { record.certificate = digest; },
+        [](const http::ServerResponse&) {}, {});
+}
+
+void BrskiRegistrar::use(brski::Signer signer)
+{
+    const std::lock_guard lock{impl_->mutex};
+    impl_->signer = std::move(signer);
+}
+
+base::Json BrskiRegistrar::status() const
+{
+    Json devices = Json::array();
+    for (const auto& manufacturer : impl_->manufacturers)
+        for (const auto& record : manufacturer.masa->all()) {
+            Json device{{"serial", base::printable(record.serial, 100)},
+                        {"manufacturer", record.manufacturer},
+                        {"state", record.certificate.empty() ? name_of(record.state) : "enrolled"},
+                        {"since", base::to_rfc3339(record.since)},
+                        {"masa", record.masa_url}};
+            const auto add = [&device](const char* name, const std::string& value) {
+                if (!value.empty()) device[name] = value;
+            };
+            add("reason", record.reason);
+            add("voucherStatus", record.voucher_status);
+            add("enrollStatus", record.enroll_status);
+            devices.push_back(std::move(device));
+        }
+    return Json{{"devices", devices}};
+}
+
+} // namespace acmetool::relay

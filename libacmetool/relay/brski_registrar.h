@@ -1,0 +1,80 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "brski/envelope.h"
+#include "crypto/cert.h"
+#include "enrol/registration_authority.h"
+#include "http/server.h"
+#include "ra/events.h"
+#include "relay/brski_options.h"
+
+namespace acmetool::relay
+{
+
+/// The BRSKI registrar of the relay (RFC 8995): voucher-requests of pledges go to their manufacturers' MASAs,
+/// vouchers come back unchanged, and only devices that have one may enrol.
+///
+/// Each manufacturer has a thread of its own, which owns its part of the store and the connections to its
+/// MASA: one that is dead delays nobody else's. What a pledge is told is on disk. All calls may be made by
+/// any thread.
+class BrskiRegistrar
+{
+public:
+    /// Reads the files that the options name and continues what an earlier run left. `authority` is asked
+    /// whether a device is welcome; it and `events` are not owned. `signer` is the TLS server's certificate
+    /// and key. Errors: config, io.
+    static Result<std::unique_ptr<BrskiRegistrar>> open(const BrskiOptions& options,
+                                                        const std::string& store_file, brski::Signer signer,
+                                                        enrol::RegistrationAuthority& authority,
+                                                        ra::EventSink& events);
+    ~BrskiRegistrar();
+    BrskiRegistrar(const BrskiRegistrar&) = delete;
+    BrskiRegistrar& operator=(const BrskiRegistrar&) = delete;
+
+    /// True for what is below /.well-known/brski.
+    static bool is_target(std::string_view target);
+    /// Answers one request, at once or when the MASA did.
+    void handle(http::ServerRequest request, http::Responder respond);
+
+    /// Why this peer may not enrol; nothing where it may, or where it is no device of these manufacturers.
+    std::optional<enrol::Refused> objection(const enrol::Peer& peer) const;
+    /// The device that showed this certificate chain has a new certificate.
+    void enrolled(const enrol::Peer& peer, const crypto::Certificate& certificate);
+
+    /// For connections to come, after a reload.
+    void use(brski::Signer signer);
+
+    /// Each device and where it stands.
+    base::Json status() const;
+
+private:
+    struct Impl;
+    explicit BrskiRegistrar(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+/// The registration authority as devices of BRSKI manufacturers see it: closed to them until their voucher
+/// was forwarded and their audit log was found good (RFC 8995 sections 5.8.3 and 5.9).
+class BrskiGate final : public enrol::RegistrationAuthority
+{
+public:
+    BrskiGate(enrol::RegistrationAuthority& behind, BrskiRegistrar& registrar)
+        : behind_(behind), registrar_(registrar)
+    {
+    }
+    void enrol(enrol::EnrolRequest request, std::function<void(enrol::Decision)> done) override;
+    void csr_attributes(enrol::Peer peer, const std::string& label,
+                        std::function<void(enrol::AttributesDecision)> done) override;
+    std::optional<std::vector<crypto::Certificate>> ca_certificates(const std::string& label) override;
+
+private:
+    enrol::RegistrationAuthority& behind_;
+    BrskiRegistrar& registrar_;
+};
+
+} // namespace acmetool::relay

@@ -16,6 +16,8 @@ struct BrskiManufacturer {
     std::string masa_url;                ///< asked instead of what IDevIDs name; empty: theirs
     std::string masa_ca;                 ///< PEM anchors of the MASA's TLS server; empty: the system's
     bool private_addresses = false;      ///< the MASA may be on loopback or in a private network
+
+    bool operator==(const BrskiManufacturer&) const = default;
 };
 
 struct BrskiOptions {
@@ -28,6 +30,8 @@ struct BrskiOptions {
     std::vector<std::string> known_domains; ///< domainIDs of earlier owners that are taken
     bool nonceless = false;                 ///< nonceless vouchers in the log are taken
     bool other_domains = false;             ///< any earlier owners are taken
+
+    bool operator==(const BrskiOptions&) const = default;
 };
 
 } // namespace acmetool::relay

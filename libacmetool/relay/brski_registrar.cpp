@@ -265,11 +265,6 @@ Result<std::unique_ptr<BrskiRegistrar>>
 BrskiRegistrar::open(const BrskiOptions& options, const std::string& store_file, brski::Signer signer,
                      enrol::RegistrationAuthority& authority, ra::EventSink& events)
 {
-    // RFC 8995 section 5.5: MASAs take requests of registrars alone, and know them by this purpose.
-    if (signer.chain.empty() || !crypto::has_extended_key_usage(signer.chain.front(), crypto::kCmcRaPurpose))
-        return fail(Errc::config,
-                    "[tls] certificate: a BRSKI registrar's has id-kp-cmcRA in its extended key usage",
-                    "have it issued with extendedKeyUsage serverAuth and 1.3.6.1.5.5.7.3.28", "noCmcRa");
     auto impl = std::make_unique<Impl>(authority, events, std::move(signer));
     for (const auto& one : options.manufacturers) {
         ACMETOOL_TRY(anchors, read_anchors(one.trust));

@@ -27,7 +27,7 @@ class BrskiRegistrar
 public:
     /// Reads the files that the options name and continues what an earlier run left. `authority` is asked
     /// whether a device is welcome; it and `events` are not owned. `signer` is the TLS server's certificate
-    /// and key. Errors: config, io.
+    /// and key, its purposes looked at by the caller. Errors: config, io.
     static Result<std::unique_ptr<BrskiRegistrar>> open(const BrskiOptions& options,
                                                         const std::string& store_file, brski::Signer signer,
                                                         enrol::RegistrationAuthority& authority,

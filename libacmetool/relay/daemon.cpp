@@ -3,12 +3,14 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <optional>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
 #include "base/time.h"
+#include "crypto/path.h"
 #include "http/tls_client.h"
 #include "http/tls_context.h"
 #include "relay/brski_registrar.h"
@@ -110,6 +112,10 @@ std::vector<std::string> keep_fixed(Config& running, Config fresh)
         keep("[listen] radius", fresh.teap->radius, running.teap->radius, running.teap->radius.text());
     keep("[store] sqlite", fresh.ra.store_file, running.ra.store_file, running.ra.store_file);
     keep("[limits] threads", fresh.http.threads, running.http.threads, std::to_string(running.http.threads));
+    if (!(fresh.brski == running.brski)) {
+        fresh.brski = running.brski;
+        kept.emplace_back("[brski] and [[manufacturer]] change with a restart only: they stay as they were");
+    }
     running = std::move(fresh);
     return kept;
 }
@@ -118,6 +124,11 @@ std::vector<std::string> keep_fixed(Config& running, Config fresh)
 Result<brski::Signer> brski_signer(const Config& config)
 {
     ACMETOOL_TRY(identity, http::load_identity(config.http.certificate_file, config.http.key_file, ""));
+    // RFC 8995 section 5.5: MASAs take requests of registrars alone, and know them by this purpose.
+    if (!crypto::has_extended_key_usage(identity.certificates.front(), crypto::kCmcRaPurpose))
+        return fail(Errc::config,
+                    "[tls] certificate: a BRSKI registrar's has id-kp-cmcRA in its extended key usage",
+                    "have it issued with extendedKeyUsage serverAuth and 1.3.6.1.5.5.7.3.28", "noCmcRa");
     return brski::Signer{identity.key, identity.certificates};
 }
 
@@ -293,16 +304,18 @@ Result<std::vector<std::string>> Daemon::reload(const Config& config)
     ACMETOOL_TRY(est_settings, est_options(config));
     ACMETOOL_TRY(put_in_use, impl_->engine->prepare(config.ra));
     // All that can fail is tried before anything changes.
+    std::optional<brski::Signer> signer;
+    if (impl_->brski) {
+        ACMETOOL_TRY(loaded, brski_signer(config));
+        signer = std::move(loaded);
+    }
     if (impl_->listener)
         if (const auto usable = http::make_server_context(config.http); !usable) return fail(usable.error());
     if (impl_->teap && config.teap) ACMETOOL_CHECK(impl_->teap->reload(config));
     if (impl_->listener) ACMETOOL_CHECK(impl_->listener->reconfigure(config.http));
     auto kept = keep_fixed(impl_->config, config);
     impl_->est->configure(std::move(est_settings));
-    if (impl_->brski) {
-        ACMETOOL_TRY(signer, brski_signer(config));
-        impl_->brski->use(std::move(signer));
-    }
+    if (signer) impl_->brski->use(std::move(*signer));
     put_in_use();
     return kept;
 }

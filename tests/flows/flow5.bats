@@ -239,6 +239,25 @@ est_code() { # OPERATION: status of EST for the pledge
     [[ $stderr == *cmcRA* ]]
 }
 
+@test "BRR-08: SIGHUP with a certificate without id-kp-cmcRA changes nothing; other manufacturers wait for a restart" {
+    no_ca
+    start_masa "$MAKER"
+    registrar
+    cp "$PKI/ra.pem" good.pem
+    cp "$PKI/ra.key" good.key
+    make_tls "$PKI"
+    kill -HUP "$RELAY_PID"
+    wait_for 10 grep -q 'not reloaded' "$PKI/relay.log"
+    cp good.pem "$PKI/ra.pem"
+    cp good.key "$PKI/ra.key"
+    sed -i 's|^masa_hosts = .*|masa_hosts = ["masa.example.com"]|' "$PKI/relay.toml"
+    kill -HUP "$RELAY_PID"
+    wait_for 10 grep -q 'change with a restart only' "$PKI/relay.log"
+    request good
+    ask good
+    [ "$STATUS" = 202 ] || [ "$STATUS" = 200 ]
+}
+
 @test "BRP-06, BRP-08: replayed, nonceless, expired, foreign and unsigned vouchers fail closed" {
     verify() { # VOUCHER REASON [OPTION...]
         local voucher=$1 reason=$2

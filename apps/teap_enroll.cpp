@@ -7,6 +7,8 @@
 
 #include "acme/issue.h"
 #include "base/text.h"
+#include "brski/checks.h"
+#include "brski/pledge.h"
 #include "cli/program.h"
 #include "crypto/csr_remake.h"
 #include "crypto/path.h"
@@ -24,8 +26,11 @@ namespace
 {
 
 constexpr std::uint32_t kFramedMtu = 1400;
-constexpr std::uint32_t kWireless = 19; ///< NAS-Port-Type
+constexpr const char* kBootstrapIdentity = "teap-bootstrap@"; ///< the draft leaves its realm to be assigned
+constexpr std::uint32_t kWireless = 19;                       ///< NAS-Port-Type
 constexpr std::uint16_t kRadiusPort = 1812;
+constexpr std::chrono::seconds kLongestDelay{60};
+constexpr std::chrono::seconds kVoucherRetry{120}; ///< draft-lear-eap-teap-brski section 8.1.1
 
 struct Options {
     std::string radius = "127.0.0.1:1812";
@@ -51,6 +56,14 @@ struct Options {
     std::string keylog;
     std::string expect;
     bool pause = false;
+    std::string manufacturer_ta;
+    std::string idevid;
+    std::string idevid_key;
+    std::string format = "cms";
+    bool allow_nonceless = false;
+    bool refuse_nai = false;
+    std::string save_voucher;
+    std::vector<std::string> numbers;
 };
 
 Result<std::string> read_as_config(const std::string& file)
@@ -73,6 +86,11 @@ Result<void> check(const Options& options)
     if (!options.tls_version.empty())
         ACMETOOL_CHECK(one_of("--tls-version", options.tls_version, {"1.2", "1.3"}));
     if (!options.expect.empty()) ACMETOOL_CHECK(one_of("--expect", options.expect, {"enrol", "accept"}));
+    ACMETOOL_CHECK(one_of("--format", options.format, {"cms", "jws"}));
+    if (options.idevid.empty() != options.idevid_key.empty())
+        return fail(Errc::usage, "--idevid and --idevid-key belong together");
+    if (!options.manufacturer_ta.empty() && options.idevid.empty() && options.cert.empty())
+        return fail(Errc::usage, "--manufacturer-ta wants a device: --cert or --idevid");
     if (options.secret_file.empty()) return fail(Errc::usage, "--secret-file is needed");
     if (options.cert.empty() != options.key.empty())
         return fail(Errc::usage, "--cert and --key belong together");
@@ -141,6 +159,49 @@ private:
     std::vector<crypto::Certificate> own_;
     std::optional<crypto::Csr> given_;
     std::optional<crypto::Key> key_;
+};
+
+/// Vouchers for this device: the request by its IDevID, the answer by its manufacturer's word.
+class Pledge
+{
+public:
+    static Result<std::shared_ptr<Pledge>> make(const Options& options)
+    {
+        auto pledge = std::make_shared<Pledge>();
+        ACMETOOL_TRY(text, read_as_config(options.manufacturer_ta));
+        ACMETOOL_TRY(anchors, crypto::parse_certificates(text, options.manufacturer_ta));
+        pledge->manufacturer_ = crypto::AnchorStore{std::move(anchors)};
+        const bool own = !options.idevid.empty();
+        ACMETOOL_TRY(idevid, http::load_identity(own ? options.idevid : options.cert,
+                                                 own ? options.idevid_key : options.key, ""));
+        pledge->idevid_ = std::move(idevid);
+        pledge->format_ = options.format == "jws" ? brski::Format::jws : brski::Format::cms;
+        pledge->allow_nonceless_ = options.allow_nonceless;
+        return pledge;
+    }
+    Result<Bytes> request(const crypto::Certificate& server, base::TimePoint now)
+    {
+        ACMETOOL_TRY(made, brski::sign_request(idevid_, server, format_, now));
+        nonce_ = made.nonce;
+        return made.octets;
+    }
+    Result<void> check(ByteView voucher, const std::vector<crypto::Certificate>& server,
+                       base::TimePoint now) const
+    {
+        const auto verdict = brski::check_voucher(
+            voucher, {manufacturer_, idevid_.certificates.front(), nonce_, allow_nonceless_, now, server});
+        if (!verdict.report.good()) return fail(verdict.report.error("voucher"));
+        if (!verdict.pinned)
+            return fail(Errc::refused, "the voucher pins no certificate", {}, "pinned-domain-cert");
+        return {};
+    }
+
+private:
+    crypto::AnchorStore manufacturer_;
+    http::TlsIdentity idevid_;
+    brski::Format format_ = brski::Format::cms;
+    bool allow_nonceless_ = false;
+    std::string nonce_;
 };
 
 std::optional<teap::Kdf> kdf_of(const std::string& word)
@@ -220,6 +281,9 @@ Result<radius::Packet> converse(const Options& options, teap::PeerSession& peer,
         ACMETOOL_TRY(received, radius::eap_message(packet));
         if (received.empty()) return packet; // a Reject without EAP
         auto answer = peer.handle(received);
+        if (peer.delay().count() > 0)
+            ACMETOOL_CHECK(context.sleep(std::min(peer.delay(), kLongestDelay),
+                                         {"the server to have the certificate", context.steady_now(), {}}));
         if (!answer) {
             // The server is told, and its last answer is of no interest.
             if (const auto words = peer.last_words())
@@ -247,15 +311,20 @@ Result<radius::Packet> converse(const Options& options, teap::PeerSession& peer,
     }
 }
 
-Result<void> rejected(const teap::PeerResult& result, cli::Io& io)
+Result<void> rejected(const teap::PeerResult& result, const teap::BrskiNumbers& numbers, cli::Io& io)
 {
     std::string why = "the server rejected";
     for (const auto code : result.errors)
-        why += fmt::format(": error {} ({})", code, teap::name_of_error(code));
-    if (result.retry_after) {
-        io.defer({why, result.retry_after, "", ""});
+        why += fmt::format(": error {} ({})", code, teap::name_of_error(code, numbers));
+    const bool no_masa = !result.errors.empty() && result.errors.back() == numbers.masa_unavailable;
+    if (result.retry_after || no_masa) {
+        const auto wait = result.retry_after.value_or(kVoucherRetry);
+        io.defer({why, no_masa ? std::max(wait, kVoucherRetry) : wait, "", ""});
         return {};
     }
+    if (result.errors.empty() && result.provisional)
+        return fail(Errc::refused, "nobody vouched for the server",
+                    "give --ca-file, or a server that does draft-lear-eap-teap-brski", "provisional");
     return fail(Errc::refused, why, likely_cause(result),
                 result.errors.empty() ? "rejected" : fmt::format("teap{}", result.errors.back()));
 }
@@ -290,6 +359,20 @@ Result<void> enroll(const Options& options, cli::Io& io)
     settings.request_enrolment = options.request;
     settings.want_root = options.want_root || !options.save_root.empty();
     settings.require_binding = !options.no_crypto_binding;
+    settings.refuse_nai = options.refuse_nai;
+    for (const auto& number : options.numbers)
+        ACMETOOL_CHECK(teap::set_number(settings.numbers, number));
+    if (!options.manufacturer_ta.empty()) {
+        ACMETOOL_TRY(pledge, Pledge::make(options));
+        settings.bootstrap = {
+            [pledge, &io](const crypto::Certificate& server) {
+                return pledge->request(server, io.context().now());
+            },
+            [pledge, &io](ByteView voucher, const std::vector<crypto::Certificate>& server) {
+                return pledge->check(voucher, server, io.context().now());
+            }};
+        if (options.identity == Options{}.identity) settings.identity = kBootstrapIdentity;
+    }
     if (requester.able())
         settings.make_request = [&](const auto& attributes, const auto& binding) {
             return requester.make(attributes, binding);
@@ -298,8 +381,11 @@ Result<void> enroll(const Options& options, cli::Io& io)
 
     ACMETOOL_TRY(context, crypto::TlsContext::make(crypto::Side::client, tls));
     const crypto::TrustAnchors anchors{{}, io.ca_file(), io.ca_file().empty()};
+    // A device without anchors of its own here trusts nobody yet, not the system's public CAs either.
+    const bool trusts_nobody = settings.bootstrap && io.ca_file().empty();
     teap::PeerSession peer{
         settings, context, [&](const std::vector<crypto::Certificate>& chain) -> Result<void> {
+            if (trusts_nobody) return fail(Errc::refused, "no trust anchors yet", {}, "provisional");
             ACMETOOL_CHECK(crypto::verify_path(chain.front(), {chain.begin() + 1, chain.end()}, anchors,
                                                crypto::Purpose::tls_server));
             if (!options.server_name.empty() && !crypto::is_valid_for(chain.front(), options.server_name))
@@ -311,10 +397,13 @@ Result<void> enroll(const Options& options, cli::Io& io)
     if (!options.keylog.empty()) ACMETOOL_CHECK(store::write_atomically(options.keylog, keylog, 0600));
     if (!end) return fail(end.error());
     const auto& result = peer.result();
-    if (!result.accepted) return rejected(result, io);
+    if (!result.accepted) return rejected(result, settings.numbers, io);
     if (options.expect == "enrol" && !result.certificate)
         return fail(Errc::refused, "let in, but without a certificate", "see ask in the server's [teap]",
                     "notEnrolled");
+    if (!options.save_voucher.empty() && !result.voucher.empty())
+        ACMETOOL_CHECK(store::write_atomically(options.save_voucher, as_text(result.voucher), 0644));
+    if (!result.nai.empty()) io.context().log(base::Level::info, "identity from now on: " + result.nai);
     if (!options.save_root.empty() && !result.roots.empty())
         ACMETOOL_CHECK(store::write_atomically(options.save_root, crypto::to_pem(result.roots), 0644));
     if (!result.certificate)
@@ -361,6 +450,15 @@ int main(int argc, char** argv)
         .option("--retransmit", options.retransmit, "Send a RADIUS request again after this time")
         .option("--keylog", options.keylog, "Write the TLS secrets to this file (0600), for Wireshark")
         .option("--expect", options.expect, "enrol: fail where no certificate came; accept: either will do")
+        .option("--manufacturer-ta", options.manufacturer_ta,
+                "Without --ca-file: trust the server that this manufacturer's voucher names")
+        .option("--idevid", options.idevid, "Certificate that signs the voucher-request; default: --cert")
+        .option("--idevid-key", options.idevid_key, "Its private key")
+        .option("--format", options.format, "Voucher-requests in cms or jws")
+        .flag("--allow-nonceless", options.allow_nonceless, "Take a voucher without nonce")
+        .option("--save-voucher", options.save_voucher, "Keep the voucher in this file")
+        .flag("--refuse-nai", options.refuse_nai, "Keep to --identity whatever name the server gives")
+        .option("--number", options.numbers, "NAME=NUMBER of what nobody assigned (repeatable)")
         .flag("--pause", options.pause, "Wait for Enter after each message")
         .action([&](cli::Io& io) { return enroll(options, io); });
     return program.main(argc, argv);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include <openssl/err.h>
@@ -45,13 +47,48 @@ Result<RequestInfo> read(const Csr& csr)
     return parts;
 }
 
+/// True for an attribute of the type 1.2.840.113549.1.9.`last`.
+bool is_of_type(ByteView attribute, std::uint8_t last)
+{
+    static constexpr std::array<std::uint8_t, 8> kPkcs9{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09};
+    const auto whole = der::Reader{attribute}.next("an attribute");
+    const auto type = whole ? der::Reader{whole->value}.expect(der::kOid, "its type") : whole;
+    return type && type->value.size() == kPkcs9.size() + 1 && type->value.back() == last &&
+           std::equal(kPkcs9.begin(), kPkcs9.end(), type->value.begin());
+}
+
 /// True for an attribute of type challengePassword (RFC 2985 section 5.4.1).
 bool is_password(ByteView attribute)
 {
-    static constexpr std::array<std::uint8_t, 9> kType{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x07};
+    return is_of_type(attribute, 7);
+}
+
+/// The Extensions in an attribute of type extensionRequest (RFC 2985 section 5.4.2).
+std::optional<ByteView> extension_request(ByteView attribute)
+{
+    constexpr std::uint8_t kExtensionRequest = 14;
+    if (!is_of_type(attribute, kExtensionRequest)) return std::nullopt;
     const auto whole = der::Reader{attribute}.next("an attribute");
-    const auto type = whole ? der::Reader{whole->value}.expect(der::kOid, "its type") : whole;
-    return type && std::equal(type->value.begin(), type->value.end(), kType.begin(), kType.end());
+    if (!whole) return std::nullopt;
+    der::Reader reader{whole->value};
+    if (!reader.next("its type")) return std::nullopt;
+    const auto values = reader.expect(der::kSet, "its values");
+    if (!values) return std::nullopt;
+    const auto list = der::Reader{values->value}.expect(der::kSequence, "extensions");
+    if (!list) return std::nullopt;
+    return list->value;
+}
+
+/// An OBJECT IDENTIFIER as text.
+std::string dotted(ByteView oid)
+{
+    const auto* data = oid.data();
+    const Owned<ASN1_OBJECT, ASN1_OBJECT_free> object{
+        d2i_ASN1_OBJECT(nullptr, &data, static_cast<long>(oid.size()))};
+    std::array<char, 256> text{};
+    if (object) OBJ_obj2txt(text.data(), static_cast<int>(text.size()), object.get(), 1);
+    ERR_clear_error();
+    return text.data();
 }
 
 } // namespace
@@ -83,6 +120,25 @@ Result<Bytes> info_digest(const Csr& csr)
         der::append(attributes, attribute);
     const Bytes before{info.before.begin(), info.before.end()};
     return sha256(der::element(der::kSequence, {before, der::element(der::context(0), attributes)}));
+}
+
+std::vector<std::string> requested_extensions(const Csr& csr)
+{
+    std::vector<std::string> found;
+    const auto info = read(csr);
+    if (!info) return found;
+    for (const auto attribute : info->attributes) {
+        const auto list = extension_request(attribute);
+        if (!list) continue;
+        for (der::Reader each{*list}; !each.at_end();) {
+            const auto extension = each.expect(der::kSequence, "an extension");
+            if (!extension) break;
+            const auto oid = der::Reader{extension->value}.expect(der::kOid, "its type");
+            if (!oid) break;
+            found.push_back(dotted(oid->whole));
+        }
+    }
+    return found;
 }
 
 bool same_subject(const Csr& csr, const Certificate& certificate)

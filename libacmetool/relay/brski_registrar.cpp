@@ -295,6 +295,11 @@ void BrskiRegistrar::handle(http::ServerRequest request, http::Responder respond
     impl_->take_status(request, target == "enrollstatus", std::move(respond));
 }
 
+bool BrskiRegistrar::is_device(const enrol::Peer& peer) const
+{
+    return impl_->manufacturer_of(peer.certificates) != nullptr;
+}
+
 std::optional<enrol::Refused> BrskiRegistrar::objection(const enrol::Peer& peer) const
 {
     const auto* manufacturer = impl_->manufacturer_of(peer.certificates);

@@ -41,6 +41,8 @@ public:
     /// Answers one request, at once or when the MASA did.
     void handle(http::ServerRequest request, http::Responder respond);
 
+    /// True where the certificate is one of these manufacturers' devices.
+    bool is_device(const enrol::Peer& peer) const;
     /// Why this peer may not enrol; nothing where it may, or where it is no device of these manufacturers.
     std::optional<enrol::Refused> objection(const enrol::Peer& peer) const;
     /// The device that showed this certificate chain has a new certificate.

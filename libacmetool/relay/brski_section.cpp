@@ -18,6 +18,7 @@ void read_settings(Section section, Config& config)
     section.list("known_domains", brski.known_domains, "domainIDs of earlier owners that are taken");
     section.flag("other_domains", brski.other_domains, "take devices that other domains had vouchers for");
     section.flag("nonceless", brski.nonceless, "take devices that nonceless vouchers were issued for");
+    if (config.teap && !config.serves_est && !section.has("wait")) brski.wait = config.teap->hold;
     brski.audit_log = audit_log == "required";
     section.finish();
 }

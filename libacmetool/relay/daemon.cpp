@@ -15,6 +15,7 @@
 #include "http/tls_context.h"
 #include "relay/brski_registrar.h"
 #include "relay/teap_service.h"
+#include "relay/teap_vouchers.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::relay
@@ -144,7 +145,8 @@ struct Daemon::Impl {
     std::unique_ptr<est::Server> est;
     std::unique_ptr<BrskiGate> gate; ///< null without BRSKI
     std::unique_ptr<BrskiRegistrar> brski;
-    std::unique_ptr<TeapService> teap; ///< its sessions wait for the engine's decisions, too
+    std::unique_ptr<TeapVouchers> vouchers; ///< null without BRSKI
+    std::unique_ptr<TeapService> teap;      ///< its sessions wait for the engine's decisions, too
     std::unique_ptr<ra::Engine> engine;
     std::unique_ptr<http::Server> listener;
     std::unique_ptr<http::Server> admin;
@@ -260,7 +262,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& lo
         impl->listener = std::move(listener);
     }
     if (config.teap) {
-        ACMETOOL_TRY(teap, TeapService::start(config, *impl->engine, log));
+        if (impl->brski) impl->vouchers = std::make_unique<TeapVouchers>(*impl->brski);
+        ACMETOOL_TRY(teap, TeapService::start(config, *authority, impl->vouchers.get(), log));
         impl->teap = std::move(teap);
     }
     http::ServerOptions admin_options;
@@ -278,6 +281,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& lo
 Daemon::~Daemon()
 {
     if (impl_->teap) impl_->teap->stop(); // no packets while the engine gives its last decisions
+    if (impl_->vouchers) impl_->vouchers->stop();
 }
 
 std::string Daemon::radius_url() const

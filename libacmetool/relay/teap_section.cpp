@@ -21,6 +21,8 @@ void read_settings(Section section, TeapConfig& teap)
     std::string status = "failure";
     std::string ask = "needed";
     std::string cert_only = "accept";
+    std::string pending = "internal-ca-error";
+    std::vector<std::string> numbers;
     unsigned fragment = static_cast<unsigned>(settings.fragment_size);
     section.text("authority_id", authority, "Authority-ID that peers are shown");
     section.text("label", settings.label, "one of the labels of [label.NAME], whose rules apply");
@@ -36,6 +38,14 @@ void read_settings(Section section, TeapConfig& teap)
     section.choice("status", status, {"failure", "success"}, "of the Request-Action that asks for a PKCS#10");
     section.choice("cert_only", cert_only, {"accept", "reject"},
                    "let in by certificate alone, without enrolment, under TLS 1.3");
+    section.choice(
+        "pending", pending, {"internal-ca-error", "retry-new-tunnel"},
+        "error told where the CA takes longer than hold: 1026, or draft-lear-eap-teap-brski's own");
+    section.duration("retry_in_tunnel", settings.retry_in_tunnel,
+                     "a certificate that comes no later is waited for in the same tunnel; 0s: in a new one");
+    section.text("nai", settings.nai, "network access identifier that enrolled devices use from then on");
+    section.list("numbers", numbers,
+                 "NAME=NUMBER of TLVs and errors that nobody assigned (draft-lear-eap-teap-brski)");
     section.number("fragment_size", fragment, 100, "octets of an EAP packet; Framed-MTU may lower it");
     section.duration("hold", teap.hold, "how long an answer may wait for the CA; below the NAS's EAP timers");
     section.number("sessions", teap.sessions, 1, "conversations at once");
@@ -43,6 +53,14 @@ void read_settings(Section section, TeapConfig& teap)
     section.duration("repeat", teap.repeat, "answers are kept so long for repeated requests");
     if (authority.empty() || authority.size() > 253) section.refuse("authority_id", "1 to 253 octets");
     if (fragment > 4000) section.refuse("fragment_size", "at most 4000, as a RADIUS packet has 4096");
+    if (settings.nai.size() > 253) section.refuse("nai", "at most 253 octets");
+    if (settings.retry_in_tunnel >= teap.session_life)
+        section.refuse("retry_in_tunnel", "has to be shorter than session_life");
+    for (const auto& number : numbers)
+        if (const auto set = teap::set_number(settings.numbers, number); !set)
+            section.refuse("numbers", set.error().message);
+    settings.pending_error = pending == "retry-new-tunnel" ? settings.numbers.retry_new_tunnel
+                                                           : teap::error_code::kInternalCaError;
     settings.authority_id = {as_bytes(authority).begin(), as_bytes(authority).end()};
     settings.fragment_size = fragment;
     settings.kdf = kdf_of(kdf);

@@ -57,6 +57,7 @@ void tell(EventLog& log, const teap::Summary& summary, bool accepted, const Teap
     add("client", summary.subject);
     add("serial", summary.serial);
     add("text", summary.text);
+    if (summary.vouched) event["vouched"] = true;
     if (summary.error != 0) event["error"] = summary.error;
     if (!summary.names.empty()) event["identifiers"] = summary.names;
     log.event(event);
@@ -72,16 +73,19 @@ struct TeapService::Impl {
 TeapService::TeapService(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 TeapService::~TeapService() = default;
 
-Result<std::unique_ptr<TeapService>> TeapService::start(const Config& config, ra::Engine& engine,
-                                                        EventLog& log)
+Result<std::unique_ptr<TeapService>> TeapService::start(const Config& config,
+                                                        enrol::RegistrationAuthority& authority,
+                                                        enrol::VoucherAuthority* vouchers, EventLog& log)
 {
     auto impl = std::make_unique<Impl>();
     ACMETOOL_TRY(context, tls_context(config));
-    ACMETOOL_TRY(sessions, TeapSessions::make(teap_of(config), context, engine,
-                                              [&log](const teap::Summary& summary, bool accepted,
-                                                     const TeapSessions::Source& source) {
-                                                  tell(log, summary, accepted, source);
-                                              }));
+    ACMETOOL_TRY(sessions,
+                 TeapSessions::make(
+                     teap_of(config), context, authority,
+                     [&log](const teap::Summary& summary, bool accepted, const TeapSessions::Source& source) {
+                         tell(log, summary, accepted, source);
+                     },
+                     vouchers));
     impl->sessions = std::move(sessions);
     auto* const raw = impl->sessions.get();
     ACMETOOL_TRY(socket, radius::UdpServer::start(

@@ -6,7 +6,8 @@
 #include <string>
 
 #include "base/result.h"
-#include "ra/engine.h"
+#include "enrol/registration_authority.h"
+#include "enrol/voucher_authority.h"
 #include "relay/config.h"
 #include "relay/event_log.h"
 
@@ -17,9 +18,11 @@ namespace acmetool::relay
 class TeapService
 {
 public:
-    /// `config` has TEAP in it; `engine` and `log` are not owned. Errors: config, cannot_create.
-    static Result<std::unique_ptr<TeapService>> start(const Config& config, ra::Engine& engine,
-                                                      EventLog& log);
+    /// `config` has TEAP in it; `authority`, `vouchers` (null without BRSKI) and `log` are not owned. Errors:
+    /// config, cannot_create.
+    static Result<std::unique_ptr<TeapService>> start(const Config& config,
+                                                      enrol::RegistrationAuthority& authority,
+                                                      enrol::VoucherAuthority* vouchers, EventLog& log);
     ~TeapService();
     TeapService(const TeapService&) = delete;
     TeapService& operator=(const TeapService&) = delete;

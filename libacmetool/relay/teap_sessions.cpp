@@ -163,6 +163,7 @@ struct TeapSessions::Impl : std::enable_shared_from_this<TeapSessions::Impl> {
     };
 
     enrol::RegistrationAuthority& authority;
+    enrol::VoucherAuthority* vouchers;
     Observer observer;
     mutable std::mutex mutex;
     std::shared_ptr<const Setup> setup;
@@ -173,7 +174,10 @@ struct TeapSessions::Impl : std::enable_shared_from_this<TeapSessions::Impl> {
     bool draining = false;
     std::map<std::string, std::uint64_t> counts;
 
-    Impl(enrol::RegistrationAuthority& ra, Observer tell) : authority(ra), observer(std::move(tell)) {}
+    Impl(enrol::RegistrationAuthority& ra, enrol::VoucherAuthority* registrar, Observer tell)
+        : authority(ra), vouchers(registrar), observer(std::move(tell))
+    {
+    }
 
     std::shared_ptr<Session> find_or_begin(const radius::Packet& request, const Source& source,
                                            const Client& client, std::string& refusal);
@@ -248,7 +252,7 @@ std::shared_ptr<TeapSessions::Impl::Session> TeapSessions::Impl::find_or_begin(c
     auto settings = std::make_shared<teap::ServerSettings>(setup->config.settings);
     if (client.kdf) settings->kdf = client.kdf;
     session->eap = std::make_unique<teap::ServerSession>(settings, setup->context, authority, source.address,
-                                                         to_hex(crypto::random_bytes(8)));
+                                                         to_hex(crypto::random_bytes(8)), vouchers);
     ++counts["sessions"];
     ++busy;
     return session;
@@ -263,7 +267,8 @@ void TeapSessions::Impl::finish(Exchange exchange, teap::Answer answer)
         auto state = crypto::random_bytes(kStateSize);
         std::copy(instance.begin(), instance.end(), state.begin());
         packet.add(attribute::kState, state);
-        packet.add(attribute::kSessionTimeout, kChallengeTimeout);
+        packet.add(attribute::kSessionTimeout,
+                   kChallengeTimeout + static_cast<std::uint32_t>(answer.peer_wait.count()));
         radius::add_eap_message(packet, answer.eap);
         {
             const std::lock_guard lock{mutex};
@@ -295,6 +300,7 @@ void TeapSessions::Impl::finish(Exchange exchange, teap::Answer answer)
         --busy;
         ++counts[accepted ? "accepts" : "rejects"];
         if (accepted && summary.enrolled) ++counts["enrolments"];
+        if (summary.vouched) ++counts["vouchers"];
     }
     if (observer) observer(summary, accepted, exchange.source);
     if (answer.outcome == teap::Outcome::accept && !accepted)
@@ -308,9 +314,9 @@ TeapSessions::~TeapSessions() = default;
 
 Result<std::unique_ptr<TeapSessions>> TeapSessions::make(TeapConfig config, crypto::TlsContext context,
                                                          enrol::RegistrationAuthority& authority,
-                                                         Observer observer)
+                                                         Observer observer, enrol::VoucherAuthority* vouchers)
 {
-    auto impl = std::make_shared<Impl>(authority, std::move(observer));
+    auto impl = std::make_shared<Impl>(authority, vouchers, std::move(observer));
     ACMETOOL_TRY(setup, make_setup(std::move(config), std::move(context)));
     impl->setup = std::move(setup);
     return std::unique_ptr<TeapSessions>{new TeapSessions{std::move(impl)}};

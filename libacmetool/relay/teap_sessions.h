@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "crypto/tls_engine.h"
 #include "enrol/registration_authority.h"
+#include "enrol/voucher_authority.h"
 #include "relay/teap_config.h"
 #include "teap/server.h"
 
@@ -28,10 +29,12 @@ public:
     /// Told of each conversation that ended. `accepted`: Access-Accept.
     using Observer = std::function<void(const teap::Summary&, bool accepted, const Source&)>;
 
-    /// Reads the clients' secrets. `authority` is not owned and goes before the sessions do. Errors: config.
+    /// Reads the clients' secrets. `authority` and `vouchers` are not owned and go before the sessions do.
+    /// Errors: config.
     static Result<std::unique_ptr<TeapSessions>> make(TeapConfig config, crypto::TlsContext context,
                                                       enrol::RegistrationAuthority& authority,
-                                                      Observer observer);
+                                                      Observer observer,
+                                                      enrol::VoucherAuthority* vouchers = nullptr);
     ~TeapSessions();
     TeapSessions(const TeapSessions&) = delete;
     TeapSessions& operator=(const TeapSessions&) = delete;

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
+
+#include "base/result.h"
 
 /// TLV types and error codes: RFC 7170 sections 4.2 and 7, RFC 9930, and, where nobody assigned one, ours.
 namespace acmetool::teap
@@ -63,5 +66,10 @@ struct BrskiNumbers {
     std::uint32_t retry_new_tunnel = 2990;       ///< TBD12
     std::uint32_t nai_rejected = 1997;           ///< TBD13
 };
+
+/// Gives one of them another number: "NAME=NUMBER", NAME with '-' or '_', NUMBER decimal or 0x....
+/// Errc::usage where the name is not known (the hint lists all), the number is assigned to something else, or
+/// is out of the range that the draft wants.
+ACMETOOL_EXPORT Result<void> set_number(BrskiNumbers& numbers, std::string_view assignment);
 
 } // namespace acmetool::teap

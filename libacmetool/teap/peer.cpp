@@ -56,6 +56,16 @@ struct PeerSession::Impl {
     bool sent_request = false;
     bool refused = false; ///< we answered with failure
     std::optional<crypto::Csr> csr;
+    std::optional<Bytes> attributes; ///< CSR-Attributes, DER
+    bool asked_for_voucher = false;
+    bool vouched = false;
+    /// What the server wants to be asked for once its voucher is good; in this order.
+    struct Steps {
+        bool root = false;
+        bool attributes = false;
+        bool pkcs10 = false;
+    } steps;
+    std::chrono::seconds delay{0};
 
     Impl(PeerSettings with, crypto::TlsContext tls_context, crypto::TlsEngine::Verifier judge)
         : settings(std::move(with)), context(std::move(tls_context)), verifier(std::move(judge))
@@ -99,7 +109,10 @@ struct PeerSession::Impl {
     Result<void> derive_keys(Kdf kdf);
     Result<CryptoBinding> verify_binding(const Tlv& tlv);
     Result<void> note(const Tlvs& tlvs);
-    Result<Tlvs> enrol(const std::optional<Bytes>& attributes);
+    Result<void> take_voucher(const Tlv& tlv);
+    Result<void> act(const Tlvs& tlvs, Tlvs& answer);
+    Result<void> next_step(Tlvs& answer);
+    Result<void> enrol(Tlvs& answer);
     Result<void> take_certificates(const Bytes& der);
 };
 
@@ -115,7 +128,13 @@ Result<Bytes> PeerSession::Impl::start(const Frame& frame)
     show(false, "TEAP Start" + (tlvs.empty() ? "" : ", " + describe(tlvs, settings.numbers)));
     outer.server = std::move(message->outer_tlvs);
     if (settings.identity_type) outer.peer = encode({identity_type_tlv(*settings.identity_type)});
-    ACMETOOL_TRY(engine, crypto::TlsEngine::start(context, verifier));
+    auto judge = verifier;
+    if (settings.bootstrap)
+        judge = [this](const std::vector<crypto::Certificate>& chain) -> Result<void> {
+            result.provisional = !verifier || !verifier(chain);
+            return {};
+        };
+    ACMETOOL_TRY(engine, crypto::TlsEngine::start(context, judge));
     tls = std::move(engine);
     auto hello = tls->take_output();
     show(true, "TLS ClientHello");
@@ -232,7 +251,11 @@ Result<void> PeerSession::Impl::note(const Tlvs& tlvs)
             result.retry_after = std::chrono::seconds{seconds};
         } else if (tlv.type == tlv_type::kPkcs7) {
             ACMETOOL_CHECK(take_certificates(tlv.value));
-        } else if (tlv.type == tlv_type::kTrustedServerRoot) {
+        } else if (tlv.type == settings.numbers.nai) {
+            if (!settings.refuse_nai) result.nai = base::printable(as_text(tlv.value), 253);
+        } else if (tlv.type == tlv_type::kCsrAttributes && !tlv.value.empty()) {
+            attributes = attributes_of(tlv.value);
+        } else if (tlv.type == tlv_type::kTrustedServerRoot && !result.provisional) {
             ACMETOOL_TRY(der, parse_trusted_server_root(tlv));
             if (der) {
                 ACMETOOL_TRY(roots, crypto::parse_certs_only(*der));
@@ -243,18 +266,106 @@ Result<void> PeerSession::Impl::note(const Tlvs& tlvs)
     return {};
 }
 
-Result<Tlvs> PeerSession::Impl::enrol(const std::optional<Bytes>& attributes)
+/// Makes the request and adds it to `answer`.
+Result<void> PeerSession::Impl::enrol(Tlvs& answer)
 {
     std::optional<crypto::ChannelBinding> binding;
     // RFC 7170 section 3.8.2 names tls-unique; for TLS 1.3 neither text names a value.
     if (tls->version() == "TLSv1.2")
         if (auto own = tls->channel_binding()) binding = std::move(*own);
-    ACMETOOL_TRY(made, settings.make_request(attributes, binding));
-    csr = std::move(made);
+    auto made = settings.make_request(attributes, binding);
+    if (!made) {
+        if (auto last = refuse(attributes ? settings.numbers.csr_attributes_not_met
+                                          : error_code::kUnspecifiedAuthorization))
+            words = std::move(*last);
+        return fail(std::move(made).error());
+    }
+    csr = std::move(*made);
     sent_request = true;
-    Tlvs tlvs{{false, tlv_type::kPkcs10, csr->der}};
-    if (settings.want_root) tlvs.push_back(trusted_server_root_tlv({}));
-    return tlvs;
+    answer.push_back({false, tlv_type::kPkcs10, csr->der});
+    if (settings.want_root && result.roots.empty()) answer.push_back(trusted_server_root_tlv({}));
+    return {};
+}
+
+Result<void> PeerSession::Impl::take_voucher(const Tlv& tlv)
+{
+    if (!asked_for_voucher || vouched) {
+        if (auto last = refuse(error_code::kUnexpectedTlvs)) words = std::move(*last);
+        return broken("a voucher that was not asked for");
+    }
+    if (auto good = settings.bootstrap->check(tlv.value, tls->peer_certificates()); !good) {
+        const auto& numbers = settings.numbers;
+        const auto& reason = good.error().reason;
+        if (auto last = refuse(reason == "signature"   ? numbers.invalid_signature
+                               : reason == "registrar" ? numbers.invalid_tls_signer
+                                                       : numbers.invalid_voucher))
+            words = std::move(*last);
+        return fail(std::move(good).error());
+    }
+    result.voucher = tlv.value;
+    result.provisional = false;
+    vouched = true;
+    return {};
+}
+
+/// Asks for what the server wanted to be asked for beside the voucher, one after the other.
+Result<void> PeerSession::Impl::next_step(Tlvs& answer)
+{
+    if (std::exchange(steps.root, false))
+        answer.push_back(trusted_server_root_tlv({}));
+    else if (std::exchange(steps.attributes, false))
+        answer.push_back({false, tlv_type::kCsrAttributes, {}});
+    else if (std::exchange(steps.pkcs10, false))
+        return enrol(answer);
+    return {};
+}
+
+/// Does what Request-Action TLVs ask for, or says in `answer` that it does not.
+Result<void> PeerSession::Impl::act(const Tlvs& tlvs, Tlvs& answer)
+{
+    bool wants_pkcs10 = false;
+    bool wants_voucher = false;
+    Steps wanted;
+    std::optional<Status> declined;
+    for (const auto& tlv : tlvs) {
+        if (tlv.type != tlv_type::kRequestAction) continue;
+        ACMETOOL_TRY(action, parse_request_action(tlv));
+        const bool process = action.action == RequestAction::kProcessTlv;
+        const auto has = [&](std::uint16_t type) { return process && find(action.tlvs, type) != nullptr; };
+        if (const auto* inside = find(action.tlvs, tlv_type::kCsrAttributes);
+            inside != nullptr && !inside->value.empty())
+            attributes = attributes_of(inside->value);
+        const bool pkcs10 = has(tlv_type::kPkcs10);
+        const bool voucher = has(settings.numbers.request_voucher);
+        result.asked = result.asked || pkcs10;
+        wanted.root = wanted.root || has(tlv_type::kTrustedServerRoot);
+        wanted.attributes = wanted.attributes || has(tlv_type::kCsrAttributes);
+        if (voucher ? settings.bootstrap.has_value() : pkcs10 && settings.make_request) {
+            wants_voucher = wants_voucher || voucher;
+            wants_pkcs10 = wants_pkcs10 || (pkcs10 && settings.make_request);
+        } else {
+            declined = action.status;
+        }
+    }
+    if (wants_voucher && !asked_for_voucher) {
+        ACMETOOL_TRY(request, settings.bootstrap->make_request(tls->peer_certificates().front()));
+        asked_for_voucher = true;
+        steps = wanted;
+        steps.pkcs10 = wants_pkcs10;
+        answer.push_back({false, settings.numbers.request_voucher, std::move(request)});
+        return {};
+    }
+    if (wants_pkcs10 && result.provisional) {
+        // RFC 9930 section 3.11: services are asked for of an authenticated server only.
+        wants_pkcs10 = false;
+        declined = Status::failure;
+    }
+    const bool unasked = settings.request_enrolment && settings.make_request && bound && !sent_request &&
+                         !result.provisional && protected_result == Status::success;
+    if ((wants_pkcs10 || unasked) && protected_result != Status::failure) return enrol(answer);
+    // RFC 7170 section 4.2.9: the status is the result where we do not act.
+    if (declined && find(tlvs, tlv_type::kResult) == nullptr) answer.push_back(result_tlv(*declined));
+    return {};
 }
 
 Result<Bytes> PeerSession::Impl::handle_tlvs(const Tlvs& tlvs)
@@ -273,6 +384,7 @@ Result<Bytes> PeerSession::Impl::handle_tlvs(const Tlvs& tlvs)
         ACMETOOL_TRY(response, make_response(*keys, outer, *request, server_version));
         answer.push_back(response.encode());
     }
+    if (const auto* tlv = find(tlvs, settings.numbers.voucher)) ACMETOOL_CHECK(take_voucher(*tlv));
     if (auto noted = note(tlvs); !noted) {
         if (auto last = refuse(error_code::kUnexpectedTlvs)) words = std::move(*last);
         return fail(std::move(noted).error());
@@ -281,43 +393,26 @@ Result<Bytes> PeerSession::Impl::handle_tlvs(const Tlvs& tlvs)
         ACMETOOL_TRY(status, parse_result(*tlv));
         answer.push_back(intermediate_result_tlv(status));
     }
-    if (const auto* tlv = find(tlvs, tlv_type::kResult)) {
-        ACMETOOL_TRY(status, parse_result(*tlv));
+    const auto* const ends = find(tlvs, tlv_type::kResult);
+    if (ends != nullptr) {
+        ACMETOOL_TRY(status, parse_result(*ends));
         protected_result = status;
         if (status == Status::success && !bound && settings.require_binding) {
             if (auto last = refuse(error_code::kTunnelCompromise)) words = std::move(*last);
             return broken("a Result without Crypto-Binding",
                           "a server that is known to send none may be allowed with --no-crypto-binding");
         }
+    } else if (csr && !result.errors.empty() && result.errors.back() == settings.numbers.retry_same_tunnel) {
+        // draft-lear-eap-teap-brski section 8.1.4: "The peer MUST resend the exact same PKCS#10 request."
+        result.errors.pop_back();
+        delay = std::exchange(result.retry_after, std::nullopt).value_or(std::chrono::seconds{1});
+        return respond_tlvs({{false, tlv_type::kPkcs10, csr->der}});
     }
-    std::optional<Bytes> attributes;
-    if (const auto* tlv = find(tlvs, tlv_type::kCsrAttributes)) attributes = attributes_of(tlv->value);
-    bool wants_pkcs10 = false;
-    std::optional<Status> declined;
-    for (const auto& tlv : tlvs) {
-        if (tlv.type != tlv_type::kRequestAction) continue;
-        ACMETOOL_TRY(action, parse_request_action(tlv));
-        const bool processable =
-            action.action == RequestAction::kProcessTlv && find(action.tlvs, tlv_type::kPkcs10) != nullptr;
-        if (const auto* inside = find(action.tlvs, tlv_type::kCsrAttributes))
-            attributes = attributes_of(inside->value);
-        result.asked = result.asked || processable;
-        if (processable && settings.make_request)
-            wants_pkcs10 = true;
-        else
-            declined = action.status;
-    }
-    const bool unasked = settings.request_enrolment && settings.make_request && bound && !sent_request &&
-                         protected_result == Status::success;
-    if ((wants_pkcs10 || unasked) && protected_result != Status::failure) {
-        ACMETOOL_TRY(request, enrol(attributes));
-        answer.insert(answer.end(), request.begin(), request.end());
-        declined.reset();
-    }
-    if (find(tlvs, tlv_type::kResult) != nullptr)
-        answer.push_back(result_tlv(*protected_result));
-    else if (declined && find(answer, tlv_type::kPkcs10) == nullptr)
-        answer.push_back(result_tlv(*declined)); // section 4.2.9: the status is the result if we do not act
+    ACMETOOL_CHECK(act(tlvs, answer));
+    if (vouched && ends == nullptr) ACMETOOL_CHECK(next_step(answer));
+    if (settings.refuse_nai && find(tlvs, settings.numbers.nai) != nullptr)
+        answer.push_back(error_tlv(settings.numbers.nai_rejected));
+    if (ends != nullptr) answer.push_back(result_tlv(*protected_result));
     answered_success = find(answer, tlv_type::kResult) != nullptr &&
                        *parse_result(*find(answer, tlv_type::kResult)) == Status::success;
     return respond_tlvs(answer);
@@ -329,7 +424,8 @@ Result<std::optional<Bytes>> PeerSession::Impl::handle(const EapPacket& eap)
         show(false, "EAP-Success");
         // RFC 7170 section 3.3.3: a Success in clear text counts only after a protected one.
         const bool proven = bound || !settings.require_binding;
-        if (!tls || !proven || protected_result != Status::success || !answered_success || refused)
+        if (!tls || !proven || result.provisional || protected_result != Status::success ||
+            !answered_success || refused)
             return std::optional<Bytes>{};
         over = true;
         result.accepted = true;
@@ -374,6 +470,7 @@ PeerSession::~PeerSession() = default;
 Result<std::optional<Bytes>> PeerSession::handle(ByteView eap)
 {
     if (impl_->over) return std::optional<Bytes>{};
+    impl_->delay = {};
     ACMETOOL_TRY(packet, parse_eap(eap));
     auto answer = impl_->handle(packet);
     if (!answer) impl_->refused = true;
@@ -383,6 +480,11 @@ Result<std::optional<Bytes>> PeerSession::handle(ByteView eap)
 std::optional<Bytes> PeerSession::last_words()
 {
     return std::exchange(impl_->words, std::nullopt);
+}
+
+std::chrono::seconds PeerSession::delay() const
+{
+    return impl_->delay;
 }
 
 bool PeerSession::over() const

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "crypto/tls_engine.h"
 #include "enrol/registration_authority.h"
+#include "enrol/voucher_authority.h"
 #include "teap/crypto_binding.h"
 #include "teap/numbers.h"
 
@@ -47,6 +48,10 @@ struct ServerSettings {
     base::Margin renew; ///< of our certificates
     std::uint32_t pending_error =
         error_code::kInternalCaError; ///< where the CA takes longer than we may wait
+    /// A certificate that is not there yet, but in so short a time, is waited for in the same tunnel (the
+    /// draft's section 4.5); 0: in a new one.
+    std::chrono::seconds retry_in_tunnel{0};
+    std::string nai; ///< for the peer's next conversations, sent with its certificate; empty: none
     BrskiNumbers numbers;
     std::function<base::TimePoint()> now; ///< empty: the system's clock
 };
@@ -64,6 +69,7 @@ struct Summary {
     bool issued_here = false;       ///< it showed a certificate of ours
     bool enrolled = false;          ///< it got a certificate in this conversation
     std::string serial;             ///< of that certificate
+    bool vouched = false;           ///< it took its voucher in this conversation
     std::uint32_t error = 0;        ///< Error TLV that was sent; 0: none
     std::string text;               ///< why not
 };
@@ -71,8 +77,9 @@ struct Summary {
 struct Answer {
     Outcome outcome = Outcome::proceed;
     Bytes eap;
-    ExportedKeys keys; ///< accept only
-    Bytes session_id;  ///< accept only (RFC 9427 section 2.1, RFC 7170 section 5.4)
+    ExportedKeys keys;                 ///< accept only
+    Bytes session_id;                  ///< accept only (RFC 9427 section 2.1, RFC 7170 section 5.4)
+    std::chrono::seconds peer_wait{0}; ///< the peer was told to answer no sooner
 };
 
 /// One EAP conversation as a server: Identity, then TEAP (RFC 7170, RFC 9427, RFC 9930). No sockets.
@@ -82,9 +89,11 @@ struct Answer {
 class ACMETOOL_EXPORT ServerSession
 {
 public:
-    /// `authority` is not owned and outlives the session.
+    /// `authority` and `vouchers` are not owned and outlive the session. With `vouchers`, the devices that it
+    /// wants one of are led through draft-lear-eap-teap-brski first.
     ServerSession(std::shared_ptr<const ServerSettings> settings, crypto::TlsContext context,
-                  enrol::RegistrationAuthority& authority, std::string peer_address, std::string request_id);
+                  enrol::RegistrationAuthority& authority, std::string peer_address, std::string request_id,
+                  enrol::VoucherAuthority* vouchers = nullptr);
     ~ServerSession();
     ServerSession(const ServerSession&) = delete;
     ServerSession& operator=(const ServerSession&) = delete;

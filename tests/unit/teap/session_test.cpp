@@ -62,6 +62,7 @@ public:
             std::any_of(issued.begin(), issued.end(), [&](const auto& one) { return one.der() == der; });
         const bool device = peer.certificates.front().subject().find("D-1") != std::string::npos &&
                             der == known.certificate.der();
+        attributes.key_type = key_type;
         if (attributes.issued_here || device) attributes.identifiers = {{"dns", "d-1.example"}};
         done(attributes);
     }
@@ -76,6 +77,7 @@ public:
     Party known = signed_by(maker, "Maker", "device", "D-1");
     std::vector<crypto::Certificate> issued;
     std::optional<enrol::Decision> decision;
+    std::string key_type;
     int enrolments = 0;
     enrol::Binding binding = enrol::Binding::absent;
 };
@@ -622,4 +624,49 @@ TEST_CASE("TEAP-12: a CSR that was bound to another tunnel is told apart")
     CHECK(world.authority.binding == enrol::Binding::matches);
     talk(world);
     CHECK(world.authority.binding == enrol::Binding::differs);
+}
+
+TEST_CASE("TEAP-08, TEAP-17: keys and extensions that nobody asked for are errors 1022 and 1023")
+{
+    World key;
+    key.authority.key_type = "ec:P-384";
+    CHECK(talk(key).peer.errors == std::vector<std::uint32_t>{1022});
+    World extension;
+    extension.peer.make_request = [&](const auto&, const auto&) {
+        crypto::CsrOptions options;
+        options.identifiers = {{"dns", extension.asks_for}};
+        options.extensions = {{"1.2.3.4", false, {0x05, 0x00}}};
+        return crypto::build_csr(extension.new_key, options);
+    };
+    CHECK(talk(extension).peer.errors == std::vector<std::uint32_t>{1023});
+    CHECK(key.authority.enrolments + extension.authority.enrolments == 0);
+}
+
+TEST_CASE("TBR-07: the very same PKCS#10 comes again in the same tunnel, and no more than that")
+{
+    World world;
+    world.server->retry_in_tunnel = std::chrono::seconds{5};
+    world.authority.decision = enrol::Pending{std::chrono::seconds{3}};
+    const auto done = talk(world, [&](bool by_peer, int, Bytes&) {
+        if (by_peer && world.authority.enrolments == 2) world.authority.decision.reset();
+    });
+    CHECK(done.outcome == Outcome::accept);
+    CHECK(done.peer.errors.empty());
+    CHECK(world.authority.enrolments == 3);
+    world.authority.decision = enrol::Pending{std::chrono::seconds{6}};
+    world.server->pending_error = world.server->numbers.retry_new_tunnel;
+    const auto later = talk(world);
+    CHECK(later.outcome == Outcome::reject);
+    CHECK(later.peer.errors == std::vector<std::uint32_t>{world.server->numbers.retry_new_tunnel});
+}
+
+TEST_CASE("TBR-09: numbers that nobody assigned can be set, and no others")
+{
+    BrskiNumbers numbers;
+    CHECK(set_number(numbers, "request-voucher=0x2001"));
+    CHECK(numbers.request_voucher == 0x2001);
+    CHECK(set_number(numbers, "retry_new_tunnel = 2500"));
+    for (const auto* bad : {"", "voucher", "voucher=16", "voucher=0x2001", "voucher=0x4000", "pkcs10=40",
+                            "retry_same_tunnel=2500", "masa_refused=1024", "nai=1x"})
+        CHECK_FALSE(set_number(numbers, bad));
 }

@@ -204,7 +204,7 @@ fails_with() { # STATUS CODE [OPTION...]
         set_fault "$fault=newOrder:1"
         rm -f k.pem && csr-build --new-key ec:P-256 --key-out k.pem --dns "$NAME" -o n.csr
         run acme-order run --json -o n.pem <n.csr
-        echo "$fault: $output"
+        echo "$fault: $status $output"
         [ "$status" = 76 ]
     done
     set_fault missing=finalize

@@ -374,11 +374,11 @@ void BrskiMasa::end_waits()
     const std::lock_guard lock{mutex_};
     const auto time = Steady::now();
     for (auto& [id, device] : devices_) {
-        const bool decided =
-            device.record.state == BrskiState::ready || device.record.state == BrskiState::refused;
-        std::erase_if(device.waiters, [&](Waiter& waiter) {
+        const auto& record = device.record;
+        const bool decided = record.state == BrskiState::ready || record.state == BrskiState::refused;
+        std::erase_if(device.waiters, [this, &record, decided, time](Waiter& waiter) {
             if (!decided && !stopping_ && waiter.until > time) return false;
-            answers_.push_back({std::move(waiter.respond), answer_of(device.record)});
+            answers_.push_back({std::move(waiter.respond), answer_of(record)});
             return true;
         });
     }

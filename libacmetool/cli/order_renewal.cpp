@@ -265,8 +265,7 @@ Result<void> RenewRun::tell()
 Result<void> RenewRun::go()
 {
     if (options_.check) return check();
-    const auto done = each([&](const Wanted& wanted) { return renew(wanted); });
-    if (!done) return done;
+    ACMETOOL_CHECK(each([&](const Wanted& wanted) { return renew(wanted); }));
     if (!options_.metrics_file.empty())
         ACMETOOL_CHECK(store::write_atomically(options_.metrics_file, acme::metrics_of(renewals_), 0644));
     return tell();

@@ -137,7 +137,7 @@ void BrskiMasa::ask(BrskiRecord record, std::vector<crypto::Certificate> registr
     http_.wake();
 }
 
-void BrskiMasa::change(const std::string& id, std::function<void(BrskiRecord&)> change,
+void BrskiMasa::change(const std::string& id, const std::function<void(BrskiRecord&)>& change,
                        http::Responder respond, http::ServerResponse response)
 {
     {

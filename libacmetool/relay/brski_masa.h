@@ -43,8 +43,8 @@ public:
     /// chain: a voucher that pins something else is of no use.
     void ask(BrskiRecord record, std::vector<crypto::Certificate> registrar, http::Responder respond);
     /// Changes a record and answers once that is on disk; `change` is called on it if it is there.
-    void change(const std::string& id, std::function<void(BrskiRecord&)> change, http::Responder respond,
-                http::ServerResponse response);
+    void change(const std::string& id, const std::function<void(BrskiRecord&)>& change,
+                http::Responder respond, http::ServerResponse response);
 
 private:
     struct Waiter {

@@ -250,7 +250,7 @@ void BrskiRegistrar::Impl::take_status(const http::ServerRequest& request, bool 
                {"level", status->status ? "info" : "warning"}};
     if (enrolment) event["certificateMatches"] = by_new_certificate;
     if (!unknown.empty()) event["unknown"] = base::printable(unknown);
-    events.event(std::move(event));
+    events.event(event);
     owner->masa->change(record->id,
                         [enrolment, told](BrskiRecord& changed) {
                             (enrolment ? changed.enroll_status : changed.voucher_status) = told;

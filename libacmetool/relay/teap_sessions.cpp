@@ -181,7 +181,7 @@ struct TeapSessions::Impl : std::enable_shared_from_this<TeapSessions::Impl> {
 
     std::shared_ptr<Session> find_or_begin(const radius::Packet& request, const Source& source,
                                            const Client& client, std::string& refusal);
-    void finish(Exchange exchange, teap::Answer answer);
+    void finish(const Exchange& exchange, teap::Answer answer);
     void send(const Exchange& exchange, radius::Packet packet);
     radius::Packet reply_to(const radius::Packet& request, Code code) const;
     void refuse(const Exchange& exchange);
@@ -258,7 +258,7 @@ std::shared_ptr<TeapSessions::Impl::Session> TeapSessions::Impl::find_or_begin(c
     return session;
 }
 
-void TeapSessions::Impl::finish(Exchange exchange, teap::Answer answer)
+void TeapSessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
 {
     const auto& session = exchange.session;
     const auto summary = session->eap->summary();

@@ -78,6 +78,7 @@ Result<std::vector<std::string>> Records::ids(std::string_view kind, std::string
                                          {kind, account, static_cast<std::int64_t>(most),
                                           static_cast<std::int64_t>(skipped)}));
     std::vector<std::string> ids;
+    ids.reserve(rows.size());
     for (auto& row : rows)
         ids.push_back(std::move(row.front()));
     return ids;

@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <optional>
-
-#include <arpa/inet.h>
 
 #include <fmt/core.h>
 
 #include "brski/idevid.h"
 #include "crypto/certificate_builder.h"
 #include "crypto/path.h"
-#include "store/atomic_file.h"
+#include "dns/name.h"
+#include "store/certified_key.h"
 
 namespace acmetool::brski
 {
@@ -21,47 +19,22 @@ namespace
 using crypto::Certificate;
 using crypto::Key;
 
-struct Pair {
-    Key key;
-    Certificate certificate;
-};
+using Pair = store::CertifiedKey;
 
 constexpr std::chrono::hours kDay{24};
 constexpr auto kManufacturerLife = kDay * 3650;
 constexpr auto kTlsLife = kDay * 90;
 
-Result<std::optional<Pair>> load(const std::string& base)
-{
-    std::error_code none;
-    if (!std::filesystem::exists(base + ".pem", none)) return std::optional<Pair>{};
-    ACMETOOL_TRY(pem, store::read_file(base + ".pem"));
-    ACMETOOL_TRY(certificates, crypto::parse_certificates(pem, base + ".pem"));
-    ACMETOOL_TRY(key_text, store::read_file(base + ".key"));
-    const base::Secret secret{std::move(key_text)};
-    ACMETOOL_TRY(key, crypto::parse_private_key(secret.reveal(), base + ".key"));
-    return std::optional<Pair>{Pair{std::move(key), certificates.front()}};
-}
-
-/// The key first, so that a certificate never lacks its key.
 Result<Pair> make(const std::string& base, const crypto::CertificateProfile& profile, const Pair* issuer)
 {
     ACMETOOL_TRY(key, crypto::generate_key("ec:P-256"));
-    ACMETOOL_TRY(key_pem, key.to_pem());
     ACMETOOL_TRY(certificate,
                  crypto::build_certificate(profile, key, issuer != nullptr ? &issuer->certificate : nullptr,
                                            issuer != nullptr ? issuer->key : key));
-    ACMETOOL_CHECK(store::write_atomically(base + ".key", key_pem.reveal(), 0600));
-    ACMETOOL_CHECK(store::write_atomically(
-        base + ".pem",
-        certificate.to_pem() + (issuer != nullptr ? issuer->certificate.to_pem() : std::string{}), 0644));
-    return Pair{std::move(key), std::move(certificate)};
-}
-
-bool is_address(const std::string& name)
-{
-    in6_addr scratch{};
-    return inet_pton(AF_INET, name.c_str(), &scratch) == 1 ||
-           inet_pton(AF_INET6, name.c_str(), &scratch) == 1;
+    Pair made{std::move(certificate), std::move(key)};
+    ACMETOOL_CHECK(store::save_certified_key(
+        base, made, issuer != nullptr ? issuer->certificate.to_pem() : std::string{}));
+    return made;
 }
 
 } // namespace
@@ -74,7 +47,7 @@ Result<LabManufacturer> open_manufacturer(const std::string& folder, base::TimeP
     crypto::CertificateProfile profile;
     profile.not_before = now - std::chrono::minutes{1};
     profile.not_after = now + kManufacturerLife;
-    ACMETOOL_TRY(known_ca, load(folder + "/vendor"));
+    ACMETOOL_TRY(known_ca, store::load_certified_key(folder + "/vendor"));
     if (!known_ca) {
         profile.common_name = "Lab manufacturer CA";
         profile.extensions = {{"subjectKeyIdentifier", "hash"},
@@ -83,7 +56,7 @@ Result<LabManufacturer> open_manufacturer(const std::string& folder, base::TimeP
         ACMETOOL_TRY(made, make(folder + "/vendor", profile, nullptr));
         known_ca = std::move(made);
     }
-    ACMETOOL_TRY(known_masa, load(folder + "/masa"));
+    ACMETOOL_TRY(known_masa, store::load_certified_key(folder + "/masa"));
     if (!known_masa) {
         profile.common_name = "Lab MASA";
         profile.extensions = {{"subjectKeyIdentifier", "hash"},
@@ -100,15 +73,15 @@ Result<LabManufacturer> open_manufacturer(const std::string& folder, base::TimeP
 Result<void> make_tls_certificate(const LabManufacturer& manufacturer, const std::string& folder,
                                   const std::vector<std::string>& names, base::TimePoint now)
 {
-    ACMETOOL_TRY(known, load(folder + "/masa-tls"));
+    ACMETOOL_TRY(known, store::load_certified_key(folder + "/masa-tls"));
     if (known && known->certificate.not_after() > now + kDay &&
         std::all_of(names.begin(), names.end(),
                     [&](const auto& name) { return crypto::is_valid_for(known->certificate, name); }))
         return {};
     std::string alternative;
     for (const auto& name : names)
-        alternative +=
-            fmt::format("{}{}:{}", alternative.empty() ? "" : ",", is_address(name) ? "IP" : "DNS", name);
+        alternative += fmt::format("{}{}:{}", alternative.empty() ? "" : ",",
+                                   dns::is_ip_literal(name) ? "IP" : "DNS", name);
     crypto::CertificateProfile profile;
     profile.common_name = "Lab MASA server";
     profile.not_before = now - std::chrono::minutes{1};
@@ -117,7 +90,7 @@ Result<void> make_tls_certificate(const LabManufacturer& manufacturer, const std
         {"subjectKeyIdentifier", "hash"},          {"authorityKeyIdentifier", "keyid:always"},
         {"basicConstraints", "critical,CA:FALSE"}, {"keyUsage", "critical,digitalSignature"},
         {"extendedKeyUsage", "serverAuth"},        {"subjectAltName", alternative}};
-    const Pair issuer{manufacturer.ca_key, manufacturer.ca};
+    const Pair issuer{manufacturer.ca, manufacturer.ca_key};
     ACMETOOL_CHECK(make(folder + "/masa-tls", profile, &issuer));
     return {};
 }

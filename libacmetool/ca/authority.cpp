@@ -11,6 +11,7 @@
 #include "crypto/openssl.h"
 #include "dns/name.h"
 #include "store/atomic_file.h"
+#include "store/certified_key.h"
 
 namespace acmetool::ca
 {
@@ -85,36 +86,20 @@ Result<Certificate> certify(const Key& subject_key, const Profile& profile, cons
     return certificate;
 }
 
-struct Pair {
-    Certificate certificate;
-    Key key;
-};
+using Pair = store::CertifiedKey;
 
-Result<std::optional<Pair>> load_pair(const std::string& base)
-{
-    std::error_code none;
-    if (!std::filesystem::exists(base + ".pem", none)) return std::optional<Pair>{};
-    ACMETOOL_TRY(pem, store::read_file(base + ".pem"));
-    ACMETOOL_TRY(certificates, crypto::parse_certificates(pem, base + ".pem"));
-    ACMETOOL_TRY(key_text, store::read_file(base + ".key"));
-    const base::Secret secret{std::move(key_text)};
-    ACMETOOL_TRY(key, crypto::parse_private_key(secret.reveal(), base + ".key"));
-    return std::optional<Pair>{Pair{certificates.front(), key}};
-}
-
-/// The pair in the folder, or a new one; the key first, so that a certificate never lacks its key.
+/// The pair in the folder, or a new one.
 Result<Pair> load_or_make(const std::string& base, const Profile& profile, const Pair* issuer,
                           base::TimePoint now)
 {
-    ACMETOOL_TRY(known, load_pair(base));
+    ACMETOOL_TRY(known, store::load_certified_key(base));
     if (known && known->certificate.not_after() > now + std::chrono::hours{24}) return std::move(*known);
     ACMETOOL_TRY(key, crypto::generate_key("ec:P-256"));
-    ACMETOOL_TRY(key_pem, key.to_pem());
     ACMETOOL_TRY(certificate, certify(key, profile, issuer != nullptr ? &issuer->certificate : nullptr,
                                       issuer != nullptr ? issuer->key : key));
-    ACMETOOL_CHECK(store::write_atomically(base + ".key", key_pem.reveal(), 0600));
-    ACMETOOL_CHECK(store::write_atomically(base + ".pem", certificate.to_pem(), 0644));
-    return Pair{std::move(certificate), std::move(key)};
+    Pair made{std::move(certificate), std::move(key)};
+    ACMETOOL_CHECK(store::save_certified_key(base, made));
+    return made;
 }
 
 /// The certificate of the pair's key by another issuer, from the folder or made.

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "crypto/cert.h"
+#include "crypto/key.h"
+
+namespace acmetool::store
+{
+
+/// A private key and the certificate of its public key, as they lie in BASE.key and BASE.pem.
+struct CertifiedKey {
+    crypto::Certificate certificate;
+    crypto::Key key;
+};
+
+/// Nothing where there is no BASE.pem. Errors: io, bad_input.
+ACMETOOL_EXPORT Result<std::optional<CertifiedKey>> load_certified_key(const std::string& base);
+
+/// Writes BASE.key (0600) and BASE.pem, with the PEM text `chain` behind the certificate; the key first, so
+/// that a certificate never lacks its key. Errors: cannot_create, io.
+ACMETOOL_EXPORT Result<void> save_certified_key(const std::string& base, const CertifiedKey& pair,
+                                                const std::string& chain = {});
+
+} // namespace acmetool::store

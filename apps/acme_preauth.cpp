@@ -1,5 +1,4 @@
 // acme-preauth: proves a domain once, subdomains included (RFC 8555 section 7.4.1, RFC 9444).
-#include <random>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -225,11 +224,7 @@ Result<void> renew(const Options& options, cli::Io& io)
     for (const auto& renewal : renewals)
         due |= renewal.due;
     if (due) {
-        // Many hosts with the same timer shall not come at the same second.
-        std::random_device random;
-        const base::Milliseconds delay{options.jitter.count() == 0 ? 0 : random() % options.jitter.count()};
-        const auto now = io.context().steady_now();
-        ACMETOOL_CHECK(io.context().sleep(delay, {"its turn (--jitter)", now, now + delay}));
+        ACMETOOL_CHECK(cli::wait_for_turn(options.jitter, io));
         ACMETOOL_TRY(client, cli::open_client(options.client, io));
         ACMETOOL_CHECK(acme::renew(*client, renewals, options.subdomains, *solver));
     }

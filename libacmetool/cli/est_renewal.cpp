@@ -1,13 +1,14 @@
 #include "cli/est_renewal.h"
 
 #include <cstdio>
-#include <random>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "acme/certificate_renewal.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "cli/options.h"
 #include "est/journal.h"
 #include "est/run.h"
 #include "store/atomic_file.h"
@@ -17,29 +18,14 @@ namespace acmetool::cli
 namespace
 {
 
-std::string metrics_of(const crypto::Certificate& certificate, const std::string& file, base::TimePoint now)
-{
-    std::string label;
-    for (const char c : file) {
-        if (c == '"' || c == '\\') label += '\\';
-        label += c;
-    }
-    return fmt::format("# HELP acme_certificate_expires_timestamp_seconds When the certificate expires.\n"
-                       "# TYPE acme_certificate_expires_timestamp_seconds gauge\n"
-                       "acme_certificate_expires_timestamp_seconds{{file=\"{0}\"}} {1}\n"
-                       "# HELP acme_last_success_timestamp_seconds When the certificate was last found or "
-                       "made good.\n"
-                       "# TYPE acme_last_success_timestamp_seconds gauge\n"
-                       "acme_last_success_timestamp_seconds{{file=\"{0}\"}} {2}\n",
-                       label, certificate.not_after().time_since_epoch().count(),
-                       now.time_since_epoch().count());
-}
-
 Result<void> write_metrics(const crypto::Certificate& certificate, const EstRenewOptions& options, Io& io)
 {
     if (options.metrics_file.empty()) return {};
-    return store::write_atomically(options.metrics_file,
-                                   metrics_of(certificate, options.cert, io.context().now()), 0644);
+    acme::CertificateRenewal renewal;
+    renewal.file = options.cert;
+    renewal.not_after = certificate.not_after();
+    renewal.last_success = io.context().now();
+    return store::write_atomically(options.metrics_file, acme::metrics_of({renewal}), 0644);
 }
 
 Result<void> deploy(const EstRenewOptions& options, Io& io)
@@ -133,13 +119,7 @@ Result<void> nothing_due(const Renewal& renewal, const EstRenewOptions& options,
 
 Result<void> renew_due(const Renewal& renewal, const EstRenewOptions& options, Io& io)
 {
-    if (options.jitter.count() > 0) {
-        // Many devices with the same timer shall not come at the same second.
-        std::random_device random;
-        const base::Milliseconds delay{random() % options.jitter.count()};
-        const auto now = io.context().steady_now();
-        ACMETOOL_CHECK(io.context().sleep(delay, {"its turn (--jitter)", now, now + delay}));
-    }
+    ACMETOOL_CHECK(wait_for_turn(options.jitter, io));
     ACMETOOL_TRY(session, EstSession::open(options, io));
     est::RunOptions wishes;
     wishes.key = {options.new_key, renewal.new_key_file, std::nullopt};

@@ -1,5 +1,7 @@
 #include "cli/options.h"
 
+#include <random>
+
 namespace acmetool::cli
 {
 
@@ -53,6 +55,15 @@ Result<std::unique_ptr<acme::Client>> open_client(acme::ClientOptions options, I
     options.ca_file = io.ca_file();
     if (const auto timeout = io.timeout()) options.timeout = *timeout;
     return acme::Client::open(options, io.context());
+}
+
+Result<void> wait_for_turn(base::Milliseconds jitter, Io& io)
+{
+    if (jitter.count() == 0) return {};
+    std::random_device random;
+    const base::Milliseconds delay{random() % jitter.count()};
+    const auto now = io.context().steady_now();
+    return io.context().sleep(delay, {"its turn (--jitter)", now, now + delay});
 }
 
 } // namespace acmetool::cli

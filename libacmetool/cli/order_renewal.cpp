@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
-#include <random>
+#include <utility>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -120,7 +120,6 @@ private:
 
     Result<void> check();
     Result<void> renew(const Wanted& wanted);
-    Result<void> wait_for_turn();
     Result<void> tell();
 
     Verb& verb_;
@@ -209,17 +208,6 @@ Result<void> RenewRun::check()
     return {};
 }
 
-/// Many hosts with the same timer shall not come at the same second.
-Result<void> RenewRun::wait_for_turn()
-{
-    if (waited_ || options_.jitter.count() == 0) return {};
-    waited_ = true;
-    std::random_device random;
-    const base::Milliseconds delay{random() % options_.jitter.count()};
-    const auto now = io_.context().steady_now();
-    return io_.context().sleep(delay, {"its turn (--jitter)", now, now + delay});
-}
-
 Result<void> RenewRun::renew(const Wanted& wanted)
 {
     ACMETOOL_TRY(state,
@@ -229,7 +217,7 @@ Result<void> RenewRun::renew(const Wanted& wanted)
         renewals_.push_back(acme::left_alone(wanted.wish, plan, io_.context().now()));
         return {};
     }
-    ACMETOOL_CHECK(wait_for_turn());
+    if (!std::exchange(waited_, true)) ACMETOOL_CHECK(wait_for_turn(options_.jitter, io_));
     ACMETOOL_TRY(client, acme::Client::open(wanted.client, io_.context()));
     ACMETOOL_TRY(renewal, acme::renew_certificate(*client, wanted.wish));
     if (renewal.changed)

@@ -16,10 +16,7 @@ setup() {
         make_idevid "$PKI" "$device"
         echo "$device" >>"$PKI/devices.csv"
     done
-    start_knot "$PWD/knot" domain.com
-    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
-    ACCOUNT=$PWD/acct.json
-    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --agree-tos --account "$ACCOUNT" >/dev/null
+    start_authority
 }
 
 teardown() {

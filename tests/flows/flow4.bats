@@ -13,10 +13,7 @@ setup() {
     make_idevid "$PKI" pledgeid
     echo pledgeid >>"$PKI/devices.csv"
     export RELAY_DOMAIN=domain.com
-    start_knot "$PWD/knot" domain.com
-    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
-    ACCOUNT=$PWD/acct.json
-    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --agree-tos --account "$ACCOUNT" >/dev/null
+    start_authority
 }
 
 teardown() {

@@ -24,13 +24,6 @@ teardown() {
     stop_all
 }
 
-ca() {
-    start_knot "$PWD/knot" domain.com
-    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
-    ACCOUNT=$PWD/acct.json
-    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --agree-tos --account "$ACCOUNT" >/dev/null
-}
-
 # no_ca: a registrar without a CA behind it, for what happens before the enrolment.
 no_ca() {
     cp "$PKI/tls-root.pem" root.pem
@@ -76,7 +69,7 @@ est_code() { # OPERATION: status of EST for the pledge
 }
 
 @test "BRP-01, BRR-06, BRM-02: every arrow: voucher-request, voucher, audit log, status, EST through 202, enrollstatus" {
-    ca
+    start_authority
     start_masa "$MAKER"
     registrar
     [ "$(est_code csrattrs)" = 403 ]
@@ -104,7 +97,7 @@ est_code() { # OPERATION: status of EST for the pledge
 }
 
 @test "BRP-08, BRP-10, BRP-11: run does all of it on a kept connection" {
-    ca
+    start_authority
     start_masa "$MAKER"
     registrar
     brski-pledge run "${PLEDGE[@]}" --registrar "$REGISTRAR" --manufacturer-ta "$MAKER/vendor.pem" --key-out new.key \
@@ -304,7 +297,7 @@ est_code() { # OPERATION: status of EST for the pledge
 }
 
 @test "CLOUD-01, CLOUD-02, CLOUD-03: the cloud registrar sends the pledge to its owner by 307" {
-    ca
+    start_authority
     echo "pledgeid,redirect,https://127.0.0.1:${RELAY_PORT:=$(free_port)}" >cloud.csv
     start_masa "$MAKER" --cloud cloud.csv
     registrar

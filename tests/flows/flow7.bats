@@ -19,10 +19,7 @@ setup() {
     export RELAY_DOMAIN=domain.com
     make_pledge "$MAKER" pledgeid
     cp pledgeid.pem pledgeid.key "$PKI"
-    start_knot "$PWD/knot" domain.com
-    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
-    ACCOUNT=$PWD/acct.json
-    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --agree-tos --account "$ACCOUNT" >/dev/null
+    start_authority
 }
 
 teardown() {

@@ -10,10 +10,7 @@ setup() {
     cd "$BATS_TEST_TMPDIR" || return
     PKI=$PWD/pki
     make_pki "$PKI"
-    start_knot "$PWD/knot" domain.com
-    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
-    ACCOUNT=$PWD/acct.json
-    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --agree-tos --account "$ACCOUNT" >/dev/null
+    start_authority
 }
 
 teardown() {

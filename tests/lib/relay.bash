@@ -1,5 +1,13 @@
 # est-relay on loopback with devices of a test manufacturer. Needs common.bash, ca.bash and a running CA.
 
+# start_authority: domain.com at Knot, acme-ca which asks it, and an account there in ACCOUNT; needs dns.bash, too.
+start_authority() {
+    start_knot "$PWD/knot" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    ACCOUNT=$PWD/acct.json
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --agree-tos --account "$ACCOUNT" >/dev/null
+}
+
 # make_pki DIR: a manufacturer's CA with device0001 and stranger9999, the user swan, and the relay's own TLS certificate.
 make_pki() {
     local dir=$1 name

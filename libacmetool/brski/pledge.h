@@ -23,9 +23,10 @@ namespace acmetool::brski
 class ACMETOOL_EXPORT PinnedTransport final : public http::Transport
 {
 public:
-    explicit PinnedTransport(std::unique_ptr<http::Transport> inner,
-                             std::optional<crypto::Certificate> expected = std::nullopt)
-        : inner_(std::move(inner)), expected_(std::move(expected))
+    /// Stays with the first certificate that shows up.
+    explicit PinnedTransport(std::unique_ptr<http::Transport> inner) : inner_(std::move(inner)) {}
+    PinnedTransport(std::unique_ptr<http::Transport> inner, const crypto::Certificate& expected)
+        : inner_(std::move(inner)), expected_(expected)
     {
     }
     Result<http::Connection> connect(std::string_view url) override;
@@ -35,7 +36,7 @@ public:
 
 private:
     std::unique_ptr<http::Transport> inner_;
-    std::optional<crypto::Certificate> expected_; ///< nothing: the first one that shows up
+    std::optional<crypto::Certificate> expected_; ///< nothing: none was seen yet
     bool accepted_ = false;
 };
 

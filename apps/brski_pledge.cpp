@@ -93,13 +93,16 @@ Result<std::string> place_of(const Options& options)
     return options.registrar.empty() ? options.cloud : options.registrar;
 }
 
-/// A connection to a registrar that nobody vouches for yet.
-std::unique_ptr<http::Transport> provisional(const http::TlsIdentity& identity, base::Context& context)
+/// A connection to a registrar that nobody vouches for yet, and which is `expected` if that is known.
+std::unique_ptr<http::Transport> provisional(const http::TlsIdentity& identity, base::Context& context,
+                                             const crypto::Certificate* expected = nullptr)
 {
     http::TlsClientOptions tls;
     tls.identity = identity;
     tls.trust.provisional = true;
-    return std::make_unique<brski::PinnedTransport>(std::make_unique<http::TlsClient>(tls, context));
+    auto connection = std::make_unique<http::TlsClient>(tls, context);
+    if (expected == nullptr) return std::make_unique<brski::PinnedTransport>(std::move(connection));
+    return std::make_unique<brski::PinnedTransport>(std::move(connection), *expected);
 }
 
 std::string_view member_of(brski::Format format)
@@ -134,12 +137,17 @@ Result<void> sign_request(const Options& options, cli::Io& io)
                               {"registrarUrl", options.registrar}});
 }
 
-/// A request as sign-request wrote it, its nonce included.
-Result<brski::SignedRequest> parse_request(std::string_view text)
+/// A request as sign-request wrote it.
+struct GivenRequest {
+    brski::Envelope envelope;
+    brski::VoucherRequest leaves;
+};
+
+Result<GivenRequest> parse_request(std::string_view text)
 {
     ACMETOOL_TRY(envelope, brski::parse_envelope(as_bytes(text)));
-    ACMETOOL_TRY(request, brski::parse_voucher_request(envelope.content));
-    return brski::SignedRequest{envelope.octets, request.nonce};
+    ACMETOOL_TRY(leaves, brski::parse_voucher_request(envelope.content));
+    return GivenRequest{std::move(envelope), std::move(leaves)};
 }
 
 Result<void> request_voucher(const Options& options, cli::Io& io)
@@ -148,9 +156,10 @@ Result<void> request_voucher(const Options& options, cli::Io& io)
     ACMETOOL_TRY(place, place_of(options));
     ACMETOOL_TRY(input, io.input());
     ACMETOOL_TRY(request, parse_request(input));
-    ACMETOOL_TRY(envelope, brski::parse_envelope(request.octets));
-    pledge.format = envelope.format;
-    ACMETOOL_TRY(reply, brski::request_voucher(place, pledge, io.context(), request));
+    pledge.format = request.envelope.format;
+    ACMETOOL_TRY(reply,
+                 brski::request_voucher(place, pledge, io.context(),
+                                        brski::SignedRequest{request.envelope.octets, request.leaves.nonce}));
     if (!io.json()) return io.write(as_text(reply.voucher));
     return io.write_document("voucher",
                              {{std::string{member_of(pledge.format)}, jose::to_base64(reply.voucher)},
@@ -189,15 +198,14 @@ Result<void> verify(const Options& options, cli::Io& io)
         registrar = certificates;
     } else {
         // What the request names is what the handshake showed.
-        ACMETOOL_TRY(envelope, brski::parse_envelope(request.octets));
-        ACMETOOL_TRY(leaves, brski::parse_voucher_request(envelope.content));
-        ACMETOOL_TRY(seen, crypto::parse_certificates(as_text(leaves.proximity_registrar_cert), "--request"));
+        ACMETOOL_TRY(
+            seen, crypto::parse_certificates(as_text(request.leaves.proximity_registrar_cert), "--request"));
         registrar = seen;
     }
     ACMETOOL_TRY(voucher, io.input());
     const brski::PledgeKnowledge knowledge{manufacturer,
                                            idevid.front(),
-                                           request.nonce,
+                                           request.leaves.nonce,
                                            options.nonceless,
                                            options.no_clock ? std::nullopt
                                                             : std::optional{io.context().now()},
@@ -222,20 +230,20 @@ Result<void> verify(const Options& options, cli::Io& io)
 Result<void> tell_status(const Options& options, std::string_view resource, cli::Io& io)
 {
     ACMETOOL_TRY(identity, read_idevid(options));
-    ACMETOOL_CHECK(http::parse_url(options.registrar));
-    constexpr std::size_t kScheme = 8; // https://
-    const auto origin = options.registrar.substr(0, options.registrar.find('/', kScheme));
-    auto transport = provisional(identity, io.context());
+    ACMETOOL_TRY(url, http::parse_url(options.registrar));
+    std::optional<crypto::Certificate> expected;
     if (!options.registrar_cert.empty()) {
         ACMETOOL_TRY(certificates,
                      cli::read_configured_certificates(options.registrar_cert, "--registrar-cert"));
-        http::TlsClientOptions tls;
-        tls.identity = identity;
-        tls.trust.provisional = true;
-        transport = std::make_unique<brski::PinnedTransport>(
-            std::make_unique<http::TlsClient>(tls, io.context()), certificates.front());
+        expected = certificates.front();
     }
-    return brski::send_status(*transport, origin, resource, {!options.failed, options.reason, ""});
+    const auto transport = provisional(identity, io.context(), expected ? &*expected : nullptr);
+    return brski::send_status(*transport, url.origin(), resource, {!options.failed, options.reason, ""});
+}
+
+std::string journal_of(const Options& options)
+{
+    return options.journal.empty() ? options.key_out + ".journal" : options.journal;
 }
 
 /// Cacerts, csrattrs and enrolment, over the kept connection or with the EST server that the voucher names.
@@ -246,7 +254,7 @@ Result<est::RunOutcome> enrol(const Options& options, const brski::PledgeOptions
     wishes.key = {options.new_key, options.key_out, std::nullopt};
     ACMETOOL_TRY(serial, enrol::device_serial(pledge.idevid.certificates.front()));
     wishes.filling.serial_number = serial;
-    wishes.journal_file = options.journal.empty() ? options.key_out + ".journal" : options.journal;
+    wishes.journal_file = journal_of(options);
     wishes.take_cas = [&](const est::CaCertificates& cas) -> Result<void> {
         if (options.save_cacerts.empty()) return {};
         return store::write_atomically(options.save_cacerts, crypto::to_pem(cas.trusted), 0644);
@@ -266,12 +274,8 @@ Result<void> tell_enrolled(const Options& options, const brski::VoucherReply& re
     ACMETOOL_TRY(key_text, store::read_file(options.key_out));
     const base::Secret pem{std::move(key_text)};
     ACMETOOL_TRY(key, crypto::parse_private_key(pem.reveal(), options.key_out));
-    http::TlsClientOptions tls;
-    tls.identity = http::TlsIdentity{chain, key};
-    tls.trust.provisional = true;
-    brski::PinnedTransport fresh{std::make_unique<http::TlsClient>(tls, io.context()),
-                                 reply.registrar.front()};
-    return brski::send_status(fresh, reply.origin, "enrollstatus", {true, "", ""});
+    const auto fresh = provisional(http::TlsIdentity{chain, key}, io.context(), &reply.registrar.front());
+    return brski::send_status(*fresh, reply.origin, "enrollstatus", {true, "", ""});
 }
 
 Result<void> run(const Options& options, cli::Io& io)
@@ -331,7 +335,7 @@ Result<void> run(const Options& options, cli::Io& io)
         ACMETOOL_CHECK(io.write_document("certificate", acme::certificate_document(outcome->chain)));
     else
         ACMETOOL_CHECK(io.write(pem));
-    est::remove_journal(options.journal.empty() ? options.key_out + ".journal" : options.journal);
+    est::remove_journal(journal_of(options));
     return {};
 }
 

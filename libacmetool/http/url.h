@@ -15,9 +15,9 @@ struct Url {
     std::uint16_t port = 443; ///< never 0
     std::string target = "/"; ///< path and query as they were, fragment left out; begins with '/'
 
-    std::string authority() const; ///< "host", or "host:port" for another port than 443
-    std::string origin() const;    ///< "https://host" or "https://host:port" (RFC 6454)
-    std::string text() const;      ///< origin() + target
+    std::string authority() const;              ///< "host", or "host:port" for another port than 443
+    ACMETOOL_EXPORT std::string origin() const; ///< "https://host" or "https://host:port" (RFC 6454)
+    std::string text() const;                   ///< origin() + target
 };
 
 /// Parses an absolute https URL. User names in it, blanks, control characters and other schemes are refused.

@@ -44,6 +44,11 @@ std::string words_of(const http::Response& reply)
     return fmt::format("the MASA answered {}{}{}", reply.status, words.empty() ? "" : ": ", words);
 }
 
+bool is_decided(const BrskiRecord& record)
+{
+    return record.state == BrskiState::ready || record.state == BrskiState::refused;
+}
+
 std::optional<std::chrono::seconds> asked_wait(const http::Response& reply)
 {
     const auto header = http::find(reply.headers, "retry-after");
@@ -61,8 +66,11 @@ Result<std::unique_ptr<BrskiMasa>> BrskiMasa::open(const BrskiOptions& options,
     ACMETOOL_TRY(records, BrskiRecords::open(store_file));
     ACMETOOL_TRY(known, records.all());
     std::unique_ptr<BrskiMasa> masa{new BrskiMasa(options, manufacturer, std::move(records), *curl, events)};
-    for (auto& record : known)
-        if (record.manufacturer == manufacturer.name) masa->devices_[record.id].record = std::move(record);
+    for (auto& record : known) {
+        if (record.manufacturer != manufacturer.name) continue;
+        if (!is_decided(record)) masa->open_.insert(record.id);
+        masa->devices_[record.id].record = std::move(record);
+    }
     masa->thread_ = std::thread{[raw = masa.get()] { raw->run(); }};
     return masa;
 }
@@ -129,10 +137,12 @@ void BrskiMasa::ask(BrskiRecord record, std::vector<crypto::Certificate> registr
             device.record = std::move(record);
             touch(device);
         }
-        if (device.record.state == BrskiState::ready || device.record.state == BrskiState::refused)
+        if (is_decided(device.record)) {
             answers_.push_back({std::move(respond), answer_of(device.record)});
-        else
+        } else {
             device.waiters.push_back({Steady::now() + options_.wait, std::move(respond)});
+            open_.insert(device.record.id);
+        }
     }
     http_.wake();
 }
@@ -337,7 +347,8 @@ void BrskiMasa::send_due()
     std::vector<std::string> digests;
     {
         const std::lock_guard lock{mutex_};
-        for (auto& [id, device] : devices_) {
+        for (const auto& id : open_) {
+            auto& device = devices_.at(id);
             auto& record = device.record;
             const bool log = record.state == BrskiState::auditing;
             if ((record.state != BrskiState::asking && !log) || device.asked ||
@@ -373,15 +384,17 @@ void BrskiMasa::end_waits()
 {
     const std::lock_guard lock{mutex_};
     const auto time = Steady::now();
-    for (auto& [id, device] : devices_) {
+    std::erase_if(open_, [this, time](const std::string& id) {
+        auto& device = devices_.at(id);
         const auto& record = device.record;
-        const bool decided = record.state == BrskiState::ready || record.state == BrskiState::refused;
+        const bool decided = is_decided(record);
         std::erase_if(device.waiters, [this, &record, decided, time](Waiter& waiter) {
             if (!decided && !stopping_ && waiter.until > time) return false;
             answers_.push_back({std::move(waiter.respond), answer_of(record)});
             return true;
         });
-    }
+        return decided;
+    });
 }
 
 /// Writes what changed in one transaction; only then is anybody told.

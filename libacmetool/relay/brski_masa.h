@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -89,6 +90,7 @@ private:
 
     mutable std::mutex mutex_; ///< of all below
     std::map<std::string, Device> devices_;
+    std::set<std::string> open_; ///< of them those that are not decided, or that somebody waits for
     std::map<std::string, BrskiRecord> dirty_;
     std::vector<Answer> answers_; ///< to give once `dirty_` is on disk
     std::chrono::steady_clock::time_point write_again_{};

@@ -327,6 +327,7 @@ void TeapSessions::take(ByteView datagram, const Source& source, std::function<v
     auto impl = impl_;
     Impl::Exchange exchange;
     std::string refusal;
+    Bytes eap;
     {
         const std::lock_guard lock{impl->mutex};
         const auto drop = [&](const char* why) { ++impl->counts[std::string{"dropped_"} + why]; };
@@ -349,8 +350,9 @@ void TeapSessions::take(ByteView datagram, const Source& source, std::function<v
             if (known->second.answer) reply(*known->second.answer);
             return;
         }
-        const auto eap = radius::eap_message(*request);
-        if (!eap || request->find(attribute::kEapMessage) == nullptr) return drop("no_eap");
+        auto message = radius::eap_message(*request);
+        if (!message || request->find(attribute::kEapMessage) == nullptr) return drop("no_eap");
+        eap = std::move(*message);
         if (impl->repeats.size() >= kMostRepeats) return drop("overload");
         exchange.request = std::move(*request);
         exchange.secret = client->secret;
@@ -367,7 +369,6 @@ void TeapSessions::take(ByteView datagram, const Source& source, std::function<v
         impl->refuse(exchange);
         return;
     }
-    const auto eap = radius::eap_message(exchange.request);
     std::size_t mtu = 0;
     if (const auto* framed = exchange.request.find(attribute::kFramedMtu);
         framed != nullptr && framed->size() == 4)
@@ -378,7 +379,7 @@ void TeapSessions::take(ByteView datagram, const Source& source, std::function<v
     const auto* state = exchange.request.find(attribute::kState);
     const auto back = state != nullptr ? *state : Bytes{};
     const bool taken =
-        session->eap->handle(*eap, mtu, [impl, exchange = std::move(exchange)](teap::Answer answer) {
+        session->eap->handle(eap, mtu, [impl, exchange = std::move(exchange)](teap::Answer answer) {
             impl->finish(exchange, std::move(answer));
         });
     if (taken) return;

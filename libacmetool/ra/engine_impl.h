@@ -1,0 +1,102 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <mutex>
+#include <unordered_map>
+
+#include "ra/ca_set.h"
+#include "ra/commit_loop.h"
+#include "ra/decider.h"
+#include "ra/engine.h"
+#include "store/file_lock.h"
+
+/// What the engine's source files share: engine.cpp opens and changes it, engine_requests.cpp decides for
+/// devices, engine_orders.cpp is what the issuer talks to.
+namespace acmetool::ra
+{
+
+struct Engine::Impl final : IssuerHost {
+    struct Waiter {
+        std::string order_id;
+        std::chrono::steady_clock::time_point until;
+        enrol::Decision pending;
+        std::function<void(enrol::Decision)> answer;
+        bool answered = false;
+    };
+    using WaiterPtr = std::shared_ptr<Waiter>;
+
+    Impl(Options chosen, Parts& parts, bool given, store::FileLock store_lock, Records to_read,
+         Budget budget);
+    ~Impl() override;
+
+    // The issuer's side.
+    Result<Bytes> csr(const std::string& id) override;
+    bool holds_order(const std::string& url) override;
+    void placed(const std::string& id, std::string url, std::function<void()> stored) override;
+    void issued(const std::string& id, std::vector<crypto::Certificate> chain) override;
+    void failed(const std::string& id, Error error, bool over) override;
+    void deferred(const std::string& id, std::chrono::seconds retry_after) override;
+    void event(base::Json event) override;
+
+    // The protocols' side.
+    void enrol(enrol::EnrolRequest request, std::function<void(enrol::Decision)> done);
+    void attributes(enrol::Peer peer, const std::string& label,
+                    std::function<void(enrol::AttributesDecision)> done);
+    Result<void> change(std::function<Result<void>(Records&)> what);
+    base::Json status();
+
+    // In the loop's thread.
+    void after_verdict(std::shared_ptr<Application> application, Verdict verdict,
+                       std::function<void(enrol::Decision)> done, CommitLoop::After& after);
+    void start(IssuerOrder order, const char* counter);
+    void tell(const std::string& order_id, const enrol::Decision& decision);
+    std::chrono::steady_clock::time_point tick();
+    void resume(const std::vector<OrderRow>& rows);
+
+    void decided(const enrol::EnrolRequest& request, const std::string& csr_digest, const Verdict& verdict,
+                 const std::function<void(enrol::Decision)>& done, enrol::Decision decision);
+    std::shared_ptr<const Files> files() const;
+    std::shared_ptr<const Options> settings() const;
+    void replace(const std::shared_ptr<const Options>& fresh, std::shared_ptr<const Files> its_files,
+                 std::optional<crypto::Certificate> root, std::unique_ptr<Issuer> next);
+    void hand_over(std::unique_ptr<Issuer> next);
+    base::TimePoint now() const
+    {
+        return clock ? clock() : std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    }
+    void count(const char* name) { ++counters.at(name); }
+
+    EventSink* events;
+    std::function<base::TimePoint()> clock;
+    store::FileLock lock; ///< one engine for one store
+    std::map<std::string, std::atomic<std::uint64_t>> counters;
+
+    mutable std::mutex settings_mutex;
+    std::shared_ptr<const Options> current_options;
+    std::shared_ptr<const Files> current_files;
+    PasswordCheck passwords;
+    CaSet ca_set;
+
+    std::mutex reader_mutex;
+    Records reader;
+
+    std::mutex deferred_mutex;
+    std::unordered_map<std::string, base::TimePoint> deferred_until;
+
+    // Of the loop's thread alone.
+    Decider decider;
+    std::unordered_multimap<std::string, WaiterPtr> waiters;
+    std::deque<WaiterPtr> by_deadline;
+    std::chrono::steady_clock::time_point purge_at{};
+
+    std::mutex issuer_mutex;
+    std::unique_ptr<Issuer> issuer; ///< null once the engine is about to go, and while another takes over
+    bool ending = false;            ///< nothing takes over any more
+    std::uint64_t hand_overs = 0;   ///< the last one counts
+    const bool issuer_is_given;     ///< by a test, and stays
+    std::unique_ptr<CommitLoop> loop;
+};
+
+} // namespace acmetool::ra

@@ -1,0 +1,258 @@
+#include "ra/engine_impl.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "crypto/request_info.h"
+#include "ra/mapping.h"
+
+namespace acmetool::ra
+{
+namespace
+{
+
+using base::Json;
+using enrol::Decision;
+using enrol::Refusal;
+using Steady = std::chrono::steady_clock;
+
+constexpr std::chrono::minutes kPurgeEvery{10};
+constexpr std::chrono::seconds kShortMemory{30}; ///< of a CA that could not be reached
+
+/// SHA-256 of a certificate and of its key, as the store writes them.
+CertificateRow row_of(const crypto::Certificate& certificate)
+{
+    CertificateRow row;
+    row.digest = to_hex(certificate.sha256());
+    row.serial = certificate.serial();
+    row.identifiers = certificate.identifiers();
+    row.key_digest = to_hex(certificate.public_key().spki_sha256());
+    row.not_before = certificate.not_before();
+    row.not_after = certificate.not_after();
+    row.der = certificate.der();
+    return row;
+}
+
+} // namespace
+
+Result<Bytes> Engine::Impl::csr(const std::string& id)
+{
+    const std::lock_guard guard{reader_mutex};
+    return reader.csr(id);
+}
+
+bool Engine::Impl::holds_order(const std::string& url)
+{
+    const std::lock_guard guard{reader_mutex};
+    const auto held = reader.holds_url(url);
+    return !held || *held; // where the store cannot say, the order is let alone
+}
+
+void Engine::Impl::placed(const std::string& id, std::string url, std::function<void()> stored)
+{
+    loop->post({[this, id, url = std::move(url),
+                 stored = std::move(stored)](Records& records, CommitLoop::After& after) -> Result<void> {
+                    ACMETOOL_CHECK(records.set_url(id, url));
+                    after.push_back([this, id, url, stored] {
+                        if (events != nullptr)
+                            event({{"event", "order"}, {"level", "info"}, {"order", url}, {"id", id}});
+                        stored();
+                    });
+                    return {};
+                },
+                nullptr});
+}
+
+void Engine::Impl::issued(const std::string& id, std::vector<crypto::Certificate> chain)
+{
+    auto row = row_of(chain.front());
+    std::vector<crypto::Certificate> intermediates;
+    const auto rooted = ca_set.check(chain, now(), intermediates);
+    if (!rooted) {
+        intermediates.clear();
+        event({{"event", "cacerts"},
+               {"level", "error"},
+               {"text", rooted.error().message},
+               {"hint", rooted.error().hint}});
+    }
+    loop->post(
+        {[this, id, row = std::move(row), leaf = chain.front(), intermediates = std::move(intermediates)](
+             Records& records, CommitLoop::After& after) mutable -> Result<void> {
+             ACMETOOL_TRY(found, records.order(id));
+             if (!found || found->state == OrderState::issued) return {};
+             auto& order = *found;
+             row.device = order.device;
+             row.csr_digest = to_hex(crypto::sha256(order.csr));
+             order.state = OrderState::issued;
+             order.until = row.not_after;
+             order.certificate = row.digest;
+             order.csr.clear();
+             ACMETOOL_CHECK(records.put(row));
+             ACMETOOL_CHECK(records.put(order));
+             for (const auto& intermediate : intermediates)
+                 ACMETOOL_CHECK(records.keep_intermediate(intermediate.der(), to_hex(intermediate.sha256()),
+                                                          row.not_after));
+             std::optional<std::vector<Bytes>> kept;
+             const auto offered = ca_set.offered();
+             const bool is_new =
+                 std::any_of(intermediates.begin(), intermediates.end(), [&](const auto& intermediate) {
+                     return std::none_of(offered.begin(), offered.end(), [&](const auto& known) {
+                         return known.sha256() == intermediate.sha256();
+                     });
+                 });
+             if (is_new) {
+                 ACMETOOL_TRY(ders, records.intermediates());
+                 kept = std::move(ders);
+             }
+             after.push_back([this, id, leaf, kept = std::move(kept)] {
+                 if (kept) ca_set.set_intermediates(*kept, now());
+                 count("orders_issued");
+                 tell(id, enrol::Issued{leaf});
+             });
+             return {};
+         },
+         nullptr});
+}
+
+void Engine::Impl::failed(const std::string& id, Error error, bool over)
+{
+    auto refused = refusal_of(error);
+    std::chrono::seconds memory = settings()->remember_failure;
+    if (refused.retry_after)
+        memory = *refused.retry_after;
+    else if (error.code == Errc::unavailable || error.code == Errc::interrupted)
+        memory = std::min(memory, kShortMemory);
+    if (refused.why == Refusal::unavailable && !refused.retry_after) refused.retry_after = memory;
+    loop->post(
+        {[this, id, refused = std::move(refused), memory, over,
+          error = std::move(error)](Records& records, CommitLoop::After& after) -> Result<void> {
+             ACMETOOL_TRY(found, records.order(id));
+             if (!found || found->state == OrderState::issued) return {};
+             auto& order = *found;
+             order.state = OrderState::failed;
+             order.failure = refused;
+             order.created = now();
+             order.until = order.created + memory;
+             if (over) {
+                 order.url.clear();
+                 order.unsure = false;
+             }
+             ACMETOOL_CHECK(records.put(order));
+             after.push_back([this, id, refused, error, url = order.url] {
+                 count("orders_failed");
+                 Json told{{"event", "order"}, {"level", "warning"}, {"id", id}, {"text", error.message}};
+                 if (!url.empty()) told["order"] = url;
+                 if (!error.hint.empty()) told["hint"] = error.hint;
+                 if (!error.problem.empty())
+                     if (const auto problem = base::parse_json(error.problem, "problem"))
+                         told["problem"] = *problem;
+                 event(std::move(told));
+                 tell(id, refused);
+             });
+             return {};
+         },
+         nullptr});
+}
+
+void Engine::Impl::deferred(const std::string& id, std::chrono::seconds retry_after)
+{
+    const std::lock_guard guard{deferred_mutex};
+    deferred_until[id] = now() + retry_after;
+}
+
+void Engine::Impl::event(Json event)
+{
+    if (events != nullptr) events->event(event);
+}
+
+void Engine::Impl::start(IssuerOrder order, const char* counter)
+{
+    const std::lock_guard guard{issuer_mutex};
+    if (!issuer) return; // the next run continues it
+    count(counter);
+    issuer->start(std::move(order));
+}
+
+void Engine::Impl::tell(const std::string& order_id, const Decision& decision)
+{
+    {
+        const std::lock_guard guard{deferred_mutex};
+        deferred_until.erase(order_id);
+    }
+    const auto [begin, end] = waiters.equal_range(order_id);
+    std::vector<WaiterPtr> found;
+    for (auto at = begin; at != end; ++at)
+        found.push_back(at->second);
+    waiters.erase(begin, end);
+    for (const auto& waiter : found) {
+        waiter->answered = true;
+        waiter->answer(decision);
+    }
+}
+
+Steady::time_point Engine::Impl::tick()
+{
+    const auto at = Steady::now();
+    while (!by_deadline.empty() && (by_deadline.front()->answered || by_deadline.front()->until <= at)) {
+        const auto waiter = std::move(by_deadline.front());
+        by_deadline.pop_front();
+        if (waiter->answered) continue;
+        const auto [begin, end] = waiters.equal_range(waiter->order_id);
+        const auto mine = std::find_if(begin, end, [&](const auto& entry) { return entry.second == waiter; });
+        if (mine != end) waiters.erase(mine);
+        waiter->answered = true;
+        waiter->answer(std::move(waiter->pending));
+    }
+    if (at >= purge_at) {
+        purge_at = at + kPurgeEvery;
+        loop->post({[this](Records& records, CommitLoop::After& after) -> Result<void> {
+                        ACMETOOL_CHECK(records.purge(now(), now() - settings()->limits.budget_window));
+                        ACMETOOL_TRY(ders, records.intermediates());
+                        after.push_back(
+                            [this, ders = std::move(ders)] { ca_set.set_intermediates(ders, now()); });
+                        return {};
+                    },
+                    [](const Error&) {}});
+    }
+    return by_deadline.empty() ? at + std::chrono::minutes{1} : by_deadline.front()->until;
+}
+
+void Engine::Impl::resume(const std::vector<OrderRow>& rows)
+{
+    for (const auto& row : rows)
+        start({row.id, row.identifiers, row.domain, row.profile, row.url, row.unsure && row.url.empty(),
+               row.request_id},
+              "orders_continued");
+}
+
+void Engine::Impl::hand_over(std::unique_ptr<Issuer> next)
+{
+    std::unique_ptr<Issuer> last;
+    std::uint64_t mine = 0;
+    {
+        const std::lock_guard guard{issuer_mutex};
+        last = std::move(issuer);
+        mine = ++hand_overs;
+    }
+    last.reset();
+    // From here on nothing is begun until the job below: its rows hold all that were to be begun meanwhile,
+    // and those that are stored after it are begun by who stores them.
+    auto waiting = std::make_shared<std::unique_ptr<Issuer>>(std::move(next));
+    loop->post({[this, waiting, mine](Records& records, CommitLoop::After& after) -> Result<void> {
+                    ACMETOOL_TRY(rows, records.unfinished());
+                    after.push_back([this, waiting, mine, rows = std::move(rows)] {
+                        {
+                            const std::lock_guard guard{issuer_mutex};
+                            if (ending || mine != hand_overs) return;
+                            issuer = std::move(*waiting);
+                            issuer->attach(*this);
+                        }
+                        resume(rows);
+                    });
+                    return {};
+                },
+                nullptr});
+}
+
+} // namespace acmetool::ra

@@ -1,0 +1,203 @@
+#include "ra/engine_impl.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "crypto/request_info.h"
+
+namespace acmetool::ra
+{
+namespace
+{
+
+using base::Json;
+using enrol::Decision;
+using enrol::Refusal;
+using enrol::Refused;
+
+constexpr std::chrono::seconds kBusyRetry{5};
+
+std::string_view name_of(Refusal why)
+{
+    constexpr std::string_view kNames[] = {"unauthenticated", "forbidden",   "badRequest",
+                                           "badIdentity",     "popFailed",   "notFound",
+                                           "tooMany",         "unavailable", "internalCAError"};
+    return kNames[static_cast<std::size_t>(why)];
+}
+
+Refused store_refusal()
+{
+    Refused refused = refusal(Refusal::internal, "the registration authority's store does not work");
+    refused.retry_after = std::chrono::seconds{30};
+    return refused;
+}
+
+Json names_of(const std::vector<crypto::Identifier>& identifiers)
+{
+    Json names = Json::array();
+    for (const auto& identifier : identifiers)
+        names.push_back(identifier.value);
+    return names;
+}
+
+} // namespace
+
+void Engine::Impl::decided(const enrol::EnrolRequest& request, const std::string& csr_digest,
+                           const Verdict& verdict, const std::function<void(Decision)>& done,
+                           Decision decision)
+{
+    const auto* refused = std::get_if<Refused>(&decision);
+    const auto* pending = std::get_if<enrol::Pending>(&decision);
+    const char* word = refused != nullptr ? "refused" : pending != nullptr ? "pending" : "issued";
+    count(refused != nullptr   ? "decisions_refused"
+          : pending != nullptr ? "decisions_pending"
+                               : "decisions_issued");
+    if (events != nullptr) {
+        Json told{{"event", "decision"},
+                  {"level", refused != nullptr ? "warning" : "info"},
+                  {"request_id", request.request_id},
+                  {"device", verdict.device.id},
+                  {"address", request.peer.address},
+                  {"csrSha256", csr_digest},
+                  {"identifiers", names_of(request.csr.identifiers)},
+                  {"renewal", request.renewal},
+                  {"decision", word}};
+        if (!request.label.empty()) told["label"] = base::printable(request.label, 100);
+        if (!verdict.order_id.empty()) told["id"] = verdict.order_id;
+        if (!verdict.url.empty()) told["order"] = verdict.url;
+        if (verdict.from_cache) told["fromCache"] = true;
+        if (pending != nullptr) told["retryAfter"] = pending->retry_after.count();
+        if (refused != nullptr) {
+            told["reason"] = name_of(refused->why);
+            told["text"] = refused->text;
+        }
+        if (const auto* got = std::get_if<enrol::Issued>(&decision))
+            told["serial"] = got->certificate.serial();
+        event(std::move(told));
+    }
+    done(std::move(decision));
+}
+
+void Engine::Impl::after_verdict(std::shared_ptr<Application> application, Verdict verdict,
+                                 std::function<void(Decision)> done, CommitLoop::After& after)
+{
+    if (verdict.from_cache) count("cache_hits");
+    auto* pending = std::get_if<enrol::Pending>(&verdict.decision);
+    if (pending == nullptr) {
+        after.push_back([this, application = std::move(application), verdict = std::move(verdict),
+                         done = std::move(done)]() mutable {
+            decided(application->request, application->csr_digest, verdict, done,
+                    std::move(verdict.decision));
+        });
+        return;
+    }
+    {
+        const std::lock_guard guard{deferred_mutex};
+        if (const auto found = deferred_until.find(verdict.order_id); found != deferred_until.end())
+            pending->retry_after =
+                std::max(pending->retry_after, std::min(std::chrono::seconds{found->second - now()},
+                                                        std::chrono::seconds{std::chrono::hours{1}}));
+    }
+    after.push_back([this, application = std::move(application), verdict = std::move(verdict),
+                     done = std::move(done)]() mutable {
+        auto order = std::move(verdict.start);
+        verdict.start.reset();
+        const char* counter =
+            order && order->url.empty() && !order->intended ? "orders_started" : "orders_continued";
+        const auto wait = settings()->wait;
+        if (wait.count() == 0) {
+            decided(application->request, application->csr_digest, verdict, done, verdict.decision);
+        } else {
+            auto waiter = std::make_shared<Waiter>();
+            waiter->order_id = verdict.order_id;
+            waiter->until = std::chrono::steady_clock::now() + wait;
+            waiter->pending = verdict.decision;
+            // Only what the event needs is kept while it waits.
+            auto request = std::make_shared<enrol::EnrolRequest>();
+            request->request_id = application->request.request_id;
+            request->peer.address = application->request.peer.address;
+            request->label = application->request.label;
+            request->renewal = application->request.renewal;
+            request->csr.identifiers = application->request.csr.identifiers;
+            waiter->answer = [this, request, digest = application->csr_digest, verdict = std::move(verdict),
+                              done = std::move(done)](Decision decision) {
+                decided(*request, digest, verdict, done, std::move(decision));
+            };
+            waiters.emplace(waiter->order_id, waiter);
+            by_deadline.push_back(std::move(waiter));
+        }
+        if (order) start(std::move(*order), counter);
+    });
+}
+
+void Engine::Impl::enrol(enrol::EnrolRequest request, std::function<void(Decision)> done)
+{
+    count("requests");
+    auto application = std::make_shared<Application>();
+    application->csr_digest = to_hex(crypto::sha256(request.csr.der));
+    application->request = std::move(request);
+    const auto refuse_now = [&](Refused refused) {
+        decided(application->request, application->csr_digest, {}, done, std::move(refused));
+    };
+    const auto options = settings();
+    auto rules = rules_of(*options, application->request.label);
+    if (!rules) return refuse_now(refusal(Refusal::not_found, "there is no such label"));
+    application->rules = std::move(*rules);
+    application->files = files();
+    application->claim = examine(application->request.peer, *application->files, passwords, now());
+    const auto& claim = application->claim;
+    if (claim.refused) return refuse_now(*claim.refused);
+    application->csr_refusal = judge_csr(application->request, *options, application->rules);
+    application->binding_refusal = judge_binding(application->request, *options);
+    const auto info = crypto::info_digest(application->request.csr);
+    if (!info) return refuse_now(refusal(Refusal::bad_request, info.error().message));
+    application->info_digest = to_hex(*info);
+    application->key_digest = to_hex(application->request.csr.key.spki_sha256());
+    application->same_subject =
+        claim.certificate && crypto::same_subject(application->request.csr, *claim.certificate);
+
+    auto shared_done = std::make_shared<std::function<void(Decision)>>(std::move(done));
+    const bool taken = loop->post(
+        {[this, application, shared_done](Records& records, CommitLoop::After& after) -> Result<void> {
+             ACMETOOL_TRY(verdict, decider.decide(records, *application, now()));
+             after.push_back([this] { decider.budget().settle(); });
+             after_verdict(application, std::move(verdict), *shared_done, after);
+             return {};
+         },
+         [this, application, shared_done](const Error& error) {
+             decider.budget().undo();
+             count("store_failures");
+             event({{"event", "store"}, {"level", "error"}, {"text", error.message}, {"hint", error.hint}});
+             decided(application->request, application->csr_digest, {}, *shared_done, store_refusal());
+         }});
+    if (taken) return;
+    auto busy = refusal(Refusal::unavailable, "too many requests are waiting");
+    busy.retry_after = kBusyRetry;
+    decided(application->request, application->csr_digest, {}, *shared_done, std::move(busy));
+}
+
+void Engine::Impl::attributes(enrol::Peer peer, const std::string& label,
+                              std::function<void(enrol::AttributesDecision)> done)
+{
+    count("csr_attributes");
+    const auto rules = rules_of(*settings(), label);
+    if (!rules) return done(refusal(Refusal::not_found, "there is no such label"));
+    const auto known = files();
+    auto claim = std::make_shared<Claim>(examine(peer, *known, passwords, now()));
+    if (claim->refused) return done(*claim->refused);
+    auto shared_done = std::make_shared<std::function<void(enrol::AttributesDecision)>>(std::move(done));
+    const bool taken = loop->post(
+        {[this, claim, known, label, rules = *rules, shared_done](Records& records,
+                                                                  CommitLoop::After& after) -> Result<void> {
+             ACMETOOL_TRY(told, decider.attributes(records, *claim, rules, label, *known, now()));
+             after.push_back([shared_done, told = std::move(told)] { (*shared_done)(told.decision); });
+             return {};
+         },
+         [shared_done](const Error&) { (*shared_done)(store_refusal()); }});
+    if (taken) return;
+    auto busy = refusal(Refusal::unavailable, "too many requests are waiting");
+    busy.retry_after = kBusyRetry;
+    (*shared_done)(std::move(busy));
+}
+
+} // namespace acmetool::ra

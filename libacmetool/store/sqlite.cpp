@@ -31,8 +31,10 @@ void Sqlite::Close::operator()(sqlite3* database) const noexcept
 
 Result<Sqlite> Sqlite::open(const std::string& path)
 {
-    // SQLite would make the file with the umask's mode.
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    // SQLite would make the file with the umask's mode. One that is there may not be touched: closing any
+    // descriptor of it drops the locks that this process holds by its other connections (POSIX locks), and
+    // then the next program that closes the database takes itself for the last and removes the journal.
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0) close(fd);
     sqlite3* raw = nullptr;
     const int code =

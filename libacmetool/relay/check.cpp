@@ -15,11 +15,13 @@
 #include "base/text.h"
 #include "crypto/cert.h"
 #include "dns/name.h"
+#include "dns/public_suffix.h"
 #include "dns/query.h"
 #include "http/client.h"
 #include "http/tls_context.h"
 #include "ra/ca_set.h"
 #include "ra/inventory.h"
+#include "ra/records.h"
 #include "ra/users.h"
 #include "store/atomic_file.h"
 
@@ -173,7 +175,12 @@ void check_domains(Findings& findings, const Config& config, base::TimePoint now
 {
     for (const auto& domain : config.ra.domains) {
         const auto subject = "domain " + domain.name;
-        if (std::count(domain.name.begin(), domain.name.end(), '.') <= 1 && domain.preauthorize)
+        const auto kind = dns::kind_of(domain.name);
+        if (kind == dns::NameKind::public_suffix)
+            warn(findings, subject,
+                 "is a public suffix: others register names below it, and no public CA certifies them all",
+                 "name a domain that is yours");
+        else if (kind == dns::NameKind::registrable && domain.preauthorize)
             warn(findings, subject,
                  "a whole registered domain is authorized: every name in it can be certified with this "
                  "account",
@@ -200,13 +207,48 @@ void check_domains(Findings& findings, const Config& config, base::TimePoint now
              "let the name server grant it TXT at _acme-challenge names alone; check --online tries it");
 }
 
+/// Whether what the CA's chains brought so far leads to the root (INT-22).
+void check_chain(Findings& findings, const Config& config, const crypto::Certificate& root,
+                 base::TimePoint now)
+{
+    const std::string subject = "cacerts";
+    std::error_code none;
+    if (!std::filesystem::exists(config.ra.store_file, none)) {
+        ok(findings, subject, "no chain of the CA is known yet: the first one is compared with the root");
+        return;
+    }
+    auto records = ra::Records::open(config.ra.store_file);
+    const auto ders = records ? records->intermediates() : Result<std::vector<Bytes>>{fail(records.error())};
+    if (!ders) {
+        warn(findings, subject,
+             fmt::format("the CA's chain could not be looked up: {}", ders.error().message), "");
+        return;
+    }
+    ra::CaSet set;
+    set.set_root(root);
+    set.set_intermediates(*ders, now);
+    const auto leading = set.offered().size() - 1;
+    if (ders->empty())
+        ok(findings, subject, "no intermediate of the CA is known yet");
+    else if (leading == 0)
+        findings.push_back(
+            {Verdict::fail, subject,
+             fmt::format("none of the {} intermediates that the CA used leads to this root", ders->size()),
+             "is the root file that of the CA behind the ACME server?"});
+    else
+        ok(findings, subject,
+           fmt::format("{} of {} intermediates that the CA used lead to it", leading, ders->size()));
+}
+
 void check_rest(Findings& findings, const Config& config, base::TimePoint now)
 {
-    if (const auto root = ra::CaSet::read_root(config.ra.root_file); !root)
+    if (const auto root = ra::CaSet::read_root(config.ra.root_file); !root) {
         bad(findings, "cacerts", root.error());
-    else
+    } else {
         check_end(findings, "cacerts", fmt::format("root {}", root->subject()), root->not_after(), now,
                   "get the CA's next root");
+        check_chain(findings, config, *root, now);
+    }
     const auto folder = std::filesystem::path{config.ra.store_file}.parent_path().string();
     if (access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
         findings.push_back({Verdict::fail, "store",

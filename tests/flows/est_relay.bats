@@ -334,6 +334,8 @@ EOF
     jq -e '.findings[] | select(.subject == "clock" and .verdict == "ok")' <<<"$output"
     jq -e '.findings[] | select(.message == "a validation record was set and removed")' <<<"$output"
     jq -e '.findings[] | select(.verdict == "warn" and .subject == "dns")' <<<"$output"
+    run jq -e '.findings[] | select(.message | contains("registered domain"))' <<<"$output"
+    [ "$status" != 0 ]
     [ -z "$(txt_values _acme-challenge.iot.domain.com)" ]
     run est-relay status --config "$PKI/relay.toml"
     [ "$status" = 69 ]
@@ -346,4 +348,20 @@ EOF
     run est-relay check --config "$PKI/relay.toml"
     [ "$status" = 78 ]
     [[ $output == *"fail  clients.idevid"* ]]
+}
+
+@test "INT-22, SEC-08: check compares the root with the CA's chain, and warns of registered domains and public suffixes" {
+    relay
+    checked() { est-relay check --config "$PKI/relay.toml" --json | jq -r '.findings[] | .verdict + " " + .subject + ": " + .message'; }
+    checked | grep -q '^ok cacerts: no intermediate of the CA is known yet'
+    make_csr device0001.iot.domain.com dev.csr
+    enrol device0001 simpleenroll dev.csr
+    [ "$STATUS" = 200 ]
+    checked | grep -q '^ok cacerts: 1 of 1 intermediates'
+    sed -i 's|^root = .*|root = "tls-root.pem"|; s|^name = .*|name = "domain.co.uk"|' "$PKI/relay.toml"
+    checked >findings
+    grep -q '^fail cacerts: none of the 1 intermediates that the CA used leads to this root' findings
+    grep -q '^warn domain domain.co.uk: a whole registered domain is authorized' findings
+    sed -i 's|^name = .*|name = "co.uk"|' "$PKI/relay.toml"
+    checked | grep -q '^warn domain co.uk: is a public suffix'
 }

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "acme/messages.h"
 #include "acme/rollover.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -21,15 +22,6 @@ using base::Milliseconds;
 constexpr Milliseconds kFirstPoll{25};
 constexpr Milliseconds kLongestPoll{5000};
 constexpr Milliseconds kLeastTimeout{1000};
-
-/// What the ladder writes on the arrow of a reply: "201 status=ready".
-std::string reply_label(const http::Response& response)
-{
-    const auto status = base::parse_json(response.body, "reply");
-    const auto word = status ? base::string_member(*status, "status") : std::nullopt;
-    return word ? fmt::format("{} status={}", response.status, base::printable(*word, 30))
-                : std::to_string(response.status);
-}
 
 /// What stands between us and the directory: a redirect and a missing page say that the URL is wrong, the
 /// rest that the server fails or refuses.
@@ -123,13 +115,7 @@ Result<void> Client::load_directory(const std::string& url)
 
 Result<http::Response> Client::send(const http::Request& request, const Post& post, bool nonce)
 {
-    base::Message message;
-    message.from = "client";
-    message.to = "acme";
-    message.method = http::name_of(request.method);
-    message.url = request.url;
-    message.label = fmt::format("{} /{}", message.method, nonce ? "newNonce" : post.step);
-    message.detail = nonce ? "" : post.subject;
+    const auto message = request_message(request, post, nonce);
     context_.message(message);
     context_.log(base::Level::wire, fmt::format("{} {}", message.method, request.url));
     auto bounded = request;
@@ -137,17 +123,7 @@ Result<http::Response> Client::send(const http::Request& request, const Post& po
     bounded.timeout =
         std::max(std::chrono::ceil<Milliseconds>(deadline_ - context_.steady_now()), kLeastTimeout);
     auto response = http_.send(bounded);
-    std::swap(message.from, message.to);
-    message.method.clear();
-    message.detail.clear();
-    if (response) {
-        message.label = nonce ? std::to_string(response->status) : reply_label(*response);
-        message.status = response->status;
-        message.took = response->took;
-    } else {
-        message.label = "no answer";
-    }
-    context_.message(message);
+    context_.message(reply_message(message, response, nonce));
     if (response)
         context_.log(base::Level::wire, fmt::format("HTTP {} after {} ms, {} octets", response->status,
                                                     response->took.count(), response->body.size()));

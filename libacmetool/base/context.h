@@ -16,7 +16,7 @@ enum class Level { error, warning, info, detail, wire };
 /// One message between two parties, for `--trace` and `--show flow`. Never holds a secret, a body or a
 /// header.
 struct Message {
-    std::string from;   ///< "client", "acme", "dns", "hook"
+    std::string from;   ///< "client", "acme", "dns", "hook"; in a relay's trace "ra" between them
     std::string to;     ///< likewise
     std::string label;  ///< what the draft's ladder writes on the arrow: "POST /newAuthz", "201 status=ready"
     std::string detail; ///< second line of the arrow, often the identifier; may be empty
@@ -24,6 +24,7 @@ struct Message {
     std::string url;    ///< whole URL or record name; may be empty
     int status = 0;     ///< HTTP status, DNS RCODE; 0 on what we send
     std::optional<Milliseconds> took; ///< on replies: since the request
+    std::string request_id = {};      ///< in a relay: the device's request that it belongs to; may be empty
 };
 
 /// A wait, for whoever sits before the terminal.

@@ -26,6 +26,8 @@ struct Column {
 constexpr std::array<Column, 3> kAcme{{{"client", "Client", 5}, {"acme", "ACME", 34}, {"dns", "DNS", 63}}};
 constexpr std::array<Column, 2> kEst{{{"client", "Client", 5}, {"est", "EST RA", 44}}};
 constexpr std::array<Column, 2> kTeap{{{"client", "Peer", 5}, {"teap", "TEAP server", 74}}};
+constexpr std::array<Column, 4> kRelay{
+    {{"client", "Device", 5}, {"ra", "RA", 34}, {"acme", "ACME", 63}, {"dns", "DNS", 92}}};
 using Columns = std::span<const Column>;
 
 std::size_t column_of(Columns columns, const std::string& party)
@@ -52,7 +54,11 @@ std::string Ladder::draw(const base::Message& message)
 {
     const bool est = message.from == "est" || message.to == "est";
     const bool teap = message.from == "teap" || message.to == "teap";
-    const Columns columns = est ? Columns{kEst} : teap ? Columns{kTeap} : Columns{kAcme};
+    const bool relay = message.from == "ra" || message.to == "ra";
+    const Columns columns = relay  ? Columns{kRelay}
+                            : est  ? Columns{kEst}
+                            : teap ? Columns{kTeap}
+                                   : Columns{kAcme};
     std::string out;
     if (!begun_) {
         std::string head(columns.back().at + 10, ' ');
@@ -89,6 +95,7 @@ std::string trace_line(const base::Message& message, base::TimePoint now)
     if (!message.method.empty()) object["method"] = message.method;
     if (!message.url.empty()) object["url"] = message.url;
     if (message.status != 0) object["status"] = message.status;
+    if (!message.request_id.empty()) object["request_id"] = message.request_id;
     if (message.took) object["ms"] = message.took->count();
     return base::to_text(object) + "\n";
 }

@@ -9,7 +9,8 @@
 namespace acmetool::cli
 {
 
-/// The draft's ladder, drawn as the messages come: client, ACME server and DNS as columns.
+/// The draft's ladder, drawn as the messages come: client, ACME server and DNS as columns, or device, RA,
+/// ACME server and DNS.
 class Ladder
 {
 public:

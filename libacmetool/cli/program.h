@@ -36,6 +36,7 @@ public:
     virtual std::string ca_file() const = 0;                       ///< --ca-file; may be empty
     virtual std::string output() const = 0;                        ///< --output; may be empty
     virtual bool json_log() const = 0;                             ///< --log-format json
+    virtual bool traces() const = 0;                               ///< --trace or --show flow
     virtual base::Level log_level() const = 0; ///< the last one that -q and -v let through
 
     /// All of standard input, 1 MiB at most. Empty input is bad_input ("emptyInput"); a terminal is

@@ -41,6 +41,7 @@ public:
     std::string ca_file() const override { return options_.ca_file; }
     std::string output() const override { return options_.output; }
     bool json_log() const override { return options_.log_format == "json"; }
+    bool traces() const override { return !options_.trace.empty() || !options_.show.empty(); }
     base::Level log_level() const override;
     Result<std::string> input() override;
     Result<std::string> read(const std::string& path) override;

@@ -201,10 +201,15 @@ struct Exchange {
     std::shared_ptr<const ServerOptions> options;
     http::Responder respond;
     const Server::Observer* observer = nullptr;
+    const Server::Observer* arrival = nullptr;
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
     std::size_t wrap = kLines;
     RequestEvent event;
 
+    void arrived() const
+    {
+        if (*arrival) (*arrival)(event);
+    }
     void finish(http::ServerResponse response)
     {
         event.status = response.status;
@@ -304,6 +309,7 @@ struct Server::Impl {
 
     enrol::RegistrationAuthority& authority;
     Observer observer;
+    Observer arrival;
     std::mutex mutex;
     std::shared_ptr<const ServerOptions> options;
     std::map<std::string, std::shared_ptr<const CaCerts>, std::less<>> ca_certs;
@@ -342,6 +348,7 @@ Server::Impl::ca_certs_for(const std::string& label, std::vector<crypto::Certifi
 
 void Server::Impl::ca_certs_request(const Route& route, Exchange& exchange)
 {
+    exchange.arrived();
     auto certificates = authority.ca_certificates(route.label);
     if (!certificates) {
         exchange.refuse({Refusal::not_found, "there is no such label here", {}});
@@ -361,6 +368,7 @@ void Server::Impl::ca_certs_request(const Route& route, Exchange& exchange)
 void Server::Impl::attributes_request(const Route& route, const http::ServerRequest& request,
                                       const std::shared_ptr<Exchange>& exchange)
 {
+    exchange->arrived();
     authority.csr_attributes(
         peer_of(request), route.label, [exchange](const enrol::AttributesDecision& decision) {
             if (const auto* refused = std::get_if<enrol::Refused>(&decision)) {
@@ -413,12 +421,14 @@ void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& 
     enrolment.renewal = route.operation == "simplereenroll";
     enrolment.binding = compare_binding(*csr, request);
     enrolment.csr = std::move(*csr);
+    exchange->arrived();
     authority.enrol(std::move(enrolment),
                     [exchange](const enrol::Decision& decision) { exchange->decide(decision); });
 }
 
-Server::Server(enrol::RegistrationAuthority& authority, ServerOptions options, Observer observer)
-    : impl_(new Impl{authority, std::move(observer), {}, nullptr, {}})
+Server::Server(enrol::RegistrationAuthority& authority, ServerOptions options, Observer observer,
+               Observer arrival)
+    : impl_(new Impl{authority, std::move(observer), std::move(arrival), {}, nullptr, {}})
 {
     configure(std::move(options));
 }
@@ -441,6 +451,7 @@ void Server::handle(const http::ServerRequest& request, http::Responder respond)
     }
     exchange->respond = std::move(respond);
     exchange->observer = &impl_->observer;
+    exchange->arrival = &impl_->arrival;
     exchange->event.request_id = new_request_id();
     exchange->event.address = request.peer;
     const auto route = parse_target(request.target);

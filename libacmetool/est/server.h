@@ -62,8 +62,10 @@ public:
     using Observer = std::function<void(const RequestEvent&)>;
 
     /// `authority` is not owned; both it and the decisions it still owes go before the server does.
-    /// `observer` is called by several threads at once, before the answer leaves; it may be empty.
-    Server(enrol::RegistrationAuthority& authority, ServerOptions options, Observer observer);
+    /// `observer` is called by several threads at once, before the answer leaves; `arrival` likewise, before
+    /// the authority is asked. Both may be empty.
+    Server(enrol::RegistrationAuthority& authority, ServerOptions options, Observer observer,
+           Observer arrival = {});
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;

@@ -13,6 +13,7 @@
 #include "acme/account.h"
 #include "acme/client.h"
 #include "acme/issue.h"
+#include "acme/messages.h"
 #include "acme/order.h"
 #include "base/text.h"
 #include "http/multi_client.h"
@@ -124,6 +125,8 @@ private:
     void begin_queued();
     void prepare(IssuerOrder order);
     void begin(const IssuerOrder& order);
+    void send(http::Request request, const acme::Post& post, bool for_nonce, const std::string& request_id,
+              http::MultiClient::Done done);
     void wake_up(Resting rest);
     void drive(const ActivePtr& active);
     void pump(const ActivePtr& active);
@@ -185,7 +188,7 @@ AcmeIssuer::~AcmeIssuer()
 void AcmeIssuer::attach(IssuerHost& host)
 {
     host_ = &host;
-    keeper_->start([this](Json event) { host_->event(std::move(event)); });
+    keeper_->start(host);
     thread_ = std::thread{[this] { run(); }};
 }
 
@@ -239,6 +242,21 @@ void AcmeIssuer::accept(IssuerOrder order)
     adopt();
 }
 
+/// Sends, and tells the trace of it.
+void AcmeIssuer::send(http::Request request, const acme::Post& post, bool for_nonce,
+                      const std::string& request_id, http::MultiClient::Done done)
+{
+    if (!host_->traces()) return http_.send(std::move(request), std::move(done));
+    auto asked = acme::request_message(request, post, for_nonce);
+    asked.request_id = request_id;
+    host_->message(asked);
+    http_.send(std::move(request), [this, asked = std::move(asked), for_nonce,
+                                    done = std::move(done)](Result<http::Response> outcome) {
+        host_->message(acme::reply_message(asked, outcome, for_nonce));
+        done(std::move(outcome));
+    });
+}
+
 /// Looks in the account's list for the orders whose URLs were lost, once for all of them.
 void AcmeIssuer::adopt()
 {
@@ -272,10 +290,8 @@ void AcmeIssuer::adopt()
             adopting_ = false;
             for (auto& orphan : orphans) {
                 if (!orphan.url.empty()) {
-                    const auto id = orphan.id;
-                    const auto url = orphan.url;
                     const std::weak_ptr<Inbox> inbox = inbox_;
-                    host_->placed(id, url, [this, inbox, orphan = std::move(orphan)] {
+                    host_->placed(orphan, [this, inbox, orphan] {
                         if (const auto still = inbox.lock())
                             still->post([this, orphan] {
                                 rest({orphan, Steady::now(), false, true}, kFirstPoll, false);
@@ -299,8 +315,8 @@ void AcmeIssuer::need_directory()
     asking_directory_ = true;
     http::Request request;
     request.url = session_.directory.url;
-    http_.send(std::move(request),
-               [this](Result<http::Response> outcome) { take_directory(std::move(outcome)); });
+    send(std::move(request), acme::Post{"directory", {}, session_.directory.url, {}}, false, {},
+         [this](Result<http::Response> outcome) { take_directory(std::move(outcome)); });
 }
 
 void AcmeIssuer::take_directory(Result<http::Response> outcome)
@@ -391,7 +407,7 @@ void AcmeIssuer::prepare(IssuerOrder order)
         return;
     }
     const std::weak_ptr<Inbox> inbox = inbox_;
-    keeper_->when_ready(order.domain, [this, inbox, order](Result<void> ready) {
+    keeper_->when_ready(order.domain, order.request_id, [this, inbox, order](Result<void> ready) {
         const auto still = inbox.lock();
         if (!still) return;
         still->post([this, order, ready = std::move(ready)] {
@@ -478,18 +494,19 @@ void AcmeIssuer::pump(const ActivePtr& active)
         at(Steady::now() + pause->duration, [this, active] { pump(active); });
         return;
     }
-    http_.send(std::move(std::get<acme::Exchange::Send>(*next).request),
-               [this, active](Result<http::Response> outcome) {
-                   active->exchange->take(std::move(outcome), now());
-                   pump(active);
-               });
+    auto& to_send = std::get<acme::Exchange::Send>(*next);
+    send(std::move(to_send.request), exchange.post(), to_send.is_nonce_request, active->rest.order.request_id,
+         [this, active](Result<http::Response> outcome) {
+             active->exchange->take(std::move(outcome), now());
+             pump(active);
+         });
 }
 
 void AcmeIssuer::placed(const ActivePtr& active)
 {
     active->rest.order.url = active->flow.order().url;
     const std::weak_ptr<Inbox> inbox = inbox_;
-    host_->placed(active->rest.order.id, active->rest.order.url, [this, inbox, active] {
+    host_->placed(active->rest.order, [this, inbox, active] {
         const auto still = inbox.lock();
         if (!still) return;
         still->post([this, active] {
@@ -515,19 +532,22 @@ void AcmeIssuer::authorize(const ActivePtr& active, std::vector<std::string> url
     resting.order.url = active->flow.order().url;
     active_.erase(active);
     const auto domain = resting.order.domain;
+    const auto request_id = resting.order.request_id;
     const std::weak_ptr<Inbox> inbox = inbox_;
-    keeper_->fulfil(
-        domain, std::move(urls), [this, inbox, resting = std::move(resting)](Result<void> done) mutable {
-            const auto still = inbox.lock();
-            if (!still) return;
-            still->post([this, resting = std::move(resting), done = std::move(done)]() mutable {
-                if (!done && done.error().code == Errc::interrupted) return; // the next run continues
-                if (!done)
-                    return give_up(resting.order, done.error(), done.error().reason == "validationFailed");
-                resting.authorized = true;
-                rest(std::move(resting), Milliseconds{0}, false);
-            });
-        });
+    keeper_->fulfil(domain, std::move(urls), request_id,
+                    [this, inbox, resting = std::move(resting)](Result<void> done) mutable {
+                        const auto still = inbox.lock();
+                        if (!still) return;
+                        still->post([this, resting = std::move(resting), done = std::move(done)]() mutable {
+                            if (!done && done.error().code == Errc::interrupted)
+                                return; // the next run continues
+                            if (!done)
+                                return give_up(resting.order, done.error(),
+                                               done.error().reason == "validationFailed");
+                            resting.authorized = true;
+                            rest(std::move(resting), Milliseconds{0}, false);
+                        });
+                    });
 }
 
 void AcmeIssuer::ended(const ActivePtr& active, Error error)
@@ -555,6 +575,7 @@ void AcmeIssuer::ended(const ActivePtr& active, Error error)
                       {"level", "info"},
                       {"order", order.url},
                       {"id", resting.order.id},
+                      {"request_id", resting.order.request_id},
                       {"text", fmt::format("of no use any more ({}): a new one is placed", error.message)}});
         resting.order.url.clear();
         queued_.push_back(std::move(resting.order));

@@ -34,11 +34,13 @@ struct Engine::Impl final : IssuerHost {
     // The issuer's side.
     Result<Bytes> csr(const std::string& id) override;
     bool holds_order(const std::string& url) override;
-    void placed(const std::string& id, std::string url, std::function<void()> stored) override;
+    void placed(const IssuerOrder& order, std::function<void()> stored) override;
     void issued(const std::string& id, std::vector<crypto::Certificate> chain) override;
     void failed(const std::string& id, Error error, bool over) override;
     void deferred(const std::string& id, std::chrono::seconds retry_after) override;
     void event(base::Json event) override;
+    bool traces() const override { return events != nullptr && events->traces(); }
+    void message(base::Message message) override;
 
     // The protocols' side.
     void enrol(enrol::EnrolRequest request, std::function<void(enrol::Decision)> done);

@@ -49,14 +49,18 @@ bool Engine::Impl::holds_order(const std::string& url)
     return !held || *held; // where the store cannot say, the order is let alone
 }
 
-void Engine::Impl::placed(const std::string& id, std::string url, std::function<void()> stored)
+void Engine::Impl::placed(const IssuerOrder& order, std::function<void()> stored)
 {
-    loop->post({[this, id, url = std::move(url),
+    loop->post({[this, id = order.id, url = order.url, request_id = order.request_id,
                  stored = std::move(stored)](Records& records, CommitLoop::After& after) -> Result<void> {
                     ACMETOOL_CHECK(records.set_url(id, url));
-                    after.push_back([this, id, url, stored] {
+                    after.push_back([this, id, url, request_id, stored] {
                         if (events != nullptr)
-                            event({{"event", "order"}, {"level", "info"}, {"order", url}, {"id", id}});
+                            event({{"event", "order"},
+                                   {"level", "info"},
+                                   {"order", url},
+                                   {"id", id},
+                                   {"request_id", request_id}});
                         stored();
                     });
                     return {};
@@ -124,35 +128,39 @@ void Engine::Impl::failed(const std::string& id, Error error, bool over)
     else if (error.code == Errc::unavailable || error.code == Errc::interrupted)
         memory = std::min(memory, kShortMemory);
     if (refused.why == Refusal::unavailable && !refused.retry_after) refused.retry_after = memory;
-    loop->post(
-        {[this, id, refused = std::move(refused), memory, over,
-          error = std::move(error)](Records& records, CommitLoop::After& after) -> Result<void> {
-             ACMETOOL_TRY(found, records.order(id));
-             if (!found || found->state == OrderState::issued) return {};
-             auto& order = *found;
-             order.state = OrderState::failed;
-             order.failure = refused;
-             order.created = now();
-             order.until = order.created + memory;
-             if (over) {
-                 order.url.clear();
-                 order.unsure = false;
-             }
-             ACMETOOL_CHECK(records.put(order));
-             after.push_back([this, id, refused, error, url = order.url] {
-                 count("orders_failed");
-                 Json told{{"event", "order"}, {"level", "warning"}, {"id", id}, {"text", error.message}};
-                 if (!url.empty()) told["order"] = url;
-                 if (!error.hint.empty()) told["hint"] = error.hint;
-                 if (!error.problem.empty())
-                     if (const auto problem = base::parse_json(error.problem, "problem"))
-                         told["problem"] = *problem;
-                 event(std::move(told));
-                 tell(id, refused);
-             });
-             return {};
-         },
-         nullptr});
+    loop->post({[this, id, refused = std::move(refused), memory, over,
+                 error = std::move(error)](Records& records, CommitLoop::After& after) -> Result<void> {
+                    ACMETOOL_TRY(found, records.order(id));
+                    if (!found || found->state == OrderState::issued) return {};
+                    auto& order = *found;
+                    order.state = OrderState::failed;
+                    order.failure = refused;
+                    order.created = now();
+                    order.until = order.created + memory;
+                    if (over) {
+                        order.url.clear();
+                        order.unsure = false;
+                    }
+                    ACMETOOL_CHECK(records.put(order));
+                    after.push_back(
+                        [this, id, refused, error, url = order.url, request_id = order.request_id] {
+                            count("orders_failed");
+                            Json told{{"event", "order"},
+                                      {"level", "warning"},
+                                      {"id", id},
+                                      {"request_id", request_id},
+                                      {"text", error.message}};
+                            if (!url.empty()) told["order"] = url;
+                            if (!error.hint.empty()) told["hint"] = error.hint;
+                            if (!error.problem.empty())
+                                if (const auto problem = base::parse_json(error.problem, "problem"))
+                                    told["problem"] = *problem;
+                            event(std::move(told));
+                            tell(id, refused);
+                        });
+                    return {};
+                },
+                nullptr});
 }
 
 void Engine::Impl::deferred(const std::string& id, std::chrono::seconds retry_after)
@@ -164,6 +172,13 @@ void Engine::Impl::deferred(const std::string& id, std::chrono::seconds retry_af
 void Engine::Impl::event(Json event)
 {
     if (events != nullptr) events->event(event);
+}
+
+void Engine::Impl::message(base::Message message)
+{
+    for (auto* party : {&message.from, &message.to})
+        if (*party == "client") *party = "ra";
+    if (events != nullptr) events->message(message);
 }
 
 void Engine::Impl::start(IssuerOrder order, const char* counter)

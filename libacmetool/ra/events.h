@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/context.h"
 #include "base/json.h"
 
 namespace acmetool::ra
@@ -17,6 +18,10 @@ public:
     virtual ~EventSink() = default;
     /// Called by several threads at once; does not wait.
     virtual void event(const base::Json& event) = 0;
+    /// True if messages are wanted: else nobody makes any.
+    virtual bool traces() const { return false; }
+    /// A message to or from "ra", the registration authority. Called by several threads at once.
+    virtual void message(const base::Message& /*message*/) {}
 };
 
 } // namespace acmetool::ra

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/context.h"
 #include "base/json.h"
 #include "base/result.h"
 #include "crypto/cert.h"
@@ -34,9 +35,9 @@ public:
     virtual Result<Bytes> csr(const std::string& id) = 0;
     /// True if an order of this account belongs to another id already.
     virtual bool holds_order(const std::string& url) = 0;
-    /// The CA has the order: `stored` is called once its URL is on disk. Nothing may be sent for this order
-    /// in between (ACME-42).
-    virtual void placed(const std::string& id, std::string url, std::function<void()> stored) = 0;
+    /// The CA has the order, whose URL is known now: `stored` is called once its URL is on disk. Nothing may
+    /// be sent for this order in between (ACME-42).
+    virtual void placed(const IssuerOrder& order, std::function<void()> stored) = 0;
     /// The end: the chain, end entity first, checked against the CSR.
     virtual void issued(const std::string& id, std::vector<crypto::Certificate> chain) = 0;
     /// The end for now: no certificate. `error.problem_type` drives the mapping (INT-18). `over`: nothing of
@@ -45,6 +46,10 @@ public:
     /// Not yet, and the peer named a time.
     virtual void deferred(const std::string& id, std::chrono::seconds retry_after) = 0;
     virtual void event(base::Json event) = 0;
+    /// True if a trace is kept: then each message to the CA and to DNS is told, with the order's request_id.
+    virtual bool traces() const = 0;
+    /// `message` as a client's, between "client" and the peer.
+    virtual void message(base::Message message) = 0;
 };
 
 /// Obtains certificates: the built-in ACME client, an external program, a test double.

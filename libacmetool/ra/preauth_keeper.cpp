@@ -34,21 +34,34 @@ constexpr std::chrono::hours kLongestSleep{1};
 class KeeperContext final : public base::Context
 {
 public:
-    KeeperContext(const std::atomic<bool>& stopping, const PreauthKeeper::Tell& tell, std::string domain)
-        : stopping_(stopping), tell_(tell), domain_(std::move(domain))
+    KeeperContext(const std::atomic<bool>& stopping, IssuerHost& host, std::string domain)
+        : stopping_(stopping), host_(host), domain_(std::move(domain))
     {
     }
+    /// What comes next is for this request; empty: for none in particular.
+    void work_for(std::string request_id) { request_id_ = std::move(request_id); }
+
     bool interrupted() const override { return stopping_; }
     void log(base::Level level, std::string_view text) override
     {
-        if (level == base::Level::warning || level == base::Level::error)
-            tell_({{"event", "authorization"}, {"level", "warning"}, {"domain", domain_}, {"text", text}});
+        if (level != base::Level::warning && level != base::Level::error) return;
+        Json event{{"event", "authorization"}, {"level", "warning"}, {"domain", domain_}, {"text", text}};
+        if (!request_id_.empty()) event["request_id"] = request_id_;
+        host_.event(std::move(event));
+    }
+    void message(const base::Message& message) override
+    {
+        if (!host_.traces()) return;
+        auto mine = message;
+        mine.request_id = request_id_;
+        host_.message(std::move(mine));
     }
 
 private:
     const std::atomic<bool>& stopping_;
-    const PreauthKeeper::Tell& tell_;
+    IssuerHost& host_;
     std::string domain_;
+    std::string request_id_; ///< of the keeper's thread alone
 };
 
 } // namespace
@@ -64,14 +77,19 @@ public:
     }
     ~Keeper();
 
-    void start(Tell tell);
-    void when_ready(Done done);
-    void fulfil(std::vector<std::string> authorizations, Done done);
+    void start(IssuerHost& host);
+    void when_ready(std::string request_id, Done done);
+    void fulfil(std::vector<std::string> authorizations, std::string request_id, Done done);
     Json status();
 
 private:
     struct Job {
         std::vector<std::string> authorizations;
+        std::string request_id;
+        Done done;
+    };
+    struct Waiting {
+        std::string request_id;
         Done done;
     };
 
@@ -94,10 +112,10 @@ private:
     bool unsupported_ = false; ///< the CA has no newAuthz: orders are authorized one by one
     std::chrono::seconds retry_ = kFirstRetry;
     Steady::time_point due_at_ = Steady::time_point::max();
-    std::vector<Done> waiting_; ///< for the pre-authorization
+    std::vector<Waiting> waiting_; ///< for the pre-authorization
     std::deque<Job> jobs_;
 
-    Tell tell_;
+    IssuerHost* host_ = nullptr;
     std::atomic<bool> stopping_{false};
     std::unique_ptr<KeeperContext> context_;
     std::thread thread_;
@@ -113,18 +131,18 @@ PreauthKeeper::Keeper::~Keeper()
     if (thread_.joinable()) thread_.join();
 }
 
-void PreauthKeeper::Keeper::start(Tell tell)
+void PreauthKeeper::Keeper::start(IssuerHost& host)
 {
-    tell_ = std::move(tell);
-    context_ = std::make_unique<KeeperContext>(stopping_, tell_, domain_.name);
+    host_ = &host;
+    context_ = std::make_unique<KeeperContext>(stopping_, host, domain_.name);
     plan();
     // Whoever waits for the relay to be ready learns of it here, too.
     if (known_ && obtains() && due_at_ > Steady::now() && known_->authorization.status == "valid")
-        tell_({{"event", "authorization"},
-               {"level", "info"},
-               {"domain", domain_.name},
-               {"status", "valid"},
-               {"text", "obtained in an earlier run"}});
+        host_->event({{"event", "authorization"},
+                      {"level", "info"},
+                      {"domain", domain_.name},
+                      {"status", "valid"},
+                      {"text", "obtained in an earlier run"}});
     thread_ = std::thread{[this] { run(); }};
 }
 
@@ -150,10 +168,10 @@ void PreauthKeeper::Keeper::tell(const char* level, const Error& error)
     Json event{
         {"event", "authorization"}, {"level", level}, {"domain", domain_.name}, {"text", error.message}};
     if (!error.hint.empty()) event["hint"] = error.hint;
-    tell_(std::move(event));
+    host_->event(std::move(event));
 }
 
-void PreauthKeeper::Keeper::when_ready(Done done)
+void PreauthKeeper::Keeper::when_ready(std::string request_id, Done done)
 {
     std::optional<Error> error;
     {
@@ -163,7 +181,7 @@ void PreauthKeeper::Keeper::when_ready(Done done)
             (!known_->authorization.expires || *known_->authorization.expires > context_->now());
         if (obtains() && !unsupported_ && !usable) {
             if (!error_) {
-                waiting_.push_back(std::move(done));
+                waiting_.push_back({std::move(request_id), std::move(done)});
                 return;
             }
             error = error_;
@@ -172,7 +190,7 @@ void PreauthKeeper::Keeper::when_ready(Done done)
     done(error ? Result<void>{fail(*error)} : Result<void>{});
 }
 
-void PreauthKeeper::Keeper::fulfil(std::vector<std::string> authorizations, Done done)
+void PreauthKeeper::Keeper::fulfil(std::vector<std::string> authorizations, std::string request_id, Done done)
 {
     if (solver_ == nullptr) {
         const Error error{
@@ -188,7 +206,7 @@ void PreauthKeeper::Keeper::fulfil(std::vector<std::string> authorizations, Done
         return;
     }
     const std::lock_guard lock{mutex_};
-    jobs_.push_back({std::move(authorizations), std::move(done)});
+    jobs_.push_back({std::move(authorizations), std::move(request_id), std::move(done)});
     // What was believed to be valid is not: look again, unless that was just done.
     if (known_ && known_->obtained && context_->now() - *known_->obtained > kSoonest && !error_)
         known_.reset();
@@ -214,7 +232,7 @@ Json PreauthKeeper::Keeper::status()
 
 void PreauthKeeper::Keeper::take(Result<PreAuthorization> got)
 {
-    std::vector<Done> told;
+    std::vector<Waiting> told;
     std::optional<Error> failure;
     {
         const std::lock_guard lock{mutex_};
@@ -251,13 +269,19 @@ void PreauthKeeper::Keeper::take(Result<PreAuthorization> got)
                               .problem = {},
                               .retry_after = {}});
     else
-        tell_({{"event", "authorization"}, {"level", "info"}, {"domain", domain_.name}, {"status", "valid"}});
-    for (const auto& done : told)
-        done(failure ? Result<void>{fail(*failure)} : Result<void>{});
+        host_->event(
+            {{"event", "authorization"}, {"level", "info"}, {"domain", domain_.name}, {"status", "valid"}});
+    for (const auto& waiting : told)
+        waiting.done(failure ? Result<void>{fail(*failure)} : Result<void>{});
 }
 
 void PreauthKeeper::Keeper::obtain()
 {
+    {
+        // Whoever waits first is whom it is done for; it may be nobody, when it is renewed in time.
+        const std::lock_guard lock{mutex_};
+        context_->work_for(waiting_.empty() ? std::string{} : waiting_.front().request_id);
+    }
     acme::ClientOptions options;
     options.account_file = account_file_;
     const auto attempt = [&]() -> Result<PreAuthorization> {
@@ -317,15 +341,17 @@ void PreauthKeeper::Keeper::run()
                 jobs_.pop_front();
             }
         }
-        if (due)
+        if (due) {
             obtain();
-        else
-            job->done(carry_out(job->authorizations));
+            continue;
+        }
+        context_->work_for(job->request_id);
+        job->done(carry_out(job->authorizations));
     }
     for (const auto& job : jobs_)
         job.done(fail(base::interrupted_error(domain_.name)));
-    for (const auto& done : waiting_)
-        done(fail(base::interrupted_error(domain_.name)));
+    for (const auto& waiting : waiting_)
+        waiting.done(fail(base::interrupted_error(domain_.name)));
 }
 
 Result<std::unique_ptr<PreauthKeeper>> PreauthKeeper::make(const Options& options)
@@ -355,24 +381,25 @@ Result<std::unique_ptr<PreauthKeeper>> PreauthKeeper::make(const Options& option
 
 PreauthKeeper::~PreauthKeeper() = default;
 
-void PreauthKeeper::start(const Tell& tell)
+void PreauthKeeper::start(IssuerHost& host)
 {
     for (const auto& [domain, keeper] : keepers_)
-        keeper->start(tell);
+        keeper->start(host);
 }
 
-void PreauthKeeper::when_ready(const std::string& domain, Done done)
+void PreauthKeeper::when_ready(const std::string& domain, std::string request_id, Done done)
 {
     if (const auto found = keepers_.find(domain); found != keepers_.end())
-        found->second->when_ready(std::move(done));
+        found->second->when_ready(std::move(request_id), std::move(done));
     else
         done({});
 }
 
-void PreauthKeeper::fulfil(const std::string& domain, std::vector<std::string> authorizations, Done done)
+void PreauthKeeper::fulfil(const std::string& domain, std::vector<std::string> authorizations,
+                           std::string request_id, Done done)
 {
     if (const auto found = keepers_.find(domain); found != keepers_.end())
-        found->second->fulfil(std::move(authorizations), std::move(done));
+        found->second->fulfil(std::move(authorizations), std::move(request_id), std::move(done));
     else
         done(fail(Errc::config, fmt::format("{} is none of the domains any more", domain)));
 }

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "ra/issuer.h"
 #include "ra/options.h"
 
 namespace acmetool::ra
@@ -23,20 +24,21 @@ class PreauthKeeper
 {
 public:
     using Done = std::function<void(Result<void>)>; ///< called once, from any thread
-    using Tell = std::function<void(base::Json)>;
 
     /// Errors: config (account, solver, an authorization file).
     static Result<std::unique_ptr<PreauthKeeper>> make(const Options& options);
     ~PreauthKeeper(); ///< what is under way is interrupted and cleaned up; what waits is told so
 
-    /// Begins. `tell` takes events.
-    void start(const Tell& tell);
+    /// Begins. `host` is told events and messages, and outlives this.
+    void start(IssuerHost& host);
     /// `done` once orders below `domain` are worth a try: at once, or after the pre-authorization that is
-    /// being obtained. An error where that failed.
-    void when_ready(const std::string& domain, Done done);
+    /// being obtained. An error where that failed. `request_id`, here and below, is whose the messages are
+    /// that it takes.
+    void when_ready(const std::string& domain, std::string request_id, Done done);
     /// Makes an order's authorizations valid, and looks after the domain's pre-authorization, which must have
     /// lapsed (PRE-18).
-    void fulfil(const std::string& domain, std::vector<std::string> authorizations, Done done);
+    void fulfil(const std::string& domain, std::vector<std::string> authorizations, std::string request_id,
+                Done done);
     /// By domain: status, expires, the last error.
     base::Json status();
 

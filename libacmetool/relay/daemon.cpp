@@ -249,8 +249,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& lo
         impl->gate = std::make_unique<BrskiGate>(*impl->engine, *impl->brski);
         authority = impl->gate.get();
     }
-    impl->est = std::make_unique<est::Server>(*authority, std::move(est_settings),
-                                              [&log](const est::RequestEvent& event) { log.request(event); });
+    impl->est = std::make_unique<est::Server>(
+        *authority, std::move(est_settings), [&log](const est::RequestEvent& event) { log.request(event); },
+        [&log](const est::RequestEvent& event) { log.arrival(event); });
     if (config.serves_est) {
         ACMETOOL_TRY(listener, http::Server::start(config.http, [raw](const http::ServerRequest& request,
                                                                       http::Responder respond) {

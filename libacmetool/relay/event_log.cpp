@@ -44,6 +44,29 @@ std::string text_of(const Json& event)
     return line;
 }
 
+/// A device's request as it came, or the answer to it.
+base::Message to_message(const est::RequestEvent& request, std::string from, std::string to)
+{
+    base::Message message;
+    message.from = std::move(from);
+    message.to = std::move(to);
+    message.request_id = request.request_id;
+    if (request.status != 0) {
+        message.label = std::to_string(request.status);
+        if (!request.decision.empty()) message.label += " " + request.decision;
+        message.detail = base::printable(request.text, 200);
+        message.status = request.status;
+        message.took = std::chrono::duration_cast<base::Milliseconds>(request.took);
+        return message;
+    }
+    message.method = request.operation.ends_with("enroll") ? "POST" : "GET";
+    message.url = fmt::format("/.well-known/est{}{}/{}", request.label.empty() ? "" : "/", request.label,
+                              request.operation);
+    message.label = fmt::format("{} /{}", message.method, request.operation);
+    message.detail = base::join(request.identifiers, ", ");
+    return message;
+}
+
 } // namespace
 
 EventLog::EventLog(std::string program, bool json, Level level)
@@ -72,6 +95,12 @@ void EventLog::write(Level level, Json event)
     std::fputs(line.c_str(), stderr);
 }
 
+void EventLog::message(const base::Message& message)
+{
+    const std::lock_guard lock{mutex_};
+    if (trace_) trace_(message);
+}
+
 void EventLog::event(const Json& event)
 {
     write(level_of(event), event);
@@ -82,8 +111,16 @@ void EventLog::log(Level level, const std::string& text)
     write(level, Json{{"event", program_}, {"msg", text}});
 }
 
+void EventLog::arrival(const est::RequestEvent& request)
+{
+    if (traces()) message(to_message(request, "client", "ra"));
+}
+
 void EventLog::request(const est::RequestEvent& request)
 {
+    if (traces()) {
+        if (!request.operation.empty()) message(to_message(request, "ra", "client"));
+    }
     {
         const std::lock_guard lock{mutex_};
         ++requests_[{request.operation.empty() ? "other" : request.operation, request.status}];

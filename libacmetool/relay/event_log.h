@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -22,6 +23,11 @@ public:
     EventLog(std::string program, bool json, base::Level level);
 
     void event(const base::Json& event) override;
+    bool traces() const override { return trace_ != nullptr; }
+    void message(const base::Message& message) override;
+    /// Before anything is served: `trace` takes the messages from now on, one at a time.
+    void trace_to(std::function<void(const base::Message&)> trace) { trace_ = std::move(trace); }
+    void arrival(const est::RequestEvent& event);
     void request(const est::RequestEvent& event);
     void log(base::Level level, const std::string& text);
 
@@ -35,6 +41,7 @@ private:
     bool json_;
     bool journal_;
     base::Level level_;
+    std::function<void(const base::Message&)> trace_;
     mutable std::mutex mutex_;
     std::map<std::pair<std::string, int>, std::uint64_t> requests_;
 };

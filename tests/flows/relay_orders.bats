@@ -47,6 +47,26 @@ finalized() { # orders
     [ -z "$(txt_values _acme-challenge.device0001.iot.domain.com)" ]
 }
 
+@test "ESTS-22: log and trace of an enrolment bear one request id, from EST over ACME to DNS" {
+    RELAY_TRACE=$PWD/trace.jsonl RELAY_DOMAIN_LINES='preauthorize = false' relay
+    make_csr device0001.iot.domain.com dev.csr
+    enrol device0001 simpleenroll dev.csr
+    [ "$STATUS" = 200 ]
+    local id
+    id=$(jq -r 'select(.event == "order") | .request_id' "$PKI/relay.log" | sort -u)
+    [[ "$id" =~ ^[0-9a-f]{16}$ ]]
+    arrows() { jq -r --arg id "$id" "select(.request_id == \$id) | $1" trace.jsonl; }
+    [ "$(arrows 'select(.from == "client") | .label')" = "POST /simpleenroll" ]
+    [ "$(arrows 'select(.from == "ra" and .to == "acme") | .label' | grep -v newNonce | uniq | head -n 1)" = "POST /newOrder" ]
+    arrows 'select(.from == "ra" and .to == "acme") | .label' | grep -qx 'POST /finalize'
+    arrows 'select(.from == "acme") | .status' | grep -qx 201
+    arrows 'select(.to == "dns") | .label' | grep -qx 'Publish DNS TXT'
+    arrows 'select(.to == "dns") | .label' | grep -qx 'Delete DNS TXT'
+    [ "$(jq -r 'select(.event == "decision") | .request_id' "$PKI/relay.log" | tail -n 1)" = \
+        "$(jq -r 'select(.to == "client") | .request_id' trace.jsonl | tail -n 1)" ]
+    [ "$(stat -c %a trace.jsonl)" = 600 ]
+}
+
 @test "ACME-42, INT-12: the relay is killed before it knows the order's URL: the order is found again and finalized once" {
     relay 'wait = "200ms"' 'retry_after = "1s"'
     make_csr device0001.iot.domain.com dev.csr

@@ -75,14 +75,16 @@ $(printf '%s\n' "$@")
 EOF
 }
 
-# start_relay DIR: sets RELAY (base URL), RELAY_ADMIN, RELAY_PID. RELAY_CLOCK may be a time for faketime, as in +1d.
+# start_relay DIR: sets RELAY (base URL), RELAY_ADMIN, RELAY_PID. RELAY_CLOCK may be a time for faketime, as in +1d,
+# RELAY_TRACE a file for the messages.
 start_relay() {
     local dir=$1 clock=()
     # Not faketime itself, which waits for the program as its parent: a signal to it would not reach the relay.
     [[ -z ${RELAY_CLOCK:-} ]] ||
         clock=(env "LD_PRELOAD=$(faketime -f +0d printenv LD_PRELOAD)" "FAKETIME=$RELAY_CLOCK")
     : >"$dir/ready"
-    "${clock[@]}" est-relay serve --config "$dir/relay.toml" --log-format json -vv >"$dir/ready" 2>>"$dir/relay.log" &
+    "${clock[@]}" est-relay serve --config "$dir/relay.toml" --log-format json -vv ${RELAY_TRACE:+--trace "$RELAY_TRACE"} \
+        >"$dir/ready" 2>>"$dir/relay.log" &
     RELAY_PID=$!
     STARTED+=("$RELAY_PID")
     if ! wait_for 20 grep -q admin "$dir/ready"; then

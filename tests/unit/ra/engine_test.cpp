@@ -379,8 +379,9 @@ TEST_CASE("INT-11 INT-16 ESTS-15: what was pending is continued after a crash, w
     wait_for(2);
     CHECK(lab.board->started[1].intended);
     std::promise<void> stored;
-    lab.board->host->placed(lab.board->started[1].id, "https://ca.example/order/7",
-                            [&] { stored.set_value(); });
+    auto adopted = lab.board->started[1];
+    adopted.url = "https://ca.example/order/7";
+    lab.board->host->placed(adopted, [&] { stored.set_value(); });
     stored.get_future().wait();
     CHECK(lab.board->host->holds_order("https://ca.example/order/7"));
     lab.open();

@@ -140,13 +140,13 @@ public:
             failure = board_->failure;
         }
         if (hold) return;
-        board_->host->placed(order.id, "https://ca.example/order/" + order.id.substr(0, 8),
-                             [board = board_, order, failure] {
-                                 if (failure)
-                                     board->host->failed(order.id, *failure, board->over);
-                                 else
-                                     board->issue(order);
-                             });
+        order.url = "https://ca.example/order/" + order.id.substr(0, 8);
+        board_->host->placed(order, [board = board_, order, failure] {
+            if (failure)
+                board->host->failed(order.id, *failure, board->over);
+            else
+                board->issue(order);
+        });
     }
     base::Json status() override { return base::Json::object(); }
 

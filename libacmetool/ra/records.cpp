@@ -14,14 +14,18 @@ namespace
 using Value = store::Sqlite::Value;
 using Row = store::Sqlite::Row;
 
-constexpr std::string_view kSchemaVersion = "1";
+constexpr std::string_view kSchemaVersion = "2";
+/// An intermediate's life is prolonged in steps of this, not by a write for each certificate.
+constexpr std::int64_t kHour = 3600;
+// Each page is written and waited for with every enrolment: what is asked seldom has no index, and long rows
+// lie in the order they came, not each in another page by its digest.
 constexpr const char* kSchema[] = {
     "CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, state INTEGER NOT NULL, device TEXT NOT NULL, "
     "device_serial TEXT NOT NULL, label TEXT NOT NULL, domain TEXT NOT NULL, profile TEXT NOT NULL, "
     "renewal INTEGER NOT NULL, identifiers TEXT NOT NULL, csr BLOB NOT NULL, url TEXT NOT NULL, "
     "unsure INTEGER NOT NULL, request_id TEXT NOT NULL, created INTEGER NOT NULL, until INTEGER NOT NULL, "
     "certificate TEXT NOT NULL, "
-    "why INTEGER NOT NULL, words TEXT NOT NULL) WITHOUT ROWID",
+    "why INTEGER NOT NULL, words TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS orders_open ON orders (created) WHERE state < 2",
     "CREATE INDEX IF NOT EXISTS orders_url ON orders (url) WHERE url <> ''",
     "CREATE INDEX IF NOT EXISTS orders_until ON orders (until) WHERE state >= 2",
@@ -29,9 +33,10 @@ constexpr const char* kSchema[] = {
     "NULL, device_serial TEXT NOT NULL, identifiers TEXT NOT NULL, csr_digest TEXT NOT NULL, key_digest TEXT "
     "NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL, der BLOB NOT NULL)",
     "CREATE INDEX IF NOT EXISTS certificates_csr ON certificates (csr_digest)",
-    "CREATE INDEX IF NOT EXISTS certificates_key ON certificates (key_digest)",
     "CREATE INDEX IF NOT EXISTS certificates_end ON certificates (not_after)",
-    "CREATE TABLE IF NOT EXISTS revoked (serial TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS revoked (serial TEXT PRIMARY KEY, at INTEGER NOT NULL, key_digest TEXT NOT "
+    "NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS revoked_key ON revoked (key_digest)",
     "CREATE TABLE IF NOT EXISTS blocked (device TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS names (name TEXT PRIMARY KEY, device TEXT NOT NULL, domain TEXT NOT NULL) "
     "WITHOUT ROWID",
@@ -39,7 +44,6 @@ constexpr const char* kSchema[] = {
     "CREATE TABLE IF NOT EXISTS intermediates (digest TEXT PRIMARY KEY, der BLOB NOT NULL, until INTEGER NOT "
     "NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS spent (at INTEGER NOT NULL, device TEXT NOT NULL, renewal INTEGER NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS spent_at ON spent (at)",
 };
 
 constexpr std::string_view kOrderColumns = "id, state, device, device_serial, label, domain, profile, "
@@ -154,8 +158,17 @@ Result<std::optional<OrderRow>> Records::order(std::string_view id)
 
 Result<void> Records::put(const OrderRow& row)
 {
-    static const auto kSql = fmt::format(
-        "INSERT OR REPLACE INTO orders ({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", kOrderColumns);
+    // In its place where it is there already.
+    static const auto kSql = [] {
+        std::string assignments;
+        for (const auto column : base::split(kOrderColumns, ','))
+            if (const auto name = base::trim(column);
+                name != "id") // whose index would be written for nothing
+                assignments += fmt::format("{}{}=excluded.{}", assignments.empty() ? "" : ",", name, name);
+        return fmt::format("INSERT INTO orders ({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+                           "ON CONFLICT (id) DO UPDATE SET {}",
+                           kOrderColumns, assignments);
+    }();
     const auto identifiers = to_text(row.identifiers);
     ACMETOOL_CHECK(database_.execute(
         kSql,
@@ -248,7 +261,10 @@ Result<std::optional<CertificateRow>> Records::certificate_for(std::string_view 
 
 Result<void> Records::revoke(std::string_view serial, base::TimePoint at)
 {
-    ACMETOOL_CHECK(database_.execute("INSERT OR IGNORE INTO revoked VALUES (?,?)", {serial, seconds(at)}));
+    ACMETOOL_CHECK(
+        database_.execute("INSERT OR IGNORE INTO revoked VALUES (?1, ?2, coalesce((SELECT key_digest "
+                          "FROM certificates WHERE serial = ?1), ''))",
+                          {serial, seconds(at)}));
     return {};
 }
 
@@ -268,9 +284,7 @@ Result<std::optional<std::string>> Records::device_of(std::string_view serial)
 
 Result<bool> Records::is_key_revoked(std::string_view key_digest)
 {
-    ACMETOOL_TRY(rows, database_.execute("SELECT 1 FROM certificates JOIN revoked USING (serial) "
-                                         "WHERE key_digest = ? LIMIT 1",
-                                         {key_digest}));
+    ACMETOOL_TRY(rows, database_.execute("SELECT 1 FROM revoked WHERE key_digest = ? LIMIT 1", {key_digest}));
     return !rows.empty();
 }
 
@@ -313,9 +327,9 @@ Result<std::optional<std::string>> Records::name_of_device(std::string_view devi
 
 Result<void> Records::keep_intermediate(ByteView der, std::string_view digest, base::TimePoint until)
 {
-    ACMETOOL_CHECK(database_.execute("INSERT INTO intermediates VALUES (?,?,?) ON CONFLICT (digest) "
-                                     "DO UPDATE SET until = max(until, excluded.until)",
-                                     {digest, der, seconds(until)}));
+    ACMETOOL_CHECK(database_.execute("INSERT INTO intermediates VALUES (?1,?2,?3) ON CONFLICT (digest) "
+                                     "DO UPDATE SET until = excluded.until WHERE excluded.until > until + ?4",
+                                     {digest, der, seconds(until) + kHour, kHour}));
     return {};
 }
 

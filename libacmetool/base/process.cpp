@@ -1,6 +1,7 @@
 #include "base/process.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ namespace
 {
 
 constexpr Milliseconds kGrace{1000};
+constexpr int kMostDescriptors = 65'536; // looked at where the kernel has no close_range
 
 std::vector<char*> pointers_of(std::vector<std::string>& texts)
 {
@@ -38,6 +40,11 @@ std::vector<char*> pointers_of(std::vector<std::string>& texts)
         std::signal(number, SIG_DFL);
     dup2(in >= 0 ? in : open("/dev/null", O_RDONLY), STDIN_FILENO);
     dup2(out >= 0 ? out : STDERR_FILENO, STDOUT_FILENO);
+    // Not every library opens its sockets to be closed at exec, and a program that outlives a server would
+    // hold its port and its clients' connections.
+    if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
+        for (int fd = STDERR_FILENO + 1; fd < kMostDescriptors; ++fd)
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
     execve(arguments[0], arguments, environment);
     const int problem = errno;
     const auto ignored = write(report, &problem, sizeof problem);

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -41,6 +42,14 @@ TEST_CASE("run_filter: more than a pipe holds goes in and comes out, and the exi
     CHECK(result->output == input);
     CHECK(reason(shell("exec true"), input) == "exit 0"); // it does not read
     CHECK(reason(shell("exec <&-; echo done; exit 3"), input) == "exit 3");
+}
+
+TEST_CASE("run_filter: a program gets none of our files and sockets")
+{
+    constexpr int kOurs = 57;
+    REQUIRE(dup2(STDERR_FILENO, kOurs) == kOurs);
+    CHECK(reason(shell("! test -e /proc/self/fd/57")) == "exit 0");
+    close(kOurs);
 }
 
 TEST_CASE("run_filter: too much output, too much time, a signal and a missing program are told apart")

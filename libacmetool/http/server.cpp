@@ -341,7 +341,9 @@ asio::awaitable<void> Server::Impl::answer(Stream& stream, const Peer& peer,
             co_return;
         }
         tcp.expires_after(options.request_timeout);
-        keep = keep && !draining && served < options.requests_per_connection;
+        const auto wish = find(result.headers, "connection");
+        keep = keep && !draining && served < options.requests_per_connection &&
+               !(wish && base::equals_ignoring_case(*wish, "close"));
         auto response = make_response(std::move(result), keep, head);
         co_await bhttp::async_write(stream, response, asio::redirect_error(asio::use_awaitable, problem));
         if (problem) co_return;

@@ -61,7 +61,7 @@ struct ServerRequest {
 
 struct ServerResponse {
     int status = 200;
-    Headers headers; ///< Content-Length is added, always
+    Headers headers; ///< Content-Length is added, always; "Connection: close" is done
     std::string body;
     bool drop = false; ///< close the connection without an answer
 };

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "brski/lab.h"
 #include "brski/masa_service.h"
 #include "cli/daemon.h"
@@ -80,6 +81,11 @@ Result<void> serve(const Options& options, cli::Io& io)
     cli::forbid_core_dumps();
     ACMETOOL_TRY(manufacturer, brski::open_manufacturer(options.folder, io.context().now()));
     ACMETOOL_TRY(settings, masa_options(options, manufacturer));
+    settings.on_status = [&io](const std::string& serial, const brski::Status& status) {
+        io.context().log(base::Level::info,
+                         fmt::format("voucher_status of {}: {} {}", base::printable(serial, 100),
+                                     status.status ? "success" : "failure", status.reason));
+    };
     ACMETOOL_TRY(records, brski::MasaRecords::open(options.folder + "/masa.db"));
     brski::MasaService service{std::move(settings), *records};
     ACMETOOL_TRY(endpoint, cli::parse_listen(options.listen));

@@ -159,7 +159,8 @@ Result<void> request_voucher(const Options& options, cli::Io& io)
     pledge.format = request.envelope.format;
     ACMETOOL_TRY(reply,
                  brski::request_voucher(place, pledge, io.context(),
-                                        brski::SignedRequest{request.envelope.octets, request.leaves.nonce}));
+                                        brski::SignedRequest{request.envelope.octets, request.leaves.nonce,
+                                                             request.leaves.proximity_registrar_cert}));
     if (!io.json()) return io.write(as_text(reply.voucher));
     return io.write_document("voucher",
                              {{std::string{member_of(pledge.format)}, jose::to_base64(reply.voucher)},
@@ -267,15 +268,60 @@ Result<est::RunOutcome> enrol(const Options& options, const brski::PledgeOptions
     return est::run(client, wishes, server, io.context());
 }
 
-/// RFC 8995 section 5.9.4: success over a new session with the new certificate, failure over the old one.
-Result<void> tell_enrolled(const Options& options, const brski::VoucherReply& reply,
-                           const std::vector<crypto::Certificate>& chain, cli::Io& io)
+void warn(cli::Io& io, const char* what, const Result<void>& told)
+{
+    if (!told) io.context().log(base::Level::warning, fmt::format("{}: {}", what, told.error().message));
+}
+
+/// The device's own new certificate as its identity.
+Result<http::TlsIdentity> new_identity(const Options& options, const std::vector<crypto::Certificate>& chain)
 {
     ACMETOOL_TRY(key_text, store::read_file(options.key_out));
     const base::Secret pem{std::move(key_text)};
     ACMETOOL_TRY(key, crypto::parse_private_key(pem.reveal(), options.key_out));
-    const auto fresh = provisional(http::TlsIdentity{chain, key}, io.context(), &reply.registrar.front());
-    return brski::send_status(*fresh, reply.origin, "enrollstatus", {true, "", ""});
+    return http::TlsIdentity{chain, key};
+}
+
+std::unique_ptr<http::Transport> verified(const http::ServerTrust& trust, const http::TlsIdentity& identity,
+                                          base::Context& context)
+{
+    http::TlsClientOptions tls;
+    tls.identity = identity;
+    tls.trust = trust;
+    return std::make_unique<http::TlsClient>(tls, context);
+}
+
+/// Where the device enrols: with its registrar on the kept connection, or with the EST server that the
+/// voucher names.
+struct Place {
+    std::string origin;
+    http::Transport* transport = nullptr;
+    std::unique_ptr<http::Transport> own; ///< what `transport` is for an EST server
+    std::optional<http::ServerTrust> trust;
+};
+
+Result<Place> enrolment_place(const brski::VoucherReply& reply, const brski::VoucherVerdict& verdict,
+                              const brski::PledgeOptions& pledge, cli::Io& io)
+{
+    if (verdict.voucher->est_domain.empty()) {
+        reply.transport->accept();
+        return Place{reply.origin, reply.transport.get(), nullptr, {}};
+    }
+    ACMETOOL_TRY(service, brski::est_service(*verdict.voucher, *verdict.pinned));
+    auto own = verified(service.trust, pledge.idevid, io.context());
+    ACMETOOL_CHECK(own->connect(service.origin));
+    auto* const transport = own.get();
+    return Place{service.origin, transport, std::move(own), service.trust};
+}
+
+/// RFC 8995 section 5.9.4: success over a new session with the new certificate, failure over the old one.
+Result<void> tell_enrolled(const Options& options, const brski::VoucherReply& reply, const Place& place,
+                           const std::vector<crypto::Certificate>& chain, cli::Io& io)
+{
+    ACMETOOL_TRY(identity, new_identity(options, chain));
+    const auto fresh = place.trust ? verified(*place.trust, identity, io.context())
+                                   : provisional(identity, io.context(), &reply.registrar.front());
+    return brski::send_status(*fresh, place.origin, "enrollstatus", {true, "", ""});
 }
 
 Result<void> run(const Options& options, cli::Io& io)
@@ -283,43 +329,35 @@ Result<void> run(const Options& options, cli::Io& io)
     ACMETOOL_TRY(pledge, pledge_options(options, io));
     ACMETOOL_TRY(manufacturer, read_manufacturer(options));
     pledge.manufacturer = manufacturer;
-    ACMETOOL_TRY(place, place_of(options));
+    ACMETOOL_TRY(where, place_of(options));
     if (options.key_out.empty())
         return fail(Errc::usage, "run needs --key-out", "where the new key goes", "noKey");
-    ACMETOOL_TRY(reply, brski::request_voucher(place, pledge, io.context()));
+    ACMETOOL_TRY(reply, brski::request_voucher(where, pledge, io.context()));
     const auto verdict = brski::check(reply, pledge, io.context());
     const auto lines = explained(verdict.report);
     for (const auto& line : base::split(lines, '\n'))
         if (!line.empty()) io.context().log(base::Level::info, line);
-    const bool good = verdict.report.good();
-    // Nothing that would help a hostile registrar (RFC 8995 section 5.7).
-    const auto told = brski::send_status(*reply.transport, reply.origin, "voucher_status",
-                                         {good, good ? "" : "voucher not accepted", ""});
-    if (!good) return fail(verdict.report.error("voucher"));
-    if (!told) io.context().log(base::Level::warning, "voucher_status: " + told.error().message);
+    const auto tell_voucher = [&](bool good) {
+        // Nothing that would help a hostile registrar (RFC 8995 section 5.7).
+        return brski::send_status(*reply.transport, reply.origin, "voucher_status",
+                                  {good, good ? "" : "voucher not accepted", ""});
+    };
+    if (!verdict.report.good()) {
+        static_cast<void>(tell_voucher(false));
+        return fail(verdict.report.error("voucher"));
+    }
+    // A cloud registrar hears after the EST server was tried (draft-ietf-anima-brski-cloud).
+    auto place = enrolment_place(reply, verdict, pledge, io);
+    warn(io, "voucher_status", tell_voucher(place.has_value()));
+    if (!place) return fail(std::move(place).error());
     if (!options.save_voucher.empty())
         ACMETOOL_CHECK(store::write_atomically(options.save_voucher, as_text(reply.voucher), 0644));
 
-    reply.transport->accept();
-    std::unique_ptr<http::Transport> est_transport;
-    auto origin = reply.origin;
-    const auto& est_domain = verdict.voucher->est_domain;
-    if (!est_domain.empty()) {
-        http::TlsClientOptions tls;
-        tls.identity = pledge.idevid;
-        tls.trust.explicit_anchors = {*verdict.pinned};
-        est_transport = std::make_unique<http::TlsClient>(tls, io.context());
-        origin = "https://" + est_domain;
-        ACMETOOL_CHECK(est_transport->connect(origin));
-    }
-    http::Transport& transport = est_transport ? *est_transport : *reply.transport;
-    auto outcome = enrol(options, pledge, transport, origin, io);
+    auto outcome = enrol(options, pledge, *place->transport, place->origin, io);
     if (!outcome) {
-        if (!est_transport)
-            if (const auto failed = brski::send_status(*reply.transport, origin, "enrollstatus",
-                                                       {false, "enrolment failed", ""});
-                !failed)
-                io.context().log(base::Level::warning, "enrollstatus: " + failed.error().message);
+        warn(io, "enrollstatus",
+             brski::send_status(*place->transport, place->origin, "enrollstatus",
+                                {false, "enrolment failed", ""}));
         return fail(std::move(outcome).error());
     }
     if (outcome->enrolment.pending) {
@@ -327,9 +365,7 @@ Result<void> run(const Options& options, cli::Io& io)
                   est::csr_sha256(outcome->enrolment.csr)});
         return {};
     }
-    if (!est_transport)
-        if (const auto said = tell_enrolled(options, reply, outcome->chain, io); !said)
-            io.context().log(base::Level::warning, "enrollstatus: " + said.error().message);
+    warn(io, "enrollstatus", tell_enrolled(options, reply, *place, outcome->chain, io));
     const auto pem = crypto::to_pem(outcome->chain);
     if (io.json())
         ACMETOOL_CHECK(io.write_document("certificate", acme::certificate_document(outcome->chain)));

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "brski/idevid.h"
+#include "crypto/extension.h"
 #include "crypto/path.h"
 #include "enrol/device_label.h"
 
@@ -54,6 +55,11 @@ std::optional<crypto::Certificate> parse_one(const Bytes& der)
 std::string shown(std::string_view text)
 {
     return text.empty() ? "none" : base::printable(text, 100);
+}
+
+bool is_device(const crypto::Certificate& certificate)
+{
+    return enrol::device_serial(certificate) || crypto::extension_value(certificate, kMasaUrlExtension);
 }
 
 void check_freshness(Checker& checker, const Voucher& voucher, const PledgeKnowledge& knowledge)
@@ -165,6 +171,10 @@ VoucherVerdict check_voucher(ByteView octets, const PledgeKnowledge& knowledge)
     const auto time = knowledge.now.value_or(chain->front().not_before());
     checker.note("signer", knowledge.manufacturer.verify(*chain, time),
                  "the manufacturer's anchor vouches for it", kVoucherChecks);
+    // The anchor often is that of the IDevIDs, too: no device may speak for the others' maker.
+    if (is_device(chain->front()))
+        checker.note("signer", false, "it is a device's certificate, and devices sign no vouchers",
+                     kVoucherChecks);
     auto voucher = parse_voucher(envelope->content);
     if (!checker.note("voucher", voucher, "read", "RFC 8366 section 5.3")) return verdict;
     verdict.voucher = std::move(*voucher);
@@ -215,6 +225,22 @@ RequestVerdict check_pledge_request(const Envelope& envelope, const RegistrarKno
 namespace
 {
 
+/// The signer, and upwards from it the issuers among those that came along. Others say nothing about the
+/// signer: whoever signs can send anybody's certificate.
+std::vector<crypto::Certificate> path_upwards(const std::vector<crypto::Certificate>& sent)
+{
+    std::vector<crypto::Certificate> path{sent.front()};
+    while (path.size() < sent.size()) {
+        const auto issuer = std::find_if(sent.begin(), sent.end(), [&](const crypto::Certificate& one) {
+            return one.sha256() != path.back().sha256() && crypto::is_ca(one) &&
+                   path.back().is_issued_by(one);
+        });
+        if (issuer == sent.end()) break;
+        path.push_back(*issuer);
+    }
+    return path;
+}
+
 /// The pledge's own request inside a registrar's (RFC 8995 sections 5.5.5 and 5.5.6).
 void check_prior(Checker& checker, RegistrarRequestVerdict& verdict, const MasaKnowledge& knowledge)
 {
@@ -261,9 +287,9 @@ RegistrarRequestVerdict check_registrar_request(const Envelope& envelope, const 
 {
     RegistrarRequestVerdict verdict;
     Checker checker{verdict.report};
-    auto chain = verify_signature(envelope);
+    const auto chain = verify_signature(envelope);
     if (!checker.note("signature", chain, "holds", "RFC 8995 section 5.5.3")) return verdict;
-    verdict.registrar = std::move(*chain);
+    verdict.registrar = path_upwards(*chain);
     const auto& signer = verdict.registrar.front();
     checker.note("cmcRA", crypto::has_extended_key_usage(signer, crypto::kCmcRaPurpose),
                  "id-kp-cmcRA has to be among the signer's extended key usages", "RFC 8995 section 5.5.4");

@@ -76,7 +76,7 @@ struct MasaKnowledge {
 struct RegistrarRequestVerdict {
     Report report;
     std::optional<VoucherRequest> request;
-    std::vector<crypto::Certificate> registrar; ///< the signer first, then what came along
+    std::vector<crypto::Certificate> registrar; ///< the signer, then its issuers as far as they came along
     std::optional<crypto::Certificate> idevid;  ///< that signed the pledge's request; none for an offline one
     bool proximity = false;                     ///< the pledge said so, and its signature holds
 };

@@ -1,34 +1,12 @@
 #include "brski/masa.h"
 
-#include <algorithm>
-
 #include <fmt/core.h>
 
 #include "base/text.h"
 #include "brski/idevid.h"
-#include "crypto/path.h"
 
 namespace acmetool::brski
 {
-namespace
-{
-
-/// The certificate to pin: the last one upwards from the signer among those that came along.
-crypto::Certificate farthest(const std::vector<crypto::Certificate>& chain)
-{
-    auto current = chain.front();
-    for (std::size_t step = 0; step < chain.size(); ++step) {
-        const auto issuer = std::find_if(chain.begin(), chain.end(), [&](const crypto::Certificate& one) {
-            return one.sha256() != current.sha256() && crypto::is_ca(one) && current.is_issued_by(one);
-        });
-        if (issuer == chain.end()) break;
-        current = *issuer;
-    }
-    return current;
-}
-
-} // namespace
-
 Result<OwnerList> parse_owners(std::string_view text, const std::string& file)
 {
     OwnerList owners;
@@ -59,8 +37,7 @@ Result<Grant> decide(const Envelope& envelope, MasaPolicy policy, base::TimePoin
     const auto verdict = check_registrar_request(envelope, policy.knowledge);
     if (!verdict.report.good()) return fail(verdict.report.error("voucher-request"));
     const auto& request = *verdict.request;
-    const auto pinned =
-        policy.pin == Pin::registrar ? verdict.registrar.front() : farthest(verdict.registrar);
+    const auto pinned = policy.pin == Pin::registrar ? verdict.registrar.front() : verdict.registrar.back();
     const auto domain = domain_id(pinned);
     const auto owner = policy.owners.find(request.serial_number);
     if (owner == policy.owners.end() && (policy.owners_only || !verdict.idevid))

@@ -111,10 +111,15 @@ Result<Bytes> MasaService::sign(const Envelope& request, Format format, base::Ti
 }
 
 /// A pledge that asks by itself: this is its cloud registrar.
-http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, Format format, base::TimePoint now)
+http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const http::ServerRequest& caller,
+                                                Format format, base::TimePoint now)
 {
     const auto chain = verify_signature(envelope);
     if (!chain) return text(403, chain.error().message);
+    // The device itself, and nobody who has seen its request.
+    if (!caller.tls || caller.tls->certificates.empty() ||
+        !caller.tls->certificates.front().public_key().same_public_key(chain->front().public_key()))
+        return text(403, "show the IDevID that signed the request in the TLS handshake");
     const auto& anchors = options_.policy.knowledge.idevid_anchors;
     if (const auto path = anchors.verify(*chain, now); !path) return text(404, "no device of ours");
     const auto request = parse_voucher_request(envelope.content);
@@ -141,14 +146,32 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, Format
     voucher.idevid_issuer = idevid_issuer(chain->front());
     voucher.pinned_domain_cert = entry->second.pinned;
     voucher.est_domain = entry->second.est_domain;
+    const auto pinned = crypto::parse_certificates(as_text(entry->second.pinned), "pinned");
+    if (!pinned) return text(500, pinned.error().message);
+    const auto domain = domain_id(pinned->front());
+    const auto owner = options_.policy.owners.find(*serial);
+    if (owner != options_.policy.owners.end() && owner->second != domain)
+        return text(403, "this device belongs to another domain");
     const auto sealed = seal(to_json(voucher), format, options_.signer);
     if (!sealed) return text(500, sealed.error().message);
-    const auto pinned = crypto::parse_certificates(as_text(entry->second.pinned), "pinned");
-    if (const auto added = records_.add(
-            *serial, {now, pinned ? domain_id(pinned->front()) : "", voucher.nonce, voucher.assertion, 0});
-        !added)
+    if (const auto added = records_.add(*serial, {now, domain, voucher.nonce, voucher.assertion, 0}); !added)
         return text(500, added.error().message);
     return voucher_reply(*sealed, format);
+}
+
+/// RFC 8995 section 5.7, from a device that was answered here.
+http::ServerResponse MasaService::take_status(const http::ServerRequest& request, base::TimePoint now) const
+{
+    if (!is_status_type(http::find(request.headers, "content-type").value_or("")))
+        return text(415, "a status message is application/json");
+    const auto chain = request.tls ? request.tls->certificates : std::vector<crypto::Certificate>{};
+    const auto known = options_.policy.knowledge.idevid_anchors.verify(chain, now);
+    const auto serial = known ? enrol::device_serial(chain.front()) : fail(known.error());
+    if (!serial || !options_.cloud.contains(*serial)) return text(404, "no device that was answered here");
+    const auto status = parse_status(request.body);
+    if (!status) return text(400, status.error().message);
+    if (options_.on_status) options_.on_status(*serial, *status);
+    return {200, {}, "", false};
 }
 
 http::ServerResponse MasaService::audit(const Envelope& envelope, base::TimePoint now)
@@ -168,13 +191,15 @@ http::ServerResponse MasaService::handle(const http::ServerRequest& request, bas
 {
     const auto target = std::string_view{request.target}.substr(0, request.target.find('?'));
     const bool wants_log = target == std::string{kWellKnown} + "/requestauditlog";
-    if (!wants_log && target != std::string{kWellKnown} + "/requestvoucher")
+    const bool status = options_.is_cloud && target == std::string{kWellKnown} + "/voucher_status";
+    if (!wants_log && !status && target != std::string{kWellKnown} + "/requestvoucher")
         return text(404, "here are requestvoucher and requestauditlog");
     if (request.method != "POST") {
         auto response = text(405, "POST it");
         response.headers.emplace_back("Allow", "POST");
         return response;
     }
+    if (status) return take_status(request, now);
     const auto type = format_of(http::find(request.headers, "content-type").value_or(""));
     if (!type) return text(415, "application/voucher-cms+json or application/voucher-jws+json is taken");
     const auto accept = http::find(request.headers, "accept").value_or("");
@@ -186,7 +211,7 @@ http::ServerResponse MasaService::handle(const http::ServerRequest& request, bas
     if (options_.is_cloud)
         if (const auto chain = verify_signature(*envelope);
             chain && !crypto::has_extended_key_usage(chain->front(), crypto::kCmcRaPurpose))
-            return answer_pledge(*envelope, *format, now);
+            return answer_pledge(*envelope, request, *format, now);
     const auto voucher = sign(*envelope, *format, now);
     if (!voucher) return text(http_status_of(voucher.error()), voucher.error().message);
     return voucher_reply(*voucher, *format);

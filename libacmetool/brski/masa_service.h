@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -7,6 +8,7 @@
 
 #include "base/result.h"
 #include "brski/masa.h"
+#include "brski/status.h"
 #include "http/server.h"
 #include "store/sqlite.h"
 
@@ -46,6 +48,8 @@ struct MasaOptions {
     Signer signer;
     CloudList cloud;       ///< devices that may ask for themselves
     bool is_cloud = false; ///< pledges are answered: 401 to those that are not in `cloud`
+    /// What a pledge of a cloud registrar said: its serial number and how it went.
+    std::function<void(const std::string& serial_number, const Status& status)> on_status;
 };
 
 class ACMETOOL_EXPORT MasaService
@@ -58,12 +62,14 @@ public:
     /// Decides, records and signs in the format of the request or another one. Errors as in decide().
     Result<Bytes> sign(const Envelope& request, Format format, base::TimePoint now);
 
-    /// POST /.well-known/brski/requestvoucher and requestauditlog. Refusals are plain text (RFC 8995 section
-    /// 5.6).
+    /// POST /.well-known/brski/requestvoucher and requestauditlog, of a cloud registrar voucher_status, too.
+    /// Refusals are plain text (RFC 8995 section 5.6).
     http::ServerResponse handle(const http::ServerRequest& request, base::TimePoint now);
 
 private:
-    http::ServerResponse answer_pledge(const Envelope& envelope, Format format, base::TimePoint now);
+    http::ServerResponse answer_pledge(const Envelope& envelope, const http::ServerRequest& request,
+                                       Format format, base::TimePoint now);
+    http::ServerResponse take_status(const http::ServerRequest& request, base::TimePoint now) const;
     http::ServerResponse audit(const Envelope& envelope, base::TimePoint now);
 
     MasaOptions options_;

@@ -19,6 +19,8 @@ namespace
 constexpr std::chrono::seconds kLongestWait{60}; // RFC 8995 section 5.6
 constexpr std::chrono::seconds kUsualWait{10};
 constexpr unsigned kMostRedirects = 24;
+constexpr std::chrono::minutes kOwnerWait{30}; // for a registrar that does not know the device yet
+constexpr unsigned kMostOwnerWaits = 4;
 
 Error refusal(const std::string& url, const http::Response& reply)
 {
@@ -112,23 +114,53 @@ private:
                          sign_request(options_.idevid, reply.registrar.front(), options_.format, created));
             reply.request = std::move(request);
         }
+        if (reply.request.registrar != reply.registrar.front().der())
+            return fail(Errc::refused,
+                        fmt::format("{}: this is {}, and the request is for another registrar", place.text(),
+                                    base::printable(reply.registrar.front().subject(), 200)),
+                        "sign another request for it if it is the right one", "registrarChanged");
         http::Request request;
         request.method = http::Method::post;
         request.url = place.text();
         const auto type = std::string{media_type(options_.format)};
         request.headers = {{"Content-Type", type}, {"Accept", type}};
         request.body = as_text(reply.request.octets);
-        while (true) {
-            auto answer = reply.transport->send(request);
-            if (!answer && answer.error().reason == "reset") {
-                ACMETOOL_CHECK(reply.transport->connect(request.url));
-                answer = reply.transport->send(request);
+        for (bool waits = false;; waits = true) {
+            auto answer = exchange(*reply.transport, request);
+            if (!answer) {
+                // A registrar that said "not yet" may be away for a while, when it is started anew, say.
+                const auto& error = answer.error();
+                if (!waits || error.code != Errc::unavailable || error.reason == "tls")
+                    return fail(std::move(answer).error());
+                context_.log(base::Level::info, error.message);
+                ACMETOOL_CHECK(wait(last_wait_, place));
+                continue;
             }
-            if (!answer) return fail(std::move(answer).error());
             ACMETOOL_TRY(done, take(*answer, place, reply));
             if (done) return reply;
-            ACMETOOL_CHECK(reply.transport->connect(request.url));
         }
+    }
+
+    static Result<http::Response> exchange(http::Transport& transport, const http::Request& request)
+    {
+        ACMETOOL_CHECK(transport.connect(request.url));
+        auto answer = transport.send(request);
+        if (answer || answer.error().reason != "reset") return answer;
+        ACMETOOL_CHECK(transport.connect(request.url));
+        return transport.send(request);
+    }
+
+    Result<void> wait(std::chrono::seconds time, const http::Url& place)
+    {
+        last_wait_ = time;
+        const auto now = context_.steady_now();
+        if (now + time <= until_)
+            return context_.sleep(time, {"the registrar to get a voucher", now, until_});
+        Error error;
+        error.code = Errc::temporary;
+        error.message = place.text() + ": no voucher yet";
+        error.retry_after = time;
+        return fail(std::move(error));
     }
 
     /// True where this place has answered, false where it wants to be asked again.
@@ -143,18 +175,15 @@ private:
         const auto header = http::find(answer.headers, "retry-after");
         const auto asked =
             header ? http::parse_retry_after(*header, context_.now(), kLongestWait) : std::nullopt;
-        const bool again = answer.status == 202 || ((answer.status == 503 || answer.status == 401) && asked);
-        if (again) {
-            const auto now = context_.steady_now();
-            const auto wait = std::max(asked.value_or(kUsualWait), std::chrono::seconds{1});
-            if (now + wait > until_) {
-                Error error;
-                error.code = Errc::temporary;
-                error.message = place.text() + ": no voucher yet";
-                error.retry_after = wait;
-                return fail(std::move(error));
-            }
-            ACMETOOL_CHECK(context_.sleep(wait, {"the registrar to get a voucher", now, until_}));
+        const bool told = answer.status == 202 || ((answer.status == 503 || answer.status == 401) && asked);
+        // The cloud draft, where a redirect led: a 401 is asked again "a number of times over a period of a
+        // few hours".
+        const bool unknown_owner =
+            !told && answer.status == 401 && visited_.size() > 1 && owner_waits_++ < kMostOwnerWaits;
+        if (told || unknown_owner) {
+            ACMETOOL_CHECK(wait(unknown_owner ? kOwnerWait
+                                              : std::max(asked.value_or(kUsualWait), std::chrono::seconds{1}),
+                                place));
             return false;
         }
         if (answer.status == 307 || answer.status == 302 || answer.status == 308 || answer.status == 301) {
@@ -179,6 +208,8 @@ private:
     bool built_in_;
     bool cloud_redirect_ = false;
     unsigned other_redirect_ = 0;
+    unsigned owner_waits_ = 0;
+    std::chrono::seconds last_wait_ = kUsualWait;
     std::set<std::string> visited_;
     std::optional<http::Url> next_;
 };
@@ -214,7 +245,7 @@ Result<SignedRequest> sign_request(const http::TlsIdentity& idevid, const crypto
     request.created_on = created_on;
     request.proximity_registrar_cert = registrar.der();
     ACMETOOL_TRY(octets, seal(to_json(request), format, {idevid.key, idevid.certificates}));
-    return SignedRequest{std::move(octets), request.nonce};
+    return SignedRequest{std::move(octets), request.nonce, registrar.der()};
 }
 
 Result<VoucherReply> request_voucher(const std::string& url, const PledgeOptions& options,
@@ -238,6 +269,23 @@ VoucherVerdict check(const VoucherReply& reply, const PledgeOptions& options, ba
         verdict = check_voucher(reply.voucher, knowledge);
     }
     return verdict;
+}
+
+Result<EstService> est_service(const Voucher& voucher, const crypto::Certificate& pinned)
+{
+    const std::string_view domain = voucher.est_domain;
+    const bool address6 = !domain.starts_with('[') && std::count(domain.begin(), domain.end(), ':') > 1;
+    const auto url =
+        http::parse_url(fmt::format("https://{}{}{}", address6 ? "[" : "", domain, address6 ? "]" : ""));
+    if (!url || domain.find_first_of("/?#@") != std::string_view::npos)
+        return fail(Errc::protocol,
+                    fmt::format("est-domain of the voucher: {} is no host", base::printable(domain, 100)), {},
+                    "estDomain");
+    EstService service;
+    service.origin = url->origin();
+    service.trust.explicit_anchors = {pinned};
+    service.trust.pinned_server = true;
+    return service;
 }
 
 Result<void> send_status(http::Transport& transport, const std::string& origin, std::string_view resource,

@@ -56,6 +56,7 @@ struct PledgeOptions {
 struct SignedRequest {
     Bytes octets;
     std::string nonce;
+    Bytes registrar; ///< DER of the certificate that it names
 };
 
 /// A voucher-request of this device for the registrar that showed `registrar` (RFC 8995 section 5.2).
@@ -76,8 +77,9 @@ struct VoucherReply {
 /// Asks the registrar at `url` ("https://host:port") for a voucher, through 202 and redirects.
 ///
 /// Waits at most 60 s at a time and sends the very same request again. A provisional registrar may redirect
-/// once; a verified one up to 24 times, and no place is visited twice for a redirect. `given` is a request
-/// made before, for this registrar. Errors: those of the transport; refused (4xx), unavailable (5xx),
+/// once; a verified one up to 24 times, and no place is visited twice for a redirect. Where a redirect led, a
+/// 401 is asked again four times in two hours. `given` is a request made before, for this registrar. Errors:
+/// those of the transport; refused (4xx; "registrarChanged": `given` is for another one), unavailable (5xx),
 /// temporary (the deadline passed), protocol ("redirectLoop", "tooManyRedirects", "badReply").
 ACMETOOL_EXPORT Result<VoucherReply> request_voucher(const std::string& url, const PledgeOptions& options,
                                                      base::Context& context,
@@ -86,6 +88,15 @@ ACMETOOL_EXPORT Result<VoucherReply> request_voucher(const std::string& url, con
 /// Every check of the voucher against the connection that it came over.
 ACMETOOL_EXPORT VoucherVerdict check(const VoucherReply& reply, const PledgeOptions& options,
                                      base::Context& context);
+
+/// The EST server that a voucher names, as "https://host[:port]", and whom it has to be there: the pinned
+/// certificate itself, or a server of that name below it (draft-ietf-anima-brski-cloud). Errc::protocol,
+/// reason "estDomain".
+struct EstService {
+    std::string origin;
+    http::ServerTrust trust;
+};
+ACMETOOL_EXPORT Result<EstService> est_service(const Voucher& voucher, const crypto::Certificate& pinned);
 
 /// POST /voucher_status or /enrollstatus.
 ACMETOOL_EXPORT Result<void> send_status(http::Transport& transport, const std::string& origin,

@@ -22,6 +22,12 @@ tl::unexpected<Error> bad(std::string_view why)
 
 } // namespace
 
+bool is_status_type(std::string_view content_type)
+{
+    const auto type = base::trim(content_type.substr(0, content_type.find(';')));
+    return base::equals_ignoring_case(type, "application/json");
+}
+
 Result<Status> parse_status(std::string_view json, std::string* unknown)
 {
     auto document = base::parse_json_object(json, "status message", {kLargestStatus, 16});

@@ -16,6 +16,9 @@ struct Status {
     std::string reason_context; ///< a JSON object as text; may be empty
 };
 
+/// Whether a Content-Type is that of a status message, application/json.
+ACMETOOL_EXPORT bool is_status_type(std::string_view content_type);
+
 /// Reads voucher_status or enrollstatus. "version" has to be 1, as number or as text; members that are not
 /// known are listed in `unknown` if that is not null, and ignored otherwise. Keys may be in any case, as some
 /// pledges have them. Errc::bad_input, reason "badStatus".

@@ -1,5 +1,6 @@
 #include "http/tls_client.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 
@@ -46,12 +47,15 @@ Result<void> authorize_server(const std::vector<crypto::Certificate>& certificat
         // URI against the server's identity ..., or the EST server certificate MUST contain the id-kp-cmcRA
         // [RFC6402] extended key usage extension." That purpose is a TLS server's here, too.
         const bool registration_authority = crypto::has_extended_key_usage(server, crypto::kCmcRaPurpose);
+        const bool pinned = trust.pinned_server &&
+                            std::any_of(trust.explicit_anchors.begin(), trust.explicit_anchors.end(),
+                                        [&](const auto& one) { return one.sha256() == server.sha256(); });
         auto others = certificates;
         others.insert(others.end(), trust.explicit_others.begin(), trust.explicit_others.end());
-        const auto path =
-            crypto::verify_path(server, others, {trust.explicit_anchors, {}, false},
-                                registration_authority ? crypto::Purpose::any : crypto::Purpose::tls_server);
-        if (path && (named || registration_authority)) return {};
+        const auto path = crypto::verify_path(server, others, {trust.explicit_anchors, {}, false},
+                                              registration_authority || pinned ? crypto::Purpose::any
+                                                                               : crypto::Purpose::tls_server);
+        if (path && (named || registration_authority || pinned)) return {};
         if (!path) why = path.error();
     }
     if (trust.implicit_anchors) {

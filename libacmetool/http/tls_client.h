@@ -58,6 +58,9 @@ ACMETOOL_EXPORT Result<TlsIdentity> load_identity(const std::string& certificate
 struct ServerTrust {
     /// Where its path ends here, the URL's name or id-kp-cmcRA in its certificate will do (section 3.6.1).
     std::vector<crypto::Certificate> explicit_anchors;
+    /// An explicit anchor may be the server's own certificate, whatever names that has: whoever said so
+    /// pinned the server itself.
+    bool pinned_server = false;
     /// Known besides them, to build paths with; not believed by themselves.
     std::vector<crypto::Certificate> explicit_others;
     /// Where its path ends here, the URL's name has to be in its certificate (section 3.6.2).

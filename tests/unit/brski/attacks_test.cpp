@@ -1,0 +1,272 @@
+#include <functional>
+
+#include <doctest/doctest.h>
+
+#include "../crypto/certificates.h"
+#include "brski/checks.h"
+#include "brski/idevid.h"
+#include "brski/masa.h"
+#include "brski/pledge.h"
+#include "crypto/certificate_builder.h"
+#include "crypto/path.h"
+
+namespace acmetool::brski
+{
+namespace
+{
+
+using test::Identity;
+using namespace std::chrono_literals;
+
+const base::TimePoint kNow = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+
+/// A certificate under `issuer`; by itself without one.
+Identity certified(const std::string& name, const std::string& serial_number, bool is_ca,
+                   const std::string& purposes, const Identity* issuer, std::chrono::hours ends_in = 24h)
+{
+    crypto::CertificateProfile profile;
+    profile.common_name = name;
+    profile.serial_number = serial_number;
+    profile.not_before = kNow - 100h;
+    profile.not_after = kNow + ends_in;
+    profile.extensions = {{"subjectKeyIdentifier", "hash"},
+                          {"basicConstraints", is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE"}};
+    if (issuer != nullptr) profile.extensions.emplace_back("authorityKeyIdentifier", "keyid:always");
+    if (!purposes.empty()) profile.extensions.emplace_back("extendedKeyUsage", purposes);
+    auto key = *crypto::generate_key("ec:P-256");
+    auto certificate =
+        *crypto::build_certificate(profile, key, issuer != nullptr ? &issuer->certificate : nullptr,
+                                   issuer != nullptr ? issuer->key : key);
+    return {std::move(key), std::move(certificate)};
+}
+
+const std::string kRegistrarPurposes = "serverAuth," + std::string{crypto::kCmcRaPurpose};
+
+struct World {
+    Identity maker = certified("Maker", "", true, "", nullptr);
+    Identity device = certified("device", "SN-1", false, "", &maker);
+    Identity second = certified("device", "SN-2", false, "", &maker);
+    Identity stranger = certified("device", "SN-1", false, "", nullptr);
+    Identity owner_ca = certified("Owner", "", true, "", nullptr);
+    Identity owner = certified("owner's", "", false, kRegistrarPurposes, &owner_ca);
+    Identity mallory_ca = certified("Owner", "", true, "", nullptr); // of the same name
+    Identity mallory = certified("owner's", "", false, kRegistrarPurposes, &mallory_ca);
+};
+
+Signer signer_of(const Identity& identity, const std::vector<Identity>& others = {})
+{
+    Signer signer{identity.key, {identity.certificate}};
+    for (const auto& one : others)
+        signer.chain.push_back(one.certificate);
+    return signer;
+}
+
+VoucherRequest pledge_leaves(const Identity& registrar)
+{
+    VoucherRequest request;
+    request.assertion = "proximity";
+    request.serial_number = "SN-1";
+    request.nonce = "AAAAAAAAAAAAAAAAAAAAAA==";
+    request.created_on = kNow;
+    request.proximity_registrar_cert = registrar.certificate.der();
+    return request;
+}
+
+Bytes sealed(const VoucherRequest& request, const Signer& signer)
+{
+    return *seal(to_json(request), Format::cms, signer);
+}
+
+VoucherRequest registrar_leaves(Bytes prior)
+{
+    auto request = pledge_leaves(test::make_identity("nobody"));
+    request.proximity_registrar_cert.clear();
+    request.prior_signed_voucher_request = std::move(prior);
+    return request;
+}
+
+} // namespace
+
+TEST_CASE("What a registrar's request must not be, each refused by its check (BRM-01, BRM-03, SEC-11)")
+{
+    const World world;
+    const auto prior = sealed(pledge_leaves(world.owner), signer_of(world.device));
+    MasaPolicy policy;
+    policy.knowledge.idevid_anchors = crypto::AnchorStore{{world.maker.certificate}};
+    const auto judged = [&](const VoucherRequest& request, const Signer& signer,
+                            const std::function<void(MasaPolicy&)>& change = {}) {
+        auto changed = policy;
+        if (change) change(changed);
+        const auto envelope = parse_envelope(sealed(request, signer));
+        const auto grant =
+            envelope ? decide(*envelope, changed, kNow) : Result<Grant>{fail(envelope.error())};
+        if (grant) return grant->voucher.assertion;
+        CHECK(http_status_of(grant.error()) / 100 == 4);
+        return grant.error().reason;
+    };
+    const auto owner = signer_of(world.owner, {world.owner_ca});
+    const auto good = registrar_leaves(prior);
+    CHECK(judged(good, owner) == "proximity");
+
+    auto request = good;
+    request.nonce = "BBBBBBBBBBBBBBBBBBBBBB==";
+    CHECK(judged(request, owner) == "prior-nonce");
+    request.nonce.clear();
+    CHECK(judged(request, owner) == "nonceless");
+    CHECK(judged(request, owner, [&](auto& changed) {
+              changed.knowledge.registrar_anchors = crypto::AnchorStore{{world.owner_ca.certificate}};
+              changed.knowledge.allow_nonceless = true;
+          }) == "prior-nonce");
+    request = good;
+    request.serial_number = "SN-2";
+    CHECK(judged(request, owner) == "prior-serial-number");
+    for (const auto& created :
+         {std::optional<base::TimePoint>{}, std::optional{kNow - 25h}, std::optional{kNow + 1h}}) {
+        request = good;
+        request.created_on = created;
+        CHECK(judged(request, owner) == "created-on");
+    }
+    request = good;
+    request.proximity_registrar_cert = world.owner.certificate.der();
+    CHECK(judged(request, owner) == "proximity-registrar-cert");
+
+    CHECK(judged(registrar_leaves({}), owner) == "prior-signed-voucher-request");
+    const auto unsigned_text = to_json(pledge_leaves(world.owner));
+    CHECK(judged(registrar_leaves({unsigned_text.begin(), unsigned_text.end()}), owner) ==
+          "prior-signed-voucher-request");
+    CHECK(judged(registrar_leaves(sealed(pledge_leaves(world.owner), signer_of(world.stranger))), owner) ==
+          "prior-signer");
+    CHECK(judged(registrar_leaves(sealed(pledge_leaves(world.owner), signer_of(world.second))), owner) ==
+          "prior-serial-number");
+
+    // Another registrar with the request that a device made for its owner's; what it sends along does not
+    // help.
+    CHECK(judged(good, signer_of(world.mallory, {world.mallory_ca})) == "proximity");
+    CHECK(judged(good, signer_of(world.mallory, {world.owner, world.owner_ca})) == "proximity");
+    // A device that was led to it: its request is right, and the owner list counts.
+    const auto led = registrar_leaves(sealed(pledge_leaves(world.mallory), signer_of(world.device)));
+    const auto mallory = signer_of(world.mallory, {world.mallory_ca, world.owner_ca});
+    CHECK(judged(led, mallory) == "proximity");
+    CHECK(judged(led, mallory, [&](auto& changed) {
+              changed.owners = {{"SN-1", domain_id(world.owner_ca.certificate)}};
+          }) == "owner");
+    CHECK(judged(good, owner, [&](auto& changed) {
+              changed.owners = {{"SN-1", domain_id(world.owner_ca.certificate)}};
+          }) == "verified");
+    CHECK(judged(led, mallory, [](auto& changed) { changed.owners_only = true; }) == "unknownDevice");
+    CHECK(judged(led, mallory, [&](auto& changed) {
+              changed.knowledge.registrar_anchors = crypto::AnchorStore{{world.owner_ca.certificate}};
+          }) == "registrar");
+
+    const auto no_purpose = certified("owner's", "", false, "serverAuth", &world.owner_ca);
+    CHECK(judged(registrar_leaves(sealed(pledge_leaves(no_purpose), signer_of(world.device))),
+                 signer_of(no_purpose, {world.owner_ca})) == "cmcRA");
+    const auto expired = certified("owner's", "", false, kRegistrarPurposes, &world.owner_ca, -1h);
+    CHECK(judged(registrar_leaves(sealed(pledge_leaves(expired), signer_of(world.device))),
+                 signer_of(expired, {world.owner_ca})) == "registrar-validity");
+}
+
+TEST_CASE("What a pledge's request must not be, each refused by its check (BRR-02, BRR-03)")
+{
+    const World world;
+    const auto judged = [&](const VoucherRequest& request, const Identity& signer) {
+        const auto envelope = parse_envelope(sealed(request, signer_of(signer)));
+        REQUIRE(envelope);
+        const auto verdict =
+            check_pledge_request(*envelope, {world.device.certificate, world.owner.certificate});
+        return verdict.report.good() ? std::string{} : verdict.report.error("request").reason;
+    };
+    const auto good = pledge_leaves(world.owner);
+    CHECK(judged(good, world.device).empty());
+    CHECK(judged(good, world.second) == "signer");
+    CHECK(judged(good, world.stranger) == "signer");
+    auto request = good;
+    request.serial_number = "SN-2";
+    CHECK(judged(request, world.device) == "serial-number");
+    request = good;
+    request.nonce.clear();
+    CHECK(judged(request, world.device) == "nonce");
+    request = good;
+    request.assertion = "logged";
+    CHECK(judged(request, world.device) == "assertion");
+    request = good;
+    request.prior_signed_voucher_request = {1, 2, 3};
+    CHECK(judged(request, world.device) == "prior-signed-voucher-request");
+    for (const auto& shown : {Bytes{}, Bytes{1, 2}, world.mallory.certificate.der()}) {
+        request = good;
+        request.proximity_registrar_cert = shown;
+        CHECK(judged(request, world.device) == "proximity-registrar-cert");
+    }
+}
+
+TEST_CASE("Each request of a pledge has its own nonce, names the registrar, and is signed by the IDevID "
+          "(BRP-03)")
+{
+    const World world;
+    const http::TlsIdentity idevid{{world.device.certificate}, world.device.key};
+    const auto one = sign_request(idevid, world.owner.certificate, Format::cms, kNow);
+    const auto other = sign_request(idevid, world.owner.certificate, Format::jws, std::nullopt);
+    REQUIRE(one);
+    REQUIRE(other);
+    CHECK_FALSE(same_nonce(one->nonce, other->nonce));
+    const auto envelope = parse_envelope(one->octets);
+    REQUIRE(envelope);
+    CHECK(check_pledge_request(*envelope, {world.device.certificate, world.owner.certificate}).report.good());
+    const auto request = parse_voucher_request(envelope->content);
+    REQUIRE(request);
+    CHECK(request->created_on == kNow);
+    CHECK(request->nonce == one->nonce);
+    CHECK_FALSE(parse_voucher_request(parse_envelope(other->octets)->content)->created_on);
+}
+
+TEST_CASE("A kept connection to another certificate than before ends the run (BRP-10)")
+{
+    struct Peer final : http::Transport {
+        explicit Peer(std::vector<crypto::Certificate> certificates) : shown(std::move(certificates)) {}
+        Result<http::Connection> connect(std::string_view /*url*/) override
+        {
+            http::Connection connection;
+            connection.provisional = true;
+            if (next < shown.size()) connection.server_certificates = {shown[next++]};
+            return connection;
+        }
+        Result<http::Response> send(const http::Request& /*request*/) override { return http::Response{}; }
+        std::vector<crypto::Certificate> shown;
+        std::size_t next = 0;
+    };
+    const World world;
+    const auto& owner = world.owner.certificate;
+    PinnedTransport kept{std::make_unique<Peer>(std::vector{owner, owner, world.mallory.certificate})};
+    CHECK(kept.connect("https://ra")->provisional);
+    kept.accept();
+    CHECK_FALSE(kept.connect("https://ra")->provisional);
+    CHECK(kept.connect("https://ra").error().reason == "registrarChanged");
+    CHECK(kept.connect("https://ra").error().reason == "registrarChanged"); // none at all
+    PinnedTransport expecting{std::make_unique<Peer>(std::vector{world.mallory.certificate}), owner};
+    CHECK(expecting.connect("https://ra").error().reason == "registrarChanged");
+}
+
+TEST_CASE("est-domain is a host, and the pinned certificate whom it has to be (CLOUD-05)")
+{
+    const World world;
+    const auto origin = [&](const std::string& domain) {
+        Voucher voucher;
+        voucher.est_domain = domain;
+        const auto service = est_service(voucher, world.owner_ca.certificate);
+        if (!service) return service.error().reason;
+        CHECK_FALSE(service->trust.provisional);
+        CHECK_FALSE(service->trust.implicit_anchors);
+        REQUIRE(service->trust.explicit_anchors.size() == 1);
+        CHECK(service->trust.explicit_anchors.front().der() == world.owner_ca.certificate.der());
+        return service->origin;
+    };
+    CHECK(origin("est.example.com") == "https://est.example.com");
+    CHECK(origin("est.example.com:8443") == "https://est.example.com:8443");
+    CHECK(origin("192.0.2.1") == "https://192.0.2.1");
+    CHECK(origin("2001:db8::1") == "https://[2001:db8::1]");
+    CHECK(origin("[2001:db8::1]:8443") == "https://[2001:db8::1]:8443");
+    for (const auto* bad : {"est.example.com/x", "user@est.example.com", "a?b", "a#b", "a b", ":8443"})
+        CHECK(origin(bad) == "estDomain");
+}
+
+} // namespace acmetool::brski

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "brski/checks.h"
+#include "brski/idevid.h"
 #include "http/retry_after.h"
 #include "http/url.h"
 
@@ -46,7 +47,8 @@ std::string words_of(const http::Response& reply)
 
 bool is_decided(const BrskiRecord& record)
 {
-    return record.state == BrskiState::ready || record.state == BrskiState::refused;
+    return record.state == BrskiState::ready || record.state == BrskiState::forwarded ||
+           record.state == BrskiState::refused;
 }
 
 std::optional<std::chrono::seconds> asked_wait(const http::Response& reply)
@@ -58,9 +60,28 @@ std::optional<std::chrono::seconds> asked_wait(const http::Response& reply)
 
 } // namespace
 
+Result<void> may_ask(const BrskiManufacturer& manufacturer, const std::string& masa_url)
+{
+    if (!manufacturer.masa_url.empty()) {
+        ACMETOOL_TRY(configured, brski::parse_masa_url(manufacturer.masa_url));
+        if (configured == masa_url) return {};
+    }
+    ACMETOOL_TRY(url, http::parse_url(masa_url));
+    for (const auto& host : manufacturer.masa_hosts)
+        if (base::equals_ignoring_case(host, url.authority()) ||
+            base::equals_ignoring_case(host, fmt::format("{}:{}", url.host, url.port)))
+            return {};
+    return fail(Errc::refused,
+                fmt::format("the IDevID names the MASA {}, which is not among this manufacturer's",
+                            base::printable(url.authority(), 100)),
+                "add it to masa_hosts if it is right", "masaUrl");
+}
+
 Result<std::unique_ptr<BrskiMasa>> BrskiMasa::open(const BrskiOptions& options,
                                                    const BrskiManufacturer& manufacturer,
-                                                   const std::string& store_file, ra::EventSink& events)
+                                                   const std::string& store_file,
+                                                   const std::vector<crypto::Certificate>& registrar,
+                                                   ra::EventSink& events)
 {
     ACMETOOL_TRY(curl, http::curl_library());
     ACMETOOL_TRY(records, BrskiRecords::open(store_file));
@@ -69,7 +90,9 @@ Result<std::unique_ptr<BrskiMasa>> BrskiMasa::open(const BrskiOptions& options,
     for (auto& record : known) {
         if (record.manufacturer != manufacturer.name) continue;
         if (!is_decided(record)) masa->open_.insert(record.id);
-        masa->devices_[record.id].record = std::move(record);
+        auto& device = masa->devices_[record.id];
+        device.registrar = registrar;
+        device.record = std::move(record);
     }
     masa->thread_ = std::thread{[raw = masa.get()] { raw->run(); }};
     return masa;
@@ -77,10 +100,10 @@ Result<std::unique_ptr<BrskiMasa>> BrskiMasa::open(const BrskiOptions& options,
 
 BrskiMasa::BrskiMasa(const BrskiOptions& options, BrskiManufacturer manufacturer, BrskiRecords records,
                      const http::CurlLibrary& curl, ra::EventSink& events)
-    : options_(options), manufacturer_(std::move(manufacturer)), events_(events),
-      records_(std::move(records)),
-      http_(curl, client_options(options_, manufacturer_), kRequestsAtOnce, !manufacturer_.private_addresses)
+    : curl_(curl), events_(events), records_(std::move(records)), options_(options),
+      manufacturer_(std::move(manufacturer)), other_settings_(true)
 {
+    renew_client();
 }
 
 BrskiMasa::~BrskiMasa()
@@ -89,8 +112,36 @@ BrskiMasa::~BrskiMasa()
         const std::lock_guard lock{mutex_};
         stopping_ = true;
     }
-    http_.wake();
+    wake();
     if (thread_.joinable()) thread_.join();
+}
+
+void BrskiMasa::wake()
+{
+    const std::lock_guard lock{mutex_};
+    http_->wake();
+}
+
+void BrskiMasa::use(const BrskiOptions& options, const BrskiManufacturer& manufacturer)
+{
+    const std::lock_guard lock{mutex_};
+    options_ = options;
+    manufacturer_ = manufacturer;
+    other_settings_ = true;
+    http_->wake();
+}
+
+/// The requests of the client before are forgotten with it, so they are sent again.
+void BrskiMasa::renew_client()
+{
+    const std::lock_guard lock{mutex_};
+    if (!std::exchange(other_settings_, false)) return;
+    http_ = std::make_unique<http::MultiClient>(curl_, client_options(options_, manufacturer_),
+                                                kRequestsAtOnce, !manufacturer_.private_addresses);
+    for (const auto& id : open_) {
+        devices_.at(id).asked = false;
+        devices_.at(id).again = {};
+    }
 }
 
 std::optional<BrskiRecord> BrskiMasa::find(const std::string& id) const
@@ -138,13 +189,13 @@ void BrskiMasa::ask(BrskiRecord record, std::vector<crypto::Certificate> registr
             touch(device);
         }
         if (is_decided(device.record)) {
-            answers_.push_back({std::move(respond), answer_of(device.record)});
+            answers_.push_back({std::move(respond), answer(device)});
         } else {
             device.waiters.push_back({Steady::now() + options_.wait, std::move(respond)});
             open_.insert(device.record.id);
         }
     }
-    http_.wake();
+    wake();
 }
 
 void BrskiMasa::change(const std::string& id, const std::function<void(BrskiRecord&)>& change,
@@ -158,13 +209,19 @@ void BrskiMasa::change(const std::string& id, const std::function<void(BrskiReco
         }
         answers_.push_back({std::move(respond), std::move(response)});
     }
-    http_.wake();
+    wake();
 }
 
-/// RFC 8995 section 5.6: the voucher as it came, or the MASA's refusal.
-http::ServerResponse BrskiMasa::answer_of(const BrskiRecord& record) const
+/// RFC 8995 section 5.6: the voucher as it came, or the MASA's refusal. A device may enrol once its voucher
+/// was forwarded (section 5.9), which is on disk before the voucher leaves.
+http::ServerResponse BrskiMasa::answer(Device& device)
 {
-    if (record.state == BrskiState::ready)
+    auto& record = device.record;
+    if (record.state == BrskiState::ready) {
+        record.state = BrskiState::forwarded;
+        touch(device);
+    }
+    if (record.state == BrskiState::forwarded)
         return {200, {{"Content-Type", record.voucher_type}}, std::string{as_text(record.voucher)}, false};
     if (record.state == BrskiState::refused)
         return {record.status, {{"Content-Type", "text/plain; charset=utf-8"}}, record.reason + "\n", false};
@@ -294,11 +351,11 @@ void BrskiMasa::follow_log(const std::string& id, const std::string& digest, con
         if (auto* device = current(id, digest)) refuse(*device, 403, "the MASA put its audit log elsewhere");
         return;
     }
-    http_.send({http::Method::get, url->text(), {{"Accept", "application/json"}}, {}},
-               [this, id, digest](Result<http::Response> fetched) {
-                   if (fetched && fetched->status == 201) fetched->status = 500;
-                   took_log(id, digest, std::move(fetched));
-               });
+    http_->send({http::Method::get, url->text(), {{"Accept", "application/json"}}, {}},
+                [this, id, digest](Result<http::Response> fetched) {
+                    if (fetched && fetched->status == 201) fetched->status = 500;
+                    took_log(id, digest, std::move(fetched));
+                });
 }
 
 void BrskiMasa::took_log(const std::string& id, const std::string& digest, Result<http::Response> reply)
@@ -354,6 +411,11 @@ void BrskiMasa::send_due()
             if ((record.state != BrskiState::asking && !log) || device.asked ||
                 Steady::now() < device.again || dirty_.contains(id))
                 continue;
+            // The configuration may be another one than when the device asked.
+            if (const auto allowed = may_ask(manufacturer_, record.masa_url); !allowed) {
+                refuse(device, 403, allowed.error().message);
+                continue;
+            }
             device.asked = true;
             http::Request request;
             request.method = http::Method::post;
@@ -370,8 +432,8 @@ void BrskiMasa::send_due()
     }
     for (std::size_t i = 0; i < requests.size(); ++i) {
         auto& [request, what] = requests[i];
-        http_.send(std::move(request), [this, id = what.first, digest = digests[i],
-                                        log = what.second](Result<http::Response> reply) {
+        http_->send(std::move(request), [this, id = what.first, digest = digests[i],
+                                         log = what.second](Result<http::Response> reply) {
             if (log)
                 took_log(id, digest, std::move(reply));
             else
@@ -386,11 +448,10 @@ void BrskiMasa::end_waits()
     const auto time = Steady::now();
     std::erase_if(open_, [this, time](const std::string& id) {
         auto& device = devices_.at(id);
-        const auto& record = device.record;
-        const bool decided = is_decided(record);
-        std::erase_if(device.waiters, [this, &record, decided, time](Waiter& waiter) {
+        const bool decided = is_decided(device.record);
+        std::erase_if(device.waiters, [this, &device, decided, time](Waiter& waiter) {
             if (!decided && !stopping_ && waiter.until > time) return false;
-            answers_.push_back({std::move(waiter.respond), answer_of(record)});
+            answers_.push_back({std::move(waiter.respond), answer(device)});
             return true;
         });
         return decided;
@@ -433,8 +494,9 @@ void BrskiMasa::run()
         end_waits();
         commit();
         if (!last) {
+            renew_client();
             send_due();
-            http_.run(kIdle);
+            http_->run(kIdle);
         }
     }
 }

@@ -22,16 +22,24 @@
 namespace acmetool::relay
 {
 
+/// Errc::refused where the allow-list of the manufacturer (SEC-06) does not have this MASA.
+Result<void> may_ask(const BrskiManufacturer& manufacturer, const std::string& masa_url);
+
 /// One manufacturer's devices, its MASA, and the thread between them.
 class BrskiMasa
 {
 public:
-    static Result<std::unique_ptr<BrskiMasa>> open(const BrskiOptions& options,
-                                                   const BrskiManufacturer& manufacturer,
-                                                   const std::string& store_file, ra::EventSink& events);
+    /// Continues what an earlier run left; `registrar` is this registrar's own certificate chain.
+    static Result<std::unique_ptr<BrskiMasa>>
+    open(const BrskiOptions& options, const BrskiManufacturer& manufacturer, const std::string& store_file,
+         const std::vector<crypto::Certificate>& registrar, ra::EventSink& events);
     ~BrskiMasa();
     BrskiMasa(const BrskiMasa&) = delete;
     BrskiMasa& operator=(const BrskiMasa&) = delete;
+
+    /// Goes on with other settings, and reads the anchors of the MASA's TLS server anew. What the MASA has
+    /// not answered yet is asked once more.
+    void use(const BrskiOptions& options, const BrskiManufacturer& manufacturer);
 
     /// The record of a device; nothing where it never asked.
     std::optional<BrskiRecord> find(const std::string& id) const;
@@ -75,20 +83,24 @@ private:
     void later(Device& device, const std::string& why, std::optional<std::chrono::seconds> asked);
     void refuse(Device& device, int status, const std::string& reason);
     Result<void> accept_voucher(Device& device, const http::Response& reply) const;
-    http::ServerResponse answer_of(const BrskiRecord& record) const;
+    http::ServerResponse answer(Device& device);
+    void wake();
+    void renew_client();
     void end_waits();
     void touch(const Device& device) { dirty_.insert_or_assign(device.record.id, device.record); }
     void commit();
     void tell(const BrskiRecord& record, const std::string& what);
     Device* current(const std::string& id, const std::string& digest);
 
-    const BrskiOptions options_;
-    const BrskiManufacturer manufacturer_;
+    const http::CurlLibrary& curl_;
     ra::EventSink& events_;
     BrskiRecords records_;
-    http::MultiClient http_;
 
     mutable std::mutex mutex_; ///< of all below
+    BrskiOptions options_;
+    BrskiManufacturer manufacturer_;
+    std::unique_ptr<http::MultiClient> http_; ///< changed, and run, by the thread alone
+    bool other_settings_ = false;             ///< since `http_` was made
     std::map<std::string, Device> devices_;
     std::set<std::string> open_; ///< of them those that are not decided, or that somebody waits for
     std::map<std::string, BrskiRecord> dirty_;

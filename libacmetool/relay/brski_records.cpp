@@ -20,10 +20,12 @@ constexpr const char* kTable =
 constexpr const char* kPut =
     "INSERT OR REPLACE INTO brski_devices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
     "?, ?, ?, ?, ?)";
-constexpr std::array<std::pair<BrskiState, std::string_view>, 4> kStates{{{BrskiState::asking, "asking"},
-                                                                          {BrskiState::auditing, "auditing"},
-                                                                          {BrskiState::ready, "ready"},
-                                                                          {BrskiState::refused, "refused"}}};
+constexpr std::array<std::pair<BrskiState, std::string_view>, 5> kStates{
+    {{BrskiState::asking, "asking"},
+     {BrskiState::auditing, "auditing"},
+     {BrskiState::ready, "ready"},
+     {BrskiState::forwarded, "forwarded"},
+     {BrskiState::refused, "refused"}}};
 
 Bytes octets_of(const std::string& column)
 {

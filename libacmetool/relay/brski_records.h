@@ -14,10 +14,11 @@ namespace acmetool::relay
 
 /// Where a device stands on its way from voucher-request to enrolment.
 enum class BrskiState {
-    asking,   ///< the MASA is asked for a voucher
-    auditing, ///< a voucher is there, the MASA is asked for its log
-    ready,    ///< voucher and log are good: the device may have its voucher and enrol
-    refused,  ///< no: see `reason` and `status`
+    asking,    ///< the MASA is asked for a voucher
+    auditing,  ///< a voucher is there, the MASA is asked for its log
+    ready,     ///< voucher and log are good: the device may have its voucher
+    forwarded, ///< it was given its voucher and may enrol
+    refused,   ///< no: see `reason` and `status`
 };
 std::string_view name_of(BrskiState state);
 

@@ -62,11 +62,11 @@ Result<std::vector<crypto::Certificate>> read_anchors(const std::vector<std::str
 struct Manufacturer {
     BrskiManufacturer options;
     crypto::AnchorStore anchors;
-    std::unique_ptr<BrskiMasa> masa;
+    std::shared_ptr<BrskiMasa> masa;
 };
+using Manufacturers = std::vector<std::shared_ptr<const Manufacturer>>;
 
-/// The allow-list of SEC-06: the MASA that an IDevID names is asked only if its manufacturer is known to be
-/// there.
+/// The MASA of a device: the configured one, or the one that its IDevID names if it may be asked.
 Result<std::string> masa_of(const Manufacturer& manufacturer, const crypto::Certificate& idevid)
 {
     const auto& options = manufacturer.options;
@@ -75,15 +75,8 @@ Result<std::string> masa_of(const Manufacturer& manufacturer, const crypto::Cert
     if (!named)
         return fail(Errc::refused, "the IDevID names no MASA, and none is configured",
                     "set masa_url for this manufacturer", "masaUrl");
-    ACMETOOL_TRY(url, http::parse_url(*named));
-    for (const auto& host : options.masa_hosts)
-        if (base::equals_ignoring_case(host, url.authority()) ||
-            base::equals_ignoring_case(host, fmt::format("{}:{}", url.host, url.port)))
-            return *named;
-    return fail(Errc::refused,
-                fmt::format("the IDevID names the MASA {}, which is not among this manufacturer's",
-                            base::printable(url.authority(), 100)),
-                "add it to masa_hosts if it is right", "masaUrl");
+    ACMETOOL_CHECK(may_ask(options, *named));
+    return *named;
 }
 
 } // namespace
@@ -91,20 +84,27 @@ Result<std::string> masa_of(const Manufacturer& manufacturer, const crypto::Cert
 struct BrskiRegistrar::Impl {
     enrol::RegistrationAuthority& authority;
     ra::EventSink& events;
-    std::vector<Manufacturer> manufacturers;
-    mutable std::mutex mutex; ///< of `signer`
+    const std::string store_file;
+    mutable std::mutex mutex; ///< of both below
+    Manufacturers manufacturers;
     brski::Signer signer;
 
-    Impl(enrol::RegistrationAuthority& behind, ra::EventSink& sink, brski::Signer own)
-        : authority(behind), events(sink), signer(std::move(own))
+    Impl(enrol::RegistrationAuthority& behind, ra::EventSink& sink, std::string file, brski::Signer own)
+        : authority(behind), events(sink), store_file(std::move(file)), signer(std::move(own))
     {
     }
-    const Manufacturer* manufacturer_of(const std::vector<crypto::Certificate>& chain) const;
+    std::shared_ptr<const Manufacturer> manufacturer_of(const std::vector<crypto::Certificate>& chain) const;
     brski::Signer own() const
     {
         const std::lock_guard lock{mutex};
         return signer;
     }
+    Manufacturers all() const
+    {
+        const std::lock_guard lock{mutex};
+        return manufacturers;
+    }
+    Result<Manufacturers> read(const BrskiOptions& options, const brski::Signer& own_signer) const;
     void request_voucher(http::ServerRequest request, http::Responder respond);
     void begin(const http::ServerRequest& request, const Manufacturer& manufacturer,
                const brski::Envelope& envelope, const std::string& accept, http::Responder respond);
@@ -114,12 +114,37 @@ struct BrskiRegistrar::Impl {
                                    const brski::Envelope& envelope) const;
 };
 
-const Manufacturer* BrskiRegistrar::Impl::manufacturer_of(const std::vector<crypto::Certificate>& chain) const
+std::shared_ptr<const Manufacturer>
+BrskiRegistrar::Impl::manufacturer_of(const std::vector<crypto::Certificate>& chain) const
 {
     if (chain.empty()) return nullptr;
-    for (const auto& one : manufacturers)
-        if (one.anchors.verify(chain, now())) return &one;
+    for (const auto& one : all())
+        if (one->anchors.verify(chain, now())) return one;
     return nullptr;
+}
+
+/// The files of these manufacturers. Of those that are there already, devices and thread stay.
+Result<Manufacturers> BrskiRegistrar::Impl::read(const BrskiOptions& options,
+                                                 const brski::Signer& own_signer) const
+{
+    const auto present = all();
+    Manufacturers fresh;
+    for (const auto& one : options.manufacturers) {
+        ACMETOOL_TRY(anchors, read_anchors(one.trust));
+        if (!one.masa_ca.empty()) ACMETOOL_CHECK(read_anchors({one.masa_ca}));
+        const auto known = std::find_if(present.begin(), present.end(),
+                                        [&](const auto& before) { return before->options.name == one.name; });
+        std::shared_ptr<BrskiMasa> masa;
+        if (known != present.end()) {
+            masa = (*known)->masa;
+        } else {
+            ACMETOOL_TRY(opened, BrskiMasa::open(options, one, store_file, own_signer.chain, events));
+            masa = std::move(opened);
+        }
+        fresh.push_back(std::make_shared<const Manufacturer>(
+            Manufacturer{one, crypto::AnchorStore{anchors}, std::move(masa)}));
+    }
+    return fresh;
 }
 
 Result<BrskiRecord> BrskiRegistrar::Impl::new_record(const Manufacturer& manufacturer,
@@ -191,8 +216,8 @@ void BrskiRegistrar::Impl::request_voucher(http::ServerRequest request, http::Re
     if (!wanted) return respond(text(406, "vouchers are application/voucher-cms+json or -jws+json"));
     if (!request.tls || request.tls->certificates.empty())
         return respond(text(403, "show the device's IDevID in the TLS handshake"));
-    const auto* manufacturer = manufacturer_of(request.tls->certificates);
-    if (manufacturer == nullptr) return respond(text(404, "devices of this manufacturer are not known here"));
+    const auto manufacturer = manufacturer_of(request.tls->certificates);
+    if (!manufacturer) return respond(text(404, "devices of this manufacturer are not known here"));
     auto envelope = brski::parse_envelope(as_bytes(request.body), *type);
     if (!envelope) return respond(text(400, envelope.error().message));
 
@@ -220,8 +245,7 @@ void BrskiRegistrar::Impl::request_voucher(http::ServerRequest request, http::Re
 void BrskiRegistrar::Impl::take_status(const http::ServerRequest& request, bool enrolment,
                                        http::Responder respond)
 {
-    const auto type = http::find(request.headers, "content-type").value_or("");
-    if (!base::equals_ignoring_case(base::trim(type.substr(0, type.find(';'))), "application/json"))
+    if (!brski::is_status_type(http::find(request.headers, "content-type").value_or("")))
         return respond(text(415, "a status message is application/json"));
     if (!request.tls || request.tls->certificates.empty())
         return respond(text(403, "show the device's certificate in the TLS handshake"));
@@ -229,16 +253,16 @@ void BrskiRegistrar::Impl::take_status(const http::ServerRequest& request, bool 
     const auto status = brski::parse_status(request.body, &unknown);
     if (!status) return respond(text(400, status.error().message));
     const auto digest = to_hex(request.tls->certificates.front().sha256());
-    const Manufacturer* owner = nullptr;
+    std::shared_ptr<BrskiMasa> owner;
     std::optional<BrskiRecord> record;
     bool by_new_certificate = false;
-    for (const auto& one : manufacturers) {
-        record = one.masa->find(digest);
+    for (const auto& one : all()) {
+        owner = one->masa;
+        record = owner->find(digest);
         if (!record && enrolment) {
-            record = one.masa->find_by_certificate(digest);
+            record = owner->find_by_certificate(digest);
             by_new_certificate = record.has_value();
         }
-        owner = &one;
         if (record) break;
     }
     if (!record) return respond(text(404, "this device asked for no voucher here"));
@@ -251,11 +275,11 @@ void BrskiRegistrar::Impl::take_status(const http::ServerRequest& request, bool 
     if (enrolment) event["certificateMatches"] = by_new_certificate;
     if (!unknown.empty()) event["unknown"] = base::printable(unknown);
     events.event(event);
-    owner->masa->change(record->id,
-                        [enrolment, told](BrskiRecord& changed) {
-                            (enrolment ? changed.enroll_status : changed.voucher_status) = told;
-                        },
-                        std::move(respond), {200, {}, "", false});
+    owner->change(record->id,
+                  [enrolment, told](BrskiRecord& changed) {
+                      (enrolment ? changed.enroll_status : changed.voucher_status) = told;
+                  },
+                  std::move(respond), {200, {}, "", false});
 }
 
 BrskiRegistrar::BrskiRegistrar(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -265,12 +289,9 @@ Result<std::unique_ptr<BrskiRegistrar>>
 BrskiRegistrar::open(const BrskiOptions& options, const std::string& store_file, brski::Signer signer,
                      enrol::RegistrationAuthority& authority, ra::EventSink& events)
 {
-    auto impl = std::make_unique<Impl>(authority, events, std::move(signer));
-    for (const auto& one : options.manufacturers) {
-        ACMETOOL_TRY(anchors, read_anchors(one.trust));
-        ACMETOOL_TRY(masa, BrskiMasa::open(options, one, store_file, events));
-        impl->manufacturers.push_back({one, crypto::AnchorStore{anchors}, std::move(masa)});
-    }
+    auto impl = std::make_unique<Impl>(authority, events, store_file, std::move(signer));
+    ACMETOOL_TRY(manufacturers, impl->read(options, impl->signer));
+    impl->manufacturers = std::move(manufacturers);
     return std::unique_ptr<BrskiRegistrar>{new BrskiRegistrar(std::move(impl))};
 }
 
@@ -302,16 +323,16 @@ bool BrskiRegistrar::is_device(const enrol::Peer& peer) const
 
 std::optional<enrol::Refused> BrskiRegistrar::objection(const enrol::Peer& peer) const
 {
-    const auto* manufacturer = impl_->manufacturer_of(peer.certificates);
-    if (manufacturer == nullptr) return std::nullopt;
+    const auto manufacturer = impl_->manufacturer_of(peer.certificates);
+    if (!manufacturer) return std::nullopt;
     const auto record = manufacturer->masa->find(to_hex(peer.certificates.front().sha256()));
     enrol::Refused refused{enrol::Refusal::forbidden, {}, {}};
     if (!record)
         refused.text = "no voucher was forwarded to this device: it has to ask for one first";
     else if (record->state == BrskiState::refused)
         refused.text = "this device got no voucher: " + record->reason;
-    else if (record->state != BrskiState::ready)
-        refused.text = "this device's voucher is still on its way";
+    else if (record->state != BrskiState::forwarded)
+        refused.text = "this device's voucher is still on its way: it has to ask for it again";
     else if (record->voucher_status.starts_with("failure"))
         refused.text = "this device said that its voucher is not good";
     else
@@ -321,25 +342,33 @@ std::optional<enrol::Refused> BrskiRegistrar::objection(const enrol::Peer& peer)
 
 void BrskiRegistrar::enrolled(const enrol::Peer& peer, const crypto::Certificate& certificate)
 {
-    const auto* manufacturer = impl_->manufacturer_of(peer.certificates);
-    if (manufacturer == nullptr) return;
+    const auto manufacturer = impl_->manufacturer_of(peer.certificates);
+    if (!manufacturer) return;
     manufacturer->masa->change(
         to_hex(peer.certificates.front().sha256()),
         [digest = to_hex(certificate.sha256())](BrskiRecord& record) { record.certificate = digest; },
         [](const http::ServerResponse&) {}, {});
 }
 
-void BrskiRegistrar::use(brski::Signer signer)
+Result<std::function<void()>> BrskiRegistrar::prepare(const BrskiOptions& options, brski::Signer signer)
 {
-    const std::lock_guard lock{impl_->mutex};
-    impl_->signer = std::move(signer);
+    ACMETOOL_TRY(fresh, impl_->read(options, signer));
+    return [this, options, fresh = std::move(fresh), signer = std::move(signer)] {
+        for (const auto& one : fresh)
+            one->masa->use(options, one->options);
+        // Those that are gone end with the last request to them, outside of the lock.
+        auto before = impl_->all();
+        const std::lock_guard lock{impl_->mutex};
+        impl_->manufacturers = fresh;
+        impl_->signer = signer;
+    };
 }
 
 base::Json BrskiRegistrar::status() const
 {
     Json devices = Json::array();
-    for (const auto& manufacturer : impl_->manufacturers)
-        for (const auto& record : manufacturer.masa->all()) {
+    for (const auto& manufacturer : impl_->all())
+        for (const auto& record : manufacturer->masa->all()) {
             Json device{{"serial", base::printable(record.serial, 100)},
                         {"manufacturer", record.manufacturer},
                         {"state", record.certificate.empty() ? name_of(record.state) : "enrolled"},

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,8 +49,9 @@ public:
     /// The device that showed this certificate chain has a new certificate.
     void enrolled(const enrol::Peer& peer, const crypto::Certificate& certificate);
 
-    /// For connections to come, after a reload.
-    void use(brski::Signer signer);
+    /// Reads the files of another configuration, for connections to come. Nothing changes before what comes
+    /// back is called. Errors: config, io.
+    Result<std::function<void()>> prepare(const BrskiOptions& options, brski::Signer signer);
 
     /// Each device and where it stands.
     base::Json status() const;

@@ -38,6 +38,10 @@ void read_manufacturer(Section section, Config& config)
     section.require("name", !manufacturer.name.empty());
     section.require("trust", !manufacturer.trust.empty());
     section.require("masa_hosts", !manufacturer.masa_hosts.empty() || !manufacturer.masa_url.empty());
+    auto& others = config.brski.manufacturers;
+    if (std::any_of(others.begin(), others.end(),
+                    [&](const auto& other) { return other.name == manufacturer.name; }))
+        section.refuse("name", "there are two manufacturers of this name");
     section.finish();
     config.brski.manufacturers.push_back(std::move(manufacturer));
 }

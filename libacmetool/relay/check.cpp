@@ -23,38 +23,13 @@
 #include "ra/inventory.h"
 #include "ra/records.h"
 #include "ra/users.h"
+#include "relay/findings.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::relay
 {
 namespace
 {
-
-using Findings = std::vector<Finding>;
-
-constexpr std::chrono::hours kSoon{24 * 14};
-
-void ok(Findings& findings, std::string subject, std::string text)
-{
-    findings.push_back({Verdict::ok, std::move(subject), std::move(text), {}});
-}
-void warn(Findings& findings, std::string subject, std::string text, std::string hint)
-{
-    findings.push_back({Verdict::warn, std::move(subject), std::move(text), std::move(hint)});
-}
-void bad(Findings& findings, std::string subject, const Error& error)
-{
-    findings.push_back({Verdict::fail, std::move(subject), error.message, error.hint});
-}
-
-/// Ok with what is left, a warning when it is little, a failure when nothing is.
-void check_end(Findings& findings, const std::string& subject, const std::string& what, base::TimePoint end,
-               base::TimePoint now, const std::string& hint)
-{
-    const auto text = fmt::format("{} until {}", what, base::to_rfc3339(end));
-    const auto verdict = end <= now ? Verdict::fail : end - now < kSoon ? Verdict::warn : Verdict::ok;
-    findings.push_back({verdict, subject, text, verdict == Verdict::ok ? std::string{} : hint});
-}
 
 void check_tls(Findings& findings, const Config& config, base::TimePoint now)
 {
@@ -411,26 +386,29 @@ std::vector<Finding> check_files(const Config& config, base::TimePoint now)
     check_clients(findings, config, now);
     check_acme(findings, config);
     check_domains(findings, config, now);
+    check_brski(findings, config, now);
     check_rest(findings, config, now);
     return findings;
 }
 
-std::vector<Finding> check_online(const Config& config, base::Context& context)
+namespace
 {
-    Findings findings;
+
+void check_ca(Findings& findings, const Config& config, base::Context& context)
+{
     if (config.ra.account_file.empty()) {
         warn(findings, "acme", "an external issuer cannot be asked from here", "");
-        return findings;
+        return;
     }
     const auto account = acme::load_account(config.ra.account_file);
-    if (!account) return findings; // said by check_files
+    if (!account) return; // said by check_files
     http::ClientOptions options;
     if (!account->ca_file.empty()) options.ca_file = acme::beside(config.ra.account_file, account->ca_file);
     http::Client client{options, context};
     const auto reply = client.send({http::Method::get, account->directory, {}, {}});
     if (!reply) {
         bad(findings, "acme", reply.error());
-        return findings;
+        return;
     }
     check_clock(findings, *reply, context.now());
     if (const auto directory = acme::parse_directory(reply->body, account->directory); !directory)
@@ -453,6 +431,15 @@ std::vector<Finding> check_online(const Config& config, base::Context& context)
         check_caa(findings, domain.name, identities, resolver, context);
         if (!config.ra.solver.dns_update.empty()) probe_updates(findings, config, domain.name, context);
     }
+}
+
+} // namespace
+
+std::vector<Finding> check_online(const Config& config, base::Context& context)
+{
+    Findings findings;
+    check_ca(findings, config, context);
+    ask_masas(findings, config, context);
     return findings;
 }
 

@@ -113,9 +113,9 @@ std::vector<std::string> keep_fixed(Config& running, Config fresh)
         keep("[listen] radius", fresh.teap->radius, running.teap->radius, running.teap->radius.text());
     keep("[store] sqlite", fresh.ra.store_file, running.ra.store_file, running.ra.store_file);
     keep("[limits] threads", fresh.http.threads, running.http.threads, std::to_string(running.http.threads));
-    if (!(fresh.brski == running.brski)) {
+    if (fresh.brski.manufacturers.empty() != running.brski.manufacturers.empty()) {
         fresh.brski = running.brski;
-        kept.emplace_back("[brski] and [[manufacturer]] change with a restart only: they stay as they were");
+        kept.emplace_back("the first [[manufacturer]] comes, and the last one goes, with a restart only");
     }
     running = std::move(fresh);
     return kept;
@@ -309,10 +309,13 @@ Result<std::vector<std::string>> Daemon::reload(const Config& config)
     ACMETOOL_TRY(est_settings, est_options(config));
     ACMETOOL_TRY(put_in_use, impl_->engine->prepare(config.ra));
     // All that can fail is tried before anything changes.
-    std::optional<brski::Signer> signer;
+    std::function<void()> use_brski = [] {};
     if (impl_->brski) {
-        ACMETOOL_TRY(loaded, brski_signer(config));
-        signer = std::move(loaded);
+        ACMETOOL_TRY(signer, brski_signer(config));
+        const auto& brski =
+            config.brski.manufacturers.empty() ? impl_->config.brski : config.brski; // see keep_fixed
+        ACMETOOL_TRY(prepared, impl_->brski->prepare(brski, std::move(signer)));
+        use_brski = std::move(prepared);
     }
     if (impl_->listener)
         if (const auto usable = http::make_server_context(config.http); !usable) return fail(usable.error());
@@ -320,7 +323,7 @@ Result<std::vector<std::string>> Daemon::reload(const Config& config)
     if (impl_->listener) ACMETOOL_CHECK(impl_->listener->reconfigure(config.http));
     auto kept = keep_fixed(impl_->config, config);
     impl_->est->configure(std::move(est_settings));
-    if (signer) impl_->brski->use(std::move(*signer));
+    use_brski();
     put_in_use();
     return kept;
 }

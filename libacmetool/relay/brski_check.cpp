@@ -1,0 +1,138 @@
+#include <algorithm>
+
+#include "base/text.h"
+#include "brski/idevid.h"
+#include "crypto/extension.h"
+#include "crypto/path.h"
+#include "http/multi_client.h"
+#include "relay/findings.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::relay
+{
+namespace
+{
+
+using Certificates = std::vector<crypto::Certificate>;
+
+constexpr std::string_view kSubjectKeyIdentifier = "2.5.29.14";
+
+Certificates read(Findings& findings, const std::string& subject, const std::string& file)
+{
+    const auto text = store::read_file(file);
+    auto certificates =
+        text ? crypto::parse_certificates(*text, file) : Result<Certificates>{fail(text.error())};
+    if (certificates) return std::move(*certificates);
+    bad(findings, subject, certificates.error());
+    return {};
+}
+
+/// RFC 8995 sections 5.5 and 5.8.2: what the registrar's certificate needs for a MASA and its log.
+void check_registrar(Findings& findings, const Config& config)
+{
+    const auto text = store::read_file(config.http.certificate_file);
+    const auto chain = text ? crypto::parse_certificates(*text, config.http.certificate_file)
+                            : Result<Certificates>{fail(text.error())};
+    if (!chain) return; // said of [tls] already
+    const auto& own = chain->front();
+    if (!crypto::has_extended_key_usage(own, crypto::kCmcRaPurpose)) {
+        findings.push_back({Verdict::fail, "brski", "the certificate in [tls] has no id-kp-cmcRA",
+                            "have it issued with extendedKeyUsage serverAuth and 1.3.6.1.5.5.7.3.28"});
+        return;
+    }
+    ok(findings, "brski", "the certificate in [tls] is a registrar's (id-kp-cmcRA)");
+    if (!crypto::extension_value(own, kSubjectKeyIdentifier))
+        warn(findings, "brski", "the certificate in [tls] has no subjectKeyIdentifier",
+             "MASAs name a domain in their logs by it");
+}
+
+/// "HOST[:PORT]" or a URL; each MASA that may be asked.
+std::vector<std::string> masas_of(const BrskiManufacturer& manufacturer)
+{
+    if (!manufacturer.masa_url.empty()) return {manufacturer.masa_url};
+    return manufacturer.masa_hosts;
+}
+
+void check_manufacturer(Findings& findings, const BrskiManufacturer& manufacturer,
+                        const Certificates& clients, base::TimePoint now)
+{
+    const auto subject = "manufacturer " + base::printable(manufacturer.name, 60);
+    for (const auto& file : manufacturer.trust)
+        for (const auto& anchor : read(findings, subject, file)) {
+            check_end(findings, subject, fmt::format("devices of {}", anchor.subject()), anchor.not_after(),
+                      now, "ask the manufacturer for the next CA certificate");
+            const bool known = std::any_of(clients.begin(), clients.end(),
+                                           [&](const auto& one) { return one.sha256() == anchor.sha256(); });
+            if (!known)
+                findings.push_back({Verdict::fail, subject,
+                                    fmt::format("{} is not in trust of [clients.idevid]", anchor.subject()),
+                                    "its devices are refused before anybody asks for their vouchers"});
+        }
+    if (!manufacturer.masa_ca.empty())
+        for (const auto& anchor : read(findings, subject, manufacturer.masa_ca))
+            check_end(findings, subject, fmt::format("MASA under {}", anchor.subject()), anchor.not_after(),
+                      now, "ask the manufacturer for the next anchor of its MASA");
+    for (const auto& masa : masas_of(manufacturer))
+        if (const auto url = brski::parse_masa_url(masa); !url) bad(findings, subject, url.error());
+    if (manufacturer.private_addresses)
+        warn(findings, subject, "its MASA may have an address in a private network or of this host",
+             "private_addresses is for labs and for MASAs of one's own");
+}
+
+} // namespace
+
+void check_brski(Findings& findings, const Config& config, base::TimePoint now)
+{
+    const auto& brski = config.brski;
+    if (brski.manufacturers.empty()) return;
+    check_registrar(findings, config);
+    Certificates clients;
+    for (const auto& file : config.ra.idevid.trust) {
+        const auto text = store::read_file(file);
+        const auto parsed =
+            text ? crypto::parse_certificates(*text, file) : Result<Certificates>{fail(text.error())};
+        if (parsed) clients.insert(clients.end(), parsed->begin(), parsed->end());
+    }
+    for (const auto& manufacturer : brski.manufacturers)
+        check_manufacturer(findings, manufacturer, clients, now);
+    if (!brski.audit_log)
+        warn(findings, "brski", "audit logs are not asked for: an earlier owner goes unnoticed",
+             "leave audit_log at \"required\"");
+    else if (brski.other_domains)
+        warn(findings, "brski", "devices are taken whoever else had vouchers for them",
+             "list the earlier owners in known_domains instead");
+    if (brski.nonceless)
+        warn(findings, "brski", "nonceless vouchers are taken, which can be used again and again",
+             "leave nonceless at false where devices can do without");
+}
+
+void ask_masas(Findings& findings, const Config& config, base::Context& context)
+{
+    const auto curl = http::curl_library();
+    if (!curl) {
+        if (!config.brski.manufacturers.empty()) bad(findings, "brski", curl.error());
+        return;
+    }
+    for (const auto& manufacturer : config.brski.manufacturers) {
+        const auto subject = "manufacturer " + base::printable(manufacturer.name, 60);
+        http::ClientOptions options;
+        options.ca_file = manufacturer.masa_ca;
+        options.request_timeout = config.brski.masa_timeout;
+        http::MultiClient client{**curl, options, 1, !manufacturer.private_addresses};
+        for (const auto& masa : masas_of(manufacturer)) {
+            const auto url = brski::parse_masa_url(masa);
+            if (!url) continue; // said by check_brski
+            client.send({http::Method::get, *url + "/requestvoucher", {}, {}},
+                        [&findings, &subject, masa = *url](const Result<http::Response>& reply) {
+                            if (reply)
+                                ok(findings, subject, fmt::format("{} answers", masa));
+                            else
+                                bad(findings, subject, with_context(reply.error(), masa));
+                        });
+        }
+        while (client.size() > 0 && !context.interrupted())
+            client.run(base::Milliseconds{200});
+    }
+}
+
+} // namespace acmetool::relay

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <fmt/core.h>
+
+#include "relay/check.h"
+
+/// How the parts of `est-relay check` write their lines.
+namespace acmetool::relay
+{
+
+using Findings = std::vector<Finding>;
+
+inline void ok(Findings& findings, std::string subject, std::string text)
+{
+    findings.push_back({Verdict::ok, std::move(subject), std::move(text), {}});
+}
+inline void warn(Findings& findings, std::string subject, std::string text, std::string hint)
+{
+    findings.push_back({Verdict::warn, std::move(subject), std::move(text), std::move(hint)});
+}
+inline void bad(Findings& findings, std::string subject, const Error& error)
+{
+    findings.push_back({Verdict::fail, std::move(subject), error.message, error.hint});
+}
+
+/// Ok with what is left, a warning when it is little, a failure when nothing is.
+inline void check_end(Findings& findings, const std::string& subject, const std::string& what,
+                      base::TimePoint end, base::TimePoint now, const std::string& hint)
+{
+    constexpr std::chrono::hours kSoon{24 * 14};
+    const auto text = fmt::format("{} until {}", what, base::to_rfc3339(end));
+    const auto verdict = end <= now ? Verdict::fail : end - now < kSoon ? Verdict::warn : Verdict::ok;
+    findings.push_back({verdict, subject, text, verdict == Verdict::ok ? std::string{} : hint});
+}
+
+/// The registrar's certificate, the manufacturers' files and policies. Nothing without [[manufacturer]].
+void check_brski(Findings& findings, const Config& config, base::TimePoint now);
+/// Whether every MASA that is named can be reached, with its certificate and under the rules of SEC-06.
+void ask_masas(Findings& findings, const Config& config, base::Context& context);
+
+} // namespace acmetool::relay

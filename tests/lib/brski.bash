@@ -49,3 +49,106 @@ masa_ca = "$masa/vendor.pem"
 private_addresses = ${BRSKI_PRIVATE:-true}
 EOF
 }
+
+# make_flow5: the pledge pledgeid of the manufacturer in MAKER, PLEDGE its options, and a registrar's files in PKI.
+make_flow5() {
+    PKI=$PWD/pki
+    MAKER=$PWD/masa
+    make_pki "$PKI"
+    make_registrar_tls "$PKI"
+    echo pledgeid >>"$PKI/devices.csv"
+    export RELAY_DOMAIN=domain.com
+    make_pledge "$MAKER" pledgeid
+    PLEDGE=(--idevid pledgeid.pem --key pledgeid.key)
+}
+
+# no_ca: a registrar with a program as its issuer, for tests that are not about ACME.
+no_ca() {
+    CA_ROOT=$PKI/tls-root.pem
+    ACCOUNT=none
+    cat >"$PKI/issue" <<EOF
+#!/bin/sh
+exec openssl x509 -req -in /dev/stdin -CA "$PKI/tls-root.pem" -CAkey "$PKI/tls-root.key" -days 5 -copy_extensions copy
+EOF
+    chmod +x "$PKI/issue"
+}
+
+# configure [LINE...]: writes relay.toml, LINEs go into [brski].
+configure() {
+    write_brski "$PKI" "$MAKER" "$@"
+    if [ "$ACCOUNT" = none ]; then
+        sed -i "s|^account = .*|issuer = [\"$PKI/issue\"]|; /^update = \|^tsig_key = /d" "$PKI/relay.toml"
+    fi
+}
+
+# registrar [LINE...]: the same, and starts the relay: REGISTRAR.
+registrar() {
+    configure "$@"
+    start_relay "$PKI"
+    REGISTRAR="https://127.0.0.1:$RELAY_PORT"
+}
+
+# post RESOURCE FILE TYPE [CURL OPTION...]: the pledge POSTs to the registrar; sets STATUS, the answer lies in answer
+# and headers.
+post() {
+    local resource=$1 file=$2 type=$3
+    shift 3
+    STATUS=$(curl -s --cacert "$PKI/tls-root.pem" --cert "${CERT:-pledgeid}.pem" --key "${CERT:-pledgeid}.key" -D headers -o answer \
+        -w '%{http_code}' -H "Content-Type: $type" --data-binary "@$file" "$@" "$REGISTRAR/.well-known/brski/$resource")
+    export STATUS
+}
+
+# ask FILE [CURL OPTION...]: POSTs a voucher-request.
+ask() {
+    local file=$1
+    shift
+    post requestvoucher "$file" "${TYPE:-application/voucher-cms+json}" "$@"
+}
+
+# request NAME [OPTION...]: a fresh voucher-request in the file NAME.
+request() {
+    local name=$1
+    shift
+    brski-pledge sign-request "${PLEDGE[@]}" --registrar-cert "$PKI/ra.pem" "$@" -o "$name"
+}
+
+status_of_device() {
+    est-relay status --config "$PKI/relay.toml" --json |
+        jq -r --arg serial "${1:-pledgeid}" '.brski.devices[] | select(.serial == $serial) | .state'
+}
+
+# device_is STATE [SERIAL]
+device_is() {
+    [ "$(status_of_device "${2:-}")" = "$1" ]
+}
+
+# est_code OPERATION: status of EST for the pledge.
+est_code() {
+    curl -s --cacert "$PKI/tls-root.pem" --cert pledgeid.pem --key pledgeid.key -o est -w '%{http_code}' \
+        "$REGISTRAR/.well-known/est/$1"
+}
+
+# masa_events SERIAL: how many vouchers its MASA has in the log.
+masa_events() {
+    brski-masa log --dir "$MAKER" --serial "$1" | jq '.events | length'
+}
+
+# pledge_run [OPTION...]: brski-pledge run for pledgeid; the key goes to KEY_OUT or new.key.
+pledge_run() {
+    brski-pledge run "${PLEDGE[@]}" --manufacturer-ta "$MAKER/vendor.pem" --key-out "${KEY_OUT:-new.key}" "$@"
+}
+
+# make_voucher NAME JSON [SIGNER]: signed by the MASA in MAKER or SIGNER.
+make_voucher() {
+    printf '%s' "$2" >"$1.json"
+    openssl cms -sign -binary -nodetach -in "$1.json" -signer "${3:-$MAKER/masa}.pem" -inkey "${3:-$MAKER/masa}.key" \
+        -outform DER -econtent_type 1.2.840.113549.1.9.16.1.40 -out "$1"
+}
+
+# voucher_json REQUEST [PINNED]: the leaves of a right answer to a voucher-request.
+voucher_json() {
+    local nonce
+    nonce=$(openssl cms -verify -noverify -inform DER -in "$1" 2>/dev/null | jq -r '."ietf-voucher-request:voucher".nonce')
+    printf '{"ietf-voucher:voucher":{"assertion":"logged","serial-number":"pledgeid","nonce":"%s","created-on":"2026-01-01T00:00:00Z","pinned-domain-cert":"%s"}}' \
+        "$nonce" "$(openssl x509 -in "${2:-$PKI/ra.pem}" -outform DER | base64 -w0)"
+}

@@ -1,0 +1,261 @@
+#!/usr/bin/env bats
+# Flow 5 under attack: a MASA that lies, a registrar that is none, devices that may not. All of it fails closed.
+
+bats_require_minimum_version 1.5.0
+load ../lib/common
+load ../lib/relay
+load ../lib/est
+load ../lib/brski
+
+CMS=application/voucher-cms+json
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    make_flow5
+    no_ca
+}
+
+teardown() {
+    stop_all
+}
+
+# script DIR NAME [EXTENSION...]: a server that answers by rules, its certificate of the manufacturer's CA.
+script() {
+    local dir=$1 name=$2
+    shift 2
+    cp "$MAKER/vendor.pem" ca.pem
+    cp "$MAKER/vendor.key" ca.key
+    cp ca.pem foreign.pem
+    issue "$name" "/CN=$name" ca subjectAltName=IP:127.0.0.1 extendedKeyUsage=serverAuth "$@"
+    start_est "$dir" "$name"
+}
+
+# answers FILE [TYPE]: the reply to requestvoucher, as a rule.
+answers() {
+    jq -n --arg file "$PWD/$1" --arg type "${2-$CMS}" '{requestvoucher: [{file: $file, headers: {"Content-Type": $type}}]}'
+}
+
+@test "BRR-10, BRR-11, SEC-06: a MASA that lies, redirects or answers too much gives no voucher and no EST" {
+    script lies liar
+    MASA_PORT=${EST_URL##*:}
+    rm pledgeid.pem pledgeid.key
+    make_pledge "$MAKER" pledgeid
+    registrar
+    other=$(openssl x509 -in "$MAKER/vendor.pem" -outform DER | base64 -w0)
+    refused() { # WORDS
+        ask one
+        [ "$STATUS" = 403 ] || { echo "$STATUS: $1" && false; }
+        grep -q "$1" answer
+        [ "$(est_code csrattrs)" = 403 ]
+    }
+    lie() { # JQ-EXPRESSION WORDS
+        request one
+        make_voucher lie "$(voucher_json one | jq -c "$1")"
+        rules "$(answers lie)"
+        refused "$2"
+    }
+    lie '."ietf-voucher:voucher".nonce = "AAAAAAAAAAAAAAAAAAAAAA=="' 'another nonce'
+    cp lie replayed
+    lie 'del(."ietf-voucher:voucher".nonce)' nonceless
+    lie '."ietf-voucher:voucher"."serial-number" = "another"' 'is for another'
+    lie ".\"ietf-voucher:voucher\".\"pinned-domain-cert\" = \"$other\"" 'pins another domain'
+    lie 'del(."ietf-voucher:voucher"."pinned-domain-cert")' 'no pinned-domain-cert'
+    request one
+    rules "$(answers replayed)"
+    refused 'another nonce'
+    request one
+    voucher_json one >plain
+    rules "$(answers plain)"
+    refused 'signed voucher'
+    request one
+    make_voucher right "$(voucher_json one)"
+    rules "$(answers right text/html)"
+    refused 'no voucher'
+    request one
+    head -c 200000 /dev/zero >huge
+    rules "$(answers huge)"
+    refused 'too large'
+    request one
+    rules "{\"requestvoucher\": [{\"status\": 307, \"headers\": {\"Location\": \"$EST_URL/elsewhere\"}}]}"
+    refused 'answered 307'
+    request one
+    rules '{"requestvoucher": [{"status": 401, "body": "who are you?"}]}'
+    refused 'who are you'
+    grep '"level":"warning"' "$PKI/relay.log" | grep -q 'answered 401: who are you'
+
+    # The voucher is right, the log is not.
+    bad_log() { # RULE WORDS
+        request one
+        make_voucher right "$(voucher_json one)"
+        rules "$(answers right | jq -c --argjson log "$1" '.requestauditlog = [$log]')"
+        refused "$2"
+    }
+    bad_log '{"body": "{}"}' 'audit log'
+    bad_log '{"body": "{\"version\":1,\"events\":[]}"}' 'not in it'
+    bad_log '{"status": 404}' 'answered 404'
+    bad_log '{"status": 201, "headers": {"Location": "https://169.254.169.254/log"}}' elsewhere
+    device_is refused
+    [ "$(asked '[.[].operation] | unique')" = "$(jq -n '["requestauditlog", "requestvoucher"]')" ]
+}
+
+@test "BRR-11, SEC-06: a MASA with another certificate or name is not asked; SIGHUP mends it" {
+    start_masa "$MAKER"
+    registrar 'wait = "300ms"'
+    reload() { # SED-EXPRESSION
+        sed -i "$1" "$PKI/relay.toml"
+        : >"$PKI/relay.log"
+        kill -HUP "$RELAY_PID"
+        wait_for 10 grep -q '"reloaded"' "$PKI/relay.log"
+    }
+    cp "$PKI/relay.toml" good.toml
+    reload "s|^masa_ca = .*|masa_ca = \"$PKI/tls-root.pem\"|"
+    request one
+    ask one
+    [ "$STATUS" = 202 ]
+    reload "s|^masa_ca = .*|masa_ca = \"$MAKER/vendor.pem\"|; s|^masa_hosts = .*|masa_url = \"localhost:$MASA_PORT\"|"
+    request one
+    ask one
+    [ "$STATUS" = 202 ]
+    [ "$(masa_events pledgeid)" = 0 ]
+    # What was allowed when the device asked is not any more.
+    ask one
+    [ "$STATUS" = 202 ]
+    cp good.toml "$PKI/relay.toml"
+    reload 's/x/x/'
+    wait_for 10 device_is refused
+    request one
+    brski-pledge requestvoucher "${PLEDGE[@]}" --registrar "$REGISTRAR" <one >voucher
+    [ "$(masa_events pledgeid)" = 1 ]
+    # A second manufacturer comes and the first stays.
+    cp -r "$MAKER" two
+    rm two/vendor.* two/masa.*
+    brski-masa make-idevid --dir two --serial second --key-out second.key -o second.pem
+    sed -i "s|^trust = .*maker.*|&|; s|^trust = \[\"$MAKER/vendor.pem\"\]|trust = [\"$MAKER/vendor.pem\", \"$PWD/two/vendor.pem\"]|" "$PKI/relay.toml"
+    sed -i '0,/^\[\[manufacturer\]\]/!b' "$PKI/relay.toml"
+    printf '[[manufacturer]]\nname = "two"\ntrust = ["%s"]\nmasa_hosts = ["masa.example.com"]\n' "$PWD/two/vendor.pem" >>"$PKI/relay.toml"
+    reload 's/x/x/'
+    CERT=second ask one
+    [ "$STATUS" = 403 ] # known now; 404 before
+    device_is forwarded
+}
+
+answers_with() { # STATUS
+    ask one
+    [ "$STATUS" = "$1" ]
+}
+
+@test "BRR-14, SEC-04: no voucher for a blocked device, and no EST before the voucher was fetched or once blocked" {
+    start_masa "$MAKER" --delay 500ms
+    registrar 'wait = "100ms"'
+    est-relay block --config "$PKI/relay.toml" pledgeid
+    request one
+    ask one
+    [ "$STATUS" = 403 ]
+    [ "$(masa_events pledgeid)" = 0 ]
+    est-relay unblock --config "$PKI/relay.toml" pledgeid
+    wait_for 10 answers_with 202
+    wait_for 10 device_is ready
+    [ "$(est_code csrattrs)" = 403 ]
+    ask one
+    [ "$STATUS" = 200 ]
+    [ "$(est_code csrattrs)" = 200 ]
+    est-relay block --config "$PKI/relay.toml" pledgeid
+    [ "$(est_code csrattrs)" = 403 ]
+    ask one
+    [ "$STATUS" = 403 ]
+    # The device's own verdict on its voucher counts, too.
+    est-relay unblock --config "$PKI/relay.toml" pledgeid
+    wait_for 10 answers_with 200
+    echo '{"version":1,"status":false}' >no
+    post voucher_status no application/json
+    [ "$STATUS" = 200 ]
+    [ "$(est_code csrattrs)" = 403 ]
+}
+
+@test "BRP-10: a registrar with another certificate than before gets no enrolment, in one run or step by step" {
+    start_masa "$MAKER"
+    sed -i 's/^exec/sleep 3; exec/' "$PKI/issue"
+    configure
+    sed -i '/^\[est\]/,/^\[/s/^retry_after = .*/retry_after = "3s"/' "$PKI/relay.toml"
+    start_relay "$PKI"
+    REGISTRAR="https://127.0.0.1:$RELAY_PORT"
+    request one
+    cp "$PKI/ra.pem" old.pem
+    pledge_run --registrar "$REGISTRAR" --json -v -o new.pem >told 2>errors &
+    pledge=$!
+    wait_for 20 grep -q 'simpleenroll: the server answered 202' errors
+    kill -9 "$RELAY_PID"
+    make_registrar_tls "$PKI"
+    start_relay "$PKI"
+    status=0
+    wait "$pledge" || status=$?
+    [ "$status" -eq 77 ] || { echo "$status" && cat told errors && false; }
+    [ "$(jq -r .code told)" = registrarChanged ]
+    [ ! -e new.pem ]
+    run --separate-stderr brski-pledge requestvoucher "${PLEDGE[@]}" --registrar "$REGISTRAR" --json <one
+    [ "$status" -eq 77 ]
+    [ "$(jq -r .code <<<"$output")" = registrarChanged ]
+    run brski-pledge voucher-status "${PLEDGE[@]}" --registrar "$REGISTRAR" --registrar-cert old.pem
+    [ "$status" -eq 77 ]
+}
+
+holds() { # FILTER: of what the script was asked
+    jq -se "$1" "$EST_DIR/log"
+}
+
+@test "BRP-02, BRP-05, BRP-09: what a hostile registrar says to a pledge counts for nothing, and it learns nothing" {
+    script hostile hostile
+    refused() { # EXIT CODE RULES
+        rules "$3"
+        run --separate-stderr pledge_run --registrar "$EST_URL" --json
+        [ "$status" -eq "$1" ] || { echo "$output" && false; }
+        [ "$(jq -r .code <<<"$output")" = "$2" ]
+        [ ! -e new.key ]
+    }
+    echo '{"ietf-voucher:voucher":{"serial-number":"pledgeid"}}' >plain
+    head -c 200000 /dev/zero >huge
+    request one # a voucher for a request of another time
+    make_voucher replayed "$(voucher_json one hostile.pem)"
+    make_pledge "$MAKER" second # its maker's CA signed it, too, but it is no MASA
+    make_voucher foreign "$(voucher_json one hostile.pem)" second
+    refused 77 form "$(answers plain)"
+    refused 77 form "$(answers huge)"
+    refused 77 nonce "$(answers replayed)"
+    refused 77 signer "$(answers foreign)"
+    # Nothing but voucher-requests and the verdict, which does not say what was wrong.
+    [ "$(asked '[.[].operation] | unique')" = "$(jq -n '["requestvoucher", "voucher_status"]')" ]
+    holds '[.[] | select(.operation == "voucher_status") | .body | fromjson] | length == 4 and all(. == {"version": 1, "status": false, "reason": "voucher not accepted"})'
+    holds 'all(.client | contains("pledgeid"))'
+    holds '[.[] | select(.operation == "requestvoucher")] | all(.headers.Accept == "application/voucher-cms+json" and .path == "/.well-known/brski/requestvoucher")'
+    refused 76 badReply "$(answers plain text/html)"
+    head -c 2000000 /dev/zero >huge
+    refused 76 bodyTooLarge "$(answers huge)"
+    refused 77 unauthorized '{"requestvoucher": [{"status": 401}]}'
+    refused 76 tooManyRedirects "{\"requestvoucher\": [{\"status\": 307, \"headers\": {\"Location\": \"$EST_URL/a/requestvoucher\"}}]}"
+    refused 76 redirectLoop "{\"requestvoucher\": [{\"status\": 307, \"headers\": {\"Location\": \"$EST_URL/.well-known/brski/requestvoucher\"}}]}"
+    holds '[.[] | select(.path == "/a/requestvoucher")] | length == 1'
+}
+
+@test "INT-27, BRR-10: a MASA that hangs delays nobody" {
+    MASA_PORT=$(free_port)
+    python3 -c "import socket, time; server = socket.create_server(('127.0.0.1', $MASA_PORT)); time.sleep(600)" 3>&- &
+    STARTED+=("$!")
+    rm pledgeid.pem pledgeid.key
+    make_pledge "$MAKER" pledgeid
+    configure 'wait = "60s"'
+    sed -i "0,/^trust = .*/s||trust = [\"$MAKER/vendor.pem\", \"$PKI/maker.pem\"]|" "$PKI/relay.toml"
+    start_relay "$PKI"
+    REGISTRAR="https://127.0.0.1:$RELAY_PORT"
+    request one
+    for _ in 1 2 3 4 5 6 7 8; do
+        curl -s --cacert "$PKI/tls-root.pem" --cert pledgeid.pem --key pledgeid.key -o /dev/null --max-time 60 \
+            -H "Content-Type: $CMS" --data-binary @one "$REGISTRAR/.well-known/brski/requestvoucher" 3>&- &
+        STARTED+=("$!")
+    done
+    wait_for 10 device_is asking
+    make_csr device0001.domain.com csr
+    enrol device0001 simpleenroll csr
+    [ "$STATUS" = 200 ]
+    device_is asking
+    kill -9 "$RELAY_PID" # it would wait for its answers
+}

@@ -76,14 +76,16 @@ teardown() {
     brski-pledge verify --manufacturer-ta "$MAKER/vendor.pem" --idevid pledgeid.pem --request one <voucher >/dev/null
 }
 
-@test "BRP-01, BRM-02: vouchers in JWS, and in CMS for a body in base64" {
+@test "BRP-01, BRM-02, BRR-09: vouchers in JWS, and in CMS for a body in base64, with the registrar's CA pinned" {
     no_ca
+    cat "$PKI/tls-root.pem" >>"$PKI/ra.pem"
     start_masa "$MAKER"
     registrar
     request jws --format jws
     brski-pledge requestvoucher "${PLEDGE[@]}" --registrar "$REGISTRAR" <jws >voucher.jws
     jq -e '.signatures | length == 1' voucher.jws
-    brski-pledge verify --manufacturer-ta "$MAKER/vendor.pem" --idevid pledgeid.pem --request jws <voucher.jws >/dev/null
+    brski-pledge verify --manufacturer-ta "$MAKER/vendor.pem" --idevid pledgeid.pem --request jws <voucher.jws >pinned.pem
+    cmp <(openssl x509 -in pinned.pem) <(openssl x509 -in "$PKI/tls-root.pem")
     request cms
     base64 cms >cms.b64
     ask cms.b64

@@ -239,7 +239,8 @@ Result<void> tell_status(const Options& options, std::string_view resource, cli:
         expected = certificates.front();
     }
     const auto transport = provisional(identity, io.context(), expected ? &*expected : nullptr);
-    return brski::send_status(*transport, url.origin(), resource, {!options.failed, options.reason, ""});
+    return brski::send_status(*transport, url.origin(), resource, {!options.failed, options.reason, ""},
+                              io.context());
 }
 
 std::string journal_of(const Options& options)
@@ -321,7 +322,7 @@ Result<void> tell_enrolled(const Options& options, const brski::VoucherReply& re
     ACMETOOL_TRY(identity, new_identity(options, chain));
     const auto fresh = place.trust ? verified(*place.trust, identity, io.context())
                                    : provisional(identity, io.context(), &reply.registrar.front());
-    return brski::send_status(*fresh, place.origin, "enrollstatus", {true, "", ""});
+    return brski::send_status(*fresh, place.origin, "enrollstatus", {true, "", ""}, io.context());
 }
 
 Result<void> run(const Options& options, cli::Io& io)
@@ -340,7 +341,7 @@ Result<void> run(const Options& options, cli::Io& io)
     const auto tell_voucher = [&](bool good) {
         // Nothing that would help a hostile registrar (RFC 8995 section 5.7).
         return brski::send_status(*reply.transport, reply.origin, "voucher_status",
-                                  {good, good ? "" : "voucher not accepted", ""});
+                                  {good, good ? "" : "voucher not accepted", ""}, io.context());
     };
     if (!verdict.report.good()) {
         static_cast<void>(tell_voucher(false));
@@ -357,7 +358,7 @@ Result<void> run(const Options& options, cli::Io& io)
     if (!outcome) {
         warn(io, "enrollstatus",
              brski::send_status(*place->transport, place->origin, "enrollstatus",
-                                {false, "enrolment failed", ""}));
+                                {false, "enrolment failed", ""}, io.context()));
         return fail(std::move(outcome).error());
     }
     if (outcome->enrolment.pending) {

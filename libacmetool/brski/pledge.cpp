@@ -32,6 +32,36 @@ Error refusal(const std::string& url, const http::Response& reply)
     return error;
 }
 
+/// Sends on the connection that stands, and tells what passes.
+Result<http::Response> send(http::Transport& transport, const http::Request& request,
+                            std::string_view resource, base::Context& context)
+{
+    context.log(base::Level::wire, "POST " + request.url);
+    context.message({.from = "client",
+                     .to = "est",
+                     .label = fmt::format("POST /{}", resource),
+                     .detail = {},
+                     .method = "POST",
+                     .url = request.url,
+                     .status = 0,
+                     .took = std::nullopt});
+    ACMETOOL_TRY(response, transport.send(request));
+    auto said = std::to_string(response.status);
+    if (const auto retry = http::find(response.headers, "retry-after"))
+        said += fmt::format(" Retry-After={}", base::printable(*retry, 40));
+    context.log(base::Level::wire,
+                fmt::format("{} in {} ms, {} octets", said, response.took.count(), response.body.size()));
+    context.message({.from = "est",
+                     .to = "client",
+                     .label = said,
+                     .detail = {},
+                     .method = {},
+                     .url = request.url,
+                     .status = response.status,
+                     .took = response.took});
+    return response;
+}
+
 /// One attempt: places, waits and what is left of the time.
 class Attempt
 {
@@ -141,13 +171,13 @@ private:
         }
     }
 
-    static Result<http::Response> exchange(http::Transport& transport, const http::Request& request)
+    Result<http::Response> exchange(http::Transport& transport, const http::Request& request)
     {
         ACMETOOL_CHECK(transport.connect(request.url));
-        auto answer = transport.send(request);
+        auto answer = send(transport, request, "requestvoucher", context_);
         if (answer || answer.error().reason != "reset") return answer;
         ACMETOOL_CHECK(transport.connect(request.url));
-        return transport.send(request);
+        return send(transport, request, "requestvoucher", context_);
     }
 
     Result<void> wait(std::chrono::seconds time, const http::Url& place)
@@ -289,7 +319,7 @@ Result<EstService> est_service(const Voucher& voucher, const crypto::Certificate
 }
 
 Result<void> send_status(http::Transport& transport, const std::string& origin, std::string_view resource,
-                         const Status& status)
+                         const Status& status, base::Context& context)
 {
     http::Request request;
     request.method = http::Method::post;
@@ -297,7 +327,7 @@ Result<void> send_status(http::Transport& transport, const std::string& origin, 
     request.headers = {{"Content-Type", "application/json"}};
     request.body = to_json(status);
     ACMETOOL_CHECK(transport.connect(request.url));
-    ACMETOOL_TRY(reply, transport.send(request));
+    ACMETOOL_TRY(reply, send(transport, request, resource, context));
     if (reply.status < 200 || reply.status > 299) return fail(refusal(request.url, reply));
     return {};
 }

@@ -100,6 +100,7 @@ ACMETOOL_EXPORT Result<EstService> est_service(const Voucher& voucher, const cry
 
 /// POST /voucher_status or /enrollstatus.
 ACMETOOL_EXPORT Result<void> send_status(http::Transport& transport, const std::string& origin,
-                                         std::string_view resource, const Status& status);
+                                         std::string_view resource, const Status& status,
+                                         base::Context& context);
 
 } // namespace acmetool::brski

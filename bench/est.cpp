@@ -1,12 +1,12 @@
 // bench-est OPERATION --port N --pid PID --pki DIR [--clients N] [--rounds N] [--requests N] [--tls 1.2|1.3]
 //           [--idle N] [--keep FILE | --again FILE]
 //
-// Measures an EST server on 127.0.0.1 beside what TLS allows. OPERATION is cacerts or simpleenroll, on a new
-// mutually authenticated P-256 connection for each request; each enrolment is another device's, made before
-// the clock runs with maker.pem and maker.key of DIR; tls-root.pem there is trusted, and ra.pem and ra.key
-// serve the other side. In each of ROUNDS rounds: as many full handshakes in memory, both sides and no
-// sockets, on as many threads as there are clients (at most one for each core), then REQUESTS requests from
-// CLIENTS threads. With
+// Measures an EST server and BRSKI registrar on 127.0.0.1 beside what TLS allows. OPERATION is cacerts,
+// simpleenroll or requestvoucher, on a new mutually authenticated P-256 connection for each request; each
+// enrolment and each voucher-request is another device's, made before the clock runs with maker.pem and
+// maker.key of DIR; tls-root.pem there is trusted, and ra.pem and ra.key serve the other side. In each of
+// ROUNDS rounds: as many full handshakes in memory, both sides and no sockets, on as many threads as there
+// are clients (at most one for each core), then REQUESTS requests from CLIENTS threads. With
 // --idle, N more clients hold connections and say nothing. CPU is that of PID, a thread named "issuer" left
 // out.
 //
@@ -20,7 +20,9 @@
 #include <dirent.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/cms.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
@@ -28,6 +30,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -60,8 +63,10 @@ using Context = Owned<SSL_CTX, SSL_CTX_free>;
 using Ssl = Owned<SSL, SSL_free>;
 using BioPtr = Owned<BIO, BIO_free_all>;
 
+enum class Operation { cacerts, simpleenroll, requestvoucher };
+
 struct Options {
-    bool enrol = false;
+    Operation operation = Operation::cacerts;
     std::uint16_t port = 0;
     std::string pid = "self";
     std::string pki;
@@ -77,7 +82,7 @@ struct Options {
 struct Device {
     Key key;
     Cert certificate;
-    std::string body; ///< PKCS#10 in base64
+    std::string body; ///< PKCS#10 in base64, or a voucher-request
 };
 
 [[noreturn]] void give_up(const std::string& why)
@@ -102,6 +107,14 @@ Cert read_certificate(const std::string& path)
     return certificate;
 }
 
+std::string base64(const unsigned char* octets, int size)
+{
+    std::string text(static_cast<std::size_t>(4 * (size / 3 + 1) + 1), '\0');
+    text.resize(static_cast<std::size_t>(
+        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), octets, size)));
+    return text;
+}
+
 std::string request_body(EVP_PKEY* key, const std::string& name)
 {
     const Owned<X509_REQ, X509_REQ_free> request{X509_REQ_new()};
@@ -114,14 +127,40 @@ std::string request_body(EVP_PKEY* key, const std::string& name)
     X509_REQ_sign(request.get(), key, EVP_sha256());
     unsigned char* der = nullptr;
     const int size = i2d_X509_REQ(request.get(), &der);
-    std::string text(static_cast<std::size_t>(4 * (size / 3 + 1) + 1), '\0');
-    text.resize(
-        static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), der, size)));
+    auto text = base64(der, size);
     OPENSSL_free(der);
     return text;
 }
 
-Device make_device(X509* maker, EVP_PKEY* maker_key, const std::string& serial)
+/// A pledge's voucher-request in CMS (RFC 8995 section 5.2).
+std::string voucher_request(const Device& device, X509* registrar, const std::string& serial)
+{
+    std::array<unsigned char, 16> nonce{};
+    RAND_bytes(nonce.data(), static_cast<int>(nonce.size()));
+    unsigned char* der = nullptr;
+    int size = i2d_X509(registrar, &der);
+    const std::string json = R"({"ietf-voucher-request:voucher":{"assertion":"proximity","serial-number":")" +
+                             serial + R"(","nonce":")" +
+                             base64(nonce.data(), static_cast<int>(nonce.size())) +
+                             R"(","proximity-registrar-cert":")" + base64(der, size) + "\"}}";
+    OPENSSL_free(der);
+    const BioPtr content{BIO_new_mem_buf(json.data(), static_cast<int>(json.size()))};
+    constexpr unsigned kFlags = CMS_BINARY | CMS_PARTIAL;
+    const Owned<CMS_ContentInfo, CMS_ContentInfo_free> message{
+        CMS_sign(device.certificate.get(), device.key.get(), nullptr, nullptr, kFlags)};
+    const Owned<ASN1_OBJECT, ASN1_OBJECT_free> type{OBJ_txt2obj("1.2.840.113549.1.9.16.1.40", 1)};
+    if (!message || CMS_set1_eContentType(message.get(), type.get()) != 1 ||
+        CMS_final(message.get(), content.get(), nullptr, kFlags) != 1)
+        give_up("CMS");
+    unsigned char* octets = nullptr;
+    size = i2d_CMS_ContentInfo(message.get(), &octets);
+    std::string text(reinterpret_cast<const char*>(octets), static_cast<std::size_t>(size));
+    OPENSSL_free(octets);
+    return text;
+}
+
+/// `registrar` is whom a voucher-request names; null: the device has a PKCS#10 instead.
+Device make_device(X509* maker, EVP_PKEY* maker_key, X509* registrar, const std::string& serial)
 {
     Device device;
     device.key.reset(EVP_EC_gen("P-256"));
@@ -136,7 +175,8 @@ Device make_device(X509* maker, EVP_PKEY* maker_key, const std::string& serial)
     ASN1_TIME_set_string(X509_getm_notAfter(x509), "99991231235959Z");
     X509_set_pubkey(x509, device.key.get());
     X509_sign(x509, maker_key, EVP_sha256());
-    device.body = request_body(device.key.get(), serial + ".iot.domain.com");
+    device.body = registrar != nullptr ? voucher_request(device, registrar, serial)
+                                       : request_body(device.key.get(), serial + ".iot.domain.com");
     return device;
 }
 
@@ -312,12 +352,17 @@ Ssl open_connection(const Options& options, SSL_CTX* context, const Device& devi
 int request(const Options& options, SSL_CTX* context, const Device& device)
 {
     const Ssl ssl = open_connection(options, context, device);
-    std::string text = std::string{options.enrol ? "POST" : "GET"} + " /.well-known/est/" +
-                       (options.enrol ? "simpleenroll" : "cacerts") + " HTTP/1.1\r\nHost: localhost\r\n";
-    if (options.enrol)
-        text += "Content-Type: application/pkcs10\r\nContent-Length: " + std::to_string(device.body.size()) +
-                "\r\n";
-    text += "Connection: close\r\n\r\n" + (options.enrol ? device.body : "");
+    constexpr std::array<std::array<const char*, 2>, 3> kTargets{
+        {{"GET /.well-known/est/cacerts", ""},
+         {"POST /.well-known/est/simpleenroll", "application/pkcs10"},
+         {"POST /.well-known/brski/requestvoucher", "application/voucher-cms+json"}}};
+    const auto& [target, type] = kTargets.at(static_cast<std::size_t>(options.operation));
+    const bool posts = options.operation != Operation::cacerts;
+    std::string text = std::string{target} + " HTTP/1.1\r\nHost: localhost\r\n";
+    if (posts)
+        text += std::string{"Content-Type: "} + type +
+                "\r\nContent-Length: " + std::to_string(device.body.size()) + "\r\n";
+    text += "Connection: close\r\n\r\n" + (posts ? device.body : "");
     SSL_write(ssl.get(), text.data(), static_cast<int>(text.size()));
     std::string reply(16384, '\0');
     int have = 0;
@@ -357,8 +402,10 @@ Options parse(int argc, char** argv)
         if (name == "--again") options.again = value;
     }
     const std::string_view operation{argc > 1 ? argv[1] : ""};
-    options.enrol = operation == "simpleenroll";
-    if ((!options.enrol && operation != "cacerts") || options.port == 0 || options.pki.empty()) {
+    if (operation == "simpleenroll") options.operation = Operation::simpleenroll;
+    if (operation == "requestvoucher") options.operation = Operation::requestvoucher;
+    if ((options.operation == Operation::cacerts && operation != "cacerts") || options.port == 0 ||
+        options.pki.empty()) {
         std::fputs("bench-est: see the head of bench/est.cpp\n", stderr);
         std::exit(64);
     }
@@ -372,6 +419,8 @@ int main(int argc, char** argv)
     const Options options = parse(argc, argv);
     const auto maker = read_certificate(options.pki + "/maker.pem");
     const auto maker_key = read_key(options.pki + "/maker.key");
+    const bool vouchers = options.operation == Operation::requestvoucher;
+    const auto registrar = vouchers ? read_certificate(options.pki + "/ra.pem") : Cert{};
     const auto client = client_context(options);
     const auto server = server_context(options);
     std::srand(static_cast<unsigned>(time(nullptr)));
@@ -379,7 +428,7 @@ int main(int argc, char** argv)
     const auto cores = std::max(1U, std::thread::hardware_concurrency());
 
     std::vector<Ssl> idle;
-    const Device watcher = make_device(maker.get(), maker_key.get(), run + "idle");
+    const Device watcher = make_device(maker.get(), maker_key.get(), nullptr, run + "idle");
     for (unsigned i = 0; i < options.idle; ++i)
         idle.push_back(open_connection(options, client.get(), watcher));
 
@@ -395,7 +444,7 @@ int main(int argc, char** argv)
         auto devices = std::move(again);
         const auto count = devices.empty() ? options.requests : static_cast<unsigned>(devices.size());
         for (auto i = static_cast<unsigned>(devices.size()); i < count; ++i) {
-            devices.push_back(make_device(maker.get(), maker_key.get(),
+            devices.push_back(make_device(maker.get(), maker_key.get(), registrar.get(),
                                           run + "x" + std::to_string(round) + "x" + std::to_string(i)));
             if (kept != nullptr) write_device(kept, devices.back());
         }

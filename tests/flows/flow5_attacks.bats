@@ -121,21 +121,28 @@ answers() {
     ask one
     [ "$STATUS" = 202 ]
     cp good.toml "$PKI/relay.toml"
-    reload 's/x/x/'
+    reload ''
     wait_for 10 device_is refused
     request one
     brski-pledge requestvoucher "${PLEDGE[@]}" --registrar "$REGISTRAR" <one >voucher
     [ "$(masa_events pledgeid)" = 1 ]
-    # A second manufacturer comes and the first stays.
-    cp -r "$MAKER" two
-    rm two/vendor.* two/masa.*
+    # A second manufacturer comes and goes, and the first stays.
     brski-masa make-idevid --dir two --serial second --key-out second.key -o second.pem
-    sed -i "s|^trust = .*maker.*|&|; s|^trust = \[\"$MAKER/vendor.pem\"\]|trust = [\"$MAKER/vendor.pem\", \"$PWD/two/vendor.pem\"]|" "$PKI/relay.toml"
-    sed -i '0,/^\[\[manufacturer\]\]/!b' "$PKI/relay.toml"
-    printf '[[manufacturer]]\nname = "two"\ntrust = ["%s"]\nmasa_hosts = ["masa.example.com"]\n' "$PWD/two/vendor.pem" >>"$PKI/relay.toml"
-    reload 's/x/x/'
     CERT=second ask one
-    [ "$STATUS" = 403 ] # known now; 404 before
+    [ "$STATUS" = 404 ]
+    sed -i "/^\[clients.idevid\]/,/^\[/s|^trust = .*|trust = [\"$MAKER/vendor.pem\", \"$PWD/two/vendor.pem\"]|" "$PKI/relay.toml"
+    cp "$PKI/relay.toml" one.toml
+    printf '[[manufacturer]]\nname = "two"\ntrust = ["%s"]\nmasa_hosts = ["masa.example.com"]\n' "$PWD/two/vendor.pem" >>"$PKI/relay.toml"
+    reload ''
+    CERT=second ask one
+    [ "$STATUS" = 403 ] # not in the inventory
+    cp one.toml "$PKI/relay.toml"
+    reload ''
+    CERT=second ask one
+    [ "$STATUS" = 404 ]
+    sed -i '/^\[\[manufacturer\]\]/,$d' "$PKI/relay.toml"
+    reload ''
+    grep -q 'the last one goes, with a restart only' "$PKI/relay.log"
     device_is forwarded
 }
 

@@ -134,6 +134,12 @@ public:
         if (required) option->required();
         return *this;
     }
+    Verb& shows(const std::string& word, bool& wanted, const std::string& help) override
+    {
+        shown_[word] = &wanted;
+        show_help_ += "; " + word + ": " + help;
+        return *this;
+    }
     Verb& own_config(std::string& file) override
     {
         own_config_ = &file;
@@ -153,6 +159,10 @@ public:
             return {};
         });
     }
+
+    /// What --show may name besides "flow", and its help.
+    const std::map<std::string, bool*>& shown() const { return shown_; }
+    const std::string& show_help() const { return show_help_; }
 
     CLI::App& app() { return app_; }
     const Action& act() const { return action_; }
@@ -199,6 +209,8 @@ private:
     std::vector<std::unique_ptr<Option>> options_;
     Action action_;
     std::string* own_config_ = nullptr;
+    std::map<std::string, bool*> shown_;
+    std::string show_help_ = "flow: draw the messages on standard error as they pass";
 };
 
 Result<void> CliVerb::settle(const ConfigValues* config, const std::string& file)
@@ -291,13 +303,14 @@ struct Program::Impl {
                    name);
     }
 
-    void add_common(Verb& verb);
+    void add_common(CliVerb& verb);
     Result<CliVerb*> parse(int argc, char** argv, bool& done);
     Result<void> configure(CliVerb& verb);
+    Result<void> settle_show(CliVerb& verb);
     int run(CliVerb& verb);
 };
 
-void Program::Impl::add_common(Verb& verb)
+void Program::Impl::add_common(CliVerb& verb)
 {
     verb.option("--config", common.config, "Read options from this TOML file");
     verb.flag("--json", common.json, "Print the result as a JSON document");
@@ -306,7 +319,7 @@ void Program::Impl::add_common(Verb& verb)
     verb.option("--log-format", common.log_format, "text, or json for one document a line");
     verb.option("--ca-file", common.ca_file, "Trust these PEM certificates instead of the system's");
     verb.option("--trace", common.trace, "Append every message to this file as JSON Lines");
-    verb.option("--show", common.show, "flow: draw the messages on standard error as they pass");
+    verb.option("--show", common.show, verb.show_help());
 }
 
 Result<CliVerb*> Program::Impl::parse(int argc, char** argv, bool& done)
@@ -372,9 +385,23 @@ Result<void> Program::Impl::configure(CliVerb& verb)
     if (common.log_format != "text" && common.log_format != "json")
         return fail(Errc::usage,
                     fmt::format("--log-format: \"{}\" is neither text nor json", common.log_format));
-    if (!common.show.empty() && common.show != "flow")
-        return fail(Errc::usage, fmt::format("--show: \"{}\" is nothing that can be shown", common.show),
-                    "--show flow draws the messages");
+    return settle_show(verb);
+}
+
+Result<void> Program::Impl::settle_show(CliVerb& verb)
+{
+    if (common.show.empty()) return {};
+    for (const auto word : base::split(common.show, ',')) {
+        if (word == "flow") {
+            common.show_flow = true;
+            continue;
+        }
+        const auto found = verb.shown().find(std::string{word});
+        if (found == verb.shown().end())
+            return fail(Errc::usage, fmt::format("--show: \"{}\" is nothing that can be shown", word),
+                        verb.show_help());
+        *found->second = true;
+    }
     return {};
 }
 

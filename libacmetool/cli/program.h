@@ -89,6 +89,8 @@ public:
     /// Words after the options; `required`: at least one.
     virtual Verb& words(const std::string& name, std::vector<std::string>& values, const std::string& help,
                         bool required) = 0;
+    /// A word of --show besides "flow": sets `wanted`.
+    virtual Verb& shows(const std::string& word, bool& wanted, const std::string& help) = 0;
     /// --config names a file of the program's own form, which the action reads; options are not taken from
     /// it.
     virtual Verb& own_config(std::string& file) = 0;

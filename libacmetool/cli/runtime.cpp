@@ -257,7 +257,7 @@ void Runtime::log(Level level, std::string_view text)
 
 void Runtime::message(const base::Message& message)
 {
-    if (options_.show == "flow") {
+    if (options_.show_flow) {
         clear_progress();
         std::fputs(ladder_.draw(message).c_str(), stderr);
     }

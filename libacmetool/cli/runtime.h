@@ -22,7 +22,8 @@ struct CommonOptions {
     std::optional<base::Milliseconds> timeout;
     std::string ca_file;
     std::string trace;
-    std::string show;
+    std::string show; ///< words separated by commas, and what "flow" among them means:
+    bool show_flow = false;
 };
 
 /// Ignores SIGPIPE, and makes SIGINT and SIGTERM ask the program to stop; a second one kills.

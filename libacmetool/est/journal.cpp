@@ -65,4 +65,38 @@ void remove_journal(const std::string& path)
     unlink(path.c_str());
 }
 
+Result<std::optional<crypto::Key>> key_of_before(const Journal& journal, const std::string& file)
+{
+    if (access(file.c_str(), F_OK) != 0) return std::optional<crypto::Key>{};
+    if (journal.key_file != file)
+        return fail(Errc::cannot_create, fmt::format("{}: exists already", file),
+                    "a key is never overwritten: name another file", "fileExists");
+    auto text = store::read_file(file);
+    if (!text) {
+        text.error().code = Errc::config;
+        return fail(std::move(text).error());
+    }
+    const base::Secret pem{std::move(*text)};
+    ACMETOOL_TRY(key, crypto::parse_private_key(pem.reveal(), file));
+    return std::optional{std::move(key)};
+}
+
+Result<void> keep_key(const std::string& path, Journal& journal, const std::string& file,
+                      const crypto::Key& key)
+{
+    journal.key_file = file;
+    ACMETOOL_CHECK(write_journal(path, journal));
+    ACMETOOL_TRY(pem, key.to_pem());
+    return store::create_secret(file, pem.reveal());
+}
+
+std::optional<crypto::Csr> csr_of_before(const Journal& journal, const std::string& asked,
+                                         const crypto::Key& key)
+{
+    if (journal.csr.empty() || journal.asked != asked) return std::nullopt;
+    auto csr = crypto::parse_csr(journal.csr);
+    if (!csr || !csr->key.same_public_key(key)) return std::nullopt;
+    return *csr;
+}
+
 } // namespace acmetool::est

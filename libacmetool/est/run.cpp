@@ -1,28 +1,18 @@
 #include "est/run.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include <fmt/core.h>
-#include <openssl/evp.h>
 
 #include "base/text.h"
 #include "crypto/csr_remake.h"
+#include "crypto/request_info.h"
 #include "est/journal.h"
-#include "store/atomic_file.h"
 
 namespace acmetool::est
 {
 namespace
 {
-
-std::string sha256_hex(ByteView octets)
-{
-    Bytes digest(32);
-    EVP_Digest(octets.data(), octets.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-    return to_hex(digest);
-}
 
 /// What decides about the CSR's content, so that a changed wish is not answered with the old CSR.
 std::string digest_of_wishes(const Bytes& csrattrs, const RunOptions& options, bool bind)
@@ -32,7 +22,7 @@ std::string digest_of_wishes(const Bytes& csrattrs, const RunOptions& options, b
     for (const auto& identifier : options.filling.identifiers)
         text += fmt::format("{}:{};", identifier.type, identifier.value);
     if (options.renewed) text += to_hex(options.renewed->sha256());
-    return sha256_hex(as_bytes(text));
+    return to_hex(crypto::sha256(as_bytes(text)));
 }
 
 std::string type_of_new_key(const CsrAttrs& asked, const std::string& wanted)
@@ -40,17 +30,6 @@ std::string type_of_new_key(const CsrAttrs& asked, const std::string& wanted)
     if (wanted != "auto") return wanted;
     if (asked.key_type.empty() || asked.key_type == "ec") return "ec:P-256";
     return asked.key_type == "rsa" ? "rsa:3072" : asked.key_type;
-}
-
-Result<crypto::Key> read_own_key(const std::string& file)
-{
-    auto text = store::read_file(file);
-    if (!text) {
-        text.error().code = Errc::config;
-        return fail(std::move(text).error());
-    }
-    const base::Secret pem{std::move(*text)};
-    return crypto::parse_private_key(pem.reveal(), file);
 }
 
 /// The CSR's key: the given one, that of a run before, or a new one.
@@ -61,23 +40,20 @@ Result<crypto::Key> key_for(const CsrAttrs& asked, const RunOptions& options, Jo
         ACMETOOL_CHECK(check_key(asked, *wish.existing));
         return *wish.existing;
     }
-    const bool there = access(wish.file.c_str(), F_OK) == 0;
-    if (there && journal.key_file == wish.file) {
-        ACMETOOL_TRY(key, read_own_key(wish.file));
-        ACMETOOL_CHECK(check_key(asked, key));
-        return key;
+    auto before = key_of_before(journal, wish.file);
+    if (!before) {
+        if (before.error().reason == "fileExists")
+            before.error().hint = fmt::format(
+                "a key is never overwritten: use it with --csr-key {}, or name another file", wish.file);
+        return fail(std::move(before).error());
     }
-    if (there)
-        return fail(Errc::cannot_create, fmt::format("{}: exists already", wish.file),
-                    fmt::format("a key is never overwritten: use it with --csr-key {}, or name another file",
-                                wish.file),
-                    "fileExists");
+    if (*before) {
+        ACMETOOL_CHECK(check_key(asked, **before));
+        return **before;
+    }
     ACMETOOL_TRY(key, crypto::generate_key(type_of_new_key(asked, wish.new_type)));
     ACMETOOL_CHECK(check_key(asked, key));
-    journal.key_file = wish.file;
-    ACMETOOL_CHECK(write_journal(options.journal_file, journal));
-    ACMETOOL_TRY(pem, key.to_pem());
-    ACMETOOL_CHECK(store::create_secret(wish.file, pem.reveal()));
+    ACMETOOL_CHECK(keep_key(options.journal_file, journal, wish.file, key));
     return key;
 }
 
@@ -130,16 +106,6 @@ private:
     crypto::CsrOptions options_;
 };
 
-/// The CSR of a run that was killed, if it still is what is wanted.
-std::optional<crypto::Csr> csr_of_before(const Journal& journal, const std::string& asked,
-                                         const crypto::Key& key)
-{
-    if (journal.csr.empty() || journal.asked != asked) return std::nullopt;
-    auto csr = crypto::parse_csr(journal.csr);
-    if (!csr || !csr->key.same_public_key(key)) return std::nullopt;
-    return *csr;
-}
-
 /// Says which of the names that were asked for are not in the certificate.
 void compare_names(const Enrolment& enrolment, base::Context& context)
 {
@@ -181,7 +147,7 @@ Result<void> complete_cas(Client& client, const RunOptions& options, const crypt
 
 std::string csr_sha256(const crypto::Csr& csr)
 {
-    return sha256_hex(csr.der);
+    return to_hex(crypto::sha256(csr.der));
 }
 
 Result<RunOutcome> run(Client& client, const RunOptions& options, const ServerUrl& server,

@@ -72,9 +72,9 @@ struct PeerSession::Impl {
     {
     }
 
-    void show(bool by_peer, std::string text) const
+    void show(bool by_peer, std::string text, const Tlvs& tlvs = {}) const
     {
-        if (settings.show) settings.show({by_peer, std::move(text)});
+        if (settings.show) settings.show({by_peer, std::move(text), tlvs});
     }
     Bytes respond(std::uint8_t type, Bytes data)
     {
@@ -89,7 +89,7 @@ struct PeerSession::Impl {
     }
     Result<Bytes> respond_tlvs(const Tlvs& tlvs)
     {
-        show(true, "{" + describe(tlvs, settings.numbers) + "}");
+        show(true, "{" + describe(tlvs, settings.numbers) + "}", tlvs);
         if (tlvs.empty()) return respond_message({});
         ACMETOOL_CHECK(tls->send(encode(tlvs)));
         return respond_message({tls->take_output(), {}});
@@ -125,9 +125,11 @@ Result<Bytes> PeerSession::Impl::start(const Frame& frame)
     ACMETOOL_TRY(message, whole.take(frame));
     if (!message || !message->tls.empty()) return broken("its Start holds TLS data or is in fragments");
     ACMETOOL_TRY(tlvs, parse_tlvs(message->outer_tlvs));
-    show(false, "TEAP Start" + (tlvs.empty() ? "" : ", " + describe(tlvs, settings.numbers)));
+    show(false, "TEAP Start" + (tlvs.empty() ? "" : ", " + describe(tlvs, settings.numbers)), tlvs);
     outer.server = std::move(message->outer_tlvs);
-    if (settings.identity_type) outer.peer = encode({identity_type_tlv(*settings.identity_type)});
+    Tlvs own;
+    if (settings.identity_type) own.push_back(identity_type_tlv(*settings.identity_type));
+    outer.peer = encode(own);
     auto judge = verifier;
     if (settings.bootstrap)
         judge = [this](const std::vector<crypto::Certificate>& chain) -> Result<void> {
@@ -137,7 +139,7 @@ Result<Bytes> PeerSession::Impl::start(const Frame& frame)
     ACMETOOL_TRY(engine, crypto::TlsEngine::start(context, judge));
     tls = std::move(engine);
     auto hello = tls->take_output();
-    show(true, "TLS ClientHello");
+    show(true, "TLS ClientHello", own);
     return respond_message({std::move(hello), outer.peer});
 }
 
@@ -188,7 +190,7 @@ Result<Bytes> PeerSession::Impl::handle_message(Message message)
         if (auto last = refuse(error_code::kUnexpectedTlvs)) words = std::move(*last);
         return fail(std::move(tlvs).error());
     }
-    show(false, "{" + describe(*tlvs, settings.numbers) + "}");
+    show(false, "{" + describe(*tlvs, settings.numbers) + "}", *tlvs);
     return handle_tlvs(*tlvs);
 }
 

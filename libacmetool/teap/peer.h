@@ -22,6 +22,7 @@ namespace acmetool::teap
 struct Shown {
     bool by_peer = false;
     std::string text; ///< "TEAP Start, Authority-ID", "TLS (234 octets)", "{Crypto-Binding, Result=Success}"
+    Tlvs tlvs;        ///< those in it
 };
 
 /// How a device that trusts nobody here yet comes to trust the server: by its manufacturer's voucher

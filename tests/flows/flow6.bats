@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Flow 6, "ACME Integration with TEAP", half-turn by half-turn with teap-enroll, teap-relay, acme-ca and Knot.
 
+bats_require_minimum_version 1.5.0
 load ../lib/common
 load ../lib/ca
 load ../lib/dns
@@ -114,20 +115,65 @@ END
     [ "$(requests newOrder)" = 0 ]
 }
 
-@test "TEAP-14: a slow CA is waited for, past the wait the peer comes back and gets the same order's certificate" {
+@test "TEAP-14, TEAP-15: past the wait the peer comes back with the key it wrote down, and gets the same order's certificate" {
     set_fault processing=4
     teap 'hold = "1s"'
-    openssl ecparam -genkey -name prime256v1 -noout -out dev.key
-    csr-build --key dev.key --dns pledgeid.domain.com -o dev.csr
-    run peer pledgeid --csr dev.csr
+    run peer pledgeid --new-key ec:P-256 --key-out dev.key --tls-version 1.3 --json
     [ "$status" = 75 ]
+    cp dev.key first.key # on disk before the CA learned of it
+    jq -e '.asked and .csr and .keyFile == "dev.key" and .certificate == ""' dev.key.journal
+    # The request is signed anew for a TLS 1.2 tunnel, and is the same one all the same.
     wait_for 60 grep -q '"resource":"certificate"' "$CA_LOG"
-    for _ in 1 2 3 4 5; do
-        peer pledgeid --csr dev.csr -o dev.pem && break
-        sleep 1
-    done
+    peer pledgeid --new-key ec:P-256 --key-out dev.key --tls-version 1.2 -o dev.pem
     [ "$(names_in dev.pem)" = DNS:pledgeid.domain.com ]
+    cmp dev.key first.key
+    cmp <(openssl x509 -in dev.pem -noout -pubkey) <(openssl pkey -in dev.key -pubout)
+    [ ! -e dev.key.journal ]
     [ "$(requests newOrder)" = 1 ]
+
+    # Nothing is written over: neither what the device has now, nor a key that no journal knows.
+    run peer pledgeid --new-key ec:P-256 --key-out next.key -o "$PKI/pledgeid.pem"
+    [ "$status" = 64 ]
+    run peer pledgeid --new-key ec:P-256 --key-out dev.key -o other.pem
+    [ "$status" = 73 ]
+    cmp dev.key first.key
+    [ "$(requests newOrder)" = 1 ]
+}
+
+@test "teap-enroll: --show tlv,flow, --keylog, --expect, --pause, --count" {
+    teap
+    peer pledgeid --new-key ec:P-256 --key-out dev.key --tls-version 1.2 --show tlv,flow --keylog keys -o dev.pem 2>told
+    grep -q 'Crypto-Binding (12, M), 76 octets: request, version 1, received version 1, flags 2, nonce [0-9a-f]*, MSK-MAC' told
+    grep -q 'PKCS#10 (16), [0-9]* octets: for pledgeid.domain.com, key ec:P-256, with challengePassword' told
+    grep -q 'certificate [0-9a-f]*, subject .*(pledgeid.domain.com), issuer' told
+    grep -q '^ *|-*>|' told # an arrow of the ladder
+    grep -q '^CLIENT_RANDOM ' keys
+    [ "$(stat -c %a keys)" = 600 ]
+    run peer pledgeid --show tls
+    [ "$status" = 64 ]
+
+    # Enter leads from one half-turn to the next.
+    cp dev.pem "$PKI/ldevid.pem" && cp dev.key "$PKI/ldevid.key"
+    mkfifo keyboard
+    peer ldevid --expect accept --pause -vv <keyboard 2>paused &
+    local waiting=$!
+    exec 4>keyboard
+    wait_for 10 grep -q '> EAP-Response/Identity' paused
+    [ "$(curl -sf "$TEAP_ADMIN/metrics" | sed -n 's/^acmetool_teap_sessions_total //p')" = 1 ]
+    ! grep -q 'TEAP Start' paused || return 1
+    yes '' 2>/dev/null | head -n 50 >&4
+    exec 4>&-
+    wait "$waiting"
+    grep -q '< EAP-Success' paused
+
+    peer ldevid --count 4 --parallel 2 --expect accept -o load.json
+    "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/load.json" <load.json
+    jq -e '.ok == 4 and .enrolled == 0 and .failed == 0 and .milliseconds.p99 >= .milliseconds.p50' load.json
+    run --separate-stderr peer ldevid --count 2 --expect enrol
+    [ "$status" = 77 ]
+    jq -e '.ok == 0 and .failures == {"notEnrolled": 2}' <<<"$output"
+    run peer ldevid --count 2 --keylog keys
+    [ "$status" = 64 ]
 }
 
 @test "RAD-04, SEC-09: status, metrics, reload and end; no secret in the log" {
@@ -256,17 +302,23 @@ END
 }
 
 @test "RAD-04: a tenth of all packets lost, a tenth doubled, a tenth late: each enrolment ends well, with one order" {
+    local count=${ACMETOOL_COUNT:-20} i
+    for i in $(seq "$count"); do
+        make_idevid "$PKI" "device$i"
+        echo "device$i" >>"$PKI/devices.csv"
+    done
+    RELAY_LIMITS=$'orders_in_total = 100000'
     teap
     python3 "$ROOT/tests/lib/lossy_proxy.py" "$RADIUS_PORT" 0.1 6 >proxy.port 3>&- &
     STARTED+=("$!")
     wait_for 10 test -s proxy.port
-    local i
-    for i in 1 2 3 4 5 6 7 8; do
-        teap-enroll --radius "127.0.0.1:$(cat proxy.port)" --secret-file "$PKI/secret" --ca-file "$PKI/tls-root.pem" \
-            --cert "$PKI/pledgeid.pem" --key "$PKI/pledgeid.key" --retransmit 300ms \
-            --new-key ec:P-256 --key-out "$i.key" -o "$i.pem"
-    done
-    [ "$(requests newOrder)" = 8 ]
-    [ "$(requests finalize)" = 8 ]
-    teap-relay status --config "$PKI/teap.toml" --json | jq -e '.teap.enrolments == 8 and .teap.repeats > 0'
+    teap-enroll --radius "127.0.0.1:$(cat proxy.port)" --secret-file "$PKI/secret" --ca-file "$PKI/tls-root.pem" \
+        --cert "$PKI/device{n}.pem" --key "$PKI/device{n}.key" --retransmit 300ms --new-key ec:P-256 --expect enrol \
+        --count "$count" --parallel 8 -o load.json
+    jq -e --argjson count "$count" '.ok == $count and .enrolled == $count' load.json
+    [ "$(requests newOrder)" = "$count" ]
+    [ "$(requests finalize)" = "$count" ]
+    teap-relay status --config "$PKI/teap.toml" --json |
+        jq -e --argjson count "$count" '.teap.enrolments == $count and .teap.repeats > 0'
+    [ -z "${ACMETOOL_COUNT:-}" ] || jq -c . load.json >&3
 }

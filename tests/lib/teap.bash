@@ -29,6 +29,8 @@ root = "$CA_ROOT"
 address = "127.0.0.1"
 secret_file = "secret"
 ${TEAP_ACCEPT:-}
+[limits]
+${RELAY_LIMITS:-}
 [teap]
 $(printf '%s\n' "$@")
 END

@@ -301,6 +301,48 @@ END
     peer pledgeid --expect accept
 }
 
+@test "TEAP-14, INT-12, ESTS-14: one process is both relays: what is pending by EST is had by TEAP, and the other way round" {
+    set_fault processing=2
+    write_relay_toml "$PKI" 'wait = "0s"' 'retry_after = "1s"'
+    RADIUS_PORT=$(free_port)
+    (umask 077 && echo radius-secret >"$PKI/secret")
+    sed -i "s|^admin = |radius = \"127.0.0.1:$RADIUS_PORT\"\n&|" "$PKI/relay.toml"
+    printf '[[client]]\naddress = "127.0.0.1"\nsecret_file = "secret"\n' >>"$PKI/relay.toml"
+    start_relay "$PKI"
+    wait_for 60 grep -q '"status":"valid"' "$PKI/relay.log"
+
+    make_csr pledgeid.domain.com first.csr
+    est pledgeid simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @first.csr
+    [ "$STATUS" = 202 ]
+    openssl base64 -d -in first.csr -out first.der
+    run peer pledgeid --csr first.der
+    [ "$status" = 75 ]
+    wait_for 60 grep -q '"resource":"certificate"' "$CA_LOG"
+    for _ in 1 2 3 4 5; do
+        peer pledgeid --csr first.der -o first.pem && break
+        sleep 1
+    done
+    [ "$(names_in first.pem)" = DNS:pledgeid.domain.com ]
+    [ "$(requests newOrder)" = 1 ]
+
+    make_csr pledgeid.domain.com second.csr
+    openssl base64 -d -in second.csr -out second.der
+    run peer pledgeid --csr second.der
+    [ "$status" = 75 ]
+    enrol pledgeid simpleenroll second.csr
+    [ "$STATUS" = 200 ]
+    openssl base64 -d -in "$PKI/body" | openssl pkcs7 -inform DER -print_certs -out second.pem
+    cmp <(openssl x509 -in second.pem -noout -pubkey) <(openssl pkey -in second.csr.key -pubout)
+    [ "$(requests newOrder)" = 2 ]
+    [ "$(requests finalize)" = 2 ]
+
+    # What the one relay issued is let in by the other.
+    cp second.pem "$PKI/ldevid.pem" && cp second.csr.key "$PKI/ldevid.key"
+    peer ldevid --expect accept -vv 2>told
+    ! grep -q Request-Action told || return 1
+    est-relay status --config "$PKI/relay.toml" --json | jq -e '.teap.enrolments == 1 and .teap.accepts == 2'
+}
+
 @test "RAD-04: a tenth of all packets lost, a tenth doubled, a tenth late: each enrolment ends well, with one order" {
     local count=${ACMETOOL_COUNT:-20} i
     for i in $(seq "$count"); do

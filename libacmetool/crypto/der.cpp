@@ -157,9 +157,4 @@ Result<Bytes> oid(std::string_view dotted)
     return element(kOid, ByteView{octets, OBJ_length(object.get())});
 }
 
-void append(Bytes& to, ByteView more)
-{
-    to.insert(to.end(), more.begin(), more.end());
-}
-
 } // namespace acmetool::crypto::der

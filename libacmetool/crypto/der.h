@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/bytes.h"
+#include "base/octets.h"
 #include "base/result.h"
 
 /// DER (X.690) for structures that OpenSSL has no type for. Tag numbers up to 30, which is all that PKIX
@@ -68,6 +68,6 @@ Bytes integer(unsigned number);
 /// bad_input where `dotted` is no object identifier.
 Result<Bytes> oid(std::string_view dotted);
 
-void append(Bytes& to, ByteView more);
+using base::append;
 
 } // namespace acmetool::crypto::der

@@ -6,6 +6,7 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+#include "base/octets.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::radius
@@ -21,16 +22,12 @@ constexpr std::uint8_t kMppeRecvKey = 17;
 constexpr std::size_t kMd5Size = 16;
 constexpr std::size_t kKeySize = 32;
 
+using base::append;
 using Digest = std::array<std::uint8_t, kMd5Size>;
 
 tl::unexpected<Error> malformed(std::string_view what)
 {
     return fail(Errc::protocol, "RADIUS packet: " + std::string{what}, {}, "radiusPacket");
-}
-
-void append(Bytes& to, ByteView more)
-{
-    to.insert(to.end(), more.begin(), more.end());
 }
 
 Result<Digest> md5(std::initializer_list<ByteView> parts)

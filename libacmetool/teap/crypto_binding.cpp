@@ -6,6 +6,7 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+#include "base/octets.h"
 #include "crypto/openssl.h"
 #include "teap/eap.h"
 
@@ -14,6 +15,8 @@ namespace acmetool::teap
 namespace
 {
 
+using base::append;
+
 constexpr std::size_t kSeedSize = 40;
 constexpr std::size_t kSImckSize = 40;
 constexpr std::size_t kImckSize = 60;
@@ -21,11 +24,6 @@ constexpr std::size_t kImskSize = 32;
 constexpr std::size_t kKeySize = 64;
 constexpr std::size_t kMacSize = 20;
 constexpr std::uint8_t kLastBit = 0x01;
-
-void append(Bytes& to, ByteView more)
-{
-    to.insert(to.end(), more.begin(), more.end());
-}
 
 void wipe(Bytes& octets)
 {

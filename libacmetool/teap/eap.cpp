@@ -1,5 +1,7 @@
 #include "teap/eap.h"
 
+#include "base/octets.h"
+
 namespace acmetool::teap
 {
 namespace
@@ -15,18 +17,6 @@ constexpr std::uint8_t kVersionMask = 0x07;
 tl::unexpected<Error> malformed(std::string_view what)
 {
     return fail(Errc::protocol, "EAP packet: " + std::string{what}, {}, "eapPacket");
-}
-
-std::uint32_t number32(ByteView octets)
-{
-    return std::uint32_t{octets[0]} << 24U | std::uint32_t{octets[1]} << 16U |
-           std::uint32_t{octets[2]} << 8U | octets[3];
-}
-
-void append32(Bytes& to, std::uint32_t number)
-{
-    for (const unsigned shift : {24U, 16U, 8U, 0U})
-        to.push_back(static_cast<std::uint8_t>(number >> shift));
 }
 
 } // namespace
@@ -69,8 +59,8 @@ Bytes Frame::encode() const
     Bytes octets{static_cast<std::uint8_t>(
         (message_length ? kLengthIncluded : 0U) | (more ? kMoreFragments : 0U) | (start ? kStart : 0U) |
         (outer_tlv_length ? kOuterTlvLength : 0U) | (version & kVersionMask))};
-    if (message_length) append32(octets, *message_length);
-    if (outer_tlv_length) append32(octets, *outer_tlv_length);
+    if (message_length) base::append32(octets, *message_length);
+    if (outer_tlv_length) base::append32(octets, *outer_tlv_length);
     octets.insert(octets.end(), data.begin(), data.end());
     return octets;
 }
@@ -89,12 +79,12 @@ Result<Frame> parse_frame(ByteView data)
     data = data.subspan(1);
     if ((flags & kLengthIncluded) != 0) {
         if (data.size() < 4) return bad("no message length");
-        frame.message_length = number32(data);
+        frame.message_length = base::number32(data);
         data = data.subspan(4);
     }
     if ((flags & kOuterTlvLength) != 0) {
         if (data.size() < 4) return bad("no outer TLV length");
-        frame.outer_tlv_length = number32(data);
+        frame.outer_tlv_length = base::number32(data);
         data = data.subspan(4);
     }
     frame.data.assign(data.begin(), data.end());

@@ -5,6 +5,8 @@
 
 #include <fmt/core.h>
 
+#include "base/octets.h"
+
 namespace acmetool::teap
 {
 namespace
@@ -19,17 +21,6 @@ constexpr std::uint16_t kPkcs7ServerCertificateRoot = 1;
 tl::unexpected<Error> bad(std::string_view what)
 {
     return fail(Errc::protocol, "TLV: " + std::string{what}, {}, "teapTlv");
-}
-
-void put16(Bytes& to, std::uint16_t number)
-{
-    to.push_back(static_cast<std::uint8_t>(number >> 8U));
-    to.push_back(static_cast<std::uint8_t>(number));
-}
-
-std::uint16_t get16(ByteView octets)
-{
-    return static_cast<std::uint16_t>(octets[0] << 8U | octets[1]);
 }
 
 std::string describe_one(const Tlv& tlv, const BrskiNumbers& numbers)
@@ -72,7 +63,7 @@ Result<Tlvs> parse_tlvs(ByteView octets)
     Tlvs tlvs;
     while (!octets.empty()) {
         if (octets.size() < kHeader) return bad("shorter than its header");
-        const std::size_t length = get16(octets.subspan(2));
+        const std::size_t length = base::number16(octets.subspan(2));
         if (length > octets.size() - kHeader) return bad("runs over the end");
         if (tlvs.size() == kMostTlvs) return bad("too many in one message");
         const auto value = octets.subspan(kHeader, length);
@@ -88,10 +79,10 @@ Bytes encode(const Tlvs& tlvs)
 {
     Bytes octets;
     for (const auto& tlv : tlvs) {
-        put16(octets, tlv.type);
+        base::append16(octets, tlv.type);
         if (tlv.mandatory) octets[octets.size() - 2] |= kMandatory;
-        put16(octets, static_cast<std::uint16_t>(tlv.value.size()));
-        octets.insert(octets.end(), tlv.value.begin(), tlv.value.end());
+        base::append16(octets, static_cast<std::uint16_t>(tlv.value.size()));
+        base::append(octets, tlv.value);
     }
     return octets;
 }
@@ -218,22 +209,21 @@ Tlv intermediate_result_tlv(Status status)
 Tlv error_tlv(std::uint32_t code)
 {
     Tlv tlv{true, tlv_type::kError, {}};
-    put16(tlv.value, static_cast<std::uint16_t>(code >> 16U));
-    put16(tlv.value, static_cast<std::uint16_t>(code));
+    base::append32(tlv.value, code);
     return tlv;
 }
 
 Tlv identity_type_tlv(std::uint16_t type)
 {
     Tlv tlv{false, tlv_type::kIdentityType, {}};
-    put16(tlv.value, type);
+    base::append16(tlv.value, type);
     return tlv;
 }
 
 Tlv nak_tlv(std::uint16_t refused)
 {
     Tlv tlv{true, tlv_type::kNak, {0, 0, 0, 0}}; // vendor 0: the TLV is not a vendor's
-    put16(tlv.value, refused);
+    base::append16(tlv.value, refused);
     return tlv;
 }
 
@@ -241,17 +231,17 @@ Tlv request_action_tlv(Status status, const Tlvs& tlvs)
 {
     Tlv tlv{true, tlv_type::kRequestAction, {static_cast<std::uint8_t>(status), RequestAction::kProcessTlv}};
     const auto inside = encode(tlvs);
-    tlv.value.insert(tlv.value.end(), inside.begin(), inside.end());
+    base::append(tlv.value, inside);
     return tlv;
 }
 
 Tlv trusted_server_root_tlv(ByteView pkcs7)
 {
     Tlv tlv{false, tlv_type::kTrustedServerRoot, {}};
-    put16(tlv.value, kPkcs7ServerCertificateRoot);
+    base::append16(tlv.value, kPkcs7ServerCertificateRoot);
     if (pkcs7.empty()) return tlv;
     const auto inside = encode({{false, tlv_type::kPkcs7, {pkcs7.begin(), pkcs7.end()}}});
-    tlv.value.insert(tlv.value.end(), inside.begin(), inside.end());
+    base::append(tlv.value, inside);
     return tlv;
 }
 
@@ -275,7 +265,7 @@ Result<Status> parse_result(const Tlv& tlv)
 Result<std::uint32_t> parse_error(const Tlv& tlv)
 {
     if (tlv.value.size() != 4) return bad("an Error that is not of four octets");
-    return std::uint32_t{get16(tlv.value)} << 16U | get16(ByteView{tlv.value}.subspan(2));
+    return base::number32(tlv.value);
 }
 
 Result<RequestAction> parse_request_action(const Tlv& tlv)
@@ -300,7 +290,7 @@ Result<RequestAction> parse_request_action(const Tlv& tlv)
 Result<std::optional<Bytes>> parse_trusted_server_root(const Tlv& tlv)
 {
     if (tlv.value.size() < 2) return bad("a Trusted-Server-Root without format");
-    if (get16(tlv.value) != kPkcs7ServerCertificateRoot)
+    if (base::number16(tlv.value) != kPkcs7ServerCertificateRoot)
         return bad("a Trusted-Server-Root in a format that is not known");
     const auto inside = ByteView{tlv.value}.subspan(2);
     if (inside.empty()) return std::optional<Bytes>{};

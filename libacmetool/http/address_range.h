@@ -23,6 +23,8 @@ public:
     static Result<AddressRange> parse(std::string_view text);
     /// `address` is a literal; what is none is in no range.
     bool contains(std::string_view address) const;
+    /// Of the prefix, in bits of 128: the longer, the narrower.
+    unsigned length() const { return bits_; }
 
 private:
     std::array<std::uint8_t, 16> first_{}; ///< IPv4 mapped

@@ -1,15 +1,14 @@
 #include "relay/teap_sessions.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <charconv>
 #include <mutex>
 #include <optional>
 
+#include "base/octets.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "crypto/request_info.h"
+#include "http/address_range.h"
 #include "radius/packet.h"
 #include "store/atomic_file.h"
 
@@ -29,86 +28,63 @@ constexpr std::uint32_t kChallengeTimeout = 30; ///< seconds that the NAS waits 
 constexpr std::uint32_t kVlan = 13;             ///< Tunnel-Type (RFC 3580 section 3.31)
 constexpr std::uint32_t kIeee802 = 6;           ///< Tunnel-Medium-Type
 
-/// 16 octets of IPv6; IPv4 as its mapped form.
-std::optional<Bytes> octets_of(const std::string& address)
-{
-    Bytes octets(16);
-    if (inet_pton(AF_INET6, address.c_str(), octets.data()) == 1) return octets;
-    octets[10] = octets[11] = 0xff;
-    if (inet_pton(AF_INET, address.c_str(), octets.data() + 12) == 1) return octets;
-    return std::nullopt;
-}
-
 struct Client {
-    Bytes network;
-    unsigned bits = 128;
+    http::AddressRange addresses;
     std::shared_ptr<const base::Secret> secret;
-    std::optional<teap::Kdf> kdf;
-
-    bool matches(const Bytes& address) const
-    {
-        for (unsigned bit = 0; bit < bits; ++bit)
-            if (((network[bit / 8] ^ address[bit / 8]) & (0x80U >> bit % 8)) != 0) return false;
-        return true;
-    }
+    std::shared_ptr<const teap::ServerSettings> settings; ///< for conversations that come by it
 };
-
-Result<Client> read_client(const RadiusClient& from)
-{
-    Client client;
-    const auto slash = from.address.find('/');
-    auto octets = octets_of(from.address.substr(0, slash));
-    if (!octets)
-        return fail(Errc::config, "[[client]] " + base::printable(from.address, 60) + ": not an IP address",
-                    "write an address, or a network as in \"192.0.2.0/24\"", "badConfig");
-    client.network = std::move(*octets);
-    if (slash != std::string::npos) {
-        const bool v4 = from.address.find(':') == std::string::npos;
-        unsigned bits = 0;
-        const auto* const end = from.address.data() + from.address.size();
-        const auto [rest, problem] = std::from_chars(from.address.data() + slash + 1, end, bits);
-        if (problem != std::errc{} || rest != end || bits > (v4 ? 32U : 128U))
-            return fail(Errc::config, "[[client]] " + base::printable(from.address, 60) + ": not a network",
-                        {}, "badConfig");
-        client.bits = v4 ? 96 + bits : bits;
-    }
-    auto text = store::read_file(from.secret_file);
-    if (!text) {
-        text.error().code = Errc::config;
-        return fail(with_context(std::move(text).error(), "[[client]] " + from.address));
-    }
-    while (text->ends_with('\n') || text->ends_with('\r'))
-        text->pop_back();
-    if (text->empty()) return fail(Errc::config, from.secret_file + " holds no secret", {}, "badConfig");
-    client.secret = std::make_shared<base::Secret>(std::move(*text));
-    client.kdf = from.kdf;
-    return client;
-}
 
 /// What goes for conversations that begin now.
 struct Setup {
     TeapConfig config;
     crypto::TlsContext context;
-    std::vector<Client> clients;
+    std::vector<Client> clients; ///< the narrowest range first
 
     const Client* client_at(const std::string& address) const
     {
-        const auto octets = octets_of(address);
-        const Client* best = nullptr;
-        if (octets)
-            for (const auto& one : clients)
-                if (one.matches(*octets) && (best == nullptr || one.bits > best->bits)) best = &one;
-        return best;
+        const auto found = std::find_if(clients.begin(), clients.end(),
+                                        [&](const Client& one) { return one.addresses.contains(address); });
+        return found == clients.end() ? nullptr : &*found;
     }
 };
+
+Result<Client> read_client(const RadiusClient& from, const std::shared_ptr<const teap::ServerSettings>& usual)
+{
+    const auto wrong = [&](Error error) {
+        error.code = Errc::config;
+        error.reason = "badConfig";
+        return fail(with_context(std::move(error), "[[client]] " + base::printable(from.address, 60)));
+    };
+    Client client;
+    auto addresses = http::AddressRange::parse(from.address);
+    if (!addresses) return wrong(std::move(addresses).error());
+    client.addresses = *addresses;
+    auto text = store::read_file(from.secret_file);
+    if (!text) return wrong(std::move(text).error());
+    while (text->ends_with('\n') || text->ends_with('\r'))
+        text->pop_back();
+    if (text->empty()) return fail(Errc::config, from.secret_file + " holds no secret", {}, "badConfig");
+    client.secret = std::make_shared<base::Secret>(std::move(*text));
+    client.settings = usual;
+    if (from.kdf) {
+        auto own = std::make_shared<teap::ServerSettings>(*usual);
+        own->kdf = from.kdf;
+        client.settings = std::move(own);
+    }
+    return client;
+}
 
 Result<std::shared_ptr<const Setup>> make_setup(TeapConfig config, crypto::TlsContext context)
 {
     auto setup = std::make_shared<Setup>(Setup{std::move(config), std::move(context), {}});
+    const auto usual = std::make_shared<const teap::ServerSettings>(setup->config.settings);
     for (const auto& one : setup->config.clients) {
-        ACMETOOL_TRY(client, read_client(one));
+        ACMETOOL_TRY(client, read_client(one, usual));
         setup->clients.push_back(std::move(client));
     }
+    std::stable_sort(setup->clients.begin(), setup->clients.end(), [](const Client& a, const Client& b) {
+        return a.addresses.length() > b.addresses.length();
+    });
     return std::shared_ptr<const Setup>{std::move(setup)};
 }
 
@@ -249,10 +225,9 @@ std::shared_ptr<TeapSessions::Impl::Session> TeapSessions::Impl::find_or_begin(c
     auto session = std::make_shared<Session>();
     session->setup = setup;
     session->address = source.address;
-    auto settings = std::make_shared<teap::ServerSettings>(setup->config.settings);
-    if (client.kdf) settings->kdf = client.kdf;
-    session->eap = std::make_unique<teap::ServerSession>(settings, setup->context, authority, source.address,
-                                                         to_hex(crypto::random_bytes(8)), vouchers);
+    session->eap =
+        std::make_unique<teap::ServerSession>(client.settings, setup->context, authority, source.address,
+                                              to_hex(crypto::random_bytes(8)), vouchers);
     ++counts["sessions"];
     ++busy;
     return session;
@@ -341,10 +316,9 @@ void TeapSessions::take(ByteView datagram, const Source& source, std::function<v
         if (!radius::has_valid_message_authenticator(datagram, *client->secret, request->authenticator))
             return drop("message_authenticator");
         exchange.key = {as_bytes(source.address).begin(), as_bytes(source.address).end()};
-        exchange.key.push_back(static_cast<std::uint8_t>(source.port >> 8U));
-        exchange.key.push_back(static_cast<std::uint8_t>(source.port));
+        base::append16(exchange.key, source.port);
         exchange.key.push_back(request->identifier);
-        exchange.key.insert(exchange.key.end(), request->authenticator.begin(), request->authenticator.end());
+        base::append(exchange.key, request->authenticator);
         if (const auto known = impl->repeats.find(exchange.key); known != impl->repeats.end()) {
             ++impl->counts["repeats"];
             if (known->second.answer) reply(*known->second.answer);
@@ -372,7 +346,7 @@ void TeapSessions::take(ByteView datagram, const Source& source, std::function<v
     std::size_t mtu = 0;
     if (const auto* framed = exchange.request.find(attribute::kFramedMtu);
         framed != nullptr && framed->size() == 4)
-        mtu = std::size_t{(*framed)[2]} << 8U | (*framed)[3];
+        mtu = base::number16(ByteView{*framed}.subspan(2));
     const auto session = exchange.session;
     const auto key = exchange.key;
     // The State that came belongs to this round; a packet that EAP discards leaves it usable.

@@ -174,6 +174,19 @@ TEST_CASE("RAD-03, SEC-10: Proxy-State comes back in order, conversations are ca
     CHECK_FALSE(other.send(other.identity()));
 }
 
+TEST_CASE("RAD-03: of the clients that an address belongs to, the narrowest counts")
+{
+    Server server{[](relay::TeapConfig& config) {
+        const auto file = config.clients.front().secret_file;
+        const auto other = file + "-other";
+        std::ofstream{other} << "other";
+        config.clients = {{"0.0.0.0/0", other, {}}, {"192.0.2.7", file, {}}, {"192.0.2.0/24", other, {}}};
+    }};
+    const auto octets = *radius::encode_request(server.identity(), server.secret);
+    CHECK(server.send_octets(octets, "192.0.2.7"));
+    CHECK_FALSE(server.send_octets(octets, "192.0.2.8"));
+}
+
 TEST_CASE("RAD-03: clients that cannot be used are configuration errors")
 {
     const auto refused = [](const std::string& address, const std::string& file) {
@@ -186,6 +199,7 @@ TEST_CASE("RAD-03: clients that cannot be used are configuration errors")
     };
     CHECK(refused("nas.example", "/dev/null"));
     CHECK(refused("192.0.2.0/33", "/dev/null"));
+    CHECK(refused("192.0.2.7/24", "/dev/null")); // which of the two is meant?
     CHECK(refused("192.0.2.1", "/does/not/exist"));
     CHECK(refused("192.0.2.1", "/dev/null"));
 }

@@ -9,7 +9,11 @@
 namespace acmetool::teap
 {
 
-/// A conversation's state: packets and the handshake in server.cpp, TLVs in server_phase_2.cpp.
+/// The draft's table, "Error Handling"; what it leaves open is the closest code of RFC 7170 section 4.2.6.
+std::uint32_t error_of(enrol::Refusal refusal);
+
+/// A conversation's state: packets and the handshake in server.cpp, TLVs in server_phase_2.cpp, what they
+/// lead to in server_voucher.cpp and server_enrolment.cpp.
 struct ServerSession::Impl : std::enable_shared_from_this<ServerSession::Impl> {
     enum class State {
         begin,       ///< nothing was sent yet

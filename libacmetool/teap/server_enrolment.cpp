@@ -1,0 +1,180 @@
+#include <algorithm>
+#include <array>
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "crypto/cms.h"
+#include "crypto/csr_remake.h"
+#include "crypto/path.h"
+#include "crypto/request_info.h"
+#include "teap/server_impl.h"
+
+/// From the PKCS#10 to the PKCS#7, or to the error that fits.
+namespace acmetool::teap
+{
+
+using enrol::Refusal;
+
+namespace
+{
+
+constexpr std::chrono::seconds kRetryLater{60};
+
+/// The first extension asked for that nobody told the peer to ask for; RFC 9930 section 3.11.2 wants the
+/// unexpected looked for. An extension that the CA sets anyway does no harm.
+std::optional<std::string> unsupported_extension(const crypto::Csr& csr, const enrol::CsrAttributes& told)
+{
+    static constexpr std::array<std::string_view, 4> kHarmless{
+        "2.5.29.17", "2.5.29.15", "2.5.29.37", "2.5.29.14"}; // SAN, key usage, extended, key identifier
+    for (auto& oid : crypto::requested_extensions(csr))
+        if (std::find(kHarmless.begin(), kHarmless.end(), oid) == kHarmless.end() &&
+            std::find(told.extensions.begin(), told.extensions.end(), oid) == told.extensions.end())
+            return oid;
+    return std::nullopt;
+}
+
+/// `certificate` and the intermediates above it, without the self-signed one.
+std::vector<crypto::Certificate> chain_of(const crypto::Certificate& certificate,
+                                          const std::vector<crypto::Certificate>& cas)
+{
+    std::vector<crypto::Certificate> chain{certificate};
+    while (chain.size() <= cas.size()) {
+        const auto issuer = std::find_if(cas.begin(), cas.end(), [&](const auto& ca) {
+            return chain.back().is_issued_by(ca) && !crypto::is_self_signed(ca);
+        });
+        if (issuer == cas.end()) break;
+        chain.push_back(*issuer);
+    }
+    return chain;
+}
+
+} // namespace
+
+std::uint32_t error_of(Refusal refusal)
+{
+    switch (refusal) {
+    case Refusal::bad_identity:
+        return error_code::kBadIdentityInCsr;
+    case Refusal::bad_request:
+    case Refusal::pop_failed:
+        return error_code::kBadCsr;
+    case Refusal::unauthenticated:
+        return error_code::kClientCertificateRejected;
+    case Refusal::forbidden:
+    case Refusal::not_found:
+        return error_code::kUnspecifiedAuthorization;
+    case Refusal::too_many:
+    case Refusal::unavailable:
+    case Refusal::internal:
+        return error_code::kInternalCaError;
+    }
+    return error_code::kInternalCaError;
+}
+
+enrol::Binding ServerSession::Impl::compare_binding(const crypto::Csr& request_made) const
+{
+    if (!request_made.challenge_password || request_made.challenge_password->empty())
+        return enrol::Binding::absent;
+    const auto own = tls->channel_binding();
+    return own && *request_made.challenge_password == own->to_base64() ? enrol::Binding::matches
+                                                                       : enrol::Binding::differs;
+}
+
+void ServerSession::Impl::enrol(const Tlv& pkcs10)
+{
+    auto parsed = crypto::parse_csr(as_text(pkcs10.value));
+    if (!parsed) {
+        fail_with(error_code::kBadCsr, parsed.error().message);
+        return;
+    }
+    if (const auto type = parsed->key.type();
+        type == "other" || (!attributes.key_type.empty() && type != attributes.key_type)) {
+        fail_with(error_code::kUnsupportedAlgorithmInCsr, "a key of a kind that is not certified here");
+        return;
+    }
+    if (const auto extension = unsupported_extension(*parsed, attributes)) {
+        fail_with(error_code::kUnsupportedExtensionInCsr,
+                  fmt::format("the request asks for the extension {}", base::printable(*extension, 100)));
+        return;
+    }
+    enrol::EnrolRequest wanted;
+    wanted.request_id = request_id;
+    wanted.peer = peer();
+    wanted.label = settings->label;
+    wanted.binding = compare_binding(*parsed);
+    wanted.renewal =
+        attributes.issued_here && crypto::asks_for_same_names(*parsed, wanted.peer.certificates.front());
+    wanted.csr = std::move(*parsed);
+    state = State::enrolling;
+    authority.enrol(std::move(wanted), [self = shared_from_this()](const enrol::Decision& decision) {
+        self->decided(decision);
+    });
+}
+
+void ServerSession::Impl::decided(const enrol::Decision& decision)
+{
+    if (const auto* one = std::get_if<enrol::Issued>(&decision)) {
+        issued(one->certificate);
+    } else if (const auto* later = std::get_if<enrol::Pending>(&decision)) {
+        pending(later->retry_after);
+    } else {
+        const auto& refused = std::get<enrol::Refused>(decision);
+        Tlvs more;
+        if (refused.why == Refusal::too_many || refused.why == Refusal::unavailable) {
+            const auto wait = refused.retry_after.value_or(kRetryLater).count();
+            more.push_back(
+                retry_after_tlv(static_cast<std::uint32_t>(std::clamp<std::int64_t>(wait, 1, 7 * 86'400)),
+                                settings->numbers));
+        }
+        fail_with(error_of(refused.why), refused.text, std::move(more));
+    }
+}
+
+void ServerSession::Impl::pending(std::chrono::seconds retry_after)
+{
+    const auto seconds = std::clamp<std::int64_t>(retry_after.count(), 1, 86'400);
+    const auto when = retry_after_tlv(static_cast<std::uint32_t>(seconds), settings->numbers);
+    if (std::chrono::seconds{seconds} > settings->retry_in_tunnel) {
+        fail_with(settings->pending_error, "not issued yet", {when});
+        return;
+    }
+    state = State::action;
+    peer_wait = std::chrono::seconds{seconds};
+    send_tlvs({error_tlv(settings->numbers.retry_same_tunnel), when});
+}
+
+std::optional<Tlv> ServerSession::Impl::root_tlv() const
+{
+    auto anchors = authority.ca_certificates(settings->label).value_or(std::vector<crypto::Certificate>{});
+    std::erase_if(anchors, [](const auto& one) { return !crypto::is_self_signed(one); });
+    if (anchors.empty()) return std::nullopt;
+    const auto der = crypto::to_certs_only(anchors);
+    if (!der) return std::nullopt;
+    return trusted_server_root_tlv(*der);
+}
+
+void ServerSession::Impl::issued(const crypto::Certificate& certificate)
+{
+    const auto cas = authority.ca_certificates(settings->label).value_or(std::vector<crypto::Certificate>{});
+    auto der = crypto::to_certs_only(chain_of(certificate, cas));
+    if (!der) {
+        fail_with(error_code::kGeneralPkiError, der.error().message);
+        return;
+    }
+    summary.enrolled = true;
+    summary.serial = certificate.serial();
+    state = State::result;
+    Tlvs tlvs{{false, tlv_type::kPkcs7, std::move(*der)}};
+    if (wants_root)
+        if (auto root = root_tlv()) tlvs.push_back(std::move(*root));
+    if (!settings->nai.empty()) {
+        const auto nai = as_bytes(settings->nai);
+        tlvs.push_back({false, settings->numbers.nai, {nai.begin(), nai.end()}});
+    }
+    if (!bound) tlvs.push_back(binding_request());
+    tlvs.push_back(result_tlv(Status::success));
+    send_tlvs(tlvs);
+}
+
+} // namespace acmetool::teap

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <span>
+#include <vector>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -48,6 +49,20 @@ std::string line_with(Columns columns, std::string_view text, std::size_t from)
     return line + "\n";
 }
 
+/// Lines of at most `room` characters, where `text` has spaces enough.
+std::vector<std::string> folded(std::string text, std::size_t room)
+{
+    std::vector<std::string> lines;
+    while (text.size() > room) {
+        const auto at = text.rfind(' ', room);
+        if (at == std::string::npos || at < 2) break; // what is left are the spaces that it is set in by
+        lines.push_back(text.substr(0, at));
+        text = " " + text.substr(at);
+    }
+    lines.push_back(std::move(text));
+    return lines;
+}
+
 } // namespace
 
 std::string Ladder::draw(const base::Message& message)
@@ -76,7 +91,8 @@ std::string Ladder::draw(const base::Message& message)
         if (text.size() > room) text = text.substr(0, room - 2) + "..";
         return text;
     };
-    out += line_with(columns, fit(message.label), left + 2);
+    for (const auto& line : folded(message.label, room))
+        out += line_with(columns, fit(line), left + 2);
     if (!message.detail.empty())
         out += line_with(columns, fit(fmt::format(" \"{}\"", message.detail)), left + 2);
     if (left == right) return out + line_with(columns, "", 0);

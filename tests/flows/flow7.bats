@@ -27,18 +27,7 @@ teardown() {
 }
 
 teap() { # LINE...: of [teap]
-    write_teap_toml "$PKI" "$@"
-    sed -i "s|^trust = .*|trust = [\"$MAKER/vendor.pem\"]|" "$PKI/teap.toml"
-    cat >>"$PKI/teap.toml" <<END
-[brski]
-retry_after = "1s"
-[[manufacturer]]
-name = "lab"
-trust = ["$MAKER/vendor.pem"]
-masa_hosts = ["127.0.0.1:$MASA_PORT"]
-masa_ca = "$MAKER/vendor.pem"
-private_addresses = true
-END
+    write_brski_teap "$PKI" "$MAKER" "$@"
     start_teap "$PKI"
     wait_for 60 grep -q '"status":"valid"' "$TEAP_LOG"
 }

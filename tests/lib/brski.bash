@@ -31,6 +31,25 @@ make_pledge() {
     brski-masa make-idevid --dir "$1" --serial "$2" --masa-url "${3:-127.0.0.1:$MASA_PORT}" --key-out "$2.key" -o "$2.pem"
 }
 
+# write_brski_teap DIR MASA_DIR [LINE...]: teap-relay's configuration in DIR with that manufacturer; LINEs go into [teap].
+# Needs teap.bash, too.
+write_brski_teap() {
+    local dir=$1 masa=$2
+    shift 2
+    write_teap_toml "$dir" "$@"
+    sed -i "s|^trust = .*|trust = [\"$masa/vendor.pem\"]|" "$dir/teap.toml"
+    cat >>"$dir/teap.toml" <<EOF
+[brski]
+retry_after = "1s"
+[[manufacturer]]
+name = "lab"
+trust = ["$masa/vendor.pem"]
+masa_hosts = ["127.0.0.1:$MASA_PORT"]
+masa_ca = "$masa/vendor.pem"
+private_addresses = true
+EOF
+}
+
 # write_brski DIR MASA_DIR [LINE...]: the relay's configuration in DIR with that manufacturer; LINEs go into [brski].
 write_brski() {
     local dir=$1 masa=$2

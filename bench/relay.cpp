@@ -1,8 +1,9 @@
 // bench-relay CONFIG CA_DIR
 //
-// est-relay's EST side as CONFIG (a relay.toml) describes it, with an issuer that answers at once from the
-// lab CA in CA_DIR: what is measured is the registration authority, not somebody's CA. The issuer works in a
-// thread named "issuer", whose CPU time bench-est leaves out. Prints "ready" and serves until it is killed.
+// est-relay's EST side as CONFIG (a relay.toml) describes it, and its TEAP side where [listen] has radius,
+// with an issuer that answers at once from the lab CA in CA_DIR: what is measured is the registration
+// authority, not somebody's CA. The issuer works in a thread named "issuer", whose CPU time bench-est leaves
+// out. Prints "ready" and serves until it is killed.
 #include <pthread.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "relay/config.h"
 #include "relay/daemon.h"
 #include "relay/event_log.h"
+#include "relay/teap_service.h"
 
 using namespace acmetool;
 
@@ -115,6 +117,8 @@ int main(int argc, char** argv)
         http::Server::start(config.http, [&est](const http::ServerRequest& request, http::Responder respond) {
             est.handle(request, std::move(respond));
         }));
+    std::unique_ptr<relay::TeapService> teap;
+    if (config.teap) teap = or_exit(relay::TeapService::start(config, *engine, nullptr, log));
     std::puts("ready");
     std::fflush(stdout);
     for (;;)

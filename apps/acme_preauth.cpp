@@ -6,6 +6,7 @@
 #include "acme/preauth.h"
 #include "acme/renewal.h"
 #include "cli/options.h"
+#include "cli/persist_record.h"
 #include "cli/program.h"
 #include "dns/name.h"
 #include "store/atomic_file.h"
@@ -44,7 +45,8 @@ Result<std::unique_ptr<acme::Solver>> needed_solver(const acme::SolverOptions& o
     ACMETOOL_TRY(solver, acme::make_solver(options));
     if (!solver)
         return fail(Errc::usage, "nothing given that could fulfil a challenge",
-                    "give one of --dns-update, --hook, --webroot, --standalone, --manual", "noSolver");
+                    "give one of --dns-update, --hook, --webroot, --standalone, --dns-persist, --manual",
+                    "noSolver");
     return std::move(solver);
 }
 
@@ -291,6 +293,8 @@ int main(int argc, char** argv)
                      options.client);
     cli::add_account(verb("deactivate", "document on stdin; give the authorization up", deactivate),
                      options.client);
+
+    cli::add_persist_record(program, options.client);
 
     auto& renew_verb = verb("renew", "for cron: authorize anew what is about to expire", renew);
     cli::add_account(renew_verb, options.client);

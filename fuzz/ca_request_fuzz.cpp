@@ -31,8 +31,5 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const std::string_view text{reinterpret_cast<const char*>(data), size};
     if (const auto request = ca::parse_request(text)) read_payload(as_text(request->jws.payload));
     read_payload(text);
-    std::string why;
-    static_cast<void>(ca::is_persistent_permission(text, {"ca.example"}, "https://ca.example/account/1", true,
-                                                   base::TimePoint{}, why));
     return 0;
 }

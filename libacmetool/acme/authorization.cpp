@@ -61,6 +61,9 @@ Result<Authorization> parse_authorization(std::string_view json, std::string_vie
         if (challenge.type.empty() || challenge.url.empty()) continue;
         challenge.status = base::string_member(entry, "status").value_or("pending");
         challenge.token = base::string_member(entry, "token").value_or("");
+        if (const auto names = entry.find("issuer-domain-names"); names != entry.end() && names->is_array())
+            for (const auto& issuer : *names)
+                if (issuer.is_string()) challenge.issuer_domain_names.push_back(issuer.get<std::string>());
         if (const auto error = entry.find("error"); error != entry.end())
             challenge.error =
                 parse_problem(error->dump(-1, ' ', false, base::Json::error_handler_t::replace));

@@ -17,7 +17,8 @@ struct Challenge {
     std::string type;
     std::string url;
     std::string status;
-    std::string token; ///< empty for types that have none
+    std::string token;                            ///< empty for types that have none
+    std::vector<std::string> issuer_domain_names; ///< dns-persist-01: names of the CA in its records
     std::optional<Problem>
         error; ///< why the last attempt failed; the challenge may still succeed (erratum 5732)
 };

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <openssl/evp.h>
 
+#include "acme/persistent_record.h"
 #include "base/text.h"
 #include "dns/name.h"
 #include "jose/base64url.h"
@@ -17,6 +18,7 @@ namespace
 using base::Json;
 
 constexpr std::size_t kShortestToken = 22; // 128 bits (RFC 8555 section 8.3)
+constexpr std::size_t kMostIssuers = 10;   // as the draft has it
 
 struct Attempt {
     std::size_t index; ///< of the authorization
@@ -55,11 +57,33 @@ Result<void> publish_and_wait(Client& client, std::vector<Authorization>& author
     return {};
 }
 
+Result<ChallengeTask> persistent_task(const Authorization& authorization, const Challenge& challenge,
+                                      const std::string& account_url)
+{
+    ChallengeTask task;
+    task.type = challenge.type;
+    task.identifier = authorization.identifier;
+    for (const auto& name : challenge.issuer_domain_names) {
+        const auto normal = dns::normalize_name(name);
+        if (normal) task.issuers.push_back(*normal);
+    }
+    if (task.issuers.empty() || challenge.issuer_domain_names.size() > kMostIssuers)
+        return fail(Errc::protocol,
+                    fmt::format("{}: the dns-persist-01 challenge names no issuer, or more than {}",
+                                authorization.identifier, kMostIssuers),
+                    "report it to the CA's operator", "badIssuers");
+    const bool wide = authorization.wildcard || authorization.subdomain_auth_allowed;
+    task.record_name = persistent_name(task.identifier);
+    task.record_value = PersistentRecord{task.issuers.front(), account_url, wide, {}}.text();
+    return task;
+}
+
 } // namespace
 
 Result<ChallengeTask> task_for(const Authorization& authorization, const Challenge& challenge,
-                               const crypto::Key& account_key)
+                               const crypto::Key& account_key, const std::string& account_url)
 {
+    if (challenge.type == "dns-persist-01") return persistent_task(authorization, challenge, account_url);
     if (challenge.token.size() < kShortestToken || challenge.token.size() > 1000 ||
         !jose::is_base64url(challenge.token))
         return fail(
@@ -98,7 +122,7 @@ Result<Challenge> choose_challenge(const Authorization& authorization, const Sol
                 fmt::format("{}: no usable challenge; the CA offers {}", authorization.identifier,
                             offered.empty() ? "none" : base::join(offered, ", ")),
                 "give a solver for one of the offered types: --dns-update, --hook, --webroot, --standalone, "
-                "--manual",
+                "--dns-persist, --manual",
                 "noUsableChallenge");
 }
 
@@ -126,7 +150,7 @@ Result<std::vector<Authorization>> fulfil(Client& client, std::vector<Authorizat
                         fmt::format("{}: {}", authorization.identifier, authorization.why_not_valid()),
                         "run the command again for a new authorization", "authorizationNotPending");
         ACMETOOL_TRY(challenge, choose_challenge(authorization, &solver));
-        ACMETOOL_TRY(task, task_for(authorization, challenge, client.key()));
+        ACMETOOL_TRY(task, task_for(authorization, challenge, client.key(), client.account_url()));
         tasks.push_back(task);
         attempts.push_back({i, std::move(challenge), std::move(task)});
     }
@@ -153,6 +177,7 @@ Json to_json(const ChallengeTask& task)
                 {"identifier", task.identifier},
                 {"token", task.token},
                 {"keyAuthorization", task.key_authorization}};
+    if (!task.issuers.empty()) object["issuer-domain-names"] = task.issuers;
     if (!task.record_name.empty())
         object["record"] = {{"name", task.record_name}, {"value", task.record_value}};
     return object;
@@ -163,13 +188,18 @@ Result<ChallengeTask> parse_task(const Json& object)
     ChallengeTask task;
     ACMETOOL_TRY(type, base::required_string(object, "type", "challenge"));
     ACMETOOL_TRY(identifier, base::required_string(object, "identifier", "challenge"));
-    ACMETOOL_TRY(token, base::required_string(object, "token", "challenge"));
+    const bool persistent = type == "dns-persist-01";
+    std::string token = base::string_member(object, "token").value_or("");
+    if (!persistent) {
+        ACMETOOL_TRY(needed, base::required_string(object, "token", "challenge"));
+        token = needed;
+    }
     std::string name = identifier; // an address stays as it is: it is compared with nothing but itself
     if (!dns::is_ip_literal(identifier)) {
         ACMETOOL_TRY(normal, dns::normalize_name(identifier));
         name = normal;
     }
-    if (!jose::is_base64url(token) || token.size() > 1000)
+    if (!persistent && (!jose::is_base64url(token) || token.size() > 1000))
         return fail(Errc::bad_input, "challenge: the token is not base64url", {}, "badToken");
     task.type = type;
     task.identifier = name;
@@ -180,12 +210,24 @@ Result<ChallengeTask> parse_task(const Json& object)
          !jose::is_base64url(task.key_authorization.substr(token.size() + 1))))
         return fail(Errc::bad_input, "challenge: keyAuthorization is not token \".\" thumbprint", {},
                     "badToken");
-    if (task.type != "dns-01") return task;
+    if (task.type != "dns-01" && !persistent) return task;
     const auto record = object.find("record");
     ACMETOOL_TRY(record_name,
                  base::required_string(record == object.end() ? Json{} : *record, "name", "record"));
     ACMETOOL_TRY(record_value,
                  base::required_string(record == object.end() ? Json{} : *record, "value", "record"));
+    if (persistent) {
+        if (const auto names = object.find("issuer-domain-names"); names != object.end() && names->is_array())
+            for (const auto& issuer : *names)
+                if (issuer.is_string()) task.issuers.push_back(issuer.get<std::string>());
+        if (!dns::same_name(record_name, persistent_name(name)) || !parse_persistent_record(record_value) ||
+            task.issuers.empty() || task.issuers.size() > kMostIssuers)
+            return fail(Errc::bad_input, fmt::format("record: not a dns-persist-01 record for {}", name), {},
+                        "badRecord");
+        task.record_name = persistent_name(name);
+        task.record_value = record_value;
+        return task;
+    }
     // The record may name nothing but the validation name of the identifier: a document is no instruction to
     // write anywhere else, nor anything but a digest.
     if (!dns::same_name(record_name, dns::validation_name(name)) || record_value.size() != 43 ||

@@ -15,9 +15,10 @@ namespace acmetool::acme
 {
 
 /// What has to be published for `challenge`. Refuses tokens that are no base64url of 22 characters or more
-/// (RFC 8555 sections 8.3 and 11.3) with Errc::protocol.
+/// (RFC 8555 sections 8.3 and 11.3) with Errc::protocol. dns-persist-01 needs the account's URL.
 ACMETOOL_EXPORT Result<ChallengeTask> task_for(const Authorization& authorization, const Challenge& challenge,
-                                               const crypto::Key& account_key);
+                                               const crypto::Key& account_key,
+                                               const std::string& account_url = {});
 
 /// The challenge of `authorization` that `solver` takes, dns-01 before others; a null solver takes dns-01
 /// only. authorization_needed with reason "noUsableChallenge" listing what was offered.

@@ -197,7 +197,7 @@ Result<bool> Journey::authorize(const std::vector<std::string>& urls)
                     fmt::format("order {} is pending: {} must be authorized first", flow_.order().url,
                                 base::printable(base::join(pending, ", "))),
                     "pre-authorize with acme-preauth run, or give a solver (--dns-update, --hook, --webroot, "
-                    "--standalone, --manual)",
+                    "--standalone, --dns-persist, --manual)",
                     "authorizationNeeded");
     if (pending.empty()) return true;
     const Journal journal = [&](const std::vector<ChallengeTask>& tasks) {

@@ -19,12 +19,12 @@ StateDirectory::Key key_of(const std::string& directory, const std::string& doma
 }
 
 /// Chooses the challenge and says what has to be published for it; nothing where nothing is left to prove.
-Result<void> prepare(PreAuthorization& preauth, const Solver* solver, const crypto::Key& key)
+Result<void> prepare(PreAuthorization& preauth, const Solver* solver, const Client& client)
 {
     preauth.task.reset();
     if (preauth.authorization.status != "pending") return {};
     ACMETOOL_TRY(challenge, choose_challenge(preauth.authorization, solver));
-    ACMETOOL_TRY(task, task_for(preauth.authorization, challenge, key));
+    ACMETOOL_TRY(task, task_for(preauth.authorization, challenge, client.key(), client.account_url()));
     preauth.challenge_url = challenge.url;
     preauth.task = std::move(task);
     return {};
@@ -43,10 +43,14 @@ Json to_json(const PreAuthorization& preauth)
     if (authorization.expires) object["expires"] = base::to_rfc3339(*authorization.expires);
     if (preauth.obtained) object["obtained"] = base::to_rfc3339(*preauth.obtained);
     if (preauth.task) {
-        object["challenge"] = {{"type", preauth.task->type},
-                               {"url", preauth.challenge_url},
-                               {"token", preauth.task->token},
-                               {"keyAuthorization", preauth.task->key_authorization}};
+        Json challenge{{"type", preauth.task->type}, {"url", preauth.challenge_url}};
+        if (preauth.task->issuers.empty()) {
+            challenge["token"] = preauth.task->token;
+            challenge["keyAuthorization"] = preauth.task->key_authorization;
+        } else {
+            challenge["issuer-domain-names"] = preauth.task->issuers;
+        }
+        object["challenge"] = std::move(challenge);
         if (!preauth.task->record_name.empty())
             object["record"] = {{"name", preauth.task->record_name}, {"value", preauth.task->record_value}};
     }
@@ -141,7 +145,7 @@ Result<PreAuthorization> new_authorization(Client& client, const std::string& do
                     "report it to the CA's operator", "otherIdentifier");
     preauth.authorization = std::move(authorization);
     if (preauth.authorization.status == "valid") preauth.obtained = client.context().now();
-    ACMETOOL_CHECK(prepare(preauth, solver, client.key()));
+    ACMETOOL_CHECK(prepare(preauth, solver, client));
     return preauth;
 }
 

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/context.h"
 #include "base/result.h"
@@ -11,12 +12,13 @@ namespace acmetool::acme
 
 /// What has to stand where, for the server to find a challenge fulfilled (RFC 8555 section 8).
 struct ChallengeTask {
-    std::string type;              ///< "dns-01", "http-01"
-    std::string identifier;        ///< of the authorization, without "*."
-    std::string token;             ///< checked: base64url, 22 characters or more
-    std::string key_authorization; ///< token "." thumbprint; empty on a host without the account
-    std::string record_name;       ///< dns-01: "_acme-challenge.<identifier>"
-    std::string record_value;      ///< dns-01: the TXT content
+    std::string type;                 ///< "dns-01", "http-01", "tls-alpn-01", "dns-persist-01"
+    std::string identifier;           ///< of the authorization, without "*."
+    std::string token;                ///< checked: base64url, 22 characters or more
+    std::string key_authorization;    ///< token "." thumbprint; empty on a host without the account
+    std::string record_name;          ///< dns-01: "_acme-challenge.<identifier>"; dns-persist-01: its own
+    std::string record_value;         ///< the TXT content
+    std::vector<std::string> issuers; ///< dns-persist-01: names that the CA goes by in records
 };
 
 /// A way to fulfil challenges: RFC 2136 updates, a hook program, a web root, a person.

@@ -24,6 +24,7 @@ struct SolverOptions {
     std::string standalone;        ///< "http" or "tls-alpn": the program itself answers the validation
     std::string standalone_listen; ///< PORT or ADDRESS:PORT; empty: 80 or 443 at every address
     bool manual = false;           ///< a person does it
+    bool dns_persist = false;      ///< a dns-persist-01 record stands already
 
     std::string resolver;                  ///< HOST[:PORT]; empty: the update server, else the system's
     std::vector<std::string> name_servers; ///< HOST[:PORT]; instead of the zone's NS records

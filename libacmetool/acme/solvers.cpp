@@ -12,6 +12,7 @@
 
 #include <fmt/core.h>
 
+#include "acme/persistent_record.h"
 #include "acme/standalone.h"
 #include "base/process.h"
 #include "dns/update.h"
@@ -25,9 +26,10 @@ Result<std::unique_ptr<Solver>> make_solver(const SolverOptions& options)
 {
     const int given = (options.dns_update.empty() ? 0 : 1) + (options.hook.empty() ? 0 : 1) +
                       (options.webroot.empty() ? 0 : 1) + (options.standalone.empty() ? 0 : 1) +
-                      (options.manual ? 1 : 0);
+                      (options.manual ? 1 : 0) + (options.dns_persist ? 1 : 0);
     if (given > 1)
-        return fail(Errc::usage, "more than one of --dns-update, --hook, --webroot, --standalone, --manual",
+        return fail(Errc::usage,
+                    "more than one of --dns-update, --hook, --webroot, --standalone, --dns-persist, --manual",
                     "give just one", "severalSolvers");
     if (!options.tsig_key.empty() && options.dns_update.empty())
         return fail(Errc::usage, "--tsig-key without --dns-update", "name the DNS server with --dns-update",
@@ -45,8 +47,10 @@ Result<std::unique_ptr<Solver>> make_solver(const SolverOptions& options)
                         "noWebroot");
         return std::unique_ptr<Solver>{std::make_unique<WebrootSolver>(options.webroot)};
     }
-    if (!options.manual) return std::unique_ptr<Solver>{};
+    if (!options.manual && !options.dns_persist) return std::unique_ptr<Solver>{};
     ACMETOOL_TRY(check, DnsCheck::make(options));
+    if (options.dns_persist)
+        return std::unique_ptr<Solver>{std::make_unique<PersistentSolver>(std::move(check))};
     return std::unique_ptr<Solver>{std::make_unique<ManualSolver>(std::move(check))};
 }
 
@@ -343,6 +347,32 @@ Result<void> ManualSolver::cleanup(const ChallengeTask& task, bool, base::Contex
                                                      task.record_name, task.record_value)
                                        : fmt::format("the file for {} can be removed", task.identifier));
     return {};
+}
+
+Result<std::vector<std::string>> DnsCheck::texts(const std::string& name, base::Context& context) const
+{
+    const auto& server = options_.name_servers.empty() ? options_.discovery : options_.name_servers.front();
+    ACMETOOL_TRY(answer, dns::query(server, name, dns::Type::txt, true, context));
+    std::vector<std::string> found;
+    for (const auto& record : answer.answers)
+        if (record.type == dns::Type::txt) found.push_back(record.data);
+    return found;
+}
+
+Result<void> PersistentSolver::publish(const ChallengeTask& task, base::Context& context)
+{
+    if (!check_.enabled()) return {};
+    const auto wanted = parse_persistent_record(task.record_value);
+    if (!wanted) return fail(Errc::bad_input, "the document holds no dns-persist-01 record", {}, "badRecord");
+    ACMETOOL_TRY(found, check_.texts(task.record_name, context));
+    std::string why = "no record there is for this CA";
+    for (const auto& text : found)
+        if (is_persistent_permission(text, task.issuers, wanted->account_uri, wanted->wildcard, context.now(),
+                                     why))
+            return {};
+    return fail(Errc::authorization_needed, fmt::format("TXT {}: {}", task.record_name, why),
+                fmt::format("publish it once: {}. IN TXT \"{}\"", task.record_name, task.record_value),
+                "noPersistentRecord");
 }
 
 } // namespace acmetool::acme

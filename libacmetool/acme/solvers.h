@@ -26,6 +26,10 @@ public:
     /// For solvers that do not know where the record ends up: finds the target, then waits.
     Result<void> wait(const ChallengeTask& task, base::Context& context) const;
 
+    /// The TXT records at `name`, as one server has them: a named one, or the resolver.
+    Result<std::vector<std::string>> texts(const std::string& name, base::Context& context) const;
+    bool enabled() const { return enabled_; }
+
 private:
     bool enabled_ = true;
     std::vector<std::string> allowed_zones_;
@@ -95,6 +99,23 @@ public:
     bool supports(std::string_view challenge_type) const override;
     Result<void> publish(const ChallengeTask& task, base::Context& context) override;
     Result<void> cleanup(const ChallengeTask& task, bool succeeded, base::Context& context) override;
+
+private:
+    DnsCheck check_;
+};
+
+/// dns-persist-01: the record was published once, by whoever may; nothing is written here.
+class PersistentSolver final : public Solver
+{
+public:
+    explicit PersistentSolver(DnsCheck check) : check_(std::move(check)) {}
+    bool supports(std::string_view challenge_type) const override
+    {
+        return challenge_type == "dns-persist-01";
+    }
+    /// Looks whether the record is there. authorization_needed ("noPersistentRecord").
+    Result<void> publish(const ChallengeTask& task, base::Context& context) override;
+    Result<void> cleanup(const ChallengeTask&, bool, base::Context&) override { return {}; }
 
 private:
     DnsCheck check_;

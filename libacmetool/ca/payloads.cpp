@@ -184,34 +184,4 @@ Answer<std::string> checked_name(const OrderIdentifier& identifier, bool allow_w
     return *name;
 }
 
-bool is_persistent_permission(std::string_view record, const std::vector<std::string>& issuers,
-                              std::string_view account, bool wide, base::TimePoint now, std::string& why)
-{
-    const auto parts = base::split(record, ';');
-    const auto issuer = base::to_lower(base::trim(parts.front()));
-    if (std::find(issuers.begin(), issuers.end(), issuer) == issuers.end()) return false;
-    bool account_seen = false;
-    bool wildcard = false;
-    for (std::size_t i = 1; i < parts.size(); ++i) {
-        const auto equals = parts[i].find('=');
-        if (equals == std::string_view::npos) continue;
-        const auto tag = base::to_lower(base::trim(parts[i].substr(0, equals)));
-        const auto value = base::trim(parts[i].substr(equals + 1));
-        if (tag == "accounturi") account_seen = value == account;
-        if (tag == "policy") wildcard = base::equals_ignoring_case(value, "wildcard");
-        if (tag == "persistuntil") {
-            std::int64_t until = 0;
-            const auto [end, problem] = std::from_chars(value.data(), value.data() + value.size(), until);
-            if (problem != std::errc{} || end != value.data() + value.size() ||
-                now.time_since_epoch().count() > until) {
-                why = "its persistUntil is over, or is no number";
-                return false;
-            }
-        }
-    }
-    if (!account_seen) why = "it does not name the account";
-    if (account_seen && wide && !wildcard) why = "it lacks policy=wildcard";
-    return account_seen && (!wide || wildcard);
-}
-
 } // namespace acmetool::ca

@@ -80,12 +80,4 @@ ACMETOOL_EXPORT Answer<KeyChange> parse_key_change(std::string_view inner);
 /// dns: as dns::normalize_name(), at least two labels. ip: RFC 5952's form (RFC 8738 section 3).
 ACMETOOL_EXPORT Answer<std::string> checked_name(const OrderIdentifier& identifier, bool allow_wildcard);
 
-/// True if a dns-persist-01 record (issue-value syntax, RFC 8659 section 4.2) lets `account` at one of
-/// `issuers` in. `wide` asks for policy=wildcard. `why` gets a sentence where the record is for us, but does
-/// not hold.
-ACMETOOL_EXPORT bool is_persistent_permission(std::string_view record,
-                                              const std::vector<std::string>& issuers,
-                                              std::string_view account, bool wide, base::TimePoint now,
-                                              std::string& why);
-
 } // namespace acmetool::ca

@@ -9,6 +9,7 @@
 
 #include <fmt/core.h>
 
+#include "acme/persistent_record.h"
 #include "base/text.h"
 #include "ca/payloads.h"
 #include "dns/name.h"
@@ -192,7 +193,8 @@ std::optional<ValidationFailure> validate_dns_persist01(const ValidationOptions&
     std::string why = "no record is for this CA";
     for (const auto& record : answer->answers)
         if (record.type == dns::Type::txt &&
-            is_persistent_permission(record.data, options.issuer_domains, account, wide, context.now(), why))
+            acme::is_persistent_permission(record.data, options.issuer_domains, account, wide, context.now(),
+                                           why))
             return std::nullopt;
     return ValidationFailure{"unauthorized", fmt::format("TXT {}: {}", owner, why)};
 }

@@ -32,6 +32,8 @@ void add_solver(Verb& verb, acme::SolverOptions& options)
                 "http or tls-alpn: answer http-01 or tls-alpn-01 by a listener of our own");
     verb.option("--standalone-listen", options.standalone_listen,
                 "PORT or ADDRESS:PORT for it instead of 80 or 443 at every address");
+    verb.flag("--dns-persist", options.dns_persist,
+              "dns-persist-01 by a record that stands: acme-preauth persist-record prints it");
     verb.flag("--manual", options.manual, "Say what to publish, and wait for Enter");
     verb.option("--resolver", options.resolver, "Find name servers through this resolver, HOST[:PORT]");
     verb.option("--name-server", options.name_servers,

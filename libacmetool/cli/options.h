@@ -11,7 +11,8 @@ namespace acmetool::cli
 
 /// --account, --state.
 ACMETOOL_EXPORT void add_account(Verb& verb, acme::ClientOptions& options);
-/// --dns-update, --tsig-key, --hook, --webroot, --standalone, --manual and what belongs to them.
+/// --dns-update, --tsig-key, --hook, --webroot, --standalone, --dns-persist, --manual and what belongs to
+/// them.
 ACMETOOL_EXPORT void add_solver(Verb& verb, acme::SolverOptions& options);
 /// Where to listen, "HOST:PORT"; port 0 is any free one. Errc::usage.
 ACMETOOL_EXPORT Result<dns::Endpoint> parse_listen(std::string_view text, std::uint16_t port_if_none = 53);

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include "acme/persistent_record.h"
 #include "ca/nonces.h"
 #include "ca/payloads.h"
 #include "ca/validation.h"
@@ -14,7 +15,7 @@ TEST_CASE("CA: dns-persist-01 records, read as issue-values")
     const base::TimePoint now{std::chrono::seconds{1'700'000'000}};
     const auto holds = [&](const std::string& record, bool wide = false) {
         std::string why;
-        return ca::is_persistent_permission(record, issuers, account, wide, now, why);
+        return acme::is_persistent_permission(record, issuers, account, wide, now, why);
     };
     CHECK(holds("authority.example; accounturi=https://ca.test/account/1"));
     CHECK(holds(" CA.Example.NET;accounturi=https://ca.test/account/1; unknown=x; policy=other"));

@@ -14,6 +14,11 @@ void Budget::uncount(const Records::Spent& spent)
 
 void Budget::forget(base::TimePoint now)
 {
+    if (newest_ > now) {
+        for (auto& spent : spent_)
+            spent.at = std::min(spent.at, now);
+        newest_ = now;
+    }
     while (!spent_.empty() && spent_.front().at + limits_.budget_window <= now) {
         uncount(spent_.front());
         spent_.pop_front();
@@ -54,6 +59,7 @@ void Budget::spend(Records::Spent spent)
 {
     ++by_device_[spent.device];
     renewals_ += spent.renewal ? 1 : 0;
+    newest_ = std::max(newest_, spent.at);
     spent_.push_back(std::move(spent));
     ++unsettled_;
 }
@@ -63,6 +69,7 @@ void Budget::load(const std::vector<Records::Spent>& spent)
     spent_.clear();
     by_device_.clear();
     renewals_ = 0;
+    newest_ = {};
     for (const auto& one : spent)
         spend(one);
     settle();

@@ -25,7 +25,8 @@ public:
     void spend(Records::Spent spent);
     void settle() { unsettled_ = 0; } ///< what was spent is on disk
     void undo();                      ///< what was spent since the last settle() is not
-    /// What the store remembers, oldest first, instead of what is here.
+    /// What the store remembers, oldest first, instead of what is here. What a clock that was ahead wrote
+    /// counts as of now.
     void load(const std::vector<Records::Spent>& spent);
 
 private:
@@ -37,6 +38,7 @@ private:
     std::map<std::string, unsigned> by_device_;
     unsigned renewals_ = 0;
     std::size_t unsettled_ = 0; ///< at the end of spent_
+    base::TimePoint newest_;    ///< no time in spent_ is later
 };
 
 } // namespace acmetool::ra

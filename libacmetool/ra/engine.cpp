@@ -6,7 +6,6 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "enrol/device_label.h"
 #include "ra/acme_issuer.h"
 #include "ra/engine_impl.h"
 #include "ra/exclusion.h"
@@ -219,27 +218,6 @@ std::optional<std::vector<crypto::Certificate>> Engine::ca_certificates(const st
 {
     if (!rules_of(*impl_->settings(), label)) return std::nullopt;
     return impl_->ca_set.offered();
-}
-
-bool Engine::may_connect(const crypto::Certificate& certificate)
-{
-    Device device;
-    const auto digest = to_hex(certificate.sha256());
-    const auto serial = enrol::device_serial(certificate);
-    const std::lock_guard guard{impl_->reader_mutex};
-    const auto row = impl_->reader.certificate(digest);
-    if (!row) return false; // a store that cannot be asked says no
-    if (*row) {
-        device = (*row)->device;
-        const auto revoked = impl_->reader.is_revoked((*row)->serial);
-        if (!revoked || *revoked) return false;
-    } else if (serial) {
-        device = {device_id(*serial, certificate), *serial};
-    } else {
-        return true;
-    }
-    const auto blocked = impl_->reader.is_blocked(device);
-    return blocked && !*blocked;
 }
 
 Result<void> Engine::revoke(const std::string& serial)

@@ -47,10 +47,6 @@ public:
                         std::function<void(enrol::AttributesDecision)> done) override;
     std::optional<std::vector<crypto::Certificate>> ca_certificates(const std::string& label) override;
 
-    /// True if a TLS client certificate may still be used: for handshakes and resumed sessions (SEC-04). Only
-    /// revocation and blocking are looked at, not who issued it.
-    bool may_connect(const crypto::Certificate& certificate);
-
     /// From now on the certificate with this serial (hexadecimal) counts as revoked: neither identity nor
     /// cache entry. Effective at once. It is not revoked at the CA.
     Result<void> revoke(const std::string& serial);

@@ -22,6 +22,15 @@ relay() { # LINE...: of [est]
     start_relay "$PKI"
 }
 
+# pending_order SECONDS: dev.csr waits for a CA that takes this long.
+pending_order() {
+    set_fault "processing=$1"
+    relay 'wait = "200ms"' 'retry_after = "1s"'
+    make_csr device0001.iot.domain.com dev.csr
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+    [ "$STATUS" = 202 ]
+}
+
 hang_up() { # WORDS: SIGHUP, until the log says them once more
     local before
     before=$(grep -c "\"msg\":\"$1" "$PKI/relay.log") || true
@@ -61,11 +70,7 @@ said_more() { (($(grep -c "\"msg\":\"$1" "$PKI/relay.log") > $2)); }
 }
 
 @test "ESTS-14, INT-11, INT-12: 202 with Retry-After while the CA works, one order" {
-    set_fault processing=3
-    relay 'wait = "200ms"' 'retry_after = "1s"'
-    make_csr device0001.iot.domain.com dev.csr
-    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
-    [ "$STATUS" = 202 ]
+    pending_order 3
     grep -qi '^retry-after: [0-9]' "$PKI/headers"
     enrol device0001 simpleenroll dev.csr
     [ "$STATUS" = 200 ]
@@ -180,11 +185,7 @@ said_more() { (($(grep -c "\"msg\":\"$1" "$PKI/relay.log") > $2)); }
 }
 
 @test "INT-12, INT-16: SIGHUP with another issuer while an order is under way: it is continued, not repeated" {
-    set_fault processing=4
-    relay 'wait = "200ms"' 'retry_after = "1s"'
-    make_csr device0001.iot.domain.com dev.csr
-    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
-    [ "$STATUS" = 202 ]
+    pending_order 4
     wait_for 60 grep -q '"resource":"finalize"' "$CA_LOG"
     RELAY_LIMITS='requests_in_flight = 7' write_relay_toml "$PKI" 'wait = "200ms"' 'retry_after = "1s"'
     hang_up reloaded
@@ -227,11 +228,7 @@ said_more() { (($(grep -c "\"msg\":\"$1" "$PKI/relay.log") > $2)); }
 }
 
 @test "INT-12, INT-16: after kill -9 the pending order is continued, not repeated" {
-    set_fault processing=4
-    relay 'wait = "200ms"' 'retry_after = "1s"'
-    make_csr device0001.iot.domain.com dev.csr
-    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
-    [ "$STATUS" = 202 ]
+    pending_order 4
     wait_for 60 grep -q '"resource":"finalize"' "$CA_LOG"
     kill -9 "$RELAY_PID"
     wait "$RELAY_PID" || true

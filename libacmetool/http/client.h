@@ -40,7 +40,9 @@ struct Response {
 };
 
 struct ClientOptions {
-    std::string ca_file; ///< PEM trust anchors; empty: the system's
+    std::string ca_file;            ///< PEM trust anchors; empty: the system's
+    std::string client_certificate; ///< PEM file, shown to servers that ask; empty: none
+    std::string client_key;         ///< PEM file with its key
     std::chrono::milliseconds connect_timeout{10'000};
     std::chrono::milliseconds request_timeout{60'000};
     std::size_t body_limit = 1U << 20U; ///< longer replies are Errc::protocol

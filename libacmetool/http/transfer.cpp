@@ -191,6 +191,10 @@ void Transfer::prepare(CURL* easy)
         curl_.easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
         curl_.easy_setopt(easy, CURLOPT_CAPATH, nullptr);
     }
+    if (!options_.client_certificate.empty()) {
+        curl_.easy_setopt(easy, CURLOPT_SSLCERT, options_.client_certificate.c_str());
+        curl_.easy_setopt(easy, CURLOPT_SSLKEY, options_.client_key.c_str());
+    }
     curl_.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()));
     const auto timeout =
         std::min(options_.request_timeout, request_.timeout.value_or(options_.request_timeout));

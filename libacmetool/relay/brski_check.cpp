@@ -5,6 +5,7 @@
 #include "crypto/extension.h"
 #include "crypto/path.h"
 #include "http/multi_client.h"
+#include "http/tls_client.h"
 #include "relay/findings.h"
 #include "store/atomic_file.h"
 
@@ -72,6 +73,14 @@ void check_manufacturer(Findings& findings, const BrskiManufacturer& manufacture
         for (const auto& anchor : read(findings, subject, manufacturer.masa_ca))
             check_end(findings, subject, fmt::format("MASA under {}", anchor.subject()), anchor.not_after(),
                       now, "ask the manufacturer for the next anchor of its MASA");
+    if (!manufacturer.masa_certificate.empty()) {
+        const auto shown = http::load_identity(manufacturer.masa_certificate, manufacturer.masa_key, "");
+        if (!shown)
+            bad(findings, subject, shown.error());
+        else
+            check_end(findings, subject, "certificate for the MASA", shown->certificates.front().not_after(),
+                      now, "get the next one, then send SIGHUP");
+    }
     for (const auto& masa : masas_of(manufacturer))
         if (const auto url = brski::parse_masa_url(masa); !url) bad(findings, subject, url.error());
     if (manufacturer.private_addresses)
@@ -117,6 +126,8 @@ void ask_masas(Findings& findings, const Config& config, base::Context& context)
         const auto subject = "manufacturer " + base::printable(manufacturer.name, 60);
         http::ClientOptions options;
         options.ca_file = manufacturer.masa_ca;
+        options.client_certificate = manufacturer.masa_certificate;
+        options.client_key = manufacturer.masa_key;
         options.request_timeout = config.brski.masa_timeout;
         http::MultiClient client{**curl, options, 1, !manufacturer.private_addresses};
         for (const auto& masa : masas_of(manufacturer)) {

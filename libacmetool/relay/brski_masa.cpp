@@ -33,6 +33,8 @@ http::ClientOptions client_options(const BrskiOptions& options, const BrskiManuf
 {
     http::ClientOptions settings;
     settings.ca_file = manufacturer.masa_ca;
+    settings.client_certificate = manufacturer.masa_certificate;
+    settings.client_key = manufacturer.masa_key;
     settings.request_timeout = options.masa_timeout;
     settings.body_limit = kLargestReply;
     return settings;

@@ -15,6 +15,7 @@
 #include "crypto/anchor_store.h"
 #include "crypto/path.h"
 #include "enrol/device_label.h"
+#include "http/tls_client.h"
 #include "http/url.h"
 #include "relay/brski_masa.h"
 #include "store/atomic_file.h"
@@ -132,6 +133,8 @@ Result<Manufacturers> BrskiRegistrar::Impl::read(const BrskiOptions& options,
     for (const auto& one : options.manufacturers) {
         ACMETOOL_TRY(anchors, read_anchors(one.trust));
         if (!one.masa_ca.empty()) ACMETOOL_CHECK(read_anchors({one.masa_ca}));
+        if (!one.masa_certificate.empty())
+            ACMETOOL_CHECK(http::load_identity(one.masa_certificate, one.masa_key, ""));
         const auto known = std::find_if(present.begin(), present.end(),
                                         [&](const auto& before) { return before->options.name == one.name; });
         std::shared_ptr<BrskiMasa> masa;

@@ -1,5 +1,8 @@
 #include "relay/brski_section.h"
 
+#include <algorithm>
+#include <filesystem>
+
 namespace acmetool::relay
 {
 namespace
@@ -33,6 +36,13 @@ void read_manufacturer(Section section, Config& config)
     section.text("masa_url", manufacturer.masa_url, "ask this MASA instead of the one that an IDevID names");
     section.file("masa_ca", manufacturer.masa_ca,
                  "PEM anchors for the MASA's TLS server; default: the system's");
+    section.file("masa_certificate", manufacturer.masa_certificate,
+                 "PEM certificate for MASAs that want to know who asks");
+    section.file("masa_key", manufacturer.masa_key,
+                 "its key, PEM; default: masa_certificate with .key in place of .pem");
+    if (manufacturer.masa_key.empty() && !manufacturer.masa_certificate.empty())
+        manufacturer.masa_key =
+            std::filesystem::path{manufacturer.masa_certificate}.replace_extension(".key").string();
     section.flag("private_addresses", manufacturer.private_addresses,
                  "the MASA may have an address of a private network or of this host");
     section.require("name", !manufacturer.name.empty());

@@ -25,7 +25,8 @@ script() {
     shift 2
     cp "$MAKER/vendor.pem" ca.pem
     cp "$MAKER/vendor.key" ca.key
-    cp ca.pem foreign.pem
+    cp ca.pem foreign.pem # whose clients it takes
+    cp ca.key foreign.key
     issue "$name" "/CN=$name" ca subjectAltName=IP:127.0.0.1 extendedKeyUsage=serverAuth "$@"
     start_est "$dir" "$name"
 }
@@ -35,12 +36,21 @@ answers() {
     jq -n --arg file "$PWD/$1" --arg type "${2-$CMS}" '{requestvoucher: [{file: $file, headers: {"Content-Type": $type}}]}'
 }
 
+holds() { # FILTER: of what the script was asked
+    jq -se "$1" "$EST_DIR/log"
+}
+
 @test "BRR-10, BRR-11, SEC-06: a MASA that lies, redirects or answers too much gives no voucher and no EST" {
     script lies liar
     MASA_PORT=${EST_URL##*:}
     rm pledgeid.pem pledgeid.key
     make_pledge "$MAKER" pledgeid
-    registrar
+    # This MASA knows its registrars by their certificates.
+    issue known /CN=known-registrar foreign extendedKeyUsage=clientAuth
+    configure
+    echo "masa_certificate = \"$PWD/known.pem\"" >>"$PKI/relay.toml"
+    start_relay "$PKI"
+    REGISTRAR="https://127.0.0.1:$RELAY_PORT"
     other=$(openssl x509 -in "$MAKER/vendor.pem" -outform DER | base64 -w0)
     refused() { # WORDS
         ask one
@@ -95,6 +105,7 @@ answers() {
     bad_log '{"status": 404}' 'answered 404'
     bad_log '{"status": 201, "headers": {"Location": "https://169.254.169.254/log"}}' elsewhere
     device_is refused
+    holds 'all(.client | contains("known-registrar"))'
     [ "$(asked '[.[].operation] | unique')" = "$(jq -n '["requestauditlog", "requestvoucher"]')" ]
 }
 
@@ -204,10 +215,6 @@ answers_with() { # STATUS
     [ "$(jq -r .code <<<"$output")" = registrarChanged ]
     run brski-pledge voucher-status "${PLEDGE[@]}" --registrar "$REGISTRAR" --registrar-cert old.pem
     [ "$status" -eq 77 ]
-}
-
-holds() { # FILTER: of what the script was asked
-    jq -se "$1" "$EST_DIR/log"
 }
 
 @test "BRP-02, BRP-05, BRP-09: what a hostile registrar says to a pledge counts for nothing, and it learns nothing" {

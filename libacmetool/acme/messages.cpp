@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "acme/problem.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -11,13 +12,23 @@ namespace acmetool::acme
 namespace
 {
 
-/// What the ladder writes on the arrow of a reply: "201 status=ready".
-std::string reply_label(const http::Response& response)
+constexpr std::size_t kLongestWord = 30;
+constexpr std::size_t kLongestDetail = 200;
+
+/// What the ladder writes on the arrow of a reply: "201 status=ready", "403 rateLimited" with the CA's words.
+void describe_reply(const http::Response& response, base::Message& message)
 {
-    const auto status = base::parse_json(response.body, "reply");
-    const auto word = status ? base::string_member(*status, "status") : std::nullopt;
-    return word ? fmt::format("{} status={}", response.status, base::printable(*word, 30))
-                : std::to_string(response.status);
+    message.label = std::to_string(response.status);
+    if (response.status >= 400) {
+        const auto problem = parse_problem(response.body);
+        if (!problem) return;
+        message.label += " " + base::printable(problem->word(), 2 * kLongestWord);
+        message.detail = base::printable(problem->detail, kLongestDetail);
+        return;
+    }
+    const auto object = base::parse_json(response.body, "reply");
+    if (const auto word = object ? base::string_member(*object, "status") : std::nullopt)
+        message.label += " status=" + base::printable(*word, kLongestWord);
 }
 
 } // namespace
@@ -41,13 +52,17 @@ base::Message reply_message(const base::Message& asked, const Result<http::Respo
     message.to = asked.from;
     message.url = asked.url;
     message.request_id = asked.request_id;
-    message.label = !outcome    ? "no answer"
-                    : for_nonce ? std::to_string(outcome->status)
-                                : reply_label(*outcome);
-    if (outcome) {
-        message.status = outcome->status;
-        message.took = outcome->took;
+    if (!outcome) {
+        message.label = "no answer";
+        message.detail = base::printable(outcome.error().message, kLongestDetail);
+        return message;
     }
+    if (for_nonce)
+        message.label = std::to_string(outcome->status);
+    else
+        describe_reply(*outcome, message);
+    message.status = outcome->status;
+    message.took = outcome->took;
     return message;
 }
 

@@ -15,6 +15,7 @@
 #include "acme/persistent_record.h"
 #include "acme/standalone.h"
 #include "base/process.h"
+#include "base/text.h"
 #include "dns/update.h"
 #include "jose/base64url.h"
 #include "store/atomic_file.h"
@@ -117,6 +118,23 @@ Result<std::unique_ptr<Solver>> DnsUpdateSolver::make(const SolverOptions& optio
     return std::unique_ptr<Solver>{std::move(solver)};
 }
 
+namespace
+{
+
+/// What was asked of `party` was not done: an arrow back, for the trace.
+void tell_failure(std::string party, std::string_view why, base::Context& context)
+{
+    constexpr std::size_t kLongestDetail = 200;
+    base::Message message;
+    message.from = std::move(party);
+    message.to = "client";
+    message.label = "failed";
+    message.detail = base::printable(why, kLongestDetail);
+    context.message(message);
+}
+
+} // namespace
+
 Result<dns::Target> DnsUpdateSolver::change(const ChallengeTask& task, bool add, base::Context& context) const
 {
     ACMETOOL_TRY(target, check_.find_target(task, context));
@@ -128,15 +146,22 @@ Result<dns::Target> DnsUpdateSolver::change(const ChallengeTask& task, bool add,
     message.method = "UPDATE";
     message.url = target.name;
     context.message(message);
-    ACMETOOL_CHECK(dns::update_txt(server_, key_ ? &*key_ : nullptr, target.zone, target.name,
-                                   task.record_value, add ? dns::Change::add : dns::Change::remove, context));
+    const auto done =
+        dns::update_txt(server_, key_ ? &*key_ : nullptr, target.zone, target.name, task.record_value,
+                        add ? dns::Change::add : dns::Change::remove, context);
+    if (!done) {
+        tell_failure(message.to, done.error().message, context);
+        return fail(done.error());
+    }
     return target;
 }
 
 Result<void> DnsUpdateSolver::publish(const ChallengeTask& task, base::Context& context)
 {
     ACMETOOL_TRY(target, change(task, true, context));
-    return check_.wait(target, task, context);
+    auto seen = check_.wait(target, task, context);
+    if (!seen) tell_failure("dns", seen.error().message, context);
+    return seen;
 }
 
 namespace
@@ -242,19 +267,24 @@ Result<void> HookSolver::call(const std::string& program, const std::string& wor
     auto status = base::run_program(command, context, finish);
     if (!status) {
         if (status.error().reason == "programTimeout") status.error().reason = "hookTimeout";
+        tell_failure(message.to, status.error().message, context);
         return fail(with_context(std::move(status).error(), "hook"));
     }
-    if (*status != 0)
+    if (*status != 0) {
+        tell_failure(message.to, fmt::format("status {}", *status), context);
         return fail(Errc::unavailable,
                     fmt::format("hook {}: {} ended with status {}", program, word, *status),
                     "what it printed stands above", "hookFailed");
+    }
     return {};
 }
 
 Result<void> HookSolver::publish(const ChallengeTask& task, base::Context& context)
 {
     ACMETOOL_CHECK(call(program_, "begin", task, context, false));
-    return check_.wait(task, context);
+    auto seen = check_.wait(task, context);
+    if (!seen) tell_failure("dns", seen.error().message, context);
+    return seen;
 }
 
 Result<void> HookSolver::cleanup(const ChallengeTask& task, bool succeeded, base::Context& context)

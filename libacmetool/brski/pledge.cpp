@@ -9,6 +9,7 @@
 #include "brski/idevid.h"
 #include "enrol/device_label.h"
 #include "http/retry_after.h"
+#include "http/traced.h"
 #include "http/url.h"
 
 namespace acmetool::brski
@@ -37,29 +38,11 @@ Result<http::Response> send(http::Transport& transport, const http::Request& req
                             std::string_view resource, base::Context& context)
 {
     context.log(base::Level::wire, "POST " + request.url);
-    context.message({.from = "client",
-                     .to = "est",
-                     .label = fmt::format("POST /{}", resource),
-                     .detail = {},
-                     .method = "POST",
-                     .url = request.url,
-                     .status = 0,
-                     .took = std::nullopt});
-    ACMETOOL_TRY(response, transport.send(request));
-    auto said = std::to_string(response.status);
-    if (const auto retry = http::find(response.headers, "retry-after"))
-        said += fmt::format(" Retry-After={}", base::printable(*retry, 40));
-    context.log(base::Level::wire,
-                fmt::format("{} in {} ms, {} octets", said, response.took.count(), response.body.size()));
-    context.message({.from = "est",
-                     .to = "client",
-                     .label = said,
-                     .detail = {},
-                     .method = {},
-                     .url = request.url,
-                     .status = response.status,
-                     .took = response.took});
-    return response;
+    base::Message asked;
+    asked.from = "client";
+    asked.to = "est"; // the registrar is the EST server of later: one party
+    asked.label = fmt::format("POST /{}", resource);
+    return http::send_traced(transport, request, std::move(asked), context);
 }
 
 /// One attempt: places, waits and what is left of the time.

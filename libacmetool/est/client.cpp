@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "est/codec.h"
 #include "est/reply.h"
+#include "http/traced.h"
 
 namespace acmetool::est
 {
@@ -16,6 +17,7 @@ namespace
 
 constexpr unsigned kMostRedirects = 8;
 constexpr unsigned kMostReconnections = 3;
+constexpr std::size_t kLongestDetail = 200;      ///< of an error in a trace
 constexpr std::chrono::seconds kShortestWait{1}; ///< a server that says 0 is not asked in a tight loop
 
 bool is_redirect(int status)
@@ -53,32 +55,19 @@ Client::Client(ClientOptions options, http::Transport& transport, base::Context&
 Result<http::Response> Client::exchange(const Call& call, http::Request request,
                                         const http::Connection& connection)
 {
-    const auto label = fmt::format("{} /{}", http::name_of(call.method), name_of(call.operation));
     context_.log(base::Level::wire, fmt::format("{} {} ({}, connection {})", http::name_of(call.method),
                                                 request.url, connection.tls_version, connection.id));
-    context_.message({.from = "client",
-                      .to = "est",
-                      .label = label,
-                      .detail = call.names.empty() ? options_.server.label : call.names,
-                      .method = std::string{http::name_of(call.method)},
-                      .url = request.url,
-                      .status = 0,
-                      .took = std::nullopt});
-    ACMETOOL_TRY(response, transport_.send(request));
-    std::string said = fmt::format("{}", response.status);
-    if (const auto retry = http::find(response.headers, "retry-after"))
-        said += fmt::format(" Retry-After={}", base::printable(*retry, 40));
-    context_.log(base::Level::wire,
-                 fmt::format("{} in {} ms, {} octets", said, response.took.count(), response.body.size()));
-    context_.message({.from = "est",
-                      .to = "client",
-                      .label = said,
-                      .detail = {},
-                      .method = {},
-                      .url = request.url,
-                      .status = response.status,
-                      .took = response.took});
-    return response;
+    return http::send_traced(transport_, request, message_of(call), context_);
+}
+
+base::Message Client::message_of(const Call& call) const
+{
+    base::Message asked;
+    asked.from = "client";
+    asked.to = "est";
+    asked.label = fmt::format("{} /{}", http::name_of(call.method), name_of(call.operation));
+    asked.detail = call.names.empty() ? options_.server.label : call.names;
+    return asked;
 }
 
 /// Whether the 401 has a challenge for our credentials to answer. A 401 also comes from a channel binding
@@ -139,7 +128,15 @@ Result<http::Response> Client::perform(const Call& call)
     unsigned reconnections = 0;
     unsigned answered = 0;
     for (;;) {
-        ACMETOOL_TRY(connection, transport_.connect(url.text()));
+        auto connected = transport_.connect(url.text());
+        if (!connected) {
+            auto asked = message_of(call);
+            asked.method = http::name_of(call.method);
+            asked.url = url.text();
+            http::tell_unreachable(std::move(asked), connected.error(), context_);
+            return fail(std::move(connected).error());
+        }
+        const auto& connection = *connected;
         if (connection.provisional && call.operation != Operation::cacerts)
             return fail(Errc::internal, "only /cacerts may be asked before the server is authorized");
         http::Request request{call.method, url.text(), call.headers, {}};

@@ -80,6 +80,7 @@ private:
     Result<http::Response> perform(const Call& call);
     Result<http::Response> exchange(const Call& call, http::Request request,
                                     const http::Connection& connection);
+    base::Message message_of(const Call& call) const;
     Result<http::Url> redirected(const Call& call, const http::Url& from, const http::Response& response);
     bool take_challenge(const http::Response& response, const http::Url& url, unsigned answered);
     Result<std::chrono::seconds> wait_after(const Call& call, const http::Response& response);

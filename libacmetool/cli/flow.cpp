@@ -10,9 +10,6 @@
 #include <vector>
 
 #include <fmt/core.h>
-#include <nlohmann/json.hpp>
-
-#include "base/json.h"
 
 namespace acmetool::cli
 {
@@ -99,21 +96,6 @@ std::string Ladder::draw(const base::Message& message)
     std::string arrow(right - left - 1, '-');
     (from < to ? arrow.back() : arrow.front()) = from < to ? '>' : '<';
     return out + line_with(columns, arrow, left + 1) + line_with(columns, "", 0);
-}
-
-std::string trace_line(const base::Message& message, base::TimePoint now)
-{
-    base::Json object{{"time", base::to_rfc3339(now)},
-                      {"from", message.from},
-                      {"to", message.to},
-                      {"label", message.label}};
-    if (!message.detail.empty()) object["detail"] = message.detail;
-    if (!message.method.empty()) object["method"] = message.method;
-    if (!message.url.empty()) object["url"] = message.url;
-    if (message.status != 0) object["status"] = message.status;
-    if (!message.request_id.empty()) object["request_id"] = message.request_id;
-    if (message.took) object["ms"] = message.took->count();
-    return base::to_text(object) + "\n";
 }
 
 Result<void> append_trace(const std::string& path, std::string_view line)

@@ -4,7 +4,6 @@
 
 #include "base/context.h"
 #include "base/result.h"
-#include "base/time.h"
 
 namespace acmetool::cli
 {
@@ -20,9 +19,6 @@ public:
 private:
     bool begun_ = false;
 };
-
-/// One line of a trace file (JSON Lines), with its end-of-line.
-std::string trace_line(const base::Message& message, base::TimePoint now);
 
 /// Appends to `path`, made with mode 0600 where it is new. Errors: cannot_create, io.
 Result<void> append_trace(const std::string& path, std::string_view line);

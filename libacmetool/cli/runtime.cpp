@@ -15,6 +15,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "base/trace.h"
 #include "cli/exit_code.h"
 #include "store/atomic_file.h"
 
@@ -262,7 +263,7 @@ void Runtime::message(const base::Message& message)
         std::fputs(ladder_.draw(message).c_str(), stderr);
     }
     if (options_.trace.empty()) return;
-    if (const auto done = append_trace(options_.trace, trace_line(message, now())); !done) {
+    if (const auto done = append_trace(options_.trace, base::to_trace_line(message, now())); !done) {
         log(Level::warning, done.error().message);
         options_.trace.clear(); // said once
     }

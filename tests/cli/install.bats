@@ -91,7 +91,7 @@ EOC
     programs=$(echo packages/acme-integrations_0.1.0*.deb)
     library=$(echo packages/libacmetool0_0.1.0*.deb)
     development=$(echo packages/libacmetool-dev_0.1.0*.deb)
-    for name in csr-build acme-account acme-preauth acme-order acme-ca; do
+    for name in csr-build acme-account acme-preauth acme-order acme-ca acme-trace; do
         dpkg-deb -c "$programs" >programs
         grep -E "/usr/bin/$name$" programs
         grep -E "/usr/share/man/man1/$name\.1" programs

@@ -17,7 +17,7 @@ same_set() { # FILE TEXT...: the words of the two lists
 
 @test "options of each program: help, page, bash, zsh and fish agree" {
     local program options
-    for program in csr-build acme-account acme-preauth acme-order acme-ca est-enroll est-relay teap-relay teap-enroll brski-pledge brski-masa; do
+    for program in csr-build acme-account acme-preauth acme-order acme-ca acme-trace est-enroll est-relay teap-relay teap-enroll brski-pledge brski-masa; do
         options=$(options_of "$program" | grep -vxE -- '--(help|version)')
         [ -n "$options" ]
         same_set "$options" "$(grep -E '^\.It Fl' "$ROOT/man/$program.1" | grep -oE 'Fl -[a-z-]+' | sed 's/Fl -/--/' | grep -vxE -- '--(help|version)')"

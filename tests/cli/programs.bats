@@ -25,7 +25,7 @@ EOF
 
 @test "--help and --version of every program and verb, on standard output" {
     local program verb
-    for program in csr-build acme-account acme-preauth acme-order acme-ca est-enroll; do
+    for program in csr-build acme-account acme-preauth acme-order acme-ca acme-trace est-enroll; do
         run "$program" --help
         [ "$status" = 0 ]
         [[ "$output" == *Usage:* ]]
@@ -38,7 +38,7 @@ EOF
 
 @test "wrong calls are 64: no verb, a mistyped one with the nearest, an unknown option, a bad duration" {
     local program
-    for program in acme-account acme-preauth acme-order acme-ca est-enroll; do
+    for program in acme-account acme-preauth acme-order acme-ca acme-trace est-enroll; do
         run "$program"
         [ "$status" = 64 ]
     done

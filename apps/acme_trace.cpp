@@ -17,6 +17,7 @@ struct Options {
     std::vector<std::string> files;
     std::string since;
     std::string until;
+    std::string request_id;
 };
 
 /// A time, or a duration: that long ago.
@@ -53,11 +54,12 @@ Result<base::Trace> read_trace(const Options& options, cli::Io& io)
         return fail(Errc::bad_input, "no message in it: this is no trace file", "--trace FILE writes one",
                     "noTrace");
     std::erase_if(trace.entries, [&](const base::TraceEntry& entry) {
-        return (since && entry.time < *since) || (until && entry.time > *until);
+        return (since && entry.time < *since) || (until && entry.time > *until) ||
+               (!options.request_id.empty() && entry.message.request_id != options.request_id);
     });
     if (trace.entries.empty())
-        return fail(Errc::bad_input, "no message in that time",
-                    "leave --since and --until out to see them all", "noMessages");
+        return fail(Errc::bad_input, "no message is left",
+                    "leave --since, --until and --request-id out to see them all", "noMessages");
     return trace;
 }
 
@@ -85,6 +87,8 @@ int main(int argc, char** argv)
         program.verb(name, help)
             .option("--since", options.since, "Leave out what was before: a time, or how long ago")
             .option("--until", options.until, "Leave out what came after: a time, or how long ago")
+            .option("--request-id", options.request_id,
+                    "Only what belongs to this request of a device, from a relay's trace")
             .words("FILE", options.files, "Trace file; standard input unless given", false)
             .action([&options, how](cli::Io& io) { return draw(options, how, io); });
     };

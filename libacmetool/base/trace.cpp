@@ -37,6 +37,7 @@ std::string to_trace_line(const Message& message, TimePoint now)
     if (!message.method.empty()) object["method"] = message.method;
     if (!message.url.empty()) object["url"] = message.url;
     if (message.status != 0) object["status"] = message.status;
+    if (!message.request_id.empty()) object["request_id"] = message.request_id;
     if (message.took) object["ms"] = message.took->count();
     return to_text(object) + "\n";
 }
@@ -60,6 +61,7 @@ Result<TraceEntry> parse_trace_line(std::string_view line)
     message.detail = printable(string_member(object, "detail").value_or(""), kLongestText);
     message.method = printable(string_member(object, "method").value_or(""), kLongestParty);
     message.url = printable(string_member(object, "url").value_or(""), kLongestText);
+    message.request_id = printable(string_member(object, "request_id").value_or(""), kLongestParty);
     message.status = static_cast<int>(number_member(object, "status", kHighestStatus).value_or(0));
     if (const auto took = number_member(object, "ms", kLongestReply)) message.took = Milliseconds{*took};
     return entry;

@@ -65,6 +65,10 @@ finalized() { # orders
     [ "$(jq -r 'select(.event == "decision") | .request_id' "$PKI/relay.log" | tail -n 1)" = \
         "$(jq -r 'select(.to == "client") | .request_id' trace.jsonl | tail -n 1)" ]
     [ "$(stat -c %a trace.jsonl)" = 600 ]
+    "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/trace.json" <trace.jsonl
+    acme-trace show --request-id "$id" trace.jsonl | grep -E 'Client .* RA .* ACME .* DNS'
+    run acme-trace show --request-id 0123456789abcdef trace.jsonl
+    [ "$status" = 65 ]
 }
 
 @test "ACME-42, INT-12: the relay is killed before it knows the order's URL: the order is found again and finalized once" {

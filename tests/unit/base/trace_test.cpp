@@ -23,6 +23,7 @@ TEST_CASE("trace: a line is read as it was written")
     message.detail = "too many";
     message.url = "https://ca.example/new-order";
     message.status = 403;
+    message.request_id = "4f1d2c9a7b3e6058";
     message.took = Milliseconds{12};
     const TimePoint now{std::chrono::seconds{1'795'425'242}};
     const auto entry = parse_trace_line(trim(to_trace_line(message, now)));

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "radius/packet.h"
+#include "teap/explain.h"
 #include "teap/fragments.h"
 #include "teap/tlv.h"
 #include "vectors.h"
@@ -172,4 +173,24 @@ TEST_CASE("SEC-10: reassembly is bounded in octets and in fragments")
     outer.outer_tlv_length = 5;
     outer.data = Bytes(4);
     CHECK_FALSE(Reassembler{}.take(outer));
+}
+
+TEST_CASE("TEAP-18: what stands in TLVs is told in words, whatever is in them")
+{
+    const auto lines = explain({request_action_tlv(Status::failure, {{false, tlv_type::kPkcs10, {}}}),
+                                error_tlv(1024),
+                                nak_tlv(777),
+                                identity_type_tlv(2),
+                                retry_after_tlv(7, {}),
+                                {false, tlv_type::kAuthorityId, {'a', 0x07}}});
+    CHECK(lines == std::vector<std::string>{
+                       "Request-Action (8, M), 6 octets: status Failure, action Process-TLV",
+                       "  PKCS#10 (16), 0 octets",
+                       "Error (5, M), 4 octets: 1024 (bad identity in certificate signing request)",
+                       "NAK (4, M), 6 octets: of TLV 777, vendor 0",
+                       "Identity-Type (2), 2 octets: 2 (machine)", "Retry-After (16370), 4 octets: 7 s",
+                       "Authority-ID (1), 2 octets: 6107 \"a?\""});
+    for (std::uint16_t type = 0; type < 25; ++type)
+        for (const Bytes& value : {Bytes{1}, Bytes{2, 1}, Bytes{2, 1, 0}, Bytes(100, 0xff)})
+            CHECK(explain({{true, type, value}}).size() >= 1);
 }

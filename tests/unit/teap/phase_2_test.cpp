@@ -1,5 +1,6 @@
 #include <openssl/ssl.h>
 
+#include "crypto/cms.h"
 #include "est/csrattrs.h"
 #include "jose/base64url.h"
 #include "world.h"
@@ -378,4 +379,28 @@ TEST_CASE("TEAP-01, TEAP-18: a server that breaks the rules of phase 2 is told s
         good.bind();
         CHECK(good.accepted_by_peer());
     }
+}
+
+TEST_CASE(
+    "TEAP-11: the peer's certificate is found by its key, wherever it stands, and no other is taken for it")
+{
+    World world;
+    const auto& ca = world.authority;
+    const auto own =
+        test::make_certificate(world.new_key, "d-1.example", "", ca.intermediate.key, "Intermediate", false);
+    const auto other = signed_by(ca.intermediate, "Intermediate", "d-1.example", "").certificate;
+    const auto answered_with = [&](const std::vector<crypto::Certificate>& certificates) {
+        RawServer server{world};
+        server.bind();
+        server.say({request_action_tlv(Status::failure, {{false, tlv_type::kPkcs10, {}}})});
+        REQUIRE(find(server.heard, tlv_type::kPkcs10) != nullptr);
+        server.say(
+            {{false, tlv_type::kPkcs7, *crypto::to_certs_only(certificates)}, result_tlv(Status::success)});
+        const auto& result = server.peer.result();
+        CHECK(result.certificate.has_value() == server.accepted_by_peer());
+        CHECK(result.roots.empty()); // the self-signed one among them is trusted for nothing
+        return result.certificate ? result.certificate->der() : Bytes{};
+    };
+    CHECK(answered_with({ca.root.certificate, other, ca.intermediate.certificate, own}) == own.der());
+    CHECK(answered_with({ca.root.certificate, other}).empty());
 }

@@ -14,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/program.h"
 #include "crypto/encrypted_key.h"
+#include "crypto/key_uri.h"
 #include "store/atomic_file.h"
 
 using namespace acmetool;
@@ -34,9 +35,12 @@ struct Options {
 
 Result<void> print(const acme::AccountFile& account, const acme::AccountStatus& status, cli::Io& io)
 {
-    base::Json members{{"directory", account.directory}, {"url", status.url},
-                       {"status", status.status},        {"keyFile", account.key_file},
-                       {"contact", status.contact},      {"created", status.created}};
+    base::Json members{{"directory", account.directory},
+                       {"url", status.url},
+                       {"status", status.status},
+                       {"contact", status.contact},
+                       {"created", status.created}};
+    members[crypto::is_key_uri(account.key_file) ? "keyUri" : "keyFile"] = account.key_file;
     // All that the account file holds: --output may name that very file.
     if (!account.ca_file.empty()) members["caFile"] = account.ca_file;
     return io.write_document("account", members);
@@ -114,8 +118,9 @@ Result<void> register_account(Options& options, cli::Io& io)
     const auto folder = fs::path{file}.parent_path();
     const auto key_path =
         options.key.empty() ? fs::path{file}.replace_extension(".key") : fs::path{options.key};
-    account.key_file =
-        key_path.parent_path() == folder ? key_path.filename().string() : fs::absolute(key_path).string();
+    account.key_file = crypto::is_key_uri(options.key)    ? options.key
+                       : key_path.parent_path() == folder ? key_path.filename().string()
+                                                          : fs::absolute(key_path).string();
     if (!io.ca_file().empty()) account.ca_file = fs::absolute(io.ca_file()).string();
     account.contact = options.registration.contact;
     // The folder is tried before the CA is asked: an account whose file cannot be kept would be lost.
@@ -191,6 +196,10 @@ Result<void> roll_over(const Options& options, cli::Io& io)
     static_cast<void>(lock);
     ACMETOOL_TRY(account, acme::load_account(file));
     const auto key_file = acme::beside(file, account.key_file);
+    if (crypto::is_key_uri(key_file))
+        return fail(Errc::usage,
+                    fmt::format("the account's key is {}: only a key in a file is replaced", key_file),
+                    "register the account again with another --key, and deactivate this one", "keyUri");
     const auto next_file = acme::next_key_file(key_file);
     const auto ca_file = io.ca_file().empty() ? acme::beside(file, account.ca_file) : io.ca_file();
     ACMETOOL_TRY(passphrase, acme::passphrase_for(key_file, options.client.passphrase, io.context()));
@@ -255,7 +264,7 @@ int main(int argc, char** argv)
         .flag("--agree-tos", options.registration.agree_tos, "You agree to the CA's terms of service")
         .flag("--only-existing", options.registration.only_existing, "Find the account of the key; make none")
         .option("--key-type", options.key_type, "Type of the key to make")
-        .option("--key", options.key, "Use this private key instead of making one")
+        .option("--key", options.key, "Use this private key, file or URI, instead of making one")
         .option("--eab-kid", options.eab_kid,
                 "Key identifier of an account that you have with the CA already")
         .option("--eab-key-file", options.eab_key_file, "File with that account's MAC key, base64url")

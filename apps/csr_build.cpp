@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/program.h"
 #include "crypto/csr.h"
+#include "crypto/key_uri.h"
 #include "dns/local_domain.h"
 #include "dns/name.h"
 #include "enrol/device_label.h"
@@ -135,6 +136,7 @@ Result<crypto::Key> read_key(const Options& options, cli::Io& io)
         ACMETOOL_TRY(text, io.read(options.passphrase_file));
         passphrase = base::Secret{std::string{base::trim(text)}};
     }
+    if (crypto::is_key_uri(options.key)) return crypto::load_key_uri(options.key, passphrase);
     auto text = io.read(options.key);
     if (!text) {
         text.error().code = Errc::config;
@@ -171,9 +173,10 @@ Result<void> build(const Options& options, cli::Io& io)
     base::Json identifiers = base::Json::array();
     for (const auto& identifier : csr.identifiers)
         identifiers.push_back({{"type", identifier.type}, {"value", identifier.value}});
-    base::Json document{{"csr", csr.to_pem()},
-                        {"identifiers", std::move(identifiers)},
-                        {"keyFile", new_key ? options.key_out : options.key}};
+    base::Json document{
+        {"csr", csr.to_pem()},
+        {"identifiers", std::move(identifiers)},
+        {crypto::is_key_uri(options.key) ? "keyUri" : "keyFile", new_key ? options.key_out : options.key}};
     if (!options.csrattrs.empty()) {
         document["unfilled"] = base::Json::array();
         for (const auto& open : parts.unfilled)
@@ -192,7 +195,7 @@ int main(int argc, char** argv)
         .option("--new-key", options.new_key,
                 "Make a key: ec:P-256, ec:P-384, ec:P-521, rsa:2048..4096, ed25519")
         .option("--key-out", options.key_out, "Write the new key here (0600, never over a file)")
-        .option("--key", options.key, "Use this private key")
+        .option("--key", options.key, "Use this private key, file or URI")
         .option("--key-passphrase-file", options.passphrase_file, "File with the passphrase of --key")
         .option("--dns", options.dns, "DNS name for the SAN (repeatable)")
         .option("--ip", options.ip, "IP address for the SAN (repeatable)")

@@ -13,7 +13,7 @@ complete -c acme-account -n '__fish_seen_subcommand_from register' -l contact -d
 complete -c acme-account -n '__fish_seen_subcommand_from register' -l agree-tos -d 'You agree to the CAs terms of service'
 complete -c acme-account -n '__fish_seen_subcommand_from register' -l only-existing -d 'Find the account of the key; make none'
 complete -c acme-account -n '__fish_seen_subcommand_from register' -l key-type -d 'Type of the key to make'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l key -d 'Use this private key instead of making one'
+complete -c acme-account -n '__fish_seen_subcommand_from register' -l key -d 'Use this private key, file or URI, instead of making one'
 complete -c acme-account -n '__fish_seen_subcommand_from register' -l eab-kid -d 'Key identifier of an account that you have with the CA already'
 complete -c acme-account -n '__fish_seen_subcommand_from register' -l eab-key-file -d 'File with that accounts MAC key, base64url'
 complete -c acme-account -n '__fish_seen_subcommand_from register' -l config -d 'Read options from this TOML file'

@@ -192,7 +192,7 @@ complete -c acme-order -n '__fish_seen_subcommand_from renew' -l name-server -d 
 complete -c acme-order -n '__fish_seen_subcommand_from renew' -l no-dns-check -d 'Do not look whether the record is visible'
 complete -c acme-order -n '__fish_seen_subcommand_from renew' -l dns-wait -d 'How long the record may take to become visible'
 complete -c acme-order -n '__fish_seen_subcommand_from renew' -l csr -d 'Request that the certificate answers; standard input unless --key'
-complete -c acme-order -n '__fish_seen_subcommand_from renew' -l key -d 'Make the request with this private key'
+complete -c acme-order -n '__fish_seen_subcommand_from renew' -l key -d 'Make the request with this private key, file or URI'
 complete -c acme-order -n '__fish_seen_subcommand_from renew' -l dns -d 'With --key DNS name; the current certificates names unless given (repeatable)'
 complete -c acme-order -n '__fish_seen_subcommand_from renew' -l ip -d 'With --key IP address (repeatable)'
 complete -c acme-order -n '__fish_seen_subcommand_from renew' -l before -d 'Due this long before expiry even if the CA wants it later a duration or a share of the lifetime'

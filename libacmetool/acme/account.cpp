@@ -9,6 +9,7 @@
 
 #include "acme/directory.h"
 #include "base/json.h"
+#include "crypto/key_uri.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::acme
@@ -16,7 +17,7 @@ namespace acmetool::acme
 
 std::string beside(const std::string& account_path, const std::string& file)
 {
-    if (file.empty()) return {};
+    if (file.empty() || crypto::is_key_uri(file)) return file;
     return (std::filesystem::path{account_path}.parent_path() / file).string();
 }
 
@@ -36,13 +37,22 @@ Result<AccountFile> load_account(const std::string& path)
     const auto object = base::parse_json_object(text, what);
     if (!object) return broken(object.error());
     AccountFile account;
+    const bool uri = base::string_member(*object, "keyUri").has_value();
     for (const auto& [name, member] :
          {std::pair{"directory", &account.directory}, std::pair{"url", &account.url},
-          std::pair{"keyFile", &account.key_file}}) {
+          std::pair{uri ? "keyUri" : "keyFile", &account.key_file}}) {
         auto value = base::required_string(*object, name, what);
         if (!value) return broken(value.error());
         *member = std::move(*value);
     }
+    if (crypto::is_key_uri(account.key_file) != uri)
+        return broken(Error{.code = Errc::config,
+                            .message = fmt::format("{}: \"keyUri\" is no URI, or \"keyFile\" is one", what),
+                            .hint = {},
+                            .reason = {},
+                            .problem_type = {},
+                            .problem = {},
+                            .retry_after = {}});
     account.ca_file = base::string_member(*object, "caFile").value_or("");
     if (const auto list = object->find("contact"); list != object->end() && list->is_array())
         for (const auto& entry : *list)
@@ -64,7 +74,7 @@ std::string to_json(const AccountFile& account)
                       {"version", 1},
                       {"directory", account.directory},
                       {"url", account.url},
-                      {"keyFile", account.key_file},
+                      {crypto::is_key_uri(account.key_file) ? "keyUri" : "keyFile", account.key_file},
                       {"contact", account.contact}};
     if (!account.ca_file.empty()) object["caFile"] = account.ca_file;
     return base::to_text(object, 2) + "\n";
@@ -78,6 +88,10 @@ Result<void> save_account(const std::string& path, const AccountFile& account)
 Result<crypto::Key> load_private_key(const std::string& path, std::string_view what, std::string_view hint,
                                      const base::Secret& passphrase)
 {
+    if (crypto::is_key_uri(path)) {
+        auto key = crypto::load_key_uri(path, passphrase);
+        return key ? std::move(key) : fail(with_context(std::move(key).error(), what));
+    }
     struct stat info {
     };
     if (stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0)

@@ -14,7 +14,7 @@ namespace acmetool::acme
 struct AccountFile {
     std::string directory;
     std::string url;      ///< the account URL ("kid")
-    std::string key_file; ///< relative names count from the account file's folder
+    std::string key_file; ///< relative names count from the account file's folder; or the key's URI
     std::string ca_file;  ///< likewise; empty: the system's anchors
     std::vector<std::string> contact;
 };
@@ -31,11 +31,11 @@ ACMETOOL_EXPORT std::string to_json(const AccountFile& account);
 ACMETOOL_EXPORT Result<void> check_key_is_fresh(const std::string& account_path, const std::string& directory,
                                                 const crypto::Key& key);
 
-/// `file` as seen from the folder of `account_path`.
+/// `file` as seen from the folder of `account_path`; URIs of keys stay as they are.
 ACMETOOL_EXPORT std::string beside(const std::string& account_path, const std::string& file);
 
-/// Reads a private key that this host signs requests with; `what` and `hint` are for its errors.
-/// Errors: config; a key file that others can read is refused (mode 0600).
+/// Reads a private key that this host signs requests with, by path or URI; `what` and `hint` are for its
+/// errors. Errors: config; a key file that others can read is refused (mode 0600).
 ACMETOOL_EXPORT Result<crypto::Key> load_private_key(const std::string& path, std::string_view what,
                                                      std::string_view hint,
                                                      const base::Secret& passphrase = {});

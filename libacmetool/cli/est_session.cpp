@@ -57,7 +57,7 @@ void add_est_server(Verb& verb, EstOptions& options)
         .option("--fingerprint", options.fingerprint,
                 "Bootstrap: sha256:HEX or sha512:HEX of the CA certificate, known by other means")
         .option("--cert", options.cert, "Client certificate for TLS, PEM, chain behind it")
-        .option("--key", options.key, "Private key of --cert")
+        .option("--key", options.key, "Private key of --cert, file or URI")
         .option("--key-passphrase-file", options.key_passphrase_file, "File with the passphrase of --key")
         .option("--user", options.user, "User name for HTTP authentication, given when the server asks")
         .option("--password-file", options.password_file, "File with the password of --user")

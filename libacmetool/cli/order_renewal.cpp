@@ -270,7 +270,7 @@ void add_renew(Program& program, RenewOptions& options)
     add_chain(verb, options.order);
     add_solver(verb, options.solver);
     verb.option("--csr", options.csr, "Request that the certificate answers; standard input unless --key")
-        .option("--key", options.key, "Make the request with this private key")
+        .option("--key", options.key, "Make the request with this private key, file or URI")
         .option("--dns", options.dns,
                 "With --key: DNS name; the current certificate's names unless given (repeatable)")
         .option("--ip", options.ip, "With --key: IP address (repeatable)")

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "crypto/general_names.h"
+#include "crypto/key_uri.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -271,7 +272,9 @@ Result<Csr> build_csr(const Key& key, const CsrOptions& options)
         return openssl_failure(Errc::internal, "building a request");
     ACMETOOL_CHECK(add_subject(request.get(), options));
     ACMETOOL_CHECK(add_attributes(request.get(), options));
-    if (X509_REQ_sign(request.get(), key.get(), digest_for(key, options.digest)) <= 0)
+    const MdCtxPtr context{EVP_MD_CTX_new()};
+    if (!context || start_signature(context.get(), digest_for(key, options.digest), key) != 1 ||
+        X509_REQ_sign_ctx(request.get(), context.get()) <= 0)
         return openssl_failure(Errc::config, "signing the request");
     return describe_request(request.get());
 }

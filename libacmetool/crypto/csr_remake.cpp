@@ -3,6 +3,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "crypto/key_uri.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -55,7 +56,9 @@ Result<void> set_challenge_password(X509_REQ* request, const std::optional<std::
 
 Result<Csr> sign(X509_REQ* request, const Key& key, const EVP_MD* digest)
 {
-    if (X509_REQ_sign(request, key.get(), digest) <= 0)
+    const MdCtxPtr context{EVP_MD_CTX_new()};
+    if (!context || start_signature(context.get(), digest, key) != 1 ||
+        X509_REQ_sign_ctx(request, context.get()) <= 0)
         return openssl_failure(Errc::config, "signing the request");
     unsigned char* out = nullptr;
     const int size = i2d_X509_REQ(request, &out);

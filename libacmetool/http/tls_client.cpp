@@ -9,6 +9,7 @@
 #include <openssl/ssl.h>
 
 #include "base/text.h"
+#include "crypto/key_uri.h"
 #include "crypto/openssl.h"
 #include "http/response_reader.h"
 #include "http/socket.h"
@@ -141,8 +142,12 @@ Result<TlsIdentity> load_identity(const std::string& certificate_file, const std
         certificates.error().code = Errc::config;
         return fail(certificates.error());
     }
-    ACMETOOL_TRY(key_text, read(key_file, "key of the client certificate"));
-    ACMETOOL_TRY(key, crypto::parse_private_key(key_text.reveal(), key_file, passphrase));
+    const auto load = [&]() -> Result<crypto::Key> {
+        if (crypto::is_key_uri(key_file)) return crypto::load_key_uri(key_file, passphrase);
+        ACMETOOL_TRY(key_text, read(key_file, "key of the client certificate"));
+        return crypto::parse_private_key(key_text.reveal(), key_file, passphrase);
+    };
+    ACMETOOL_TRY(key, load());
     if (!certificates->front().public_key().same_public_key(key))
         return fail(Errc::config,
                     fmt::format("{} is not the key of the certificate in {}", key_file, certificate_file),
@@ -175,7 +180,8 @@ struct TlsClient::Impl {
 Result<void> TlsClient::Impl::prepare()
 {
     if (ssl_context) return {};
-    ssl_context.reset(SSL_CTX_new(TLS_client_method()));
+    const auto* const properties = options.identity ? crypto::properties_for(options.identity->key) : nullptr;
+    ssl_context.reset(SSL_CTX_new_ex(nullptr, properties, TLS_client_method()));
     if (!ssl_context) return crypto::openssl_failure(Errc::internal, "preparing TLS");
     auto* const raw = ssl_context.get();
     SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <openssl/ecdsa.h>
 
+#include "crypto/key_uri.h"
 #include "crypto/openssl.h"
 #include "jose/base64url.h"
 
@@ -79,7 +80,7 @@ Result<std::string> sign(const crypto::Key& key, Json header, std::string_view p
     const crypto::MdCtxPtr context{EVP_MD_CTX_new()};
     std::size_t size = 0;
     const auto* data = reinterpret_cast<const unsigned char*>(input.data());
-    if (!context || EVP_DigestSignInit(context.get(), nullptr, algorithm.digest, nullptr, key.get()) != 1 ||
+    if (!context || crypto::start_signature(context.get(), algorithm.digest, key) != 1 ||
         EVP_DigestSign(context.get(), nullptr, &size, data, input.size()) != 1)
         return crypto::openssl_failure(Errc::config, "signing with the account key");
     Bytes signature(size);

@@ -187,6 +187,32 @@ asked() {
     [[ "$output" == *renewalInfoUnsupported* ]]
 }
 
+@test "EXT-02, EXT-04: acme-ca's own window decides, the order says what it replaces, and not where the CA refuses that" {
+    acme-order renew -q --csr c.csr -o c.pem
+    cp c.pem first.pem
+    set_fault renewalInfo=past
+    acme-order renew -q --json --csr c.csr -o c.pem >r.json
+    set_fault renewalInfo=off
+    jq -e .changed r.json # with six of its seven days left
+    [ "$(serial_of c.pem)" != "$(serial_of first.pem)" ]
+    replaced() { # the serial of what replaced the first one, by acme-ca's own list
+        acme-ca list --dir "$FILES/ca" | jq -r --arg s "$(serial_of first.pem)" \
+            '.certificates[] | select(.serial == ($s | ascii_downcase | sub("serial="; ""))) | .replacedBy'
+    }
+    local first
+    first=$(replaced)
+    [ -n "$first" ] && [ "$first" != null ]
+    # A second renewal of it: 409, and once more without.
+    local before
+    before=$(orders)
+    cp first.pem c.pem
+    acme-order renew -q --csr c.csr -o c.pem --before 4000d
+    [ "$(serial_of c.pem)" != "$(serial_of first.pem)" ]
+    [ "$(orders)" = $((before + 2)) ]
+    grep '"resource":"newOrder"' "$CA_LOG" | tail -n 2 | head -n 1 | grep -F '"status":409'
+    [ "$(replaced)" = "$first" ]
+}
+
 @test "renew: a deploy hook that fails has its own code, the certificate stays, and the next run calls it again" {
     hook 3
     run acme-order renew --json --csr c.csr -o c.pem --deploy-hook ./deploy

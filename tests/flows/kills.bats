@@ -58,6 +58,30 @@ finalized() {
     done
 }
 
+# SYSCALLS names the calls; these change what is there, at home and at the CA. write, fsync and unlink can be added.
+@test "FAULT-20, ACME-42: acme-order run killed before each of its writes and requests: one finalized order, no orphan" {
+    strace -qq -e trace=none true 2>/dev/null || skip "this host lets no process trace another"
+    acme-preauth run -q --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
+    local call i name killed=0
+    for call in ${SYSCALLS:-rename sendto}; do
+        for ((i = 1; i <= 40; i++)); do
+            name="$call$i.domain.com"
+            csr-build --new-key ec:P-256 --key-out "$name.key" --dns "$name" -o n.csr
+            run strace -f -qq -o /dev/null -e "trace=$call" -e "inject=$call:signal=KILL:when=$i" \
+                acme-order run -q -o "$name.pem" <n.csr
+            no_halves
+            [ -e "$name.pem" ] || acme-order run -q -o "$name.pem" <n.csr
+            openssl verify -CAfile "$CA_ROOT" -untrusted "$name.pem" "$name.pem"
+            [ "$(finalized "$name")" = 1 ]
+            [ "$(grep '"resource":"newOrder"' "$CA_LOG" | grep -c "\"$name\"")" = 1 ]
+            [ "$status" != 0 ] || break # it has fewer than that
+            killed=$((killed + 1))
+        done
+    done
+    echo "$killed kills"
+    [ "$killed" -ge 10 ]
+}
+
 @test "ACME-40: acme-preauth run killed: the rerun ends well and leaves no record behind" {
     local i
     for ((i = 1; i <= KILLS; i++)); do

@@ -17,7 +17,6 @@ namespace
 
 constexpr unsigned kMostRedirects = 8;
 constexpr unsigned kMostReconnections = 3;
-constexpr std::size_t kLongestDetail = 200;      ///< of an error in a trace
 constexpr std::chrono::seconds kShortestWait{1}; ///< a server that says 0 is not asked in a tight loop
 
 bool is_redirect(int status)

@@ -52,7 +52,7 @@ Result<Response> send_traced(Transport& transport, const Request& request, base:
     return response;
 }
 
-void tell_unreachable(base::Message asked, const Error& why, base::Context& context)
+void tell_unreachable(const base::Message& asked, const Error& why, base::Context& context)
 {
     context.message(asked);
     context.message(no_answer(asked, why));

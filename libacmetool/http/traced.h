@@ -12,6 +12,6 @@ ACMETOOL_EXPORT Result<Response> send_traced(Transport& transport, const Request
                                              base::Message asked, base::Context& context);
 
 /// The same for a request that there was no connection for.
-ACMETOOL_EXPORT void tell_unreachable(base::Message asked, const Error& why, base::Context& context);
+ACMETOOL_EXPORT void tell_unreachable(const base::Message& asked, const Error& why, base::Context& context);
 
 } // namespace acmetool::http

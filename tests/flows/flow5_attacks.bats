@@ -194,7 +194,7 @@ answers_with() { # STATUS
     start_masa "$MAKER"
     sed -i 's/^exec/sleep 3; exec/' "$PKI/issue"
     configure
-    sed -i '/^\[est\]/,/^\[/s/^retry_after = .*/retry_after = "3s"/' "$PKI/relay.toml"
+    sed -i '/^\[est\]/,/^\[/s/^retry_after = .*/retry_after = "10s"/' "$PKI/relay.toml"
     start_relay "$PKI"
     REGISTRAR="https://127.0.0.1:$RELAY_PORT"
     request one

@@ -1,9 +1,7 @@
 #include "cli/dns_policy.h"
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
+#include <openssl/crypto.h>
 
-#include <array>
 #include <filesystem>
 #include <memory>
 
@@ -12,8 +10,10 @@
 
 #include "base/secret.h"
 #include "base/text.h"
+#include "crypto/request_info.h"
 #include "dns/name.h"
 #include "dns/propagation.h"
+#include "jose/base64url.h"
 
 namespace acmetool::cli
 {
@@ -49,17 +49,11 @@ Result<std::string> zone_of(const Options& options, const std::vector<std::strin
     return zone;
 }
 
-Result<base::Secret> new_secret()
+base::Secret new_secret()
 {
-    std::array<unsigned char, 32> octets{};
-    std::array<unsigned char, 48> text{};
-    if (RAND_bytes(octets.data(), static_cast<int>(octets.size())) != 1)
-        return fail(Errc::internal, "no random numbers");
-    const int size = EVP_EncodeBlock(text.data(), octets.data(), static_cast<int>(octets.size()));
-    base::Secret secret{
-        std::string{reinterpret_cast<const char*>(text.data()), static_cast<std::size_t>(size)}};
+    auto octets = crypto::random_bytes(32);
+    base::Secret secret{jose::to_base64(octets)};
     OPENSSL_cleanse(octets.data(), octets.size());
-    OPENSSL_cleanse(text.data(), text.size());
     return secret;
 }
 
@@ -127,7 +121,13 @@ Result<void> dns_policy(const Options& options, Io& io)
     if (options.key_out.empty())
         return fail(Errc::usage, "no --key-out", "it names the file that the new key goes to", "noKeyOut");
     ACMETOOL_TRY(plan, plan_of(options, io));
-    ACMETOOL_TRY(secret, new_secret());
+    // Both before either, so that no half of them is left.
+    std::error_code none;
+    for (const auto& file : {options.key_out, plan.key_file})
+        if (std::filesystem::exists(file, none))
+            return fail(Errc::cannot_create, fmt::format("{}: exists already", file),
+                        "a key is never overwritten: name another --key-out", "fileExists");
+    const auto secret = new_secret();
     const base::Secret key{fmt::format("key \"{}\" {{\n    algorithm hmac-sha256;\n    secret \"{}\";\n}};\n",
                                        plan.key_name, secret.reveal())};
     ACMETOOL_CHECK(io.write_key(options.key_out, key.reveal()));

@@ -115,4 +115,10 @@ EOF
     [ "$status" = 64 ]
     run acme-preauth dns-policy --json --server bind --zone domain.com --key-out found.key domain.com
     [ "$status" = 73 ]
+    # Knot's two files are made both or not at all.
+    touch half.key.knot
+    run acme-preauth dns-policy --json --server knot --zone domain.com --key-out half.key domain.com
+    [ "$status" = 73 ]
+    [[ "$output" == *half.key.knot:\ exists* ]]
+    [ ! -e half.key ]
 }

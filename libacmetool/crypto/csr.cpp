@@ -272,10 +272,7 @@ Result<Csr> build_csr(const Key& key, const CsrOptions& options)
         return openssl_failure(Errc::internal, "building a request");
     ACMETOOL_CHECK(add_subject(request.get(), options));
     ACMETOOL_CHECK(add_attributes(request.get(), options));
-    const MdCtxPtr context{EVP_MD_CTX_new()};
-    if (!context || start_signature(context.get(), digest_for(key, options.digest), key) != 1 ||
-        X509_REQ_sign_ctx(request.get(), context.get()) <= 0)
-        return openssl_failure(Errc::config, "signing the request");
+    ACMETOOL_CHECK(sign_request(request.get(), digest_for(key, options.digest), key));
     return describe_request(request.get());
 }
 

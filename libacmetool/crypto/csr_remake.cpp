@@ -56,10 +56,7 @@ Result<void> set_challenge_password(X509_REQ* request, const std::optional<std::
 
 Result<Csr> sign(X509_REQ* request, const Key& key, const EVP_MD* digest)
 {
-    const MdCtxPtr context{EVP_MD_CTX_new()};
-    if (!context || start_signature(context.get(), digest, key) != 1 ||
-        X509_REQ_sign_ctx(request, context.get()) <= 0)
-        return openssl_failure(Errc::config, "signing the request");
+    ACMETOOL_CHECK(sign_request(request, digest, key));
     unsigned char* out = nullptr;
     const int size = i2d_X509_REQ(request, &out);
     const OpensslMemory owned{out};

@@ -9,6 +9,7 @@
 #include <openssl/provider.h>
 #include <openssl/store.h>
 #include <openssl/ui.h>
+#include <openssl/x509.h>
 
 #include "crypto/openssl.h"
 
@@ -127,6 +128,15 @@ int start_signature(EVP_MD_CTX* context, const EVP_MD* digest, const Key& key)
     if (properties == nullptr) return EVP_DigestSignInit(context, nullptr, digest, nullptr, key.get());
     return EVP_DigestSignInit_ex(context, nullptr, digest == nullptr ? nullptr : EVP_MD_get0_name(digest),
                                  nullptr, properties, key.get(), nullptr);
+}
+
+Result<void> sign_request(X509_REQ* request, const EVP_MD* digest, const Key& key)
+{
+    const MdCtxPtr context{EVP_MD_CTX_new()};
+    if (!context || start_signature(context.get(), digest, key) != 1 ||
+        X509_REQ_sign_ctx(request, context.get()) <= 0)
+        return openssl_failure(Errc::config, "signing the request");
+    return {};
 }
 
 } // namespace acmetool::crypto

@@ -9,6 +9,7 @@
 
 using EVP_MD = struct evp_md_st;
 using EVP_MD_CTX = struct evp_md_ctx_st;
+using X509_REQ = struct X509_req_st;
 
 /// Keys that lie elsewhere than in a file, named by URI: "handle:0x81000001" of a TPM, or whatever a provider
 /// of OpenSSL has a store for. They sign where they are; nothing takes them out.
@@ -33,5 +34,7 @@ const char* properties_for(const Key& key);
 
 /// EVP_DigestSignInit() with those properties; 1 on success, as there.
 int start_signature(EVP_MD_CTX* context, const EVP_MD* digest, const Key& key);
+/// X509_REQ_sign() likewise. Errors: config.
+Result<void> sign_request(X509_REQ* request, const EVP_MD* digest, const Key& key);
 
 } // namespace acmetool::crypto

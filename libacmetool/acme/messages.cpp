@@ -6,6 +6,7 @@
 #include "acme/problem.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "http/traced.h"
 
 namespace acmetool::acme
 {
@@ -15,10 +16,10 @@ namespace
 constexpr std::size_t kLongestWord = 30;
 constexpr std::size_t kLongestDetail = 200;
 
-/// What the ladder writes on the arrow of a reply: "201 status=ready", "403 rateLimited" with the CA's words.
+/// What the ladder writes on the arrow besides the status: "201 status=ready", "403 rateLimited" with the
+/// CA's words.
 void describe_reply(const http::Response& response, base::Message& message)
 {
-    message.label = std::to_string(response.status);
     if (response.status >= 400) {
         const auto problem = parse_problem(response.body);
         if (!problem) return;
@@ -47,22 +48,8 @@ base::Message request_message(const http::Request& request, const Post& post, bo
 
 base::Message reply_message(const base::Message& asked, const Result<http::Response>& outcome, bool for_nonce)
 {
-    base::Message message;
-    message.from = asked.to;
-    message.to = asked.from;
-    message.url = asked.url;
-    message.request_id = asked.request_id;
-    if (!outcome) {
-        message.label = "no answer";
-        message.detail = base::printable(outcome.error().message, kLongestDetail);
-        return message;
-    }
-    if (for_nonce)
-        message.label = std::to_string(outcome->status);
-    else
-        describe_reply(*outcome, message);
-    message.status = outcome->status;
-    message.took = outcome->took;
+    auto message = http::reply_message(asked, outcome);
+    if (outcome && !for_nonce) describe_reply(*outcome, message);
     return message;
 }
 

@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/json.h"
 #include "base/text.h"
 
 namespace acmetool::base
@@ -29,17 +28,22 @@ std::optional<std::int64_t> number_member(const Json& object, const char* name, 
 
 } // namespace
 
-std::string to_trace_line(const Message& message, TimePoint now)
+Json to_json(const Message& message, TimePoint time)
 {
     Json object{
-        {"time", to_rfc3339(now)}, {"from", message.from}, {"to", message.to}, {"label", message.label}};
+        {"time", to_rfc3339(time)}, {"from", message.from}, {"to", message.to}, {"label", message.label}};
     if (!message.detail.empty()) object["detail"] = message.detail;
     if (!message.method.empty()) object["method"] = message.method;
     if (!message.url.empty()) object["url"] = message.url;
     if (message.status != 0) object["status"] = message.status;
     if (!message.request_id.empty()) object["request_id"] = message.request_id;
     if (message.took) object["ms"] = message.took->count();
-    return to_text(object) + "\n";
+    return object;
+}
+
+std::string to_trace_line(const Message& message, TimePoint now)
+{
+    return to_text(to_json(message, now)) + "\n";
 }
 
 Result<TraceEntry> parse_trace_line(std::string_view line)

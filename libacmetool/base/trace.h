@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/context.h"
+#include "base/json.h"
 #include "base/result.h"
 #include "base/time.h"
 
@@ -25,6 +26,9 @@ struct Trace {
     std::vector<std::size_t> skipped; ///< numbers, from 1, of the lines that are no message
     bool cut = false;                 ///< the last line has no end and is none: its writer was stopped
 };
+
+/// The members of a trace line.
+ACMETOOL_EXPORT Json to_json(const Message& message, TimePoint time);
 
 /// One line of a trace file, with its end-of-line.
 ACMETOOL_EXPORT std::string to_trace_line(const Message& message, TimePoint now);

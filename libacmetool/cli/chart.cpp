@@ -133,18 +133,9 @@ base::Json to_json(const Chart& chart)
 {
     auto messages = base::Json::array();
     for (const auto& arrow : chart.arrows) {
-        const auto& message = arrow.message;
-        base::Json object{{"time", base::to_rfc3339(arrow.time)},
-                          {"from", message.from},
-                          {"to", message.to},
-                          {"label", message.label},
-                          {"failed", arrow.failed},
-                          {"attempt", arrow.attempt}};
-        if (!message.detail.empty()) object["detail"] = message.detail;
-        if (!message.method.empty()) object["method"] = message.method;
-        if (!message.url.empty()) object["url"] = message.url;
-        if (message.status != 0) object["status"] = message.status;
-        if (message.took) object["ms"] = message.took->count();
+        auto object = base::to_json(arrow.message, arrow.time);
+        object["failed"] = arrow.failed;
+        object["attempt"] = arrow.attempt;
         messages.push_back(std::move(object));
     }
     return messages;

@@ -132,7 +132,7 @@ Result<http::Response> Client::perform(const Call& call)
             auto asked = message_of(call);
             asked.method = http::name_of(call.method);
             asked.url = url.text();
-            http::tell_unreachable(std::move(asked), connected.error(), context_);
+            http::tell_unreachable(asked, connected.error(), context_);
             return fail(std::move(connected).error());
         }
         const auto& connection = *connected;

@@ -8,23 +8,24 @@
 
 namespace acmetool::http
 {
-namespace
+base::Message reply_message(const base::Message& asked, const Result<Response>& outcome)
 {
-
-constexpr std::size_t kLongestDetail = 200;
-
-base::Message no_answer(const base::Message& asked, const Error& why)
-{
+    constexpr std::size_t kLongestDetail = 200;
     base::Message reply;
     reply.from = asked.to;
     reply.to = asked.from;
-    reply.label = "no answer";
-    reply.detail = base::printable(why.message, kLongestDetail);
     reply.url = asked.url;
+    reply.request_id = asked.request_id;
+    if (!outcome) {
+        reply.label = "no answer";
+        reply.detail = base::printable(outcome.error().message, kLongestDetail);
+        return reply;
+    }
+    reply.label = std::to_string(outcome->status);
+    reply.status = outcome->status;
+    reply.took = outcome->took;
     return reply;
 }
-
-} // namespace
 
 Result<Response> send_traced(Transport& transport, const Request& request, base::Message asked,
                              base::Context& context)
@@ -33,21 +34,13 @@ Result<Response> send_traced(Transport& transport, const Request& request, base:
     asked.url = request.url;
     context.message(asked);
     auto response = transport.send(request);
-    if (!response) {
-        context.message(no_answer(asked, response.error()));
-        return response;
+    auto reply = reply_message(asked, response);
+    if (response) {
+        if (const auto retry = find(response->headers, "retry-after"))
+            reply.label += " Retry-After=" + base::printable(*retry, 40);
+        context.log(base::Level::wire, fmt::format("{} in {} ms, {} octets", reply.label,
+                                                   response->took.count(), response->body.size()));
     }
-    base::Message reply;
-    reply.from = asked.to;
-    reply.to = asked.from;
-    reply.label = std::to_string(response->status);
-    if (const auto retry = find(response->headers, "retry-after"))
-        reply.label += " Retry-After=" + base::printable(*retry, 40);
-    reply.url = request.url;
-    reply.status = response->status;
-    reply.took = response->took;
-    context.log(base::Level::wire, fmt::format("{} in {} ms, {} octets", reply.label, response->took.count(),
-                                               response->body.size()));
     context.message(reply);
     return response;
 }
@@ -55,7 +48,7 @@ Result<Response> send_traced(Transport& transport, const Request& request, base:
 void tell_unreachable(const base::Message& asked, const Error& why, base::Context& context)
 {
     context.message(asked);
-    context.message(no_answer(asked, why));
+    context.message(reply_message(asked, fail(why)));
 }
 
 } // namespace acmetool::http

@@ -118,9 +118,7 @@ void EventLog::arrival(const est::RequestEvent& request)
 
 void EventLog::request(const est::RequestEvent& request)
 {
-    if (traces()) {
-        if (!request.operation.empty()) message(to_message(request, "ra", "client"));
-    }
+    if (traces() && !request.operation.empty()) message(to_message(request, "ra", "client"));
     {
         const std::lock_guard lock{mutex_};
         ++requests_[{request.operation.empty() ? "other" : request.operation, request.status}];

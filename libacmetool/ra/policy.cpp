@@ -10,6 +10,7 @@
 #include "dns/name.h"
 #include "enrol/device_label.h"
 #include "store/atomic_file.h"
+#include "store/certified_key.h"
 
 namespace acmetool::ra
 {
@@ -99,8 +100,7 @@ Result<Files> Files::read(const Options& options)
     Files files;
     std::vector<crypto::Certificate> anchors;
     for (const auto& path : options.idevid.trust) {
-        auto text = store::read_file(path);
-        auto found = text ? crypto::parse_certificates(*text, path) : tl::unexpected<Error>(text.error());
+        auto found = store::read_certificates(path);
         if (!found) {
             found.error().code = Errc::config;
             return fail(std::move(found).error());

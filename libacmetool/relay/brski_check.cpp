@@ -6,8 +6,9 @@
 #include "crypto/path.h"
 #include "http/multi_client.h"
 #include "http/tls_client.h"
+#include "relay/brski_masa.h"
 #include "relay/findings.h"
-#include "store/atomic_file.h"
+#include "store/certified_key.h"
 
 namespace acmetool::relay
 {
@@ -20,9 +21,7 @@ constexpr std::string_view kSubjectKeyIdentifier = "2.5.29.14";
 
 Certificates read(Findings& findings, const std::string& subject, const std::string& file)
 {
-    const auto text = store::read_file(file);
-    auto certificates =
-        text ? crypto::parse_certificates(*text, file) : Result<Certificates>{fail(text.error())};
+    auto certificates = store::read_certificates(file);
     if (certificates) return std::move(*certificates);
     bad(findings, subject, certificates.error());
     return {};
@@ -31,9 +30,7 @@ Certificates read(Findings& findings, const std::string& subject, const std::str
 /// RFC 8995 sections 5.5 and 5.8.2: what the registrar's certificate needs for a MASA and its log.
 void check_registrar(Findings& findings, const Config& config)
 {
-    const auto text = store::read_file(config.http.certificate_file);
-    const auto chain = text ? crypto::parse_certificates(*text, config.http.certificate_file)
-                            : Result<Certificates>{fail(text.error())};
+    const auto chain = store::read_certificates(config.http.certificate_file);
     if (!chain) return; // said of [tls] already
     const auto& own = chain->front();
     if (!crypto::has_extended_key_usage(own, crypto::kCmcRaPurpose)) {
@@ -97,9 +94,7 @@ void check_brski(Findings& findings, const Config& config, base::TimePoint now)
     check_registrar(findings, config);
     Certificates clients;
     for (const auto& file : config.ra.idevid.trust) {
-        const auto text = store::read_file(file);
-        const auto parsed =
-            text ? crypto::parse_certificates(*text, file) : Result<Certificates>{fail(text.error())};
+        const auto parsed = store::read_certificates(file);
         if (parsed) clients.insert(clients.end(), parsed->begin(), parsed->end());
     }
     for (const auto& manufacturer : brski.manufacturers)
@@ -124,12 +119,8 @@ void ask_masas(Findings& findings, const Config& config, base::Context& context)
     }
     for (const auto& manufacturer : config.brski.manufacturers) {
         const auto subject = "manufacturer " + base::printable(manufacturer.name, 60);
-        http::ClientOptions options;
-        options.ca_file = manufacturer.masa_ca;
-        options.client_certificate = manufacturer.masa_certificate;
-        options.client_key = manufacturer.masa_key;
-        options.request_timeout = config.brski.masa_timeout;
-        http::MultiClient client{**curl, options, 1, !manufacturer.private_addresses};
+        http::MultiClient client{**curl, masa_client(config.brski, manufacturer), 1,
+                                 !manufacturer.private_addresses};
         for (const auto& masa : masas_of(manufacturer)) {
             const auto url = brski::parse_masa_url(masa);
             if (!url) continue; // said by check_brski

@@ -29,17 +29,6 @@ base::TimePoint now()
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
-http::ClientOptions client_options(const BrskiOptions& options, const BrskiManufacturer& manufacturer)
-{
-    http::ClientOptions settings;
-    settings.ca_file = manufacturer.masa_ca;
-    settings.client_certificate = manufacturer.masa_certificate;
-    settings.client_key = manufacturer.masa_key;
-    settings.request_timeout = options.masa_timeout;
-    settings.body_limit = kLargestReply;
-    return settings;
-}
-
 /// What a MASA wrote with its refusal, fit for a log line and for the pledge (RFC 8995 section 5.6).
 std::string words_of(const http::Response& reply)
 {
@@ -61,6 +50,17 @@ std::optional<std::chrono::seconds> asked_wait(const http::Response& reply)
 }
 
 } // namespace
+
+http::ClientOptions masa_client(const BrskiOptions& options, const BrskiManufacturer& manufacturer)
+{
+    http::ClientOptions settings;
+    settings.ca_file = manufacturer.masa_ca;
+    settings.client_certificate = manufacturer.masa_certificate;
+    settings.client_key = manufacturer.masa_key;
+    settings.request_timeout = options.masa_timeout;
+    settings.body_limit = kLargestReply;
+    return settings;
+}
 
 Result<void> may_ask(const BrskiManufacturer& manufacturer, const std::string& masa_url)
 {
@@ -138,8 +138,8 @@ void BrskiMasa::renew_client()
 {
     const std::lock_guard lock{mutex_};
     if (!std::exchange(other_settings_, false)) return;
-    http_ = std::make_unique<http::MultiClient>(curl_, client_options(options_, manufacturer_),
-                                                kRequestsAtOnce, !manufacturer_.private_addresses);
+    http_ = std::make_unique<http::MultiClient>(curl_, masa_client(options_, manufacturer_), kRequestsAtOnce,
+                                                !manufacturer_.private_addresses);
     for (const auto& id : open_) {
         devices_.at(id).asked = false;
         devices_.at(id).again = {};

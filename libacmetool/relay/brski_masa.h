@@ -25,6 +25,9 @@ namespace acmetool::relay
 /// Errc::refused where the allow-list of the manufacturer (SEC-06) does not have this MASA.
 Result<void> may_ask(const BrskiManufacturer& manufacturer, const std::string& masa_url);
 
+/// How a MASA is asked: whom its TLS server has to be, what is shown to it, for how long and how much.
+http::ClientOptions masa_client(const BrskiOptions& options, const BrskiManufacturer& manufacturer);
+
 /// One manufacturer's devices, its MASA, and the thread between them.
 class BrskiMasa
 {

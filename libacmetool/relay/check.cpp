@@ -25,6 +25,7 @@
 #include "ra/users.h"
 #include "relay/findings.h"
 #include "store/atomic_file.h"
+#include "store/certified_key.h"
 
 namespace acmetool::relay
 {
@@ -37,9 +38,7 @@ void check_tls(Findings& findings, const Config& config, base::TimePoint now)
         bad(findings, "tls", context.error());
         return;
     }
-    const auto text = store::read_file(config.http.certificate_file);
-    const auto chain = text ? crypto::parse_certificates(*text, config.http.certificate_file)
-                            : Result<std::vector<crypto::Certificate>>{fail(text.error())};
+    const auto chain = store::read_certificates(config.http.certificate_file);
     if (!chain) {
         bad(findings, "tls", chain.error());
         return;
@@ -52,9 +51,7 @@ void check_clients(Findings& findings, const Config& config, base::TimePoint now
 {
     const auto& idevid = config.ra.idevid;
     for (const auto& file : idevid.trust) {
-        const auto text = store::read_file(file);
-        const auto anchors = text ? crypto::parse_certificates(*text, file)
-                                  : Result<std::vector<crypto::Certificate>>{fail(text.error())};
+        const auto anchors = store::read_certificates(file);
         if (!anchors) {
             bad(findings, "clients.idevid", anchors.error());
             continue;

@@ -8,12 +8,17 @@
 namespace acmetool::store
 {
 
+Result<std::vector<crypto::Certificate>> read_certificates(const std::string& file)
+{
+    ACMETOOL_TRY(pem, read_file(file));
+    return crypto::parse_certificates(pem, file);
+}
+
 Result<std::optional<CertifiedKey>> load_certified_key(const std::string& base)
 {
     std::error_code none;
     if (!std::filesystem::exists(base + ".pem", none)) return std::optional<CertifiedKey>{};
-    ACMETOOL_TRY(pem, read_file(base + ".pem"));
-    ACMETOOL_TRY(certificates, crypto::parse_certificates(pem, base + ".pem"));
+    ACMETOOL_TRY(certificates, read_certificates(base + ".pem"));
     ACMETOOL_TRY(key_text, read_file(base + ".key"));
     const base::Secret secret{std::move(key_text)};
     ACMETOOL_TRY(key, crypto::parse_private_key(secret.reveal(), base + ".key"));

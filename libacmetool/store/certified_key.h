@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "crypto/cert.h"
@@ -9,6 +10,9 @@
 
 namespace acmetool::store
 {
+
+/// The certificates of a PEM file, in its order, at least one. Errors: io, bad_input.
+ACMETOOL_EXPORT Result<std::vector<crypto::Certificate>> read_certificates(const std::string& file);
 
 /// A private key and the certificate of its public key, as they lie in BASE.key and BASE.pem.
 struct CertifiedKey {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "acme/issue.h"
+#include "cli/est_session.h"
 #include "cli/program.h"
 #include "cli/teap_conversation.h"
 #include "cli/teap_load.h"
@@ -61,7 +62,7 @@ Result<void> enroll(const TeapOptions& options, cli::Io& io)
     std::string keylog;
     if (!options.keylog.empty())
         tls.keylog = [&keylog](std::string_view line) { keylog += std::string{line} + "\n"; };
-    ACMETOOL_TRY(secret, cli::read_shared_secret(options));
+    ACMETOOL_TRY(secret, cli::read_secret(options.secret_file, "--secret-file"));
     ACMETOOL_TRY(numbers, cli::numbers_of(options));
     ACMETOOL_TRY(request, cli::TeapRequest::prepare(options, tls.chain, io));
     auto& context = io.context();

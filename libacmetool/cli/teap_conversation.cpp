@@ -8,7 +8,6 @@
 #include "dns/query.h"
 #include "http/tls_client.h"
 #include "radius/client.h"
-#include "store/atomic_file.h"
 #include "teap/eap.h"
 
 namespace acmetool::cli
@@ -164,16 +163,6 @@ Result<crypto::TlsSettings> read_device(const TeapOptions& options)
     tls.chain = std::move(identity.certificates);
     tls.key = std::move(identity.key);
     return tls;
-}
-
-Result<base::Secret> read_shared_secret(const TeapOptions& options)
-{
-    auto text = store::read_file(options.secret_file);
-    if (!text) {
-        text.error().code = Errc::config;
-        return fail(std::move(text).error());
-    }
-    return base::Secret{std::string{base::trim(*text)}};
 }
 
 Result<teap::BrskiNumbers> numbers_of(const TeapOptions& options)

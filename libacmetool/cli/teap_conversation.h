@@ -27,7 +27,6 @@ struct TeapParty {
 
 /// TLS settings with the device's certificate and key, where there is one. Errors: config.
 ACMETOOL_EXPORT Result<crypto::TlsSettings> read_device(const TeapOptions& options);
-ACMETOOL_EXPORT Result<base::Secret> read_shared_secret(const TeapOptions& options);
 /// The numbers of --number. Errors: usage.
 ACMETOOL_EXPORT Result<teap::BrskiNumbers> numbers_of(const TeapOptions& options);
 

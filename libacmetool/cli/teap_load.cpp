@@ -10,6 +10,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/est_session.h"
 #include "cli/exit_code.h"
 #include "cli/teap_conversation.h"
 
@@ -120,7 +121,7 @@ struct Load {
 
 Result<void> teap_load(const TeapOptions& options, Io& io)
 {
-    ACMETOOL_TRY(secret, read_shared_secret(options));
+    ACMETOOL_TRY(secret, read_secret(options.secret_file, "--secret-file"));
     ACMETOOL_TRY(numbers, numbers_of(options));
     Load load{options, std::move(secret), {{}, io.ca_file(), io.ca_file().empty()}, numbers, {}};
     std::atomic<unsigned> next{1};

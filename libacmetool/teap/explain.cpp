@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "base/octets.h"
 #include "base/text.h"
 #include "crypto/cms.h"
 #include "crypto/csr.h"
@@ -96,8 +97,7 @@ std::string value_of(const Tlv& tlv, const BrskiNumbers& numbers)
         break;
     case tlv_type::kNak:
         if (value.size() >= 6)
-            return fmt::format("of {}, vendor {}",
-                               name_of_tlv(static_cast<std::uint16_t>(value[4] << 8U | value[5]), numbers),
+            return fmt::format("of {}, vendor {}", name_of_tlv(base::number16(value.subspan(4)), numbers),
                                number(value));
         break;
     case tlv_type::kError:

@@ -57,11 +57,11 @@ fails_with() { # STATUS CODE [OPTION...]
     succeeds
 }
 
-# COUNT says how many; the suite's 10 are a sample.
+# COUNT says how many; the suite's 20 are a sample.
 @test "FAULT-01: half of all nonces refused, every one of COUNT runs, newAccount and pre-authorization among them" {
     local i
     set_fault badNonce=50
-    for i in $(seq "${COUNT:-10}"); do
+    for i in $(seq "${COUNT:-20}"); do
         acme-order run -q --state "half$i" -o "half$i.pem" <n.csr
     done
     acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q --account half.json

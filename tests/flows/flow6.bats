@@ -344,7 +344,7 @@ END
 }
 
 @test "RAD-04: a tenth of all packets lost, a tenth doubled, a tenth late: each enrolment ends well, with one order" {
-    local count=${ACMETOOL_COUNT:-20} i
+    local count=${COUNT:-20} i
     for i in $(seq "$count"); do
         make_idevid "$PKI" "device$i"
         echo "device$i" >>"$PKI/devices.csv"
@@ -362,5 +362,5 @@ END
     [ "$(requests finalize)" = "$count" ]
     teap-relay status --config "$PKI/teap.toml" --json |
         jq -e --argjson count "$count" '.teap.enrolments == $count and .teap.repeats > 0'
-    [ -z "${ACMETOOL_COUNT:-}" ] || jq -c . load.json >&3
+    [ -z "${COUNT:-}" ] || jq -c . load.json >&3
 }

@@ -11,13 +11,7 @@ load ../lib/brski
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
-    PKI=$PWD/pki
-    MAKER=$PWD/masa
-    make_pki "$PKI"
-    make_registrar_tls "$PKI"
-    echo pledgeid >>"$PKI/devices.csv"
-    export RELAY_DOMAIN=domain.com
-    make_pledge "$MAKER" pledgeid
+    make_flow5
     cp pledgeid.pem pledgeid.key "$PKI"
     start_authority
 }

@@ -69,7 +69,7 @@ days_left() { # CERTIFICATE: rounded up
     [ "$(requests certificate)" = 1 ]
     acme-order run --preferred-chain "$alternate" -o second.pem <c.csr
     openssl verify -CAfile ca/root-alternate.pem -untrusted second.pem second.pem
-    ! openssl verify -CAfile "$CA_ROOT" -untrusted second.pem second.pem
+    ! openssl verify -CAfile "$CA_ROOT" -untrusted second.pem second.pem || return 1
     csplit -z -f part second.pem '/-----BEGIN/' '{*}' >/dev/null
     fingerprint=$(openssl x509 -in part01 -noout -fingerprint -sha256 | cut -d= -f2)
     acme-order new -o o1.json <c.csr

@@ -62,12 +62,12 @@ nobody_listens() { # PORT
     local target=127.0.0.1:$TLS_PORT
     openssl s_client -connect "$target" -alpn acme-tls/1 -servername A.domain.com </dev/null >good 2>&1
     grep 'ALPN protocol: acme-tls/1' good
-    ! openssl s_client -connect "$target" -servername a.domain.com </dev/null >none 2>&1
-    ! openssl s_client -connect "$target" -alpn h2,http/1.1 -servername a.domain.com </dev/null >other 2>&1
-    ! openssl s_client -connect "$target" -alpn acme-tls/1 -servername domain.com </dev/null >stranger 2>&1
-    ! openssl s_client -connect "$target" -alpn acme-tls/1 -noservername </dev/null >nameless 2>&1
-    ! openssl s_client -connect "$target" -alpn acme-tls/1 -servername a.domain.com -tls1_1 </dev/null >old 2>&1
-    ! grep 'BEGIN CERTIFICATE' none other stranger nameless old
+    ! openssl s_client -connect "$target" -servername a.domain.com </dev/null >none 2>&1 || return 1
+    ! openssl s_client -connect "$target" -alpn h2,http/1.1 -servername a.domain.com </dev/null >other 2>&1 || return 1
+    ! openssl s_client -connect "$target" -alpn acme-tls/1 -servername domain.com </dev/null >stranger 2>&1 || return 1
+    ! openssl s_client -connect "$target" -alpn acme-tls/1 -noservername </dev/null >nameless 2>&1 || return 1
+    ! openssl s_client -connect "$target" -alpn acme-tls/1 -servername a.domain.com -tls1_1 </dev/null >old 2>&1 || return 1
+    ! grep 'BEGIN CERTIFICATE' none other stranger nameless old || return 1
     # Whoever connects and says nothing holds nobody up.
     local fd
     for fd in $(seq 20); do exec {silent}<>"/dev/tcp/127.0.0.1/$TLS_PORT"; done

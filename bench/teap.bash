@@ -39,7 +39,7 @@ teap_rows() { # CLIENTS TLS
 }
 
 teap() {
-    local clients tls before with each accepted idle
+    local clients tls where before with each accepted idle
     [[ -e pki/maker.pem ]] || make_pki pki
     touch pki/acct.json
     mkdir -p ca-est
@@ -56,10 +56,11 @@ teap() {
     stop_relay
 
     start_bench_teap 'session_life = "30m"' 'repeat = "5s"' 'sessions = 100000'
-    read -r before with each accepted < <(teap_load --flight "$teap_flight" --tls 1.3)
     echo
-    echo "RSS idle $idle MiB (goal: 10, EST and store included here); $teap_flight conversations in flight: $before -> $with MiB," \
-        "$each kB each (goal: 35); then let in: $accepted"
+    echo "RSS idle $idle MiB (goal: 10, EST and store included here); $teap_flight conversations held, goal 35 kB each:"
+    while read -r where before with each accepted; do
+        echo "  in the $where: $before -> $with MiB, $each kB each; then let in: $accepted"
+    done < <(teap_load --flight "$teap_flight" --tls 1.3)
     stop_relay
 }
 

@@ -38,6 +38,8 @@ struct EnrolRequest {
     bool renewal = false; ///< simplereenroll: Subject and SAN have to be those of the peer's certificate
     crypto::Csr csr;      ///< its signature was verified
     Binding binding = Binding::absent;
+    /// What differs may come from an RA, whose clients have channels of their own (RFC 7030 section 3.7).
+    bool relayed_by_ra = false;
 };
 
 /// Why there will be no certificate for this request; each protocol has its own words for it.

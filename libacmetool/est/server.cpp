@@ -420,6 +420,7 @@ void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& 
     enrolment.label = route.label;
     enrolment.renewal = route.operation == "simplereenroll";
     enrolment.binding = compare_binding(*csr, request);
+    enrolment.relayed_by_ra = true;
     enrolment.csr = std::move(*csr);
     exchange->arrived();
     authority.enrol(std::move(enrolment),

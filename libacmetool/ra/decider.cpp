@@ -163,9 +163,9 @@ Result<std::optional<Refused>> Decider::judge(Records& records, const Applicatio
 {
     if (application.csr_refusal) return application.csr_refusal;
     // RFC 7030 section 3.7: an RA is known by id-kp-cmcRA in a certificate of the CA's own. The channel of
-    // its request is not that of the client it speaks for.
-    const bool is_ra =
-        identity.kind == Identity::Kind::issued && is_registration_authority(*identity.certificate);
+    // its request is not that of the client it speaks for. No text gives a TEAP peer that right.
+    const bool is_ra = application.request.relayed_by_ra && identity.kind == Identity::Kind::issued &&
+                       is_registration_authority(*identity.certificate);
     if (application.binding_refusal && !is_ra) return application.binding_refusal;
     if (application.request.renewal) {
         ACMETOOL_TRY(refused, judge_renewal(application, identity));

@@ -542,14 +542,16 @@ TEST_CASE("ESTS-19: an RA, with id-kp-cmcRA in a certificate issued here, need n
     const auto ra = issue("ra", "clientAuth,1.3.6.1.5.5.7.3.28");
     const auto device = issue("device", "clientAuth");
     const auto ask = [&](const crypto::Certificate& with, const std::string& name, enrol::Binding binding,
-                         const std::string& user = {}) {
+                         const std::string& user = {}, bool by_est = true) {
         auto request = Lab::request(
             with, Lab::csr(*crypto::generate_key("ec:P-256"), {name + ".domain.com"}, "binding"));
         request.binding = binding;
+        request.relayed_by_ra = by_est;
         request.peer.user = user;
         if (!user.empty()) request.peer.password = base::Secret{std::string{"secret"}};
         return Lab::word(lab.enrol(std::move(request)));
     };
+    CHECK(ask(ra, "ra", enrol::Binding::differs, {}, false) == "pop_failed"); // TEAP-12
     CHECK(ask(ra, "ra", enrol::Binding::differs) == "pending");
     CHECK(ask(device, "device", enrol::Binding::differs) == "pop_failed");
     CHECK(ask(device, "device", enrol::Binding::matches) == "pending");

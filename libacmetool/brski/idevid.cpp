@@ -23,6 +23,11 @@ tl::unexpected<Error> bad(std::string_view why)
 
 } // namespace
 
+std::string well_known(std::string_view resource)
+{
+    return fmt::format("{}/{}", kWellKnown, resource);
+}
+
 Result<std::string> parse_masa_url(std::string_view text)
 {
     if (text.empty() || text.size() > kLongestUrl) return bad("empty or too long");

@@ -15,6 +15,9 @@ namespace acmetool::brski
 inline constexpr std::string_view kMasaUrlExtension = "1.3.6.1.5.5.7.1.32";
 inline constexpr std::string_view kWellKnown = "/.well-known/brski";
 
+/// The target of one resource: "/.well-known/brski/requestvoucher".
+ACMETOOL_EXPORT std::string well_known(std::string_view resource);
+
 /// The base URL of the MASA that the IDevID names, "https://masa.example:9443/.well-known/brski": always
 /// HTTPS, the well-known path added where the extension has an authority alone (section 2.3.2). Nothing where
 /// there is no such extension. Errc::bad_input, reason "masaUrl".

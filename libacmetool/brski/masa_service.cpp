@@ -133,8 +133,7 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
         auto response = text(307, "ask the owner's registrar");
         const auto url = http::parse_url(entry->second.redirect);
         response.headers.emplace_back(
-            "Location",
-            url->target == "/" ? url->origin() + std::string{kWellKnown} + "/requestvoucher" : url->text());
+            "Location", url->target == "/" ? url->origin() + well_known("requestvoucher") : url->text());
         return response;
     }
     Voucher voucher;
@@ -190,9 +189,9 @@ http::ServerResponse MasaService::audit(const Envelope& envelope, base::TimePoin
 http::ServerResponse MasaService::handle(const http::ServerRequest& request, base::TimePoint now)
 {
     const auto target = std::string_view{request.target}.substr(0, request.target.find('?'));
-    const bool wants_log = target == std::string{kWellKnown} + "/requestauditlog";
-    const bool status = options_.is_cloud && target == std::string{kWellKnown} + "/voucher_status";
-    if (!wants_log && !status && target != std::string{kWellKnown} + "/requestvoucher")
+    const bool wants_log = target == well_known("requestauditlog");
+    const bool status = options_.is_cloud && target == well_known("voucher_status");
+    if (!wants_log && !status && target != well_known("requestvoucher"))
         return text(404, "here are requestvoucher and requestauditlog");
     if (request.method != "POST") {
         auto response = text(405, "POST it");

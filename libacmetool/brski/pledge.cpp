@@ -59,7 +59,7 @@ public:
     {
         ACMETOOL_TRY(first, http::parse_url(url));
         auto place = first;
-        if (place.target == "/") place.target = std::string{kWellKnown} + "/requestvoucher";
+        if (place.target == "/") place.target = well_known("requestvoucher");
         unsigned redirects = 0;
         while (true) {
             if (!visited_.insert(place.text()).second)
@@ -208,7 +208,7 @@ private:
                             "tooManyRedirects");
             ACMETOOL_TRY(next, http::resolve(place, *location));
             next_ = next;
-            if (next_->target == "/") next_->target = std::string{kWellKnown} + "/requestvoucher";
+            if (next_->target == "/") next_->target = well_known("requestvoucher");
             return true;
         }
         return fail(refusal(place.text(), answer));
@@ -306,7 +306,7 @@ Result<void> send_status(http::Transport& transport, const std::string& origin, 
 {
     http::Request request;
     request.method = http::Method::post;
-    request.url = fmt::format("{}{}/{}", origin, kWellKnown, resource);
+    request.url = origin + well_known(resource);
     request.headers = {{"Content-Type", "application/json"}};
     request.body = to_json(status);
     ACMETOOL_CHECK(transport.connect(request.url));

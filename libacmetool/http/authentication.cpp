@@ -133,7 +133,7 @@ std::string hash_hex(std::string_view algorithm, std::string_view text)
     return to_hex(digest);
 }
 
-std::string quoted(std::string_view text)
+std::string quoted_string(std::string_view text)
 {
     std::string out = "\"";
     for (const char c : text) {
@@ -197,11 +197,12 @@ Result<std::string> answer(const Challenge& challenge, const Credentials& creden
             ? hash(fmt::format("{}:{}:{}:{}:auth:{}", secret, challenge.nonce, count, input.cnonce, request))
             : hash(fmt::format("{}:{}:{}", secret, challenge.nonce, request));
     std::string out = fmt::format("Digest username={}, realm={}, nonce={}, uri={}, response=\"{}\"",
-                                  quoted(credentials.user), quoted(challenge.realm), quoted(challenge.nonce),
-                                  quoted(input.target), response);
+                                  quoted_string(credentials.user), quoted_string(challenge.realm),
+                                  quoted_string(challenge.nonce), quoted_string(input.target), response);
     if (!challenge.algorithm.empty()) out += ", algorithm=" + challenge.algorithm;
-    if (!challenge.opaque.empty()) out += ", opaque=" + quoted(challenge.opaque);
-    if (challenge.qop_auth) out += fmt::format(", qop=auth, nc={}, cnonce={}", count, quoted(input.cnonce));
+    if (!challenge.opaque.empty()) out += ", opaque=" + quoted_string(challenge.opaque);
+    if (challenge.qop_auth)
+        out += fmt::format(", qop=auth, nc={}, cnonce={}", count, quoted_string(input.cnonce));
     return out;
 }
 

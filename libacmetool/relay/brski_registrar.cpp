@@ -300,7 +300,7 @@ BrskiRegistrar::open(const BrskiOptions& options, const std::string& store_file,
 
 bool BrskiRegistrar::is_target(std::string_view target)
 {
-    return target.starts_with(std::string{brski::kWellKnown} + "/");
+    return target.starts_with(brski::well_known(""));
 }
 
 void BrskiRegistrar::handle(http::ServerRequest request, http::Responder respond)

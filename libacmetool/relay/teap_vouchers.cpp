@@ -24,7 +24,7 @@ http::ServerRequest request_of(const enrol::Peer& peer, std::string_view resourc
 {
     http::ServerRequest request;
     request.method = "POST";
-    request.target = std::string{brski::kWellKnown} + "/" + std::string{resource};
+    request.target = brski::well_known(resource);
     request.headers = {{"content-type", type}, {"accept", std::move(type)}};
     request.body = std::move(body);
     request.peer = peer.address;

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include "acme/issue_value.h"
 #include "acme/persistent_record.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
@@ -16,5 +17,11 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     if (wide && !narrow) __builtin_trap();
     const auto record = acme::parse_persistent_record(text);
     if (narrow && (!record || record->account_uri != account)) __builtin_trap();
+    // What can be read can be written, and reads the same.
+    if (const auto value = acme::parse_issue_value(text)) {
+        const auto again = acme::parse_issue_value(*value->text());
+        if (!again || again->issuer != value->issuer || again->parameters != value->parameters)
+            __builtin_trap();
+    }
     return 0;
 }

@@ -172,7 +172,7 @@ complete -c acme-preauth -n '__fish_seen_subcommand_from persist-record' -l acco
 complete -c acme-preauth -n '__fish_seen_subcommand_from persist-record' -l state -d 'State directory instead of FILE.d beside the account file'
 complete -c acme-preauth -n '__fish_seen_subcommand_from persist-record' -l account-passphrase-file -d 'File with the passphrase of the accounts key; asked for at a terminal unless given'
 complete -c acme-preauth -n '__fish_seen_subcommand_from persist-record' -l issuer -d 'Domain name of the CA; asked of the CA unless given'
-complete -c acme-preauth -n '__fish_seen_subcommand_from persist-record' -l until -d 'When the record comes to its end, RFC 3339; never unless given'
+complete -c acme-preauth -n '__fish_seen_subcommand_from persist-record' -l until -d 'End of the record: RFC 3339, or a duration from now; none unless given'
 complete -c acme-preauth -n '__fish_seen_subcommand_from persist-record' -l subdomains -d 'Wildcards and subdomains, too (policy=wildcard)'
 complete -c acme-preauth -n '__fish_seen_subcommand_from persist-record' -l config -d 'Read options from this TOML file'
 complete -c acme-preauth -n '__fish_seen_subcommand_from persist-record' -l json -d 'Print the result as a JSON document'

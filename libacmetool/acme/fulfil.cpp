@@ -74,7 +74,8 @@ Result<ChallengeTask> persistent_task(const Authorization& authorization, const 
                     "report it to the CA's operator", "badIssuers");
     const bool wide = authorization.wildcard || authorization.subdomain_auth_allowed;
     task.record_name = persistent_name(task.identifier);
-    task.record_value = PersistentRecord{task.issuers.front(), account_url, wide, {}}.text();
+    ACMETOOL_TRY(value, (PersistentRecord{task.issuers.front(), account_url, wide, {}}.text()));
+    task.record_value = value;
     return task;
 }
 

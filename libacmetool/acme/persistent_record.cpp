@@ -5,17 +5,19 @@
 
 #include <fmt/core.h>
 
+#include "acme/issue_value.h"
 #include "base/text.h"
 
 namespace acmetool::acme
 {
 
-std::string PersistentRecord::text() const
+Result<std::string> PersistentRecord::text() const
 {
-    auto text = fmt::format("{}; accounturi={}", issuer, account_uri);
-    if (wildcard) text += "; policy=wildcard";
-    if (until) text += fmt::format("; persistUntil={}", until->time_since_epoch().count());
-    return text;
+    IssueValue value{issuer, {{"accounturi", account_uri}}};
+    if (wildcard) value.parameters.emplace_back("policy", "wildcard");
+    if (until)
+        value.parameters.emplace_back("persistUntil", std::to_string(until->time_since_epoch().count()));
+    return value.text();
 }
 
 std::string persistent_name(std::string_view domain)
@@ -25,25 +27,26 @@ std::string persistent_name(std::string_view domain)
 
 std::optional<PersistentRecord> parse_persistent_record(std::string_view text)
 {
-    const auto parts = base::split(text, ';');
+    const auto value = parse_issue_value(text);
+    if (!value) return std::nullopt;
+    const auto accounts = value->values_of("accounturi");
+    const auto policies = value->values_of("policy");
+    const auto ends = value->values_of("persistuntil");
+    if (value->issuer.empty() || accounts.size() != 1 || accounts.front().empty() || policies.size() > 1 ||
+        ends.size() > 1)
+        return std::nullopt;
     PersistentRecord record;
-    record.issuer = base::to_lower(base::trim(parts.front()));
-    for (std::size_t i = 1; i < parts.size(); ++i) {
-        const auto equals = parts[i].find('=');
-        if (equals == std::string_view::npos) continue;
-        const auto tag = base::to_lower(base::trim(parts[i].substr(0, equals)));
-        const auto value = base::trim(parts[i].substr(equals + 1));
-        if (tag == "accounturi") record.account_uri = value;
-        if (tag == "policy") record.wildcard = base::equals_ignoring_case(value, "wildcard");
-        if (tag == "persistuntil") {
-            std::int64_t until = 0;
-            const auto [end, problem] = std::from_chars(value.data(), value.data() + value.size(), until);
-            // What cannot be read has come to its end: a limit is never taken for none.
-            const bool read = problem == std::errc{} && end == value.data() + value.size();
-            record.until = base::TimePoint{std::chrono::seconds{read ? until : 0}};
-        }
+    record.issuer = value->issuer;
+    record.account_uri = accounts.front();
+    record.wildcard = !policies.empty() && base::equals_ignoring_case(policies.front(), "wildcard");
+    for (const auto end_text : ends) {
+        std::int64_t until = 0;
+        const auto* const last = end_text.data() + end_text.size();
+        const auto [end, problem] = std::from_chars(end_text.data(), last, until);
+        // What cannot be read has come to its end: a limit is never taken for none.
+        const bool read = problem == std::errc{} && end == last;
+        record.until = base::TimePoint{std::chrono::seconds{read ? until : 0}};
     }
-    if (record.issuer.empty() || record.account_uri.empty()) return std::nullopt;
     return record;
 }
 
@@ -53,11 +56,15 @@ bool is_persistent_permission(std::string_view text, const std::vector<std::stri
     const auto issuer = base::to_lower(base::trim(base::split(text, ';').front()));
     if (std::find(issuers.begin(), issuers.end(), issuer) == issuers.end()) return false;
     const auto record = parse_persistent_record(text);
-    if (record && record->until && now > *record->until) {
+    if (!record) {
+        why = "it is malformed, or names no account";
+        return false;
+    }
+    if (record->until && now > *record->until) {
         why = "its persistUntil is over, or is no number";
         return false;
     }
-    if (!record || record->account_uri != account) {
+    if (record->account_uri != account) {
         why = "it does not name the account";
         return false;
     }

@@ -19,11 +19,13 @@ struct PersistentRecord {
     bool wildcard = false;   ///< policy=wildcard: wildcards and subdomains, too
     std::optional<base::TimePoint> until;
 
-    /// The content of the TXT record: issue-value syntax (RFC 8659 section 4.2).
-    std::string text() const;
+    /// The content of the TXT record: issue-value syntax (RFC 8659 section 4.2). Errors: those of
+    /// IssueValue::text().
+    Result<std::string> text() const;
 };
 
-/// Reads the content of such a record. Nothing where it has no issuer or no account. Pure.
+/// Reads the content of such a record. Nothing where it is malformed, says something twice, or has no issuer
+/// or no account. Pure.
 ACMETOOL_EXPORT std::optional<PersistentRecord> parse_persistent_record(std::string_view text);
 
 /// "_validation-persist.<domain>".

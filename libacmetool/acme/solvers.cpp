@@ -17,6 +17,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "dns/update.h"
+#include "dns/zone_text.h"
 #include "jose/base64url.h"
 #include "store/atomic_file.h"
 
@@ -400,9 +401,10 @@ Result<void> PersistentSolver::publish(const ChallengeTask& task, base::Context&
         if (is_persistent_permission(text, task.issuers, wanted->account_uri, wanted->wildcard, context.now(),
                                      why))
             return {};
-    return fail(Errc::authorization_needed, fmt::format("TXT {}: {}", task.record_name, why),
-                fmt::format("publish it once: {}. IN TXT \"{}\"", task.record_name, task.record_value),
-                "noPersistentRecord");
+    return fail(
+        Errc::authorization_needed, fmt::format("TXT {}: {}", task.record_name, why),
+        fmt::format("publish it once: {}. IN TXT {}", task.record_name, dns::txt_strings(task.record_value)),
+        "noPersistentRecord");
 }
 
 } // namespace acmetool::acme

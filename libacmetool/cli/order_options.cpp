@@ -24,11 +24,8 @@ void add_chain(Verb& verb, OrderOptions& options)
         "Of several chains, that under the issuer of this name, or with a certificate of this SHA-256");
 }
 
-namespace
-{
-
-Result<std::optional<base::TimePoint>> moment(const std::string& text, const char* option,
-                                              base::TimePoint now)
+Result<std::optional<base::TimePoint>> parse_moment(const std::string& text, const char* option,
+                                                    base::TimePoint now)
 {
     if (text.empty()) return std::optional<base::TimePoint>{};
     if (const auto time = base::parse_rfc3339(text)) return std::optional{*time};
@@ -37,8 +34,6 @@ Result<std::optional<base::TimePoint>> moment(const std::string& text, const cha
     return fail(Errc::usage, std::string{option} + " " + base::printable(text, 50) + ": no time",
                 "2027-01-31T00:00:00Z, or a duration from now, as 7d", "badTime");
 }
-
-} // namespace
 
 Result<acme::OrderTask> order_task(crypto::Csr csr, const OrderOptions& options, base::TimePoint now)
 {
@@ -57,8 +52,8 @@ Result<acme::OrderTask> order_task(crypto::Csr csr, const OrderOptions& options,
     task.csr = std::move(csr);
     task.identifiers = std::move(identifiers);
     task.profile = options.profile;
-    ACMETOOL_TRY(not_before, moment(options.not_before, "--not-before", now));
-    ACMETOOL_TRY(not_after, moment(options.not_after, "--not-after", now));
+    ACMETOOL_TRY(not_before, parse_moment(options.not_before, "--not-before", now));
+    ACMETOOL_TRY(not_after, parse_moment(options.not_after, "--not-after", now));
     if (not_after && *not_after <= not_before.value_or(now))
         return fail(Errc::usage, "--not-after " + options.not_after + ": over before it begins", {},
                     "badTime");

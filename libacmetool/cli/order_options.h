@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,10 @@ struct OrderOptions {
 ACMETOOL_EXPORT void add_order(Verb& verb, OrderOptions& options);
 /// --preferred-chain, of verbs that download.
 ACMETOOL_EXPORT void add_chain(Verb& verb, OrderOptions& options);
+
+/// The value of an option that takes RFC 3339 or a duration from now; nothing where it is empty. Errc::usage.
+ACMETOOL_EXPORT Result<std::optional<base::TimePoint>> parse_moment(const std::string& text,
+                                                                    const char* option, base::TimePoint now);
 
 /// The order that answers `csr`. Errors: bad_input (no SAN, a name that is not in the form of certificates),
 /// usage (times).

@@ -1,7 +1,5 @@
 #include "cli/persist_record.h"
 
-#include <algorithm>
-
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
@@ -9,14 +7,14 @@
 #include "acme/preauth.h"
 #include "base/text.h"
 #include "cli/options.h"
+#include "cli/order_options.h"
 #include "dns/name.h"
+#include "dns/zone_text.h"
 
 namespace acmetool::cli
 {
 namespace
 {
-
-constexpr std::size_t kLongestString = 255; // of a TXT record (RFC 1035 section 3.3.14)
 
 struct Options {
     std::vector<std::string> domains;
@@ -54,11 +52,8 @@ Result<void> persist_record(const Options& options, const acme::ClientOptions& c
     ACMETOOL_TRY(domain, dns::normalize_name(options.domains.front()));
     acme::PersistentRecord record;
     record.wildcard = options.subdomains;
-    if (!options.until.empty()) {
-        auto until = base::parse_rfc3339(options.until);
-        if (!until) return fail(with_context(std::move(until).error(), "--until"));
-        record.until = *until;
-    }
+    ACMETOOL_TRY(until, parse_moment(options.until, "--until", io.context().now()));
+    record.until = until;
     ACMETOOL_TRY(account, acme::load_account(client.account_file));
     record.account_uri = account.url;
     std::vector<std::string> issuers;
@@ -71,16 +66,12 @@ Result<void> persist_record(const Options& options, const acme::ClientOptions& c
     }
     record.issuer = issuers.front();
     const auto name = acme::persistent_name(domain);
-    const auto value = record.text();
+    ACMETOOL_TRY(value, record.text());
     if (io.json())
         return io.write_document("persistent-record", {{"identifier", {{"type", "dns"}, {"value", domain}}},
                                                        {"record", {{"name", name}, {"value", value}}},
                                                        {"issuer-domain-names", issuers}});
-    // A zone file's line; what an account's URL holds needs no escape in it.
-    std::string strings;
-    for (std::size_t at = 0; at < value.size(); at += kLongestString)
-        strings += fmt::format(" \"{}\"", value.substr(at, kLongestString));
-    return io.write(fmt::format("{}. IN TXT{}\n", name, strings));
+    return io.write(fmt::format("{}. IN TXT {}\n", name, dns::txt_strings(value)));
 }
 
 } // namespace
@@ -92,7 +83,8 @@ void add_persist_record(Program& program, acme::ClientOptions& client)
         program.verb("persist-record", "print the TXT record of dns-persist-01, to be published once");
     add_account(verb, client);
     verb.option("--issuer", options->issuer, "Domain name of the CA; asked of the CA unless given")
-        .option("--until", options->until, "When the record comes to its end, RFC 3339; never unless given")
+        .option("--until", options->until,
+                "End of the record: RFC 3339, or a duration from now; none unless given")
         .flag("--subdomains", options->subdomains, "Wildcards and subdomains, too (policy=wildcard)")
         .words("DOMAIN", options->domains, "Domain to be proved by it", true)
         .action([options, &client](Io& io) { return persist_record(*options, client, io); });

@@ -79,5 +79,6 @@ send"
     publish "$(acme-preauth persist-record --issuer lab.invalid --until 2099-01-01T00:00:00Z --subdomains domain.com)"
     acme-preauth run --subdomains --dns-persist --resolver "$DNS_SERVER" -o authz.json domain.com
     run acme-preauth persist-record --json --issuer lab.invalid --until soon domain.com
-    [ "$status" = 65 ]
+    [ "$status" = 64 ]
+    [[ "$output" == *badTime* && "$output" == *--until* ]]
 }

@@ -1,0 +1,45 @@
+#include <doctest/doctest.h>
+
+#include "acme/persistent_record.h"
+#include "dns/zone_text.h"
+
+using namespace acmetool;
+
+TEST_CASE("CHAL-10: a URL that a record cannot hold is refused, quotes and backslashes are escaped")
+{
+    for (const auto* bad :
+         {"https://ca.example/a;b", "https://ca.example/a b", "https://ca.example/a\tb",
+          "https://ca.example/a\nb", "https://ca.example/\x7f", "https://ca.example/\xc3\xa4"}) {
+        CAPTURE(bad);
+        const auto text = acme::PersistentRecord{"ca.example", bad, false, {}}.text();
+        REQUIRE_FALSE(text);
+        CHECK(text.error().reason == "badIssueValue");
+        CHECK(text.error().message.find("accounturi") == 0);
+    }
+    const auto text = acme::PersistentRecord{"ca.example", R"(https://ca.example/"\)", true, {}}.text();
+    REQUIRE(text);
+    CHECK(*text == R"(ca.example; accounturi=https://ca.example/"\; policy=wildcard)");
+    CHECK(acme::parse_persistent_record(*text)->account_uri == R"(https://ca.example/"\)");
+    CHECK(dns::quoted(*text) == R"("ca.example; accounturi=https://ca.example/\"\\; policy=wildcard")");
+}
+
+TEST_CASE("CHAL-10: strings of a TXT record end after 255 octets, escapes not counted")
+{
+    CHECK(dns::txt_strings("") == "\"\"");
+    CHECK(dns::txt_strings("a\n\xff") == R"("a\010\255")");
+    const std::string quotes(256, '"');
+    std::string escaped;
+    for (int i = 0; i < 255; ++i)
+        escaped += "\\\"";
+    CHECK(dns::txt_strings(quotes) == "\"" + escaped + R"(" "\"")");
+}
+
+TEST_CASE("CHAL-10: a malformed dns-persist-01 record, or one that says a thing twice, is none")
+{
+    const std::string good = "ca.example; accounturi=https://ca.example/acct/1";
+    CHECK(acme::parse_persistent_record(good + ";"));
+    for (const auto* more :
+         {"; policy", "; =x", "; -a=x", "; a=b c", "; policy=wildcard; policy=wildcard",
+          "; accounturi=https://ca.example/acct/1", "; persistUntil=1; persistuntil=2", ";;"})
+        CHECK_FALSE(acme::parse_persistent_record(good + more));
+}

@@ -109,28 +109,24 @@ Result<PreAuthorization> new_authorization(Client& client, const std::string& do
 {
     constexpr std::string_view kFallback =
         "authorize within the order instead: acme-order run --ancestor-domain DOMAIN with a solver";
+    constexpr const char* kUnsupported = "newAuthzUnsupported";
     const auto& directory = client.directory();
     if (directory.new_authz.empty())
         return fail(Errc::unavailable,
                     fmt::format("newAuthz: {}: {} offers no pre-authorization", domain, directory.url),
-                    std::string{kFallback}, "newAuthzUnsupported");
+                    std::string{kFallback}, kUnsupported);
     if (subdomains && !directory.subdomain_auth_allowed)
         client.context().log(base::Level::detail,
                              "the directory does not announce subdomainAuthAllowed; asking all the "
                              "same");
     Json identifier{{"type", "dns"}, {"value", domain}};
     if (subdomains) identifier["subdomainAuthAllowed"] = true;
-    auto reply =
-        client.post(Post{"newAuthz", domain, directory.new_authz, Json{{"identifier", identifier}}.dump()});
+    Post request{"newAuthz", domain, directory.new_authz, Json{{"identifier", identifier}}.dump()};
+    request.if_missing = kUnsupported;
+    auto reply = client.post(std::move(request));
     if (!reply) {
-        auto& error = reply.error();
-        if (error.message.find("HTTP 404") != std::string::npos ||
-            error.message.find("HTTP 405") != std::string::npos) {
-            error.code = Errc::unavailable;
-            error.reason = "newAuthzUnsupported";
-            error.hint = kFallback;
-        }
-        return fail(std::move(error));
+        if (reply.error().reason == kUnsupported) reply.error().hint = kFallback;
+        return fail(std::move(reply).error());
     }
     if (reply->location.empty())
         return fail(Errc::protocol, fmt::format("newAuthz: {}: the reply has no Location header", domain),

@@ -174,6 +174,11 @@ void Exchange::take(Result<http::Response> outcome, base::TimePoint now)
         if (response.status == 404 && post_.just_created && error.reason != "accountDoesNotExist" &&
             retry(kMostRetries, kRetryPause))
             return;
+        if ((response.status == 404 || response.status == 405) && !post_.if_missing.empty() &&
+            error.reason != "accountDoesNotExist") {
+            error.code = Errc::unavailable;
+            error.reason = post_.if_missing;
+        }
         result_ = fail(describe(std::move(error)));
         return;
     }

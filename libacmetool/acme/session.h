@@ -25,7 +25,9 @@ struct Post {
     std::string accept = {}; ///< the Accept header; empty: none
     bool by_jwk =
         false; ///< sign with "jwk" instead of "kid": newAccount, revokeCert by the certificate's key
-    bool just_created = false; ///< a 404 may be a replica that lags; it is asked again
+    bool just_created = false;   ///< a 404 may be a replica that lags; it is asked again
+    std::string if_missing = {}; ///< reason of the error (then unavailable) where there is no such resource:
+                                 ///< 404 or 405; empty: they are refusals as others
 };
 
 /// A reply with a status below 400.

@@ -202,6 +202,33 @@ TEST_CASE("ACME-41: a 404 on what was just created is asked again three times, a
     }
 }
 
+TEST_CASE("PRE-01: what the server does not have is told apart by status, not by words")
+{
+    auto with = session();
+    const auto reason_of = [&](int status, const std::string& body) {
+        acme::Post post{"newAuthz", "a.example", "https://ca.example/newAuthz", "{}"};
+        post.if_missing = "unsupported";
+        Exchange exchange{with, post};
+        with.nonces = {"n"};
+        sent(exchange);
+        exchange.take(response(status, "", body), kNow);
+        return exchange.result()->error().reason;
+    };
+    CHECK(reason_of(404, "not here") == "unsupported");
+    CHECK(reason_of(405, problem("malformed")) == "unsupported");
+    CHECK(reason_of(404, problem("accountDoesNotExist")) == "accountDoesNotExist");
+    CHECK(reason_of(403, R"({"type":"urn:ietf:params:acme:error:unauthorized","detail":"HTTP 404"})") ==
+          "unauthorized");
+    // A nonce that cannot be had says nothing of newAuthz.
+    acme::Post post{"newAuthz", "a.example", "https://ca.example/newAuthz", "{}"};
+    post.if_missing = "unsupported";
+    with.nonces.clear();
+    Exchange exchange{with, post};
+    sent(exchange);
+    exchange.take(response(404, "", ""), kNow);
+    CHECK(exchange.result()->error().reason.empty());
+}
+
 TEST_CASE("ACME-13, ACME-14: problems keep their words, subproblems and links")
 {
     const auto parsed = acme::parse_problem(

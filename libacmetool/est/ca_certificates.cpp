@@ -133,7 +133,10 @@ Result<CaCertificates> sort_out(const std::vector<Certificate>& received,
                 anchors.push_back(certificate);
     auto sorted = validate(received, anchors);
     if (sorted.trusted.empty())
-        return fail(Errc::protocol, "the server's answer holds no CA certificate that can be believed",
+        return fail(Errc::protocol,
+                    fmt::format("none of the {} certificates in the server's answer is a CA's that can be "
+                                "believed",
+                                received.size()),
                     "ask the server's operator: /cacerts has to hold the root of its CA", "noCaCertificate");
     return sorted;
 }

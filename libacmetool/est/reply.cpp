@@ -19,12 +19,23 @@ namespace
 /// A device may be told to come back next month.
 constexpr std::chrono::seconds kLongestWait{std::chrono::hours{24} * 366};
 constexpr std::size_t kShownText = 300;
+constexpr std::string_view kWebPage = "text/html";
+constexpr const char* kWebPageHint = "are --server and --label those of the EST server, and is no login page "
+                                     "of the network (captive portal) or "
+                                     "proxy in between?";
 
 /// "application/pkcs7-mime" of a Content-Type, in lower case, without parameters.
 std::string media_type_of(const http::Response& response)
 {
     const auto type = http::find(response.headers, "content-type").value_or(std::string_view{});
     return base::to_lower(base::trim(type.substr(0, type.find(';'))));
+}
+
+/// For people: the type, or that there is none.
+std::string content_type_of(const http::Response& response)
+{
+    const auto type = media_type_of(response);
+    return type.empty() ? "no content type" : base::printable(type, 100);
 }
 
 std::optional<CmcError> cmc_error_of(const http::Response& response)
@@ -43,7 +54,7 @@ std::string text_of(const http::Response& response)
     // RFC 8951 section 5: "If the Content-Type is not set, the response data MUST be a plaintext
     // human-readable error message".
     if (!type.empty() && !type.starts_with("text/") && !type.ends_with("json")) return {};
-    if (type == "text/html") return {};
+    if (type == kWebPage) return fmt::format("a web page ({})", kWebPage);
     std::string line;
     for (const char c : base::trim(response.body))
         if (c == '\r' || c == '\n' || c == '\t') {
@@ -99,6 +110,8 @@ Error error_of(Operation operation, const http::Response& response, base::TimePo
     default:
         if (response.status < 300)
             error.hint = fmt::format("only 200 is a success of {} (RFC 7030)", name_of(operation));
+        else if (media_type_of(response) == kWebPage)
+            error.hint = kWebPageHint;
         break;
     }
     return error;
@@ -114,18 +127,23 @@ Result<std::vector<crypto::Certificate>> parse_certificates(Operation operation,
             error.hint = "expected application/pkcs7-mime: a certs-only message in base64 (RFC 8951)";
         return fail(with_context(std::move(error), name_of(operation)));
     };
-    auto body = parse_body(response.body);
-    if (!body) return broken(std::move(body).error());
-    auto certificates = crypto::parse_certs_only(body->der);
-    if (!certificates && media_type_of(response) == "text/html")
-        return broken({.code = Errc::protocol,
-                       .message = "the server answered with a web page",
-                       .hint = "is that the EST server's URL?",
-                       .reason = {},
-                       .problem_type = {},
-                       .problem = {},
-                       .retry_after = {}});
-    if (!certificates) return broken(std::move(certificates).error());
+    // A page can hold certificates, too: that of openssl s_server shows the client's.
+    if (media_type_of(response) == kWebPage && base::trim(response.body).starts_with('<'))
+        return broken(
+            {.code = Errc::protocol,
+             .message = fmt::format("the server answered {} with a web page ({})", response.status, kWebPage),
+             .hint = kWebPageHint,
+             .reason = {},
+             .problem_type = {},
+             .problem = {},
+             .retry_after = {}});
+    auto certificates = parse_body(response.body).and_then([](const Body& body) {
+        return crypto::parse_certs_only(body.der);
+    });
+    if (!certificates)
+        return broken(with_context(
+            std::move(certificates).error(),
+            fmt::format("the server answered {} with {}", response.status, content_type_of(response))));
     return certificates;
 }
 

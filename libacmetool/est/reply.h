@@ -23,7 +23,7 @@ namespace acmetool::est
 ACMETOOL_EXPORT Error error_of(Operation operation, const http::Response& response, base::TimePoint now);
 
 /// The certificates of a certs-only body, at least one, in the server's order; its content type is not
-/// relied on. Errc::protocol.
+/// relied on, but a web page is none. Errc::protocol, reason "notCertsOnly".
 ACMETOOL_EXPORT Result<std::vector<crypto::Certificate>> parse_certificates(Operation operation,
                                                                             const http::Response& response);
 

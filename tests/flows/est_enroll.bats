@@ -85,6 +85,19 @@ fails() { # STATUS CODE VERB OPTION...
     [ ! -e none.pem ]
 }
 
+@test "ESTC-06: a web page in place of the CA certificates is named, whatever it holds; so is another content type" {
+    { echo "<html><pre>" && cat ca.pem && echo "</pre></html>"; } >page.html
+    rules "{\"cacerts\": [{\"file\": \"$PWD/page.html\", \"headers\": {\"Content-Type\": \"text/html; charset=utf-8\"}}]}"
+    fails 76 notCertsOnly cacerts -o none.pem
+    [[ "$output" == *"answered 200 with a web page (text/html)"* && "$output" == *"--label"* && "$output" == *"captive portal"* ]]
+    rules '{"cacerts": [{"status": 511, "body": "<html>log in</html>", "headers": {"Content-Type": "text/html"}}]}'
+    fails 69 unavailable cacerts
+    [[ "$output" == *"answered 511: a web page (text/html)"* && "$output" == *"captive portal"* ]]
+    rules '{"cacerts": [{"body": "hello", "headers": {"Content-Type": "text/plain"}}]}'
+    fails 76 notCertsOnly cacerts
+    [[ "$output" == *"answered 200 with text/plain"* ]]
+}
+
 @test "ESTC-02: wrong URLs and labels are usage errors" {
     rules '{}'
     run est-enroll cacerts --json

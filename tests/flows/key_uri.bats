@@ -58,7 +58,7 @@ fails_with() { # STATUS CODE COMMAND...
         >s.log 2>&1 3>&- &
     STARTED+=($!)
     wait_for 10 grep -q ACCEPT s.log
-    fails_with 76 noCaCertificate est-enroll cacerts --json --server "https://127.0.0.1:$port" --explicit-ta s.pem --cert c.pem \
+    fails_with 76 notCertsOnly est-enroll cacerts --json --server "https://127.0.0.1:$port" --explicit-ta s.pem --cert c.pem \
         --key handle:0x81000003
     acme-order revoke -q --reason superseded -o revoked.json <c.pem
     fails_with 64 keyUri acme-account rollover --json

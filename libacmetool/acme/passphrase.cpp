@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -79,22 +80,33 @@ Result<base::Secret> ask(const std::string& key_file, base::Context& context)
 
 } // namespace
 
+Result<base::Secret> read_passphrase(const std::string& file)
+{
+    if (file.empty()) return base::Secret{};
+    // The group may read: so systemd shows what it hands to a service's user alone (LoadCredential=).
+    constexpr mode_t kForbidden = S_IWGRP | S_IRWXO;
+    struct stat info {
+    };
+    if (stat(file.c_str(), &info) == 0 && S_ISREG(info.st_mode) && (info.st_mode & kForbidden) != 0)
+        return fail(Errc::config, fmt::format("passphrase {}: others can read or write it", file),
+                    fmt::format("chmod 600 {}", file), "secretPermissions");
+    auto text = store::read_file(file);
+    if (!text) {
+        text.error().code = Errc::config;
+        return fail(with_context(std::move(text).error(), "passphrase"));
+    }
+    const base::Secret whole{std::move(*text)};
+    base::Secret line{std::string{whole.reveal().substr(0, whole.reveal().find_first_of("\r\n"))}};
+    if (line.empty())
+        return fail(Errc::config, fmt::format("passphrase {}: its first line is empty", file), {},
+                    "noPassphrase");
+    return line;
+}
+
 Result<base::Secret> passphrase_for(const std::string& key_file, const PassphraseSource& source,
                                     base::Context& context)
 {
-    if (!source.file.empty()) {
-        auto text = store::read_file(source.file);
-        if (!text) {
-            text.error().code = Errc::config;
-            return fail(with_context(std::move(text).error(), "passphrase"));
-        }
-        const base::Secret whole{std::move(*text)};
-        base::Secret line{std::string{whole.reveal().substr(0, whole.reveal().find_first_of("\r\n"))}};
-        if (line.empty())
-            return fail(Errc::config, fmt::format("passphrase {}: its first line is empty", source.file), {},
-                        "noPassphrase");
-        return line;
-    }
+    if (!source.file.empty()) return read_passphrase(source.file);
     std::error_code none;
     if (!source.ask || !std::filesystem::exists(key_file, none)) return base::Secret{};
     auto text = store::read_file(key_file);

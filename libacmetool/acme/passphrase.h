@@ -15,8 +15,12 @@ struct PassphraseSource {
     bool ask = false; ///< ask at the terminal where there is one, no file was given and the key is encrypted
 };
 
+/// The first line of `file`; empty where `file` is. A file that everybody can read, or others than its owner
+/// can write, is refused. Errors: config ("noPassphrase", "secretPermissions").
+ACMETOOL_EXPORT Result<base::Secret> read_passphrase(const std::string& file);
+
 /// The passphrase that opens the key in `key_file`; empty where no file was given and the key is plain, or
-/// there is nobody to ask. Errors: config (the file cannot be read or is empty), interrupted.
+/// there is nobody to ask. Errors: those of read_passphrase(), interrupted.
 ACMETOOL_EXPORT Result<base::Secret> passphrase_for(const std::string& key_file,
                                                     const PassphraseSource& source, base::Context& context);
 

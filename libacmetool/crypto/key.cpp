@@ -164,12 +164,15 @@ Result<Key> parse_private_key(std::string_view text, std::string_view what, cons
     const bool read = OSSL_DECODER_from_data(decoder.get(), &data, &size) == 1 && pkey != nullptr;
     if (read) return Key::adopt(pkey);
     EVP_PKEY_free(pkey);
-    if (text.find("ENCRYPTED") != std::string_view::npos)
-        return openssl_failure(Errc::config,
-                               passphrase.empty()
-                                   ? fmt::format("{}: the private key is encrypted", what)
-                                   : fmt::format("{}: the passphrase does not open the key", what),
-                               "give the right passphrase in a file");
+    if (text.find("ENCRYPTED") != std::string_view::npos) {
+        auto failure = openssl_failure(Errc::config,
+                                       passphrase.empty()
+                                           ? fmt::format("{}: the private key is encrypted", what)
+                                           : fmt::format("{}: the passphrase does not open the key", what),
+                                       "give the right passphrase in a file");
+        failure.value().reason = "encryptedKey";
+        return failure;
+    }
     return openssl_failure(Errc::config, fmt::format("{}: not a private key", what),
                            "expected PKCS#8, SEC1 or PKCS#1 in PEM or DER");
 }

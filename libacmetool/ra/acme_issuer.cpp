@@ -10,7 +10,6 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "acme/account.h"
 #include "acme/client.h"
 #include "acme/issue.h"
 #include "acme/messages.h"
@@ -264,8 +263,7 @@ void AcmeIssuer::adopt()
     adopting_ = true;
     if (adopter_.joinable()) adopter_.join();
     adopter_ = std::thread{[this, orphans = std::exchange(orphans_, {})]() mutable {
-        acme::ClientOptions client_options;
-        client_options.account_file = options_.account_file;
+        auto client_options = client_options_of(options_);
         client_options.timeout = Milliseconds{60'000};
         std::optional<Error> away;
         std::set<std::string> taken;
@@ -611,10 +609,19 @@ Json AcmeIssuer::status()
 
 } // namespace
 
+Result<crypto::Key> load_account_key(const Options& options, const acme::AccountFile& account)
+{
+    ACMETOOL_TRY(passphrase, acme::read_passphrase(options.account_passphrase_file));
+    auto key = acme::load_account_key(acme::beside(options.account_file, account.key_file), passphrase);
+    if (!key && key.error().reason == "encryptedKey")
+        key.error().hint = "account_passphrase_file in [acme] names the file with its passphrase";
+    return key;
+}
+
 Result<std::unique_ptr<Issuer>> make_acme_issuer(const Options& options)
 {
     ACMETOOL_TRY(account, acme::load_account(options.account_file));
-    ACMETOOL_TRY(key, acme::load_account_key(acme::beside(options.account_file, account.key_file)));
+    ACMETOOL_TRY(key, load_account_key(options, account));
     ACMETOOL_TRY(keeper, PreauthKeeper::make(options));
     acme::Session session;
     session.directory.url = account.directory;

@@ -2,12 +2,16 @@
 
 #include <memory>
 
+#include "acme/account.h"
 #include "base/result.h"
 #include "ra/issuer.h"
 #include "ra/options.h"
 
 namespace acmetool::ra
 {
+
+/// The key of `account`, opened by the passphrase file that the options name. Errors: config.
+Result<crypto::Key> load_account_key(const Options& options, const acme::AccountFile& account);
 
 /// The built-in ACME client: drives thousands of orders over a few connections (RFC 8555 section 7.4).
 ///

@@ -31,7 +31,8 @@ auto members(const acme::SolverOptions& solver)
 
 bool same_issuer(const Options& a, const Options& b)
 {
-    return a.account_file == b.account_file && a.issuer_program == b.issuer_program &&
+    return a.account_file == b.account_file && a.account_passphrase_file == b.account_passphrase_file &&
+           a.issuer_program == b.issuer_program &&
            a.limits.requests_in_flight == b.limits.requests_in_flight &&
            members(a.solver) == members(b.solver) &&
            std::equal(a.domains.begin(), a.domains.end(), b.domains.begin(), b.domains.end(), same);

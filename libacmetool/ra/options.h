@@ -54,7 +54,8 @@ struct Options {
     IdevidOptions idevid;
     IssuedOptions issued;
     std::string users_file;   ///< user:crypt(3) hash:allowed names, separated by commas; empty: no Basic
-    std::string account_file; ///< ACME account; or:
+    std::string account_file; ///< ACME account; or issuer_program
+    std::string account_passphrase_file;     ///< opens the account's key where it is encrypted
     std::vector<std::string> issuer_program; ///< argv of a program that takes a CSR and prints JSON
     std::vector<DomainOptions> domains;      ///< at least one
     acme::SolverOptions solver;              ///< how challenges are fulfilled; may be empty
@@ -69,7 +70,8 @@ struct Options {
     LimitOptions limits;
 };
 
-/// True if both ask for the same issuer: account or program, domains, solver, requests in flight.
+/// True if both ask for the same issuer: account with passphrase file or program, domains, solver, requests
+/// in flight.
 bool same_issuer(const Options& a, const Options& b);
 
 } // namespace acmetool::ra

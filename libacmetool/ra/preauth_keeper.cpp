@@ -66,12 +66,20 @@ private:
 
 } // namespace
 
+acme::ClientOptions client_options_of(const Options& options)
+{
+    acme::ClientOptions client;
+    client.account_file = options.account_file;
+    client.passphrase = {options.account_passphrase_file, false};
+    return client;
+}
+
 class PreauthKeeper::Keeper
 {
 public:
-    Keeper(DomainOptions domain, std::string account_file, std::unique_ptr<acme::Solver> solver,
+    Keeper(DomainOptions domain, acme::ClientOptions client, std::unique_ptr<acme::Solver> solver,
            std::optional<PreAuthorization> known)
-        : domain_(std::move(domain)), account_file_(std::move(account_file)), solver_(std::move(solver)),
+        : domain_(std::move(domain)), client_options_(std::move(client)), solver_(std::move(solver)),
           known_(std::move(known))
     {
     }
@@ -102,7 +110,7 @@ private:
     void tell(const char* level, const Error& error);
 
     const DomainOptions domain_;
-    const std::string account_file_;
+    const acme::ClientOptions client_options_;
     const std::unique_ptr<acme::Solver> solver_;
 
     std::mutex mutex_;
@@ -282,10 +290,8 @@ void PreauthKeeper::Keeper::obtain()
         const std::lock_guard lock{mutex_};
         context_->work_for(waiting_.empty() ? std::string{} : waiting_.front().request_id);
     }
-    acme::ClientOptions options;
-    options.account_file = account_file_;
     const auto attempt = [&]() -> Result<PreAuthorization> {
-        ACMETOOL_TRY(client, acme::Client::open(options, *context_));
+        ACMETOOL_TRY(client, acme::Client::open(client_options_, *context_));
         return acme::preauthorize(*client, domain_.name, true, *solver_);
     };
     take(attempt());
@@ -293,9 +299,7 @@ void PreauthKeeper::Keeper::obtain()
 
 Result<void> PreauthKeeper::Keeper::carry_out(const std::vector<std::string>& urls)
 {
-    acme::ClientOptions options;
-    options.account_file = account_file_;
-    ACMETOOL_TRY(client, acme::Client::open(options, *context_));
+    ACMETOOL_TRY(client, acme::Client::open(client_options_, *context_));
     const acme::StateDirectory::Key key{
         "authz", acme::entry_id({client->directory().url, "authorizations of orders", domain_.name})};
     ACMETOOL_TRY(left_over, client->state().load(key));
@@ -374,7 +378,7 @@ Result<std::unique_ptr<PreauthKeeper>> PreauthKeeper::make(const Options& option
             known = std::move(*parsed);
         }
         all->keepers_[domain.name] =
-            std::make_unique<Keeper>(domain, options.account_file, std::move(solver), std::move(known));
+            std::make_unique<Keeper>(domain, client_options_of(options), std::move(solver), std::move(known));
     }
     return all;
 }

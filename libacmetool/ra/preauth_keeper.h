@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "acme/client.h"
 #include "base/json.h"
 #include "base/result.h"
 #include "ra/issuer.h"
@@ -13,6 +14,9 @@
 
 namespace acmetool::ra
 {
+
+/// How the account is opened that the options name; nobody is asked for its passphrase.
+acme::ClientOptions client_options_of(const Options& options);
 
 /// Keeps the domains' pre-authorizations alive, and fulfils what orders still ask for, off everybody's path:
 /// each domain has a thread of its own, with its own connection and solver, so that one whose DNS does not

@@ -19,6 +19,7 @@
 #include "dns/query.h"
 #include "http/client.h"
 #include "http/tls_context.h"
+#include "ra/acme_issuer.h"
 #include "ra/ca_set.h"
 #include "ra/inventory.h"
 #include "ra/records.h"
@@ -127,7 +128,7 @@ void check_acme(Findings& findings, const Config& config)
         bad(findings, "acme", account.error());
         return;
     }
-    const auto key = acme::load_account_key(acme::beside(config.ra.account_file, account->key_file));
+    const auto key = ra::load_account_key(config.ra, *account);
     if (!key) {
         bad(findings, "acme", key.error());
         return;

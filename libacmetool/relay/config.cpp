@@ -77,11 +77,15 @@ void read_basic(Section section, Config& config)
 void read_acme(Section section, Config& config)
 {
     section.file("account", config.ra.account_file, "account file, as acme-account register made it");
+    section.file("account_passphrase_file", config.ra.account_passphrase_file,
+                 "file with the passphrase of the account's key, where it is encrypted");
     section.list("issuer", config.ra.issuer_program,
                  "or a program, as argument list, that takes a CSR and prints JSON");
     section.require("account", config.ra.account_file.empty() == !config.ra.issuer_program.empty());
     if (!config.ra.account_file.empty() && !config.ra.issuer_program.empty())
         section.refuse("issuer", "either account or issuer, not both");
+    if (config.ra.account_file.empty())
+        section.refuse("account_passphrase_file", "there is no account whose key it could open");
     section.finish();
 }
 

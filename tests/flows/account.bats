@@ -139,6 +139,7 @@ type_of() { # FILE: the kind of key in it
 
 @test "SEC-09: an encrypted account key: made, opened by file, descriptor and prompt, kept encrypted by rollover" {
     start_ca "$PWD/ca"
+    umask 077
     echo "correct horse CANARY" >pass
     echo "wrong horse" >wrong
     acme-account register -vv --trace t.jsonl --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" \
@@ -162,6 +163,13 @@ type_of() { # FILE: the kind of key in it
     [[ "$output" == *"does not open the key"* ]]
     : >empty
     fails_with 78 noPassphrase acme-account show --json --account-passphrase-file empty
+    local mode
+    for mode in 604 620; do
+        chmod "$mode" pass
+        fails_with 78 secretPermissions acme-account show --json --account-passphrase-file pass
+    done
+    chmod 440 pass
+    acme-account show -q --account-passphrase-file pass -o shown.json
     run grep -l CANARY t.jsonl err account.json acct.json shown.json
     [ "$status" = 1 ]
 }

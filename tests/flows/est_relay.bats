@@ -347,6 +347,44 @@ EOF
     [[ $output == *"fail  clients.idevid"* ]]
 }
 
+@test "SEC-09: the account's key is encrypted: a passphrase file opens it, without one check and serve say so" {
+    ACCOUNT=$PWD/locked.json
+    (umask 077 && echo "correct horse CANARY" >pass)
+    acme-account register -q --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --account "$ACCOUNT" \
+        --account-passphrase-file pass -o registered.json
+    grep -F "BEGIN ENCRYPTED PRIVATE KEY" locked.key
+    write_relay_toml "$PKI"
+    local command
+    for command in check serve; do
+        run est-relay "$command" --config "$PKI/relay.toml"
+        [ "$status" = 78 ]
+        [[ $output == *"locked.key: the private key is encrypted"* && $output == *"account_passphrase_file in [acme]"* ]]
+    done
+    sed -i "s|^account = .*|&\naccount_passphrase_file = \"$PWD/pass\"|" "$PKI/relay.toml"
+    chmod 644 pass
+    run est-relay check --config "$PKI/relay.toml"
+    [ "$status" = 78 ]
+    [[ $output == *"passphrase $PWD/pass: others can read or write it"* && $output == *"chmod 600"* ]]
+    chmod 600 pass
+    echo "wrong" >wrong
+    chmod 600 wrong
+    sed "s|$PWD/pass|$PWD/wrong|" "$PKI/relay.toml" >"$PKI/wrong.toml"
+    run est-relay check --config "$PKI/wrong.toml"
+    [ "$status" = 78 ]
+    [[ $output == *"does not open the key"* ]]
+    start_relay "$PKI"
+    make_csr device0001.iot.domain.com dev.csr
+    enrol device0001 simpleenroll dev.csr
+    [ "$STATUS" = 200 ]
+    run grep -r CANARY "$PKI"
+    [ "$status" = 1 ]
+    sed -i '/^account = /d' "$PKI/relay.toml"
+    sed -i 's|^account_passphrase_file|issuer = "/bin/true"\n&|' "$PKI/relay.toml"
+    run est-relay check --config "$PKI/relay.toml"
+    [ "$status" = 78 ]
+    [[ $output == *"no account whose key it could open"* ]]
+}
+
 @test "INT-22, SEC-08: check compares the root with the CA's chain, and warns of registered domains and public suffixes" {
     relay
     checked() { est-relay check --config "$PKI/relay.toml" --json | jq -r '.findings[] | .verdict + " " + .subject + ": " + .message'; }

@@ -110,11 +110,8 @@ Result<ca::ServiceOptions> service_options(const Options& options)
         ACMETOOL_TRY(domain, dns::normalize_name(name));
         service.validation.issuer_domains.push_back(domain);
     }
-    service.validation.resolver = dns::system_resolver();
-    if (!options.dns_server.empty()) {
-        ACMETOOL_TRY(resolver, dns::parse_endpoint(options.dns_server));
-        service.validation.resolver = resolver;
-    }
+    ACMETOOL_TRY(resolver, dns::resolver_of(options.dns_server));
+    service.validation.resolver = resolver;
     ACMETOOL_TRY(http_port, port_number("--http-port", options.http_port));
     service.validation.http_port = http_port;
     ACMETOOL_TRY(tls_port, port_number("--tls-port", options.tls_port));

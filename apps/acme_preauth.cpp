@@ -5,6 +5,7 @@
 
 #include "acme/preauth.h"
 #include "acme/renewal.h"
+#include "cli/caa_record.h"
 #include "cli/dns_policy.h"
 #include "cli/options.h"
 #include "cli/persist_record.h"
@@ -296,6 +297,7 @@ int main(int argc, char** argv)
                      options.client);
 
     cli::add_persist_record(program, options.client);
+    cli::add_caa_record(program, options.client);
     cli::add_dns_policy(program);
 
     auto& renew_verb = verb("renew", "for cron: authorize anew what is about to expire", renew);

@@ -1,7 +1,8 @@
-// TXT records at _validation-persist names.
+// TXT records at _validation-persist names, and CAA records, whose values have the same syntax.
 #include <cstddef>
 #include <string_view>
 
+#include "acme/caa.h"
 #include "acme/issue_value.h"
 #include "acme/persistent_record.h"
 
@@ -23,5 +24,9 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
         if (!again || again->issuer != value->issuer || again->parameters != value->parameters)
             __builtin_trap();
     }
+    const acme::CaaRequest request{{"ca.example"}, account, {"dns-01"}};
+    const std::string record_value{text};
+    if (narrow && !acme::caa_objection({{0, "issue", record_value + "; accounturi=" + account}}, request))
+        __builtin_trap();
     return 0;
 }

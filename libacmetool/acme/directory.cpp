@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "dns/name.h"
 
 namespace acmetool::acme
 {
@@ -75,6 +76,10 @@ Result<Directory> parse_directory(std::string_view json, std::string_view url)
             for (const auto& [name, description] : profiles->items())
                 directory.profiles.emplace(name,
                                            description.is_string() ? description.get<std::string>() : "");
+        if (const auto names = meta->find("caaIdentities"); names != meta->end() && names->is_array())
+            for (const auto& name : *names)
+                if (const auto normal = dns::normalize_name(name.is_string() ? name.get<std::string>() : ""))
+                    directory.caa_identities.push_back(*normal);
     }
     return directory;
 }

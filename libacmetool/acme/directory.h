@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -24,6 +25,8 @@ struct ACMETOOL_EXPORT Directory {
     bool external_account_required = false;      ///< meta.externalAccountRequired
     bool subdomain_auth_allowed = false;         ///< meta.subdomainAuthAllowed (RFC 9444 section 4.4)
     std::map<std::string, std::string> profiles; ///< meta.profiles: name, description
+    std::vector<std::string> caa_identities; ///< meta.caaIdentities (RFC 8555 section 7.1.1): the CA's names
+                                             ///< in CAA records, normalised; what is no name is left out
 
     /// True if `resource` has the origin of the directory or of a URL that it lists. Nothing else is ever
     /// asked.

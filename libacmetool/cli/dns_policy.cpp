@@ -39,11 +39,7 @@ struct Plan {
 Result<std::string> zone_of(const Options& options, const std::vector<std::string>& names, Io& io)
 {
     if (!options.zone.empty()) return dns::normalize_name(options.zone);
-    auto resolver = dns::system_resolver();
-    if (!options.resolver.empty()) {
-        ACMETOOL_TRY(given, dns::parse_endpoint(options.resolver));
-        resolver = given;
-    }
+    ACMETOOL_TRY(resolver, dns::resolver_of(options.resolver));
     auto zone = dns::find_zone(resolver, names.front(), io.context());
     if (!zone) zone.error().hint = "name the zone with --zone";
     return zone;

@@ -137,7 +137,8 @@ std::string plain_name(const ldns_rdf* name)
     return plain;
 }
 
-/// Flags, tag, value (RFC 8659 section 4.1); the tag in lower case. Empty where the record is malformed.
+/// Flags, tag, value (RFC 8659 section 4.1); the tag, letters and digits, in lower case. Empty where the
+/// record is malformed.
 std::string caa_property(const ldns_rr* rr)
 {
     Bytes octets;
@@ -147,7 +148,10 @@ std::string caa_property(const ldns_rr* rr)
     }
     if (octets.size() < 2 || octets.size() < std::size_t{2} + octets[1]) return {};
     const auto text = as_text(octets).substr(2);
-    return base::to_lower(text.substr(0, octets[1])) + " " + std::string{text.substr(octets[1])};
+    const auto tag = base::to_lower(text.substr(0, octets[1]));
+    if (tag.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") != std::string::npos || tag.empty())
+        return {};
+    return fmt::format("{} {} {}", octets[0], tag, text.substr(octets[1]));
 }
 
 /// The strings of a TXT record, joined.
@@ -231,6 +235,11 @@ Endpoint system_resolver()
         if (is_ip_literal(address)) return {std::string{address}, 53};
     }
     return {"127.0.0.1", 53};
+}
+
+Result<Endpoint> resolver_of(std::string_view text)
+{
+    return text.empty() ? system_resolver() : parse_endpoint(text);
 }
 
 Result<Bytes> exchange(const Endpoint& server, ByteView message, bool tcp, base::Context& context)

@@ -25,6 +25,8 @@ struct ACMETOOL_EXPORT Endpoint {
 ACMETOOL_EXPORT Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t port_if_none = 53);
 /// The first name server of /etc/resolv.conf; 127.0.0.1 where it names none.
 ACMETOOL_EXPORT Endpoint system_resolver();
+/// The resolver that `text` names as parse_endpoint takes it, the system's where it is empty.
+ACMETOOL_EXPORT Result<Endpoint> resolver_of(std::string_view text);
 
 enum class Type : std::uint16_t { a = 1, ns = 2, cname = 5, soa = 6, txt = 16, aaaa = 28, caa = 257 };
 
@@ -32,7 +34,7 @@ struct Record {
     std::string owner; ///< lower case, no trailing dot
     Type type;
     std::string data; ///< address, host name (lower case, no trailing dot), the joined strings of a TXT, or
-                      ///< "tag value" of a CAA (RFC 8659 section 4.1)
+                      ///< "flags tag value" of a CAA (RFC 8659 section 4.1), empty where it is malformed
 };
 
 struct Answer {

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "acme/account.h"
+#include "acme/caa.h"
 #include "acme/directory.h"
 #include "acme/preauth.h"
 #include "acme/solver.h"
@@ -231,21 +232,6 @@ void check_rest(Findings& findings, const Config& config, base::TimePoint now)
         ok(findings, "store", config.ra.store_file);
 }
 
-/// The directory document's words on the CA: its names in CAA records.
-std::vector<std::string> caa_identities(std::string_view directory)
-{
-    std::vector<std::string> names;
-    const auto object = base::parse_json_object(directory, "directory");
-    if (!object) return names;
-    const auto meta = object->find("meta");
-    if (meta == object->end() || !meta->is_object()) return names;
-    const auto listed = meta->find("caaIdentities");
-    if (listed == meta->end() || !listed->is_array()) return names;
-    for (const auto& name : *listed)
-        if (name.is_string()) names.push_back(base::to_lower(name.get<std::string>()));
-    return names;
-}
-
 void check_clock(Findings& findings, const http::Response& reply, base::TimePoint now)
 {
     const auto header = http::find(reply.headers, "date");
@@ -263,48 +249,31 @@ void check_clock(Findings& findings, const http::Response& reply, base::TimePoin
     findings.push_back({verdict, "clock", text, verdict == Verdict::ok ? "" : "set this host's clock"});
 }
 
-/// RFC 8659 section 3: the first CAA RRset on the way to the root counts.
-void check_caa(Findings& findings, const std::string& domain, const std::vector<std::string>& identities,
+void check_caa(Findings& findings, const std::string& domain, const acme::CaaRequest& request,
                const dns::Endpoint& resolver, base::Context& context)
 {
     const auto subject = "domain " + domain;
-    for (std::string name = domain; !name.empty();
-         name = name.find('.') == std::string::npos ? "" : name.substr(name.find('.') + 1)) {
-        const auto answer = dns::query(resolver, name, dns::Type::caa, true, context);
-        if (!answer) {
-            warn(findings, subject,
-                 fmt::format("CAA records could not be looked up: {}", answer.error().message), "");
-            return;
-        }
-        std::vector<std::string> issuers;
-        bool any = false;
-        for (const auto& record : answer->answers) {
-            if (record.type != dns::Type::caa) continue;
-            any = true;
-            if (record.data.starts_with("issue "))
-                issuers.emplace_back(base::to_lower(
-                    base::trim(std::string_view{record.data}.substr(6, record.data.find(';', 6) - 6))));
-        }
-        if (!any) continue;
-        const bool allowed =
-            issuers.empty() || std::any_of(issuers.begin(), issuers.end(), [&](const auto& one) {
-                return std::find(identities.begin(), identities.end(), one) != identities.end();
-            });
-        if (allowed)
-            ok(findings, subject, fmt::format("the CAA records at {} allow this CA", name));
-        else if (identities.empty())
-            warn(findings, subject,
-                 fmt::format("CAA records at {} name {}, and the CA does not say who it is", name,
-                             base::join(issuers, ", ")),
-                 "look at the CA's documentation for its CAA name");
-        else
-            findings.push_back({Verdict::fail, subject,
-                                fmt::format("the CAA records at {} forbid this CA: they name {}", name,
-                                            base::join(issuers, ", ")),
-                                fmt::format("add an issue record for {}", identities.front())});
+    const auto set = acme::find_caa(resolver, domain, context);
+    if (!set) {
+        warn(findings, subject, fmt::format("CAA records could not be looked up: {}", set.error().message),
+             set.error().hint);
         return;
     }
-    ok(findings, subject, "no CAA record: any CA may issue");
+    if (set->name.empty()) {
+        ok(findings, subject, "no CAA record: any CA may issue");
+        return;
+    }
+    const auto objection = acme::caa_objection(set->records, request);
+    if (!objection)
+        ok(findings, subject, fmt::format("the CAA records at {} allow this CA", set->name));
+    else if (request.issuers.empty())
+        warn(findings, subject,
+             fmt::format("CAA records at {}: {}, and the CA does not say who it is", set->name, *objection),
+             "look at the CA's documentation for its CAA name");
+    else
+        findings.push_back({Verdict::fail, subject,
+                            fmt::format("the CAA records at {} forbid this CA: {}", set->name, *objection),
+                            fmt::format("add what acme-preauth caa-record prints for {}", domain)});
 }
 
 /// Sets and removes a record where the key should be able to, then one where it should not.
@@ -409,25 +378,28 @@ void check_ca(Findings& findings, const Config& config, base::Context& context)
         return;
     }
     check_clock(findings, *reply, context.now());
-    if (const auto directory = acme::parse_directory(reply->body, account->directory); !directory)
+    acme::CaaRequest request{{}, account->url, {}};
+    if (const auto directory = acme::parse_directory(reply->body, account->directory); !directory) {
         bad(findings, "acme", directory.error());
-    else if (directory->new_authz.empty() &&
-             std::any_of(config.ra.domains.begin(), config.ra.domains.end(),
-                         [](const auto& domain) { return domain.preauthorize; }))
-        warn(findings, "acme", "the CA has no newAuthz", "set preauthorize = false in the [[domain]]s");
-    else
-        ok(findings, "acme", fmt::format("{} answers", account->directory));
+    } else {
+        request.issuers = directory->caa_identities;
+        if (directory->new_authz.empty() &&
+            std::any_of(config.ra.domains.begin(), config.ra.domains.end(),
+                        [](const auto& domain) { return domain.preauthorize; }))
+            warn(findings, "acme", "the CA has no newAuthz", "set preauthorize = false in the [[domain]]s");
+        else
+            ok(findings, "acme", fmt::format("{} answers", account->directory));
+    }
 
-    const auto identities = caa_identities(reply->body);
-    auto resolver = dns::system_resolver();
-    const auto& named =
-        !config.ra.solver.resolver.empty() ? config.ra.solver.resolver : config.ra.solver.dns_update;
-    if (!named.empty())
-        if (const auto endpoint = dns::parse_endpoint(named)) resolver = *endpoint;
+    // What [dns] names proves by dns-01.
+    const auto& solver = config.ra.solver;
+    if (!solver.dns_update.empty() || !solver.hook.empty()) request.methods = {"dns-01"};
+    const auto& named = !solver.resolver.empty() ? solver.resolver : solver.dns_update;
+    const auto resolver = dns::resolver_of(named).value_or(dns::system_resolver());
     for (const auto& domain : config.ra.domains) {
         check_authorization(findings, config, account->directory, domain, context.now());
-        check_caa(findings, domain.name, identities, resolver, context);
-        if (!config.ra.solver.dns_update.empty()) probe_updates(findings, config, domain.name, context);
+        check_caa(findings, domain.name, request, resolver, context);
+        if (!solver.dns_update.empty()) probe_updates(findings, config, domain.name, context);
     }
 }
 

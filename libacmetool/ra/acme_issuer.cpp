@@ -98,7 +98,7 @@ class AcmeIssuer final : public Issuer
 public:
     AcmeIssuer(const Options& options, acme::Session session, const http::CurlLibrary& curl,
                http::ClientOptions http_options, std::unique_ptr<PreauthKeeper> keeper)
-        : options_(options), session_(std::move(session)),
+        : options_(options), directory_url_(session.directory.url), session_(std::move(session)),
           http_(curl, std::move(http_options), options.limits.requests_in_flight), keeper_(std::move(keeper)),
           inbox_(std::make_shared<Inbox>())
     {
@@ -141,6 +141,7 @@ private:
     std::size_t most_active() const { return 2 * std::size_t{options_.limits.requests_in_flight}; }
 
     const Options options_;
+    const std::string directory_url_;
     acme::Session session_; ///< its directory is empty until it was read
     http::MultiClient http_;
     std::unique_ptr<PreauthKeeper> keeper_;
@@ -594,7 +595,8 @@ void AcmeIssuer::give_up(const IssuerOrder& order, Error error, bool over)
 
 Json AcmeIssuer::status()
 {
-    Json status{{"directory", options_.account_file},
+    Json status{{"directory", directory_url_},
+                {"account", options_.account_file},
                 {"active", active_count_.load()},
                 {"resting", resting_count_.load()},
                 {"authorizations", keeper_->status()}};

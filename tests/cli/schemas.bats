@@ -201,5 +201,6 @@ EOF
     enrol device0001 simpleenroll foreign.csr
     est-relay status --config "$PKI/relay.toml" --json >status.json
     valid relay-status status.json
-    jq -e '.issuer.lastSuccess and .issuer.authorizations["iot.domain.com"].status == "valid"' status.json
+    jq -e --arg a "$(jq -r .directory acct.json)" '.issuer.lastSuccess and .issuer.directory == $a
+        and .issuer.authorizations["iot.domain.com"].status == "valid"' status.json
 }

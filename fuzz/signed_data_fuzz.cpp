@@ -9,5 +9,6 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
 {
     if (const auto message = crypto::parse_signed_data({data, size}))
         static_cast<void>(crypto::verify_signed_data(*message).has_value());
+    static_cast<void>(crypto::parse_signed_content({data, size}).has_value());
     return 0;
 }

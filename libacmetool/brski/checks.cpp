@@ -45,11 +45,11 @@ private:
     Report& report_;
 };
 
-std::optional<crypto::Certificate> parse_one(const Bytes& der)
+std::optional<crypto::Certificate> parse_one(const Bytes& leaf, const std::vector<crypto::Certificate>& known)
 {
-    auto parsed = crypto::parse_certificates(as_text(der), "certificate");
-    if (!parsed || parsed->size() != 1) return std::nullopt;
-    return parsed->front();
+    auto parsed = parse_certificate(leaf, known);
+    if (!parsed) return std::nullopt;
+    return std::move(*parsed);
 }
 
 std::string shown(std::string_view text)
@@ -112,7 +112,7 @@ void check_issuer(Checker& checker, const Voucher& voucher, const PledgeKnowledg
 void check_registrar(Checker& checker, VoucherVerdict& verdict, const PledgeKnowledge& knowledge)
 {
     constexpr const char* kSource = "RFC 8995 section 5.6.2";
-    verdict.pinned = parse_one(verdict.voucher->pinned_domain_cert);
+    verdict.pinned = parse_one(verdict.voucher->pinned_domain_cert, knowledge.registrar);
     if (!checker.note("pinned-domain-cert", verdict.pinned.has_value(),
                       verdict.pinned ? verdict.pinned->subject()
                                      : "the voucher has no pinned-domain-cert that can be read",
@@ -215,7 +215,7 @@ RequestVerdict check_pledge_request(const Envelope& envelope, const RegistrarKno
                  "RFC 8995 section 5.2");
     checker.note("prior-signed-voucher-request", verdict.request->prior_signed_voucher_request.empty(),
                  "belongs into a registrar's request", "RFC 8995 section 5.2");
-    const auto seen = parse_one(verdict.request->proximity_registrar_cert);
+    const auto seen = parse_one(verdict.request->proximity_registrar_cert, {knowledge.registrar});
     checker.note("proximity-registrar-cert", seen && seen->sha256() == knowledge.registrar.sha256(),
                  seen ? fmt::format("the pledge saw {}", seen->subject()) : "missing or no certificate",
                  "RFC 8995 section 5.2");
@@ -270,7 +270,7 @@ void check_prior(Checker& checker, RegistrarRequestVerdict& verdict, const MasaK
                      "proximity asserted without proximity-registrar-cert", kSource);
         return;
     }
-    const auto seen = parse_one(prior->proximity_registrar_cert);
+    const auto seen = parse_one(prior->proximity_registrar_cert, verdict.registrar);
     const bool known = seen && std::any_of(verdict.registrar.begin(), verdict.registrar.end(),
                                            [&](const crypto::Certificate& one) {
                                                return one.public_key().same_public_key(seen->public_key());

@@ -7,7 +7,6 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "crypto/cms.h"
 #include "jose/base64url.h"
 #include "jose/jws.h"
 
@@ -89,6 +88,11 @@ Result<std::vector<crypto::Certificate>> x5c_of(const jose::Jws& jws)
     return certificates;
 }
 
+bool is_voucher_type(std::string_view content_type)
+{
+    return content_type == kAnimaJsonVoucher || content_type == kIdData;
+}
+
 Result<Envelope> parse_cms(ByteView octets)
 {
     constexpr std::uint8_t kSequence = 0x30;
@@ -98,11 +102,12 @@ Result<Envelope> parse_cms(ByteView octets)
         if (auto decoded = jose::parse_base64(as_text(octets))) envelope.octets = std::move(*decoded);
     auto message = crypto::parse_signed_data(envelope.octets);
     if (!message) return bad(message.error().message);
-    if (message->content_type != kAnimaJsonVoucher && message->content_type != kIdData)
+    if (!is_voucher_type(message->content_type))
         return bad(fmt::format("content of type {}", message->content_type));
     if (message->signers != 1) return bad(fmt::format("{} signers, and one is taken", message->signers));
     envelope.content = as_text(message->content);
-    envelope.certificates = std::move(message->certificates);
+    envelope.certificates = message->certificates;
+    envelope.message = std::move(*message);
     return envelope;
 }
 
@@ -189,12 +194,22 @@ Result<Envelope> parse_envelope(ByteView octets)
     return parse_envelope(octets, base::trim(as_text(octets)).starts_with('{') ? Format::jws : Format::cms);
 }
 
+Result<std::string> unverified_content(ByteView octets, Format format)
+{
+    if (format == Format::cms && octets.size() <= kLargestEnvelope)
+        if (const auto message = crypto::parse_signed_content(octets);
+            message && is_voucher_type(message->content_type))
+            return std::string{as_text(message->content)};
+    ACMETOOL_TRY(envelope, parse_envelope(octets, format));
+    return std::move(envelope.content);
+}
+
 Result<std::vector<crypto::Certificate>> verify_signature(const Envelope& envelope,
                                                           const std::vector<crypto::Certificate>& more)
 {
     if (envelope.format == Format::cms) {
-        ACMETOOL_TRY(message, crypto::parse_signed_data(envelope.octets));
-        auto signers = crypto::verify_signed_data(message, more);
+        if (!envelope.message) return fail(Errc::internal, "a CMS that was not read");
+        auto signers = crypto::verify_signed_data(*envelope.message, more);
         if (!signers) return fail(signature_error(std::move(signers).error()));
         return signer_first(signers->front(), envelope.certificates);
     }

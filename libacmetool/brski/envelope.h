@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "crypto/cert.h"
+#include "crypto/cms.h"
 #include "crypto/key.h"
 
 /// What signs vouchers and voucher-requests: CMS (RFC 8366 section 5.4) or JWS
@@ -34,6 +35,8 @@ struct Envelope {
     Bytes octets;                                  ///< the whole, as it goes over the wire
     std::string content;                           ///< the JSON text that was signed
     std::vector<crypto::Certificate> certificates; ///< sent along, in the order of the message
+    /// Of a CMS, so that its certificates are read once: their keys take longer than a signature.
+    std::optional<crypto::SignedData> message;
 };
 
 /// Reads a signed document. A CMS may come in base64, as some peers send it; the JWS is General JSON with one
@@ -41,6 +44,9 @@ struct Envelope {
 ACMETOOL_EXPORT Result<Envelope> parse_envelope(ByteView octets, Format format);
 /// The same where nothing tells the format: a JSON object is a JWS.
 ACMETOOL_EXPORT Result<Envelope> parse_envelope(ByteView octets);
+
+/// The JSON text alone, for who passes the document on and believes nothing of it. Errors as above.
+ACMETOOL_EXPORT Result<std::string> unverified_content(ByteView octets, Format format);
 
 /// Checks the one signature and returns its signer with what was sent along, the signer first, as material
 /// for a path. Nobody is believed yet. `more` are certificates to look for the signer in. Errc::protocol,

@@ -206,6 +206,17 @@ bool same_nonce(std::string_view a, std::string_view b)
     return left && right && *left == *right;
 }
 
+Result<crypto::Certificate> parse_certificate(ByteView leaf, const std::vector<crypto::Certificate>& known)
+{
+    for (const auto& one : known) {
+        const auto der = one.der();
+        if (std::equal(der.begin(), der.end(), leaf.begin(), leaf.end())) return one;
+    }
+    ACMETOOL_TRY(found, crypto::parse_certificates(as_text(leaf), "certificate"));
+    if (found.size() != 1) return fail(Errc::bad_input, "not one certificate");
+    return found.front();
+}
+
 bool same_idevid_issuer(ByteView given, ByteView own)
 {
     namespace der = crypto::der;

@@ -3,10 +3,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "crypto/cert.h"
 
 /// Vouchers and voucher-requests as JSON (RFC 8366 section 5, RFC 8995 section 3). No signatures in here: see
 /// brski/envelope.h.
@@ -54,6 +56,11 @@ ACMETOOL_EXPORT std::string new_nonce();
 
 /// True if both texts are the same octets in whichever of the two alphabets, padded or not, and not empty.
 ACMETOOL_EXPORT bool same_nonce(std::string_view a, std::string_view b);
+
+/// The certificate in a leaf, which is one of `known` where it is among them: reading a key takes longer than
+/// verifying a signature with it. Errc::bad_input.
+ACMETOOL_EXPORT Result<crypto::Certificate>
+parse_certificate(ByteView leaf, const std::vector<crypto::Certificate>& known = {});
 
 /// True if `given`, a voucher's idevid-issuer, names the issuer whose authority key identifier extension has
 /// the content `own`. RFC 8366 was read in three ways, and all are taken: the extension's content, that in an

@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/pkcs7.h>
 
+#include "crypto/der.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -166,10 +167,10 @@ Result<Bytes> sign_data(const Key& key, const Certificate& signer, const SignedD
 Result<SignedData> parse_signed_data(ByteView der)
 {
     constexpr const char* kReason = "notSignedData";
-    const CmsPtr message = read_message(der);
+    CmsPtr message = read_message(der);
     if (!message) return not_cms("not signed data", kReason, "expected SignedData (RFC 5652 section 5)");
     ACMETOOL_TRY(certificates, certificates_of(message.get(), kReason));
-    SignedData data{.der = {der.begin(), der.end()},
+    SignedData data{.message = nullptr,
                     .content_type = dotted(CMS_get0_eContentType(message.get())),
                     .content = {},
                     .certificates = std::move(certificates)};
@@ -180,24 +181,65 @@ Result<SignedData> parse_signed_data(ByteView der)
     }
     const auto* signers = CMS_get0_SignerInfos(message.get());
     if (signers != nullptr) data.signers = static_cast<std::size_t>(sk_CMS_SignerInfo_num(signers));
+    data.message = std::move(message);
     ERR_clear_error();
     return data;
+}
+
+namespace
+{
+
+constexpr std::string_view kIdSignedData = "1.2.840.113549.1.7.2"; // RFC 5652 section 5.1
+
+Result<SignedContent> read_signed_content(ByteView message)
+{
+    ACMETOOL_CHECK(der::check_nesting(message));
+    der::Reader outer{message};
+    ACMETOOL_TRY(content_info, outer.expect(der::kSequence, "ContentInfo"));
+    ACMETOOL_CHECK(outer.end("ContentInfo"));
+    der::Reader info{content_info.value};
+    ACMETOOL_TRY(type, info.expect(der::kOid, "contentType"));
+    ACMETOOL_TRY(name, der::oid_text(type.value));
+    if (name != kIdSignedData) return fail(Errc::protocol, "content of type " + name);
+    ACMETOOL_TRY(wrapped, info.expect(der::context(0), "content"));
+    der::Reader inside{wrapped.value};
+    ACMETOOL_TRY(signed_data, inside.expect(der::kSequence, "SignedData"));
+    der::Reader members{signed_data.value};
+    ACMETOOL_CHECK(members.expect(der::kInteger, "version"));
+    ACMETOOL_CHECK(members.expect(der::kSet, "digestAlgorithms"));
+    ACMETOOL_TRY(encapsulated, members.expect(der::kSequence, "encapContentInfo"));
+    der::Reader parts{encapsulated.value};
+    ACMETOOL_TRY(content_type, parts.expect(der::kOid, "eContentType"));
+    ACMETOOL_TRY(content_name, der::oid_text(content_type.value));
+    ACMETOOL_TRY(explicit_content, parts.expect(der::context(0), "eContent"));
+    der::Reader octets{explicit_content.value};
+    ACMETOOL_TRY(content, octets.expect(der::kOctetString, "eContent"));
+    return SignedContent{std::move(content_name), {content.value.begin(), content.value.end()}};
+}
+
+} // namespace
+
+Result<SignedContent> parse_signed_content(ByteView der)
+{
+    auto found = der.size() > kLargestCms ? fail(Errc::protocol, "too large") : read_signed_content(der);
+    if (found) return found;
+    return fail(Errc::protocol, "not signed data: " + found.error().message, {}, "notSignedData");
 }
 
 Result<std::vector<Certificate>> verify_signed_data(const SignedData& message,
                                                     const std::vector<Certificate>& more)
 {
     constexpr const char* kReason = "cmsSignature";
-    const CmsPtr cms = read_message(message.der);
+    CMS_ContentInfo* const cms = message.message.get();
     const BorrowedCertificatesPtr extra = stack_of<BorrowedCertificatesPtr>(more);
     const BioPtr out{BIO_new(BIO_s_mem())};
-    if (!cms || !extra || !out) return not_cms("not signed data", kReason);
+    if (cms == nullptr || !extra || !out) return not_cms("not signed data", kReason);
     if (message.signers == 0) return not_cms("nobody signed the message", kReason);
     // CMS_NO_SIGNER_CERT_VERIFY leaves out the path alone: content digest and signatures are checked.
-    if (CMS_verify(cms.get(), extra.get(), nullptr, nullptr, out.get(),
-                   CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) != 1)
+    if (CMS_verify(cms, extra.get(), nullptr, nullptr, out.get(), CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) !=
+        1)
         return not_cms("the message's signature does not verify", kReason);
-    const BorrowedCertificatesPtr signers{CMS_get0_signers(cms.get())};
+    const BorrowedCertificatesPtr signers{CMS_get0_signers(cms)};
     std::vector<Certificate> found;
     for (int i = 0; signers && i < sk_X509_num(signers.get()); ++i)
         found.push_back(share(sk_X509_value(signers.get(), i)));

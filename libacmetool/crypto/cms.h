@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,8 @@
 
 /// Cryptographic Message Syntax, SignedData alone (RFC 5652 section 5): certificates on their way, and
 /// content that somebody signed.
+using CMS_ContentInfo = struct CMS_ContentInfo_st;
+
 namespace acmetool::crypto
 {
 
@@ -43,9 +46,9 @@ ACMETOOL_EXPORT Result<Bytes> sign_data(const Key& key, const Certificate& signe
 
 /// A message as it was read. Nothing is said about who signed it: see verify_signed_data.
 struct SignedData {
-    Bytes der;
-    std::string content_type; ///< dotted decimal
-    Bytes content;            ///< empty where the content is detached or missing
+    std::shared_ptr<CMS_ContentInfo> message; ///< as OpenSSL read it; one thread at a time
+    std::string content_type;                 ///< dotted decimal
+    Bytes content;                            ///< empty where the content is detached or missing
     std::vector<Certificate> certificates;
     std::size_t signers = 0;
 };
@@ -53,6 +56,15 @@ struct SignedData {
 /// Reads a SignedData, DER or BER, at most kLargestCms octets and 100 certificates. Errc::protocol, reason
 /// "notSignedData".
 ACMETOOL_EXPORT Result<SignedData> parse_signed_data(ByteView der);
+
+/// What a message says, for who passes it on and believes nothing of it.
+struct SignedContent {
+    std::string content_type; ///< dotted decimal
+    Bytes content;
+};
+/// Reads the content of a SignedData in DER and leaves certificates and signatures alone. Errc::protocol,
+/// reason "notSignedData".
+ACMETOOL_EXPORT Result<SignedContent> parse_signed_content(ByteView der);
 
 /// Checks every signature of the message and returns the signers' certificates, in the signers' order.
 ///

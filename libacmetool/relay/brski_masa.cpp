@@ -6,10 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "brski/checks.h"
 #include "brski/idevid.h"
-#include "http/retry_after.h"
 #include "http/url.h"
+#include "relay/brski_replies.h"
 
 namespace acmetool::relay
 {
@@ -19,34 +18,20 @@ namespace
 using Steady = std::chrono::steady_clock;
 
 constexpr base::Milliseconds kIdle{200};
+constexpr base::Milliseconds kWriteWithin{200}; // after a change that nobody waits for
 constexpr std::chrono::seconds kWriteAgain{10}; // after a write that failed
 constexpr unsigned kRequestsAtOnce = 32;
 constexpr std::size_t kLargestReply = 1024 * 1024;
-constexpr std::chrono::seconds kLongestBackoff{60};
 
 base::TimePoint now()
 {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
-/// What a MASA wrote with its refusal, fit for a log line and for the pledge (RFC 8995 section 5.6).
-std::string words_of(const http::Response& reply)
-{
-    const auto words = base::printable(base::trim(reply.body), 200);
-    return fmt::format("the MASA answered {}{}{}", reply.status, words.empty() ? "" : ": ", words);
-}
-
 bool is_decided(const BrskiRecord& record)
 {
     return record.state == BrskiState::ready || record.state == BrskiState::forwarded ||
            record.state == BrskiState::refused;
-}
-
-std::optional<std::chrono::seconds> asked_wait(const http::Response& reply)
-{
-    const auto header = http::find(reply.headers, "retry-after");
-    if (!header) return std::nullopt;
-    return http::parse_retry_after(*header, now(), kLongestBackoff);
 }
 
 } // namespace
@@ -144,6 +129,12 @@ void BrskiMasa::renew_client()
         devices_.at(id).asked = false;
         devices_.at(id).again = {};
     }
+}
+
+void BrskiMasa::touch(const Device& device)
+{
+    if (dirty_.empty()) write_by_ = Steady::now() + kWriteWithin;
+    dirty_.insert_or_assign(device.record.id, device.record);
 }
 
 std::optional<BrskiRecord> BrskiMasa::find(const std::string& id) const
@@ -270,37 +261,8 @@ void BrskiMasa::later(Device& device, const std::string& why, std::optional<std:
     device.record.reason = why;
     touch(device);
     device.again = Steady::now() + asked.value_or(device.backoff);
-    device.backoff = std::min(device.backoff * 2, kLongestBackoff);
+    device.backoff = std::min(device.backoff * 2, kLongestWait);
     tell(device.record, why);
-}
-
-/// The registrar does not alter a voucher, and looks whether it is of use (RFC 8995 section 5.6).
-Result<void> BrskiMasa::accept_voucher(Device& device, const http::Response& reply) const
-{
-    auto& record = device.record;
-    const auto type = http::find(reply.headers, "content-type").value_or("");
-    const auto format = brski::format_of(type);
-    if (!format)
-        return fail(Errc::protocol,
-                    fmt::format("the MASA sent \"{}\", no voucher", base::printable(type, 60)));
-    ACMETOOL_TRY(envelope, brski::parse_envelope(as_bytes(reply.body), *format));
-    ACMETOOL_TRY(voucher, brski::parse_voucher(envelope.content));
-    if (voucher.serial_number != record.serial)
-        return fail(Errc::protocol, fmt::format("the voucher is for {}, and {} was asked for",
-                                                base::printable(voucher.serial_number, 100), record.serial));
-    if (!brski::same_nonce(voucher.nonce, record.nonce))
-        return fail(Errc::protocol, voucher.nonce.empty()
-                                        ? "the voucher is nonceless, and one with nonce was asked for"
-                                        : "the voucher has another nonce");
-    auto pinned = crypto::parse_certificates(as_text(voucher.pinned_domain_cert), "pinned-domain-cert");
-    if (!pinned) return fail(Errc::protocol, "the voucher has no pinned-domain-cert that can be read");
-    if (!device.registrar.empty() &&
-        !pinned->front().public_key().same_public_key(device.registrar.front().public_key()) &&
-        !crypto::AnchorStore{{pinned->front()}}.verify(device.registrar, now()))
-        return fail(Errc::protocol, "the voucher pins another domain than this registrar's");
-    record.voucher.assign(reply.body.begin(), reply.body.end());
-    record.voucher_type = brski::media_type(*format);
-    return {};
 }
 
 void BrskiMasa::took_voucher(const std::string& id, const std::string& digest, Result<http::Response> reply)
@@ -323,10 +285,14 @@ void BrskiMasa::took_voucher(const std::string& id, const std::string& digest, R
         refuse(*device, told ? reply->status : 403, words_of(*reply));
         return;
     }
-    if (const auto good = accept_voucher(*device, *reply); !good) {
-        refuse(*device, 403, good.error().message);
+    const auto accepted = accept_voucher(device->record, device->registrar, *reply);
+    if (!accepted) {
+        refuse(*device, 403, accepted.error().message);
         return;
     }
+    device->record.voucher.assign(reply->body.begin(), reply->body.end());
+    device->record.voucher_type = accepted->type;
+    device->pinned_domain = accepted->pinned_domain;
     device->backoff = std::chrono::seconds{1};
     device->again = {};
     device->record.reason.clear();
@@ -380,15 +346,11 @@ void BrskiMasa::took_log(const std::string& id, const std::string& digest, Resul
         refuse(*device, 403, "audit log: " + words_of(*reply));
         return;
     }
-    const auto envelope = brski::parse_envelope(record.voucher);
-    const auto voucher = envelope ? brski::parse_voucher(envelope->content) : fail(envelope.error());
-    const auto pinned =
-        voucher ? crypto::parse_certificates(as_text(voucher->pinned_domain_cert), "pinned-domain-cert")
-                : fail(voucher.error());
-    const auto log = pinned ? brski::parse_audit_log(reply->body) : fail(pinned.error());
-    const brski::AuditPolicy policy{options_.known_domains, options_.nonceless, options_.other_domains};
-    const auto good = log ? brski::judge(*log, policy, brski::domain_id(pinned->front()), record.nonce)
-                          : Result<void>{fail(log.error())};
+    // Of a voucher that an earlier run took, the domain has to be read again.
+    if (device->pinned_domain.empty())
+        if (auto domain = pinned_domain(record, device->registrar))
+            device->pinned_domain = std::move(*domain);
+    const auto good = accept_log(record, options_, device->pinned_domain, *reply);
     if (!good) {
         refuse(*device, 403, good.error().message);
         return;
@@ -399,19 +361,20 @@ void BrskiMasa::took_log(const std::string& id, const std::string& digest, Resul
     tell(record, "audit log is good");
 }
 
-/// Sends what is due, once its record is on disk.
+/// Sends what is due. Nobody was told of it yet, so its record need not be on disk before; where the disk
+/// takes nothing, no MASA is asked for what would be lost.
 void BrskiMasa::send_due()
 {
     std::vector<std::pair<http::Request, std::pair<std::string, bool>>> requests;
     std::vector<std::string> digests;
     {
         const std::lock_guard lock{mutex_};
+        if (Steady::now() < write_again_) return;
         for (const auto& id : open_) {
             auto& device = devices_.at(id);
             auto& record = device.record;
             const bool log = record.state == BrskiState::auditing;
-            if ((record.state != BrskiState::asking && !log) || device.asked ||
-                Steady::now() < device.again || dirty_.contains(id))
+            if ((record.state != BrskiState::asking && !log) || device.asked || Steady::now() < device.again)
                 continue;
             // The configuration may be another one than when the device asked.
             if (const auto allowed = may_ask(manufacturer_, record.masa_url); !allowed) {
@@ -460,7 +423,8 @@ void BrskiMasa::end_waits()
     });
 }
 
-/// Writes what changed in one transaction; only then is anybody told.
+/// Writes what changed in one transaction; only then is anybody told. What nobody waits for is written soon,
+/// with all that comes until then.
 void BrskiMasa::commit()
 {
     std::vector<BrskiRecord> changed;
@@ -468,7 +432,7 @@ void BrskiMasa::commit()
     {
         const std::lock_guard lock{mutex_};
         answers.swap(answers_);
-        if (answers.empty() && !stopping_ && Steady::now() < write_again_) return;
+        if (answers.empty() && !stopping_ && Steady::now() < std::max(write_again_, write_by_)) return;
         for (auto& [id, record] : dirty_)
             changed.push_back(std::move(record));
         dirty_.clear();

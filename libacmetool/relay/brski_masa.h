@@ -70,6 +70,7 @@ private:
         std::chrono::steady_clock::time_point again{};
         std::chrono::seconds backoff{1};
         std::vector<crypto::Certificate> registrar;
+        std::string pinned_domain; ///< domainID that the voucher pins; empty: not read yet
     };
     struct Answer {
         http::Responder respond;
@@ -85,12 +86,11 @@ private:
     void follow_log(const std::string& id, const std::string& digest, const http::Response& reply);
     void later(Device& device, const std::string& why, std::optional<std::chrono::seconds> asked);
     void refuse(Device& device, int status, const std::string& reason);
-    Result<void> accept_voucher(Device& device, const http::Response& reply) const;
     http::ServerResponse answer(Device& device);
     void wake();
     void renew_client();
     void end_waits();
-    void touch(const Device& device) { dirty_.insert_or_assign(device.record.id, device.record); }
+    void touch(const Device& device);
     void commit();
     void tell(const BrskiRecord& record, const std::string& what);
     Device* current(const std::string& id, const std::string& digest);
@@ -107,8 +107,9 @@ private:
     std::map<std::string, Device> devices_;
     std::set<std::string> open_; ///< of them those that are not decided, or that somebody waits for
     std::map<std::string, BrskiRecord> dirty_;
-    std::vector<Answer> answers_; ///< to give once `dirty_` is on disk
-    std::chrono::steady_clock::time_point write_again_{};
+    std::vector<Answer> answers_;                         ///< to give once `dirty_` is on disk
+    std::chrono::steady_clock::time_point write_by_{};    ///< where `dirty_` has any
+    std::chrono::steady_clock::time_point write_again_{}; ///< not before, after a write that failed
     bool stopping_ = false;
     std::thread thread_;
 };

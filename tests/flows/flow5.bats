@@ -76,6 +76,22 @@ teardown() {
     brski-pledge verify --manufacturer-ta "$MAKER/vendor.pem" --idevid pledgeid.pem --request one <voucher >/dev/null
 }
 
+@test "BRR-10: a registrar that is killed before it told anybody anything is asked again, and answers" {
+    no_ca
+    start_masa "$MAKER" --delay 1s
+    registrar 'wait = "20s"'
+    request one
+    ask one &
+    sleep 0.3
+    kill -9 "$RELAY_PID"
+    wait $! || true
+    start_relay "$PKI"
+    ask one
+    [ "$STATUS" = 200 ]
+    brski-pledge verify --manufacturer-ta "$MAKER/vendor.pem" --idevid pledgeid.pem --request one <answer >/dev/null
+    est_code csrattrs | grep -qx 200
+}
+
 @test "BRP-01, BRM-02, BRR-09: vouchers in JWS, and in CMS for a body in base64, with the registrar's CA pinned" {
     no_ca
     cat "$PKI/tls-root.pem" >>"$PKI/ra.pem"

@@ -66,6 +66,21 @@ TEST_CASE("Documents without a serial number, with members twice or with broken 
     CHECK(parse_voucher_request(R"({"ietf-voucher:voucher":{"serial-number":"1"}})"));
 }
 
+TEST_CASE("A certificate in a leaf is the known one if it is among them, else it is read (BRR-03)")
+{
+    const auto one = test::make_identity("one").certificate;
+    const auto other = test::make_identity("other").certificate;
+    const auto found = parse_certificate(one.der(), {other, one});
+    REQUIRE(found);
+    CHECK(found->get() == one.get());
+    const auto read = parse_certificate(one.der(), {other});
+    REQUIRE(read);
+    CHECK(read->get() != one.get());
+    CHECK(read->sha256() == one.sha256());
+    CHECK_FALSE(parse_certificate(as_bytes(one.to_pem() + other.to_pem())));
+    CHECK_FALSE(parse_certificate({}, {one}));
+}
+
 TEST_CASE("Nonces are compared as octets in either alphabet")
 {
     CHECK(same_nonce("-_XE9zK9q8Ll1qylMtLKeg", "+/XE9zK9q8Ll1qylMtLKeg=="));

@@ -71,6 +71,23 @@ TEST_CASE("RFC 8995 C.2.3: the voucher passes every check of a pledge (BRP-06, B
     CHECK(check_voucher(as_bytes(flipped), knowledge).report.error("voucher").reason == "signature");
 }
 
+TEST_CASE(
+    "RFC 8995 C.2: the content alone is what a whole reading finds, and nothing of what is cut off (BRR-10)")
+{
+    ACMETOOL_BRSKI_VECTOR(request, "rfc8995/vr_00-D0-E5-F2-00-02.der");
+    ACMETOOL_BRSKI_VECTOR(voucher, "rfc8995/voucher_00-D0-E5-F2-00-02.der");
+    for (const auto& octets : {request, voucher}) {
+        const auto content = unverified_content(as_bytes(octets), Format::cms);
+        REQUIRE(content);
+        CHECK(*content == parse_envelope(as_bytes(octets), Format::cms)->content);
+        for (std::size_t size = 0; size < octets.size(); size += 7) {
+            CAPTURE(size);
+            CHECK_FALSE(unverified_content(as_bytes(octets).first(size), Format::cms));
+        }
+        CHECK_FALSE(unverified_content(as_bytes(octets + "x"), Format::cms));
+    }
+}
+
 TEST_CASE("RFC 8995 C.2.1: the pledge's request passes every check of a registrar (BRR-02, BRR-03)")
 {
     ACMETOOL_BRSKI_VECTOR(request, "rfc8995/vr_00-D0-E5-F2-00-02.der");

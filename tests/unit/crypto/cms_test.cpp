@@ -72,12 +72,12 @@ TEST_CASE("ESTC-21: signed content comes back, and a changed octet is seen")
         const auto signer = test::make_identity("ra", {}, type);
         const auto other = test::make_identity("ca");
         const std::string content = "content";
-        const auto message = crypto::sign_data(signer.key, signer.certificate,
-                                               {.content_type = "1.2.840.113549.1.9.16.1.40",
-                                                .content = {content.begin(), content.end()},
-                                                .certificates = {other.certificate, signer.certificate}});
+        auto message = crypto::sign_data(signer.key, signer.certificate,
+                                         {.content_type = "1.2.840.113549.1.9.16.1.40",
+                                          .content = {content.begin(), content.end()},
+                                          .certificates = {other.certificate, signer.certificate}});
         REQUIRE(message);
-        auto data = crypto::parse_signed_data(*message);
+        const auto data = crypto::parse_signed_data(*message);
         REQUIRE(data);
         CHECK(data->content_type == "1.2.840.113549.1.9.16.1.40");
         CHECK(as_text(data->content) == content);
@@ -87,11 +87,14 @@ TEST_CASE("ESTC-21: signed content comes back, and a changed octet is seen")
         REQUIRE(signers);
         REQUIRE(signers->size() == 1);
         CHECK(signers->front().der() == signer.certificate.der());
+        CHECK(crypto::verify_signed_data(*data)); // once more: nothing was used up
 
-        const auto at = std::search(data->der.begin(), data->der.end(), content.begin(), content.end());
-        REQUIRE(at != data->der.end());
+        const auto at = std::search(message->begin(), message->end(), content.begin(), content.end());
+        REQUIRE(at != message->end());
         *at ^= 1;
-        const auto refused = crypto::verify_signed_data(*data);
+        const auto changed = crypto::parse_signed_data(*message);
+        REQUIRE(changed);
+        const auto refused = crypto::verify_signed_data(*changed);
         REQUIRE_FALSE(refused);
         CHECK(refused.error().reason == "cmsSignature");
         CHECK_FALSE(crypto::sign_data(other.key, signer.certificate,

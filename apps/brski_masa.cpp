@@ -31,6 +31,7 @@ struct Options {
     bool nonceless = false;
     std::string pin = "domain";
     std::string cloud;
+    base::Milliseconds retry_after{std::chrono::minutes{10}};
     base::Milliseconds delay{0};
     std::string serial;
     std::string masa_url;
@@ -72,6 +73,7 @@ Result<brski::MasaOptions> masa_options(const Options& options, const brski::Lab
         ACMETOOL_TRY(list, brski::parse_cloud_list(text, options.cloud));
         masa.cloud = std::move(list);
         masa.is_cloud = true;
+        masa.owner_retry = std::chrono::ceil<std::chrono::seconds>(options.retry_after);
     }
     return masa;
 }
@@ -173,6 +175,8 @@ int main(int argc, char** argv)
     serving.option("--listen", options.listen, "Address and port; port 0 takes any free one")
         .option("--name", options.names, "Further name or address for the TLS certificate (repeatable)")
         .option("--cloud", options.cloud, "Be a cloud registrar for the devices in this CSV file")
+        .option("--retry-after", options.retry_after,
+                "When a device whose owner is not known may ask a cloud registrar again; 0s: not again")
         .option("--delay", options.delay, "Answer each request only after this time")
         .action([&](cli::Io& io) { return serve(options, io); });
     auto& signing = program.verb("sign", "voucher-request on stdin, voucher on stdout");

@@ -128,7 +128,14 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
     if (!serial || *serial != request->serial_number)
         return text(403, "the serial number is not the signer's");
     const auto entry = options_.cloud.find(*serial);
-    if (entry == options_.cloud.end()) return text(401, "nobody is known to own this device");
+    if (entry == options_.cloud.end()) {
+        // "the Registrar SHOULD include a Retry-After header that includes a time to defer. The absence [...]
+        // indicates to the Pledge not to attempt again."
+        auto response = text(401, "nobody is known to own this device");
+        if (options_.owner_retry.count() > 0)
+            response.headers.emplace_back("Retry-After", std::to_string(options_.owner_retry.count()));
+        return response;
+    }
     if (!entry->second.redirect.empty()) {
         auto response = text(307, "ask the owner's registrar");
         const auto url = http::parse_url(entry->second.redirect);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -48,6 +49,8 @@ struct MasaOptions {
     Signer signer;
     CloudList cloud;       ///< devices that may ask for themselves
     bool is_cloud = false; ///< pledges are answered: 401 to those that are not in `cloud`
+    /// When these may ask again; zero: not again, as the absence of Retry-After says.
+    std::chrono::seconds owner_retry{std::chrono::minutes{10}};
     /// What a pledge of a cloud registrar said: its serial number and how it went.
     std::function<void(const std::string& serial_number, const Status& status)> on_status;
 };

@@ -30,7 +30,7 @@ cloud() {
 @test "CLOUD-01, CLOUD-02, CLOUD-03: the cloud registrar sends the pledge to its owner by 307" {
     no_ca
     echo "pledgeid,redirect,https://127.0.0.1:${RELAY_PORT:=$(free_port)}" >cloud.csv
-    start_masa "$MAKER" --cloud cloud.csv
+    start_masa "$MAKER" --cloud cloud.csv --retry-after 0s
     registrar
     pledge_cloud -o new.pem
     openssl x509 -in new.pem -noout -ext subjectAltName | grep -q pledgeid.domain.com
@@ -41,6 +41,33 @@ cloud() {
     [[ $stderr == *401* ]]
     KEY_OUT=unverified.key run --separate-stderr pledge_run --cloud "https://$MASA" --ca-file "$PKI/tls-root.pem"
     [ "$status" -eq 69 ]
+}
+
+@test "CLOUD-02: a device without an owner is told when to come back, and finds one then" {
+    no_ca
+    cloud "somebody,redirect,https://127.0.0.1:${RELAY_PORT:=$(free_port)}"
+    registrar
+    request one
+    REGISTRAR="https://$MASA"
+    cp "$PKI/tls-root.pem" root.pem
+    cp "$MAKER/vendor.pem" "$PKI/tls-root.pem"
+    ask one
+    cp root.pem "$PKI/tls-root.pem"
+    [ "$STATUS" = 401 ]
+    grep -qi '^retry-after: 600' headers
+    kill "$MASA_PID"
+    wait "$MASA_PID" || true
+    start_masa "$MAKER" --cloud cloud.csv --retry-after 1s
+    run --separate-stderr pledge_cloud --timeout 3s
+    [ "$status" -eq 75 ]
+    pledge_cloud -v -o new.pem &
+    local pledge=$!
+    sleep 1
+    kill "$MASA_PID"
+    wait "$MASA_PID" || true
+    cloud "pledgeid,redirect,https://127.0.0.1:$RELAY_PORT"
+    wait "$pledge"
+    openssl x509 -in new.pem -noout -ext subjectAltName | grep -q pledgeid.domain.com
 }
 
 @test "CLOUD-04: a redirect loop ends" {

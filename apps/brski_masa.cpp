@@ -28,6 +28,7 @@ struct Options {
     std::string owners;
     bool owners_only = false;
     std::string registrar_trust;
+    enrol::SerialFields serial_from;
     bool nonceless = false;
     std::string pin = "domain";
     std::string cloud;
@@ -58,6 +59,10 @@ Result<brski::MasaOptions> masa_options(const Options& options, const brski::Lab
     if (options.nonceless && options.registrar_trust.empty())
         return fail(Errc::usage, "--nonceless: only for registrars that --registrar-trust knows");
     policy.knowledge.allow_nonceless = options.nonceless;
+    for (const auto& field : options.serial_from)
+        if (const auto good = enrol::check_serial_field(field); !good)
+            return fail(Errc::usage, "--serial-from: " + good.error().message, good.error().hint);
+    policy.knowledge.serial_fields = options.serial_from;
     if (!options.owners.empty()) {
         ACMETOOL_TRY(text, store::read_file(options.owners));
         ACMETOOL_TRY(owners, brski::parse_owners(text, options.owners));
@@ -161,6 +166,9 @@ void add_policy(cli::Verb& verb, Options& options)
         .flag("--owners-only", options.owners_only, "No voucher for devices that --owners does not name")
         .option("--registrar-trust", options.registrar_trust, "PEM file of CAs whose registrars are known")
         .flag("--nonceless", options.nonceless, "Nonceless vouchers for registrars that are known")
+        .option(
+            "--serial-from", options.serial_from,
+            "Field of IDevIDs with the serial number, as in commonName (repeatable, the first there counts)")
         .option("--pin", options.pin, "What vouchers pin: domain (topmost certificate sent) or registrar");
 }
 

@@ -8,7 +8,6 @@
 #include "brski/idevid.h"
 #include "crypto/extension.h"
 #include "crypto/path.h"
-#include "enrol/device_label.h"
 
 namespace acmetool::brski
 {
@@ -203,7 +202,7 @@ RequestVerdict check_pledge_request(const Envelope& envelope, const RegistrarKno
     auto request = parse_voucher_request(envelope.content);
     if (!checker.note("voucher-request", request, "read", "RFC 8995 section 3")) return verdict;
     verdict.request = std::move(*request);
-    const auto own = enrol::device_serial(knowledge.idevid);
+    const auto own = enrol::device_serial(knowledge.idevid, knowledge.serial_fields);
     checker.note("serial-number", own && *own == verdict.request->serial_number,
                  fmt::format("request: {}, IDevID: {}", shown(verdict.request->serial_number),
                              own ? shown(*own) : own.error().message),
@@ -255,7 +254,7 @@ void check_prior(Checker& checker, RegistrarRequestVerdict& verdict, const MasaK
     verdict.idevid = chain->front();
     const auto prior = parse_voucher_request(envelope->content);
     if (!checker.note("prior-request", prior, "read", kSource)) return;
-    const auto serial = enrol::device_serial(*verdict.idevid);
+    const auto serial = enrol::device_serial(*verdict.idevid, knowledge.serial_fields);
     checker.note("prior-serial-number",
                  serial && *serial == prior->serial_number && *serial == request.serial_number,
                  fmt::format("registrar: {}, pledge: {}, IDevID: {}", shown(request.serial_number),

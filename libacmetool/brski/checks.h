@@ -11,6 +11,7 @@
 #include "brski/voucher.h"
 #include "crypto/anchor_store.h"
 #include "crypto/cert.h"
+#include "enrol/device_label.h"
 
 /// Every check that RFC 8995 asks of whom receives a voucher or a voucher-request, each by its name.
 namespace acmetool::brski
@@ -53,8 +54,9 @@ ACMETOOL_EXPORT VoucherVerdict check_voucher(ByteView octets, const PledgeKnowle
 
 /// What a registrar knows when a pledge asks (sections 5.2 and 5.5).
 struct RegistrarKnowledge {
-    crypto::Certificate idevid;    ///< the TLS client's, its path verified by the caller
-    crypto::Certificate registrar; ///< its own TLS server certificate
+    crypto::Certificate idevid;             ///< the TLS client's, its path verified by the caller
+    crypto::Certificate registrar;          ///< its own TLS server certificate
+    enrol::SerialFields serial_fields = {}; ///< of the device's manufacturer
 };
 
 struct RequestVerdict {
@@ -71,6 +73,7 @@ struct MasaKnowledge {
     bool allow_nonceless = false;          ///< for registrars under `registrar_anchors` alone
     base::TimePoint now{};
     std::chrono::seconds oldest{std::chrono::hours{24}}; ///< of created-on
+    enrol::SerialFields serial_fields;                   ///< of its devices
 };
 
 struct RegistrarRequestVerdict {

@@ -8,7 +8,6 @@
 #include "base/text.h"
 #include "brski/idevid.h"
 #include "crypto/path.h"
-#include "enrol/device_label.h"
 #include "http/url.h"
 #include "store/atomic_file.h"
 
@@ -123,7 +122,7 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
     const auto& anchors = options_.policy.knowledge.idevid_anchors;
     if (const auto path = anchors.verify(*chain, now); !path) return text(404, "no device of ours");
     const auto request = parse_voucher_request(envelope.content);
-    const auto serial = enrol::device_serial(chain->front());
+    const auto serial = enrol::device_serial(chain->front(), options_.policy.knowledge.serial_fields);
     if (!request) return text(400, request.error().message);
     if (!serial || *serial != request->serial_number)
         return text(403, "the serial number is not the signer's");
@@ -171,8 +170,10 @@ http::ServerResponse MasaService::take_status(const http::ServerRequest& request
     if (!is_status_type(http::find(request.headers, "content-type").value_or("")))
         return text(415, "a status message is application/json");
     const auto chain = request.tls ? request.tls->certificates : std::vector<crypto::Certificate>{};
-    const auto known = options_.policy.knowledge.idevid_anchors.verify(chain, now);
-    const auto serial = known ? enrol::device_serial(chain.front()) : fail(known.error());
+    const auto& knowledge = options_.policy.knowledge;
+    const auto known = knowledge.idevid_anchors.verify(chain, now);
+    const auto serial =
+        known ? enrol::device_serial(chain.front(), knowledge.serial_fields) : fail(known.error());
     if (!serial || !options_.cloud.contains(*serial)) return text(404, "no device that was answered here");
     const auto status = parse_status(request.body);
     if (!status) return text(400, status.error().message);

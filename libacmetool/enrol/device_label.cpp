@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
+#include <fmt/core.h>
+#include <openssl/err.h>
 #include <openssl/rand.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "base/text.h"
+#include "crypto/der.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::enrol
@@ -41,6 +45,81 @@ bool is_label(std::string_view text)
            text.back() != '-' && (text.size() < 4 || text.substr(2, 2) != "--");
 }
 
+constexpr std::string_view kHardwareModuleName = "hardwareModuleName";
+constexpr const char* kIdOnHardwareModuleName = "1.3.6.1.5.5.7.8.4";
+
+using ObjectPtr = crypto::Owned<ASN1_OBJECT, ASN1_OBJECT_free>;
+
+tl::unexpected<Error> no_serial(const crypto::Certificate& idevid, std::string_view how_many,
+                                std::string_view field)
+{
+    return fail(Errc::bad_input,
+                fmt::format("subject {} has {} {}", base::printable(idevid.subject()), how_many, field),
+                "a device's certificate names it by the serialNumber attribute, or where the configuration "
+                "says (RFC 8995 section 2.3.1)",
+                "noSerialNumber");
+}
+
+/// An attribute of the subject; nothing where there is none.
+Result<std::optional<std::string>> attribute(const crypto::Certificate& idevid, const std::string& field)
+{
+    const ObjectPtr object{OBJ_txt2obj(field.c_str(), 0)};
+    const X509_NAME* subject = X509_get_subject_name(idevid.get());
+    const int at = X509_NAME_get_index_by_OBJ(subject, object.get(), -1);
+    if (at < 0) return std::optional<std::string>{};
+    if (X509_NAME_get_index_by_OBJ(subject, object.get(), at) >= 0)
+        return no_serial(idevid, "several", field);
+    unsigned char* out = nullptr;
+    const int size = ASN1_STRING_to_UTF8(&out, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    const crypto::OpensslMemory owned{out};
+    if (size > 0) return std::string{reinterpret_cast<const char*>(out), static_cast<std::size_t>(size)};
+    auto failure =
+        crypto::openssl_failure(Errc::bad_input, fmt::format("the {} of the subject is not text", field));
+    failure.value().reason = "noSerialNumber";
+    return failure;
+}
+
+/// HardwareModuleName ::= SEQUENCE { hwType OBJECT IDENTIFIER, hwSerialNum OCTET STRING }
+Result<std::string> hardware_serial_of(ByteView module_name)
+{
+    namespace der = crypto::der;
+    der::Reader outer{module_name};
+    ACMETOOL_TRY(sequence, outer.expect(der::kSequence, "HardwareModuleName"));
+    der::Reader members{sequence.value};
+    ACMETOOL_CHECK(members.expect(der::kOid, "hwType"));
+    ACMETOOL_TRY(serial, members.expect(der::kOctetString, "hwSerialNum"));
+    const auto text = as_text(serial.value);
+    if (!text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; }))
+        return std::string{text};
+    std::string encoded(serial.value.size() / 3 * 4 + 5, '\0'); // and EVP_EncodeBlock's final NUL
+    encoded.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
+                                                            serial.value.data(),
+                                                            static_cast<int>(serial.value.size()))));
+    return encoded;
+}
+
+/// The hwSerialNum in the subject alternative name; nothing where there is none.
+Result<std::optional<std::string>> hardware_serial(const crypto::Certificate& idevid)
+{
+    const crypto::GeneralNamesPtr names{
+        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(idevid.get(), NID_subject_alt_name, nullptr, nullptr))};
+    const ObjectPtr wanted{OBJ_txt2obj(kIdOnHardwareModuleName, 1)};
+    std::optional<std::string> found;
+    for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
+        if (name->type != GEN_OTHERNAME || OBJ_cmp(name->d.otherName->type_id, wanted.get()) != 0 ||
+            name->d.otherName->value->type != V_ASN1_SEQUENCE)
+            continue;
+        if (found) return no_serial(idevid, "several", kHardwareModuleName);
+        const ASN1_STRING* sequence = name->d.otherName->value->value.sequence;
+        auto serial = hardware_serial_of(
+            {ASN1_STRING_get0_data(sequence), static_cast<std::size_t>(ASN1_STRING_length(sequence))});
+        if (!serial) return no_serial(idevid, "a malformed", kHardwareModuleName);
+        found = std::move(*serial);
+    }
+    return found;
+}
+
 } // namespace
 
 std::string device_label(std::string_view serial)
@@ -52,27 +131,26 @@ std::string device_label(std::string_view serial)
     return "h-" + to_base32hex(digest); // 256 bits are 52 characters
 }
 
-Result<std::string> device_serial(const crypto::Certificate& idevid)
+Result<void> check_serial_field(const std::string& name)
 {
-    const X509_NAME* subject = X509_get_subject_name(idevid.get());
-    const int at = X509_NAME_get_index_by_NID(subject, NID_serialNumber, -1);
-    const bool another = at >= 0 && X509_NAME_get_index_by_NID(subject, NID_serialNumber, at) >= 0;
-    if (at < 0 || another)
-        return fail(Errc::bad_input,
-                    "subject " + base::printable(idevid.subject()) +
-                        (another ? " has several serialNumbers" : " has no serialNumber"),
-                    "a device's certificate names it by the serialNumber attribute (RFC 8995 section 2.3.1)",
-                    "noSerialNumber");
-    unsigned char* out = nullptr;
-    const int size = ASN1_STRING_to_UTF8(&out, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-    const crypto::OpensslMemory owned{out};
-    if (size <= 0) {
-        auto failure =
-            crypto::openssl_failure(Errc::bad_input, "the serialNumber of the subject is not text");
-        failure.value().reason = "noSerialNumber";
-        return failure;
+    const ObjectPtr object{name == kHardwareModuleName ? nullptr : OBJ_txt2obj(name.c_str(), 0)};
+    ERR_clear_error();
+    if (object || name == kHardwareModuleName) return {};
+    return fail(Errc::config,
+                fmt::format("\"{}\" is no attribute of a certificate's subject", base::printable(name, 60)),
+                "as in \"serialNumber\", \"commonName\", \"2.5.4.5\", or \"hardwareModuleName\"");
+}
+
+Result<std::string> device_serial(const crypto::Certificate& idevid, const SerialFields& fields)
+{
+    static const SerialFields kUsual{"serialNumber"};
+    const auto& wanted = fields.empty() ? kUsual : fields;
+    for (const auto& field : wanted) {
+        ACMETOOL_TRY(found,
+                     field == kHardwareModuleName ? hardware_serial(idevid) : attribute(idevid, field));
+        if (found) return std::move(*found);
     }
-    return std::string{reinterpret_cast<const char*>(out), static_cast<std::size_t>(size)};
+    return no_serial(idevid, "no", base::join(wanted, ", "));
 }
 
 std::string random_label()

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "crypto/cert.h"
@@ -16,9 +17,19 @@ namespace acmetool::enrol
 /// label, so the caller binds a label to the first device that has it.
 ACMETOOL_EXPORT std::string device_label(std::string_view serial);
 
-/// The serialNumber attribute (2.5.4.5) of the certificate's subject, as UTF-8. bad_input, reason
-/// "noSerialNumber", where there is none or more than one.
-ACMETOOL_EXPORT Result<std::string> device_serial(const crypto::Certificate& idevid);
+/// Where a manufacturer's certificates have the serial number of the device, the first that is there counting
+/// (RFC 8995 section 2.3.1): attributes of the subject by name or OID, "commonName" or "2.5.4.5", and
+/// "hardwareModuleName", the hwSerialNum of that subject alternative name (RFC 4108 section 5). None:
+/// "serialNumber".
+using SerialFields = std::vector<std::string>;
+
+/// Errc::config where it is neither.
+ACMETOOL_EXPORT Result<void> check_serial_field(const std::string& name);
+
+/// What a manufacturer calls the device, as UTF-8; a hwSerialNum that is no visible ASCII in base64.
+/// bad_input, reason "noSerialNumber", where no field is there, or one more than once.
+ACMETOOL_EXPORT Result<std::string> device_serial(const crypto::Certificate& idevid,
+                                                  const SerialFields& fields = {});
 
 /// A fresh label that tells nothing: "r-" and 26 characters of base32hex (128 random bits).
 ACMETOOL_EXPORT std::string random_label();

@@ -13,11 +13,18 @@
 namespace acmetool::ra
 {
 
+/// Manufacturers whose devices have their serial number elsewhere than in serialNumber.
+struct SerialRule {
+    std::vector<std::string> trust;  ///< PEM files of their CAs
+    std::vector<std::string> fields; ///< see enrol::SerialFields
+};
+
 /// Devices with a manufacturer's certificate (IDevID).
 struct IdevidOptions {
     std::vector<std::string> trust; ///< PEM files of manufacturer CAs
     std::string inventory;          ///< CSV file: serial[,label][,name...]; empty: none
     bool accept_any = false; ///< any device of these manufacturers; else the inventory decides (SEC-01)
+    std::vector<SerialRule> serial_rules;
 };
 
 /// Devices with a certificate that this RA issued (LDevID).

@@ -8,7 +8,6 @@
 #include "crypto/path.h"
 #include "crypto/request_info.h"
 #include "dns/name.h"
-#include "enrol/device_label.h"
 #include "store/atomic_file.h"
 #include "store/certified_key.h"
 
@@ -88,6 +87,29 @@ Result<T> read_list(const std::string& path, Parse parse)
     return parse(*text, path);
 }
 
+Result<crypto::AnchorStore> read_anchors(const std::vector<std::string>& paths)
+{
+    std::vector<crypto::Certificate> anchors;
+    for (const auto& path : paths) {
+        auto found = store::read_certificates(path);
+        if (!found) {
+            found.error().code = Errc::config;
+            return fail(std::move(found).error());
+        }
+        anchors.insert(anchors.end(), found->begin(), found->end());
+    }
+    return crypto::AnchorStore{std::move(anchors)};
+}
+
+/// The serial number of a device whose path was verified, from where its manufacturer has it.
+Result<std::string> serial_of(const std::vector<crypto::Certificate>& chain, const Files& files,
+                              base::TimePoint now)
+{
+    for (const auto& [anchors, fields] : files.serial_rules)
+        if (anchors.verify(chain, now)) return enrol::device_serial(chain.front(), fields);
+    return enrol::device_serial(chain.front());
+}
+
 } // namespace
 
 Refused refusal(Refusal why, std::string text)
@@ -98,16 +120,12 @@ Refused refusal(Refusal why, std::string text)
 Result<Files> Files::read(const Options& options)
 {
     Files files;
-    std::vector<crypto::Certificate> anchors;
-    for (const auto& path : options.idevid.trust) {
-        auto found = store::read_certificates(path);
-        if (!found) {
-            found.error().code = Errc::config;
-            return fail(std::move(found).error());
-        }
-        anchors.insert(anchors.end(), found->begin(), found->end());
+    ACMETOOL_TRY(anchors, read_anchors(options.idevid.trust));
+    files.manufacturers = std::move(anchors);
+    for (const auto& rule : options.idevid.serial_rules) {
+        ACMETOOL_TRY(known, read_anchors(rule.trust));
+        files.serial_rules.emplace_back(std::move(known), rule.fields);
     }
-    files.manufacturers = crypto::AnchorStore{std::move(anchors)};
     ACMETOOL_TRY(inventory, read_list<Inventory>(options.idevid.inventory, parse_inventory));
     ACMETOOL_TRY(users, read_list<Users>(options.users_file, parse_users));
     files.inventory = std::move(inventory);
@@ -161,7 +179,7 @@ Claim examine(const enrol::Peer& peer, const Files& files, PasswordCheck& passwo
         claim.why_not = "no manufacturer is trusted here";
     } else if (const auto path = files.manufacturers.verify(peer.certificates, now); !path) {
         claim.why_not = path.error().message;
-    } else if (const auto serial = enrol::device_serial(*claim.certificate); !serial) {
+    } else if (const auto serial = serial_of(peer.certificates, files, now); !serial) {
         claim.why_not = serial.error().message;
     } else {
         claim.idevid = Device{device_id(*serial, *claim.certificate), *serial};

@@ -3,11 +3,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
 #include "crypto/anchor_store.h"
+#include "enrol/device_label.h"
 #include "enrol/registration_authority.h"
 #include "ra/inventory.h"
 #include "ra/options.h"
@@ -20,6 +22,7 @@ namespace acmetool::ra
 /// The operator's files as they were read last. Never changed: a reload makes new ones.
 struct Files {
     crypto::AnchorStore manufacturers;
+    std::vector<std::pair<crypto::AnchorStore, enrol::SerialFields>> serial_rules;
     Inventory inventory;
     Users users;
 

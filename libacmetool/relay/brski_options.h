@@ -11,13 +11,14 @@ namespace acmetool::relay
 /// A manufacturer whose devices come with vouchers.
 struct BrskiManufacturer {
     std::string name;
-    std::vector<std::string> trust;      ///< PEM files of the CAs of its IDevIDs
-    std::vector<std::string> masa_hosts; ///< "host" or "host:port" that an IDevID may name (SEC-06)
-    std::string masa_url;                ///< asked instead of what IDevIDs name; empty: theirs
-    std::string masa_ca;                 ///< PEM anchors of the MASA's TLS server; empty: the system's
-    std::string masa_certificate;        ///< PEM, shown to a MASA that asks for it; empty: none
-    std::string masa_key;                ///< of masa_certificate
-    bool private_addresses = false;      ///< the MASA may be on loopback or in a private network
+    std::vector<std::string> trust;       ///< PEM files of the CAs of its IDevIDs
+    std::vector<std::string> serial_from; ///< see enrol::SerialFields
+    std::vector<std::string> masa_hosts;  ///< "host" or "host:port" that an IDevID may name (SEC-06)
+    std::string masa_url;                 ///< asked instead of what IDevIDs name; empty: theirs
+    std::string masa_ca;                  ///< PEM anchors of the MASA's TLS server; empty: the system's
+    std::string masa_certificate;         ///< PEM, shown to a MASA that asks for it; empty: none
+    std::string masa_key;                 ///< of masa_certificate
+    bool private_addresses = false;       ///< the MASA may be on loopback or in a private network
 
     bool operator==(const BrskiManufacturer&) const = default;
 };

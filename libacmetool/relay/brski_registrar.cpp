@@ -158,7 +158,7 @@ Result<BrskiRecord> BrskiRegistrar::Impl::new_record(const Manufacturer& manufac
     BrskiRecord record;
     record.id = to_hex(idevid.sha256());
     // RFC 8995 section 5.5: from the authenticated certificate, never from the request.
-    ACMETOOL_TRY(serial, enrol::device_serial(idevid));
+    ACMETOOL_TRY(serial, enrol::device_serial(idevid, manufacturer.options.serial_from));
     record.serial = serial;
     record.manufacturer = manufacturer.options.name;
     record.request_digest = sha256_hex(envelope.octets);
@@ -185,7 +185,8 @@ void BrskiRegistrar::Impl::begin(const http::ServerRequest& request, const Manuf
 {
     const auto& idevid = request.tls->certificates.front();
     const auto chain = own().chain;
-    const auto verdict = brski::check_pledge_request(envelope, {idevid, chain.front()});
+    const auto verdict =
+        brski::check_pledge_request(envelope, {idevid, chain.front(), manufacturer.options.serial_from});
     if (!verdict.report.good()) {
         const auto error = verdict.report.error("voucher-request");
         // RFC 8995 section 5.2: "If these do not match, [...] the connection is closed", 401 before that.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "enrol/device_label.h"
+
 namespace acmetool::relay
 {
 namespace
@@ -31,6 +33,12 @@ void read_manufacturer(Section section, Config& config)
     BrskiManufacturer manufacturer;
     section.text("name", manufacturer.name, "what the manufacturer is called in the log");
     section.files("trust", manufacturer.trust, "PEM files of the CAs of its IDevIDs; they need a voucher");
+    section.list("serial_from", manufacturer.serial_from,
+                 "fields of its IDevIDs with the serial number, the first that is there counting; default: "
+                 "serialNumber");
+    for (const auto& field : manufacturer.serial_from)
+        if (const auto good = enrol::check_serial_field(field); !good)
+            section.refuse("serial_from", good.error().message);
     section.list("masa_hosts", manufacturer.masa_hosts,
                  "HOST or HOST:PORT of MASAs that its IDevIDs may name");
     section.text("masa_url", manufacturer.masa_url, "ask this MASA instead of the one that an IDevID names");
@@ -53,6 +61,8 @@ void read_manufacturer(Section section, Config& config)
                     [&](const auto& other) { return other.name == manufacturer.name; }))
         section.refuse("name", "there are two manufacturers of this name");
     section.finish();
+    if (!manufacturer.serial_from.empty())
+        config.ra.idevid.serial_rules.push_back({manufacturer.trust, manufacturer.serial_from});
     config.brski.manufacturers.push_back(std::move(manufacturer));
 }
 

@@ -109,6 +109,34 @@ holds() { # FILTER: of what the script was asked
     [ "$(asked '[.[].operation] | unique')" = "$(jq -n '["requestauditlog", "requestvoucher"]')" ]
 }
 
+@test "BRR-02: the serial number comes from the field that the manufacturer's IDevIDs have it in" {
+    no_ca
+    start_masa "$MAKER" --serial-from commonName
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout other.key -subj "/O=Maker/CN=pledgeid" 2>/dev/null |
+        openssl x509 -req -CA "$MAKER/vendor.pem" -CAkey "$MAKER/vendor.key" -days 3 -out other.pem 2>/dev/null
+    for name in pledgeid unlisted; do
+        printf '{"ietf-voucher-request:voucher":{"assertion":"proximity","serial-number":"%s","nonce":"AAAAAAAAAAAAAAAA","proximity-registrar-cert":"%s"}}' \
+            "$name" "$(openssl x509 -in "$PKI/ra.pem" -outform DER | base64 -w0)" >"$name.json"
+        openssl cms -sign -binary -nodetach -in "$name.json" -signer other.pem -inkey other.key -outform DER \
+            -econtent_type 1.2.840.113549.1.9.16.1.40 -out "$name.request"
+    done
+    registrar 'wait = "20s"'
+    CERT=other ask pledgeid.request
+    [ "$STATUS" = 403 ] # no serialNumber
+    printf 'serial_from = ["UID", "commonName"]\nmasa_url = "%s"\n' "$MASA" >>"$PKI/relay.toml"
+    kill -HUP "$RELAY_PID"
+    wait_for 10 grep -q reloaded "$PKI/relay.log"
+    CERT=other ask unlisted.request
+    [ "$STATUS" = 403 ]
+    CERT=other ask pledgeid.request
+    [ "$STATUS" = 200 ]
+    device_is forwarded pledgeid
+    sed -i 's/"UID", "commonName"/"the label"/' "$PKI/relay.toml"
+    run --separate-stderr est-relay check --config "$PKI/relay.toml"
+    [ "$status" -eq 78 ]
+    [[ $stderr == *serial_from*"the label"* ]]
+}
+
 @test "BRR-11, SEC-06: a MASA with another certificate or name is not asked; SIGHUP mends it" {
     start_masa "$MAKER"
     registrar 'wait = "300ms"'

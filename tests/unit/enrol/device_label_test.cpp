@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "../crypto/certificates.h"
+#include "crypto/certificate_builder.h"
 #include "dns/name.h"
 #include "enrol/device_label.h"
 
@@ -38,6 +39,42 @@ TEST_CASE("CSR-15: the serial comes from the subject's serialNumber, of which th
     const auto refused = enrol::device_serial(test::make_identity("device").certificate);
     REQUIRE_FALSE(refused);
     CHECK(refused.error().reason == "noSerialNumber");
+}
+
+TEST_CASE("BRR-02: some manufacturers have the serial number in other fields")
+{
+    const auto both = test::make_identity("device", "SN-1").certificate;
+    const auto plain = test::make_identity("device").certificate;
+    CHECK(*enrol::device_serial(both, {"serialNumber", "commonName"}) == "SN-1");
+    CHECK(*enrol::device_serial(both, {"2.5.4.3"}) == "device");
+    CHECK(*enrol::device_serial(plain, {"serialNumber", "CN"}) == "device");
+    CHECK(enrol::device_serial(plain, {"UID", "hardwareModuleName"}).error().message ==
+          "subject CN=device has no UID, hardwareModuleName");
+
+    const auto module = [](const std::string& octets) {
+        auto key = *crypto::generate_key("ec:P-256");
+        crypto::CertificateProfile profile;
+        profile.common_name = "device";
+        profile.not_after = base::TimePoint{std::chrono::hours{24 * 365 * 60}};
+        profile.extensions = {{"2.5.29.17", "DER:" + octets}};
+        return *crypto::build_certificate(profile, key, nullptr, key);
+    };
+    // hwType 1.2.3.4, hwSerialNum "HW-7"; then two octets that are no text
+    const std::string head = "30:19:a0:17:06:08:2b:06:01:05:05:07:08:04:a0:0b:30:0b:06:03:2a:03:04:04:04:";
+    CHECK_FALSE(enrol::device_serial(module(head + "48:57:2d"), {"hardwareModuleName"})); // cut off
+    CHECK(*enrol::device_serial(
+              module("30:1b:a0:19:06:08:2b:06:01:05:05:07:08:04:a0:0d:30:0b:06:03:2a:03:04:04:"
+                     "04:48:57:2d:37"),
+              {"hardwareModuleName"}) == "HW-7");
+    CHECK(*enrol::device_serial(
+              module("30:19:a0:17:06:08:2b:06:01:05:05:07:08:04:a0:0b:30:09:06:03:2a:03:04:04:"
+                     "02:00:ff"),
+              {"serialNumber", "hardwareModuleName"}) == "AP8=");
+
+    CHECK(enrol::check_serial_field("hardwareModuleName"));
+    CHECK(enrol::check_serial_field("1.2.3.4"));
+    CHECK_FALSE(enrol::check_serial_field("serial number"));
+    CHECK_FALSE(enrol::check_serial_field(""));
 }
 
 TEST_CASE("CSR-15, INT-06: random labels differ and are labels")

@@ -32,6 +32,7 @@ struct Options {
     bool nonceless = false;
     std::string pin = "domain";
     std::string cloud;
+    std::string credentials;
     base::Milliseconds retry_after{std::chrono::minutes{10}};
     base::Milliseconds delay{0};
     std::string serial;
@@ -88,6 +89,10 @@ Result<void> serve(const Options& options, cli::Io& io)
     cli::forbid_core_dumps();
     ACMETOOL_TRY(manufacturer, brski::open_manufacturer(options.folder, io.context().now()));
     ACMETOOL_TRY(settings, masa_options(options, manufacturer));
+    if (!options.credentials.empty()) {
+        ACMETOOL_TRY(line, store::read_file(options.credentials));
+        settings.credentials = base::Secret{std::string{base::trim(line)}};
+    }
     settings.on_status = [&io](const std::string& serial, const brski::Status& status) {
         io.context().log(base::Level::info,
                          fmt::format("voucher_status of {}: {} {}", base::printable(serial, 100),
@@ -183,6 +188,8 @@ int main(int argc, char** argv)
     serving.option("--listen", options.listen, "Address and port; port 0 takes any free one")
         .option("--name", options.names, "Further name or address for the TLS certificate (repeatable)")
         .option("--cloud", options.cloud, "Be a cloud registrar for the devices in this CSV file")
+        .option("--credentials", options.credentials,
+                "File with user:password that registrars have to give by HTTP Basic")
         .option("--retry-after", options.retry_after,
                 "When a device whose owner is not known may ask a cloud registrar again; 0s: not again")
         .option("--delay", options.delay, "Answer each request only after this time")

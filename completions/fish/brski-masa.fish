@@ -14,6 +14,7 @@ complete -c brski-masa -n '__fish_seen_subcommand_from serve' -l pin -d 'What vo
 complete -c brski-masa -n '__fish_seen_subcommand_from serve' -l listen -d 'Address and port; port 0 takes any free one'
 complete -c brski-masa -n '__fish_seen_subcommand_from serve' -l name -d 'Further name or address for the TLS certificate (repeatable)'
 complete -c brski-masa -n '__fish_seen_subcommand_from serve' -l cloud -d 'Be a cloud registrar for the devices in this CSV file'
+complete -c brski-masa -n '__fish_seen_subcommand_from serve' -l credentials -d 'File with userpassword that registrars have to give by HTTP Basic'
 complete -c brski-masa -n '__fish_seen_subcommand_from serve' -l retry-after -d 'When a device whose owner is not known may ask a cloud registrar again; 0s not again'
 complete -c brski-masa -n '__fish_seen_subcommand_from serve' -l delay -d 'Answer each request only after this time'
 complete -c brski-masa -n '__fish_seen_subcommand_from serve' -l config -d 'Read options from this TOML file'

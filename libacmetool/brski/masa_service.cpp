@@ -4,11 +4,13 @@
 #include <filesystem>
 
 #include <fmt/core.h>
+#include <openssl/crypto.h>
 
 #include "base/text.h"
 #include "brski/idevid.h"
 #include "crypto/path.h"
 #include "http/url.h"
+#include "jose/base64url.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::brski
@@ -31,6 +33,19 @@ http::ServerResponse text(int status, std::string_view sentence)
 http::ServerResponse voucher_reply(const Bytes& voucher, Format format)
 {
     return {200, {{"Content-Type", std::string{media_type(format)}}}, std::string{as_text(voucher)}, false};
+}
+
+/// RFC 7617; true where nothing is asked for.
+bool is_authorized(const http::ServerRequest& request, const base::Secret& credentials)
+{
+    if (credentials.empty()) return true;
+    constexpr std::string_view kScheme = "basic ";
+    const auto given = http::find(request.headers, "authorization").value_or("");
+    if (!base::equals_ignoring_case(given.substr(0, kScheme.size()), kScheme)) return false;
+    const auto octets = jose::parse_base64(base::trim(given.substr(kScheme.size())));
+    const auto wanted = as_bytes(credentials.reveal());
+    return octets && octets->size() == wanted.size() &&
+           CRYPTO_memcmp(octets->data(), wanted.data(), wanted.size()) == 0;
 }
 
 } // namespace
@@ -214,11 +229,16 @@ http::ServerResponse MasaService::handle(const http::ServerRequest& request, bas
     if (!format && !wants_log) return text(406, "vouchers are application/voucher-cms+json or -jws+json");
     const auto envelope = parse_envelope(as_bytes(request.body), *type);
     if (!envelope) return text(400, envelope.error().message);
-    if (wants_log) return audit(*envelope, now);
-    if (options_.is_cloud)
+    if (options_.is_cloud && !wants_log)
         if (const auto chain = verify_signature(*envelope);
             chain && !crypto::has_extended_key_usage(chain->front(), crypto::kCmcRaPurpose))
             return answer_pledge(*envelope, request, *format, now);
+    if (!is_authorized(request, options_.credentials)) {
+        auto response = text(401, "user and password are needed here");
+        response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"masa\"");
+        return response;
+    }
+    if (wants_log) return audit(*envelope, now);
     const auto voucher = sign(*envelope, *format, now);
     if (!voucher) return text(http_status_of(voucher.error()), voucher.error().message);
     return voucher_reply(*voucher, *format);

@@ -125,6 +125,14 @@ void BrskiMasa::renew_client()
     if (!std::exchange(other_settings_, false)) return;
     http_ = std::make_unique<http::MultiClient>(curl_, masa_client(options_, manufacturer_), kRequestsAtOnce,
                                                 !manufacturer_.private_addresses);
+    login_.use(std::nullopt);
+    if (const auto& file = manufacturer_.masa_credentials; !file.empty()) {
+        // It was read before, so that it most likely can be.
+        if (auto credentials = read_masa_credentials(file))
+            login_.use(std::move(*credentials));
+        else
+            events_.event({{"event", "brski"}, {"level", "error"}, {"text", credentials.error().message}});
+    }
     for (const auto& id : open_) {
         devices_.at(id).asked = false;
         devices_.at(id).again = {};
@@ -252,6 +260,13 @@ void BrskiMasa::refuse(Device& device, int status, const std::string& reason)
     tell(record, reason);
 }
 
+/// Has the request sent again with what a 401 asks for, once.
+bool BrskiMasa::log_in(Device& device, const http::Response& reply)
+{
+    device.logged_in = reply.status == 401 && !device.logged_in && login_.take(reply);
+    return device.logged_in;
+}
+
 void BrskiMasa::later(Device& device, const std::string& why, std::optional<std::chrono::seconds> asked)
 {
     if (now() - device.record.since > options_.give_up) {
@@ -275,6 +290,7 @@ void BrskiMasa::took_voucher(const std::string& id, const std::string& digest, R
         later(*device, reply.error().message, std::nullopt);
         return;
     }
+    if (log_in(*device, *reply)) return;
     if (reply->status == 202 || reply->status == 429 || reply->status >= 500) {
         later(*device, words_of(*reply), asked_wait(*reply));
         return;
@@ -319,11 +335,18 @@ void BrskiMasa::follow_log(const std::string& id, const std::string& digest, con
         if (auto* device = current(id, digest)) refuse(*device, 403, "the MASA put its audit log elsewhere");
         return;
     }
-    http_->send({http::Method::get, url->text(), {{"Accept", "application/json"}}, {}},
-                [this, id, digest](Result<http::Response> fetched) {
-                    if (fetched && fetched->status == 201) fetched->status = 500;
-                    took_log(id, digest, std::move(fetched));
-                });
+    http::Request request{http::Method::get, url->text(), {{"Accept", "application/json"}}, {}};
+    {
+        const std::lock_guard lock{mutex_};
+        if (const auto good = login_.authorize(request); !good) {
+            if (auto* device = current(id, digest)) refuse(*device, 403, good.error().message);
+            return;
+        }
+    }
+    http_->send(std::move(request), [this, id, digest](Result<http::Response> fetched) {
+        if (fetched && fetched->status == 201) fetched->status = 500;
+        took_log(id, digest, std::move(fetched));
+    });
 }
 
 void BrskiMasa::took_log(const std::string& id, const std::string& digest, Result<http::Response> reply)
@@ -341,6 +364,7 @@ void BrskiMasa::took_log(const std::string& id, const std::string& digest, Resul
               reply ? asked_wait(*reply) : std::nullopt);
         return;
     }
+    if (log_in(*device, *reply)) return;
     auto& record = device->record;
     if (reply->status != 200) {
         refuse(*device, 403, "audit log: " + words_of(*reply));
@@ -391,6 +415,10 @@ void BrskiMasa::send_due()
             else
                 request.headers.emplace_back("Accept", record.accept);
             request.body = as_text(record.registrar_request);
+            if (const auto good = login_.authorize(request); !good) {
+                refuse(device, 403, good.error().message);
+                continue;
+            }
             requests.emplace_back(std::move(request), std::pair{id, log});
             digests.push_back(record.request_digest);
         }

@@ -16,6 +16,7 @@
 #include "http/multi_client.h"
 #include "http/server.h"
 #include "ra/events.h"
+#include "relay/brski_login.h"
 #include "relay/brski_options.h"
 #include "relay/brski_records.h"
 
@@ -66,7 +67,8 @@ private:
     struct Device {
         BrskiRecord record;
         std::vector<Waiter> waiters;
-        bool asked = false; ///< a request to the MASA is under way
+        bool asked = false;     ///< a request to the MASA is under way
+        bool logged_in = false; ///< the present request answered a challenge
         std::chrono::steady_clock::time_point again{};
         std::chrono::seconds backoff{1};
         std::vector<crypto::Certificate> registrar;
@@ -84,6 +86,7 @@ private:
     void took_voucher(const std::string& id, const std::string& digest, Result<http::Response> reply);
     void took_log(const std::string& id, const std::string& digest, Result<http::Response> reply);
     void follow_log(const std::string& id, const std::string& digest, const http::Response& reply);
+    bool log_in(Device& device, const http::Response& reply);
     void later(Device& device, const std::string& why, std::optional<std::chrono::seconds> asked);
     void refuse(Device& device, int status, const std::string& reason);
     http::ServerResponse answer(Device& device);
@@ -104,6 +107,7 @@ private:
     BrskiManufacturer manufacturer_;
     std::unique_ptr<http::MultiClient> http_; ///< changed, and run, by the thread alone
     bool other_settings_ = false;             ///< since `http_` was made
+    MasaLogin login_;
     std::map<std::string, Device> devices_;
     std::set<std::string> open_; ///< of them those that are not decided, or that somebody waits for
     std::map<std::string, BrskiRecord> dirty_;

@@ -18,6 +18,7 @@ struct BrskiManufacturer {
     std::string masa_ca;                  ///< PEM anchors of the MASA's TLS server; empty: the system's
     std::string masa_certificate;         ///< PEM, shown to a MASA that asks for it; empty: none
     std::string masa_key;                 ///< of masa_certificate
+    std::string masa_credentials;         ///< file "user:password" for HTTP authentication there; empty: none
     bool private_addresses = false;       ///< the MASA may be on loopback or in a private network
 
     bool operator==(const BrskiManufacturer&) const = default;

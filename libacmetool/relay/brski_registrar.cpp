@@ -17,6 +17,7 @@
 #include "enrol/device_label.h"
 #include "http/tls_client.h"
 #include "http/url.h"
+#include "relay/brski_login.h"
 #include "relay/brski_masa.h"
 #include "store/atomic_file.h"
 
@@ -135,6 +136,7 @@ Result<Manufacturers> BrskiRegistrar::Impl::read(const BrskiOptions& options,
         if (!one.masa_ca.empty()) ACMETOOL_CHECK(read_anchors({one.masa_ca}));
         if (!one.masa_certificate.empty())
             ACMETOOL_CHECK(http::load_identity(one.masa_certificate, one.masa_key, ""));
+        if (!one.masa_credentials.empty()) ACMETOOL_CHECK(read_masa_credentials(one.masa_credentials));
         const auto known = std::find_if(present.begin(), present.end(),
                                         [&](const auto& before) { return before->options.name == one.name; });
         std::shared_ptr<BrskiMasa> masa;

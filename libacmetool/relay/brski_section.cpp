@@ -51,6 +51,8 @@ void read_manufacturer(Section section, Config& config)
     if (manufacturer.masa_key.empty() && !manufacturer.masa_certificate.empty())
         manufacturer.masa_key =
             std::filesystem::path{manufacturer.masa_certificate}.replace_extension(".key").string();
+    section.file("masa_credentials", manufacturer.masa_credentials,
+                 "file with user:password for MASAs that ask for HTTP Basic or Digest");
     section.flag("private_addresses", manufacturer.private_addresses,
                  "the MASA may have an address of a private network or of this host");
     section.require("name", !manufacturer.name.empty());

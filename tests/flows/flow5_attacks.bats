@@ -137,6 +137,34 @@ holds() { # FILTER: of what the script was asked
     [[ $stderr == *serial_from*"the label"* ]]
 }
 
+@test "BRR-11, SEC-09: a MASA that wants a password gets it from the file, and no log or trace does" {
+    no_ca
+    echo 'registrar:canary-5f1c' >login
+    start_masa "$MAKER" --credentials login
+    registrar 'wait = "20s"'
+    request one
+    ask one
+    [ "$STATUS" = 403 ]
+    grep -q "MASA answered 401" answer
+    echo 'registrar:wrong-5f1c' >other
+    echo "masa_credentials = \"$PWD/other\"" >>"$PKI/relay.toml"
+    kill -HUP "$RELAY_PID"
+    wait_for 10 grep -q reloaded "$PKI/relay.log"
+    request two
+    ask two
+    [ "$STATUS" = 403 ]
+    cp login other
+    kill "$RELAY_PID"
+    wait "$RELAY_PID" || true
+    RELAY_TRACE=$PWD/trace start_relay "$PKI"
+    request three
+    ask three
+    [ "$STATUS" = 200 ]
+    [ "$(masa_events pledgeid)" = 1 ]
+    run grep -rl -e 5f1c -e "$(printf 'registrar:canary-5f1c' | base64)" "$PKI" "$MAKER" trace answer headers
+    [ "$status" -ne 0 ]
+}
+
 @test "BRR-11, SEC-06: a MASA with another certificate or name is not asked; SIGHUP mends it" {
     start_masa "$MAKER"
     registrar 'wait = "300ms"'

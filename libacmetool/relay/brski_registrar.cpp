@@ -308,6 +308,7 @@ bool BrskiRegistrar::is_target(std::string_view target)
 
 void BrskiRegistrar::handle(http::ServerRequest request, http::Responder respond)
 {
+    if (impl_->all().empty()) return respond(text(404, "no device needs a voucher here"));
     auto target = std::string_view{request.target}.substr(0, request.target.find('?'));
     target.remove_prefix(std::min(target.size(), brski::kWellKnown.size() + 1));
     const bool voucher = target == "requestvoucher";
@@ -366,7 +367,8 @@ Result<std::function<void()>> BrskiRegistrar::prepare(const BrskiOptions& option
         auto before = impl_->all();
         const std::lock_guard lock{impl_->mutex};
         impl_->manufacturers = fresh;
-        impl_->signer = signer;
+        // Requests under way still need one after the last manufacturer went.
+        if (!fresh.empty()) impl_->signer = signer;
     };
 }
 

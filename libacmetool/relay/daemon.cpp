@@ -113,17 +113,15 @@ std::vector<std::string> keep_fixed(Config& running, Config fresh)
         keep("[listen] radius", fresh.teap->radius, running.teap->radius, running.teap->radius.text());
     keep("[store] sqlite", fresh.ra.store_file, running.ra.store_file, running.ra.store_file);
     keep("[limits] threads", fresh.http.threads, running.http.threads, std::to_string(running.http.threads));
-    if (fresh.brski.manufacturers.empty() != running.brski.manufacturers.empty()) {
-        fresh.brski = running.brski;
-        kept.emplace_back("the first [[manufacturer]] comes, and the last one goes, with a restart only");
-    }
     running = std::move(fresh);
     return kept;
 }
 
-/// What signs voucher-requests: the certificate that pledges see (RFC 8995 section 5.5).
+/// What signs voucher-requests: the certificate that pledges see (RFC 8995 section 5.5). Nothing is signed,
+/// and no purpose asked for, where no manufacturer has a MASA.
 Result<brski::Signer> brski_signer(const Config& config)
 {
+    if (config.brski.manufacturers.empty()) return brski::Signer{};
     ACMETOOL_TRY(identity, http::load_identity(config.http.certificate_file, config.http.key_file, ""));
     // RFC 8995 section 5.5: MASAs take requests of registrars alone, and know them by this purpose.
     if (!crypto::has_extended_key_usage(identity.certificates.front(), crypto::kCmcRaPurpose))
@@ -143,10 +141,11 @@ struct Daemon::Impl {
     base::TimePoint started = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
     std::atomic<bool> draining{false};
     std::unique_ptr<est::Server> est;
-    std::unique_ptr<BrskiGate> gate; ///< null without BRSKI
+    std::unique_ptr<BrskiGate>
+        gate; ///< this and the next two let everybody pass while there is no manufacturer
     std::unique_ptr<BrskiRegistrar> brski;
-    std::unique_ptr<TeapVouchers> vouchers; ///< null without BRSKI
-    std::unique_ptr<TeapService> teap;      ///< its sessions wait for the engine's decisions, too
+    std::unique_ptr<TeapVouchers> vouchers;
+    std::unique_ptr<TeapService> teap; ///< its sessions wait for the engine's decisions, too
     std::unique_ptr<ra::Engine> engine;
     std::unique_ptr<http::Server> listener;
     std::unique_ptr<http::Server> admin;
@@ -192,7 +191,7 @@ Json Daemon::Impl::status() const
 {
     Json status = engine->status();
     const auto counts = listener ? listener->counts() : http::ServerCounts{};
-    if (brski) status["brski"] = brski->status();
+    status["brski"] = brski->status();
     if (teap) {
         status["teap"] = {{"open", teap->open()}};
         for (const auto& [name, count] : teap->counters())
@@ -240,22 +239,18 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& lo
     ACMETOOL_TRY(est_settings, est_options(config));
     ACMETOOL_TRY(engine, ra::Engine::open(config.ra, &log));
     impl->engine = std::move(engine);
-    enrol::RegistrationAuthority* authority = impl->engine.get();
-    if (!config.brski.manufacturers.empty()) {
-        ACMETOOL_TRY(signer, brski_signer(config));
-        ACMETOOL_TRY(registrar, BrskiRegistrar::open(config.brski, config.ra.store_file, std::move(signer),
-                                                     *impl->engine, log));
-        impl->brski = std::move(registrar);
-        impl->gate = std::make_unique<BrskiGate>(*impl->engine, *impl->brski);
-        authority = impl->gate.get();
-    }
+    ACMETOOL_TRY(signer, brski_signer(config));
+    ACMETOOL_TRY(registrar, BrskiRegistrar::open(config.brski, config.ra.store_file, std::move(signer),
+                                                 *impl->engine, log));
+    impl->brski = std::move(registrar);
+    impl->gate = std::make_unique<BrskiGate>(*impl->engine, *impl->brski);
     impl->est = std::make_unique<est::Server>(
-        *authority, std::move(est_settings), [&log](const est::RequestEvent& event) { log.request(event); },
+        *impl->gate, std::move(est_settings), [&log](const est::RequestEvent& event) { log.request(event); },
         [&log](const est::RequestEvent& event) { log.arrival(event); });
     if (config.serves_est) {
         ACMETOOL_TRY(listener, http::Server::start(config.http, [raw](const http::ServerRequest& request,
                                                                       http::Responder respond) {
-                         if (raw->brski && BrskiRegistrar::is_target(request.target))
+                         if (BrskiRegistrar::is_target(request.target))
                              raw->brski->handle(request, std::move(respond));
                          else
                              raw->est->handle(request, std::move(respond));
@@ -263,8 +258,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& lo
         impl->listener = std::move(listener);
     }
     if (config.teap) {
-        if (impl->brski) impl->vouchers = std::make_unique<TeapVouchers>(*impl->brski);
-        ACMETOOL_TRY(teap, TeapService::start(config, *authority, impl->vouchers.get(), log));
+        impl->vouchers = std::make_unique<TeapVouchers>(*impl->brski);
+        ACMETOOL_TRY(teap, TeapService::start(config, *impl->gate, impl->vouchers.get(), log));
         impl->teap = std::move(teap);
     }
     http::ServerOptions admin_options;
@@ -309,14 +304,8 @@ Result<std::vector<std::string>> Daemon::reload(const Config& config)
     ACMETOOL_TRY(est_settings, est_options(config));
     ACMETOOL_TRY(put_in_use, impl_->engine->prepare(config.ra));
     // All that can fail is tried before anything changes.
-    std::function<void()> use_brski = [] {};
-    if (impl_->brski) {
-        ACMETOOL_TRY(signer, brski_signer(config));
-        const auto& brski =
-            config.brski.manufacturers.empty() ? impl_->config.brski : config.brski; // see keep_fixed
-        ACMETOOL_TRY(prepared, impl_->brski->prepare(brski, std::move(signer)));
-        use_brski = std::move(prepared);
-    }
+    ACMETOOL_TRY(signer, brski_signer(config));
+    ACMETOOL_TRY(use_brski, impl_->brski->prepare(config.brski, std::move(signer)));
     if (impl_->listener)
         if (const auto usable = http::make_server_context(config.http); !usable) return fail(usable.error());
     if (impl_->teap && config.teap) ACMETOOL_CHECK(impl_->teap->reload(config));

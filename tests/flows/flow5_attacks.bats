@@ -207,10 +207,19 @@ holds() { # FILTER: of what the script was asked
     reload ''
     CERT=second ask one
     [ "$STATUS" = 404 ]
+    # So do the last one and the first, with all that is known of their devices.
     sed -i '/^\[\[manufacturer\]\]/,$d' "$PKI/relay.toml"
     reload ''
-    grep -q 'the last one goes, with a restart only' "$PKI/relay.log"
+    ask one
+    [ "$STATUS" = 404 ]
+    est_code csrattrs | grep -qx 200
+    cp one.toml "$PKI/relay.toml"
+    reload ''
     device_is forwarded
+    request again
+    ask again
+    [ "$STATUS" = 200 ]
+    [ "$(masa_events pledgeid)" = 2 ]
 }
 
 answers_with() { # STATUS

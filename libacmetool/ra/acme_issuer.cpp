@@ -1,177 +1,28 @@
 #include "ra/acme_issuer.h"
 
-#include <atomic>
-#include <deque>
-#include <map>
-#include <mutex>
-#include <set>
-#include <thread>
-
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "acme/client.h"
 #include "acme/issue.h"
 #include "acme/messages.h"
-#include "acme/order.h"
 #include "base/text.h"
-#include "http/multi_client.h"
-#include "ra/preauth_keeper.h"
+#include "ra/acme_issuer_impl.h"
 
 namespace acmetool::ra
 {
 namespace
 {
 
-using acme::OrderFlow;
 using base::Json;
 using base::Milliseconds;
 using Steady = std::chrono::steady_clock;
 
-constexpr Milliseconds kFirstPoll{25};
-constexpr Milliseconds kLongestPoll{60'000};
-constexpr std::size_t kPollsPerSecond = 100;
-constexpr std::chrono::seconds kDirectoryRetry{5};
 constexpr std::chrono::hours kDirectoryLife{24};
 constexpr std::size_t kMostListedOrders = 1000;
 constexpr Milliseconds kIdle{60'000};
 
-/// What other threads hand to the issuer's own. Outlives it, for those that come too late.
-struct Inbox {
-    std::mutex mutex;
-    std::vector<std::function<void()>> messages;
-    http::MultiClient* http = nullptr; ///< to wake; null once the issuer goes
-
-    void post(std::function<void()> message)
-    {
-        const std::lock_guard lock{mutex};
-        if (http == nullptr) return;
-        messages.push_back(std::move(message));
-        http->wake();
-    }
-};
-
-/// An order between two looks at it: all that is kept of it.
-struct Resting {
-    IssuerOrder order;
-    Steady::time_point began;
-    bool authorized = false;
-    bool resumed = false; ///< its URL comes from before this run
-};
-
-/// An order that is being worked on.
-struct Active {
-    Resting rest;
-    OrderFlow flow;
-    bool has_csr = false;
-    std::string step;
-    std::optional<acme::Exchange> exchange;
-};
-using ActivePtr = std::shared_ptr<Active>;
-
-bool may_pass(const Error& error)
-{
-    return error.code == Errc::unavailable || error.code == Errc::temporary ||
-           error.code == Errc::rate_limited || error.code == Errc::interrupted;
-}
-
-/// True if a failed newOrder left no order behind: the CA said no, or was never reached.
-bool left_nothing(const Error& error)
-{
-    return !error.problem_type.empty() || error.reason == "connect" || error.reason == "resolve" ||
-           error.reason == "tls" || error.code == Errc::config || error.code == Errc::rate_limited;
-}
-
-/// Ends waits once the issuer goes.
-class StoppableContext final : public base::Context
-{
-public:
-    explicit StoppableContext(const std::atomic<bool>& stopping) : stopping_(stopping) {}
-    bool interrupted() const override { return stopping_; }
-
-private:
-    const std::atomic<bool>& stopping_;
-};
-
-class AcmeIssuer final : public Issuer
-{
-public:
-    AcmeIssuer(const Options& options, acme::Session session, const http::CurlLibrary& curl,
-               http::ClientOptions http_options, std::unique_ptr<PreauthKeeper> keeper)
-        : options_(options), directory_url_(session.directory.url), session_(std::move(session)),
-          http_(curl, std::move(http_options), options.limits.requests_in_flight), keeper_(std::move(keeper)),
-          inbox_(std::make_shared<Inbox>())
-    {
-        inbox_->http = &http_;
-    }
-    ~AcmeIssuer() override;
-
-    void attach(IssuerHost& host) override;
-    void start(IssuerOrder order) override
-    {
-        inbox_->post([this, order = std::move(order)]() mutable { accept(std::move(order)); });
-    }
-    Json status() override;
-
-private:
-    void run();
-    void run_messages();
-    void run_timers();
-    void need_directory();
-    void take_directory(Result<http::Response> outcome);
-    void accept(IssuerOrder order);
-    void adopt();
-    void begin_queued();
-    void prepare(IssuerOrder order);
-    void begin(const IssuerOrder& order);
-    void send(http::Request request, const acme::Post& post, bool for_nonce, const std::string& request_id,
-              http::MultiClient::Done done);
-    void wake_up(Resting rest);
-    void drive(const ActivePtr& active);
-    void pump(const ActivePtr& active);
-    void placed(const ActivePtr& active);
-    Result<void> give_csr(Active& active);
-    acme::OrderRequest request_for(const IssuerOrder& order) const;
-    void rest(Resting resting, Milliseconds wait, bool asked_for);
-    void authorize(const ActivePtr& active, std::vector<std::string> urls);
-    void ended(const ActivePtr& active, Error error);
-    void give_up(const IssuerOrder& order, Error error, bool over);
-    void at(Steady::time_point when, std::function<void()> what) { timers_.emplace(when, std::move(what)); }
-    base::TimePoint now() const { return context_.now(); }
-    std::size_t most_active() const { return 2 * std::size_t{options_.limits.requests_in_flight}; }
-
-    const Options options_;
-    const std::string directory_url_;
-    acme::Session session_; ///< its directory is empty until it was read
-    http::MultiClient http_;
-    std::unique_ptr<PreauthKeeper> keeper_;
-    std::shared_ptr<Inbox> inbox_;
-    std::atomic<bool> stopping_{false};
-    StoppableContext context_{stopping_};
-    IssuerHost* host_ = nullptr;
-
-    // Of the issuer's thread alone.
-    bool asking_directory_ = false;
-    std::optional<Error> directory_error_;
-    Steady::time_point directory_at_{}; ///< of the last answer, good or bad
-    std::deque<IssuerOrder> queued_;
-    std::deque<IssuerOrder> ready_;    ///< may be placed as soon as fewer are worked on
-    std::vector<IssuerOrder> orphans_; ///< may have an order whose URL was lost
-    bool adopting_ = false;
-    std::set<ActivePtr> active_;
-    std::multimap<Steady::time_point, Resting> resting_;
-    std::multimap<Steady::time_point, std::function<void()>> timers_;
-
-    std::mutex status_mutex_;
-    std::optional<base::TimePoint> last_success_;
-    std::optional<base::TimePoint> last_failure_;
-    std::string failure_;
-    std::atomic<std::size_t> resting_count_{0};
-    std::atomic<std::size_t> active_count_{0};
-
-    std::thread adopter_;
-    std::thread thread_;
-};
+} // namespace
 
 AcmeIssuer::~AcmeIssuer()
 {
@@ -365,34 +216,6 @@ void AcmeIssuer::begin_queued()
     }
 }
 
-acme::OrderRequest AcmeIssuer::request_for(const IssuerOrder& order) const
-{
-    acme::OrderRequest request;
-    request.identifiers = order.identifiers;
-    request.profile = order.profile;
-    // Without a pre-authorization, the solver's domain is the one that can be proven (RFC 9444 section 4.3).
-    for (const auto& domain : options_.domains)
-        if (domain.name == order.domain && !domain.preauthorize && session_.directory.subdomain_auth_allowed)
-            request.ancestor_domains = {domain.name};
-    return request;
-}
-
-Result<void> AcmeIssuer::give_csr(Active& active)
-{
-    ACMETOOL_TRY(der, host_->csr(active.rest.order.id));
-    ACMETOOL_TRY(csr, crypto::parse_csr(as_text(der)));
-    if (csr.key.same_public_key(session_.key))
-        return fail(Errc::bad_input, "the CSR's key is the ACME account's key", {}, "accountKeyInCsr");
-    auto request = request_for(active.rest.order);
-    request.csr = std::move(csr.der);
-    request.key = csr.key;
-    OrderFlow flow{std::move(request), OrderFlow::Goal::downloaded};
-    if (!active.flow.order().url.empty()) flow.resume(active.flow.order());
-    active.flow = std::move(flow);
-    active.has_csr = true;
-    return {};
-}
-
 /// Waits for the authorization of the order's domain.
 void AcmeIssuer::prepare(IssuerOrder order)
 {
@@ -416,171 +239,6 @@ void AcmeIssuer::prepare(IssuerOrder order)
                 give_up(order, ready.error(), true);
         });
     });
-}
-
-void AcmeIssuer::begin(const IssuerOrder& order)
-{
-    auto active = std::make_shared<Active>(Active{{order, Steady::now(), false, false},
-                                                  OrderFlow{request_for(order), OrderFlow::Goal::downloaded},
-                                                  false,
-                                                  {},
-                                                  {}});
-    active_.insert(active);
-    if (auto given = give_csr(*active); !given) return ended(active, given.error());
-    drive(active);
-}
-
-void AcmeIssuer::wake_up(Resting resting)
-{
-    if (session_.directory.new_order.empty()) {
-        // Nothing can be sent yet; the directory is asked for as soon as anything rests.
-        resting_.emplace(Steady::now() + kDirectoryRetry, std::move(resting));
-        return;
-    }
-    auto request = request_for(resting.order);
-    auto active = std::make_shared<Active>(Active{
-        std::move(resting), OrderFlow{std::move(request), OrderFlow::Goal::downloaded}, false, {}, {}});
-    active->flow.resume(active->rest.order.url);
-    if (active->rest.authorized) active->flow.authorized();
-    active_.insert(active);
-    drive(active);
-}
-
-void AcmeIssuer::drive(const ActivePtr& active)
-{
-    const auto& status = active->flow.order().status;
-    if (!active->has_csr && (status == "ready" || status == "valid"))
-        if (auto given = give_csr(*active); !given) return ended(active, given.error());
-    auto action = active->flow.next(session_.directory);
-    if (!action) return ended(active, std::move(action).error());
-    if (auto* send = std::get_if<OrderFlow::Send>(&*action)) {
-        active->step = send->post.step;
-        active->exchange.emplace(session_, std::move(send->post));
-        pump(active);
-    } else if (const auto* pause = std::get_if<OrderFlow::Pause>(&*action)) {
-        auto resting = std::move(active->rest);
-        resting.order.url = active->flow.order().url;
-        active_.erase(active);
-        if (pause->asked_for)
-            host_->deferred(resting.order.id, std::chrono::ceil<std::chrono::seconds>(pause->duration));
-        rest(std::move(resting), pause->duration, pause->asked_for);
-    } else if (auto* pending = std::get_if<OrderFlow::Authorize>(&*action)) {
-        authorize(active, std::move(pending->authorizations));
-    } else {
-        {
-            const std::lock_guard lock{status_mutex_};
-            last_success_ = now();
-        }
-        active_.erase(active);
-        host_->issued(active->rest.order.id, active->flow.chain());
-    }
-}
-
-void AcmeIssuer::pump(const ActivePtr& active)
-{
-    auto& exchange = *active->exchange;
-    if (exchange.result()) {
-        const auto result = *exchange.result();
-        active->exchange.reset();
-        auto taken = active->flow.take(result, now());
-        if (active->step == "newOrder" && !active->flow.order().url.empty()) return placed(active);
-        if (!taken) return ended(active, std::move(taken).error());
-        return drive(active);
-    }
-    auto next = exchange.next();
-    if (!next) return ended(active, std::move(next).error());
-    if (const auto* pause = std::get_if<acme::Exchange::Pause>(&*next)) {
-        at(Steady::now() + pause->duration, [this, active] { pump(active); });
-        return;
-    }
-    auto& to_send = std::get<acme::Exchange::Send>(*next);
-    send(std::move(to_send.request), exchange.post(), to_send.is_nonce_request, active->rest.order.request_id,
-         [this, active](Result<http::Response> outcome) {
-             active->exchange->take(std::move(outcome), now());
-             pump(active);
-         });
-}
-
-void AcmeIssuer::placed(const ActivePtr& active)
-{
-    active->rest.order.url = active->flow.order().url;
-    const std::weak_ptr<Inbox> inbox = inbox_;
-    host_->placed(active->rest.order, [this, inbox, active] {
-        const auto still = inbox.lock();
-        if (!still) return;
-        still->post([this, active] {
-            // A reply whose order could not be read is read again, by its URL.
-            if (active->flow.order().status.empty()) active->flow.resume(active->rest.order.url);
-            drive(active);
-        });
-    });
-}
-
-/// Sets an order aside: for the time that the CA named, or a share of its age; longer where many rest.
-void AcmeIssuer::rest(Resting resting, Milliseconds wait, bool asked_for)
-{
-    const auto age = std::chrono::duration_cast<Milliseconds>(Steady::now() - resting.began);
-    const auto spread = Milliseconds{resting_.size() * 1000 / kPollsPerSecond};
-    if (!asked_for) wait = std::max(wait, std::min(age / 3, kLongestPoll));
-    resting_.emplace(Steady::now() + std::max({wait, kFirstPoll, spread}), std::move(resting));
-}
-
-void AcmeIssuer::authorize(const ActivePtr& active, std::vector<std::string> urls)
-{
-    auto resting = std::move(active->rest);
-    resting.order.url = active->flow.order().url;
-    active_.erase(active);
-    const auto domain = resting.order.domain;
-    const auto request_id = resting.order.request_id;
-    const std::weak_ptr<Inbox> inbox = inbox_;
-    keeper_->fulfil(domain, std::move(urls), request_id,
-                    [this, inbox, resting = std::move(resting)](Result<void> done) mutable {
-                        const auto still = inbox.lock();
-                        if (!still) return;
-                        still->post([this, resting = std::move(resting), done = std::move(done)]() mutable {
-                            if (!done && done.error().code == Errc::interrupted)
-                                return; // the next run continues
-                            if (!done)
-                                return give_up(resting.order, done.error(),
-                                               done.error().reason == "validationFailed");
-                            resting.authorized = true;
-                            rest(std::move(resting), Milliseconds{0}, false);
-                        });
-                    });
-}
-
-void AcmeIssuer::ended(const ActivePtr& active, Error error)
-{
-    active_.erase(active);
-    auto resting = std::move(active->rest);
-    const auto& order = active->flow.order();
-    if (order.url.empty()) return give_up(resting.order, error, left_nothing(error));
-    resting.order.url = order.url;
-    if (may_pass(error) && order.status != "invalid") {
-        // The order is there, and so it stays pending: the CA's absence ends nothing.
-        const auto wait = error.retry_after.value_or(std::chrono::seconds{1});
-        {
-            const std::lock_guard lock{status_mutex_};
-            last_failure_ = now();
-            failure_ = error.message;
-        }
-        rest(std::move(resting), wait, error.retry_after.has_value());
-        return;
-    }
-    const bool gone = order.status == "invalid" || (order.status.empty() && error.code == Errc::refused);
-    if (gone && resting.resumed) {
-        // What an earlier run left cannot be finished: begin anew, once.
-        host_->event({{"event", "order"},
-                      {"level", "info"},
-                      {"order", order.url},
-                      {"id", resting.order.id},
-                      {"request_id", resting.order.request_id},
-                      {"text", fmt::format("of no use any more ({}): a new one is placed", error.message)}});
-        resting.order.url.clear();
-        queued_.push_back(std::move(resting.order));
-        return;
-    }
-    give_up(resting.order, std::move(error), gone);
 }
 
 void AcmeIssuer::give_up(const IssuerOrder& order, Error error, bool over)
@@ -608,8 +266,6 @@ Json AcmeIssuer::status()
     }
     return status;
 }
-
-} // namespace
 
 Result<crypto::Key> load_account_key(const Options& options, const acme::AccountFile& account)
 {

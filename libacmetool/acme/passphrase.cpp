@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -83,13 +82,6 @@ Result<base::Secret> ask(const std::string& key_file, base::Context& context)
 Result<base::Secret> read_passphrase(const std::string& file)
 {
     if (file.empty()) return base::Secret{};
-    // The group may read: so systemd shows what it hands to a service's user alone (LoadCredential=).
-    constexpr mode_t kForbidden = S_IWGRP | S_IRWXO;
-    struct stat info {
-    };
-    if (stat(file.c_str(), &info) == 0 && S_ISREG(info.st_mode) && (info.st_mode & kForbidden) != 0)
-        return fail(Errc::config, fmt::format("passphrase {}: others can read or write it", file),
-                    fmt::format("chmod 600 {}", file), "secretPermissions");
     auto text = store::read_file(file);
     if (!text) {
         text.error().code = Errc::config;

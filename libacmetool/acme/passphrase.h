@@ -15,8 +15,7 @@ struct PassphraseSource {
     bool ask = false; ///< ask at the terminal where there is one, no file was given and the key is encrypted
 };
 
-/// The first line of `file`; empty where `file` is. A file that everybody can read, or others than its owner
-/// can write, is refused. Errors: config ("noPassphrase", "secretPermissions").
+/// The first line of `file`; empty where `file` is. Errors: config ("noPassphrase").
 ACMETOOL_EXPORT Result<base::Secret> read_passphrase(const std::string& file);
 
 /// The passphrase that opens the key in `key_file`; empty where no file was given and the key is plain, or

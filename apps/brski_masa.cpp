@@ -14,6 +14,7 @@
 #include "cli/program.h"
 #include "dns/query.h"
 #include "http/server.h"
+#include "relay/brski_login.h"
 #include "store/atomic_file.h"
 
 using namespace acmetool;
@@ -90,8 +91,8 @@ Result<void> serve(const Options& options, cli::Io& io)
     ACMETOOL_TRY(manufacturer, brski::open_manufacturer(options.folder, io.context().now()));
     ACMETOOL_TRY(settings, masa_options(options, manufacturer));
     if (!options.credentials.empty()) {
-        ACMETOOL_TRY(line, store::read_file(options.credentials));
-        settings.credentials = base::Secret{std::string{base::trim(line)}};
+        ACMETOOL_TRY(login, relay::read_masa_credentials(options.credentials));
+        settings.credentials = base::Secret{fmt::format("{}:{}", login.user, login.password.reveal())};
     }
     settings.on_status = [&io](const std::string& serial, const brski::Status& status) {
         io.context().log(base::Level::info,

@@ -12,7 +12,7 @@ namespace acmetool::relay
 {
 
 /// Reads a file with one line "user:password". Errc::config.
-Result<http::Credentials> read_masa_credentials(const std::string& file);
+ACMETOOL_EXPORT Result<http::Credentials> read_masa_credentials(const std::string& file);
 
 /// Answers a MASA's challenges, Digest before Basic. One thread at a time.
 class MasaLogin

@@ -139,6 +139,10 @@ holds() { # FILTER: of what the script was asked
 
 @test "BRR-11, SEC-09: a MASA that wants a password gets it from the file, and no log or trace does" {
     no_ca
+    : >login
+    run --separate-stderr brski-masa serve --dir "$MAKER" --listen 127.0.0.1:0 --credentials login
+    [ "$status" -eq 78 ]
+    [[ $stderr == *"login: not one line user:password"* ]]
     echo 'registrar:canary-5f1c' >login
     start_masa "$MAKER" --credentials login
     registrar 'wait = "20s"'

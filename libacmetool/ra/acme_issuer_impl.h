@@ -18,6 +18,7 @@
 #include "http/multi_client.h"
 #include "ra/acme_issuer.h"
 #include "ra/preauth_keeper.h"
+#include "ra/stoppable_context.h"
 
 namespace acmetool::ra
 {
@@ -57,17 +58,6 @@ struct Active {
     std::optional<acme::Exchange> exchange;
 };
 using ActivePtr = std::shared_ptr<Active>;
-
-/// Ends waits once the issuer goes.
-class StoppableContext final : public base::Context
-{
-public:
-    explicit StoppableContext(const std::atomic<bool>& stopping) : stopping_(stopping) {}
-    bool interrupted() const override { return stopping_; }
-
-private:
-    const std::atomic<bool>& stopping_;
-};
 
 /// True of a failure that time may mend.
 bool may_pass(const Error& error);

@@ -16,6 +16,7 @@
 #include "acme/problem.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "ra/stoppable_context.h"
 
 namespace acmetool::ra
 {
@@ -33,17 +34,6 @@ constexpr std::chrono::seconds kLongestRetry{std::chrono::hours{1}};
 constexpr int kDeferred = 75;
 constexpr int kBadInput = 65;
 constexpr int kRefused = 77;
-
-/// Ends a program's run when the issuer goes.
-class StoppableContext final : public base::Context
-{
-public:
-    explicit StoppableContext(const std::atomic<bool>& stopping) : stopping_(stopping) {}
-    bool interrupted() const override { return stopping_; }
-
-private:
-    const std::atomic<bool>& stopping_;
-};
 
 struct NotYet {
     std::chrono::seconds retry_after;

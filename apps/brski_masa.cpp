@@ -92,7 +92,7 @@ Result<void> serve(const Options& options, cli::Io& io)
     ACMETOOL_TRY(settings, masa_options(options, manufacturer));
     if (!options.credentials.empty()) {
         ACMETOOL_TRY(login, relay::read_masa_credentials(options.credentials));
-        settings.credentials = base::Secret{fmt::format("{}:{}", login.user, login.password.reveal())};
+        settings.credentials = std::move(login);
     }
     settings.on_status = [&io](const std::string& serial, const brski::Status& status) {
         io.context().log(base::Level::info,

@@ -10,7 +10,6 @@
 #include "brski/idevid.h"
 #include "crypto/path.h"
 #include "http/url.h"
-#include "jose/base64url.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::brski
@@ -35,17 +34,15 @@ http::ServerResponse voucher_reply(const Bytes& voucher, Format format)
     return {200, {{"Content-Type", std::string{media_type(format)}}}, std::string{as_text(voucher)}, false};
 }
 
-/// RFC 7617; true where nothing is asked for.
-bool is_authorized(const http::ServerRequest& request, const base::Secret& credentials)
+/// True where nothing is asked for.
+bool is_authorized(const http::ServerRequest& request, const http::Credentials& wanted)
 {
-    if (credentials.empty()) return true;
-    constexpr std::string_view kScheme = "basic ";
-    const auto given = http::find(request.headers, "authorization").value_or("");
-    if (!base::equals_ignoring_case(given.substr(0, kScheme.size()), kScheme)) return false;
-    const auto octets = jose::parse_base64(base::trim(given.substr(kScheme.size())));
-    const auto wanted = as_bytes(credentials.reveal());
-    return octets && octets->size() == wanted.size() &&
-           CRYPTO_memcmp(octets->data(), wanted.data(), wanted.size()) == 0;
+    if (wanted.user.empty()) return true;
+    const auto given = http::parse_basic(request.headers);
+    if (!given || given->user != wanted.user) return false;
+    const auto password = given->password.reveal();
+    const auto own = wanted.password.reveal();
+    return password.size() == own.size() && CRYPTO_memcmp(password.data(), own.data(), own.size()) == 0;
 }
 
 } // namespace

@@ -8,9 +8,9 @@
 #include <string>
 
 #include "base/result.h"
-#include "base/secret.h"
 #include "brski/masa.h"
 #include "brski/status.h"
+#include "http/authentication.h"
 #include "http/server.h"
 #include "store/sqlite.h"
 
@@ -48,9 +48,9 @@ ACMETOOL_EXPORT Result<CloudList> parse_cloud_list(std::string_view text, const 
 struct MasaOptions {
     MasaPolicy policy;
     Signer signer;
-    base::Secret credentials; ///< "user:password" that registrars have to give by HTTP Basic; empty: none
-    CloudList cloud;          ///< devices that may ask for themselves
-    bool is_cloud = false;    ///< pledges are answered: 401 to those that are not in `cloud`
+    http::Credentials credentials; ///< that registrars have to give by HTTP Basic; no user: none
+    CloudList cloud;               ///< devices that may ask for themselves
+    bool is_cloud = false;         ///< pledges are answered: 401 to those that are not in `cloud`
     /// When these may ask again; zero: not again, as the absence of Retry-After says.
     std::chrono::seconds owner_retry{std::chrono::minutes{10}};
     /// What a pledge of a cloud registrar said: its serial number and how it went.

@@ -14,7 +14,7 @@
 #include "est/cmc_error.h"
 #include "est/codec.h"
 #include "est/csrattrs.h"
-#include "jose/base64url.h"
+#include "http/authentication.h"
 
 namespace acmetool::est
 {
@@ -87,36 +87,12 @@ bool has_media_type(const http::Headers& headers, std::string_view wanted)
     return type && base::equals_ignoring_case(base::trim(type->substr(0, type->find(';'))), wanted);
 }
 
-struct Credentials {
-    std::string user;
-    base::Secret password;
-};
-
-/// RFC 7617. Nothing where another scheme or none is used; an empty user where the header is malformed.
-std::optional<Credentials> parse_basic(const http::Headers& headers)
-{
-    constexpr std::string_view kScheme = "basic ";
-    const auto header = http::find(headers, "authorization");
-    if (!header || !base::equals_ignoring_case(header->substr(0, kScheme.size()), kScheme))
-        return std::nullopt;
-    const auto text = base::trim(header->substr(kScheme.size()));
-    Credentials credentials;
-    const auto decoded = jose::parse_base64(text);
-    if (!decoded) return credentials;
-    const auto pair = as_text(*decoded);
-    const auto colon = pair.find(':');
-    if (colon == std::string_view::npos) return credentials;
-    credentials.user = pair.substr(0, colon);
-    credentials.password = base::Secret{std::string{pair.substr(colon + 1)}};
-    return credentials;
-}
-
 enrol::Peer peer_of(const http::ServerRequest& request)
 {
     enrol::Peer peer;
     peer.address = request.peer;
     if (request.tls) peer.certificates = request.tls->certificates;
-    if (auto credentials = parse_basic(request.headers)) {
+    if (auto credentials = http::parse_basic(request.headers)) {
         peer.user = std::move(credentials->user);
         peer.password = std::move(credentials->password);
     }

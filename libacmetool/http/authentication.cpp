@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "crypto/openssl.h"
+#include "jose/base64url.h"
 
 namespace acmetool::http
 {
@@ -204,6 +205,23 @@ Result<std::string> answer(const Challenge& challenge, const Credentials& creden
     if (challenge.qop_auth)
         out += fmt::format(", qop=auth, nc={}, cnonce={}", count, quoted_string(input.cnonce));
     return out;
+}
+
+std::optional<Credentials> parse_basic(const Headers& headers)
+{
+    constexpr std::string_view kScheme = "basic ";
+    const auto header = find(headers, "authorization");
+    if (!header || !base::equals_ignoring_case(header->substr(0, kScheme.size()), kScheme))
+        return std::nullopt;
+    Credentials credentials;
+    const auto decoded = jose::parse_base64(base::trim(header->substr(kScheme.size())));
+    if (!decoded) return credentials;
+    const auto pair = as_text(*decoded);
+    const auto colon = pair.find(':');
+    if (colon == std::string_view::npos) return credentials;
+    credentials.user = pair.substr(0, colon);
+    credentials.password = base::Secret{std::string{pair.substr(colon + 1)}};
+    return credentials;
 }
 
 } // namespace acmetool::http

@@ -8,7 +8,7 @@
 #include "base/secret.h"
 #include "http/client.h"
 
-/// HTTP Basic (RFC 7617) and Digest (RFC 7616) authentication, the client's side.
+/// HTTP Basic (RFC 7617) and Digest (RFC 7616) authentication, the client's side; of Basic the server's, too.
 namespace acmetool::http
 {
 
@@ -46,5 +46,9 @@ struct DigestInput {
 /// The value of the Authorization header. It holds the password or what is made of it: never logged.
 ACMETOOL_EXPORT Result<std::string> answer(const Challenge& challenge, const Credentials& credentials,
                                            const DigestInput& input);
+
+/// What a request's Authorization header says (RFC 7617). Nothing where another scheme or none is used; an
+/// empty user where the header is malformed.
+ACMETOOL_EXPORT std::optional<Credentials> parse_basic(const Headers& headers);
 
 } // namespace acmetool::http

@@ -17,7 +17,7 @@ constexpr std::chrono::seconds kShortestRetry{60};
 constexpr std::chrono::seconds kLongestRetry{std::chrono::hours{24}};
 constexpr std::size_t kLongestUrl = 1000;
 
-tl::unexpected<Error> bad(std::string what)
+tl::unexpected<Error> bad_renewal_info(std::string what)
 {
     return fail(Errc::protocol, "renewal information: " + std::move(what),
                 "the CA broke RFC 9773: report it to its operator", "badRenewalInfo");
@@ -28,15 +28,15 @@ tl::unexpected<Error> bad(std::string what)
 Result<RenewalInfo> parse_renewal_info(std::string_view json)
 {
     const auto object = base::parse_json_object(json, "renewal information");
-    if (!object) return bad(object.error().message);
+    if (!object) return bad_renewal_info(object.error().message);
     const auto window = object->find("suggestedWindow");
-    if (window == object->end() || !window->is_object()) return bad("no \"suggestedWindow\"");
+    if (window == object->end() || !window->is_object()) return bad_renewal_info("no \"suggestedWindow\"");
     const auto start = base::parse_rfc3339(base::string_member(*window, "start").value_or(""));
     const auto end = base::parse_rfc3339(base::string_member(*window, "end").value_or(""));
-    if (!start || !end) return bad("the window has no \"start\" or \"end\" that is a time");
+    if (!start || !end) return bad_renewal_info("the window has no \"start\" or \"end\" that is a time");
     // RFC 9773 section 4.2: "A RenewalInfo object in which the end timestamp equals or precedes the start
     // timestamp is invalid."
-    if (*end <= *start) return bad("the window ends before it begins");
+    if (*end <= *start) return bad_renewal_info("the window ends before it begins");
     RenewalInfo info;
     info.start = *start;
     info.end = *end;

@@ -10,7 +10,7 @@ namespace acmetool::base
 
 TimePoint Context::now() const
 {
-    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    return base::now();
 }
 
 std::chrono::steady_clock::time_point Context::steady_now() const

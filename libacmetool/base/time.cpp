@@ -80,6 +80,11 @@ std::optional<TimePoint> read_rfc3339(std::string_view text)
 
 } // namespace
 
+TimePoint now()
+{
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
 std::string to_rfc3339(TimePoint time)
 {
     const auto day = std::chrono::floor<std::chrono::days>(time);

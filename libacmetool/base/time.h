@@ -13,6 +13,9 @@ namespace acmetool::base
 using TimePoint = std::chrono::sys_seconds; ///< wall clock, UTC, whole seconds
 using Milliseconds = std::chrono::milliseconds;
 
+/// The time of the system's clock.
+ACMETOOL_EXPORT TimePoint now();
+
 /// RFC 3339 in UTC, "2026-11-23T18:58:45Z".
 ACMETOOL_EXPORT std::string to_rfc3339(TimePoint time);
 

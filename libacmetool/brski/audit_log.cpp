@@ -23,7 +23,7 @@ using base::Json;
 constexpr std::size_t kMostEvents = 10'000;
 constexpr std::size_t kLongestText = 256;
 
-tl::unexpected<Error> bad(std::string_view why)
+tl::unexpected<Error> bad_audit_log(std::string_view why)
 {
     return fail(Errc::protocol, fmt::format("audit log: {}", why), {}, "badAuditLog");
 }
@@ -44,21 +44,21 @@ std::optional<std::uint64_t> count_of(const Json& object, std::string_view name)
 
 Result<AuditEvent> parse_event(const Json& object)
 {
-    if (!object.is_object()) return bad("an event is no object");
+    if (!object.is_object()) return bad_audit_log("an event is no object");
     AuditEvent event;
     const auto date = base::string_member(object, "date");
     const auto time = date ? base::parse_rfc3339(*date) : fail(Errc::bad_input, "");
-    if (!time) return bad("an event without a date");
+    if (!time) return bad_audit_log("an event without a date");
     event.date = *time;
     event.domain_id = base::string_member(object, "domainID").value_or(std::string{});
     event.nonce = base::string_member(object, "nonce").value_or(std::string{});
     event.assertion = base::string_member(object, "assertion").value_or(std::string{});
     if (event.domain_id.empty() || event.domain_id.size() > kLongestText)
-        return bad("an event without a domainID");
+        return bad_audit_log("an event without a domainID");
     if (event.nonce.size() > kLongestText || event.assertion.size() > kLongestText)
-        return bad("an event with a text that is too long");
+        return bad_audit_log("an event with a text that is too long");
     const auto truncated = count_of(object, "truncated");
-    if (!truncated) return bad("\"truncated\" is no count");
+    if (!truncated) return bad_audit_log("\"truncated\" is no count");
     event.truncated = *truncated;
     return event;
 }
@@ -68,13 +68,13 @@ Result<AuditEvent> parse_event(const Json& object)
 Result<AuditLog> parse_audit_log(std::string_view json)
 {
     auto document = base::parse_json_object(json, "audit log");
-    if (!document) return bad(document.error().message);
+    if (!document) return bad_audit_log(document.error().message);
     if (const auto version = document->find("version");
         version == document->end() || (*version != 1 && *version != "1"))
-        return bad("\"version\" is not 1");
+        return bad_audit_log("\"version\" is not 1");
     const auto events = document->find("events");
-    if (events == document->end() || !events->is_array()) return bad("there are no \"events\"");
-    if (events->size() > kMostEvents) return bad(fmt::format("more than {} events", kMostEvents));
+    if (events == document->end() || !events->is_array()) return bad_audit_log("there are no \"events\"");
+    if (events->size() > kMostEvents) return bad_audit_log(fmt::format("more than {} events", kMostEvents));
     AuditLog log;
     for (const auto& one : *events) {
         ACMETOOL_TRY(event, parse_event(one));
@@ -85,7 +85,8 @@ Result<AuditLog> parse_audit_log(std::string_view json)
     const auto nonced = count_of(*truncation, "nonced duplicates");
     const auto nonceless = count_of(*truncation, "nonceless duplicates");
     const auto arbitrary = count_of(*truncation, "arbitrary");
-    if (!nonced || !nonceless || !arbitrary) return bad("\"truncation\" holds something else than counts");
+    if (!nonced || !nonceless || !arbitrary)
+        return bad_audit_log("\"truncation\" holds something else than counts");
     log.nonced_duplicates = *nonced;
     log.nonceless_duplicates = *nonceless;
     log.arbitrary = *arbitrary;

@@ -23,7 +23,7 @@ constexpr std::string_view kJwsType = "voucher-jws+json";
 constexpr std::size_t kMostCertificates = 20;
 constexpr unsigned kFullWeight = 1000;
 
-tl::unexpected<Error> bad(std::string_view why)
+tl::unexpected<Error> bad_envelope(std::string_view why)
 {
     return fail(Errc::protocol, fmt::format("signed voucher: {}", why), {}, "badEnvelope");
 }
@@ -51,23 +51,23 @@ unsigned weight_of(std::string_view parameters)
 Result<jose::Jws> flatten(const Bytes& octets)
 {
     auto document = base::parse_json_object(as_text(octets), "JWS", {kLargestEnvelope, 16});
-    if (!document) return bad(document.error().message);
+    if (!document) return bad_envelope(document.error().message);
     const auto signatures = document->find("signatures");
     if (signatures == document->end() || !signatures->is_array() || signatures->size() != 1 ||
         !signatures->front().is_object())
-        return bad("a JWS in General JSON serialization has \"signatures\", and one is taken");
+        return bad_envelope("a JWS in General JSON serialization has \"signatures\", and one is taken");
     auto flat = signatures->front();
-    if (flat.contains("payload")) return bad("\"payload\" within a signature");
+    if (flat.contains("payload")) return bad_envelope("\"payload\" within a signature");
     const auto payload = base::string_member(*document, "payload");
-    if (!payload) return bad("no payload");
+    if (!payload) return bad_envelope("no payload");
     flat["payload"] = *payload;
     auto jws = jose::parse_jws(base::to_text(flat));
-    if (!jws) return bad(jws.error().message);
+    if (!jws) return bad_envelope(jws.error().message);
     // Section 3.2 of the draft: "typ" is "voucher-jws+json" or the same with "application/".
     auto type = base::string_member(*jws->header, "typ").value_or(std::string{});
     if (type.starts_with("application/")) type.erase(0, std::string_view{"application/"}.size());
     if (!type.empty() && !base::equals_ignoring_case(type, kJwsType))
-        return bad(fmt::format("typ \"{}\" is not {}", base::printable(type, 60), kJwsType));
+        return bad_envelope(fmt::format("typ \"{}\" is not {}", base::printable(type, 60), kJwsType));
     return std::move(*jws);
 }
 
@@ -76,13 +76,14 @@ Result<std::vector<crypto::Certificate>> x5c_of(const jose::Jws& jws)
     std::vector<crypto::Certificate> certificates;
     const auto x5c = jws.header->find("x5c");
     if (x5c == jws.header->end()) return certificates;
-    if (!x5c->is_array() || x5c->size() > kMostCertificates) return bad("x5c is no list of certificates");
+    if (!x5c->is_array() || x5c->size() > kMostCertificates)
+        return bad_envelope("x5c is no list of certificates");
     for (const auto& entry : *x5c) {
-        if (!entry.is_string()) return bad("x5c holds something else than text");
+        if (!entry.is_string()) return bad_envelope("x5c holds something else than text");
         const auto der = jose::parse_base64(entry.get<std::string>());
-        if (!der) return bad("x5c holds something else than base64");
+        if (!der) return bad_envelope("x5c holds something else than base64");
         auto parsed = crypto::parse_certificates(as_text(*der), "x5c");
-        if (!parsed || parsed->size() != 1) return bad("x5c holds something else than certificates");
+        if (!parsed || parsed->size() != 1) return bad_envelope("x5c holds something else than certificates");
         certificates.push_back(parsed->front());
     }
     return certificates;
@@ -101,10 +102,11 @@ Result<Envelope> parse_cms(ByteView octets)
     if (!octets.empty() && octets.front() != kSequence)
         if (auto decoded = jose::parse_base64(as_text(octets))) envelope.octets = std::move(*decoded);
     auto message = crypto::parse_signed_data(envelope.octets);
-    if (!message) return bad(message.error().message);
+    if (!message) return bad_envelope(message.error().message);
     if (!is_voucher_type(message->content_type))
-        return bad(fmt::format("content of type {}", message->content_type));
-    if (message->signers != 1) return bad(fmt::format("{} signers, and one is taken", message->signers));
+        return bad_envelope(fmt::format("content of type {}", message->content_type));
+    if (message->signers != 1)
+        return bad_envelope(fmt::format("{} signers, and one is taken", message->signers));
     envelope.content = as_text(message->content);
     envelope.certificates = message->certificates;
     envelope.message = std::move(*message);
@@ -185,7 +187,7 @@ std::optional<Format> choose_format(std::string_view accept, Format preferred)
 
 Result<Envelope> parse_envelope(ByteView octets, Format format)
 {
-    if (octets.size() > kLargestEnvelope) return bad("too large");
+    if (octets.size() > kLargestEnvelope) return bad_envelope("too large");
     return format == Format::cms ? parse_cms(octets) : parse_general_jws(octets);
 }
 

@@ -16,7 +16,7 @@ constexpr std::string_view kAuthorityKeyIdentifier = "2.5.29.35";
 constexpr std::uint8_t kIa5String = 0x16;
 constexpr std::size_t kLongestUrl = 1024;
 
-tl::unexpected<Error> bad(std::string_view why)
+tl::unexpected<Error> bad_masa_url(std::string_view why)
 {
     return fail(Errc::bad_input, fmt::format("MASA URL of the IDevID: {}", why), {}, "masaUrl");
 }
@@ -30,19 +30,20 @@ std::string well_known(std::string_view resource)
 
 Result<std::string> parse_masa_url(std::string_view text)
 {
-    if (text.empty() || text.size() > kLongestUrl) return bad("empty or too long");
+    if (text.empty() || text.size() > kLongestUrl) return bad_masa_url("empty or too long");
     constexpr std::string_view kScheme = "https://";
     const bool whole = text.find('/') != std::string_view::npos;
-    if (text.find("://") != std::string_view::npos && !text.starts_with(kScheme)) return bad("not https");
+    if (text.find("://") != std::string_view::npos && !text.starts_with(kScheme))
+        return bad_masa_url("not https");
     std::string url{text.starts_with(kScheme) ? "" : kScheme};
     url += text;
     if (!whole) url += kWellKnown;
     while (url.ends_with('/'))
         url.pop_back();
     const auto parsed = http::parse_url(url);
-    if (!parsed) return bad(base::printable(text, 100));
+    if (!parsed) return bad_masa_url(base::printable(text, 100));
     if (parsed->target == "/") return url + std::string{kWellKnown};
-    if (parsed->target.find('?') != std::string::npos) return bad("it has a query");
+    if (parsed->target.find('?') != std::string::npos) return bad_masa_url("it has a query");
     return parsed->text();
 }
 
@@ -52,7 +53,7 @@ Result<std::optional<std::string>> masa_url(const crypto::Certificate& idevid)
     if (!value) return std::optional<std::string>{};
     crypto::der::Reader reader{*value};
     const auto text = reader.expect(kIa5String, "MASA URL");
-    if (!text || !reader.at_end()) return bad("no IA5String");
+    if (!text || !reader.at_end()) return bad_masa_url("no IA5String");
     ACMETOOL_TRY(url, parse_masa_url(as_text(text->value)));
     return std::optional{std::move(url)};
 }

@@ -15,7 +15,7 @@ using base::Json;
 constexpr std::size_t kLargestStatus = 16 * 1024;
 constexpr std::size_t kLongestReason = 500;
 
-tl::unexpected<Error> bad(std::string_view why)
+tl::unexpected<Error> bad_status(std::string_view why)
 {
     return fail(Errc::bad_input, fmt::format("status message: {}", why), {}, "badStatus");
 }
@@ -31,7 +31,7 @@ bool is_status_type(std::string_view content_type)
 Result<Status> parse_status(std::string_view json, std::string* unknown)
 {
     auto document = base::parse_json_object(json, "status message", {kLargestStatus, 16});
-    if (!document) return bad(document.error().message);
+    if (!document) return bad_status(document.error().message);
     Status status;
     bool version = false;
     bool told = false;
@@ -40,7 +40,7 @@ Result<Status> parse_status(std::string_view json, std::string* unknown)
         if (name == "version") {
             version = value == 1 || value == "1";
         } else if (name == "status") {
-            if (!value.is_boolean()) return bad("\"status\" is neither true nor false");
+            if (!value.is_boolean()) return bad_status("\"status\" is neither true nor false");
             status.status = value.get<bool>();
             told = true;
         } else if (name == "reason") {
@@ -51,8 +51,8 @@ Result<Status> parse_status(std::string_view json, std::string* unknown)
             *unknown += (unknown->empty() ? "" : ", ") + base::printable(key, 60);
         }
     }
-    if (!version) return bad("\"version\" is not 1");
-    if (!told) return bad("there is no \"status\"");
+    if (!version) return bad_status("\"version\" is not 1");
+    if (!told) return bad_status("there is no \"status\"");
     return status;
 }
 

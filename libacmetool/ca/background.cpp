@@ -1,24 +1,13 @@
 #include "ca/service_impl.h"
 
 #include <fmt/core.h>
-#include <openssl/evp.h>
 
+#include "crypto/request_info.h"
 #include "dns/name.h"
 #include "jose/base64url.h"
 
 namespace acmetool::ca
 {
-namespace
-{
-
-Bytes sha256(std::string_view text)
-{
-    Bytes digest(32);
-    EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-    return digest;
-}
-
-} // namespace
 
 void Service::Impl::enqueue(Job job)
 {
@@ -67,9 +56,10 @@ std::optional<ValidationFailure> Service::Impl::look_at(const Json& authz, const
     const auto key_authorization = token + "." + authz.at("thumbprint").get<std::string>();
     if (type == "dns-01")
         return validate_dns01(options.validation, dns::validation_name(name),
-                              jose::to_base64url(sha256(key_authorization)), context);
+                              jose::to_base64url(crypto::sha256(as_bytes(key_authorization))), context);
     if (type == "tls-alpn-01")
-        return validate_tls_alpn01(options.validation, name, sha256(key_authorization), context);
+        return validate_tls_alpn01(options.validation, name, crypto::sha256(as_bytes(key_authorization)),
+                                   context);
     return validate_http01(options.validation, name, token, key_authorization, context);
 }
 

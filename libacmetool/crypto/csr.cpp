@@ -13,6 +13,7 @@
 #include "crypto/general_names.h"
 #include "crypto/key_uri.h"
 #include "crypto/openssl.h"
+#include "crypto/request_parts.h"
 
 namespace acmetool::crypto
 {
@@ -201,16 +202,10 @@ Result<void> add_attributes(X509_REQ* request, const CsrOptions& options)
 {
     ACMETOOL_CHECK(add_extensions(request, options));
     if (!options.challenge_password) return {};
-    const auto& password = *options.challenge_password;
-    if (password.empty() || password.size() > kLongestPassword)
-        return fail(Errc::bad_input, "challengePassword has to be 1 to 255 octets long", {},
-                    "challengePassword");
-    if (X509_REQ_add1_attr_by_NID(request, NID_pkcs9_challengePassword, MBSTRING_UTF8,
-                                  reinterpret_cast<const unsigned char*>(password.data()),
-                                  static_cast<int>(password.size())) != 1)
-        return openssl_failure(Errc::bad_input, "challengePassword cannot be encoded");
-    return {};
+    return add_challenge_password(request, *options.challenge_password);
 }
+
+} // namespace
 
 const EVP_MD* digest_for(const Key& key, const std::string& wanted)
 {
@@ -222,7 +217,17 @@ const EVP_MD* digest_for(const Key& key, const std::string& wanted)
     return EVP_sha256();
 }
 
-} // namespace
+Result<void> add_challenge_password(X509_REQ* request, std::string_view password)
+{
+    if (password.empty() || password.size() > kLongestPassword)
+        return fail(Errc::bad_input, "challengePassword has to be 1 to 255 octets long", {},
+                    "challengePassword");
+    if (X509_REQ_add1_attr_by_NID(request, NID_pkcs9_challengePassword, MBSTRING_UTF8,
+                                  reinterpret_cast<const unsigned char*>(password.data()),
+                                  static_cast<int>(password.size())) != 1)
+        return openssl_failure(Errc::bad_input, "challengePassword cannot be encoded");
+    return {};
+}
 
 std::string Csr::to_pem() const
 {

@@ -5,27 +5,17 @@
 
 #include "crypto/key_uri.h"
 #include "crypto/openssl.h"
+#include "crypto/request_parts.h"
 
 namespace acmetool::crypto
 {
 namespace
 {
 
-constexpr std::size_t kLongestPassword = 255;
-
-ReqPtr read(const Csr& csr)
+ReqPtr request_of(const Csr& csr)
 {
     const auto* data = csr.der.data();
     return ReqPtr{d2i_X509_REQ(nullptr, &data, static_cast<long>(csr.der.size()))};
-}
-
-const EVP_MD* digest_for(const Key& key)
-{
-    const auto type = key.type();
-    if (type == "ed25519") return nullptr;
-    if (type == "ec:P-384") return EVP_sha384();
-    if (type == "ec:P-521") return EVP_sha512();
-    return EVP_sha256();
 }
 
 /// The digest that `request` was signed with, which the server may have asked for.
@@ -44,14 +34,7 @@ Result<void> set_challenge_password(X509_REQ* request, const std::optional<std::
     for (int at = 0; (at = X509_REQ_get_attr_by_NID(request, NID_pkcs9_challengePassword, -1)) >= 0;)
         X509_ATTRIBUTE_free(X509_REQ_delete_attr(request, at));
     if (!password) return {};
-    if (password->empty() || password->size() > kLongestPassword)
-        return fail(Errc::bad_input, "challengePassword has to be 1 to 255 octets long", {},
-                    "challengePassword");
-    if (X509_REQ_add1_attr_by_NID(request, NID_pkcs9_challengePassword, MBSTRING_UTF8,
-                                  reinterpret_cast<const unsigned char*>(password->data()),
-                                  static_cast<int>(password->size())) != 1)
-        return openssl_failure(Errc::bad_input, "challengePassword cannot be encoded");
-    return {};
+    return add_challenge_password(request, *password);
 }
 
 Result<Csr> sign(X509_REQ* request, const Key& key, const EVP_MD* digest)
@@ -81,7 +64,7 @@ Result<Csr> remake_csr(const Csr& csr, const Key& key, const std::optional<std::
     if (!csr.key.same_public_key(key))
         return fail(Errc::config, "the key is not the one of the request",
                     "give the key that the request was made with", "csrKey");
-    const ReqPtr request = read(csr);
+    const ReqPtr request = request_of(csr);
     if (!request) return openssl_failure(Errc::internal, "reading the request");
     const auto* const digest = digest_of(request.get(), key);
     ACMETOOL_CHECK(set_challenge_password(request.get(), challenge_password));
@@ -113,7 +96,7 @@ Result<Csr> csr_like(const Certificate& certificate, const Key& key,
 
 bool asks_for_same_names(const Csr& csr, const Certificate& certificate)
 {
-    const ReqPtr request = read(csr);
+    const ReqPtr request = request_of(csr);
     if (!request) return false;
     const ExtensionsPtr asked{X509_REQ_get_extensions(request.get())};
     const bool same_subject = X509_NAME_cmp(X509_REQ_get_subject_name(request.get()),

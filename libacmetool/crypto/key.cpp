@@ -19,16 +19,6 @@ namespace acmetool::crypto
 namespace
 {
 
-/// Hands the passphrase to OpenSSL; refuses where there is none, so that nothing ever prompts.
-int give_passphrase(char* buffer, int size, int, void* context)
-{
-    const auto& passphrase = *static_cast<const base::Secret*>(context);
-    const auto text = passphrase.reveal();
-    if (text.empty() || text.size() > static_cast<std::size_t>(size)) return -1;
-    std::copy(text.begin(), text.end(), buffer);
-    return static_cast<int>(text.size());
-}
-
 std::string curve_of(EVP_PKEY* pkey)
 {
     char name[64] = {};
@@ -63,6 +53,15 @@ Bytes p256_spki(EVP_PKEY* pkey)
 }
 
 } // namespace
+
+int give_passphrase(char* buffer, int size, int, void* context)
+{
+    const auto& passphrase = *static_cast<const base::Secret*>(context);
+    const auto text = passphrase.reveal();
+    if (text.empty() || text.size() > static_cast<std::size_t>(size)) return -1;
+    std::copy(text.begin(), text.end(), buffer);
+    return static_cast<int>(text.size());
+}
 
 Key Key::adopt(EVP_PKEY* pkey)
 {

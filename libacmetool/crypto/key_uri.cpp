@@ -18,7 +18,7 @@ namespace acmetool::crypto
 namespace
 {
 
-using StorePtr = Owned<OSSL_STORE_CTX, OSSL_STORE_close>;
+using KeyStorePtr = Owned<OSSL_STORE_CTX, OSSL_STORE_close>;
 using InfoPtr = Owned<OSSL_STORE_INFO, OSSL_STORE_INFO_free>;
 using UiMethodPtr = Owned<UI_METHOD, UI_destroy_method>;
 
@@ -44,14 +44,6 @@ constexpr std::array<Scheme, 3> kSchemes{
 std::string_view scheme_of(std::string_view uri)
 {
     return uri.substr(0, uri.find(':'));
-}
-
-int give_passphrase(char* buffer, int size, int, void* context)
-{
-    const auto text = static_cast<const base::Secret*>(context)->reveal();
-    if (text.empty() || text.size() > static_cast<std::size_t>(size)) return -1;
-    std::copy(text.begin(), text.end(), buffer);
-    return static_cast<int>(text.size());
 }
 
 /// Once for the life of the program: keys refer to it. The default provider stays in use beside it.
@@ -98,7 +90,7 @@ Result<Key> load_key_uri(const std::string& uri, const base::Secret& passphrase)
     };
     const UiMethodPtr ui{UI_UTIL_wrap_read_pem_callback(give_passphrase, 0)};
     auto* const secret = const_cast<base::Secret*>(&passphrase); // only read
-    const StorePtr store{OSSL_STORE_open(uri.c_str(), ui.get(), secret, nullptr, nullptr)};
+    const KeyStorePtr store{OSSL_STORE_open(uri.c_str(), ui.get(), secret, nullptr, nullptr)};
     if (!store) return failed("cannot be loaded");
     OSSL_STORE_expect(store.get(), OSSL_STORE_INFO_PKEY);
     while (OSSL_STORE_eof(store.get()) != 1) {

@@ -54,6 +54,10 @@ using OpensslMemory = Owned<unsigned char, free_openssl_memory>;
 /// Empties OpenSSL's error queue into a failure: "<message>: <OpenSSL's words>".
 tl::unexpected<Error> openssl_failure(Errc code, std::string_view message, std::string hint = {});
 
+/// A pem_password_cb: hands over the base::Secret at `context`, and fails if it is empty, so that OpenSSL
+/// never prompts.
+int give_passphrase(char* buffer, int size, int writing, void* context);
+
 /// A memory BIO that reads `text` without a copy.
 BioPtr memory_bio(std::string_view text);
 /// What was written to a memory BIO.

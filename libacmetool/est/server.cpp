@@ -42,9 +42,9 @@ bool is_unreserved(char c)
 
 bool is_operation(std::string_view word)
 {
-    static constexpr std::array<std::string_view, 4> kOperations{"cacerts", "csrattrs", "simpleenroll",
-                                                                 "simplereenroll"};
-    return std::find(kOperations.begin(), kOperations.end(), word) != kOperations.end();
+    static constexpr std::array<std::string_view, 4> kServed{"cacerts", "csrattrs", "simpleenroll",
+                                                             "simplereenroll"};
+    return std::find(kServed.begin(), kServed.end(), word) != kServed.end();
 }
 
 /// RFC 7030 section 3.2.2: the operation, a label before it or not.

@@ -15,7 +15,7 @@ namespace
 {
 
 namespace beast = boost::beast;
-using Parser = beast::http::response_parser<beast::http::string_body>;
+using ReplyParser = beast::http::response_parser<beast::http::string_body>;
 
 constexpr std::uint32_t kHeaderLimit = 32U << 10U;
 constexpr unsigned kMostInterim = 10;
@@ -24,7 +24,7 @@ constexpr unsigned kMostInterim = 10;
 
 struct ResponseReader::Impl {
     std::size_t body_limit;
-    std::optional<Parser> parser;
+    std::optional<ReplyParser> parser;
     std::string pending; ///< what the parser has not consumed yet
     bool touched = false;
     unsigned interim = 0;

@@ -28,7 +28,7 @@ constexpr std::size_t kMostConnections = 64;
 constexpr std::chrono::seconds kLimit{10};
 
 /// A socket and what is said on it.
-struct Connection {
+struct Accepted {
     int fd = -1;
     std::unique_ptr<Conversation> conversation;
     Bytes pending;        ///< not sent yet
@@ -145,7 +145,7 @@ std::uint16_t TcpListener::port() const
 
 void TcpListener::serve()
 {
-    std::vector<Connection> connections;
+    std::vector<Accepted> connections;
     const auto drop = [&](std::size_t i) {
         close(connections[i].fd);
         connections.erase(connections.begin() + static_cast<std::ptrdiff_t>(i));

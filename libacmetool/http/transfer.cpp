@@ -74,7 +74,7 @@ std::pair<const char*, std::string> Transfer::clock_error(CURL* easy) const
     const auto hint = [&](const char* then) {
         return fmt::format(
             "is this host's clock right? it says {}; if it is, {}",
-            base::to_rfc3339(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())),
+            base::to_rfc3339(base::now()),
             then);
     };
     if (result == X509_V_ERR_CERT_HAS_EXPIRED)

@@ -66,7 +66,7 @@ struct Engine::Impl final : IssuerHost {
     void hand_over(std::unique_ptr<Issuer> next);
     base::TimePoint now() const
     {
-        return clock ? clock() : std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+        return clock ? clock() : base::now();
     }
     void count(const char* name) { ++counters.at(name); }
 

@@ -29,8 +29,8 @@ using Steady = std::chrono::steady_clock;
 constexpr unsigned kThreads = 4;
 constexpr std::size_t kOutputLimit = 1U << 20U;
 constexpr base::Milliseconds kTimeout{300'000};
-constexpr std::chrono::seconds kFirstRetry{5};
-constexpr std::chrono::seconds kLongestRetry{std::chrono::hours{1}};
+constexpr std::chrono::seconds kDefaultDelay{5};
+constexpr std::chrono::seconds kLongestDelay{std::chrono::hours{1}};
 constexpr int kDeferred = 75;
 constexpr int kBadInput = 65;
 constexpr int kRefused = 77;
@@ -80,8 +80,8 @@ Result<Outcome> read_outcome(const base::Filtered& run, const std::string& progr
     std::optional<Json> document;
     if (auto parsed = base::parse_json_object(run.output, program)) document = std::move(*parsed);
     if (run.status == kDeferred)
-        return NotYet{std::clamp(retry_after_of(document).value_or(kFirstRetry), std::chrono::seconds{1},
-                                 kLongestRetry)};
+        return NotYet{std::clamp(retry_after_of(document).value_or(kDefaultDelay), std::chrono::seconds{1},
+                                 kLongestDelay)};
     if (run.status != 0) return fail(error_of(run, document, program));
     const auto pem = document ? base::string_member(*document, "fullchain") : std::optional{run.output};
     if (!pem) return fail(Errc::protocol, fmt::format("{}: its document has no \"fullchain\"", program));

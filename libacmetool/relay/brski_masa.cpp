@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "base/time.h"
 #include "brski/idevid.h"
 #include "http/url.h"
 #include "relay/brski_replies.h"
@@ -22,11 +23,6 @@ constexpr base::Milliseconds kWriteWithin{200}; // after a change that nobody wa
 constexpr std::chrono::seconds kWriteAgain{10}; // after a write that failed
 constexpr unsigned kRequestsAtOnce = 32;
 constexpr std::size_t kLargestReply = 1024 * 1024;
-
-base::TimePoint now()
-{
-    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
 
 bool is_decided(const BrskiRecord& record)
 {
@@ -269,7 +265,7 @@ bool BrskiMasa::log_in(Device& device, const http::Response& reply)
 
 void BrskiMasa::later(Device& device, const std::string& why, std::optional<std::chrono::seconds> asked)
 {
-    if (now() - device.record.since > options_.give_up) {
+    if (base::now() - device.record.since > options_.give_up) {
         refuse(device, 504, why);
         return;
     }

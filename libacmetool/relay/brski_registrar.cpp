@@ -9,6 +9,7 @@
 #include <openssl/sha.h>
 
 #include "base/text.h"
+#include "base/time.h"
 #include "brski/checks.h"
 #include "brski/idevid.h"
 #include "brski/status.h"
@@ -27,11 +28,6 @@ namespace
 {
 
 using base::Json;
-
-base::TimePoint now()
-{
-    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
 
 std::string sha256_hex(ByteView octets)
 {
@@ -121,7 +117,7 @@ BrskiRegistrar::Impl::manufacturer_of(const std::vector<crypto::Certificate>& ch
 {
     if (chain.empty()) return nullptr;
     for (const auto& one : all())
-        if (one->anchors.verify(chain, now())) return one;
+        if (one->anchors.verify(chain, base::now())) return one;
     return nullptr;
 }
 
@@ -166,14 +162,14 @@ Result<BrskiRecord> BrskiRegistrar::Impl::new_record(const Manufacturer& manufac
     record.request_digest = sha256_hex(envelope.octets);
     record.media_type = brski::media_type(envelope.format);
     record.nonce = request.nonce;
-    record.since = now();
+    record.since = base::now();
     ACMETOOL_TRY(url, masa_of(manufacturer, idevid));
     record.masa_url = url;
     brski::VoucherRequest ours;
     ours.assertion = request.assertion;
     ours.serial_number = serial;
     ours.nonce = request.nonce;
-    ours.created_on = now();
+    ours.created_on = base::now();
     ours.idevid_issuer = brski::idevid_issuer(idevid);
     ours.prior_signed_voucher_request = envelope.octets;
     ACMETOOL_TRY(sealed, brski::seal(brski::to_json(ours), envelope.format, own()));

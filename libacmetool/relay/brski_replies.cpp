@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "base/time.h"
 #include "brski/audit_log.h"
 #include "brski/envelope.h"
 #include "brski/voucher.h"
@@ -13,11 +14,6 @@ namespace acmetool::relay
 {
 namespace
 {
-
-base::TimePoint now()
-{
-    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
 
 Result<crypto::Certificate> pinned_certificate(const brski::Voucher& voucher,
                                                const std::vector<crypto::Certificate>& registrar)
@@ -39,7 +35,7 @@ std::optional<std::chrono::seconds> asked_wait(const http::Response& reply)
 {
     const auto header = http::find(reply.headers, "retry-after");
     if (!header) return std::nullopt;
-    return http::parse_retry_after(*header, now(), kLongestWait);
+    return http::parse_retry_after(*header, base::now(), kLongestWait);
 }
 
 Result<AcceptedVoucher> accept_voucher(const BrskiRecord& record,
@@ -62,7 +58,7 @@ Result<AcceptedVoucher> accept_voucher(const BrskiRecord& record,
                                         : "the voucher has another nonce");
     ACMETOOL_TRY(pinned, pinned_certificate(voucher, registrar));
     if (!registrar.empty() && !pinned.public_key().same_public_key(registrar.front().public_key()) &&
-        !crypto::AnchorStore{{pinned}}.verify(registrar, now()))
+        !crypto::AnchorStore{{pinned}}.verify(registrar, base::now()))
         return fail(Errc::protocol, "the voucher pins another domain than this registrar's");
     return AcceptedVoucher{std::string{brski::media_type(*format)}, brski::domain_id(pinned)};
 }

@@ -138,7 +138,7 @@ Result<brski::Signer> brski_signer(const Config& config)
 struct Daemon::Impl {
     Config config;
     EventLog& log;
-    base::TimePoint started = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    base::TimePoint started = base::now();
     std::atomic<bool> draining{false};
     std::unique_ptr<est::Server> est;
     std::unique_ptr<BrskiGate>

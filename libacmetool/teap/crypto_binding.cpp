@@ -42,7 +42,7 @@ Result<Bytes> hmac(Hash hash, ByteView key, ByteView data)
     return mac;
 }
 
-tl::unexpected<Error> bad(std::string_view what)
+tl::unexpected<Error> bad_binding(std::string_view what)
 {
     return fail(Errc::protocol, "Crypto-Binding: " + std::string{what},
                 "something between the two ends changed what they sent, or they derive keys differently: "
@@ -199,7 +199,7 @@ Tlv CryptoBinding::encode() const
 
 Result<CryptoBinding> parse_crypto_binding(const Tlv& tlv)
 {
-    if (tlv.value.size() != CryptoBinding::kSize) return bad("not of 76 octets");
+    if (tlv.value.size() != CryptoBinding::kSize) return bad_binding("not of 76 octets");
     CryptoBinding binding;
     binding.version = tlv.value[1];
     binding.received_version = tlv.value[2];
@@ -261,32 +261,33 @@ Result<CryptoBinding> make_response(const KeySchedule& keys, const OuterTlvs& ou
 Result<void> verify(const CryptoBinding& received, const KeySchedule& keys, const OuterTlvs& outer,
                     std::uint8_t sent_version, const CryptoBinding* request)
 {
-    if (received.version != kTeapVersion) return bad("another version of TEAP");
-    if (received.received_version != sent_version) return bad("the version that we sent did not arrive");
+    if (received.version != kTeapVersion) return bad_binding("another version of TEAP");
+    if (received.received_version != sent_version)
+        return bad_binding("the version that we sent did not arrive");
     if (received.sub_type != (request != nullptr ? CryptoBinding::kResponse : CryptoBinding::kRequest))
-        return bad("a wrong sub-type");
+        return bad_binding("a wrong sub-type");
     if (received.flags == 0 || received.flags > (CryptoBinding::kEmsk | CryptoBinding::kMsk))
-        return bad("wrong flags");
+        return bad_binding("wrong flags");
     auto nonce = received.nonce;
     if (request != nullptr) {
         nonce.back() &= static_cast<std::uint8_t>(~kLastBit);
         if ((received.nonce.back() & kLastBit) == 0 || !same(nonce, request->nonce))
-            return bad("a nonce that is not the request's");
+            return bad_binding("a nonce that is not the request's");
     } else if ((nonce.back() & kLastBit) != 0) {
-        return bad("a nonce that is not a request's");
+        return bad_binding("a nonce that is not a request's");
     }
     const bool emsk = (received.flags & CryptoBinding::kEmsk) != 0;
     const bool msk = (received.flags & CryptoBinding::kMsk) != 0;
     // An EMSK MAC that cannot be checked here counts for nothing; one MAC has to be checked.
-    if (!msk && !keys.has_emsk_chain()) return bad("an EMSK Compound MAC without an EMSK");
+    if (!msk && !keys.has_emsk_chain()) return bad_binding("an EMSK Compound MAC without an EMSK");
     const auto buffer = mac_buffer(received, outer);
     if (msk) {
         ACMETOOL_TRY(mac, keys.compound_mac(buffer, false));
-        if (!same(mac, received.msk_mac)) return bad("the MSK Compound MAC is wrong");
+        if (!same(mac, received.msk_mac)) return bad_binding("the MSK Compound MAC is wrong");
     }
     if (emsk && keys.has_emsk_chain()) {
         ACMETOOL_TRY(mac, keys.compound_mac(buffer, true));
-        if (!same(mac, received.emsk_mac)) return bad("the EMSK Compound MAC is wrong");
+        if (!same(mac, received.emsk_mac)) return bad_binding("the EMSK Compound MAC is wrong");
     }
     return {};
 }

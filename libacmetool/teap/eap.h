@@ -21,6 +21,9 @@ inline constexpr std::uint8_t kNak = 3;
 inline constexpr std::uint8_t kTeap = 55;
 } // namespace eap_type
 
+/// Packets in one direction after which either end gives a conversation up.
+inline constexpr unsigned kMostRounds = 200;
+
 struct ACMETOOL_EXPORT EapPacket {
     EapCode code = EapCode::request;
     std::uint8_t identifier = 0;

@@ -12,7 +12,7 @@ constexpr std::size_t kLengthField = 4; // MessageLength and OuterTLVLength
 constexpr std::size_t kLeastLimit = 32;
 constexpr std::size_t kMostFragments = 1024;
 
-tl::unexpected<Error> bad(std::string_view what)
+tl::unexpected<Error> bad_fragment(std::string_view what)
 {
     return fail(Errc::protocol, "TEAP fragments: " + std::string{what}, {}, "teapFragments");
 }
@@ -61,19 +61,19 @@ Result<std::optional<Message>> Reassembler::take(const Frame& frame)
     if (fragments_ == 0) {
         announced_ = frame.message_length;
         outer_length_ = frame.outer_tlv_length;
-        if (announced_ && *announced_ > kLargestMessage) return bad("a message over 64 KiB");
+        if (announced_ && *announced_ > kLargestMessage) return bad_fragment("a message over 64 KiB");
     } else if (frame.outer_tlv_length) {
-        return bad("outer TLVs in a later fragment");
+        return bad_fragment("outer TLVs in a later fragment");
     }
-    if (++fragments_ > kMostFragments) return bad("too many");
-    if (frame.more && frame.data.empty()) return bad("one without data");
-    if (data_.size() + frame.data.size() > kLargestMessage) return bad("a message over 64 KiB");
+    if (++fragments_ > kMostFragments) return bad_fragment("too many");
+    if (frame.more && frame.data.empty()) return bad_fragment("one without data");
+    if (data_.size() + frame.data.size() > kLargestMessage) return bad_fragment("a message over 64 KiB");
     data_.insert(data_.end(), frame.data.begin(), frame.data.end());
-    if (announced_ && data_.size() > *announced_) return bad("more octets than announced");
+    if (announced_ && data_.size() > *announced_) return bad_fragment("more octets than announced");
     if (frame.more) return std::optional<Message>{};
-    if (announced_ && data_.size() != *announced_) return bad("fewer octets than announced");
+    if (announced_ && data_.size() != *announced_) return bad_fragment("fewer octets than announced");
     const std::size_t outer = outer_length_.value_or(0);
-    if (outer > data_.size()) return bad("outer TLVs longer than the message");
+    if (outer > data_.size()) return bad_fragment("outer TLVs longer than the message");
     const auto border = data_.end() - static_cast<std::ptrdiff_t>(outer);
     Message message{{data_.begin(), border}, {border, data_.end()}};
     data_.clear();

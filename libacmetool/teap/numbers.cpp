@@ -46,7 +46,7 @@ std::uint32_t get(const BrskiNumbers& numbers, const Named& one)
     return std::visit([&](auto member) { return static_cast<std::uint32_t>(numbers.*member); }, one.member);
 }
 
-tl::unexpected<Error> bad(std::string_view assignment, std::string_view why, std::string hint = {})
+tl::unexpected<Error> bad_number(std::string_view assignment, std::string_view why, std::string hint = {})
 {
     return fail(Errc::usage, fmt::format("\"{}\": {}", base::printable(assignment, 60), why), std::move(hint),
                 "badNumber");
@@ -65,7 +65,7 @@ Result<void> set_number(BrskiNumbers& numbers, std::string_view assignment)
         std::string names;
         for (const auto& one : kNames)
             names += (names.empty() ? "" : ", ") + std::string{one.name};
-        return bad(assignment, "not NAME=NUMBER with a name that is known here", "names are " + names);
+        return bad_number(assignment, "not NAME=NUMBER with a name that is known here", "names are " + names);
     }
     auto text = base::trim(assignment.substr(equals + 1));
     const bool hexadecimal = text.starts_with("0x");
@@ -75,11 +75,11 @@ Result<void> set_number(BrskiNumbers& numbers, std::string_view assignment)
         std::from_chars(text.data(), text.data() + text.size(), number, hexadecimal ? 16 : 10);
     if (problem != std::errc{} || end != text.data() + text.size() || number < found->least ||
         number > found->most)
-        return bad(assignment, fmt::format("not a number from {} to {}", found->least, found->most));
+        return bad_number(assignment, fmt::format("not a number from {} to {}", found->least, found->most));
     const bool tlv = found->most == kLastTlv;
     for (const auto& one : kNames)
         if (one.name != found->name && get(numbers, one) == number && tlv == (one.most == kLastTlv))
-            return bad(assignment, fmt::format("{} has that number", one.name));
+            return bad_number(assignment, fmt::format("{} has that number", one.name));
     std::visit(
         [&](auto member) { numbers.*member = static_cast<std::decay_t<decltype(numbers.*member)>>(number); },
         found->member);

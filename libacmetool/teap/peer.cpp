@@ -14,8 +14,6 @@ namespace acmetool::teap
 namespace
 {
 
-constexpr unsigned kMostRounds = 200;
-
 tl::unexpected<Error> broken(std::string_view what, std::string hint = {})
 {
     return fail(Errc::protocol, "TEAP server: " + std::string{what}, std::move(hint), "teap");

@@ -12,7 +12,6 @@ namespace acmetool::teap
 namespace
 {
 
-constexpr unsigned kMostRounds = 200;
 constexpr std::size_t kLeastMtu = 128;
 constexpr std::size_t kMtuSlack = 4;
 constexpr std::size_t kLongestIdentity = 253; // it becomes a User-Name

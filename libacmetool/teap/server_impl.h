@@ -71,7 +71,7 @@ struct ServerSession::Impl : std::enable_shared_from_this<ServerSession::Impl> {
     base::TimePoint now() const
     {
         return settings->now ? settings->now()
-                             : std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+                             : base::now();
     }
     void answer(Answer with)
     {

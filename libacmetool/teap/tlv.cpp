@@ -18,7 +18,7 @@ constexpr std::size_t kHeader = 4;
 constexpr std::size_t kMostTlvs = 64;
 constexpr std::uint16_t kPkcs7ServerCertificateRoot = 1;
 
-tl::unexpected<Error> bad(std::string_view what)
+tl::unexpected<Error> bad_tlv(std::string_view what)
 {
     return fail(Errc::protocol, "TLV: " + std::string{what}, {}, "teapTlv");
 }
@@ -62,10 +62,10 @@ Result<Tlvs> parse_tlvs(ByteView octets)
 {
     Tlvs tlvs;
     while (!octets.empty()) {
-        if (octets.size() < kHeader) return bad("shorter than its header");
+        if (octets.size() < kHeader) return bad_tlv("shorter than its header");
         const std::size_t length = base::number16(octets.subspan(2));
-        if (length > octets.size() - kHeader) return bad("runs over the end");
-        if (tlvs.size() == kMostTlvs) return bad("too many in one message");
+        if (length > octets.size() - kHeader) return bad_tlv("runs over the end");
+        if (tlvs.size() == kMostTlvs) return bad_tlv("too many in one message");
         const auto value = octets.subspan(kHeader, length);
         tlvs.push_back({(octets[0] & kMandatory) != 0,
                         static_cast<std::uint16_t>((octets[0] & kTypeMask) << 8U | octets[1]),
@@ -258,20 +258,20 @@ Result<Status> parse_result(const Tlv& tlv)
     // Intermediate-Result may hold TLVs after its status (section 4.2.11), Result may not.
     const bool fits = tlv.type == tlv_type::kResult ? tlv.value.size() == 2 : tlv.value.size() >= 2;
     if (!fits || tlv.value[0] != 0 || tlv.value[1] < 1 || tlv.value[1] > 2)
-        return bad("a Result that is neither success nor failure");
+        return bad_tlv("a Result that is neither success nor failure");
     return static_cast<Status>(tlv.value[1]);
 }
 
 Result<std::uint32_t> parse_error(const Tlv& tlv)
 {
-    if (tlv.value.size() != 4) return bad("an Error that is not of four octets");
+    if (tlv.value.size() != 4) return bad_tlv("an Error that is not of four octets");
     return base::number32(tlv.value);
 }
 
 Result<RequestAction> parse_request_action(const Tlv& tlv)
 {
     if (tlv.value.size() < 2 || tlv.value[0] < 1 || tlv.value[0] > 2)
-        return bad("a Request-Action without status and action");
+        return bad_tlv("a Request-Action without status and action");
     RequestAction action;
     action.status = static_cast<Status>(tlv.value[0]);
     action.action = tlv.value[1];
@@ -289,22 +289,24 @@ Result<RequestAction> parse_request_action(const Tlv& tlv)
 
 Result<std::optional<Bytes>> parse_trusted_server_root(const Tlv& tlv)
 {
-    if (tlv.value.size() < 2) return bad("a Trusted-Server-Root without format");
+    if (tlv.value.size() < 2) return bad_tlv("a Trusted-Server-Root without format");
     if (base::number16(tlv.value) != kPkcs7ServerCertificateRoot)
-        return bad("a Trusted-Server-Root in a format that is not known");
+        return bad_tlv("a Trusted-Server-Root in a format that is not known");
     const auto inside = ByteView{tlv.value}.subspan(2);
     if (inside.empty()) return std::optional<Bytes>{};
     constexpr std::uint8_t kDerSequence = 0x30;
     if (inside[0] == kDerSequence) return std::optional{Bytes{inside.begin(), inside.end()}};
     ACMETOOL_TRY(tlvs, parse_tlvs(inside));
     const auto* pkcs7 = find(tlvs, tlv_type::kPkcs7);
-    if (pkcs7 == nullptr || pkcs7->value.empty()) return bad("a Trusted-Server-Root without certificates");
+    if (pkcs7 == nullptr || pkcs7->value.empty())
+        return bad_tlv("a Trusted-Server-Root without certificates");
     return std::optional{pkcs7->value};
 }
 
 Result<std::uint32_t> parse_retry_after(const Tlv& tlv)
 {
-    if (tlv.value.empty() || tlv.value.size() > 4) return bad("a Retry-After that is not of 1 to 4 octets");
+    if (tlv.value.empty() || tlv.value.size() > 4)
+        return bad_tlv("a Retry-After that is not of 1 to 4 octets");
     std::uint32_t seconds = 0;
     for (const auto octet : tlv.value)
         seconds = seconds << 8U | octet;

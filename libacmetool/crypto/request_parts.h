@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "crypto/key.h"
+#include "crypto/openssl.h"
+
+/// What csr.cpp and csr_remake.cpp both put into a request.
+namespace acmetool::crypto
+{
+
+/// The digest to sign with: `wanted` by OpenSSL's name, or the one that fits the key; nullptr for Ed25519.
+const EVP_MD* digest_for(const Key& key, const std::string& wanted = {});
+
+/// Adds the attribute challengePassword (RFC 2985 section 5.4.1). Errc::bad_input unless it is 1 to 255
+/// octets long.
+Result<void> add_challenge_password(X509_REQ* request, std::string_view password);
+
+} // namespace acmetool::crypto

@@ -108,3 +108,35 @@ EOC
     dpkg-deb -c "$development" | grep -E '/usr/include/acmetool/acme/order.h$'
     dpkg-deb -f "$development" Depends | grep -E 'libacmetool0.*libexpected-dev|libexpected-dev.*libacmetool0'
 }
+
+@test "builds: programs and library are hardened" {
+    [ -z "$FLAGS" ] || skip "sanitizers bring their own checks"
+    local file x86=false
+    [ "$(uname -m)" != x86_64 ] || x86=true
+    for file in "$BUILD"/bin/{csr-build,acme-account,acme-preauth,acme-order,acme-ca,acme-trace,est-enroll,est-relay,teap-relay,teap-enroll,brski-pledge,brski-masa} "$BUILD"/lib/libacmetool.so; do
+        echo "$file"
+        readelf -hW "$file" | grep -E 'Type: +DYN'
+        readelf -lW "$file" | grep -F GNU_RELRO
+        readelf -dW "$file" | grep -E 'FLAGS_1.*NOW|BIND_NOW'
+        ! readelf -lW "$file" | grep -E 'GNU_STACK.* RWE' || false
+        if "$x86"; then readelf -nW "$file" | grep -E 'x86 feature: IBT, SHSTK'; fi
+    done
+    nm -D --undefined-only "$BUILD/lib/libacmetool.so" >undefined
+    grep -F __stack_chk_fail undefined
+    grep -E '__(memcpy|read|vsnprintf|snprintf|memset|memmove)_chk' undefined # _FORTIFY_SOURCE
+    grep -E 'std::__glibcxx_assert_fail' <(nm -DC --undefined-only "$BUILD/lib/libacmetool.so")
+}
+
+@test "builds: warnings are errors only in the project's presets; every build type is hardened" {
+    local type
+    for type in Release Debug RelWithDebInfo MinSizeRel ""; do
+        cmake -S "$ROOT" -B "plain$type" ${type:+-DCMAKE_BUILD_TYPE=$type} >/dev/null
+        run grep -c -e -Werror "plain$type/compile_commands.json"
+        [ "$output" = 0 ]
+        grep -F -- '-fstack-protector-strong -fstack-clash-protection' "plain$type/compile_commands.json" >/dev/null
+        grep -F -- -D_GLIBCXX_ASSERTIONS "plain$type/compile_commands.json" >/dev/null
+        [ "$type" = Debug ] || grep -F -- -D_FORTIFY_SOURCE=2 "plain$type/compile_commands.json" >/dev/null
+        grep -r -F -- '-Wl,-z,relro -Wl,-z,now' "plain$type" --include=link.txt >/dev/null
+    done
+    grep -F -- -Werror "$BUILD/compile_commands.json" >/dev/null
+}

@@ -1,0 +1,25 @@
+# Hardening for every build type. The programs parse what strangers send.
+include(CheckCXXCompilerFlag)
+include(CheckLinkerFlag)
+include(CheckPIESupported)
+
+check_pie_supported(LANGUAGES CXX) # position-independent executables: CMAKE_POSITION_INDEPENDENT_CODE is set
+foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection=full)
+    string(MAKE_C_IDENTIFIER "ACMETOOL_HAS${flag}" has_flag)
+    check_cxx_compiler_flag(${flag} ${has_flag})
+    if(${has_flag})
+        add_compile_options(${flag})
+    endif()
+endforeach()
+foreach(flag -Wl,-z,relro -Wl,-z,now)
+    string(MAKE_C_IDENTIFIER "ACMETOOL_HAS${flag}" has_flag)
+    check_linker_flag(CXX ${flag} ${has_flag})
+    if(${has_flag})
+        add_link_options(${flag})
+    endif()
+endforeach()
+add_compile_definitions(_GLIBCXX_ASSERTIONS)
+# It needs an optimizing build, and it hides calls from the sanitizers.
+if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize")
+    add_compile_options($<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE> $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
+endif()

@@ -1,22 +1,48 @@
-// Runs a fuzz target once on each file of the corpus folders that are named; for compilers without libFuzzer.
+// fuzz-replay TARGET FOLDER...: runs a fuzz target once on each file of the folders; for compilers without libFuzzer.
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <string_view>
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size);
+// replayed.inc is made by CMake: REPLAYED(target) for each target.
+#define REPLAYED(target) extern "C" int replay_##target(const unsigned char* data, std::size_t size);
+#include "replayed.inc"
+#undef REPLAYED
+
+namespace
+{
+
+using Target = int (*)(const unsigned char*, std::size_t);
+
+Target find_target(std::string_view name)
+{
+#define REPLAYED(target) \
+    if (name == #target) return replay_##target;
+#include "replayed.inc"
+#undef REPLAYED
+    return nullptr;
+}
+
+} // namespace
 
 int main(int argc, char** argv)
 {
+    const Target target = argc > 2 ? find_target(argv[1]) : nullptr;
+    if (target == nullptr) {
+        std::fputs("usage: fuzz-replay TARGET FOLDER...\n", stderr);
+        return 64;
+    }
     std::size_t files = 0;
-    for (int i = 1; i < argc; ++i)
+    for (int i = 2; i < argc; ++i)
         for (const auto& entry : std::filesystem::directory_iterator{argv[i]}) {
             std::ifstream file{entry.path(), std::ios::binary};
             const std::string bytes{std::istreambuf_iterator<char>{file}, {}};
-            LLVMFuzzerTestOneInput(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+            target(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
             ++files;
         }
     std::printf("%zu files\n", files);
-    return files > 0 ? 0 : 1;
+    return files > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

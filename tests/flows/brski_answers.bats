@@ -112,7 +112,7 @@ masa() {
     registrar
     request first
     expect 200 post requestvoucher first $CMS
-    sqlite3 "$PKI/relay.db" "SELECT hex(registrar_request) FROM brski_devices" | xxd -r -p >signed
+    sqlite3 "$PKI/relay.db" "SELECT hex(registrar_request) FROM brski_devices" | basenc --base16 --decode >signed
     # A registrar's request again is no attack: the voucher is for that registrar alone.
     expect 200 masa requestvoucher signed $CMS
     has Content-Type "$CMS"

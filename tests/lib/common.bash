@@ -2,7 +2,8 @@
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 BUILD="${ACMETOOL_BUILD:-$ROOT/build}"
-PATH="$BUILD/bin:$PATH:/usr/sbin:/sbin"
+# ACMETOOL_PROGRAMS, if set, is the only folder of programs beside the build (packaging/link-programs).
+PATH="$BUILD/bin:${ACMETOOL_PROGRAMS:-$PATH:/usr/sbin:/sbin}"
 export LD_LIBRARY_PATH="$BUILD/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 # faketime is loaded before the sanitizer's runtime, which would rather be first.
 export ASAN_OPTIONS=verify_asan_link_order=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}

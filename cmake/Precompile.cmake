@@ -1,5 +1,4 @@
-# precompile_headers(TARGET): what most files include and takes longest to read, read once. The release preset goes without,
-# so that it shows that every file includes what it needs, and so that clang-tidy can read its commands.
+# precompile_headers(TARGET): what most files include and takes longest to read, read once; for builds without batches.
 function(precompile_headers target)
     if(CMAKE_DISABLE_PRECOMPILE_HEADERS)
         return()

@@ -21,7 +21,6 @@ namespace
 {
 
 constexpr std::size_t kLongestBody = 4096;
-constexpr int kMostCnames = 8;
 
 struct Prefix {
     std::array<std::uint8_t, 4> address;
@@ -112,7 +111,7 @@ std::optional<ValidationFailure> validate_dns01(const ValidationOptions& options
                                                 const std::string& value, base::Context& context)
 {
     std::string owner = name;
-    for (int hop = 0; hop <= kMostCnames; ++hop) {
+    for (int hop = 0; hop <= dns::kMostCnames; ++hop) {
         const auto answer = dns::query(options.resolver, owner, dns::Type::txt, true, context);
         if (!answer)
             return ValidationFailure{"dns", fmt::format("TXT {}: {}", owner, answer.error().message)};

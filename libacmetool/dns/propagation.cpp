@@ -12,7 +12,6 @@ namespace acmetool::dns
 namespace
 {
 
-constexpr int kMostCnames = 8;
 constexpr base::Milliseconds kFirstPause{100};
 constexpr base::Milliseconds kLongestPause{5000};
 

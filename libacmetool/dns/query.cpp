@@ -27,6 +27,10 @@ namespace
 
 constexpr base::Milliseconds kTryTime{2000};
 constexpr int kTries = 3;
+constexpr std::size_t kHeaderSize = 12;
+constexpr std::uint8_t kResponseBit = 0x80;
+constexpr std::uint8_t kOpcodeBits = 0x78;
+constexpr std::uint8_t kUpdateOpcode = 5 << 3;
 
 class Socket
 {
@@ -103,30 +107,81 @@ bool read_all(int fd, std::span<std::uint8_t> bytes, const Try& now)
     return true;
 }
 
-/// One try over UDP: the first datagram from the server with our Id. Empty: none came.
-Bytes try_udp(int fd, ByteView message, const Try& now)
+/// What came of the tries so far.
+struct Outcome {
+    Bytes reply;                ///< empty: none yet
+    std::size_t strangers = 0;  ///< datagrams that answered something else
+    std::optional<Error> error; ///< of the check that a reply did not pass
+};
+
+/// One try over UDP: the first datagram from the server that answers the message and passes the check.
+void try_udp(int fd, ByteView message, const CheckReply& check, const Try& now, Outcome& outcome)
 {
-    if (!send_all(fd, message, now)) return {};
+    if (!send_all(fd, message, now)) return;
+    Bytes reply(65535);
     while (wait_for(fd, POLLIN, now)) {
-        Bytes reply(65535);
         const auto got = recv(fd, reply.data(), reply.size(), 0);
-        if (got < 0) return {};
-        reply.resize(static_cast<std::size_t>(got));
-        if (reply.size() >= 12 && reply[0] == message[0] && reply[1] == message[1]) return reply;
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue; // a wrong checksum
+        if (got < 0) return;
+        const ByteView datagram{reply.data(), static_cast<std::size_t>(got)};
+        if (!is_reply_to(message, datagram)) {
+            ++outcome.strangers;
+        } else if (auto good = check(datagram); !good) {
+            outcome.error = std::move(good).error();
+        } else {
+            outcome.reply.assign(datagram.begin(), datagram.end());
+            return;
+        }
     }
-    return {};
 }
 
-Bytes try_tcp(int fd, ByteView message, const Try& now)
+void try_tcp(int fd, ByteView message, const CheckReply& check, const Try& now, Outcome& outcome)
 {
     Bytes framed{static_cast<std::uint8_t>(message.size() >> 8),
                  static_cast<std::uint8_t>(message.size() & 255)};
     framed.insert(framed.end(), message.begin(), message.end());
     std::uint8_t length[2];
-    if (!send_all(fd, framed, now) || !read_all(fd, length, now)) return {};
+    if (!send_all(fd, framed, now) || !read_all(fd, length, now)) return;
     Bytes reply(static_cast<std::size_t>(length[0] << 8 | length[1]));
-    if (!read_all(fd, reply, now) || reply.size() < 12) return {};
-    return reply[0] == message[0] && reply[1] == message[1] ? reply : Bytes{};
+    if (!read_all(fd, reply, now)) return;
+    if (!is_reply_to(message, reply)) {
+        ++outcome.strangers;
+    } else if (auto good = check(reply); !good) {
+        outcome.error = std::move(good).error();
+    } else {
+        outcome.reply = std::move(reply);
+    }
+}
+
+/// Why there is no reply.
+Error no_reply(const Endpoint& server, bool tcp, const Outcome& outcome)
+{
+    if (outcome.error) return *outcome.error;
+    const bool mismatch = tcp && outcome.strangers > 0;
+    auto message = mismatch ? fmt::format("DNS server {}: the answer is to another question", server.text())
+                            : fmt::format("DNS server {}: no answer", server.text());
+    if (!tcp && outcome.strangers > 0)
+        message +=
+            fmt::format("; {} datagrams that answer no question of ours were ignored", outcome.strangers);
+    return Error{.code = mismatch ? Errc::protocol : Errc::unavailable,
+                 .message = std::move(message),
+                 .hint = outcome.strangers > 0
+                             ? "somebody between this host and the server may have answered instead of it"
+                             : "is it running, and does a firewall let UDP and TCP through?",
+                 .reason = mismatch ? "dnsMismatch" : "dnsTimeout",
+                 .problem_type = {},
+                 .problem = {},
+                 .retry_after = {}};
+}
+
+/// Where the first question of `message` ends: after its type and class. 0 where it does not end.
+std::size_t end_of_question(ByteView message)
+{
+    std::size_t at = kHeaderSize;
+    while (at < message.size() && message[at] != 0)
+        at += std::size_t{1} + message[at];
+    at += 5;
+    return at <= message.size() ? at : 0;
 }
 
 std::string plain_name(const ldns_rdf* name)
@@ -171,6 +226,7 @@ std::vector<Record> records_of(const ldns_rr_list* list)
     std::vector<Record> records;
     for (std::size_t i = 0; i < ldns_rr_list_rr_count(list); ++i) {
         const ldns_rr* rr = ldns_rr_list_rr(list, i);
+        if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN) continue;
         const auto type = static_cast<Type>(ldns_rr_get_type(rr));
         Record record{plain_name(ldns_rr_owner(rr)), type, {}};
         const ldns_rdf* first = ldns_rr_rd_count(rr) > 0 ? ldns_rr_rdf(rr, 0) : nullptr;
@@ -242,7 +298,50 @@ Result<Endpoint> resolver_of(std::string_view text)
     return text.empty() ? system_resolver() : parse_endpoint(text);
 }
 
-Result<Bytes> exchange(const Endpoint& server, ByteView message, bool tcp, base::Context& context)
+bool is_reply_to(ByteView asked, ByteView reply)
+{
+    if (asked.size() < kHeaderSize || reply.size() < kHeaderSize) return false;
+    if (reply[0] != asked[0] || reply[1] != asked[1] || (reply[2] & kResponseBit) == 0 ||
+        (reply[2] & kOpcodeBits) != (asked[2] & kOpcodeBits))
+        return false;
+    const int questions = reply[4] << 8 | reply[5];
+    const int rcode = reply[3] & 0x0f;
+    if (questions == 0)
+        return (asked[2] & kOpcodeBits) == kUpdateOpcode || rcode == LDNS_RCODE_FORMERR ||
+               rcode == LDNS_RCODE_NOTIMPL;
+    const auto end = end_of_question(asked);
+    if (questions != 1 || end == 0 || reply.size() < end) return false;
+    const auto name_of = [&](ByteView message) {
+        return as_text(message.subspan(kHeaderSize, end - 4 - kHeaderSize));
+    };
+    // Octets that give a label's length are below those of letters: no case changes them.
+    return base::equals_ignoring_case(name_of(asked), name_of(reply)) &&
+           std::equal(asked.begin() + static_cast<std::ptrdiff_t>(end) - 4,
+                      asked.begin() + static_cast<std::ptrdiff_t>(end),
+                      reply.begin() + static_cast<std::ptrdiff_t>(end) - 4);
+}
+
+std::vector<Record> chain_of(const std::vector<Record>& answers, const std::string& name, Type type)
+{
+    std::vector<Record> chain;
+    std::string owner = name;
+    while (chain.size() <= kMostCnames) {
+        const auto alias = std::find_if(answers.begin(), answers.end(), [&](const Record& record) {
+            return record.type == Type::cname && same_name(record.owner, owner);
+        });
+        if (alias == answers.end()) {
+            for (const auto& record : answers)
+                if (record.type == type && same_name(record.owner, owner)) chain.push_back(record);
+            break;
+        }
+        chain.push_back(*alias);
+        owner = alias->data;
+    }
+    return chain;
+}
+
+Result<Bytes> exchange(const Endpoint& server, ByteView message, bool tcp, const CheckReply& check,
+                       base::Context& context)
 {
     addrinfo hints{};
     hints.ai_socktype = tcp ? SOCK_STREAM : SOCK_DGRAM;
@@ -253,7 +352,8 @@ Result<Bytes> exchange(const Endpoint& server, ByteView message, bool tcp, base:
         return fail(Errc::unavailable, fmt::format("DNS server {}: {}", server.text(), gai_strerror(problem)),
                     {}, "dnsHost");
     const base::Wait wait{"DNS server " + server.text(), context.steady_now(), {}};
-    for (int attempt = 0; attempt < (tcp ? 1 : kTries) && !context.interrupted(); ++attempt)
+    Outcome outcome;
+    for (int attempt = 0; attempt < (tcp ? 1 : kTries) && !outcome.error && !context.interrupted(); ++attempt)
         for (const addrinfo* address = list; address != nullptr; address = address->ai_next) {
             const Socket socket{
                 ::socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
@@ -264,13 +364,12 @@ Result<Bytes> exchange(const Endpoint& server, ByteView message, bool tcp, base:
                 if (context.interrupted()) break;
                 continue;
             }
-            auto reply = tcp ? try_tcp(socket.get(), message, now) : try_udp(socket.get(), message, now);
-            if (!reply.empty()) return reply;
-            if (context.interrupted()) break;
+            (tcp ? try_tcp : try_udp)(socket.get(), message, check, now, outcome);
+            if (!outcome.reply.empty()) return std::move(outcome.reply);
+            if (outcome.error || context.interrupted()) break;
         }
     if (context.interrupted()) return fail(base::interrupted_error("DNS server " + server.text()));
-    return fail(Errc::unavailable, fmt::format("DNS server {}: no answer", server.text()),
-                "is it running, and does a firewall let UDP and TCP through?", "dnsTimeout");
+    return fail(no_reply(server, tcp, outcome));
 }
 
 Result<Answer> parse_answer(ByteView message)
@@ -307,13 +406,16 @@ Result<Answer> query(const Endpoint& server, const std::string& name, Type type,
     if (ldns_pkt2wire(&wire, packet.get(), &size) != LDNS_STATUS_OK)
         return fail(Errc::internal, "building a DNS query");
     const LdnsOctets owned{wire};
-    ACMETOOL_TRY(reply, exchange(server, {wire, size}, false, context));
-    auto answer = parse_answer(reply);
-    if (answer && answer->truncated) {
-        ACMETOOL_TRY(whole, exchange(server, {wire, size}, true, context));
-        answer = parse_answer(whole);
-    }
-    if (!answer) return fail(with_context(std::move(answer).error(), "DNS server " + server.text()));
+    Answer answer;
+    const CheckReply parse = [&](ByteView reply) -> Result<void> {
+        auto parsed = parse_answer(reply);
+        if (!parsed) return fail(with_context(std::move(parsed).error(), "DNS server " + server.text()));
+        answer = std::move(*parsed);
+        return {};
+    };
+    ACMETOOL_CHECK(exchange(server, {wire, size}, false, parse, context));
+    if (answer.truncated) ACMETOOL_CHECK(exchange(server, {wire, size}, true, parse, context));
+    answer.answers = chain_of(answer.answers, name, type);
     return answer;
 }
 

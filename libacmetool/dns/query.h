@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,16 +46,40 @@ struct Answer {
     std::vector<Record> authority; ///< likewise
 };
 
+/// More CNAMEs in a row are taken for a loop.
+inline constexpr int kMostCnames = 8;
+
 /// Parses a DNS message from a server. Pure; Errc::protocol where it is no message.
 ACMETOOL_EXPORT Result<Answer> parse_answer(ByteView message);
 
+/// True if `reply` is a response to `asked`, a message of ours with one question: same Id, opcode and
+/// question (RFC 5452 section 9.1), the name compared without case. A reply without a question is taken where
+/// it answers an update (RFC 2136 section 3.8), or says that the server could not read the question (FORMERR,
+/// NOTIMP). Pure.
+ACMETOOL_EXPORT bool is_reply_to(ByteView asked, ByteView reply);
+
+/// The records of `answers` that answer a question for `name` and `type`: the CNAMEs that lead away from
+/// `name`, one from the other, in that order, then the records of `type` where they end. What else a server
+/// put into its answer section is left out. Pure.
+ACMETOOL_EXPORT std::vector<Record> chain_of(const std::vector<Record>& answers, const std::string& name,
+                                             Type type);
+
 /// Asks `server` over UDP, and TCP where the answer is truncated; three tries of two seconds. `recursive`
-/// sets RD. Errors: unavailable (reason "dnsTimeout", "dnsHost"), protocol, interrupted.
+/// sets RD. The answers that come back are those of chain_of(). Errors: unavailable (reason "dnsTimeout",
+/// "dnsHost"), protocol, interrupted.
 ACMETOOL_EXPORT Result<Answer> query(const Endpoint& server, const std::string& name, Type type,
                                      bool recursive, base::Context& context);
 
-/// Sends the octets of a DNS message and returns those of the reply with the same Id.
-Result<Bytes> exchange(const Endpoint& server, ByteView message, bool tcp, base::Context& context);
+/// What speaks against taking a reply for the server's.
+using CheckReply = std::function<Result<void>(ByteView reply)>;
+
+/// Sends the octets of a DNS message and returns those of the reply to it.
+///
+/// Over UDP, datagrams that are no reply to it, or that `check` objects to, are ignored while the try lasts:
+/// a forged one does not keep out the server's. If none was good, the error is that of the last check. Over
+/// TCP they are errors at once (protocol, reason "dnsMismatch").
+Result<Bytes> exchange(const Endpoint& server, ByteView message, bool tcp, const CheckReply& check,
+                       base::Context& context);
 
 /// The enclosing zone of `name`: the owner of the SOA record that `server` answers with. Errors: those of
 /// query(), refused (reason "dnsRcode").

@@ -14,6 +14,7 @@ namespace
 constexpr std::uint16_t kFudge = 300; // RFC 8945 section 10
 constexpr std::uint32_t kTtl = 60;
 constexpr int kNotAuth = 9;
+constexpr int kBadTime = 18;
 
 /// The TXT record of the update; class NONE and TTL 0 delete just this RDATA (RFC 2136 section 2.5.4).
 LdnsRecord make_record(const std::string& name, const std::string& value, Change change)
@@ -69,7 +70,7 @@ Error tsig_error(int code, const TsigKey& key, const Endpoint& server)
         say("BADSIG", "tsigBadSig", "the server's key of this name has another secret");
     else if (code == 17)
         say("BADKEY", "tsigBadKey", "the server knows no key of this name and algorithm");
-    else if (code == 18)
+    else if (code == kBadTime)
         say("BADTIME", "tsigBadTime",
             "the clocks of this host and the DNS server differ by more than five minutes");
     else
@@ -78,21 +79,33 @@ Error tsig_error(int code, const TsigKey& key, const Endpoint& server)
     return error;
 }
 
-/// The answer's signature and time (RFC 8945 section 5.3).
+/// The answer's TSIG record if it has all fields (RFC 8945 section 4.2), else null.
+const ldns_rr* tsig_of(const ldns_pkt* answer)
+{
+    constexpr std::size_t kFields = 7;
+    const ldns_rr* tsig = ldns_pkt_tsig(answer);
+    return tsig != nullptr && ldns_rr_rd_count(tsig) == kFields ? tsig : nullptr;
+}
+
+/// The error in an answer's TSIG record; 0 if it has none.
+int tsig_code_of(const ldns_pkt* answer)
+{
+    const ldns_rr* tsig = tsig_of(answer);
+    return tsig != nullptr ? ldns_rdf2native_int16(ldns_rr_rdf(tsig, 5)) : 0;
+}
+
+/// The answer's signature and time (RFC 8945 sections 5.2 and 5.4).
 Result<void> check_signature(ldns_pkt* answer, ByteView wire, const TsigKey& key, const ldns_rdf* request_mac,
                              const Endpoint& server, base::TimePoint now)
 {
-    const ldns_rr* tsig = ldns_pkt_tsig(answer);
-    const int rcode = ldns_pkt_get_rcode(answer);
-    const int tsig_code =
-        tsig != nullptr && ldns_rr_rd_count(tsig) >= 7 ? ldns_rdf2native_int16(ldns_rr_rdf(tsig, 5)) : 0;
-    if (rcode == kNotAuth && tsig_code != 0) return fail(tsig_error(tsig_code, key, server));
+    const ldns_rr* tsig = tsig_of(answer);
     const LdnsText name{strdup((key.name + ".").c_str())};
     const std::string secret{key.secret.reveal()};
     const bool good = tsig != nullptr && ldns_pkt_tsig_verify(answer, wire.data(), wire.size(), name.get(),
                                                               secret.c_str(), request_mac);
     if (!good) {
-        if (rcode == kNotAuth) return fail(tsig_error(0, key, server));
+        if (ldns_pkt_get_rcode(answer) == kNotAuth)
+            return fail(tsig_error(tsig_code_of(answer), key, server));
         return fail(Errc::protocol,
                     fmt::format("DNS server {}: the answer to a signed update is {}", server.text(),
                                 tsig == nullptr ? "not signed" : "signed wrongly"),
@@ -104,7 +117,7 @@ Result<void> check_signature(ldns_pkt* answer, ByteView wire, const TsigKey& key
     for (int i = 0; i < 6; ++i)
         signed_at = signed_at << 8 | time[i];
     if (std::abs(signed_at - now.time_since_epoch().count()) > kFudge)
-        return fail(tsig_error(18, key, server));
+        return fail(tsig_error(kBadTime, key, server));
     return {};
 }
 
@@ -134,16 +147,23 @@ Result<void> update_txt(const Endpoint& server, const TsigKey* key, const std::s
     if (ldns_pkt2wire(&wire, packet.get(), &size) != LDNS_STATUS_OK)
         return fail(Errc::internal, "building a DNS update");
     const LdnsOctets owned{wire};
-    ACMETOOL_TRY(reply, exchange(server, {wire, size}, false, context));
-    ldns_pkt* raw = nullptr;
-    const auto status = ldns_wire2pkt(&raw, reply.data(), reply.size());
-    const LdnsPacket answer{raw};
-    if (status != LDNS_STATUS_OK)
-        return fail(Errc::protocol, fmt::format("DNS server {}: not a DNS message", server.text()), {},
-                    "badDnsMessage");
-    if (key != nullptr)
-        ACMETOOL_CHECK(check_signature(answer.get(), reply, *key, request_mac.get(), server, context.now()));
+    LdnsPacket answer;
+    // RFC 8945 section 5.4: what is not signed as it has to be "SHOULD NOT be considered an acceptable
+    // response", the client shall "continue to wait for a signed response until the request times out".
+    const CheckReply check = [&](ByteView reply) -> Result<void> {
+        ldns_pkt* raw = nullptr;
+        const auto status = ldns_wire2pkt(&raw, reply.data(), reply.size());
+        answer.reset(raw);
+        if (status != LDNS_STATUS_OK)
+            return fail(Errc::protocol, fmt::format("DNS server {}: not a DNS message", server.text()), {},
+                        "badDnsMessage");
+        if (key == nullptr) return {};
+        return check_signature(answer.get(), reply, *key, request_mac.get(), server, context.now());
+    };
+    ACMETOOL_CHECK(exchange(server, {wire, size}, false, check, context));
     if (ldns_pkt_get_rcode(answer.get()) == LDNS_RCODE_NOERROR) return {};
+    if (key != nullptr && ldns_pkt_get_rcode(answer.get()) == kNotAuth)
+        return fail(tsig_error(tsig_code_of(answer.get()), *key, server));
     const LdnsText text{ldns_pkt_rcode2str(ldns_pkt_get_rcode(answer.get()))};
     return fail(Errc::refused,
                 fmt::format("DNS server {}: update of {} in zone {}: {}", server.text(), name, zone,

@@ -1,0 +1,95 @@
+#!/usr/bin/env bats
+# What comes back from DNS and is not the server's answer: forged, of another question, unsigned; a scripted server.
+
+load ../lib/common
+load ../lib/ca
+
+NAME=_acme-challenge.domain.com
+VALUE=iQ8vWkZ0mJ2bq8y5nXoH3dXw1cTtKpGfRsUeVaYzLhM
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    KEY="hmac-sha256:acme.key:$(openssl rand -base64 32)"
+    (umask 077 && echo "$KEY" >tsig.key)
+    jq -n --arg name "$NAME" --arg value "$VALUE" '{type: "authorization", version: 1, status: "pending",
+        identifier: {type: "dns", value: "domain.com"}, url: "https://ca.example/authz/1",
+        challenge: {type: "dns-01", url: "https://ca.example/challenge/1", token: $value},
+        record: {name: $name, value: $value}}' >t.json
+}
+
+teardown() {
+    stop_all
+}
+
+odd_dns() { # MODE...: sets DNS_SERVER
+    stop_all
+    rm -f port
+    : >records
+    python3 "$ROOT/tests/lib/odd_dns.py" records "$KEY" "$@" >port 2>odd.err &
+    STARTED+=($!)
+    wait_for 10 grep -q . port
+    DNS_SERVER=127.0.0.1:$(cat port)
+}
+
+publish() {
+    run acme-preauth publish --json --dns-update "$DNS_SERVER" --tsig-key tsig.key --dns-wait 5s <t.json
+    echo "$output"
+}
+
+says() { # STATUS CODE
+    [ "$status" = "$1" ]
+    [[ "$output" == *"\"code\": \"$2\""* ]]
+}
+
+@test "SEC-30: datagrams that answer another question, or nothing, end no query: the answer after them counts" {
+    local mode
+    for mode in echo garbage otherId otherName otherType noQuestion broken; do
+        echo "$mode"
+        odd_dns "$mode"
+        publish
+        [ "$status" = 0 ]
+        [ "$(cat records)" = "$NAME $VALUE" ]
+    done
+}
+
+@test "SEC-30: where nothing else comes, there is no answer, and the error tells what was ignored" {
+    local mode
+    for mode in echo otherName; do
+        odd_dns "$mode" only
+        publish
+        says 69 dnsTimeout
+        [[ "$output" == *ignored* ]]
+    done
+    odd_dns broken only
+    publish
+    says 76 badDnsMessage
+}
+
+@test "SEC-30: over TCP an answer to another question is an error at once" {
+    odd_dns tcp otherName
+    publish
+    says 76 dnsMismatch
+    odd_dns tcp
+    publish
+    [ "$status" = 0 ]
+}
+
+@test "SEC-30: acme-ca takes no TXT record of another owner for the name's, and follows CNAMEs of the name only" {
+    printf '#!/bin/sh\ncase $1 in begin) echo "$ACMETOOL_FQDN $ACMETOOL_VALUE" >"%s/records" ;; esac\n' "$PWD" >hook
+    chmod +x hook
+    local mode
+    for mode in otherOwner strayAlias alias; do
+        echo "$mode"
+        odd_dns "$mode"
+        start_ca "$PWD/ca-$mode" --dns-server "$DNS_SERVER"
+        acme-account register -q --account "$mode.json" --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -o /dev/null
+        run acme-preauth run --json --account "$mode.json" --hook ./hook --no-dns-check victim.domain.com
+        echo "$output"
+        [ "$(cut -d' ' -f1 records)" = _acme-challenge.victim.domain.com ]
+        if [ "$mode" = alias ]; then
+            [ "$status" = 0 ]
+        else
+            says 77 validationFailed
+        fi
+    done
+}

@@ -74,6 +74,29 @@ says() { # STATUS CODE
     [ "$status" = 0 ]
 }
 
+@test "CHAL-06: an update's answer that is unsigned, signed wrongly, by another key or long ago is none, and fails the update (CHAL-12)" {
+    local how
+    for how in none wrong otherKey empty; do
+        echo "$how"
+        odd_dns "tsig=$how" only
+        publish
+        says 76 tsigUnsigned
+    done
+    odd_dns tsig=late only
+    publish
+    says 77 tsigBadTime
+}
+
+@test "CHAL-06: the answer that is signed counts, whatever came before it (CHAL-12)" {
+    local how
+    for how in none wrong otherKey late; do
+        echo "$how"
+        odd_dns "tsig=$how"
+        publish
+        [ "$status" = 0 ]
+    done
+}
+
 @test "SEC-30: acme-ca takes no TXT record of another owner for the name's, and follows CNAMEs of the name only" {
     printf '#!/bin/sh\ncase $1 in begin) echo "$ACMETOOL_FQDN $ACMETOOL_VALUE" >"%s/records" ;; esac\n' "$PWD" >hook
     chmod +x hook

@@ -5,6 +5,7 @@
 
 #include "acme/preauth.h"
 #include "acme/renewal.h"
+#include "base/text.h"
 #include "cli/caa_record.h"
 #include "cli/dns_policy.h"
 #include "cli/options.h"
@@ -112,9 +113,11 @@ Result<void> publish(const Options& options, cli::Io& io)
 {
     ACMETOOL_TRY(solver, lasting_solver(options.solver));
     ACMETOOL_TRY(preauth, read_document(io));
-    if (preauth.task)
+    if (preauth.task) {
+        ACMETOOL_CHECK(acme::check_solver(*solver, *preauth.task));
         if (auto done = solver->publish(*preauth.task, io.context()); !done)
             return fail(with_context(std::move(done).error(), "publish: " + preauth.task->identifier));
+    }
     return write(preauth, io);
 }
 
@@ -122,10 +125,12 @@ Result<void> clean_up(const Options& options, cli::Io& io)
 {
     ACMETOOL_TRY(solver, lasting_solver(options.solver));
     ACMETOOL_TRY(preauth, read_document(io));
-    if (preauth.task)
+    if (preauth.task) {
+        ACMETOOL_CHECK(acme::check_solver(*solver, *preauth.task));
         if (auto done = solver->cleanup(*preauth.task, preauth.authorization.status == "valid", io.context());
             !done)
             return fail(with_context(std::move(done).error(), "cleanup: " + preauth.task->identifier));
+    }
     if (preauth.authorization.status == "valid") preauth.task.reset();
     return write(preauth, io);
 }
@@ -135,8 +140,8 @@ Result<acme::PreAuthorization> read_own_document(const acme::Client& client, cli
     ACMETOOL_TRY(preauth, read_document(io));
     if (!client.directory().owns(preauth.authorization.url))
         return fail(Errc::bad_input,
-                    fmt::format("authorization document: {} is not a URL of {}", preauth.authorization.url,
-                                client.directory().url),
+                    fmt::format("authorization document: {} is not a URL of {}",
+                                base::printable(preauth.authorization.url), client.directory().url),
                     "the document is of another CA than the account: give the account it was made with",
                     "foreignUrl");
     return preauth;
@@ -177,7 +182,7 @@ Result<void> status(const Options& options, cli::Io& io)
 {
     ACMETOOL_TRY(client, cli::open_client(options.client, io));
     ACMETOOL_TRY(preauth, read_own_document(*client, io));
-    ACMETOOL_TRY(seen, client->fetch_authorization(preauth.authorization.url));
+    ACMETOOL_TRY(seen, acme::read_again(*client, preauth));
     preauth.authorization = std::move(seen);
     if (preauth.authorization.status != "pending") preauth.task.reset();
     return write(preauth, io);
@@ -187,7 +192,7 @@ Result<void> deactivate(const Options& options, cli::Io& io)
 {
     ACMETOOL_TRY(client, cli::open_client(options.client, io));
     ACMETOOL_TRY(preauth, read_own_document(*client, io));
-    ACMETOOL_TRY(seen, acme::deactivate_authorization(*client, preauth.authorization.url));
+    ACMETOOL_TRY(seen, acme::deactivate_authorization(*client, preauth.authorization));
     preauth.authorization = std::move(seen);
     preauth.task.reset();
     return write(preauth, io);

@@ -7,9 +7,86 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "base/word.h"
+#include "dns/name.h"
+#include "http/address_range.h"
 
 namespace acmetool::acme
 {
+namespace
+{
+
+using base::Json;
+
+/// The identifier as the server names it, made normal; nothing where it is none.
+std::optional<crypto::Identifier> read_identifier(const Json& object)
+{
+    const auto member = object.find("identifier");
+    if (member == object.end() || !member->is_object()) return std::nullopt;
+    const auto type = base::string_member(*member, "type").value_or("dns");
+    const auto value = base::string_member(*member, "value").value_or("");
+    if (type == "ip") {
+        const auto address = http::canonical_address(value);
+        return address ? std::optional{crypto::Identifier{type, *address}} : std::nullopt;
+    }
+    const auto name = dns::normalize_name(value, {.allow_wildcard = true});
+    return type == "dns" && name ? std::optional{crypto::Identifier{type, *name}} : std::nullopt;
+}
+
+std::string_view base_of(std::string_view name)
+{
+    return name.starts_with("*.") ? name.substr(2) : name;
+}
+
+bool fits(const crypto::Identifier& identifier, const AuthorizationScope& scope)
+{
+    return std::any_of(scope.identifiers.begin(), scope.identifiers.end(),
+                       [&](const crypto::Identifier& ordered) {
+                           if (ordered.type != identifier.type) return false;
+                           if (ordered.type == "ip")
+                               return http::canonical_address(ordered.value) == identifier.value;
+                           const auto name = base_of(ordered.value);
+                           return dns::same_name(name, identifier.value) ||
+                                  (scope.ancestors && dns::is_subdomain_of(name, identifier.value));
+                       });
+}
+
+bool has_wildcard_of(const AuthorizationScope& scope, const std::string& name)
+{
+    return std::any_of(scope.identifiers.begin(), scope.identifiers.end(),
+                       [&](const crypto::Identifier& ordered) { return ordered.value == "*." + name; });
+}
+
+/// Nothing where it lacks what every challenge has (RFC 8555 section 8), or has it in a form that none has.
+std::optional<Challenge> read_challenge(const Json& object)
+{
+    Challenge challenge;
+    challenge.type = base::string_member(object, "type").value_or("");
+    challenge.url = base::string_member(object, "url").value_or("");
+    challenge.status = base::string_member(object, "status").value_or("pending");
+    if (!base::is_word(challenge.type) || !base::is_word(challenge.status) || challenge.url.empty())
+        return std::nullopt;
+    challenge.token = base::string_member(object, "token").value_or("");
+    if (const auto names = object.find("issuer-domain-names"); names != object.end() && names->is_array())
+        for (const auto& issuer : *names)
+            if (issuer.is_string()) challenge.issuer_domain_names.push_back(issuer.get<std::string>());
+    if (const auto error = object.find("error"); error != object.end())
+        challenge.error = parse_problem(base::to_text(*error));
+    return challenge;
+}
+
+} // namespace
+
+AuthorizationScope scope_of_order(std::vector<crypto::Identifier> identifiers)
+{
+    return {std::move(identifiers), true};
+}
+
+AuthorizationScope scope_of_name(std::string name)
+{
+    const auto* const type = dns::is_ip_literal(name) ? "ip" : "dns";
+    return {{{type, std::move(name)}}, false};
+}
 
 const Challenge* Authorization::find_challenge(std::string_view type) const
 {
@@ -28,7 +105,8 @@ std::string Authorization::why_not_valid() const
     return text.empty() ? fmt::format("the authorization is {}", base::printable(status)) : text;
 }
 
-Result<Authorization> parse_authorization(std::string_view json, std::string_view url)
+Result<Authorization> parse_authorization(std::string_view json, std::string_view url,
+                                          const AuthorizationScope& scope)
 {
     const auto what = fmt::format("authorization {}", base::printable(url));
     const auto broken = [](Error error) {
@@ -43,32 +121,36 @@ Result<Authorization> parse_authorization(std::string_view json, std::string_vie
     auto status = base::required_string(*object, "status", what);
     if (!status) return broken(status.error());
     authorization.status = std::move(*status);
-    const auto identifier = object->find("identifier");
-    auto name =
-        base::required_string(identifier == object->end() ? base::Json{} : *identifier, "value", what);
-    if (!name) return broken(name.error());
-    authorization.identifier = base::to_lower(name->starts_with("*.") ? name->substr(2) : *name);
-    authorization.wildcard = base::bool_member(*object, "wildcard", false) || name->starts_with("*.");
+    if (!base::is_word(authorization.status))
+        return fail(Errc::protocol, what + ": \"status\" is no word",
+                    "the CA broke RFC 8555 section 7.1.4: report it to its operator", "badAuthorization");
+    const auto member = object->find("identifier");
+    const auto named = base::required_string(member == object->end() ? Json{} : *member, "value", what);
+    if (!named) return broken(named.error());
+    const auto identifier = read_identifier(*object);
+    // RFC 8555 section 7.1.4: "The identifier that the account is authorized to represent." A solver acts on
+    // it.
+    if (!identifier || !fits({identifier->type, std::string{base_of(identifier->value)}}, scope)) {
+        std::vector<std::string> asked;
+        for (const auto& ordered : scope.identifiers)
+            asked.push_back(ordered.value);
+        return fail(Errc::protocol,
+                    fmt::format("{} is for {}, and what was asked for is {}", what,
+                                base::printable(*named, 100), base::printable(base::join(asked, ", "), 300)),
+                    "nothing was done for it; report it to the CA's operator", "otherIdentifier");
+    }
+    authorization.identifier = base_of(identifier->value);
+    // The flag asks for records that allow more: it counts where a wildcard was ordered.
+    authorization.wildcard =
+        (base::bool_member(*object, "wildcard", false) || identifier->value.starts_with("*.")) &&
+        has_wildcard_of(scope, authorization.identifier);
     authorization.subdomain_auth_allowed = base::bool_member(*object, "subdomainAuthAllowed", false);
     if (const auto text = base::string_member(*object, "expires"))
         if (const auto time = base::parse_rfc3339(*text)) authorization.expires = *time;
-    const auto list = object->find("challenges");
-    if (list == object->end() || !list->is_array()) return authorization;
-    for (const auto& entry : *list) {
-        Challenge challenge;
-        challenge.type = base::string_member(entry, "type").value_or("");
-        challenge.url = base::string_member(entry, "url").value_or("");
-        if (challenge.type.empty() || challenge.url.empty()) continue;
-        challenge.status = base::string_member(entry, "status").value_or("pending");
-        challenge.token = base::string_member(entry, "token").value_or("");
-        if (const auto names = entry.find("issuer-domain-names"); names != entry.end() && names->is_array())
-            for (const auto& issuer : *names)
-                if (issuer.is_string()) challenge.issuer_domain_names.push_back(issuer.get<std::string>());
-        if (const auto error = entry.find("error"); error != entry.end())
-            challenge.error =
-                parse_problem(error->dump(-1, ' ', false, base::Json::error_handler_t::replace));
-        authorization.challenges.push_back(std::move(challenge));
-    }
+    if (const auto list = object->find("challenges"); list != object->end() && list->is_array())
+        for (const auto& entry : *list)
+            if (auto challenge = read_challenge(entry))
+                authorization.challenges.push_back(std::move(*challenge));
     return authorization;
 }
 

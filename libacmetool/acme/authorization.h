@@ -8,6 +8,7 @@
 #include "acme/problem.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "crypto/csr.h"
 
 namespace acmetool::acme
 {
@@ -38,8 +39,24 @@ struct Authorization {
     std::string why_not_valid() const;
 };
 
-/// Parses an authorization. Unknown fields, challenge types and statuses are taken; Errc::protocol where
-/// identifier or status are missing.
-ACMETOOL_EXPORT Result<Authorization> parse_authorization(std::string_view json, std::string_view url);
+/// What an authorization was asked for. What the server says of it is compared with this before a solver, a
+/// file, DNS or a log sees any of it.
+struct AuthorizationScope {
+    std::vector<crypto::Identifier> identifiers;
+    bool ancestors = false; ///< parents of the names fit, too (RFC 9444 section 4.3)
+};
+/// Of an authorization in an order for `identifiers`.
+ACMETOOL_EXPORT AuthorizationScope scope_of_order(std::vector<crypto::Identifier> identifiers);
+/// Of an authorization for just `name`: of newAuthz, or one that is known.
+ACMETOOL_EXPORT AuthorizationScope scope_of_name(std::string name);
+
+/// Parses an authorization, which has to be for an identifier in `scope`: one of them, a wildcard's base, or
+/// a parent. The only way one comes in.
+///
+/// Unknown fields are skipped, unknown challenge types and statuses taken if they are words. Errc::protocol:
+/// "badAuthorization" where identifier or status are missing or odd, "otherIdentifier" where it is for
+/// something else than what was asked for.
+ACMETOOL_EXPORT Result<Authorization> parse_authorization(std::string_view json, std::string_view url,
+                                                          const AuthorizationScope& scope);
 
 } // namespace acmetool::acme

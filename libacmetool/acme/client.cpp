@@ -180,22 +180,24 @@ Result<bool> Client::pause(Milliseconds duration, const std::string& what)
     return true;
 }
 
-Result<Authorization> Client::fetch_authorization(const std::string& url, bool created)
+Result<Authorization> Client::fetch_authorization(const std::string& url, const AuthorizationScope& scope,
+                                                  bool created)
 {
     Post request{"authz", {}, url, {}};
     request.just_created = created;
     ACMETOOL_TRY(reply, post(std::move(request)));
-    return parse_authorization(reply.body, url);
+    return parse_authorization(reply.body, url, scope);
 }
 
-Result<Authorization> Client::wait_until_valid(const std::string& url, const std::string& challenge_type)
+Result<Authorization> Client::wait_until_valid(const Authorization& known, const std::string& challenge_type)
 {
+    const auto scope = scope_of_name(known.identifier);
     auto wait = kFirstPoll;
     for (;;) {
-        Post request{"authz", {}, url, {}};
+        Post request{"authz", {}, known.url, {}};
         request.just_created = true; // newAuthz or newOrder came moments before
         ACMETOOL_TRY(reply, post(std::move(request)));
-        ACMETOOL_TRY(authorization, parse_authorization(reply.body, url));
+        ACMETOOL_TRY(authorization, parse_authorization(reply.body, known.url, scope));
         if (authorization.status == "valid") return std::move(authorization);
         // A challenge may be "processing" with an error and still succeed (RFC 8555 section 8.2): only the
         // authorization's own status ends the wait.

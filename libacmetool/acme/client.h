@@ -61,11 +61,13 @@ public:
     /// Sleeps before the next look, within the deadline; false where the deadline comes first.
     Result<bool> pause(base::Milliseconds duration, const std::string& what);
 
-    /// Reads an authorization; `created`: a short while ago, replicas may lag.
-    Result<Authorization> fetch_authorization(const std::string& url, bool created = false);
-    /// Polls until the authorization is valid. "Not yet" at the deadline is an authorization still pending or
-    /// processing. Errors: refused where it became invalid, with the challenge's error.
-    Result<Authorization> wait_until_valid(const std::string& url, const std::string& challenge_type);
+    /// Reads an authorization, which has to be in `scope`; `created`: a short while ago, replicas may lag.
+    Result<Authorization> fetch_authorization(const std::string& url, const AuthorizationScope& scope,
+                                              bool created = false);
+    /// Polls until the authorization, known by URL and identifier, is valid. "Not yet" at the deadline is an
+    /// authorization still pending or processing. Errors: refused where it became invalid, with the
+    /// challenge's error.
+    Result<Authorization> wait_until_valid(const Authorization& known, const std::string& challenge_type);
 
 private:
     Client(base::Context& context, http::ClientOptions options, base::Milliseconds timeout);

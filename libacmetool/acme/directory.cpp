@@ -11,13 +11,33 @@
 
 namespace acmetool::acme
 {
+namespace
+{
+
+constexpr std::size_t kLongestUrl = 4096;
+constexpr std::size_t kLongestProfile = 100;
+
+/// RFC 3986 section 2: reserved, unreserved, and the percent sign.
+bool may_be_in_url(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view{"-._~:/?#[]@!$&'()*+,;=%"}.find(c) != std::string_view::npos;
+}
+
+/// A profile's name stands in hints and on command lines: no blanks and no control characters.
+bool is_profile_name(std::string_view name)
+{
+    return !name.empty() && name.size() <= kLongestProfile &&
+           std::all_of(name.begin(), name.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+} // namespace
 
 std::string origin_of(std::string_view url)
 {
     constexpr std::string_view kScheme = "https://";
     if (!base::equals_ignoring_case(url.substr(0, kScheme.size()), kScheme)) return {};
-    if (std::any_of(url.begin(), url.end(), [](char c) { return c <= 0x20 || c == 0x7f || c == '\\'; }))
-        return {};
+    if (url.size() > kLongestUrl || !std::all_of(url.begin(), url.end(), may_be_in_url)) return {};
     const auto authority =
         url.substr(kScheme.size(), url.find_first_of("/?#", kScheme.size()) - kScheme.size());
     if (authority.empty() || authority.find('@') != std::string_view::npos) return {};
@@ -74,8 +94,9 @@ Result<Directory> parse_directory(std::string_view json, std::string_view url)
         directory.subdomain_auth_allowed = base::bool_member(*meta, "subdomainAuthAllowed", false);
         if (const auto profiles = meta->find("profiles"); profiles != meta->end() && profiles->is_object())
             for (const auto& [name, description] : profiles->items())
-                directory.profiles.emplace(name,
-                                           description.is_string() ? description.get<std::string>() : "");
+                if (is_profile_name(name))
+                    directory.profiles.emplace(
+                        name, description.is_string() ? base::printable(description.get<std::string>()) : "");
         if (const auto names = meta->find("caaIdentities"); names != meta->end() && names->is_array())
             for (const auto& name : *names)
                 if (const auto normal = dns::normalize_name(name.is_string() ? name.get<std::string>() : ""))

@@ -18,7 +18,10 @@ namespace
 using base::Json;
 
 constexpr std::size_t kShortestToken = 22; // 128 bits (RFC 8555 section 8.3)
-constexpr std::size_t kMostIssuers = 10;   // as the draft has it
+constexpr std::size_t kLongestToken = 1000;
+constexpr std::size_t kThumbprintLength = 43; // SHA-256 in base64url
+constexpr std::size_t kMostIssuers = 10;      // as the draft has it
+constexpr std::size_t kLongestRecord = 5000;  // of dns-persist-01: an account's URL and little else
 
 struct Attempt {
     std::size_t index; ///< of the authorization
@@ -43,7 +46,7 @@ Result<void> publish_and_wait(Client& client, std::vector<Authorization>& author
     std::optional<Error> failure;
     for (auto& attempt : attempts) {
         auto& authorization = authorizations[attempt.index];
-        auto seen = client.wait_until_valid(authorization.url, attempt.challenge.type);
+        auto seen = client.wait_until_valid(authorization, attempt.challenge.type);
         if (!seen && seen.error().reason != "validationFailed") return fail(std::move(seen).error());
         if (!seen) {
             if (failure) seen.error().message = failure->message + "; " + seen.error().message;
@@ -81,12 +84,16 @@ Result<ChallengeTask> persistent_task(const Authorization& authorization, const 
 
 } // namespace
 
+bool is_token(std::string_view text)
+{
+    return text.size() >= kShortestToken && text.size() <= kLongestToken && jose::is_base64url(text);
+}
+
 Result<ChallengeTask> task_for(const Authorization& authorization, const Challenge& challenge,
                                const crypto::Key& account_key, const std::string& account_url)
 {
     if (challenge.type == "dns-persist-01") return persistent_task(authorization, challenge, account_url);
-    if (challenge.token.size() < kShortestToken || challenge.token.size() > 1000 ||
-        !jose::is_base64url(challenge.token))
+    if (!is_token(challenge.token))
         return fail(
             Errc::protocol,
             fmt::format("{}: the token of the {} challenge is not base64url of at least {} characters",
@@ -110,13 +117,17 @@ Result<ChallengeTask> task_for(const Authorization& authorization, const Challen
 
 Result<Challenge> choose_challenge(const Authorization& authorization, const Solver* solver)
 {
+    // RFC 8738 section 7: "The existing "dns-01" challenge MUST NOT be used to validate IP identifiers."
+    const auto usable = [&](const Challenge& challenge) {
+        return !challenge.type.starts_with("dns-") || !dns::is_ip_literal(authorization.identifier);
+    };
     // dns-01 first: it is what a record for a whole domain needs, and servers list challenges in any order.
     if (const auto* dns = authorization.find_challenge("dns-01");
-        dns != nullptr && (solver == nullptr || solver->supports("dns-01")))
+        dns != nullptr && usable(*dns) && (solver == nullptr || solver->supports("dns-01")))
         return *dns;
     std::vector<std::string> offered;
     for (const auto& challenge : authorization.challenges) {
-        if (solver != nullptr && solver->supports(challenge.type)) return challenge;
+        if (solver != nullptr && solver->supports(challenge.type) && usable(challenge)) return challenge;
         offered.push_back(base::printable(challenge.type, 50));
     }
     return fail(Errc::authorization_needed,
@@ -190,6 +201,10 @@ Result<ChallengeTask> parse_task(const Json& object)
     ACMETOOL_TRY(type, base::required_string(object, "type", "challenge"));
     ACMETOOL_TRY(identifier, base::required_string(object, "identifier", "challenge"));
     const bool persistent = type == "dns-persist-01";
+    if (!persistent && type != "dns-01" && type != "http-01" && type != "tls-alpn-01")
+        return fail(Errc::bad_input,
+                    fmt::format("challenge: \"{}\" is no type that is known here", base::printable(type, 50)),
+                    {}, "badChallengeType");
     std::string token = base::string_member(object, "token").value_or("");
     if (!persistent) {
         ACMETOOL_TRY(needed, base::required_string(object, "token", "challenge"));
@@ -200,14 +215,18 @@ Result<ChallengeTask> parse_task(const Json& object)
         ACMETOOL_TRY(normal, dns::normalize_name(identifier));
         name = normal;
     }
-    if (!persistent && (!jose::is_base64url(token) || token.size() > 1000))
-        return fail(Errc::bad_input, "challenge: the token is not base64url", {}, "badToken");
+    if (!persistent && !is_token(token))
+        return fail(
+            Errc::bad_input,
+            fmt::format("challenge: the token is not base64url of at least {} characters", kShortestToken),
+            {}, "badToken");
     task.type = type;
     task.identifier = name;
     task.token = token;
     task.key_authorization = base::string_member(object, "keyAuthorization").value_or("");
     if (!task.key_authorization.empty() &&
         (!task.key_authorization.starts_with(token + ".") ||
+         task.key_authorization.size() != token.size() + 1 + kThumbprintLength ||
          !jose::is_base64url(task.key_authorization.substr(token.size() + 1))))
         return fail(Errc::bad_input, "challenge: keyAuthorization is not token \".\" thumbprint", {},
                     "badToken");
@@ -220,9 +239,12 @@ Result<ChallengeTask> parse_task(const Json& object)
     if (persistent) {
         if (const auto names = object.find("issuer-domain-names"); names != object.end() && names->is_array())
             for (const auto& issuer : *names)
-                if (issuer.is_string()) task.issuers.push_back(issuer.get<std::string>());
+                if (const auto normal =
+                        dns::normalize_name(issuer.is_string() ? issuer.get<std::string>() : std::string{}))
+                    task.issuers.push_back(*normal);
         if (!dns::same_name(record_name, persistent_name(name)) || !parse_persistent_record(record_value) ||
-            task.issuers.empty() || task.issuers.size() > kMostIssuers)
+            task.issuers.empty() || task.issuers.size() > kMostIssuers ||
+            record_value.size() > kLongestRecord)
             return fail(Errc::bad_input, fmt::format("record: not a dns-persist-01 record for {}", name), {},
                         "badRecord");
         task.record_name = persistent_name(name);
@@ -239,6 +261,16 @@ Result<ChallengeTask> parse_task(const Json& object)
     task.record_name = dns::validation_name(name);
     task.record_value = record_value;
     return task;
+}
+
+Result<void> check_solver(const Solver& solver, const ChallengeTask& task)
+{
+    if (solver.supports(task.type)) return {};
+    return fail(Errc::bad_input,
+                fmt::format("{}: the document is of a {} challenge, which the solver given is not for",
+                            task.identifier, task.type),
+                "begin with acme-preauth new and the same solver, which chooses the challenge",
+                "otherSolver");
 }
 
 void clean_up_after_crash(const Json& entry, Solver& solver, base::Context& context)

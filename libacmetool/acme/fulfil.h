@@ -14,6 +14,10 @@
 namespace acmetool::acme
 {
 
+/// True for tokens as RFC 8555 sections 8.3 and 11.3 have them: base64url of 22 to 1000 characters. They
+/// become file names, arguments of programs and parts of URLs.
+ACMETOOL_EXPORT bool is_token(std::string_view text);
+
 /// What has to be published for `challenge`. Refuses tokens that are no base64url of 22 characters or more
 /// (RFC 8555 sections 8.3 and 11.3) with Errc::protocol. dns-persist-01 needs the account's URL.
 ACMETOOL_EXPORT Result<ChallengeTask> task_for(const Authorization& authorization, const Challenge& challenge,
@@ -42,6 +46,8 @@ fulfil(Client& client, std::vector<Authorization> authorizations, Solver& solver
 ACMETOOL_EXPORT base::Json to_json(const ChallengeTask& task);
 /// Reads what to_json() wrote; checks that record and identifier belong together. bad_input.
 ACMETOOL_EXPORT Result<ChallengeTask> parse_task(const base::Json& object);
+/// Refuses a task of a document that `solver` is not made for: bad_input, reason "otherSolver".
+ACMETOOL_EXPORT Result<void> check_solver(const Solver& solver, const ChallengeTask& task);
 
 /// Removes the records that an entry says a killed run published.
 ACMETOOL_EXPORT void clean_up_after_crash(const base::Json& entry, Solver& solver, base::Context& context);

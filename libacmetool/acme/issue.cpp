@@ -188,7 +188,8 @@ Result<bool> Journey::authorize(const std::vector<std::string>& urls)
     std::vector<Authorization> authorizations;
     std::vector<std::string> pending;
     for (const auto& url : urls) {
-        ACMETOOL_TRY(authorization, client_.fetch_authorization(url, true));
+        ACMETOOL_TRY(authorization,
+                     client_.fetch_authorization(url, scope_of_order(task_.identifiers), true));
         if (authorization.status != "valid") pending.push_back(authorization.identifier);
         authorizations.push_back(std::move(authorization));
     }
@@ -241,7 +242,7 @@ Error Journey::explain(Error error)
     std::size_t explained = 0;
     for (const auto& url : flow_.order().authorizations) {
         if (explained == kMostExplained) break;
-        const auto authorization = client_.fetch_authorization(url);
+        const auto authorization = client_.fetch_authorization(url, scope_of_order(task_.identifiers));
         if (!authorization || authorization->status == "valid" || authorization->status == "pending")
             continue;
         error.message += fmt::format("; {}: {}", authorization->identifier, authorization->why_not_valid());

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "base/word.h"
 #include "dns/name.h"
 #include "jose/base64url.h"
 
@@ -80,7 +81,8 @@ Result<Order> parse_order(std::string_view json, std::string_view url)
         order.raw_error = base::to_text(*error);
         order.error = parse_problem(order.raw_error);
     }
-    if (order.status.empty()) return protocol_error(what + ": no \"status\"", "badOrder");
+    if (!base::is_word(order.status))
+        return protocol_error(what + ": \"status\" is absent or no word", "badOrder");
     if (order.status == "pending" && order.authorizations.empty())
         return protocol_error(what + ": pending, but no \"authorizations\"", "badOrder");
     if ((order.status == "pending" || order.status == "ready") && order.finalize.empty())
@@ -225,7 +227,8 @@ Result<void> OrderFlow::take(const Result<Reply>& outcome, base::TimePoint now)
         if (sent == Sent::new_order) {
             if (outcome->location.empty())
                 return protocol_error(
-                    fmt::format("newOrder: {}: the reply has no Location header", subject()), "noLocation");
+                    fmt::format("newOrder: {}: the reply has no Location header of this CA", subject()),
+                    "noLocation");
             order_.url = outcome->location;
             created_here_ = true;
         }

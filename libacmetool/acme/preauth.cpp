@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "base/word.h"
 #include "dns/name.h"
 
 namespace acmetool::acme
@@ -80,6 +81,10 @@ Result<PreAuthorization> parse_preauth(std::string_view json)
     ACMETOOL_TRY(name, dns::normalize_name(value));
     ACMETOOL_TRY(status, base::required_string(*object, "status", "authorization document"));
     ACMETOOL_TRY(url, base::required_string(*object, "url", "authorization document"));
+    if (!base::is_word(status) || origin_of(url).empty())
+        return fail(Errc::bad_input,
+                    "authorization document: \"status\" is no word, or \"url\" is no https URL",
+                    std::string{kHint}, "notADocument");
     authorization.identifier = name;
     authorization.status = status;
     authorization.url = url;
@@ -129,31 +134,33 @@ Result<PreAuthorization> new_authorization(Client& client, const std::string& do
         return fail(std::move(reply).error());
     }
     if (reply->location.empty())
-        return fail(Errc::protocol, fmt::format("newAuthz: {}: the reply has no Location header", domain),
+        return fail(Errc::protocol,
+                    fmt::format("newAuthz: {}: the reply has no Location header of this CA", domain),
                     "the CA broke RFC 8555 section 7.4.1: report it to its operator", "noLocation");
     PreAuthorization preauth;
     preauth.subdomains_asked = subdomains;
-    ACMETOOL_TRY(authorization, parse_authorization(reply->body, reply->location));
-    if (!dns::same_name(authorization.identifier, domain))
-        return fail(Errc::protocol,
-                    fmt::format("newAuthz: {}: the CA answered with an authorization for {}", domain,
-                                base::printable(authorization.identifier, 255)),
-                    "report it to the CA's operator", "otherIdentifier");
-    preauth.authorization = std::move(authorization);
+    auto authorization = parse_authorization(reply->body, reply->location, scope_of_name(domain));
+    if (!authorization) return fail(with_context(std::move(authorization).error(), "newAuthz"));
+    preauth.authorization = std::move(*authorization);
     if (preauth.authorization.status == "valid") preauth.obtained = client.context().now();
     ACMETOOL_CHECK(prepare(preauth, solver, client));
     return preauth;
 }
 
+Result<Authorization> read_again(Client& client, const PreAuthorization& preauth, bool created)
+{
+    const auto& known = preauth.authorization;
+    auto seen = client.fetch_authorization(known.url, scope_of_name(known.identifier), created);
+    if (seen || seen.error().reason != "otherIdentifier") return seen;
+    // Either the CA or the document is wrong, and only the document passed through other hands.
+    seen.error().code = Errc::bad_input;
+    seen.error().hint = "the document was changed on its way";
+    return seen;
+}
+
 Result<void> respond(Client& client, PreAuthorization& preauth)
 {
-    ACMETOOL_TRY(seen, client.fetch_authorization(preauth.authorization.url, true));
-    if (!dns::same_name(seen.identifier, preauth.authorization.identifier))
-        return fail(Errc::bad_input,
-                    fmt::format("respond: {} is an authorization for {}, not for {}",
-                                preauth.authorization.url, base::printable(seen.identifier, 255),
-                                preauth.authorization.identifier),
-                    "the document was changed on its way", "otherIdentifier");
+    ACMETOOL_TRY(seen, read_again(client, preauth, true));
     if (seen.status == "pending" && !preauth.task)
         return fail(Errc::bad_input,
                     fmt::format("respond: {}: the document names no challenge", seen.identifier),
@@ -169,7 +176,7 @@ Result<void> respond(Client& client, PreAuthorization& preauth)
         if (challenge->status == "pending") ACMETOOL_CHECK(respond(client, seen, *challenge));
     }
     const auto type = preauth.task ? preauth.task->type : std::string{"unknown"};
-    ACMETOOL_TRY(last, client.wait_until_valid(preauth.authorization.url, type));
+    ACMETOOL_TRY(last, client.wait_until_valid(preauth.authorization, type));
     preauth.authorization = std::move(last);
     if (preauth.authorization.status == "valid" && !preauth.obtained)
         preauth.obtained = client.context().now();
@@ -203,8 +210,8 @@ Result<PreAuthorization> preauthorize(Client& client, const std::string& domain,
     if (unfinished && base::bool_member(entry, "subdomainsAsked", false) == subdomains &&
         client.directory().owns(*unfinished)) {
         // A run was killed after newAuthz: continue with what it got, if the server still has it.
-        if (auto seen = client.fetch_authorization(*unfinished);
-            seen && (seen->status == "pending" || seen->status == "valid") && seen->identifier == domain) {
+        if (auto seen = client.fetch_authorization(*unfinished, scope_of_name(domain));
+            seen && (seen->status == "pending" || seen->status == "valid")) {
             preauth.authorization = std::move(*seen);
             found = true;
         }
@@ -243,10 +250,11 @@ Result<PreAuthorization> preauthorize(Client& client, const std::string& domain,
     return preauth;
 }
 
-Result<Authorization> deactivate_authorization(Client& client, const std::string& url)
+Result<Authorization> deactivate_authorization(Client& client, const Authorization& known)
 {
-    ACMETOOL_TRY(reply, client.post(Post{"authz", {}, url, R"({"status":"deactivated"})"}));
-    return parse_authorization(reply.body, url);
+    ACMETOOL_TRY(reply,
+                 client.post(Post{"authz", known.identifier, known.url, R"({"status":"deactivated"})"}));
+    return parse_authorization(reply.body, known.url, scope_of_name(known.identifier));
 }
 
 } // namespace acmetool::acme

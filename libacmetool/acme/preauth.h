@@ -55,7 +55,12 @@ ACMETOOL_EXPORT Result<PreAuthorization> preauthorize(Client& client, const std:
 ACMETOOL_EXPORT Result<std::optional<PreAuthorization>>
 remembered(StateDirectory& state, const std::string& directory, const std::string& domain);
 
+/// The authorization that a document names, as the server has it now; `created`: a short while ago. bad_input
+/// ("otherIdentifier") where it is for another name than the document's.
+ACMETOOL_EXPORT Result<Authorization> read_again(Client& client, const PreAuthorization& preauth,
+                                                 bool created = false);
+
 /// Sets the authorization's status to "deactivated" (RFC 8555 section 7.5.2).
-ACMETOOL_EXPORT Result<Authorization> deactivate_authorization(Client& client, const std::string& url);
+ACMETOOL_EXPORT Result<Authorization> deactivate_authorization(Client& client, const Authorization& known);
 
 } // namespace acmetool::acme

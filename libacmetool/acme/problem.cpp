@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "base/word.h"
 #include "http/retry_after.h"
 
 namespace acmetool::acme
@@ -80,6 +81,13 @@ std::optional<Problem> read_problem(const Json& object, bool nested)
     return problem;
 }
 
+/// As docs/schema/error.json has "code".
+bool is_reason(std::string_view word)
+{
+    return base::is_word(word) && word.front() >= 'a' && word.front() <= 'z' &&
+           word.find_first_of("-_") == std::string_view::npos;
+}
+
 Errc code_of_status(int status, bool retry_after)
 {
     if (status == 429) return Errc::rate_limited;
@@ -123,7 +131,8 @@ Error to_error(const Problem& problem, std::string_view raw, int status,
     error.problem_type = problem.type;
     error.problem = raw;
     error.retry_after = retry_after;
-    error.reason = problem.type.starts_with(kNamespace) ? std::string{problem.word()} : "";
+    // The reason is a word for scripts; what the CA made up in place of one is in the message.
+    if (problem.type.starts_with(kNamespace) && is_reason(problem.word())) error.reason = problem.word();
     error.code = code_of_status(status, retry_after.has_value());
     const auto* const meaning = std::find_if(kMeanings.begin(), kMeanings.end(),
                                              [&](const Meaning& m) { return m.word == problem.word(); });

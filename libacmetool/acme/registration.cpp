@@ -69,7 +69,7 @@ Result<AccountStatus> register_account(Client& client, const Registration& regis
     Post post{"newAccount", {}, directory.new_account, payload.dump()};
     post.by_jwk = true;
     ACMETOOL_TRY(reply, client.post(std::move(post)));
-    if (!directory.owns(reply.location))
+    if (reply.location.empty())
         return fail(Errc::protocol, "newAccount: the reply has no Location header of this CA",
                     "the CA broke RFC 8555 section 7.3: report it to its operator", "noLocation");
     client.set_account_url(reply.location);

@@ -196,7 +196,10 @@ void Exchange::take(Result<http::Response> outcome, base::TimePoint now)
     Reply reply;
     reply.status = response.status;
     reply.body = response.body;
-    reply.location = http::find(response.headers, "location").value_or("");
+    // One that leads elsewhere names no resource of this CA: nothing can be asked of it, or kept.
+    if (const auto location = http::find(response.headers, "location");
+        location && session_.directory.owns(*location))
+        reply.location = *location;
     reply.content_type = http::find(response.headers, "content-type").value_or("");
     if (const auto value = http::find(response.headers, "retry-after"))
         reply.retry_after = http::parse_retry_after(*value, now);

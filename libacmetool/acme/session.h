@@ -34,7 +34,7 @@ struct Post {
 struct Reply {
     int status = 0;
     std::string body;
-    std::string location;
+    std::string location; ///< a URL of the CA's; empty where the header is absent or leads elsewhere
     std::string content_type;
     std::optional<std::chrono::seconds> retry_after;
     std::vector<std::pair<std::string, std::string>> links; ///< Link targets: relation, URL

@@ -12,6 +12,7 @@
 
 #include <fmt/core.h>
 
+#include "acme/fulfil.h"
 #include "acme/persistent_record.h"
 #include "acme/standalone.h"
 #include "base/process.h"
@@ -298,8 +299,7 @@ Result<void> HookSolver::cleanup(const ChallengeTask& task, bool succeeded, base
 Result<std::string> WebrootSolver::path_of(const ChallengeTask& task) const
 {
     // The token becomes a file name: nothing but base64url may be in it (RFC 8555 section 8.3).
-    if (!jose::is_base64url(task.token))
-        return fail(Errc::protocol, "the token is not base64url", {}, "badToken");
+    if (!is_token(task.token)) return fail(Errc::protocol, "the token is not base64url", {}, "badToken");
     return folder_ + "/.well-known/acme-challenge/" + task.token;
 }
 

@@ -235,6 +235,21 @@ base::Level Runtime::log_level() const
                                    : Level::wire;
 }
 
+namespace
+{
+
+/// The lines of a message. Whatever words of a peer are in them, they do not steer the terminal.
+std::string safe_lines(std::string_view text)
+{
+    constexpr auto kNoLimit = std::string::npos;
+    std::vector<std::string> lines;
+    for (const auto line : base::split(text, '\n'))
+        lines.push_back(base::printable(line, kNoLimit));
+    return base::join(lines, "\n");
+}
+
+} // namespace
+
 void Runtime::log(Level level, std::string_view text)
 {
     if (level > log_level()) return;
@@ -253,7 +268,7 @@ void Runtime::log(Level level, std::string_view text)
     const std::string word = level <= Level::warning ? fmt::format("{}{}{}: ", before, name_of(level),
                                                                    *before != '\0' ? "\x1b[0m" : "")
                                                      : "";
-    fmt::print(stderr, "{}: {}{}\n", program_, word, text);
+    fmt::print(stderr, "{}: {}{}\n", program_, word, safe_lines(text));
 }
 
 void Runtime::message(const base::Message& message)
@@ -274,7 +289,8 @@ int Runtime::report(const Error& error)
     const int status =
         error.code == Errc::interrupted ? 128 + std::max(caught_signal(), 1) : exit_code(error.code);
     log(Level::error, error.message);
-    if (!error.hint.empty() && options_.log_format != "json") fmt::print(stderr, "hint: {}\n", error.hint);
+    if (!error.hint.empty() && options_.log_format != "json")
+        fmt::print(stderr, "hint: {}\n", safe_lines(error.hint));
     if (options_.json) {
         Json members{
             {"code", error.reason.empty() ? std::string{acmetool::name_of(error.code)} : error.reason},

@@ -143,6 +143,7 @@ bool is_ip_literal(std::string_view text)
 {
     const std::string copy{text};
     unsigned char address[16];
+    if (copy.find('\0') != std::string::npos) return false; // behind which C sees nothing
     return inet_pton(AF_INET, copy.c_str(), address) == 1 || inet_pton(AF_INET6, copy.c_str(), address) == 1;
 }
 

@@ -175,7 +175,8 @@ void AcmeIssuer::authorize(const ActivePtr& active, std::vector<std::string> url
     const auto domain = resting.order.domain;
     const auto request_id = resting.order.request_id;
     const std::weak_ptr<Inbox> inbox = inbox_;
-    keeper_->fulfil(domain, std::move(urls), request_id,
+    OrderedProof proof{resting.order.identifiers, std::move(urls)};
+    keeper_->fulfil(domain, std::move(proof), request_id,
                     [this, inbox, resting = std::move(resting)](Result<void> done) mutable {
                         const auto still = inbox.lock();
                         if (!still) return;

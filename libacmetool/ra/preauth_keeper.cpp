@@ -87,12 +87,12 @@ public:
 
     void start(IssuerHost& host);
     void when_ready(std::string request_id, Done done);
-    void fulfil(std::vector<std::string> authorizations, std::string request_id, Done done);
+    void fulfil(OrderedProof proof, std::string request_id, Done done);
     Json status();
 
 private:
     struct Job {
-        std::vector<std::string> authorizations;
+        OrderedProof proof;
         std::string request_id;
         Done done;
     };
@@ -106,7 +106,7 @@ private:
     void obtain();
     void take(Result<PreAuthorization> got);
     void plan();
-    Result<void> carry_out(const std::vector<std::string>& authorizations);
+    Result<void> carry_out(const OrderedProof& proof);
     void tell(const char* level, const Error& error);
 
     const DomainOptions domain_;
@@ -198,7 +198,7 @@ void PreauthKeeper::Keeper::when_ready(std::string request_id, Done done)
     done(error ? Result<void>{fail(*error)} : Result<void>{});
 }
 
-void PreauthKeeper::Keeper::fulfil(std::vector<std::string> authorizations, std::string request_id, Done done)
+void PreauthKeeper::Keeper::fulfil(OrderedProof proof, std::string request_id, Done done)
 {
     if (solver_ == nullptr) {
         const Error error{
@@ -214,7 +214,7 @@ void PreauthKeeper::Keeper::fulfil(std::vector<std::string> authorizations, std:
         return;
     }
     const std::lock_guard lock{mutex_};
-    jobs_.push_back({std::move(authorizations), std::move(request_id), std::move(done)});
+    jobs_.push_back({std::move(proof), std::move(request_id), std::move(done)});
     // What was believed to be valid is not: look again, unless that was just done.
     if (known_ && known_->obtained && context_->now() - *known_->obtained > kSoonest && !error_)
         known_.reset();
@@ -297,7 +297,7 @@ void PreauthKeeper::Keeper::obtain()
     take(attempt());
 }
 
-Result<void> PreauthKeeper::Keeper::carry_out(const std::vector<std::string>& urls)
+Result<void> PreauthKeeper::Keeper::carry_out(const OrderedProof& proof)
 {
     ACMETOOL_TRY(client, acme::Client::open(client_options_, *context_));
     const acme::StateDirectory::Key key{
@@ -305,8 +305,9 @@ Result<void> PreauthKeeper::Keeper::carry_out(const std::vector<std::string>& ur
     ACMETOOL_TRY(left_over, client->state().load(key));
     if (left_over) acme::clean_up_after_crash(*left_over, *solver_, *context_);
     std::vector<acme::Authorization> authorizations;
-    for (const auto& url : urls) {
-        ACMETOOL_TRY(authorization, client->fetch_authorization(url, true));
+    const auto scope = acme::scope_of_order(proof.identifiers);
+    for (const auto& url : proof.authorizations) {
+        ACMETOOL_TRY(authorization, client->fetch_authorization(url, scope, true));
         if (authorization.status != "valid") authorizations.push_back(std::move(authorization));
     }
     if (authorizations.empty()) return {};
@@ -350,7 +351,7 @@ void PreauthKeeper::Keeper::run()
             continue;
         }
         context_->work_for(job->request_id);
-        job->done(carry_out(job->authorizations));
+        job->done(carry_out(job->proof));
     }
     for (const auto& job : jobs_)
         job.done(fail(base::interrupted_error(domain_.name)));
@@ -399,11 +400,10 @@ void PreauthKeeper::when_ready(const std::string& domain, std::string request_id
         done({});
 }
 
-void PreauthKeeper::fulfil(const std::string& domain, std::vector<std::string> authorizations,
-                           std::string request_id, Done done)
+void PreauthKeeper::fulfil(const std::string& domain, OrderedProof proof, std::string request_id, Done done)
 {
     if (const auto found = keepers_.find(domain); found != keepers_.end())
-        found->second->fulfil(std::move(authorizations), std::move(request_id), std::move(done));
+        found->second->fulfil(std::move(proof), std::move(request_id), std::move(done));
     else
         done(fail(Errc::config, fmt::format("{} is none of the domains any more", domain)));
 }

@@ -18,6 +18,12 @@ namespace acmetool::ra
 /// How the account is opened that the options name; nobody is asked for its passphrase.
 acme::ClientOptions client_options_of(const Options& options);
 
+/// What a pending order waits for.
+struct OrderedProof {
+    std::vector<crypto::Identifier> identifiers; ///< the order's; what the CA names is compared with them
+    std::vector<std::string> authorizations;     ///< URLs
+};
+
 /// Keeps the domains' pre-authorizations alive, and fulfils what orders still ask for, off everybody's path:
 /// each domain has a thread of its own, with its own connection and solver, so that one whose DNS does not
 /// work holds up nobody else.
@@ -41,8 +47,7 @@ public:
     void when_ready(const std::string& domain, std::string request_id, Done done);
     /// Makes an order's authorizations valid, and looks after the domain's pre-authorization, which must have
     /// lapsed (PRE-18).
-    void fulfil(const std::string& domain, std::vector<std::string> authorizations, std::string request_id,
-                Done done);
+    void fulfil(const std::string& domain, OrderedProof proof, std::string request_id, Done done);
     /// By domain: status, expires, the last error.
     base::Json status();
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""An ACME server that knows accounts only, and says odd things on demand.
+"""An ACME server for one account, one order and one authorization that says odd things on demand.
 
 odd_ca.py CERTIFICATE KEY LOG [MODE...]: prints its port. LOG gets one JSON document per request: method, path, headers,
-and the protected header of a JWS. Modes:
+and the protected header of a JWS. An authorization is valid once a challenge was answered; nothing is ever issued.
+Modes:
   redirect      the directory moved
   nonce204      newNonce answers 204 to HEAD
   silent        newAccount is read and never answered
@@ -13,6 +14,11 @@ and the protected header of a JWS. Modes:
   retry=STATUS  newAccount is refused with this status and Retry-After: 120
   eab           meta.externalAccountRequired
   relative      the account's URL is a relative reference
+  deaf          changes of the account and of authorizations are answered with 200 and not made
+  account=FILE, order=FILE, authz=FILE, challenge=FILE, meta=FILE, later=FILE
+                the members of FILE, a JSON object read anew for each reply, stand in the object instead of those that
+                are right; later: in the authorization once a challenge was answered
+  refuse=FILE   newOrder and newAuthz are refused with 403 and FILE as the problem document
 """
 import base64
 import http.server
@@ -22,6 +28,20 @@ import sys
 import time
 
 MODES = sys.argv[4:]
+
+
+ACCOUNT = {"status": "valid"}
+ORDER = {"status": "pending"}
+AUTHORIZATION = {"status": "pending"}
+
+
+def members(name):
+    """What MODES say of an object, in place of its right members."""
+    for mode in MODES:
+        if mode.startswith(name + "="):
+            with open(mode[len(name) + 1:], encoding="utf-8") as file:
+                return json.load(file)
+    return {}
 
 
 def retry_status():
@@ -42,11 +62,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def note(self, body=b""):
         entry = {"method": self.command, "path": self.path, "headers": dict(self.headers.items())}
+        payload = None
         if body:
             text = json.loads(body)["protected"]
             entry["protected"] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            text = json.loads(body)["payload"]
+            payload = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)) or b"null")
         with open(sys.argv[3], "a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
+        return payload
 
     def answer(self, status, document=None, **headers):
         body = b"" if document is None else json.dumps(document).encode()
@@ -78,12 +102,38 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "redirect" in MODES and self.path == "/directory":
             self.answer(301, Location=self.url("/moved"))
             return
-        meta = {"externalAccountRequired": True} if "eab" in MODES else {}
+        meta = {"externalAccountRequired": True} if "eab" in MODES else members("meta")
         self.answer(200, {"newNonce": self.url("/nonce"), "newAccount": self.url("/account"),
-                          "newOrder": self.url("/order"), "meta": meta})
+                          "newOrder": self.url("/order"), "newAuthz": self.url("/authz"), "meta": meta})
+
+    def refuse(self):
+        self.answer(403, members("refuse"), Content_Type="application/problem+json")
+
+    def order(self, payload):
+        if payload:
+            ORDER["identifiers"] = payload["identifiers"]
+            first = payload["identifiers"][0]
+            AUTHORIZATION["identifier"] = {"type": first["type"], "value": first["value"].removeprefix("*.")}
+        links = {"authorizations": [self.url("/authz/1")], "finalize": self.url("/finalize/1")}
+        self.answer(201 if payload else 200, {**ORDER, **links, **members("order")}, Location=self.url("/order/1"))
+
+    def authorization(self, payload):
+        if payload and "identifier" in payload:
+            AUTHORIZATION["identifier"] = {key: payload["identifier"][key] for key in ("type", "value")}
+        elif payload and "deaf" not in MODES:
+            AUTHORIZATION.update(payload)
+        challenges = []
+        for kind in ("http-01", "dns-01", "tls-alpn-01", "dns-persist-01"):
+            proof = {"issuer-domain-names": ["ca.example"]} if kind == "dns-persist-01" else {"token": "tokentoken" * 4}
+            challenges.append({"type": kind, "url": self.url("/challenge/1"), "status": "pending", **proof,
+                               **members("challenge")})
+        later = members("later") if AUTHORIZATION["status"] == "valid" else {}
+        self.answer(201 if payload else 200,
+                    {**AUTHORIZATION, "challenges": challenges, **members("authz"), **later},
+                    Location=self.url("/authz/1"))
 
     def do_POST(self):
-        self.note(self.rfile.read(int(self.headers["Content-Length"])))
+        payload = self.note(self.rfile.read(int(self.headers["Content-Length"])))
         if "silent" in MODES:
             time.sleep(30)
             return
@@ -91,8 +141,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(retry_status(), {"type": "about:blank", "detail": "later"}, Retry_After="120",
                         Content_Type="application/problem+json")
             return
-        location = "/account/1" if "relative" in MODES else self.url("/account/1")
-        self.answer(201, {"status": "valid"}, Location=location)
+        if self.path in ("/order", "/authz") and members("refuse"):
+            self.refuse()
+        elif self.path in ("/order", "/order/1"):
+            self.order(payload)
+        elif self.path in ("/authz", "/authz/1"):
+            self.authorization(payload)
+        elif self.path == "/challenge/1":
+            AUTHORIZATION["status"] = "valid"
+            self.answer(200, {})
+        else:
+            if payload and (self.path == "/account" or "deaf" not in MODES):
+                ACCOUNT.update({key: payload[key] for key in ("contact", "status") if key in payload})
+            location = "/account/1" if "relative" in MODES else self.url("/account/1")
+            self.answer(201 if self.path == "/account" else 200, {**ACCOUNT, **members("account")}, Location=location)
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)

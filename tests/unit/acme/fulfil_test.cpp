@@ -17,7 +17,7 @@ acme::Authorization authorization(const std::string& challenges)
     return *acme::parse_authorization(
         R"({"status":"pending","identifier":{"type":"dns","value":"domain.com"},"challenges":[)" +
             challenges + R"(]})",
-        "https://ca.example/authz/1");
+        "https://ca.example/authz/1", acme::scope_of_name("domain.com"));
 }
 
 std::string challenge(const std::string& type, const std::string& token)

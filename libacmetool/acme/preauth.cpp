@@ -254,7 +254,13 @@ Result<Authorization> deactivate_authorization(Client& client, const Authorizati
 {
     ACMETOOL_TRY(reply,
                  client.post(Post{"authz", known.identifier, known.url, R"({"status":"deactivated"})"}));
-    return parse_authorization(reply.body, known.url, scope_of_name(known.identifier));
+    ACMETOOL_TRY(seen, parse_authorization(reply.body, known.url, scope_of_name(known.identifier)));
+    if (seen.status != "deactivated")
+        return fail(
+            Errc::protocol,
+            fmt::format("authz: {}: it is still {} after the deactivation", known.identifier, seen.status),
+            "the CA said yes and did nothing: report it to its operator", "authorizationNotDeactivated");
+    return seen;
 }
 
 } // namespace acmetool::acme

@@ -60,7 +60,8 @@ remembered(StateDirectory& state, const std::string& directory, const std::strin
 ACMETOOL_EXPORT Result<Authorization> read_again(Client& client, const PreAuthorization& preauth,
                                                  bool created = false);
 
-/// Sets the authorization's status to "deactivated" (RFC 8555 section 7.5.2).
+/// Sets the authorization's status to "deactivated" (RFC 8555 section 7.5.2). protocol
+/// ("authorizationNotDeactivated") where its object, which counts and not the HTTP status, has another one.
 ACMETOOL_EXPORT Result<Authorization> deactivate_authorization(Client& client, const Authorization& known);
 
 } // namespace acmetool::acme

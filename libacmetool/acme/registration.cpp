@@ -1,9 +1,12 @@
 #include "acme/registration.h"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "base/word.h"
 #include "jose/jwk.h"
 #include "jose/mac.h"
 
@@ -25,10 +28,33 @@ Result<AccountStatus> parse_status(const Reply& reply, const std::string& url)
     status.url = url;
     status.created = reply.status == 201;
     status.status = base::string_member(*object, "status").value_or("valid");
+    if (!base::is_word(status.status))
+        return fail(Errc::protocol, "account: \"status\" is no word",
+                    "the CA broke RFC 8555 section 7.1.2: report it to its operator", "badAccount");
     if (const auto list = object->find("contact"); list != object->end() && list->is_array())
         for (const auto& entry : *list)
             if (entry.is_string()) status.contact.push_back(entry.get<std::string>());
     return status;
+}
+
+/// The contacts as they are compared: in any order, without case and duplicates.
+std::vector<std::string> compared(const std::vector<std::string>& contact)
+{
+    std::vector<std::string> list;
+    for (const auto& url : contact)
+        list.push_back(base::to_lower(url));
+    std::sort(list.begin(), list.end());
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+    return list;
+}
+
+/// A server that says 200 and changes nothing.
+tl::unexpected<Error> not_changed(std::string message)
+{
+    return fail(
+        Errc::protocol, std::move(message),
+        "the CA said yes and did nothing: report it to its operator; acme-account show reads the account",
+        "accountNotChanged");
 }
 
 Result<AccountStatus> change(Client& client, const std::string& payload)
@@ -73,7 +99,11 @@ Result<AccountStatus> register_account(Client& client, const Registration& regis
         return fail(Errc::protocol, "newAccount: the reply has no Location header of this CA",
                     "the CA broke RFC 8555 section 7.3: report it to its operator", "noLocation");
     client.set_account_url(reply.location);
-    return parse_status(reply, reply.location);
+    ACMETOOL_TRY(status, parse_status(reply, reply.location));
+    if (status.status != "valid")
+        return fail(Errc::refused, fmt::format("newAccount: the account of this key is {}", status.status),
+                    "register with another key: --key, or another --account", "accountNotValid");
+    return status;
 }
 
 Result<AccountStatus> fetch_account(Client& client)
@@ -83,12 +113,18 @@ Result<AccountStatus> fetch_account(Client& client)
 
 Result<AccountStatus> update_account(Client& client, const std::vector<std::string>& contact)
 {
-    return change(client, Json{{"contact", contact}}.dump());
+    ACMETOOL_TRY(status, change(client, Json{{"contact", contact}}.dump()));
+    if (compared(status.contact) == compared(contact)) return status;
+    return not_changed(fmt::format(
+        "account: the contacts are {} after the update",
+        status.contact.empty() ? "none" : base::printable(base::join(status.contact, ", "), 300)));
 }
 
 Result<AccountStatus> deactivate_account(Client& client)
 {
-    return change(client, R"({"status":"deactivated"})");
+    ACMETOOL_TRY(status, change(client, R"({"status":"deactivated"})"));
+    if (status.status == "deactivated") return status;
+    return not_changed(fmt::format("account: it is still {} after the deactivation", status.status));
 }
 
 } // namespace acmetool::acme

@@ -30,14 +30,16 @@ struct AccountStatus {
 /// newAccount: makes the account of the client's key, or finds it.
 ///
 /// Errors: refused ("termsOfService": the CA has terms and nobody agreed; "externalAccountRequired";
-/// accountDoesNotExist with only_existing).
+/// accountDoesNotExist with only_existing; "accountNotValid": it was deactivated or revoked).
 ACMETOOL_EXPORT Result<AccountStatus> register_account(Client& client, const Registration& registration);
 
 /// Reads the account.
 ACMETOOL_EXPORT Result<AccountStatus> fetch_account(Client& client);
-/// Replaces its contacts.
+/// Replaces its contacts. protocol ("accountNotChanged") where the account's object, which counts and not the
+/// HTTP status, has others.
 ACMETOOL_EXPORT Result<AccountStatus> update_account(Client& client, const std::vector<std::string>& contact);
-/// Ends it, for good (RFC 8555 section 7.3.6).
+/// Ends it, for good (RFC 8555 section 7.3.6). protocol ("accountNotChanged") where its object has another
+/// status.
 ACMETOOL_EXPORT Result<AccountStatus> deactivate_account(Client& client);
 
 } // namespace acmetool::acme

@@ -98,6 +98,42 @@ fails_with() { # STATUS CODE [OPTION...]
     [ "$(jq -r .method requests.jsonl | grep -c POST)" = 0 ]
 }
 
+@test "FLD-A7: a CA that answers 200 and changes nothing is 76: contacts, status, authorization (ACME-46)" {
+    odd_ca deaf
+    register --contact mailto:old@example.com -o a.json
+    run acme-account update --json --contact mailto:new@example.com
+    echo "$output"
+    [ "$status" = 76 ]
+    [[ "$output" == *'"code": "accountNotChanged"'* && "$output" == *mailto:old@example.com* ]]
+    jq -e '.contact == ["mailto:old@example.com"]' acct.json
+    run acme-account update --json
+    [ "$status" = 76 ]
+    run acme-account deactivate --json
+    echo "$output"
+    [ "$status" = 76 ]
+    [[ "$output" == *'"code": "accountNotChanged"'* && "$output" == *"still valid"* ]]
+    acme-preauth new -o t.json example.com
+    run acme-preauth deactivate --json <t.json
+    echo "$output"
+    [ "$status" = 76 ]
+    [[ "$output" == *'"code": "authorizationNotDeactivated"'* ]]
+}
+
+@test "FLD-A7: what the account's object says is believed: order and case of contacts do not count, an ended account is none (ACME-46)" {
+    odd_ca account=account.json
+    echo '{}' >account.json
+    register -o a.json
+    echo '{"contact": ["mailto:B@example.com", "mailto:a@example.com"]}' >account.json
+    acme-account update --contact mailto:a@example.com --contact mailto:b@example.com --contact mailto:a@example.com -o a.json
+    echo '{"status": "deactivated"}' >account.json
+    acme-account deactivate -o a.json
+    jq -e '.status == "deactivated"' a.json
+    fails_with 77 accountNotValid
+    echo '{"status": "\u001b[2J"}' >account.json
+    run acme-account show --json
+    [ "$status" = 76 ]
+}
+
 @test "ACME-18: a key that is another account's is refused" {
     odd_ca
     register --account one.json -o a.json

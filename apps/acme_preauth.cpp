@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/caa_record.h"
 #include "cli/dns_policy.h"
+#include "cli/failure.h"
 #include "cli/options.h"
 #include "cli/persist_record.h"
 #include "cli/program.h"
@@ -203,19 +204,20 @@ Result<void> check(const Options& options, const std::vector<std::string>& names
 {
     const auto account = acme::load_account(options.client.account_file);
     auto state = acme::StateDirectory::open(options.client.state_directory, options.client.account_file);
-    const auto renewals = account && state
-                              ? acme::check_renewals(*state, account->directory, names, options.subdomains,
-                                                     options.before, io.context().now())
-                              : fail(account ? state.error() : account.error());
-    if (!renewals) {
-        io.context().log(base::Level::error, renewals.error().message);
+    if (!account || !state) {
+        io.context().log(base::Level::error, account ? state.error().message : account.error().message);
         io.exit_with(255);
         return {};
     }
     bool due = false;
-    for (const auto& renewal : *renewals)
+    bool failed = false;
+    for (const auto& renewal : acme::check_renewals(*state, account->directory, names, options.subdomains,
+                                                    options.before, io.context().now())) {
         due |= renewal.due;
-    io.exit_with(due ? 0 : 1);
+        failed |= renewal.error.has_value();
+        if (renewal.error) io.context().log(base::Level::error, renewal.error->message);
+    }
+    io.exit_with(due ? 0 : failed ? 255 : 1);
     return {};
 }
 
@@ -227,19 +229,21 @@ Result<void> renew(const Options& options, cli::Io& io)
     ACMETOOL_TRY(account, acme::load_account(options.client.account_file));
     ACMETOOL_TRY(state,
                  acme::StateDirectory::open(options.client.state_directory, options.client.account_file));
-    ACMETOOL_TRY(renewals, acme::check_renewals(state, account.directory, names, options.subdomains,
-                                                options.before, io.context().now()));
+    auto renewals = acme::check_renewals(state, account.directory, names, options.subdomains, options.before,
+                                         io.context().now());
     bool due = false;
     for (const auto& renewal : renewals)
         due |= renewal.due;
     if (due) {
         ACMETOOL_CHECK(cli::wait_for_turn(options.jitter, io));
-        ACMETOOL_TRY(client, cli::open_client(options.client, io));
-        ACMETOOL_CHECK(acme::renew(*client, renewals, options.subdomains, *solver));
+        const auto client = cli::open_client(options.client, io);
+        if (!client && client.error().code == Errc::interrupted) return fail(client.error());
+        if (client) ACMETOOL_CHECK(acme::renew(**client, renewals, options.subdomains, *solver));
+        for (auto& renewal : renewals)
+            if (!client && renewal.due) renewal.error = client.error();
     }
     if (!options.metrics_file.empty())
-        ACMETOOL_CHECK(store::write_atomically(options.metrics_file,
-                                               acme::metrics_of(renewals, io.context().now()), 0644));
+        ACMETOOL_CHECK(store::write_atomically(options.metrics_file, acme::metrics_of(renewals), 0644));
     bool changed = false;
     const Error* failure = nullptr;
     base::Json list = base::Json::array();
@@ -247,7 +251,11 @@ Result<void> renew(const Options& options, cli::Io& io)
         base::Json entry{{"identifier", {{"type", "dns"}, {"value", renewal.domain}}},
                          {"changed", renewal.changed}};
         if (renewal.expires) entry["expires"] = base::to_rfc3339(*renewal.expires);
-        if (renewal.error) entry["error"] = renewal.error->message;
+        if (renewal.error) {
+            entry["error"] = renewal.error->message;
+            entry["code"] = renewal.error->reason.empty() ? std::string{name_of(renewal.error->code)}
+                                                          : renewal.error->reason;
+        }
         list.push_back(std::move(entry));
         changed |= renewal.changed;
         if (!renewal.error) continue;
@@ -256,9 +264,11 @@ Result<void> renew(const Options& options, cli::Io& io)
         else
             failure = &*renewal.error;
     }
-    if (failure != nullptr) return fail(*failure);
     if (!due && options.detailed_exitcode) io.exit_with(2);
-    return io.write_document("renewal", {{"changed", changed}, {"authorizations", std::move(list)}});
+    auto members = failure != nullptr ? cli::end_with(*failure, io) : base::Json::object();
+    members["changed"] = changed;
+    members["authorizations"] = std::move(list);
+    return io.write_document("renewal", members);
 }
 
 } // namespace

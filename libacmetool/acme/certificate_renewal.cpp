@@ -18,10 +18,10 @@ namespace
 
 using base::Json;
 
-StateDirectory::Key key_of(const CertificateWish& wish)
+StateDirectory::Key key_of(const std::string& file)
 {
     std::error_code none;
-    return {"certificates", entry_id({std::filesystem::absolute(wish.file, none).string()})};
+    return {"certificates", entry_id({std::filesystem::absolute(file, none).string()})};
 }
 
 std::optional<base::TimePoint> time_member(const Json& object, std::string_view name)
@@ -72,23 +72,14 @@ void decide_when(CertificatePlan& plan, const CertificateWish& wish, base::TimeP
     plan.by_renewal_info = true;
 }
 
-CertificateRenewal begin(const CertificateWish& wish, const CertificatePlan& plan)
-{
-    CertificateRenewal renewal;
-    renewal.file = wish.file;
-    renewal.identifiers = wish.task.identifiers;
-    if (plan.current) renewal.not_after = plan.current->not_after();
-    renewal.renew_at = plan.renew_at;
-    renewal.by_renewal_info = plan.by_renewal_info;
-    renewal.last_success = time_member(*plan.entry, "lastSuccess");
-    return renewal;
-}
-
 /// One certificate's way through a run, under the lock of its entry.
 class Keeper
 {
 public:
-    Keeper(Client& client, const CertificateWish& wish) : client_(client), wish_(wish), key_(key_of(wish)) {}
+    Keeper(Client& client, const CertificateWish& wish)
+        : client_(client), wish_(wish), key_(key_of(wish.file))
+    {
+    }
 
     Result<CertificateRenewal> go();
 
@@ -228,7 +219,7 @@ Result<CertificateRenewal> Keeper::go()
     ACMETOOL_TRY(plan, plan_renewal(client_.state(), wish_, client_.context().now()));
     plan_ = std::move(plan);
     if (!plan_.due && plan_.ask) ask();
-    auto renewal = begin(wish_, plan_);
+    auto renewal = as_planned(wish_, plan_);
     const auto done = work(renewal);
     if (!done && done.error().code == Errc::interrupted) return fail(done.error());
     if (!done) renewal.error = with_context(done.error(), wish_.file);
@@ -247,7 +238,7 @@ Result<CertificatePlan> plan_renewal(const StateDirectory& state, const Certific
                                      base::TimePoint now)
 {
     CertificatePlan plan;
-    ACMETOOL_TRY(entry, state.load(key_of(wish)));
+    ACMETOOL_TRY(entry, state.load(key_of(wish.file)));
     plan.entry = std::make_shared<Json>(entry ? std::move(*entry) : Json::object());
     ACMETOOL_TRY(current, read_current(wish.file));
     plan.current = std::move(current);
@@ -261,9 +252,34 @@ Result<CertificatePlan> plan_renewal(const StateDirectory& state, const Certific
     return plan;
 }
 
+CertificateRenewal as_planned(const CertificateWish& wish, const CertificatePlan& plan)
+{
+    CertificateRenewal renewal;
+    renewal.file = wish.file;
+    renewal.identifiers = wish.task.identifiers;
+    if (plan.current) renewal.not_after = plan.current->not_after();
+    renewal.renew_at = plan.renew_at;
+    renewal.by_renewal_info = plan.by_renewal_info;
+    renewal.last_success = time_member(*plan.entry, "lastSuccess");
+    return renewal;
+}
+
+CertificateRenewal last_known(const StateDirectory& state, const std::string& file)
+{
+    CertificateRenewal renewal;
+    renewal.file = file;
+    if (const auto current = read_current(file); current && *current) {
+        renewal.identifiers = (*current)->identifiers();
+        renewal.not_after = (*current)->not_after();
+    }
+    if (const auto entry = state.load(key_of(file)); entry && *entry)
+        renewal.last_success = time_member(**entry, "lastSuccess");
+    return renewal;
+}
+
 CertificateRenewal left_alone(const CertificateWish& wish, const CertificatePlan& plan, base::TimePoint now)
 {
-    auto renewal = begin(wish, plan);
+    auto renewal = as_planned(wish, plan);
     renewal.last_success = now;
     return renewal;
 }
@@ -272,8 +288,7 @@ Result<CertificateRenewal> renew_certificate(Client& client, const CertificateWi
 {
     auto renewal = Keeper{client, wish}.go();
     if (renewal || renewal.error().code == Errc::interrupted) return renewal;
-    CertificateRenewal failed;
-    failed.file = wish.file;
+    auto failed = last_known(client.state(), wish.file);
     failed.identifiers = wish.task.identifiers;
     failed.error = with_context(renewal.error(), wish.file);
     return failed;
@@ -321,6 +336,11 @@ std::string metrics_of(const std::vector<CertificateRenewal>& renewals)
         if (renewal.last_success)
             text += fmt::format("acme_last_success_timestamp_seconds{{file=\"{}\"}} {}\n",
                                 label(renewal.file), renewal.last_success->time_since_epoch().count());
+    text += "# HELP acme_renewal_failed Whether the last run failed for this certificate.\n"
+            "# TYPE acme_renewal_failed gauge\n";
+    for (const auto& renewal : renewals)
+        text += fmt::format("acme_renewal_failed{{file=\"{}\"}} {}\n", label(renewal.file),
+                            renewal.error ? 1 : 0);
     return text;
 }
 

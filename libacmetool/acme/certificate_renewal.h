@@ -58,6 +58,13 @@ struct CertificateRenewal {
 ACMETOOL_EXPORT Result<CertificatePlan> plan_renewal(const StateDirectory& state, const CertificateWish& wish,
                                                      base::TimePoint now);
 
+/// What is known before anything is done: names, end and times of what stands in the file.
+ACMETOOL_EXPORT CertificateRenewal as_planned(const CertificateWish& wish, const CertificatePlan& plan);
+
+/// The same where there is no plan, by the file and the state: what failed before its request could be read
+/// keeps the end of its old certificate.
+ACMETOOL_EXPORT CertificateRenewal last_known(const StateDirectory& state, const std::string& file);
+
 /// What a plan with nothing to do comes to.
 ACMETOOL_EXPORT CertificateRenewal left_alone(const CertificateWish& wish, const CertificatePlan& plan,
                                               base::TimePoint now);
@@ -75,7 +82,7 @@ ACMETOOL_EXPORT Result<CertificateRenewal> renew_certificate(Client& client, con
 ACMETOOL_EXPORT base::Json to_json(const CertificateRenewal& renewal);
 
 /// The text of node_exporter's file (acme_certificate_expires_timestamp_seconds,
-/// acme_last_success_timestamp_seconds), a line for each file.
+/// acme_last_success_timestamp_seconds, acme_renewal_failed), a line for each file.
 ACMETOOL_EXPORT std::string metrics_of(const std::vector<CertificateRenewal>& renewals);
 
 } // namespace acmetool::acme

@@ -13,18 +13,27 @@ bool is_due(const PreAuthorization& preauth, const base::Margin& margin, base::T
     return now >= margin.due(preauth.obtained.value_or(now), *authorization.expires);
 }
 
-Result<std::vector<Renewal>> check_renewals(StateDirectory& state, const std::string& directory,
-                                            const std::vector<std::string>& domains, bool subdomains,
-                                            const base::Margin& margin, base::TimePoint now)
+std::vector<Renewal> check_renewals(StateDirectory& state, const std::string& directory,
+                                    const std::vector<std::string>& domains, bool subdomains,
+                                    const base::Margin& margin, base::TimePoint now)
 {
     std::vector<Renewal> renewals;
     for (const auto& domain : domains) {
         Renewal renewal;
         renewal.domain = domain;
-        ACMETOOL_TRY(known, remembered(state, directory, domain));
+        auto read = remembered(state, directory, domain);
+        if (!read) {
+            renewal.error = with_context(std::move(read).error(), domain);
+            renewals.push_back(std::move(renewal));
+            continue;
+        }
+        auto& known = *read;
         if (known) known->subdomains_asked = subdomains;
         renewal.due = !known || is_due(*known, margin, now);
-        if (known) renewal.expires = known->authorization.expires;
+        if (known) {
+            renewal.expires = known->authorization.expires;
+            renewal.last_success = renewal.due ? known->obtained : now;
+        }
         renewals.push_back(std::move(renewal));
     }
     return renewals;
@@ -43,6 +52,7 @@ Result<void> renew(Client& client, std::vector<Renewal>& renewals, bool subdomai
         renewal.changed =
             preauth->authorization.status == "valid" && preauth->authorization.expires != renewal.expires;
         renewal.expires = preauth->authorization.expires;
+        if (preauth->authorization.status == "valid") renewal.last_success = client.context().now();
         if (preauth->authorization.status != "valid")
             renewal.error =
                 Error{.code = Errc::temporary,
@@ -61,7 +71,7 @@ Result<void> renew(Client& client, std::vector<Renewal>& renewals, bool subdomai
     return {};
 }
 
-std::string metrics_of(const std::vector<Renewal>& renewals, base::TimePoint now)
+std::string metrics_of(const std::vector<Renewal>& renewals)
 {
     std::string text = "# HELP acme_authorization_expires_timestamp_seconds When the authorization expires.\n"
                        "# TYPE acme_authorization_expires_timestamp_seconds gauge\n";
@@ -72,9 +82,14 @@ std::string metrics_of(const std::vector<Renewal>& renewals, base::TimePoint now
     text += "# HELP acme_last_success_timestamp_seconds When the authorization was last found or made good.\n"
             "# TYPE acme_last_success_timestamp_seconds gauge\n";
     for (const auto& renewal : renewals)
-        if (!renewal.error)
+        if (renewal.last_success)
             text += fmt::format("acme_last_success_timestamp_seconds{{domain=\"{}\"}} {}\n", renewal.domain,
-                                now.time_since_epoch().count());
+                                renewal.last_success->time_since_epoch().count());
+    text += "# HELP acme_renewal_failed Whether the last run failed for this domain.\n"
+            "# TYPE acme_renewal_failed gauge\n";
+    for (const auto& renewal : renewals)
+        text +=
+            fmt::format("acme_renewal_failed{{domain=\"{}\"}} {}\n", renewal.domain, renewal.error ? 1 : 0);
     return text;
 }
 

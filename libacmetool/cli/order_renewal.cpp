@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "cli/failure.h"
 #include "cli/options.h"
 #include "dns/name.h"
 #include "store/atomic_file.h"
@@ -112,7 +113,8 @@ public:
 
 private:
     using Work = std::function<Result<void>(const Wanted&)>;
-    /// Calls `work` for each certificate; what fails for one is kept under the name it goes by.
+    /// Calls `work` for each certificate; with --config-dir what fails for one is kept under the name it goes
+    /// by.
     Result<void> each(const Work& work);
     Result<void> one(const std::string& file, const std::string& ca_file, const Work& work);
     Result<void> each_file(const Work& work);
@@ -131,8 +133,9 @@ private:
 
 void RenewRun::failed(const std::string& name, Error error)
 {
-    acme::CertificateRenewal renewal;
-    renewal.file = name;
+    const auto state =
+        acme::StateDirectory::open(options_.client.state_directory, options_.client.account_file);
+    auto renewal = acme::last_known(state ? *state : acme::StateDirectory{}, name);
     renewal.error = std::move(error);
     renewals_.push_back(std::move(renewal));
 }
@@ -218,8 +221,16 @@ Result<void> RenewRun::renew(const Wanted& wanted)
         return {};
     }
     if (!std::exchange(waited_, true)) ACMETOOL_CHECK(wait_for_turn(options_.jitter, io_));
-    ACMETOOL_TRY(client, acme::Client::open(wanted.client, io_.context()));
-    ACMETOOL_TRY(renewal, acme::renew_certificate(*client, wanted.wish));
+    auto client = acme::Client::open(wanted.client, io_.context());
+    if (!client && client.error().code == Errc::interrupted) return fail(client.error());
+    if (!client) {
+        // No request could be made: the old certificate and its end are still what there is.
+        auto renewal = acme::as_planned(wanted.wish, plan);
+        renewal.error = with_context(client.error(), wanted.wish.file);
+        renewals_.push_back(std::move(renewal));
+        return {};
+    }
+    ACMETOOL_TRY(renewal, acme::renew_certificate(**client, wanted.wish));
     if (renewal.changed)
         io_.context().log(base::Level::info, fmt::format("{}: renewed, valid until {}", renewal.file,
                                                          base::to_rfc3339(*renewal.not_after)));
@@ -227,7 +238,8 @@ Result<void> RenewRun::renew(const Wanted& wanted)
     return {};
 }
 
-/// The document, and the one error that the exit status is of: what failed comes before a hook that failed.
+/// The document, which has all certificates whatever failed, and the one error that the exit status is of:
+/// what failed comes before a hook that failed.
 Result<void> RenewRun::tell()
 {
     bool changed = false;
@@ -244,10 +256,12 @@ Result<void> RenewRun::tell()
     for (const auto& renewal : renewals_)
         if (renewal.error && &*renewal.error != failure)
             io_.context().log(base::Level::error, renewal.error->message);
-    if (failure != nullptr) return fail(*failure);
     if (!changed && options_.detailed_exitcode) io_.exit_with(kNothingChanged);
+    auto members = failure != nullptr ? end_with(*failure, io_) : base::Json::object();
     if (!io_.json()) return {};
-    return io_.print_document("renewal", {{"changed", changed}, {"certificates", std::move(list)}});
+    members["changed"] = changed;
+    members["certificates"] = std::move(list);
+    return io_.print_document("renewal", members);
 }
 
 Result<void> RenewRun::go()

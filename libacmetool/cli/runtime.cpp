@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "base/trace.h"
 #include "cli/exit_code.h"
+#include "cli/failure.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::cli
@@ -292,17 +293,7 @@ int Runtime::report(const Error& error)
     if (!error.hint.empty() && options_.log_format != "json")
         fmt::print(stderr, "hint: {}\n", safe_lines(error.hint));
     if (options_.json) {
-        Json members{
-            {"code", error.reason.empty() ? std::string{acmetool::name_of(error.code)} : error.reason},
-            {"exit", status},
-            {"message", error.message}};
-        if (!error.hint.empty()) members["hint"] = error.hint;
-        if (const auto problem = base::parse_json(error.problem, "problem"); problem)
-            members["problem"] = *problem;
-        if (error.retry_after) {
-            members["retryAfter"] = error.retry_after->count();
-            members["retryAt"] = base::to_rfc3339(now() + *error.retry_after);
-        }
+        const auto members = error_members(error, status, now());
         static_cast<void>(write_to_stdout(document_text(document("error", members), true)));
     } else if (error.retry_after) {
         fmt::print(stderr, "hint: not before {}\n", base::to_rfc3339(now() + *error.retry_after));

@@ -13,7 +13,7 @@ setup_file() {
     start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
     acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o account.json
     acme-preauth run -q --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
-    export CA_LOG CA_DIRECTORY PIDS="${STARTED[*]}" FILES=$PWD
+    export CA_LOG CA_DIRECTORY DNS_SERVER TSIG_KEY PIDS="${STARTED[*]}" FILES=$PWD
 }
 
 teardown_file() {
@@ -293,7 +293,7 @@ asked() {
         grep -E "^acme_certificate_expires_timestamp_seconds\{file=\"c$i.pem\"\} [0-9]+$" m.prom
         grep -E "^acme_last_success_timestamp_seconds\{file=\"c$i.pem\"\} [0-9]+$" m.prom
     done
-    run grep c2.pem m.prom
+    run grep 'expires.*c2.pem' m.prom
     [ "$status" = 1 ]
     rm d/2.toml d/4.toml d/5.toml
     acme-order renew -q --json --config-dir d >r.json
@@ -305,6 +305,94 @@ asked() {
     [ "$status" = 0 ]
     acme-order renew -q --json --config-dir d >r.json
     [ "$(jq -c '[.certificates[].changed]' r.json)" = "[false,true]" ]
+}
+
+@test "FLD-A6: --config-dir with one good and one bad entry: the whole list, the old certificate's end, its series" {
+    local i old
+    mkdir d
+    for i in 1 2; do
+        csr-build --new-key ec:P-256 --key-out "k$i" --dns "m$i.$NAME" -o "c$i.csr"
+        printf 'csr = "%s"\noutput = "%s"\n' "c$i.csr" "c$i.pem" >"d/$i.toml"
+    done
+    acme-order renew -q --config-dir d --metrics-file m.prom
+    grep -Fx 'acme_renewal_failed{file="c2.pem"} 0' m.prom
+    old=$(grep 'acme_last_success_timestamp_seconds{file="c2.pem"}' m.prom)
+    sleep 1.1 # times are in whole seconds
+    # The request is gone; the CA does not authorize the other's new name; one was never there.
+    rm c2.csr
+    csr-build --key k --dns stranger.example -o stranger.csr
+    printf 'csr = "stranger.csr"\noutput = "c3.pem"\n' >d/3.toml
+    echo 'before = "4000d"' >>d/1.toml
+    run --separate-stderr acme-order renew --json --config-dir d --metrics-file m.prom
+    echo "$output $stderr"
+    [ "$status" = 65 ]
+    echo "$output" >r.json
+    "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/renewal.json" <r.json
+    jq -e '.type == "renewal" and .changed and .exit == 65 and .code == .certificates[1].code and (.message | length > 0)' r.json
+    jq -e '[.certificates[] | .file] == ["c1.pem", "c2.pem", "c3.pem"] and .certificates[0].changed and
+        (.certificates[0] | has("error") | not) and .certificates[2].code == "authorizationNeeded"' r.json
+    [ "$(date -d "$(jq -r '.certificates[1].notAfter' r.json)" +%s)" = "$(date -d "$(openssl x509 -in c2.pem -noout -enddate | cut -d= -f2)" +%s)" ]
+    grep -E '^acme_certificate_expires_timestamp_seconds\{file="c2.pem"\} [0-9]+$' m.prom
+    grep -Fx "$old" m.prom
+    grep -Fx 'acme_renewal_failed{file="c1.pem"} 0' m.prom
+    grep -Fx 'acme_renewal_failed{file="c2.pem"} 1' m.prom
+    grep -Fx 'acme_renewal_failed{file="c3.pem"} 1' m.prom
+    run grep 'expires.*c3.pem' m.prom
+    [ "$status" = 1 ]
+    # The CA cannot be reached: every certificate is still in the list, with its end.
+    sed "s,\"directory\": \".*\",\"directory\": \"https://127.0.0.1:9/directory\"," "$FILES/acct.json" >gone.json
+    chmod 600 gone.json
+    cp "$FILES/acct.key" acct.key
+    rm d/2.toml d/3.toml
+    run --separate-stderr acme-order renew --json --account gone.json --config-dir d --metrics-file m.prom
+    echo "$output $stderr"
+    [ "$status" = 69 ]
+    jq -e '(.certificates | length == 1) and .certificates[0].error and .certificates[0].notAfter and .changed == false' <<<"$output"
+    grep -E '^acme_certificate_expires_timestamp_seconds\{file="c1.pem"\} [0-9]+$' m.prom
+    # Of one certificate, too.
+    run --separate-stderr acme-order renew --json --account gone.json --csr c1.csr -o c1.pem --before 4000d --metrics-file m.prom
+    [ "$status" = 69 ]
+    jq -e '.type == "renewal" and .certificates[0].notAfter' <<<"$output"
+    grep -Fx 'acme_renewal_failed{file="c1.pem"} 1' m.prom
+}
+
+@test "FLD-A6: a deploy hook that fails leaves changed true" {
+    hook 3
+    run --separate-stderr acme-order renew --json --csr c.csr -o c.pem --deploy-hook ./deploy
+    echo "$output"
+    [ "$status" = 78 ]
+    jq -e '.changed and .code == "deployHookFailed" and .certificates[0].changed and .certificates[0].deployed == false and
+        .certificates[0].code == "deployHookFailed"' <<<"$output"
+}
+
+@test "FLD-A6: acme-preauth renew tells all domains, those that failed with code and the old expiry" {
+    local name
+    acme-preauth run -q --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o /dev/null "$NAME"
+    run --separate-stderr acme-preauth renew --json --metrics-file m.prom --before 4000d --dns-update "$DNS_SERVER" \
+        --tsig-key none.key "$NAME"
+    [ "$status" = 78 ]
+    printf '#!/bin/sh\nexit 1\n' >hook
+    chmod +x hook
+    run --separate-stderr acme-preauth renew --json --metrics-file m.prom --hook ./hook --no-dns-check "stranger.$NAME" "$NAME"
+    echo "$output $stderr"
+    [ "$status" = 69 ]
+    echo "$output" >r.json
+    "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/renewal.json" <r.json
+    jq -e '.type == "renewal" and .exit == 69 and .code == "hookFailed" and .changed == false and
+        (.authorizations | length == 2) and .authorizations[0].code == "hookFailed" and .authorizations[1].expires' r.json
+    grep -E "^acme_authorization_expires_timestamp_seconds\{domain=\"$NAME\"\} [0-9]+$" m.prom
+    grep -Fx "acme_renewal_failed{domain=\"stranger.$NAME\"} 1" m.prom
+    grep -Fx "acme_renewal_failed{domain=\"$NAME\"} 0" m.prom
+    # The CA does not answer: the old expiry is still told, and since when nothing is known.
+    sed "s,\"directory\": \".*\",\"directory\": \"https://127.0.0.1:9/directory\"," "$FILES/acct.json" >gone.json
+    chmod 600 gone.json
+    cp "$FILES/acct.key" acct.key
+    mkdir gone.json.d
+    run --separate-stderr acme-preauth renew --json --account gone.json --metrics-file m.prom --hook ./hook "$NAME"
+    echo "$output $stderr"
+    [ "$status" = 69 ]
+    jq -e '.type == "renewal" and (.authorizations | length == 1) and .authorizations[0].code' <<<"$output"
+    grep -Fx "acme_renewal_failed{domain=\"$NAME\"} 1" m.prom
 }
 
 # systemd.service(5): ExecCondition with 1 to 254 skips the unit without failure, 255 and signals fail it; then ExecStart.

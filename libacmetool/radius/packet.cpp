@@ -60,14 +60,22 @@ void put(Bytes& octets, std::size_t at, ByteView value)
     std::copy(value.begin(), value.end(), octets.begin() + static_cast<std::ptrdiff_t>(at));
 }
 
-/// The packet with `authenticator` in its header and a zeroed Message-Authenticator as first attribute.
+bool has_message_authenticator(std::uint8_t code)
+{
+    return code != static_cast<std::uint8_t>(Code::accounting_response);
+}
+
+/// The packet with `authenticator` in its header and a zeroed Message-Authenticator as first attribute, if it
+/// has one.
 Result<Bytes> lay_out(const Packet& packet, const Authenticator& authenticator)
 {
     Bytes octets{packet.code, packet.identifier, 0, 0};
     append(octets, authenticator);
-    octets.push_back(attribute::kMessageAuthenticator);
-    octets.push_back(2 + kMd5Size);
-    octets.resize(octets.size() + kMd5Size);
+    if (has_message_authenticator(packet.code)) {
+        octets.push_back(attribute::kMessageAuthenticator);
+        octets.push_back(2 + kMd5Size);
+        octets.resize(octets.size() + kMd5Size);
+    }
     for (const auto& one : packet.attributes) {
         if (one.type == attribute::kMessageAuthenticator) continue;
         if (one.value.size() > kLargestValue)
@@ -220,8 +228,10 @@ Result<Bytes> encode_response(const Packet& packet, const base::Secret& secret,
                               const Authenticator& request_authenticator)
 {
     ACMETOOL_TRY(octets, lay_out(packet, request_authenticator));
-    ACMETOOL_TRY(mac, hmac_md5(secret, octets));
-    put(octets, kHeaderSize + 2, mac);
+    if (has_message_authenticator(packet.code)) {
+        ACMETOOL_TRY(mac, hmac_md5(secret, octets));
+        put(octets, kHeaderSize + 2, mac);
+    }
     ACMETOOL_TRY(digest, md5({octets, as_bytes(secret.reveal())}));
     put(octets, kAuthenticatorAt, digest);
     return octets;
@@ -242,6 +252,12 @@ bool has_valid_message_authenticator(ByteView octets, const base::Secret& secret
     std::fill_n(copy.begin() + static_cast<std::ptrdiff_t>(at) + 2, kMd5Size, std::uint8_t{0});
     const auto mac = hmac_md5(secret, copy);
     return mac && CRYPTO_memcmp(mac->data(), octets.data() + at + 2, mac->size()) == 0;
+}
+
+bool has_valid_request_authenticator(ByteView octets, const base::Secret& secret)
+{
+    // RFC 2866 section 3: the Response Authenticator's sum, with zeros for what a request would have there.
+    return has_valid_response_authenticator(octets, secret, Authenticator{});
 }
 
 bool has_valid_response_authenticator(ByteView octets, const base::Secret& secret,

@@ -23,10 +23,14 @@ enum class Code : std::uint8_t {
     access_request = 1,
     access_accept = 2,
     access_reject = 3,
+    accounting_request = 4,
+    accounting_response = 5,
     access_challenge = 11,
+    status_server = 12, ///< RFC 5997
 };
 
-/// Attribute numbers (RFC 2865 section 5, RFC 3579 section 3, RFC 4072, RFC 3580).
+/// Attribute numbers (RFC 2865 section 5, RFC 2866 section 5, RFC 3579 section 3, RFC 4072, RFC 3580, RFC
+/// 5176).
 namespace attribute
 {
 inline constexpr std::uint8_t kUserName = 1;
@@ -40,12 +44,19 @@ inline constexpr std::uint8_t kSessionTimeout = 27;
 inline constexpr std::uint8_t kCallingStationId = 31;
 inline constexpr std::uint8_t kNasIdentifier = 32;
 inline constexpr std::uint8_t kProxyState = 33;
+inline constexpr std::uint8_t kAcctStatusType = 40;
+inline constexpr std::uint8_t kAcctInputOctets = 42;
+inline constexpr std::uint8_t kAcctOutputOctets = 43;
+inline constexpr std::uint8_t kAcctSessionId = 44;
+inline constexpr std::uint8_t kAcctSessionTime = 46;
+inline constexpr std::uint8_t kAcctTerminateCause = 49;
 inline constexpr std::uint8_t kNasPortType = 61;
 inline constexpr std::uint8_t kTunnelType = 64;
 inline constexpr std::uint8_t kTunnelMediumType = 65;
 inline constexpr std::uint8_t kEapMessage = 79;
 inline constexpr std::uint8_t kMessageAuthenticator = 80;
 inline constexpr std::uint8_t kTunnelPrivateGroupId = 81;
+inline constexpr std::uint8_t kErrorCause = 101;
 inline constexpr std::uint8_t kEapKeyName = 102;
 } // namespace attribute
 
@@ -84,7 +95,8 @@ ACMETOOL_EXPORT void add_eap_message(Packet& packet, ByteView eap);
 /// list of it replaced. Errc::internal, reason "radiusTooLong", over kLargestPacket.
 ACMETOOL_EXPORT Result<Bytes> encode_request(const Packet& packet, const base::Secret& secret);
 /// Encodes an answer to the request that had `request_authenticator`; `packet`'s own authenticator is not
-/// looked at.
+/// looked at. The Message-Authenticator comes first, except that an Accounting-Response has none (RFC 2869
+/// section 5.19).
 ACMETOOL_EXPORT Result<Bytes> encode_response(const Packet& packet, const base::Secret& secret,
                                               const Authenticator& request_authenticator);
 
@@ -93,6 +105,8 @@ ACMETOOL_EXPORT Result<Bytes> encode_response(const Packet& packet, const base::
 /// request.
 ACMETOOL_EXPORT bool has_valid_message_authenticator(ByteView octets, const base::Secret& secret,
                                                      const Authenticator& authenticator);
+/// True if the Request Authenticator of an Accounting-Request is right (RFC 2866 section 3).
+ACMETOOL_EXPORT bool has_valid_request_authenticator(ByteView octets, const base::Secret& secret);
 /// True if the Response Authenticator of an answer is right (RFC 2865 section 3).
 ACMETOOL_EXPORT bool has_valid_response_authenticator(ByteView octets, const base::Secret& secret,
                                                       const Authenticator& request_authenticator);

@@ -77,7 +77,7 @@ EventLog::EventLog(std::string program, bool json, Level level)
 
 void EventLog::write(Level level, Json event)
 {
-    if (level > level_) return;
+    if (!keeps(level)) return;
     std::string line;
     if (journal_) line = level == Level::error ? "<3>" : level == Level::warning ? "<4>" : "<6>";
     if (json_) {
@@ -127,7 +127,7 @@ void EventLog::request(const est::RequestEvent& request)
     const auto level = request.status >= 500             ? Level::warning
                        : enrols || request.status >= 400 ? Level::info
                                                          : Level::detail;
-    if (level > level_) return;
+    if (!keeps(level)) return;
     Json event{{"event", "request"},
                {"request_id", request.request_id},
                {"address", request.address},

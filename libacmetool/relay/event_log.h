@@ -23,6 +23,8 @@ public:
     EventLog(std::string program, bool json, base::Level level);
 
     void event(const base::Json& event) override;
+    /// False where events of this level are left out.
+    bool keeps(base::Level level) const { return level <= level_; }
     bool traces() const override { return trace_ != nullptr; }
     void message(const base::Message& message) override;
     /// Before anything is served: `trace` takes the messages from now on, one at a time.

@@ -1,10 +1,12 @@
 #include "relay/teap_service.h"
 
+#include <array>
 #include <thread>
 
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
+#include "base/octets.h"
 #include "base/text.h"
 #include "crypto/tls_engine.h"
 #include "est/csrattrs.h"
@@ -63,6 +65,51 @@ void tell(EventLog& log, const teap::Summary& summary, bool accepted, const Teap
     log.event(event);
 }
 
+/// "start" of an Acct-Status-Type, or its number (RFC 2866 section 5.1).
+std::string accounting_status(std::uint32_t number)
+{
+    constexpr std::array<std::string_view, 3> kNames{"start", "stop", "interim"};
+    return number >= 1 && number <= kNames.size() ? std::string{kNames[number - 1]} : std::to_string(number);
+}
+
+/// What an Accounting-Request says. The log is its record.
+base::Json accounting_event(const radius::Packet& packet, const TeapSessions::Source& source)
+{
+    namespace attribute = radius::attribute;
+    base::Json event{{"event", "accounting"}, {"level", "info"}, {"address", source.address}};
+    const auto text = [&](const char* name, std::uint8_t type) {
+        if (const auto* value = packet.find(type)) event[name] = base::printable(as_text(*value));
+    };
+    const auto number = [&](std::uint8_t type) -> std::optional<std::uint32_t> {
+        const auto* value = packet.find(type);
+        if (value == nullptr || value->size() != sizeof(std::uint32_t)) return std::nullopt;
+        return base::number32(*value);
+    };
+    const auto count = [&](const char* name, std::uint8_t type) {
+        if (const auto value = number(type)) event[name] = *value;
+    };
+    if (const auto status = number(attribute::kAcctStatusType)) event["status"] = accounting_status(*status);
+    text("session", attribute::kAcctSessionId);
+    text("identity", attribute::kUserName);
+    text("station", attribute::kCallingStationId);
+    text("nas", attribute::kNasIdentifier);
+    count("seconds", attribute::kAcctSessionTime);
+    count("octets_in", attribute::kAcctInputOctets);
+    count("octets_out", attribute::kAcctOutputOctets);
+    count("cause", attribute::kAcctTerminateCause);
+    return event;
+}
+
+/// RFC 2866 section 4.1: the server "MUST NOT transmit any reply if it fails to record", as it does where the
+/// log leaves such events out.
+TeapSessions::Recorder recorder(EventLog& log)
+{
+    if (!log.keeps(base::Level::info)) return {};
+    return [&log](const radius::Packet& packet, const TeapSessions::Source& source) {
+        log.event(accounting_event(packet, source));
+    };
+}
+
 } // namespace
 
 struct TeapService::Impl {
@@ -85,7 +132,7 @@ Result<std::unique_ptr<TeapService>> TeapService::start(const Config& config,
                      [&log](const teap::Summary& summary, bool accepted, const TeapSessions::Source& source) {
                          tell(log, summary, accepted, source);
                      },
-                     vouchers));
+                     vouchers, recorder(log)));
     impl->sessions = std::move(sessions);
     auto* const raw = impl->sessions.get();
     ACMETOOL_TRY(socket, radius::UdpServer::start(

@@ -5,12 +5,8 @@
 #include <optional>
 
 #include "base/octets.h"
-#include "base/secret.h"
-#include "base/text.h"
 #include "crypto/request_info.h"
-#include "http/address_range.h"
-#include "radius/packet.h"
-#include "store/atomic_file.h"
+#include "relay/teap_setup.h"
 
 namespace acmetool::relay
 {
@@ -27,66 +23,8 @@ constexpr std::size_t kMostRepeats = 100'000;
 constexpr std::uint32_t kChallengeTimeout = 30; ///< seconds that the NAS waits for the peer
 constexpr std::uint32_t kVlan = 13;             ///< Tunnel-Type (RFC 3580 section 3.31)
 constexpr std::uint32_t kIeee802 = 6;           ///< Tunnel-Medium-Type
-
-struct Client {
-    http::AddressRange addresses;
-    std::shared_ptr<const base::Secret> secret;
-    std::shared_ptr<const teap::ServerSettings> settings; ///< for conversations that come by it
-};
-
-/// What goes for conversations that begin now.
-struct Setup {
-    TeapConfig config;
-    crypto::TlsContext context;
-    std::vector<Client> clients; ///< the narrowest range first
-
-    const Client* client_at(const std::string& address) const
-    {
-        const auto found = std::find_if(clients.begin(), clients.end(),
-                                        [&](const Client& one) { return one.addresses.contains(address); });
-        return found == clients.end() ? nullptr : &*found;
-    }
-};
-
-Result<Client> read_client(const RadiusClient& from, const std::shared_ptr<const teap::ServerSettings>& usual)
-{
-    const auto wrong = [&](Error error) {
-        error.code = Errc::config;
-        error.reason = "badConfig";
-        return fail(with_context(std::move(error), "[[client]] " + base::printable(from.address, 60)));
-    };
-    Client client;
-    auto addresses = http::AddressRange::parse(from.address);
-    if (!addresses) return wrong(std::move(addresses).error());
-    client.addresses = *addresses;
-    auto text = store::read_file(from.secret_file);
-    if (!text) return wrong(std::move(text).error());
-    while (text->ends_with('\n') || text->ends_with('\r'))
-        text->pop_back();
-    if (text->empty()) return fail(Errc::config, from.secret_file + " holds no secret", {}, "badConfig");
-    client.secret = std::make_shared<base::Secret>(std::move(*text));
-    client.settings = usual;
-    if (from.kdf) {
-        auto own = std::make_shared<teap::ServerSettings>(*usual);
-        own->kdf = from.kdf;
-        client.settings = std::move(own);
-    }
-    return client;
-}
-
-Result<std::shared_ptr<const Setup>> make_setup(TeapConfig config, crypto::TlsContext context)
-{
-    auto setup = std::make_shared<Setup>(Setup{std::move(config), std::move(context), {}});
-    const auto usual = std::make_shared<const teap::ServerSettings>(setup->config.settings);
-    for (const auto& one : setup->config.clients) {
-        ACMETOOL_TRY(client, read_client(one, usual));
-        setup->clients.push_back(std::move(client));
-    }
-    std::stable_sort(setup->clients.begin(), setup->clients.end(), [](const Client& a, const Client& b) {
-        return a.addresses.length() > b.addresses.length();
-    });
-    return std::shared_ptr<const Setup>{std::move(setup)};
-}
+constexpr std::uint32_t kInvalidEap = 202;      ///< Error-Cause "Invalid EAP Packet (Ignored)" (RFC 3579 2.2)
+constexpr unsigned kMostInvalidEap = 5;         ///< in one conversation, as RFC 3579 section 2.2 recommends
 
 bool fits(const AcceptRule& rule, const teap::Summary& summary)
 {
@@ -113,6 +51,27 @@ void add_rule(radius::Packet& packet, const AcceptRule& rule)
         packet.add(attribute::kSessionTimeout, static_cast<std::uint32_t>(rule.session_timeout.count()));
 }
 
+bool is(const radius::Packet& packet, Code code)
+{
+    return packet.code == static_cast<std::uint8_t>(code);
+}
+
+/// Why a known client's packet is discarded in silence; null where it is authentic.
+const char* why_dropped(ByteView datagram, const radius::Packet& request, const base::Secret& secret)
+{
+    if (is(request, Code::accounting_request))
+        return radius::has_valid_request_authenticator(datagram, secret) ? nullptr : "request_authenticator";
+    if (!is(request, Code::access_request) && !is(request, Code::status_server)) return "code";
+    // RFC 3579 section 3.2 wants the Message-Authenticator beside EAP-Message, and RFC 5997 section 3 in
+    // Status-Server. A password or a MAC address may come without: all it gets is a rejection, which has one.
+    if (is(request, Code::access_request) && request.find(attribute::kEapMessage) == nullptr &&
+        request.find(attribute::kMessageAuthenticator) == nullptr)
+        return nullptr;
+    return radius::has_valid_message_authenticator(datagram, secret, request.authenticator)
+               ? nullptr
+               : "message_authenticator";
+}
+
 } // namespace
 
 struct TeapSessions::Impl : std::enable_shared_from_this<TeapSessions::Impl> {
@@ -124,15 +83,17 @@ struct TeapSessions::Impl : std::enable_shared_from_this<TeapSessions::Impl> {
     };
     struct Session {
         std::unique_ptr<teap::ServerSession> eap;
-        std::shared_ptr<const Setup> setup;
+        std::shared_ptr<const TeapSetup> setup;
         std::string address;
         Clock::time_point used;
+        Bytes last_eap; ///< the EAP-Request that waits for its response
+        unsigned invalid = 0;
     };
     /// One request on its way.
     struct Exchange {
         RequestKey key;
         radius::Packet request;
-        std::shared_ptr<const base::Secret> secret;
+        NasClient client;
         std::shared_ptr<Session> session;
         Source source;
         std::function<void(Bytes)> reply;
@@ -141,8 +102,9 @@ struct TeapSessions::Impl : std::enable_shared_from_this<TeapSessions::Impl> {
     enrol::RegistrationAuthority& authority;
     enrol::VoucherAuthority* vouchers;
     Observer observer;
+    Recorder recorder;
     mutable std::mutex mutex;
-    std::shared_ptr<const Setup> setup;
+    std::shared_ptr<const TeapSetup> setup;
     Bytes instance = crypto::random_bytes(kInstanceSize);
     std::map<Bytes, std::shared_ptr<Session>> sessions; ///< by State; those that wait for their peer
     std::map<RequestKey, Repeat> repeats;
@@ -150,20 +112,27 @@ struct TeapSessions::Impl : std::enable_shared_from_this<TeapSessions::Impl> {
     bool draining = false;
     std::map<std::string, std::uint64_t> counts;
 
-    Impl(enrol::RegistrationAuthority& ra, enrol::VoucherAuthority* registrar, Observer tell)
-        : authority(ra), vouchers(registrar), observer(std::move(tell))
+    Impl(enrol::RegistrationAuthority& ra, enrol::VoucherAuthority* registrar, Observer tell, Recorder record)
+        : authority(ra), vouchers(registrar), observer(std::move(tell)), recorder(std::move(record))
     {
     }
 
-    std::shared_ptr<Session> find_or_begin(const radius::Packet& request, const Source& source,
-                                           const Client& client, std::string& refusal);
+    std::shared_ptr<Session> find_or_begin(const Exchange& exchange, std::string& refusal);
     void finish(const Exchange& exchange, teap::Answer answer);
+    bool admit(ByteView datagram, Exchange& exchange);
+    bool is_new(Exchange& exchange);
+    void answer_once(const Exchange& exchange, const char* counter, Code code);
+    void record(Exchange& exchange);
+    void converse(Exchange exchange);
+    void ask_again(const Exchange& exchange);
     void send(const Exchange& exchange, radius::Packet packet);
-    radius::Packet reply_to(const radius::Packet& request, Code code) const;
+    static Result<Bytes> encode(const Exchange& exchange, radius::Packet packet);
+    static radius::Packet reply_to(const radius::Packet& request, Code code);
+    static radius::Packet challenge(const Exchange& exchange, ByteView state, std::chrono::seconds more);
     void refuse(const Exchange& exchange);
 };
 
-radius::Packet TeapSessions::Impl::reply_to(const radius::Packet& request, Code code) const
+radius::Packet TeapSessions::Impl::reply_to(const radius::Packet& request, Code code)
 {
     radius::Packet packet;
     packet.code = static_cast<std::uint8_t>(code);
@@ -171,11 +140,27 @@ radius::Packet TeapSessions::Impl::reply_to(const radius::Packet& request, Code 
     return packet;
 }
 
-void TeapSessions::Impl::send(const Exchange& exchange, radius::Packet packet)
+/// With the EAP-Request that the session sends or sent last.
+radius::Packet TeapSessions::Impl::challenge(const Exchange& exchange, ByteView state,
+                                             std::chrono::seconds more)
+{
+    auto packet = reply_to(exchange.request, Code::access_challenge);
+    packet.add(attribute::kState, state);
+    packet.add(attribute::kSessionTimeout, kChallengeTimeout + static_cast<std::uint32_t>(more.count()));
+    radius::add_eap_message(packet, exchange.session->last_eap);
+    return packet;
+}
+
+Result<Bytes> TeapSessions::Impl::encode(const Exchange& exchange, radius::Packet packet)
 {
     for (const auto& one : exchange.request.attributes)
         if (one.type == attribute::kProxyState) packet.attributes.push_back(one);
-    auto octets = radius::encode_response(packet, *exchange.secret, exchange.request.authenticator);
+    return radius::encode_response(packet, *exchange.client.secret, exchange.request.authenticator);
+}
+
+void TeapSessions::Impl::send(const Exchange& exchange, radius::Packet packet)
+{
+    auto octets = encode(exchange, std::move(packet));
     if (!octets) return;
     {
         const std::lock_guard lock{mutex};
@@ -196,12 +181,10 @@ void TeapSessions::Impl::refuse(const Exchange& exchange)
 }
 
 /// The conversation of the State attribute, taken out of the table: one round is outstanding at a time.
-std::shared_ptr<TeapSessions::Impl::Session> TeapSessions::Impl::find_or_begin(const radius::Packet& request,
-                                                                               const Source& source,
-                                                                               const Client& client,
+std::shared_ptr<TeapSessions::Impl::Session> TeapSessions::Impl::find_or_begin(const Exchange& exchange,
                                                                                std::string& refusal)
 {
-    if (const auto* state = request.find(attribute::kState)) {
+    if (const auto* state = exchange.request.find(attribute::kState)) {
         const auto found = sessions.find(*state);
         if (found == sessions.end()) {
             const bool ours =
@@ -209,7 +192,7 @@ std::shared_ptr<TeapSessions::Impl::Session> TeapSessions::Impl::find_or_begin(c
             refusal = ours ? "state_unknown" : "state_foreign";
             return nullptr;
         }
-        if (found->second->address != source.address) {
+        if (found->second->address != exchange.source.address) {
             refusal = "state_wrong_source";
             return nullptr;
         }
@@ -224,13 +207,138 @@ std::shared_ptr<TeapSessions::Impl::Session> TeapSessions::Impl::find_or_begin(c
     }
     auto session = std::make_shared<Session>();
     session->setup = setup;
-    session->address = source.address;
-    session->eap =
-        std::make_unique<teap::ServerSession>(client.settings, setup->context, authority, source.address,
-                                              to_hex(crypto::random_bytes(8)), vouchers);
+    session->address = exchange.source.address;
+    session->eap = std::make_unique<teap::ServerSession>(exchange.client.settings, setup->context, authority,
+                                                         exchange.source.address,
+                                                         to_hex(crypto::random_bytes(8)), vouchers);
     ++counts["sessions"];
     ++busy;
     return session;
+}
+
+/// Fills in the request and its client; false where it is discarded in silence.
+bool TeapSessions::Impl::admit(ByteView datagram, Exchange& exchange)
+{
+    const std::lock_guard lock{mutex};
+    const auto drop = [&](const char* why) {
+        ++counts[std::string{"dropped_"} + why];
+        return false;
+    };
+    // RFC 2865 section 3: "A request from a client for which the RADIUS server does not have a shared
+    // secret MUST be silently discarded."
+    const auto* client = setup->client_at(exchange.source.address);
+    if (client == nullptr) return drop("unknown_client");
+    auto request = radius::parse_packet(datagram);
+    if (!request) return drop("malformed");
+    if (const auto* why = why_dropped(datagram, *request, *client->secret)) return drop(why);
+    exchange.request = std::move(*request);
+    exchange.client = *client;
+    return true;
+}
+
+/// For what is answered the same again, and need not be authentic: nothing is kept of it.
+void TeapSessions::Impl::answer_once(const Exchange& exchange, const char* counter, Code code)
+{
+    {
+        const std::lock_guard lock{mutex};
+        ++counts[draining ? "dropped_draining" : counter]; // another server may have room
+        if (draining) return;
+    }
+    if (auto octets = encode(exchange, reply_to(exchange.request, code))) exchange.reply(std::move(*octets));
+}
+
+/// False for a request that came before, whose answer is sent again if it is known. `mutex` is held.
+bool TeapSessions::Impl::is_new(Exchange& exchange)
+{
+    exchange.key = {as_bytes(exchange.source.address).begin(), as_bytes(exchange.source.address).end()};
+    base::append16(exchange.key, exchange.source.port);
+    exchange.key.push_back(exchange.request.identifier);
+    base::append(exchange.key, exchange.request.authenticator);
+    if (const auto known = repeats.find(exchange.key); known != repeats.end()) {
+        ++counts["repeats"];
+        if (known->second.answer) exchange.reply(*known->second.answer);
+        return false;
+    }
+    if (repeats.size() < kMostRepeats) return true;
+    ++counts["dropped_overload"];
+    return false;
+}
+
+/// RFC 2866 section 4.1: the server "MUST transmit an Accounting-Response reply if it successfully records
+/// the accounting packet".
+void TeapSessions::Impl::record(Exchange& exchange)
+{
+    {
+        const std::lock_guard lock{mutex};
+        if (!is_new(exchange)) return;
+        ++counts[recorder ? "accounting" : "dropped_accounting"];
+        if (!recorder) return;
+        repeats[exchange.key] = {Clock::now(), std::nullopt};
+    }
+    recorder(exchange.request, exchange.source);
+    send(exchange, reply_to(exchange.request, Code::accounting_response));
+}
+
+void TeapSessions::Impl::converse(Exchange exchange)
+{
+    Bytes eap;
+    {
+        const std::lock_guard lock{mutex};
+        if (!is_new(exchange)) return;
+        std::string refusal = "eap_message";
+        if (auto message = radius::eap_message(exchange.request)) {
+            eap = std::move(*message);
+            exchange.session = find_or_begin(exchange, refusal);
+        }
+        if (!exchange.session) {
+            ++counts["refused_" + refusal];
+            if (refusal == "over_limit" || refusal == "draining") return; // another server may have room
+        }
+        repeats[exchange.key] = {Clock::now(), std::nullopt};
+    }
+    if (!exchange.session) {
+        refuse(exchange);
+        return;
+    }
+    std::size_t mtu = 0;
+    if (const auto* framed = exchange.request.find(attribute::kFramedMtu);
+        framed != nullptr && framed->size() == 4)
+        mtu = base::number16(ByteView{*framed}.subspan(2));
+    const bool taken =
+        exchange.session->eap->handle(eap, mtu, [impl = shared_from_this(), exchange](teap::Answer answer) {
+            impl->finish(exchange, std::move(answer));
+        });
+    if (!taken) ask_again(exchange);
+}
+
+/// EAP that the conversation discards (RFC 3748 section 4.1) leaves it where it was, State included. RFC 3579
+/// section 2.2: "The Access-Challenge SHOULD encapsulate within EAP-Message attribute(s) the most recently
+/// sent EAP-Request packet".
+void TeapSessions::Impl::ask_again(const Exchange& exchange)
+{
+    const auto* state = exchange.request.find(attribute::kState);
+    const auto& session = exchange.session;
+    bool over = state == nullptr;
+    auto packet = challenge(exchange, over ? ByteView{} : *state, std::chrono::seconds{0});
+    packet.add(attribute::kErrorCause, kInvalidEap);
+    {
+        const std::lock_guard lock{mutex};
+        ++counts["invalid_eap"];
+        --busy;
+        over = over || ++session->invalid >= kMostInvalidEap;
+        if (over)
+            ++counts["rejects"];
+        else
+            sessions[*state] = session;
+    }
+    if (over) {
+        auto summary = session->eap->summary();
+        summary.text = "the EAP packets that came are no responses to ours";
+        if (observer) observer(summary, false, exchange.source);
+        refuse(exchange);
+        return;
+    }
+    send(exchange, std::move(packet));
 }
 
 void TeapSessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
@@ -238,13 +346,10 @@ void TeapSessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
     const auto& session = exchange.session;
     const auto summary = session->eap->summary();
     if (answer.outcome == teap::Outcome::proceed) {
-        auto packet = reply_to(exchange.request, Code::access_challenge);
         auto state = crypto::random_bytes(kStateSize);
         std::copy(instance.begin(), instance.end(), state.begin());
-        packet.add(attribute::kState, state);
-        packet.add(attribute::kSessionTimeout,
-                   kChallengeTimeout + static_cast<std::uint32_t>(answer.peer_wait.count()));
-        radius::add_eap_message(packet, answer.eap);
+        session->last_eap = std::move(answer.eap);
+        auto packet = challenge(exchange, state, answer.peer_wait);
         {
             const std::lock_guard lock{mutex};
             session->used = Clock::now();
@@ -259,7 +364,8 @@ void TeapSessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
     auto packet = reply_to(exchange.request, accepted ? Code::access_accept : Code::access_reject);
     radius::add_eap_message(packet, answer.eap);
     if (accepted) {
-        if (!radius::add_mppe_keys(packet, answer.keys.msk, *exchange.secret, exchange.request.authenticator))
+        if (!radius::add_mppe_keys(packet, answer.keys.msk, *exchange.client.secret,
+                                   exchange.request.authenticator))
             accepted = false;
         if (!summary.identity.empty()) packet.add(attribute::kUserName, as_bytes(summary.identity));
         if (const auto* asked = exchange.request.find(attribute::kEapKeyName);
@@ -289,79 +395,30 @@ TeapSessions::~TeapSessions() = default;
 
 Result<std::unique_ptr<TeapSessions>> TeapSessions::make(TeapConfig config, crypto::TlsContext context,
                                                          enrol::RegistrationAuthority& authority,
-                                                         Observer observer, enrol::VoucherAuthority* vouchers)
+                                                         Observer observer, enrol::VoucherAuthority* vouchers,
+                                                         Recorder recorder)
 {
-    auto impl = std::make_shared<Impl>(authority, vouchers, std::move(observer));
-    ACMETOOL_TRY(setup, make_setup(std::move(config), std::move(context)));
+    auto impl = std::make_shared<Impl>(authority, vouchers, std::move(observer), std::move(recorder));
+    ACMETOOL_TRY(setup, read_setup(std::move(config), std::move(context)));
     impl->setup = std::move(setup);
     return std::unique_ptr<TeapSessions>{new TeapSessions{std::move(impl)}};
 }
 
 void TeapSessions::take(ByteView datagram, const Source& source, std::function<void(Bytes)> reply)
 {
-    auto impl = impl_;
+    const auto impl = impl_;
     Impl::Exchange exchange;
-    std::string refusal;
-    Bytes eap;
-    {
-        const std::lock_guard lock{impl->mutex};
-        const auto drop = [&](const char* why) { ++impl->counts[std::string{"dropped_"} + why]; };
-        // RFC 2865 section 3: "A request from a client for which the RADIUS server does not have a shared
-        // secret MUST be silently discarded."
-        const auto* client = impl->setup->client_at(source.address);
-        if (client == nullptr) return drop("unknown_client");
-        auto request = radius::parse_packet(datagram);
-        if (!request || request->code != static_cast<std::uint8_t>(Code::access_request))
-            return drop("malformed");
-        if (!radius::has_valid_message_authenticator(datagram, *client->secret, request->authenticator))
-            return drop("message_authenticator");
-        exchange.key = {as_bytes(source.address).begin(), as_bytes(source.address).end()};
-        base::append16(exchange.key, source.port);
-        exchange.key.push_back(request->identifier);
-        base::append(exchange.key, request->authenticator);
-        if (const auto known = impl->repeats.find(exchange.key); known != impl->repeats.end()) {
-            ++impl->counts["repeats"];
-            if (known->second.answer) reply(*known->second.answer);
-            return;
-        }
-        auto message = radius::eap_message(*request);
-        if (!message || request->find(attribute::kEapMessage) == nullptr) return drop("no_eap");
-        eap = std::move(*message);
-        if (impl->repeats.size() >= kMostRepeats) return drop("overload");
-        exchange.request = std::move(*request);
-        exchange.secret = client->secret;
-        exchange.source = source;
-        exchange.reply = std::move(reply);
-        exchange.session = impl->find_or_begin(exchange.request, source, *client, refusal);
-        if (!exchange.session) {
-            ++impl->counts["refused_" + refusal];
-            if (refusal == "over_limit" || refusal == "draining") return; // another server may have room
-        }
-        impl->repeats[exchange.key] = {Clock::now(), std::nullopt};
-    }
-    if (!exchange.session) {
-        impl->refuse(exchange);
-        return;
-    }
-    std::size_t mtu = 0;
-    if (const auto* framed = exchange.request.find(attribute::kFramedMtu);
-        framed != nullptr && framed->size() == 4)
-        mtu = base::number16(ByteView{*framed}.subspan(2));
-    const auto session = exchange.session;
-    const auto key = exchange.key;
-    // The State that came belongs to this round; a packet that EAP discards leaves it usable.
-    const auto* state = exchange.request.find(attribute::kState);
-    const auto back = state != nullptr ? *state : Bytes{};
-    const bool taken =
-        session->eap->handle(eap, mtu, [impl, exchange = std::move(exchange)](teap::Answer answer) {
-            impl->finish(exchange, std::move(answer));
-        });
-    if (taken) return;
-    const std::lock_guard lock{impl->mutex};
-    ++impl->counts["dropped_eap"];
-    --impl->busy;
-    impl->repeats.erase(key);
-    if (!back.empty()) impl->sessions[back] = session;
+    exchange.source = source;
+    exchange.reply = std::move(reply);
+    if (!impl->admit(datagram, exchange)) return;
+    if (is(exchange.request, Code::accounting_request))
+        impl->record(exchange);
+    else if (is(exchange.request, Code::status_server))
+        impl->answer_once(exchange, "status_server", Code::access_accept); // RFC 5997 section 4.2
+    else if (exchange.request.find(attribute::kEapMessage) == nullptr)
+        impl->answer_once(exchange, "refused_no_eap", Code::access_reject);
+    else
+        impl->converse(std::move(exchange));
 }
 
 void TeapSessions::expire()
@@ -377,7 +434,7 @@ void TeapSessions::expire()
 
 Result<void> TeapSessions::configure(TeapConfig config, crypto::TlsContext context)
 {
-    ACMETOOL_TRY(setup, make_setup(std::move(config), std::move(context)));
+    ACMETOOL_TRY(setup, read_setup(std::move(config), std::move(context)));
     const std::lock_guard lock{impl_->mutex};
     impl_->setup = std::move(setup);
     return {};

@@ -11,6 +11,7 @@
 #include "crypto/tls_engine.h"
 #include "enrol/registration_authority.h"
 #include "enrol/voucher_authority.h"
+#include "radius/packet.h"
 #include "relay/teap_config.h"
 #include "teap/server.h"
 
@@ -19,6 +20,10 @@ namespace acmetool::relay
 
 /// The RADIUS server's side of EAP conversations (RFC 3579): who may ask, which conversation a packet belongs
 /// to, and repeats. Datagrams in, datagrams out; no sockets. All calls may be made by any thread.
+///
+/// Each request that a known client made gets an answer, so that a proxy in front does not take silence for a
+/// dead server: Access-Reject if it is not for TEAP, Access-Accept to Status-Server, Accounting-Response to
+/// what was recorded. Silence is for what is not authentic, and for new conversations when there is no room.
 class ACMETOOL_EXPORT TeapSessions
 {
 public:
@@ -28,13 +33,14 @@ public:
     };
     /// Told of each conversation that ended. `accepted`: Access-Accept.
     using Observer = std::function<void(const teap::Summary&, bool accepted, const Source&)>;
+    /// Records an Accounting-Request.
+    using Recorder = std::function<void(const radius::Packet&, const Source&)>;
 
     /// Reads the clients' secrets. `authority` and `vouchers` are not owned and go before the sessions do.
-    /// Errors: config.
-    static Result<std::unique_ptr<TeapSessions>> make(TeapConfig config, crypto::TlsContext context,
-                                                      enrol::RegistrationAuthority& authority,
-                                                      Observer observer,
-                                                      enrol::VoucherAuthority* vouchers = nullptr);
+    /// Without `recorder` Accounting-Requests get no answer. Errors: config.
+    static Result<std::unique_ptr<TeapSessions>>
+    make(TeapConfig config, crypto::TlsContext context, enrol::RegistrationAuthority& authority,
+         Observer observer, enrol::VoucherAuthority* vouchers = nullptr, Recorder recorder = {});
     ~TeapSessions();
     TeapSessions(const TeapSessions&) = delete;
     TeapSessions& operator=(const TeapSessions&) = delete;

@@ -219,11 +219,9 @@ END
     wait_for 5 grep -q 'does not do TEAP' "$TEAP_LOG"
 }
 
-@test "RAD-03, RAD-05: the same through FreeRADIUS as a proxy" {
-    command -v freeradius >/dev/null || skip "no freeradius"
-    teap
-    local port
-    port=$(free_port)
+# start_proxy [LINE...]: FreeRADIUS in front of teap-relay, LINEs in its home_server; sets PROXY_PORT.
+start_proxy() {
+    PROXY_PORT=$(free_port)
     mkdir proxy
     cat >proxy/radiusd.conf <<END
 raddbdir = $PWD/proxy
@@ -256,8 +254,7 @@ home_server teap {
     ipaddr = 127.0.0.1
     port = $RADIUS_PORT
     secret = radius-secret
-    response_window = 40
-    status_check = none
+$(printf '    %s\n' "$@")
 }
 home_server_pool teap {
     home_server = teap
@@ -272,7 +269,7 @@ server default {
     listen {
         type = auth
         ipaddr = 127.0.0.1
-        port = $port
+        port = $PROXY_PORT
     }
     authorize {
         update control {
@@ -286,10 +283,80 @@ END
     freeradius -f -d "$PWD/proxy" -n radiusd -l stdout >proxy/log 2>&1 &
     STARTED+=("$!")
     echo nas-secret >nas.secret
-    wait_for 20 bash -c "ss -Hlun 'sport = :$port' | grep -q ."
-    teap-enroll --radius "127.0.0.1:$port" --secret-file nas.secret --ca-file "$PKI/tls-root.pem" \
-        --cert "$PKI/pledgeid.pem" --key "$PKI/pledgeid.key" --new-key ec:P-256 --key-out dev.key -o dev.pem
+    wait_for 20 bash -c "ss -Hlun 'sport = :$PROXY_PORT' | grep -q ."
+}
+
+# through_proxy DEVICE [OPTION...]: as peer does, but by the proxy.
+through_proxy() {
+    local device=$1
+    shift
+    teap-enroll --radius "127.0.0.1:$PROXY_PORT" --secret-file nas.secret --ca-file "$PKI/tls-root.pem" \
+        --cert "$PKI/$device.pem" --key "$PKI/$device.key" "$@"
+}
+
+@test "RAD-03, RAD-05: the same through FreeRADIUS as a proxy" {
+    command -v freeradius >/dev/null || skip "no freeradius"
+    teap
+    start_proxy 'response_window = 40' 'status_check = none'
+    through_proxy pledgeid --new-key ec:P-256 --key-out dev.key -o dev.pem
     [ "$(names_in dev.pem)" = DNS:pledgeid.domain.com ]
+}
+
+# ask WHERE CODE SECRET [ATTRIBUTE...]: the answer's code as radclient prints it, which takes a reject for a failure.
+ask() {
+    local where=$1 code=$2 secret=$3
+    shift 3
+    printf '%s\n' "$@" | radclient -x -r 1 -t 3 "$where" "$code" "$secret" >answer 2>&1 || true
+    sed -n 's/^Received \([A-Za-z-]*\) .*/\1/p' answer
+}
+
+taken_for_dead() { # by the proxy, after a request without an answer
+    ask "127.0.0.1:$PROXY_PORT" auth nas-secret 'User-Name = "late"' 'User-Password = "x"' 'Message-Authenticator = 0x00'
+    marked zombie
+}
+marked() { [[ $(grep 'Marking home server' proxy/log | tail -n 1) == *"$1"* ]]; } # WORD: what the proxy said last
+
+@test "RAD-07, RAD-08, FLD-R1: FreeRADIUS in front does not take MAB, passwords and other EAP for a dead server" {
+    command -v freeradius >/dev/null || skip "no freeradius"
+    teap
+    start_proxy 'response_window = 2' 'zombie_period = 20' 'status_check = status-server' 'check_interval = 6' \
+        'check_timeout = 4' 'num_answers_to_alive = 3'
+    local i
+    for i in $(seq 10); do
+        run ask "127.0.0.1:$PROXY_PORT" auth nas-secret "User-Name = \"00112233440$i\"" \
+            'Service-Type = Call-Check' 'User-Password = "mac"' 'Message-Authenticator = 0x00'
+        [[ $output == Access-Reject ]]
+    done
+    ! grep -E 'Marking home server.*(zombie|dead)' proxy/log || return 1
+    through_proxy pledgeid --new-key ec:P-256 --key-out dev.key -o dev.pem
+    # A relay that answers nothing for a while is found alive by Status-Server.
+    kill -STOP "$TEAP_PID"
+    wait_for 60 taken_for_dead
+    kill -CONT "$TEAP_PID"
+    wait_for 60 marked alive
+    ! grep -q 'Marking home server.*dead' proxy/log || return 1
+    cp dev.pem "$PKI/ldevid.pem" && cp dev.key "$PKI/ldevid.key"
+    through_proxy ldevid --expect accept
+    curl -sf "$TEAP_ADMIN/metrics" >metrics
+    grep -q '^acmetool_teap_refused_no_eap_total [1-9][0-9]' metrics
+    grep -q '^acmetool_teap_status_server_total [1-9]' metrics
+}
+
+@test "RAD-07, RAD-08, FLD-R1: radclient gets an answer to a password, Status-Server and Accounting, and none with a wrong secret" {
+    command -v radclient >/dev/null || skip "no radclient"
+    teap
+    local relay=127.0.0.1:$RADIUS_PORT
+    [ "$(ask "$relay" auth radius-secret 'User-Name = "u"' 'User-Password = "p"')" = Access-Reject ]
+    grep -q 'Message-Authenticator = ' answer
+    [ "$(ask "$relay" auth radius-secret 'User-Name = "u"' 'CHAP-Password = "p"' 'Message-Authenticator = 0x00')" = \
+        Access-Reject ]
+    [ "$(ask "$relay" status radius-secret 'Message-Authenticator = 0x00')" = Access-Accept ]
+    [ "$(ask "$relay" acct radius-secret 'Acct-Status-Type = Stop' 'Acct-Session-Id = "s7"' 'User-Name = "device"' \
+        'Acct-Session-Time = 60')" = Accounting-Response ]
+    grep '"event":"accounting"' "$TEAP_LOG" |
+        jq -e '.status == "stop" and .session == "s7" and .identity == "device" and .seconds == 60'
+    [ -z "$(ask "$relay" status wrong-secret 'Message-Authenticator = 0x00')" ]
+    [ -z "$(ask "$relay" acct wrong-secret 'Acct-Status-Type = Stop')" ]
 }
 
 @test "TEAP-10, RAD-05: the trust anchor on request, and attributes by rule" {

@@ -13,7 +13,7 @@ namespace acmetool::radius
 {
 
 /// A UDP socket that is answered by one thread (Asio is in the .cpp alone). IPv6 addresses take IPv6 only,
-/// except "::", which takes both.
+/// except "::", which takes both. An answer leaves from the address that was asked.
 class ACMETOOL_EXPORT UdpServer
 {
 public:

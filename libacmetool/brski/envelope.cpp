@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/body_text.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "jose/base64url.h"
@@ -100,7 +101,8 @@ Result<Envelope> parse_cms(ByteView octets)
     Envelope envelope;
     envelope.octets.assign(octets.begin(), octets.end());
     if (!octets.empty() && octets.front() != kSequence)
-        if (auto decoded = jose::parse_base64(as_text(octets))) envelope.octets = std::move(*decoded);
+        if (auto decoded = jose::parse_base64(base::trim_body(as_text(octets))))
+            envelope.octets = std::move(*decoded);
     auto message = crypto::parse_signed_data(envelope.octets);
     if (!message) return bad_envelope(message.error().message);
     if (!is_voucher_type(message->content_type))
@@ -117,7 +119,8 @@ Result<Envelope> parse_general_jws(ByteView octets)
 {
     Envelope envelope;
     envelope.format = Format::jws;
-    envelope.octets.assign(octets.begin(), octets.end());
+    const auto text = base::trim_body(as_text(octets));
+    envelope.octets.assign(text.begin(), text.end());
     ACMETOOL_TRY(jws, flatten(envelope.octets));
     envelope.content = as_text(jws.payload);
     ACMETOOL_TRY(certificates, x5c_of(jws));

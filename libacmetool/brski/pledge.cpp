@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "base/body_text.h"
 #include "base/text.h"
 #include "brski/idevid.h"
 #include "enrol/device_label.h"
@@ -27,8 +28,8 @@ Error refusal(const std::string& url, const http::Response& reply)
 {
     Error error;
     error.code = reply.status >= 500 ? Errc::unavailable : Errc::refused;
-    error.message =
-        fmt::format("{}: status {}: {}", url, reply.status, base::printable(base::trim(reply.body), 300));
+    error.message = fmt::format("{}: status {}: {}", url, reply.status,
+                                base::printable(base::trim_body(reply.body), 300));
     if (reply.status == 401) error.reason = "unauthorized";
     return error;
 }

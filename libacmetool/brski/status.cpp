@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/body_text.h"
 #include "base/text.h"
 
 namespace acmetool::brski
@@ -30,7 +31,7 @@ bool is_status_type(std::string_view content_type)
 
 Result<Status> parse_status(std::string_view json, std::string* unknown)
 {
-    auto document = base::parse_json_object(json, "status message", {kLargestStatus, 16});
+    auto document = base::parse_json_object(base::trim_body(json), "status message", {kLargestStatus, 16});
     if (!document) return bad_status(document.error().message);
     Status status;
     bool version = false;

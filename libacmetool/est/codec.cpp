@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include "base/text.h"
+#include "base/body_text.h"
 #include "jose/base64url.h"
 
 namespace acmetool::est
@@ -64,7 +64,7 @@ Result<Body> parse_body(std::string_view body, BodyRules rules)
     if (body.size() > rules.limit)
         return fail(Errc::bad_input, fmt::format("a body of more than {} octets", rules.limit), {},
                     "bodyTooLarge");
-    const auto text = base::trim(body);
+    const auto text = base::trim_body(body);
     const bool der = is_der(body);
     const bool pem = !der && text.find(kBegin) != std::string_view::npos;
     if (rules.strict && (der || pem))

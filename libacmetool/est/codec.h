@@ -30,9 +30,10 @@ struct BodyRules {
 
 /// Takes a body apart. Content-Transfer-Encoding need not be looked at: the first octets tell the form.
 ///
-/// An empty body (blanks alone) gives empty `der`, which is "none" in /csrattrs. That the octets are DER of
-/// the right kind is the next parser's matter, but for the first one, which has to open a SEQUENCE.
-/// Errc::bad_input; reasons: bodyTooLarge, notBase64, notStrictBase64 (PEM or DER under `strict`), notDer.
+/// NULs after text do not count. An empty body (blanks alone) gives empty `der`, which is "none" in
+/// /csrattrs. That the octets are DER of the right kind is the next parser's matter, but for the first one,
+/// which has to open a SEQUENCE. Errc::bad_input; reasons: bodyTooLarge, notBase64, notStrictBase64 (PEM or
+/// DER under `strict`), notDer.
 ACMETOOL_EXPORT Result<Body> parse_body(std::string_view body, BodyRules rules = {});
 
 /// Base64 with padding, broken with LF after `wrap` characters (0: not at all), with a final newline.

@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "base/body_text.h"
 #include "base/text.h"
 #include "crypto/cms.h"
 #include "est/cmc_error.h"
@@ -56,7 +57,7 @@ std::string text_of(const http::Response& response)
     if (!type.empty() && !type.starts_with("text/") && !type.ends_with("json")) return {};
     if (type == kWebPage) return fmt::format("a web page ({})", kWebPage);
     std::string line;
-    for (const char c : base::trim(response.body))
+    for (const char c : base::trim_body(response.body))
         if (c == '\r' || c == '\n' || c == '\t') {
             if (!line.ends_with(' ')) line += ' ';
         } else {

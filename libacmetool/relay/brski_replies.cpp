@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "base/body_text.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "brski/audit_log.h"
@@ -27,7 +28,7 @@ Result<crypto::Certificate> pinned_certificate(const brski::Voucher& voucher,
 
 std::string words_of(const http::Response& reply)
 {
-    const auto words = base::printable(base::trim(reply.body), 200);
+    const auto words = base::printable(base::trim_body(reply.body), 200);
     return fmt::format("the MASA answered {}{}{}", reply.status, words.empty() ? "" : ": ", words);
 }
 

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <shared_mutex>
 
+#include "base/body_text.h"
 #include "base/text.h"
 #include "brski/envelope.h"
 #include "brski/idevid.h"
@@ -43,7 +44,7 @@ enrol::VoucherDecision decision_of(const http::ServerResponse& response)
         return enrol::VoucherLater{when.value_or(kUsualWait)};
     }
     return enrol::VoucherRefused{response.status >= kServerError,
-                                 base::printable(base::trim(response.body), kLongestText)};
+                                 base::printable(base::trim_body(response.body), kLongestText)};
 }
 
 } // namespace

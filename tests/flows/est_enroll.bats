@@ -98,6 +98,18 @@ fails() { # STATUS CODE VERB OPTION...
     [[ "$output" == *"answered 200 with text/plain"* ]]
 }
 
+@test "FLD-E1: a server in C, whose bodies end in NUL, is understood: cacerts, csrattrs, certificates" {
+    printf '0\v\6\t*\206H\206\367\r\1\t\7' >attributes.der # asks for a challengePassword
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\", \"form\": \"nul\", \"headers\": {\"Content-Type\": \"application/pkcs7-mime\"}}],
+        \"csrattrs\": [{\"base64\": \"$PWD/attributes.der\", \"form\": \"nul\", \"headers\": {\"Content-Type\": \"application/csrattrs\"}}],
+        \"simpleenroll\": [{\"sign\": true, \"form\": \"nul\"}]}"
+    enroll cacerts -o got.pem
+    cmp <(openssl x509 -in got.pem -outform DER) ca.der
+    enroll csrattrs --json | jq -e '.challengePassword and .csrattrs == "MAsGCSqGSIb3DQEJBw=="'
+    enroll simpleenroll -o dev.pem <dev.csr
+    openssl verify -CAfile ca.pem dev.pem
+}
+
 @test "ESTC-02: wrong URLs and labels are usage errors" {
     rules '{}'
     run est-enroll cacerts --json

@@ -77,6 +77,15 @@ said_more() { (($(grep -c "\"msg\":\"$1" "$PKI/relay.log") > $2)); }
     [ "$(requests newOrder)" = 1 ]
 }
 
+@test "FLD-E1: a client in C, whose request ends in NUL, is understood" {
+    relay
+    make_csr device0001.iot.domain.com dev.csr
+    printf '\0' >>dev.csr
+    enrol device0001 simpleenroll dev.csr
+    [ "$STATUS" = 200 ]
+    [ "$(requests newOrder)" = 1 ]
+}
+
 @test "INT-01, SEC-01, SEC-03: foreign names, foreign devices and nobody: refused, no order" {
     relay
     make_csr device0001.iot.domain.com dev.csr

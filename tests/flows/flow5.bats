@@ -92,7 +92,7 @@ teardown() {
     est_code csrattrs | grep -qx 200
 }
 
-@test "BRP-01, BRM-02, BRR-09: vouchers in JWS, and in CMS for a body in base64, with the registrar's CA pinned" {
+@test "BRP-01, BRM-02, BRR-09, FLD-E1: vouchers in JWS, and in CMS for a body in base64 that ends in NUL, with the registrar's CA pinned" {
     no_ca
     cat "$PKI/tls-root.pem" >>"$PKI/ra.pem"
     start_masa "$MAKER"
@@ -104,6 +104,7 @@ teardown() {
     cmp <(openssl x509 -in pinned.pem) <(openssl x509 -in "$PKI/tls-root.pem")
     request cms
     base64 cms >cms.b64
+    printf '\0' >>cms.b64
     ask cms.b64
     [ "$STATUS" = 200 ]
     grep -qi '^content-type: application/voucher-cms+json' headers

@@ -40,6 +40,8 @@ def encode(octets, form):
         return ("-----BEGIN PKCS7-----\n" + "\n".join(lines) + "\n-----END PKCS7-----\n").encode()
     if form == "der":
         return octets
+    if form == "nul":  # what a server in C sends that takes the size of its buffer
+        return ("\n".join(lines) + "\n\0").encode()
     return ("\n".join(lines) + "\n").encode()
 
 

@@ -7,6 +7,7 @@
 #include "brski/masa.h"
 #include "brski/status.h"
 #include "brski/voucher.h"
+#include "jose/base64url.h"
 
 namespace acmetool::brski
 {
@@ -37,6 +38,24 @@ TEST_CASE("A voucher and a request survive writing and reading in both formats (
         CHECK(read->pinned_domain_cert == voucher.pinned_domain_cert);
         CHECK(read->est_domain == "est.example.com");
     }
+}
+
+TEST_CASE("FLD-E1: vouchers as text and status messages may end in NUL, as programs in C send them")
+{
+    using namespace std::string_literals;
+    const auto signer = test::make_identity("signer");
+    const auto read = [](const std::string& text, Format format) {
+        const auto envelope = parse_envelope(as_bytes(text), format);
+        const auto content = unverified_content(as_bytes(text), format);
+        return envelope && verify_signature(*envelope) && content && *content == "{}";
+    };
+    const auto cms = *seal("{}", Format::cms, {signer.key, {signer.certificate}});
+    CHECK(read(jose::to_base64(cms), Format::cms));
+    CHECK(read(jose::to_base64(cms) + "\n\0"s, Format::cms));
+    const auto jws = *seal("{}", Format::jws, {signer.key, {signer.certificate}});
+    CHECK(read(std::string{as_text(jws)} + "\0"s, Format::jws));
+    CHECK_FALSE(read("\0"s + std::string{as_text(jws)}, Format::jws));
+    CHECK(parse_status(R"({"version":1,"status":true})" + "\0"s));
 }
 
 TEST_CASE("A document that somebody changed does not verify")

@@ -72,6 +72,21 @@ TEST_CASE("ESTC-07, ESTS-18: a body is taken in every form that peers send, and 
     takes("", {}, BodyForm::one_line);
 }
 
+TEST_CASE("FLD-E1: NULs at the end of text, as programs in C send them, do not count")
+{
+    using namespace std::string_literals;
+    const auto der = sequence(300);
+    takes(est::to_body(der) + "\0"s, der, BodyForm::lines);
+    takes(est::to_body(der) + "\0\0\0"s, der, BodyForm::lines);
+    takes(est::to_body(der) + "\0\r\n"s, der, BodyForm::lines);
+    takes(jose::to_base64(der) + "\0"s, der, BodyForm::one_line);
+    takes("-----BEGIN PKCS7-----\n" + est::to_body(der) + "-----END PKCS7-----\n\0"s, der, BodyForm::pem);
+    takes("\0"s, {}, BodyForm::one_line);
+    CHECK(est::parse_body(est::to_body(der) + "\0"s, {.strict = true}));
+    CHECK_FALSE(est::parse_body("MA\0A="s));
+    CHECK_FALSE(est::parse_body("\0MAA="s));
+}
+
 TEST_CASE("ESTS-18: the strict mode takes base64 alone")
 {
     const auto der = sequence(300);

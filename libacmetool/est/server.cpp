@@ -169,7 +169,9 @@ http::ServerResponse base64_response(std::string type, std::string body)
             false};
 }
 
-/// Exactly as libest compares it.
+/// RFC 7030 sections 4.1.3 and 4.2.3: /cacerts is of the plain type, an enrolment names its smime-type. There
+/// are clients that compare each of them as a whole.
+constexpr const char* kCaCerts = "application/pkcs7-mime";
 constexpr const char* kCertsOnly = "application/pkcs7-mime; smime-type=certs-only";
 
 /// One request on its way to its answer.
@@ -338,7 +340,7 @@ void Server::Impl::ca_certs_request(const Route& route, Exchange& exchange)
     if (made == nullptr)
         exchange.fail(500, "the CA certificates cannot be encoded");
     else
-        exchange.finish(base64_response(kCertsOnly, exchange.wrap == 0 ? made->one_line : made->lines));
+        exchange.finish(base64_response(kCaCerts, exchange.wrap == 0 ? made->one_line : made->lines));
 }
 
 void Server::Impl::attributes_request(const Route& route, const http::ServerRequest& request,

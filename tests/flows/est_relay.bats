@@ -39,10 +39,11 @@ hang_up() { # WORDS: SIGHUP, until the log says them once more
 }
 said_more() { (($(grep -c "\"msg\":\"$1" "$PKI/relay.log") > $2)); }
 
-@test "ESTS-10, ESTS-13, INT-21: cacerts, csrattrs, enrol and re-enrol with curl and openssl" {
+@test "ESTS-10, ESTS-13, INT-21, FLD-E3: cacerts, csrattrs, enrol and re-enrol with curl and openssl" {
     relay
     est - cacerts
     [ "$STATUS" = 200 ]
+    grep -qix $'content-type: application/pkcs7-mime\r' "$PKI/headers"
     openssl base64 -d -in "$PKI/body" | openssl pkcs7 -inform DER -print_certs -out anchors.pem
     grep -q LAB anchors.pem
 
@@ -54,7 +55,7 @@ said_more() { (($(grep -c "\"msg\":\"$1" "$PKI/relay.log") > $2)); }
     make_csr device0001.iot.domain.com dev.csr
     enrol device0001 simpleenroll dev.csr
     [ "$STATUS" = 200 ]
-    grep -qi '^content-type: application/pkcs7-mime; smime-type=certs-only' "$PKI/headers"
+    grep -qix $'content-type: application/pkcs7-mime; smime-type=certs-only\r' "$PKI/headers"
     openssl base64 -d -in "$PKI/body" | openssl pkcs7 -inform DER -print_certs -out dev.pem
     [ "$(grep -c BEGIN dev.pem)" = 1 ]
     est - cacerts

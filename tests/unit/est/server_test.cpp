@@ -111,13 +111,14 @@ std::string header(const http::ServerResponse& response, std::string_view name)
 
 } // namespace
 
-TEST_CASE("ESTS-10, ESTS-18: cacerts is certs-only base64, wrapped as the client needs it")
+TEST_CASE("ESTS-10, ESTS-18, FLD-E3: cacerts is certs-only base64 of the plain type, wrapped as the client "
+          "needs it")
 {
     Setting setting;
     setting.authority.cas = {setting.device};
     const auto wrapped = setting.ask(setting.request("GET", "cacerts"));
     CHECK(wrapped.status == 200);
-    CHECK(header(wrapped, "content-type") == "application/pkcs7-mime; smime-type=certs-only");
+    CHECK(header(wrapped, "content-type") == "application/pkcs7-mime"); // RFC 7030 section 4.1.3
     CHECK(header(wrapped, "content-transfer-encoding") == "base64");
     CHECK(wrapped.body.find('\n') == 64);
     CHECK(wrapped.body.ends_with('\n'));
@@ -173,7 +174,7 @@ TEST_CASE("ESTS-01: what is not there is 404, a wrong method 405")
     CHECK(header(get, "allow") == "POST");
 }
 
-TEST_CASE("ESTS-13, ESTS-22: a certificate is a 200 with that certificate alone, and an event")
+TEST_CASE("ESTS-13, ESTS-22, FLD-E3: a certificate is a 200 with that certificate alone, and an event")
 {
     Setting setting;
     setting.authority.decision = enrol::Issued{setting.device};

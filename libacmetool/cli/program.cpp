@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <map>
@@ -13,6 +12,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
+#include "base/output.h"
 #include "base/text.h"
 #include "cli/config.h"
 #include "cli/exit_code.h"
@@ -342,9 +342,7 @@ Result<CliVerb*> Program::Impl::parse(int argc, char** argv, bool& done)
         const auto* help_of = &app;
         for (const auto* chosen : app.get_subcommands())
             help_of = chosen;
-        const auto text = help_of->help();
-        if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-            return fail(Errc::io, "standard output: cannot be written", {}, "stdoutClosed");
+        ACMETOOL_CHECK(Runtime(name, {}).write(help_of->help()));
         return nullptr;
     } catch (const CLI::ParseError& error) {
         return fail(Errc::usage,
@@ -354,9 +352,7 @@ Result<CliVerb*> Program::Impl::parse(int argc, char** argv, bool& done)
     }
     if (version) {
         done = true;
-        fmt::print("{} {}\n", name, ACMETOOL_VERSION);
-        if (std::fflush(stdout) != 0)
-            return fail(Errc::io, "standard output: cannot be written", {}, "stdoutClosed");
+        ACMETOOL_CHECK(Runtime(name, {}).write(fmt::format("{} {}\n", name, ACMETOOL_VERSION)));
         return nullptr;
     }
     if (only) return only.get();
@@ -449,6 +445,7 @@ Verb& Program::only_job()
 
 int Program::main(int argc, char** argv)
 {
+    base::keep_standard_streams();
     watch_signals();
     const auto each = [&](auto&& call) {
         if (impl_->only) call(*impl_->only);

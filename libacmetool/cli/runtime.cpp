@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
+#include "base/output.h"
 #include "base/text.h"
 #include "base/trace.h"
 #include "cli/exit_code.h"
@@ -131,16 +131,12 @@ Result<std::string> Runtime::read(const std::string& path)
 Result<void> Runtime::write_to_stdout(std::string_view text)
 {
     clear_progress();
-    while (!text.empty()) {
-        const auto written = ::write(STDOUT_FILENO, text.data(), text.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0)
-            return fail(Errc::io, fmt::format("standard output: {}", std::strerror(errno)),
-                        "the result was not written; -o FILE writes it to a file",
-                        errno == ENOSPC ? "diskFull" : "stdoutClosed");
-        text.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return {};
+    const int problem = base::write_all(STDOUT_FILENO, text, [this] { return interrupted(); });
+    if (problem == 0) return {};
+    if (problem == EINTR) return fail(base::interrupted_error("the reader of standard output"));
+    return fail(Errc::io, fmt::format("standard output: {}", std::strerror(problem)),
+                "the result was not written; -o FILE writes it to a file",
+                problem == ENOSPC ? "diskFull" : "stdoutClosed");
 }
 
 Result<void> Runtime::check_output() const
@@ -188,17 +184,23 @@ void Runtime::defer(Deferred deferred)
     deferred_ = std::move(deferred);
 }
 
+void Runtime::say(std::string_view text)
+{
+    // Nobody may be there to read it, and the program goes on all the same: the exit status tells.
+    static_cast<void>(base::write_all(STDERR_FILENO, text, [this] { return interrupted(); }));
+}
+
 void Runtime::clear_progress()
 {
     if (!progress_shown_) return;
-    std::fputs("\r\x1b[K", stderr);
+    say("\r\x1b[K");
     progress_shown_ = false;
 }
 
 void Runtime::note(std::string_view text)
 {
     clear_progress();
-    fmt::print(stderr, "{}: {}\n", program_, text);
+    say(fmt::format("{}: {}\n", program_, text));
 }
 
 void Runtime::waiting(const base::Wait& wait)
@@ -210,7 +212,7 @@ void Runtime::waiting(const base::Wait& wait)
     if (wait.until)
         line += fmt::format(", for {} more at most",
                             base::describe(std::chrono::floor<std::chrono::seconds>(*wait.until - now)));
-    std::fputs(line.c_str(), stderr);
+    say(line);
     progress_shown_ = true;
 }
 
@@ -258,7 +260,7 @@ void Runtime::log(Level level, std::string_view text)
     if (options_.log_format == "json") {
         const Json line{
             {"ts", base::to_rfc3339(now())}, {"level", name_of(level)}, {"event", program_}, {"msg", text}};
-        std::fputs((base::to_text(line) + "\n").c_str(), stderr);
+        say(base::to_text(line) + "\n");
         return;
     }
     const bool colour = stderr_is_terminal_ && std::getenv("NO_COLOR") == nullptr;
@@ -269,14 +271,14 @@ void Runtime::log(Level level, std::string_view text)
     const std::string word = level <= Level::warning ? fmt::format("{}{}{}: ", before, name_of(level),
                                                                    *before != '\0' ? "\x1b[0m" : "")
                                                      : "";
-    fmt::print(stderr, "{}: {}{}\n", program_, word, safe_lines(text));
+    say(fmt::format("{}: {}{}\n", program_, word, safe_lines(text)));
 }
 
 void Runtime::message(const base::Message& message)
 {
     if (options_.show_flow) {
         clear_progress();
-        std::fputs(ladder_.draw(message).c_str(), stderr);
+        say(ladder_.draw(message));
     }
     if (options_.trace.empty()) return;
     if (const auto done = append_trace(options_.trace, base::to_trace_line(message, now())); !done) {
@@ -291,12 +293,12 @@ int Runtime::report(const Error& error)
         error.code == Errc::interrupted ? 128 + std::max(caught_signal(), 1) : exit_code(error.code);
     log(Level::error, error.message);
     if (!error.hint.empty() && options_.log_format != "json")
-        fmt::print(stderr, "hint: {}\n", safe_lines(error.hint));
+        say(fmt::format("hint: {}\n", safe_lines(error.hint)));
     if (options_.json) {
         const auto members = error_members(error, status, now());
         static_cast<void>(write_to_stdout(document_text(document("error", members), true)));
     } else if (error.retry_after) {
-        fmt::print(stderr, "hint: not before {}\n", base::to_rfc3339(now() + *error.retry_after));
+        say(fmt::format("hint: not before {}\n", base::to_rfc3339(now() + *error.retry_after)));
     }
     return status;
 }
@@ -307,8 +309,9 @@ Result<int> Runtime::finish()
     if (!deferred_) return status_;
     log(Level::warning, deferred_->what);
     if (!options_.quiet && options_.log_format != "json")
-        fmt::print(stderr, "hint: run the same command again{}\n",
-                   deferred_->retry_after ? " at " + base::to_rfc3339(now() + *deferred_->retry_after) : "");
+        say(fmt::format("hint: run the same command again{}\n",
+                        deferred_->retry_after ? " at " + base::to_rfc3339(now() + *deferred_->retry_after)
+                                               : ""));
     if (options_.json) {
         Json members = Json::object();
         if (deferred_->retry_after) {

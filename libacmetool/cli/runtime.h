@@ -68,6 +68,7 @@ public:
 
 private:
     Result<void> write_to_stdout(std::string_view text);
+    void say(std::string_view text); ///< to standard error, as it is
     void clear_progress();
     void note(std::string_view text);
 

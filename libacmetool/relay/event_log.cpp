@@ -1,12 +1,14 @@
 #include "relay/event_log.h"
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/output.h"
 #include "base/text.h"
 #include "base/time.h"
 
@@ -92,7 +94,7 @@ void EventLog::write(Level level, Json event)
     }
     line += '\n';
     const std::lock_guard lock{mutex_};
-    std::fputs(line.c_str(), stderr);
+    static_cast<void>(base::write_all(STDERR_FILENO, line));
 }
 
 void EventLog::message(const base::Message& message)

@@ -11,6 +11,8 @@
 
 #include <fmt/core.h>
 
+#include "base/output.h"
+
 namespace acmetool::store
 {
 namespace
@@ -64,12 +66,8 @@ std::string folder_of(const std::string& path)
 
 Result<void> write_all(int fd, std::string_view text, const std::string& path, Durability durability)
 {
-    while (!text.empty()) {
-        const auto written = write(fd, text.data(), text.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return system_error(Errc::io, path, "cannot be written");
-        text.remove_prefix(static_cast<std::size_t>(written));
-    }
+    if (errno = base::write_all(fd, text); errno != 0)
+        return system_error(Errc::io, path, "cannot be written");
     if (durability == Durability::durable && fsync(fd) != 0 && errno != EINVAL && errno != EROFS &&
         errno != ENOTSUP)
         return system_error(Errc::io, path, "cannot be written");

@@ -19,8 +19,8 @@ namespace
 
 using base::Milliseconds;
 
-constexpr Milliseconds kFirstPoll{25};
-constexpr Milliseconds kLongestPoll{5000};
+constexpr Milliseconds kFirstWait{25};
+constexpr Milliseconds kLongestWait{5000};
 constexpr Milliseconds kLeastTimeout{1000};
 
 /// What stands between us and the directory: a redirect and a missing page say that the URL is wrong, the
@@ -192,7 +192,7 @@ Result<Authorization> Client::fetch_authorization(const std::string& url, const 
 Result<Authorization> Client::wait_until_valid(const Authorization& known, const std::string& challenge_type)
 {
     const auto scope = scope_of_name(known.identifier);
-    auto wait = kFirstPoll;
+    auto wait = kFirstWait;
     for (;;) {
         Post request{"authz", {}, known.url, {}};
         request.just_created = true; // newAuthz or newOrder came moments before
@@ -216,10 +216,10 @@ Result<Authorization> Client::wait_until_valid(const Authorization& known, const
             return fail(std::move(error));
         }
         const Milliseconds duration =
-            reply.retry_after ? std::max<Milliseconds>(*reply.retry_after, kFirstPoll) : wait;
+            reply.retry_after ? std::max<Milliseconds>(*reply.retry_after, kFirstWait) : wait;
         ACMETOOL_TRY(waited, pause(duration, fmt::format("the CA to validate {}", authorization.identifier)));
         if (!waited) return std::move(authorization);
-        wait = std::min(wait * 2, kLongestPoll);
+        wait = std::min(wait * 2, kLongestWait);
     }
 }
 

@@ -12,7 +12,7 @@ namespace
 {
 
 /// RFC 8659 section 4.2: "value = *(%x21-3A / %x3C-7E)".
-bool fits(char c)
+bool fits_value(char c)
 {
     return c > 0x20 && c < 0x7f && c != ';';
 }
@@ -39,7 +39,7 @@ Result<std::string> IssueValue::text() const
 {
     auto text = issuer;
     for (const auto& [tag, value] : parameters) {
-        const auto odd = std::find_if_not(value.begin(), value.end(), fits);
+        const auto odd = std::find_if_not(value.begin(), value.end(), fits_value);
         if (odd != value.end())
             return fail(Errc::bad_input,
                         fmt::format("{} \"{}\": has {}, which CAA and dns-persist-01 records cannot hold",
@@ -68,7 +68,7 @@ std::optional<IssueValue> parse_issue_value(std::string_view text)
         if (equals == std::string_view::npos) return std::nullopt;
         auto tag = base::to_lower(base::trim(part.substr(0, equals)));
         const auto value = base::trim(part.substr(equals + 1));
-        if (!is_tag(tag) || !std::all_of(value.begin(), value.end(), fits)) return std::nullopt;
+        if (!is_tag(tag) || !std::all_of(value.begin(), value.end(), fits_value)) return std::nullopt;
         read.parameters.emplace_back(std::move(tag), value);
     }
     return read;

@@ -15,7 +15,7 @@ namespace
 
 constexpr std::chrono::seconds kShortestRetry{60};
 constexpr std::chrono::seconds kLongestRetry{std::chrono::hours{24}};
-constexpr std::size_t kLongestUrl = 1000;
+constexpr std::size_t kLongestExplanation = 1000;
 
 tl::unexpected<Error> bad_renewal_info(std::string what)
 {
@@ -41,7 +41,8 @@ Result<RenewalInfo> parse_renewal_info(std::string_view json)
     info.start = *start;
     info.end = *end;
     auto url = base::string_member(*object, "explanationURL").value_or("");
-    if (url.size() <= kLongestUrl && url.starts_with("https://") && base::printable(url, kLongestUrl) == url)
+    if (url.size() <= kLongestExplanation && url.starts_with("https://") &&
+        base::printable(url, kLongestExplanation) == url)
         info.explanation_url = std::move(url);
     return info;
 }

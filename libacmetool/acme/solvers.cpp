@@ -126,12 +126,12 @@ namespace
 /// What was asked of `party` was not done: an arrow back, for the trace.
 void tell_failure(std::string party, std::string_view why, base::Context& context)
 {
-    constexpr std::size_t kLongestDetail = 200;
+    constexpr std::size_t kLongestReason = 200;
     base::Message message;
     message.from = std::move(party);
     message.to = "client";
     message.label = "failed";
-    message.detail = base::printable(why, kLongestDetail);
+    message.detail = base::printable(why, kLongestReason);
     context.message(message);
 }
 

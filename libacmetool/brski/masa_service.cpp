@@ -22,7 +22,7 @@ constexpr const char* kTable =
     "NULL, date TEXT NOT NULL, domain TEXT NOT NULL, nonce TEXT NOT NULL, assertion "
     "TEXT NOT NULL)";
 constexpr const char* kIndex = "CREATE INDEX IF NOT EXISTS masa_log_serial ON masa_log (serial)";
-constexpr const char* kMostEvents = "1000";
+constexpr const char* kShownEvents = "1000";
 
 http::ServerResponse text(int status, std::string_view sentence)
 {
@@ -70,7 +70,7 @@ Result<AuditLog> MasaRecords::log(const std::string& serial_number)
     ACMETOOL_TRY(rows,
                  database_.run("SELECT date, domain, nonce, assertion FROM masa_log WHERE serial = ? ORDER "
                                "BY number DESC LIMIT " +
-                                   std::string{kMostEvents},
+                                   std::string{kShownEvents},
                                {serial_number}));
     AuditLog log;
     for (const auto& row : rows) {

@@ -21,7 +21,7 @@ namespace
 using base::Json;
 using base::Level;
 
-struct Options {
+struct CaaOptions {
     std::vector<std::string> domains;
     std::string issuer;
     std::vector<std::string> methods;
@@ -31,7 +31,7 @@ struct Options {
 };
 
 /// RFC 8657 section 4: "label = 1*(ALPHA / DIGIT / "-")". dns-01 unless others are asked for.
-Result<std::vector<std::string>> methods_of(const Options& options)
+Result<std::vector<std::string>> methods_of(const CaaOptions& options)
 {
     if (options.methods.empty()) return std::vector<std::string>{"dns-01"};
     std::vector<std::string> methods;
@@ -51,7 +51,7 @@ Result<std::vector<std::string>> methods_of(const Options& options)
 }
 
 /// What the CA goes by in CAA records: as given, else as its directory says.
-Result<std::vector<std::string>> issuers_of(const Options& options, const acme::ClientOptions& account,
+Result<std::vector<std::string>> issuers_of(const CaaOptions& options, const acme::ClientOptions& account,
                                             Io& io)
 {
     if (!options.issuer.empty()) {
@@ -105,7 +105,7 @@ Json judge_present(const dns::Endpoint& resolver, const std::string& domain, con
     return document;
 }
 
-Result<void> caa_record(const Options& options, const acme::ClientOptions& client, Io& io)
+Result<void> caa_record(const CaaOptions& options, const acme::ClientOptions& client, Io& io)
 {
     if (options.domains.size() != 1)
         return fail(Errc::usage, "acme-preauth caa-record takes one domain", "run it once for each");
@@ -144,7 +144,7 @@ Result<void> caa_record(const Options& options, const acme::ClientOptions& clien
 
 void add_caa_record(Program& program, acme::ClientOptions& client)
 {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<CaaOptions>();
     auto& verb = program.verb("caa-record", "print the CAA records that let just this account issue");
     add_account(verb, client);
     verb.option("--issuer", options->issuer, "Domain name of the CA; as its directory says unless given")

@@ -11,9 +11,9 @@ namespace
 
 constexpr std::size_t kCharacter = 8; // width, in pixels, of a character of the font below
 constexpr std::size_t kRow = 18;
-constexpr std::size_t kGutter = 140;
-constexpr std::size_t kLeastGap = 14; // in characters
-constexpr std::size_t kMostGap = 44;
+constexpr std::size_t kSvgGutter = 140;
+constexpr std::size_t kSvgLeastGap = 14; // in characters
+constexpr std::size_t kSvgMostGap = 44;
 constexpr std::size_t kMargin = 20;
 constexpr std::size_t kBox = 30;
 
@@ -44,13 +44,13 @@ std::string escaped(std::string_view text)
     return out;
 }
 
-class Drawing
+class SvgDrawing
 {
 public:
-    explicit Drawing(const Chart& chart) : chart_(chart)
+    explicit SvgDrawing(const Chart& chart) : chart_(chart)
     {
-        const auto gaps = gap_widths(chart, kLeastGap, kMostGap);
-        std::size_t at = kGutter + half(0);
+        const auto gaps = gap_widths(chart, kSvgLeastGap, kSvgMostGap);
+        std::size_t at = kSvgGutter + half(0);
         for (std::size_t i = 0; i < chart.parties.size(); ++i) {
             columns_.push_back(at);
             if (i < gaps.size()) at += std::max((gaps[i] + 3) * kCharacter, half(i) + half(i + 1) + kMargin);
@@ -108,7 +108,7 @@ private:
                                                arrow.message.url.empty() ? arrow.label : arrow.message.url)));
         const auto left = std::min(arrow.from, arrow.to);
         const bool last = left + 1 == columns_.size();
-        const auto room = last ? kMostGap : (columns_[left + 1] - columns_[left]) / kCharacter - 2;
+        const auto room = last ? kSvgMostGap : (columns_[left + 1] - columns_[left]) / kCharacter - 2;
         const auto time = base::to_rfc3339(arrow.time).substr(11, 8);
         if (time != clock_) out += text(kMargin, row_, "time", time);
         clock_ = time;
@@ -138,8 +138,8 @@ private:
             const auto passed =
                 arrow.after.count() < 0 ? "clock set back" : "+" + base::describe(arrow.after);
             out += text(kMargin, row_, "time", passed) +
-                   fmt::format("<line class=\"later\" x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\"/>\n", kGutter,
-                               row_ - 4, columns_.back(), row_ - 4);
+                   fmt::format("<line class=\"later\" x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\"/>\n",
+                               kSvgGutter, row_ - 4, columns_.back(), row_ - 4);
             row_ += kRow;
         }
         if (day != day_) {
@@ -163,7 +163,7 @@ private:
 
 std::string draw_svg(const Chart& chart)
 {
-    return Drawing{chart}.draw();
+    return SvgDrawing{chart}.draw();
 }
 
 } // namespace acmetool::cli

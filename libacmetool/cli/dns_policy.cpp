@@ -20,7 +20,7 @@ namespace acmetool::cli
 namespace
 {
 
-struct Options {
+struct PolicyOptions {
     std::vector<std::string> domains;
     std::string server;
     std::string zone;
@@ -36,7 +36,7 @@ struct Plan {
     std::vector<std::string> names; ///< of the records
 };
 
-Result<std::string> zone_of(const Options& options, const std::vector<std::string>& names, Io& io)
+Result<std::string> zone_of(const PolicyOptions& options, const std::vector<std::string>& names, Io& io)
 {
     if (!options.zone.empty()) return dns::normalize_name(options.zone);
     ACMETOOL_TRY(resolver, dns::resolver_of(options.resolver));
@@ -85,7 +85,7 @@ std::string knot_policy(const Plan& plan)
                        plan.key_file, plan.key_name, owners, plan.zone);
 }
 
-Result<Plan> plan_of(const Options& options, Io& io)
+Result<Plan> plan_of(const PolicyOptions& options, Io& io)
 {
     Plan plan;
     for (const auto& domain : options.domains) {
@@ -109,7 +109,7 @@ Result<Plan> plan_of(const Options& options, Io& io)
     return plan;
 }
 
-Result<void> dns_policy(const Options& options, Io& io)
+Result<void> dns_policy(const PolicyOptions& options, Io& io)
 {
     if (options.server != "bind" && options.server != "knot")
         return fail(Errc::usage, "--server: neither bind nor knot", "--server bind, or --server knot",
@@ -148,7 +148,7 @@ Result<void> dns_policy(const Options& options, Io& io)
 
 void add_dns_policy(Program& program)
 {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<PolicyOptions>();
     program
         .verb("dns-policy", "make a TSIG key, print the policy that lets it change just the records needed")
         .option("--server", options->server, "bind or knot: for which name server")

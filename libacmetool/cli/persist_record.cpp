@@ -16,7 +16,7 @@ namespace acmetool::cli
 namespace
 {
 
-struct Options {
+struct PersistOptions {
     std::vector<std::string> domains;
     bool subdomains = false;
     std::string issuer;
@@ -24,7 +24,7 @@ struct Options {
 };
 
 /// Asks the CA by which names it goes: its challenge lists them.
-Result<std::vector<std::string>> issuers_of(const Options& options, const acme::ClientOptions& account,
+Result<std::vector<std::string>> issuers_of(const PersistOptions& options, const acme::ClientOptions& account,
                                             const std::string& domain, Io& io)
 {
     constexpr const char* kHint = "name the CA's domain, as it documents it, with --issuer";
@@ -45,7 +45,7 @@ Result<std::vector<std::string>> issuers_of(const Options& options, const acme::
     return preauth->task->issuers;
 }
 
-Result<void> persist_record(const Options& options, const acme::ClientOptions& client, Io& io)
+Result<void> persist_record(const PersistOptions& options, const acme::ClientOptions& client, Io& io)
 {
     if (options.domains.size() != 1)
         return fail(Errc::usage, "acme-preauth persist-record takes one domain", "run it once for each");
@@ -78,7 +78,7 @@ Result<void> persist_record(const Options& options, const acme::ClientOptions& c
 
 void add_persist_record(Program& program, acme::ClientOptions& client)
 {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<PersistOptions>();
     auto& verb =
         program.verb("persist-record", "print the TXT record of dns-persist-01, to be published once");
     add_account(verb, client);

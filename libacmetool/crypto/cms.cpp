@@ -15,7 +15,7 @@ namespace acmetool::crypto
 namespace
 {
 
-constexpr std::size_t kMostCertificates = 100;
+constexpr std::size_t kMostInMessage = 100;
 
 void free_certificates(STACK_OF(X509) * stack) noexcept
 {
@@ -66,8 +66,8 @@ Result<std::vector<Certificate>> certificates_of(CMS_ContentInfo* message, const
 {
     const CertificatesPtr stack{CMS_get1_certs(message)};
     const int count = stack ? sk_X509_num(stack.get()) : 0;
-    if (static_cast<std::size_t>(count) > kMostCertificates)
-        return not_cms(fmt::format("more than {} certificates in one message", kMostCertificates), reason);
+    if (static_cast<std::size_t>(count) > kMostInMessage)
+        return not_cms(fmt::format("more than {} certificates in one message", kMostInMessage), reason);
     std::vector<Certificate> found;
     for (int i = 0; i < count; ++i) {
         X509* x509 = sk_X509_value(stack.get(), i);

@@ -13,7 +13,7 @@ using acme::Exchange;
 namespace
 {
 
-const auto kNow = *base::parse_rfc3339("2026-11-23T18:58:45Z");
+const auto kSessionNow = *base::parse_rfc3339("2026-11-23T18:58:45Z");
 
 acme::Session session()
 {
@@ -58,11 +58,11 @@ TEST_CASE("ACME-10, ACME-11, FAULT-01: badNonce: signed again with the nonce of 
     auto with = session();
     Exchange exchange{with, {"newOrder", "a.example", "https://ca.example/newOrder", "{}"}};
     CHECK(sent(exchange).method == http::Method::head);
-    exchange.take(response(200, "first"), kNow);
+    exchange.take(response(200, "first"), kSessionNow);
     CHECK(header_of(sent(exchange))["nonce"] == "first");
-    exchange.take(response(400, "second", problem("badNonce")), kNow);
+    exchange.take(response(400, "second", problem("badNonce")), kSessionNow);
     CHECK(header_of(sent(exchange))["nonce"] == "second");
-    exchange.take(response(201, "third"), kNow);
+    exchange.take(response(201, "third"), kSessionNow);
     REQUIRE(exchange.result());
     CHECK(*exchange.result());
     CHECK(with.nonces == std::vector<std::string>{"third"});
@@ -76,7 +76,7 @@ TEST_CASE("ACME-11: badNonce for ever comes to an end")
     int rounds = 0;
     for (; !exchange.result() && rounds < 1000; ++rounds) {
         sent(exchange);
-        exchange.take(response(400, "next", problem("badNonce")), kNow);
+        exchange.take(response(400, "next", problem("badNonce")), kSessionNow);
     }
     CHECK(rounds == 51);
     CHECK(exchange.result()->error().reason == "badNonce");
@@ -87,7 +87,7 @@ TEST_CASE("ACME-10: nonces with other characters are ignored")
     auto with = session();
     Exchange exchange{with, {"newOrder", "", "https://ca.example/newOrder", "{}"}};
     sent(exchange);
-    exchange.take(response(200, "not=base64url"), kNow);
+    exchange.take(response(200, "not=base64url"), kSessionNow);
     REQUIRE(exchange.result());
     CHECK(exchange.result()->error().reason == "noNonce");
 }
@@ -131,11 +131,11 @@ TEST_CASE("FAULT-10: a broken connection is asked again for reads, never for req
     with.nonces = {"c", "b", "a"};
     Exchange read{with, {"order", "", "https://ca.example/order/1", ""}};
     sent(read);
-    read.take(broken(), kNow);
+    read.take(broken(), kSessionNow);
     CHECK_FALSE(read.result());
     Exchange change{with, {"newOrder", "", "https://ca.example/newOrder", "{}"}};
     sent(change);
-    change.take(broken(), kNow);
+    change.take(broken(), kSessionNow);
     CHECK(change.result());
 }
 
@@ -152,7 +152,7 @@ TEST_CASE("ACME-42, ACME-33: Link headers in every form that RFC 8288 has")
         "link", R"(</3> ; title="a, b; rel=no" ; REL = "Alternate up",<https://ca.example/4>)");
     answer.headers.emplace_back("link", "<broken; rel=next");
     answer.headers.emplace_back("link", "<https://ca.example/5>;rel=\"");
-    exchange.take(answer, kNow);
+    exchange.take(answer, kSessionNow);
     REQUIRE(exchange.result());
     REQUIRE(*exchange.result());
     using Links = std::vector<std::pair<std::string, std::string>>;
@@ -172,7 +172,7 @@ TEST_CASE("ACME-16: badNonce for newAccount is answered with a new signature by 
     post.by_jwk = true;
     Exchange exchange{with, post};
     sent(exchange);
-    exchange.take(response(400, "b", problem("badNonce")), kNow);
+    exchange.take(response(400, "b", problem("badNonce")), kSessionNow);
     const auto again = header_of(sent(exchange));
     CHECK(again["nonce"] == "b");
     CHECK(again.contains("jwk"));
@@ -195,7 +195,7 @@ TEST_CASE("ACME-41: a 404 on what was just created is asked again three times, a
                 continue;
             }
             ++asked;
-            exchange.take(response(404, "n", problem("malformed")), kNow);
+            exchange.take(response(404, "n", problem("malformed")), kSessionNow);
         }
         CHECK(asked == (created ? 4 : 1));
         CHECK(paused <= std::chrono::seconds{5});
@@ -211,7 +211,7 @@ TEST_CASE("PRE-01: what the server does not have is told apart by status, not by
         Exchange exchange{with, post};
         with.nonces = {"n"};
         sent(exchange);
-        exchange.take(response(status, "", body), kNow);
+        exchange.take(response(status, "", body), kSessionNow);
         return exchange.result()->error().reason;
     };
     CHECK(reason_of(404, "not here") == "unsupported");
@@ -225,7 +225,7 @@ TEST_CASE("PRE-01: what the server does not have is told apart by status, not by
     with.nonces.clear();
     Exchange exchange{with, post};
     sent(exchange);
-    exchange.take(response(404, "", ""), kNow);
+    exchange.take(response(404, "", ""), kSessionNow);
     CHECK(exchange.result()->error().reason.empty());
 }
 
@@ -239,19 +239,19 @@ TEST_CASE("ACME-13, ACME-14: problems keep their words, subproblems and links")
     CHECK(acme::describe(*parsed) ==
           "compound: two?[31m; a.example: caa: x; b.example: rejectedIdentifier: y");
     auto html = response(502, "", "<html>Bad Gateway</html>");
-    CHECK(acme::error_of(html, kNow).code == Errc::unavailable);
+    CHECK(acme::error_of(html, kSessionNow).code == Errc::unavailable);
     auto algorithms = response(
         400, "", R"({"type":"urn:ietf:params:acme:error:badSignatureAlgorithm","algorithms":["ES384"]})");
-    CHECK(acme::error_of(algorithms, kNow).hint.find("ES384") != std::string::npos);
+    CHECK(acme::error_of(algorithms, kSessionNow).hint.find("ES384") != std::string::npos);
     auto limited = response(429, "", problem("rateLimited"));
     limited.headers.emplace_back("retry-after", "30");
-    CHECK(acme::error_of(limited, kNow).code == Errc::rate_limited);
-    CHECK(acme::error_of(limited, kNow).retry_after == std::chrono::seconds{30});
+    CHECK(acme::error_of(limited, kSessionNow).code == Errc::rate_limited);
+    CHECK(acme::error_of(limited, kSessionNow).retry_after == std::chrono::seconds{30});
     auto terms = response(
         403, "",
         R"({"type":"urn:ietf:params:acme:error:userActionRequired","instance":"https://ca.example/agree"})");
     terms.headers.emplace_back("link", "<https://ca.example/terms>;rel=\"terms-of-service\"");
-    const auto hint = acme::error_of(terms, kNow).hint;
+    const auto hint = acme::error_of(terms, kSessionNow).hint;
     CHECK(hint.find("https://ca.example/agree") != std::string::npos);
     CHECK(hint.find("https://ca.example/terms") != std::string::npos);
 }

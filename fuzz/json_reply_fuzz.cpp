@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     using namespace acmetool;
     static_cast<void>(acme::parse_order(text, "https://ca.example/order/1").has_value());
     static_cast<void>(acme::parse_authorization(text, "https://ca.example/authz/1",
-                                                acme::scope_of_order({{"dns", "*.example.com"}}))
+                                                acme::scope_of_order({{"dns", "*.example.org"}}))
                           .has_value());
     static_cast<void>(acme::parse_directory(text, "https://ca.example/directory").has_value());
     static_cast<void>(acme::parse_preauth(text).has_value());

@@ -14,6 +14,7 @@
 #include "acme/renewal.h"
 #include "acme/solvers.h"
 #include "base/text.h"
+#include "dns/name.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::ra
@@ -308,7 +309,17 @@ Result<void> PreauthKeeper::Keeper::carry_out(const OrderedProof& proof)
     const auto scope = acme::scope_of_order(proof.identifiers);
     for (const auto& url : proof.authorizations) {
         ACMETOOL_TRY(authorization, client->fetch_authorization(url, scope, true));
-        if (authorization.status != "valid") authorizations.push_back(std::move(authorization));
+        if (authorization.status == "valid") continue;
+        // The order's parents may be above what this relay is for: nothing is published there because a CA
+        // asks.
+        if (!dns::same_name(authorization.identifier, domain_.name) &&
+            !dns::is_subdomain_of(authorization.identifier, domain_.name))
+            return fail(Errc::protocol,
+                        fmt::format("the CA wants proof for {}, which is not in {}", authorization.identifier,
+                                    domain_.name),
+                        "authorize the parent with acme-preauth run, or report it to the CA's operator",
+                        "otherIdentifier");
+        authorizations.push_back(std::move(authorization));
     }
     if (authorizations.empty()) return {};
     const acme::Journal journal = [&](const std::vector<acme::ChallengeTask>& tasks) {

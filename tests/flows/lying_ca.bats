@@ -237,21 +237,25 @@ says() { # STATUS CODE
 @test "SEC-15: est-relay compares what the CA names with the device's order, and with its domain (ACME-45)" {
     PKI=$PWD/pki
     make_pki "$PKI"
-    identifier dns evil.invalid >lie.json
     lying_ca authz=lie.json
     make_csr device0001.iot.domain.com dev.csr
-    local preauthorize
-    for preauthorize in false true; do
-        : >"$PKI/relay.log"
-        ACCOUNT=$PWD/acct.json CA_ROOT=$PKI/tls-root.pem DNS_SERVER=${DNS[1]} TSIG_KEY=$PWD/tsig.key \
-            RELAY_DOMAIN_LINES="preauthorize = $preauthorize" write_relay_toml "$PKI" 'wait = "1s"'
-        start_relay "$PKI"
-        est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
-        [ "$STATUS" != 200 ]
-        wait_for 20 grep -q 'is for evil.invalid, and what was asked for is' "$PKI/relay.log"
-        kill "$RELAY_PID"
-        wait "$RELAY_PID" || true
-        untouched
+    local lie preauthorize
+    for lie in evil.invalid stranger.iot.domain.com domain.com; do
+        for preauthorize in false true; do
+            echo "$lie $preauthorize"
+            identifier dns "$lie" >lie.json
+            : >"$PKI/relay.log"
+            rm -rf acct.json.d "$PKI"/*.db*
+            ACCOUNT=$PWD/acct.json CA_ROOT=$PKI/tls-root.pem DNS_SERVER=${DNS[1]} TSIG_KEY=$PWD/tsig.key \
+                RELAY_DOMAIN_LINES="preauthorize = $preauthorize" write_relay_toml "$PKI" 'wait = "1s"'
+            start_relay "$PKI"
+            est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+            [ "$STATUS" != 200 ]
+            wait_for 20 grep -qE "(is for $lie, and what was asked for is|wants proof for $lie,)" "$PKI/relay.log"
+            kill "$RELAY_PID"
+            wait "$RELAY_PID" || true
+            untouched
+        done
     done
     [ "$(jq -r .path requests.jsonl | grep -c challenge)" = 0 ]
 }

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "brski/idevid.h"
 #include "crypto/path.h"
+#include "http/text_response.h"
 #include "http/url.h"
 #include "store/atomic_file.h"
 
@@ -17,17 +18,14 @@ namespace acmetool::brski
 namespace
 {
 
+using http::text_response;
+
 constexpr const char* kTable =
     "CREATE TABLE IF NOT EXISTS masa_log (number INTEGER PRIMARY KEY, serial TEXT NOT "
     "NULL, date TEXT NOT NULL, domain TEXT NOT NULL, nonce TEXT NOT NULL, assertion "
     "TEXT NOT NULL)";
 constexpr const char* kIndex = "CREATE INDEX IF NOT EXISTS masa_log_serial ON masa_log (serial)";
 constexpr const char* kShownEvents = "1000";
-
-http::ServerResponse text(int status, std::string_view sentence)
-{
-    return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, base::printable(sentence) + "\n", false};
-}
 
 http::ServerResponse voucher_reply(const Bytes& voucher, Format format)
 {
@@ -126,29 +124,29 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
                                                 Format format, base::TimePoint now)
 {
     const auto chain = verify_signature(envelope);
-    if (!chain) return text(403, chain.error().message);
+    if (!chain) return text_response(403, chain.error().message);
     // The device itself, and nobody who has seen its request.
     if (!caller.tls || caller.tls->certificates.empty() ||
         !caller.tls->certificates.front().public_key().same_public_key(chain->front().public_key()))
-        return text(403, "show the IDevID that signed the request in the TLS handshake");
+        return text_response(403, "show the IDevID that signed the request in the TLS handshake");
     const auto& anchors = options_.policy.knowledge.idevid_anchors;
-    if (const auto path = anchors.verify(*chain, now); !path) return text(404, "no device of ours");
+    if (const auto path = anchors.verify(*chain, now); !path) return text_response(404, "no device of ours");
     const auto request = parse_voucher_request(envelope.content);
     const auto serial = enrol::device_serial(chain->front(), options_.policy.knowledge.serial_fields);
-    if (!request) return text(400, request.error().message);
+    if (!request) return text_response(400, request.error().message);
     if (!serial || *serial != request->serial_number)
-        return text(403, "the serial number is not the signer's");
+        return text_response(403, "the serial number is not the signer's");
     const auto entry = options_.cloud.find(*serial);
     if (entry == options_.cloud.end()) {
         // "the Registrar SHOULD include a Retry-After header that includes a time to defer. The absence [...]
         // indicates to the Pledge not to attempt again."
-        auto response = text(401, "nobody is known to own this device");
+        auto response = text_response(401, {});
         if (options_.owner_retry.count() > 0)
             response.headers.emplace_back("Retry-After", std::to_string(options_.owner_retry.count()));
         return response;
     }
     if (!entry->second.redirect.empty()) {
-        auto response = text(307, "ask the owner's registrar");
+        auto response = text_response(307, "ask the owner's registrar");
         const auto url = http::parse_url(entry->second.redirect);
         response.headers.emplace_back(
             "Location", url->target == "/" ? url->origin() + well_known("requestvoucher") : url->text());
@@ -159,20 +157,20 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
     voucher.serial_number = *serial;
     voucher.nonce = request->nonce;
     voucher.created_on = now;
-    if (voucher.nonce.empty()) return text(403, "the request has no nonce");
+    if (voucher.nonce.empty()) return text_response(403, "the request has no nonce");
     voucher.idevid_issuer = idevid_issuer(chain->front());
     voucher.pinned_domain_cert = entry->second.pinned;
     voucher.est_domain = entry->second.est_domain;
     const auto pinned = crypto::parse_certificates(as_text(entry->second.pinned), "pinned");
-    if (!pinned) return text(500, pinned.error().message);
+    if (!pinned) return text_response(500, pinned.error().message);
     const auto domain = domain_id(pinned->front());
     const auto owner = options_.policy.owners.find(*serial);
     if (owner != options_.policy.owners.end() && owner->second != domain)
-        return text(403, "this device belongs to another domain");
+        return text_response(403, "this device belongs to another domain");
     const auto sealed = seal(to_json(voucher), format, options_.signer);
-    if (!sealed) return text(500, sealed.error().message);
+    if (!sealed) return text_response(500, sealed.error().message);
     if (const auto added = records_.add(*serial, {now, domain, voucher.nonce, voucher.assertion, 0}); !added)
-        return text(500, added.error().message);
+        return text_response(500, added.error().message);
     return voucher_reply(*sealed, format);
 }
 
@@ -180,15 +178,16 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
 http::ServerResponse MasaService::take_status(const http::ServerRequest& request, base::TimePoint now) const
 {
     if (!is_status_type(http::find(request.headers, "content-type").value_or("")))
-        return text(415, "a status message is application/json");
+        return text_response(415, "a status message is application/json");
     const auto chain = request.tls ? request.tls->certificates : std::vector<crypto::Certificate>{};
     const auto& knowledge = options_.policy.knowledge;
     const auto known = knowledge.idevid_anchors.verify(chain, now);
     const auto serial =
         known ? enrol::device_serial(chain.front(), knowledge.serial_fields) : fail(known.error());
-    if (!serial || !options_.cloud.contains(*serial)) return text(404, "no device that was answered here");
+    if (!serial || !options_.cloud.contains(*serial))
+        return text_response(404, "no device that was answered here");
     const auto status = parse_status(request.body);
-    if (!status) return text(400, status.error().message);
+    if (!status) return text_response(400, status.error().message);
     if (options_.on_status) options_.on_status(*serial, *status);
     return {200, {}, "", false};
 }
@@ -196,13 +195,13 @@ http::ServerResponse MasaService::take_status(const http::ServerRequest& request
 http::ServerResponse MasaService::audit(const Envelope& envelope, base::TimePoint now)
 {
     const auto grant = decide(envelope, options_.policy, now);
-    if (!grant) return text(http_status_of(grant.error()), grant.error().message);
+    if (!grant) return text_response(http_status_of(grant.error()), grant.error().message);
     const auto log = records_.log(grant->voucher.serial_number);
-    if (!log) return text(500, log.error().message);
+    if (!log) return text_response(500, log.error().message);
     // RFC 8995 section 5.8: only who had a voucher for the device may read about it.
     if (std::none_of(log->events.begin(), log->events.end(),
                      [&](const auto& event) { return event.domain_id == grant->event.domain_id; }))
-        return text(404, "no voucher was issued to this domain for this device");
+        return text_response(404, "no voucher was issued to this domain for this device");
     return {200, {{"Content-Type", "application/json"}}, to_json(*log), false};
 }
 
@@ -212,32 +211,34 @@ http::ServerResponse MasaService::handle(const http::ServerRequest& request, bas
     const bool wants_log = target == well_known("requestauditlog");
     const bool status = options_.is_cloud && target == well_known("voucher_status");
     if (!wants_log && !status && target != well_known("requestvoucher"))
-        return text(404, "here are requestvoucher and requestauditlog");
+        return text_response(404, "here are requestvoucher and requestauditlog");
     if (request.method != "POST") {
-        auto response = text(405, "POST it");
+        auto response = text_response(405, "POST it");
         response.headers.emplace_back("Allow", "POST");
         return response;
     }
     if (status) return take_status(request, now);
     const auto type = format_of(http::find(request.headers, "content-type").value_or(""));
-    if (!type) return text(415, "application/voucher-cms+json or application/voucher-jws+json is taken");
+    if (!type)
+        return text_response(415, "application/voucher-cms+json or application/voucher-jws+json is taken");
     const auto accept = http::find(request.headers, "accept").value_or("");
     const auto format = choose_format(accept, *type);
-    if (!format && !wants_log) return text(406, "vouchers are application/voucher-cms+json or -jws+json");
+    if (!format && !wants_log)
+        return text_response(406, "vouchers are application/voucher-cms+json or -jws+json");
     const auto envelope = parse_envelope(as_bytes(request.body), *type);
-    if (!envelope) return text(400, envelope.error().message);
+    if (!envelope) return text_response(400, envelope.error().message);
     if (options_.is_cloud && !wants_log)
         if (const auto chain = verify_signature(*envelope);
             chain && !crypto::has_extended_key_usage(chain->front(), crypto::kCmcRaPurpose))
             return answer_pledge(*envelope, request, *format, now);
     if (!is_authorized(request, options_.credentials)) {
-        auto response = text(401, "user and password are needed here");
+        auto response = text_response(401, {});
         response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"masa\"");
         return response;
     }
     if (wants_log) return audit(*envelope, now);
     const auto voucher = sign(*envelope, *format, now);
-    if (!voucher) return text(http_status_of(voucher.error()), voucher.error().message);
+    if (!voucher) return text_response(http_status_of(voucher.error()), voucher.error().message);
     return voucher_reply(*voucher, *format);
 }
 

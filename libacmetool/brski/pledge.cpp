@@ -28,8 +28,9 @@ Error refusal(const std::string& url, const http::Response& reply)
 {
     Error error;
     error.code = reply.status >= 500 ? Errc::unavailable : Errc::refused;
-    error.message = fmt::format("{}: status {}: {}", url, reply.status,
-                                base::printable(base::trim_body(reply.body), 300));
+    error.message = fmt::format("{}: status {}", url, reply.status);
+    if (const auto text = base::trim_body(reply.body); !text.empty())
+        error.message += ": " + base::printable(text, 300);
     if (reply.status == 401) error.reason = "unauthorized";
     return error;
 }

@@ -97,7 +97,8 @@ Error error_of(Operation operation, const http::Response& response, base::TimePo
     switch (response.status) {
     case 401:
         error.reason = "unauthenticated";
-        error.hint = "the server wants a client certificate (--cert, --key) or a user name (--user)";
+        error.hint = "the server wants a client certificate that it knows (--cert, --key) or a user name "
+                     "(--user); its log says why";
         break;
     case 403:
         error.hint = "the server knows who asks, and says no: ask its operator";

@@ -15,6 +15,7 @@
 #include "est/codec.h"
 #include "est/csrattrs.h"
 #include "http/authentication.h"
+#include "http/text_response.h"
 
 namespace acmetool::est
 {
@@ -22,6 +23,7 @@ namespace
 {
 
 using enrol::Refusal;
+using http::text_response;
 
 constexpr std::string_view kPrefix = "/.well-known/est/";
 constexpr std::size_t kLongestLabel = 64;
@@ -156,11 +158,6 @@ std::optional<CmcFailInfo> fail_info_of(Refusal refusal)
     return std::nullopt;
 }
 
-http::ServerResponse text_response(int status, std::string_view sentence)
-{
-    return {status, {{"Content-Type", "text/plain"}}, base::printable(sentence) + "\n", false};
-}
-
 http::ServerResponse base64_response(std::string type, std::string body)
 {
     return {200,
@@ -241,8 +238,7 @@ void Exchange::decide(const enrol::Decision& decision)
     } else if (const auto* pending = std::get_if<enrol::Pending>(&decision)) {
         event.decision = "pending";
         const auto seconds = std::max<std::int64_t>(pending->retry_after.count(), 1);
-        auto response = text_response(
-            202, fmt::format("not issued yet: send the same request again in {} seconds", seconds));
+        auto response = text_response(202, {});
         response.headers.emplace_back("Retry-After", std::to_string(seconds));
         finish(std::move(response));
     } else {

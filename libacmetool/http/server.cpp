@@ -28,6 +28,7 @@
 #include "base/time.h"
 #include "http/connection_gate.h"
 #include "http/proxy_header.h"
+#include "http/text_response.h"
 #include "http/tls_context.h"
 
 namespace acmetool::http
@@ -83,19 +84,14 @@ bhttp::response<bhttp::string_body> make_response(ServerResponse answer, bool ke
     return response;
 }
 
-ServerResponse plain(int status, std::string sentence)
-{
-    return {status, {{"Content-Type", "text/plain"}}, std::move(sentence) + "\n", false};
-}
-
 /// What a request that could not be read is answered; nothing where the connection just ended or went slow.
 std::optional<ServerResponse> refusal_of(const boost::system::error_code& problem)
 {
-    if (problem == bhttp::error::body_limit) return plain(413, "the body is too large");
-    if (problem == bhttp::error::header_limit) return plain(431, "the header fields are too large");
+    if (problem == bhttp::error::body_limit) return text_response(413, "the body is too large");
+    if (problem == bhttp::error::header_limit) return text_response(431, "the header fields are too large");
     if (problem == bhttp::error::end_of_stream || problem == bhttp::error::partial_message) return {};
     if (problem.category() == bhttp::make_error_code(bhttp::error::bad_method).category())
-        return plain(400, "this is not HTTP/1.1");
+        return text_response(400, "this is not HTTP/1.1");
     return {};
 }
 
@@ -221,7 +217,7 @@ public:
     }
     ~Ticket()
     {
-        if (!given_) give(plain(500, "internal error"));
+        if (!given_) give(text_response(500, "internal error"));
     }
     Ticket(const Ticket&) = delete;
     Ticket& operator=(const Ticket&) = delete;
@@ -252,7 +248,7 @@ asio::awaitable<ServerResponse> Server::Impl::ask(ServerRequest request, asio::a
             handler(std::move(request),
                     [ticket](ServerResponse response) { ticket->give(std::move(response)); });
         } catch (const std::exception&) {
-            ticket->give(plain(500, "internal error"));
+            ticket->give(text_response(500, "internal error"));
         }
     }
     bool wait = false;

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "brski/idevid.h"
+#include "http/text_response.h"
 #include "http/url.h"
 #include "relay/brski_replies.h"
 
@@ -176,8 +177,7 @@ void BrskiMasa::ask(BrskiRecord record, std::vector<crypto::Certificate> registr
         if (!same) {
             for (auto& waiter : device.waiters)
                 answers_.push_back(
-                    {std::move(waiter.respond),
-                     {409, {{"Content-Type", "text/plain"}}, "another request came\n", false}});
+                    {std::move(waiter.respond), http::text_response(409, "another request came")});
             device.waiters.clear();
             device.asked = false;
             device.again = {};
@@ -220,12 +220,10 @@ http::ServerResponse BrskiMasa::answer(Device& device)
     }
     if (record.state == BrskiState::forwarded)
         return {200, {{"Content-Type", record.voucher_type}}, std::string{as_text(record.voucher)}, false};
-    if (record.state == BrskiState::refused)
-        return {record.status, {{"Content-Type", "text/plain; charset=utf-8"}}, record.reason + "\n", false};
-    return {202,
-            {{"Retry-After", std::to_string(options_.retry_after.count())}, {"Content-Type", "text/plain"}},
-            "the manufacturer was asked; send the same request again\n",
-            false};
+    if (record.state == BrskiState::refused) return http::text_response(record.status, record.reason);
+    auto response = http::text_response(202, {});
+    response.headers.emplace_back("Retry-After", std::to_string(options_.retry_after.count()));
+    return response;
 }
 
 void BrskiMasa::tell(const BrskiRecord& record, const std::string& what)

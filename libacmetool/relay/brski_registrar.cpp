@@ -16,6 +16,7 @@
 #include "crypto/anchor_store.h"
 #include "crypto/path.h"
 #include "enrol/device_label.h"
+#include "http/text_response.h"
 #include "http/tls_client.h"
 #include "http/url.h"
 #include "relay/brski_login.h"
@@ -28,17 +29,13 @@ namespace
 {
 
 using base::Json;
+using http::text_response;
 
 std::string sha256_hex(ByteView octets)
 {
     std::array<std::uint8_t, SHA256_DIGEST_LENGTH> digest{};
     SHA256(octets.data(), octets.size(), digest.data());
     return to_hex(digest);
-}
-
-http::ServerResponse text(int status, std::string_view sentence)
-{
-    return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, base::printable(sentence) + "\n", false};
 }
 
 Result<std::vector<crypto::Certificate>> read_anchors(const std::vector<std::string>& files)
@@ -187,8 +184,13 @@ void BrskiRegistrar::Impl::begin(const http::ServerRequest& request, const Manuf
         brski::check_pledge_request(envelope, {idevid, chain.front(), manufacturer.options.serial_from});
     if (!verdict.report.good()) {
         const auto error = verdict.report.error("voucher-request");
+        events.event({{"event", "brski"},
+                      {"level", "warning"},
+                      {"address", request.peer},
+                      {"client", base::printable(idevid.subject())},
+                      {"text", error.message}});
         // RFC 8995 section 5.2: "If these do not match, [...] the connection is closed", 401 before that.
-        auto response = text(error.reason == "proximity-registrar-cert" ? 401 : 403, error.message);
+        auto response = text_response(error.reason == "proximity-registrar-cert" ? 401 : 403, error.message);
         if (error.reason == "proximity-registrar-cert") response.headers.emplace_back("Connection", "close");
         respond(std::move(response));
         return;
@@ -202,7 +204,7 @@ void BrskiRegistrar::Impl::begin(const http::ServerRequest& request, const Manuf
     auto record = new_record(manufacturer, idevid, *verdict.request, envelope);
     if (!record) {
         events.event({{"event", "brski"}, {"level", "warning"}, {"text", record.error().message}});
-        respond(text(record.error().code == Errc::config ? 500 : 403, record.error().message));
+        respond(text_response(record.error().code == Errc::config ? 500 : 403, record.error().message));
         return;
     }
     record->accept = accept;
@@ -212,16 +214,17 @@ void BrskiRegistrar::Impl::begin(const http::ServerRequest& request, const Manuf
 void BrskiRegistrar::Impl::request_voucher(http::ServerRequest request, http::Responder respond)
 {
     const auto type = brski::format_of(http::find(request.headers, "content-type").value_or(""));
-    if (!type) return respond(text(415, "a voucher-request is application/voucher-cms+json or -jws+json"));
+    if (!type)
+        return respond(text_response(415, "a voucher-request is application/voucher-cms+json or -jws+json"));
     const auto accept = std::string{http::find(request.headers, "accept").value_or("")};
     const auto wanted = brski::choose_format(accept, *type);
-    if (!wanted) return respond(text(406, "vouchers are application/voucher-cms+json or -jws+json"));
+    if (!wanted) return respond(text_response(406, "vouchers are application/voucher-cms+json or -jws+json"));
     if (!request.tls || request.tls->certificates.empty())
-        return respond(text(403, "show the device's IDevID in the TLS handshake"));
+        return respond(text_response(403, "show the device's IDevID in the TLS handshake"));
     const auto manufacturer = manufacturer_of(request.tls->certificates);
-    if (!manufacturer) return respond(text(404, "devices of this manufacturer are not known here"));
+    if (!manufacturer) return respond(text_response(404, "devices of this manufacturer are not known here"));
     auto envelope = brski::parse_envelope(as_bytes(request.body), *type);
-    if (!envelope) return respond(text(400, envelope.error().message));
+    if (!envelope) return respond(text_response(400, envelope.error().message));
 
     enrol::Peer peer;
     peer.certificates = request.tls->certificates;
@@ -236,7 +239,7 @@ void BrskiRegistrar::Impl::request_voucher(http::ServerRequest request, http::Re
                                      const int status = refused->why == enrol::Refusal::unauthenticated ? 404
                                                         : refused->why == enrol::Refusal::unavailable   ? 503
                                                                                                         : 403;
-                                     respond(text(status, refused->text));
+                                     respond(text_response(status, refused->text));
                                      return;
                                  }
                                  begin(*request, *manufacturer, envelope, accept, respond);
@@ -248,12 +251,12 @@ void BrskiRegistrar::Impl::take_status(const http::ServerRequest& request, bool 
                                        http::Responder respond)
 {
     if (!brski::is_status_type(http::find(request.headers, "content-type").value_or("")))
-        return respond(text(415, "a status message is application/json"));
+        return respond(text_response(415, "a status message is application/json"));
     if (!request.tls || request.tls->certificates.empty())
-        return respond(text(403, "show the device's certificate in the TLS handshake"));
+        return respond(text_response(403, "show the device's certificate in the TLS handshake"));
     std::string unknown;
     const auto status = brski::parse_status(request.body, &unknown);
-    if (!status) return respond(text(400, status.error().message));
+    if (!status) return respond(text_response(400, status.error().message));
     const auto digest = to_hex(request.tls->certificates.front().sha256());
     std::shared_ptr<BrskiMasa> owner;
     std::optional<BrskiRecord> record;
@@ -267,7 +270,7 @@ void BrskiRegistrar::Impl::take_status(const http::ServerRequest& request, bool 
         }
         if (record) break;
     }
-    if (!record) return respond(text(404, "this device asked for no voucher here"));
+    if (!record) return respond(text_response(404, "this device asked for no voucher here"));
     const auto told = fmt::format("{}{}{}", status->status ? "success" : "failure",
                                   status->reason.empty() ? "" : ": ", status->reason);
     Json event{{"event", enrolment ? "enrollstatus" : "voucher_status"},
@@ -304,14 +307,14 @@ bool BrskiRegistrar::is_target(std::string_view target)
 
 void BrskiRegistrar::handle(http::ServerRequest request, http::Responder respond)
 {
-    if (impl_->all().empty()) return respond(text(404, "no device needs a voucher here"));
+    if (impl_->all().empty()) return respond(text_response(404, "no device needs a voucher here"));
     auto target = std::string_view{request.target}.substr(0, request.target.find('?'));
     target.remove_prefix(std::min(target.size(), brski::kWellKnown.size() + 1));
     const bool voucher = target == "requestvoucher";
     if (!voucher && target != "voucher_status" && target != "enrollstatus")
-        return respond(text(404, "here are requestvoucher, voucher_status and enrollstatus"));
+        return respond(text_response(404, "here are requestvoucher, voucher_status and enrollstatus"));
     if (request.method != "POST") {
-        auto response = text(405, "POST it");
+        auto response = text_response(405, "POST it");
         response.headers.emplace_back("Allow", "POST");
         return respond(std::move(response));
     }

@@ -35,10 +35,17 @@ quiet() { # nothing was asked of the CA since the relay was ready
     [ "$(wc -l <"$CA_LOG")" = "$SEEN" ]
 }
 
-# refused STATUS WORDS: of the answer that came last; the body is a sentence, and the CA was left alone.
+# refused STATUS WORDS: of the answer that came last; the body is a sentence, which is in the log with 401, and the CA
+# was left alone.
 refused() {
     cat "$PKI/body"
     [[ ${STATUS:?} =~ ^$1$ ]]
+    if [[ $STATUS == 401 ]]; then
+        [ ! -s "$PKI/body" ]
+        tail -n 1 "$PKI/relay.log" | grep '"status":401' | grep -qE "$2"
+        quiet
+        return
+    fi
     grep -qi '^content-type: text/plain' "$PKI/headers"
     grep -qE "$2" "$PKI/body"
     grep -qE '[a-z]+ [a-z]+' "$PKI/body"

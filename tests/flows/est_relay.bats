@@ -87,6 +87,26 @@ said_more() { (($(grep -c "\"msg\":\"$1" "$PKI/relay.log") > $2)); }
     [ "$(requests newOrder)" = 1 ]
 }
 
+# empty: the answer that came last has no body, and says so.
+empty() {
+    grep -qix $'content-length: 0\r' "$PKI/headers"
+    ! grep -qi '^content-type' "$PKI/headers" || return 1
+    [ ! -s "$PKI/body" ]
+}
+
+@test "FLD-E2: 401 and 202 have no body, the reason is in the log" {
+    pending_order 2
+    empty
+    grep '"operation":"simpleenroll"' "$PKI/relay.log" | grep '"status":202' | grep -q '"decision":"pending"'
+    est - simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+    [ "$STATUS" = 401 ]
+    empty
+    grep '"status":401' "$PKI/relay.log" | grep -q 'show a client certificate or log in'
+    est - simpleenroll -u swan:wrong -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+    [ "$STATUS" = 401 ]
+    empty
+}
+
 @test "INT-01, SEC-01, SEC-03: foreign names, foreign devices and nobody: refused, no order" {
     relay
     make_csr device0001.iot.domain.com dev.csr

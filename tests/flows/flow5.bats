@@ -62,7 +62,7 @@ teardown() {
     est-relay status --config "$PKI/relay.toml" --json | jq -e '.brski.devices[0] | .voucherStatus == "success" and .enrollStatus == "success"'
 }
 
-@test "BRR-10, BRP-04: 202 while the MASA thinks, the same request again, and a restart forgets nothing" {
+@test "BRR-10, BRP-04, FLD-E2: 202 while the MASA thinks, the same request again, and a restart forgets nothing" {
     no_ca
     start_masa "$MAKER" --delay 1s
     registrar 'wait = "100ms"'
@@ -70,6 +70,7 @@ teardown() {
     ask one
     [ "$STATUS" = 202 ]
     grep -qi '^retry-after: 1' headers
+    grep -qi '^content-length: 0' headers
     kill -9 "$RELAY_PID"
     start_relay "$PKI"
     brski-pledge requestvoucher "${PLEDGE[@]}" --registrar "$REGISTRAR" <one >voucher
@@ -111,13 +112,15 @@ teardown() {
     brski-pledge verify --manufacturer-ta "$MAKER/vendor.pem" --idevid pledgeid.pem --request cms <answer >/dev/null
 }
 
-@test "BRR-03, BRR-02: another registrar's request is 401, another device's 403" {
+@test "BRR-03, BRR-02, FLD-E2: another registrar's request is 401, another device's 403" {
     no_ca
     start_masa "$MAKER"
     registrar
     brski-pledge sign-request "${PLEDGE[@]}" --registrar-cert "$PKI/tls-root.pem" -o other
     ask other
     [ "$STATUS" = 401 ]
+    grep -qi '^content-length: 0' headers
+    grep '"event":"brski"' "$PKI/relay.log" | grep -q proximity-registrar-cert
     make_pledge "$MAKER" second
     brski-pledge sign-request --idevid second.pem --key second.key --registrar-cert "$PKI/ra.pem" -o second
     ask second

@@ -154,6 +154,12 @@ asked() {
     run faketime -f +4000d acme-order renewal-info --json <c.pem
     [ "$status" != 0 ]
     [ "$(asked)" = 3 ]
+    # Retry-After counts from a minute to a day.
+    local said
+    for said in 1:60 31000000:86400; do
+        echo "${said%:*}" >ari.json.retry
+        acme-order renewal-info --json <c.pem | jq -e ".retryAfter == ${said#*:}"
+    done
 }
 
 @test "EXT-03: a window that ends before it begins, nonsense and 404 are no answer: the share decides, asked again later" {

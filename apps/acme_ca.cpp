@@ -120,10 +120,22 @@ Result<ca::ServiceOptions> service_options(const Options& options)
     return service;
 }
 
+/// "ok", and what nobody reads.
+http::ServerResponse health(const ca::Service& service, const cli::Io& io)
+{
+    std::string text = "ok\n";
+    auto outputs = io.outputs();
+    for (auto& output : service.outputs())
+        outputs.push_back(std::move(output));
+    for (const auto& output : outputs)
+        if (output.is_stalled) text += fmt::format("warning: {}\n", base::describe(output));
+    return {200, {{"Content-Type", "text/plain"}}, std::move(text), false};
+}
+
 /// GET /faults shows the fault switches, POST /faults with NAME=VALUE lines sets them.
 http::ServerResponse administer(ca::Faults& faults, const http::ServerRequest& request)
 {
-    if (request.target != "/faults") return {404, {}, "only /faults is here\n", false};
+    if (request.target != "/faults") return {404, {}, "here are /faults and /healthz\n", false};
     if (request.method == "POST") {
         std::string_view rest = request.body;
         while (!rest.empty()) {
@@ -148,6 +160,7 @@ Result<http::ServerOptions> listen_options(const std::string& text)
 
 Result<void> serve(const Options& options, cli::Io& io)
 {
+    io.begin_serving();
     ACMETOOL_TRY(service_settings, service_options(options));
     ACMETOOL_TRY(listening, listen_options(options.listen));
     ca::Faults faults;
@@ -178,10 +191,10 @@ Result<void> serve(const Options& options, cli::Io& io)
     std::unique_ptr<http::Server> admin;
     if (!options.admin.empty()) {
         ACMETOOL_TRY(admin_options, listen_options(options.admin));
-        ACMETOOL_TRY(admin_server,
-                     http::Server::start(admin_options, [&](const http::ServerRequest& request) {
-                         return administer(faults, request);
-                     }));
+        ACMETOOL_TRY(
+            admin_server, http::Server::start(admin_options, [&](const http::ServerRequest& request) {
+                return request.target == "/healthz" ? health(*service, io) : administer(faults, request);
+            }));
         admin = std::move(admin_server);
         urls["admin"] = "http://" + dns::Endpoint{admin_options.address, admin->port()}.text() + "/faults";
     }

@@ -243,7 +243,8 @@ Result<void> renew(const Options& options, cli::Io& io)
             if (!client && renewal.due) renewal.error = client.error();
     }
     if (!options.metrics_file.empty())
-        ACMETOOL_CHECK(store::write_atomically(options.metrics_file, acme::metrics_of(renewals), 0644));
+        ACMETOOL_CHECK(
+            store::write_output(options.metrics_file, acme::metrics_of(renewals), 0644, io.context()));
     bool changed = false;
     const Error* failure = nullptr;
     base::Json list = base::Json::array();

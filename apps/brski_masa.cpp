@@ -88,6 +88,7 @@ Result<brski::MasaOptions> masa_options(const Options& options, const brski::Lab
 Result<void> serve(const Options& options, cli::Io& io)
 {
     cli::forbid_core_dumps();
+    io.begin_serving();
     ACMETOOL_TRY(manufacturer, brski::open_manufacturer(options.folder, io.context().now()));
     ACMETOOL_TRY(settings, masa_options(options, manufacturer));
     if (!options.credentials.empty()) {

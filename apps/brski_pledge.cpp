@@ -259,7 +259,7 @@ Result<est::RunOutcome> enrol(const Options& options, const brski::PledgeOptions
     wishes.journal_file = journal_of(options);
     wishes.take_cas = [&](const est::CaCertificates& cas) -> Result<void> {
         if (options.save_cacerts.empty()) return {};
-        return store::write_atomically(options.save_cacerts, crypto::to_pem(cas.trusted), 0644);
+        return store::write_output(options.save_cacerts, crypto::to_pem(cas.trusted), 0644, io.context());
     };
     est::ClientOptions settings;
     settings.server.url = origin;
@@ -352,7 +352,7 @@ Result<void> run(const Options& options, cli::Io& io)
     warn(io, "voucher_status", tell_voucher(place.has_value()));
     if (!place) return fail(std::move(place).error());
     if (!options.save_voucher.empty())
-        ACMETOOL_CHECK(store::write_atomically(options.save_voucher, as_text(reply.voucher), 0644));
+        ACMETOOL_CHECK(store::write_output(options.save_voucher, as_text(reply.voucher), 0644, io.context()));
 
     auto outcome = enrol(options, pledge, *place->transport, place->origin, io);
     if (!outcome) {

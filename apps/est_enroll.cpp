@@ -190,7 +190,7 @@ Result<void> run(const Options& options, cli::Io& io)
         wishes.key.existing = key;
     }
     wishes.bind = options.pop;
-    wishes.take_cas = cli::cas_keeper(options);
+    wishes.take_cas = cli::cas_keeper(options, io);
     wishes.journal_file = options.journal.empty()
                               ? (makes_key ? options.key_out : options.csr_key) + ".journal"
                               : options.journal;

@@ -35,10 +35,10 @@ void show(const teap::Shown& shown, const TeapOptions& options, const teap::Brsk
     if (options.pause && shown.by_peer) std::cin.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
 }
 
-Result<void> save(const std::string& file, std::string_view text)
+Result<void> save(const std::string& file, std::string_view text, base::Context& context)
 {
     if (file.empty() || text.empty()) return {};
-    return store::write_atomically(file, text, 0644);
+    return store::write_output(file, text, 0644, context);
 }
 
 /// Our certificate first.
@@ -73,7 +73,7 @@ Result<void> enroll(const TeapOptions& options, cli::Io& io)
                                  request,
                                  [&](const teap::Shown& shown) { show(shown, options, numbers, context); }},
                                 context);
-    if (!options.keylog.empty()) ACMETOOL_CHECK(store::write_atomically(options.keylog, keylog, 0600));
+    if (!options.keylog.empty()) ACMETOOL_CHECK(store::write_output(options.keylog, keylog, 0600, context));
     if (!held) return fail(held.error());
     const auto& result = *held;
     if (auto later = cli::not_yet(result, numbers)) {
@@ -82,8 +82,8 @@ Result<void> enroll(const TeapOptions& options, cli::Io& io)
         return {};
     }
     if (auto error = cli::complaint(result, options, numbers)) return fail(std::move(*error));
-    ACMETOOL_CHECK(save(options.save_voucher, as_text(result.voucher)));
-    ACMETOOL_CHECK(save(options.save_root, crypto::to_pem(result.roots)));
+    ACMETOOL_CHECK(save(options.save_voucher, as_text(result.voucher), context));
+    ACMETOOL_CHECK(save(options.save_root, crypto::to_pem(result.roots), context));
     if (!result.nai.empty()) context.log(base::Level::info, "identity from now on: " + result.nai);
     if (!result.certificate)
         return io.json() ? io.write_document("access", {{"accepted", true}, {"tls", result.tls}})

@@ -88,13 +88,11 @@ void Service::Impl::validate(const Job& job)
         if (!failure) (*object)["expires"] = base::to_rfc3339(now() + options.authz_lifetime);
     }
     auto lock = enter();
-    if (request_log.is_open())
-        request_log << base::to_text({{"time", base::to_rfc3339(now())},
-                                      {"resource", "validation"},
-                                      {"type", job.type},
-                                      {"identifiers", {name}},
-                                      {"result", (*object)["status"]}})
-                    << std::endl;
+    keep_log({{"time", base::to_rfc3339(now())},
+              {"resource", "validation"},
+              {"type", job.type},
+              {"identifiers", {name}},
+              {"result", (*object)["status"]}});
     // Deactivated meanwhile: the client's word stands.
     const auto current = records.get("authz", job.authz);
     if (current && *current && (**current)["status"] == "pending") {

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "store/special_file.h"
 
 namespace acmetool::ca
 {
@@ -132,7 +133,7 @@ ServerResponse Service::Impl::handle(const ServerRequest& request)
             log["problem"] = refusal.type;
         }
         log["status"] = response.status;
-        if (request_log.is_open()) request_log << base::to_text(log) << std::endl;
+        keep_log(log);
     }
     finish(response, resource, request);
     return response;
@@ -282,15 +283,28 @@ Result<std::unique_ptr<Service>> Service::open(ServiceOptions options, const Aut
     ACMETOOL_TRY(records, Records::open(options.database));
     auto impl = std::make_unique<Impl>(std::move(options), authority, faults, std::move(records));
     if (!impl->options.request_log.empty()) {
-        impl->request_log.open(impl->options.request_log, std::ios::app);
-        if (!impl->request_log)
-            return fail(Errc::cannot_create,
-                        fmt::format("request log {}: cannot be opened", impl->options.request_log));
+        const auto& path = impl->options.request_log;
+        const auto file = std::make_shared<store::AppendedFile>(path);
+        if (auto made = file->append("", nullptr); !made)
+            return fail(with_context(std::move(made).error(), "request log"));
+        impl->request_log = std::make_unique<base::OutputQueue>(
+            "request log", store::is_special(path),
+            [file](const std::string& line) { return file->append(line, nullptr).has_value(); },
+            [](std::uint64_t count) {
+                const auto time = base::to_rfc3339(base::Context{}.now());
+                return base::to_text({{"time", time}, {"resource", "log"}, {"dropped", count}}) + "\n";
+            });
     }
     ACMETOOL_CHECK(impl->resume());
     for (int i = 0; i < kWorkers; ++i)
         impl->workers.emplace_back([raw = impl.get()](const std::stop_token& stop) { raw->work(stop); });
     return std::unique_ptr<Service>{new Service(std::move(impl))};
+}
+
+std::vector<base::OutputHealth> Service::outputs() const
+{
+    if (!impl_->request_log) return {};
+    return {impl_->request_log->health()};
 }
 
 http::ServerResponse Service::handle(const http::ServerRequest& request)

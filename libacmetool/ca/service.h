@@ -5,6 +5,7 @@
 
 #include "base/context.h"
 #include "base/json.h"
+#include "base/output_queue.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "ca/authority.h"
@@ -80,6 +81,8 @@ public:
     Service& operator=(const Service&) = delete;
 
     http::ServerResponse handle(const http::ServerRequest& request);
+    /// How the request log does, if one is kept.
+    std::vector<base::OutputHealth> outputs() const;
 
     /// What the database says was issued: an array of serial, identifiers, notBefore, notAfter, revoked and
     /// others. Errors: io.

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -15,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
+#include "base/output_queue.h"
 #include "ca/nonces.h"
 #include "ca/payloads.h"
 #include "ca/records.h"
@@ -61,8 +61,8 @@ struct Service::Impl {
     };
     std::shared_ptr<Group> group = std::make_shared<Group>();
     std::condition_variable group_over;
-    std::atomic<unsigned> waiting{0}; ///< for the mutex, to read or change records
-    std::ofstream request_log;
+    std::atomic<unsigned> waiting{0};               ///< for the mutex, to read or change records
+    std::unique_ptr<base::OutputQueue> request_log; ///< null: none is kept
     std::map<std::string, std::deque<base::TimePoint>> recent_orders; ///< by account; within the rate limit
 
     /// A challenge to look at, in the background.
@@ -86,6 +86,10 @@ struct Service::Impl {
 
     std::string url(std::string_view path) const { return options.base_url + std::string{path}; }
     base::TimePoint now() const { return clock.now(); }
+    void keep_log(const Json& line)
+    {
+        if (request_log) request_log->put(base::to_text(line) + "\n");
+    }
 
     /// Locks the records. Whoever enters calls make_durable() before the lock goes: others may wait for it.
     std::unique_lock<std::mutex> enter();

@@ -25,7 +25,7 @@ Result<void> write_metrics(const crypto::Certificate& certificate, const EstRene
     renewal.file = options.cert;
     renewal.not_after = certificate.not_after();
     renewal.last_success = io.context().now();
-    return store::write_atomically(options.metrics_file, acme::metrics_of({renewal}), 0644);
+    return store::write_output(options.metrics_file, acme::metrics_of({renewal}), 0644, io.context());
 }
 
 Result<void> deploy(const EstRenewOptions& options, Io& io)
@@ -128,7 +128,7 @@ Result<void> renew_due(const Renewal& renewal, const EstRenewOptions& options, I
     wishes.renewed = renewal.current;
     wishes.explicit_anchors = session->trust().explicit_anchors;
     wishes.journal_file = renewal.journal_file;
-    wishes.take_cas = cas_keeper(options);
+    wishes.take_cas = cas_keeper(options, io);
     ACMETOOL_TRY(outcome, est::run(session->client(), wishes, options.server, io.context()));
     if (outcome.enrolment.pending) {
         defer(outcome.enrolment, io);

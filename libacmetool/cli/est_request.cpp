@@ -48,11 +48,11 @@ void defer(const est::Enrolment& enrolment, Io& io)
               .csr_sha256 = est::csr_sha256(enrolment.csr)});
 }
 
-std::function<Result<void>(const est::CaCertificates&)> cas_keeper(const EstRequestOptions& options)
+std::function<Result<void>(const est::CaCertificates&)> cas_keeper(const EstRequestOptions& options, Io& io)
 {
     if (options.save_cacerts.empty()) return nullptr;
-    return [file = options.save_cacerts](const est::CaCertificates& cas) {
-        return store::write_atomically(file, crypto::to_pem(cas.trusted), 0644);
+    return [file = options.save_cacerts, &context = io.context()](const est::CaCertificates& cas) {
+        return store::write_output(file, crypto::to_pem(cas.trusted), 0644, context);
     };
 }
 

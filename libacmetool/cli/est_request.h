@@ -41,6 +41,6 @@ ACMETOOL_EXPORT Result<void> write_certificate(const std::vector<crypto::Certifi
 ACMETOOL_EXPORT void defer(const est::Enrolment& enrolment, Io& io);
 /// Keeps the CA certificates for the next call, where asked to (RFC 7030 section 4.1.3).
 ACMETOOL_EXPORT std::function<Result<void>(const est::CaCertificates&)>
-cas_keeper(const EstRequestOptions& options);
+cas_keeper(const EstRequestOptions& options, Io& io);
 
 } // namespace acmetool::cli

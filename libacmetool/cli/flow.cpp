@@ -1,11 +1,6 @@
 #include "cli/flow.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <span>
 #include <vector>
 
@@ -96,18 +91,6 @@ std::string Ladder::draw(const base::Message& message)
     std::string arrow(right - left - 1, '-');
     (from < to ? arrow.back() : arrow.front()) = from < to ? '>' : '<';
     return out + line_with(columns, arrow, left + 1) + line_with(columns, "", 0);
-}
-
-Result<void> append_trace(const std::string& path, std::string_view line)
-{
-    const int fd = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return fail(Errc::cannot_create, fmt::format("trace file {}: {}", path, std::strerror(errno)));
-    const auto written = write(fd, line.data(), line.size());
-    const int problem = errno;
-    close(fd);
-    if (written == static_cast<ssize_t>(line.size())) return {};
-    return fail(Errc::io, fmt::format("trace file {}: {}", path, std::strerror(problem)));
 }
 
 } // namespace acmetool::cli

@@ -3,7 +3,6 @@
 #include <string>
 
 #include "base/context.h"
-#include "base/result.h"
 
 namespace acmetool::cli
 {
@@ -19,8 +18,5 @@ public:
 private:
     bool begun_ = false;
 };
-
-/// Appends to `path`, made with mode 0600 where it is new. Errors: cannot_create, io.
-Result<void> append_trace(const std::string& path, std::string_view line);
 
 } // namespace acmetool::cli

@@ -269,7 +269,8 @@ Result<void> RenewRun::go()
     if (options_.check) return check();
     ACMETOOL_CHECK(each([&](const Wanted& wanted) { return renew(wanted); }));
     if (!options_.metrics_file.empty())
-        ACMETOOL_CHECK(store::write_atomically(options_.metrics_file, acme::metrics_of(renewals_), 0644));
+        ACMETOOL_CHECK(
+            store::write_output(options_.metrics_file, acme::metrics_of(renewals_), 0644, io_.context()));
     return tell();
 }
 

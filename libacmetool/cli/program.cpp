@@ -403,22 +403,27 @@ Result<void> Program::Impl::settle_show(CliVerb& verb)
 
 int Program::Impl::run(CliVerb& verb)
 {
-    const auto configured = configure(verb);
-    Runtime runtime{name, common};
-    if (!configured) return runtime.report(configured.error());
-    if (const auto writable = runtime.check_output(); !writable) return runtime.report(writable.error());
-    const auto done = verb.act()(runtime);
-    if (!done) {
-        const int status = runtime.report(done.error());
-        if (done.error().code == Errc::interrupted && caught_signal() != 0) {
-            // Whoever started us learns that it was the signal (and a shell loop ends).
-            std::signal(caught_signal(), SIG_DFL);
-            std::raise(caught_signal());
+    int status = 0;
+    bool by_signal = false;
+    {
+        const auto configured = configure(verb);
+        Runtime runtime{name, common};
+        auto done = configured ? runtime.check_output() : configured;
+        if (done) done = verb.act()(runtime);
+        if (done) {
+            const auto finished = runtime.finish();
+            status = finished ? *finished : runtime.report(finished.error());
+        } else {
+            status = runtime.report(done.error());
+            by_signal = done.error().code == Errc::interrupted && caught_signal() != 0;
         }
-        return status;
+    } // and what it has said is written
+    if (by_signal) {
+        // Whoever started us learns that it was the signal (and a shell loop ends).
+        std::signal(caught_signal(), SIG_DFL);
+        std::raise(caught_signal());
     }
-    const auto status = runtime.finish();
-    return status ? *status : runtime.report(status.error());
+    return status;
 }
 
 Program::Program(std::string name, const std::string& description)

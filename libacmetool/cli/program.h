@@ -9,6 +9,7 @@
 
 #include "base/context.h"
 #include "base/json.h"
+#include "base/output_queue.h"
 #include "base/result.h"
 #include "base/time.h"
 
@@ -54,6 +55,14 @@ public:
     virtual Result<void> print_document(std::string_view type, const base::Json& members) = 0;
     /// A new private key: mode 0600, never over an existing file (cannot_create, hint to use --key).
     virtual Result<void> write_key(const std::string& path, std::string_view pem) = 0;
+
+    /// For daemons, before any thread of theirs has something to say: from now on log lines and messages only
+    /// go into queues, and any thread may write them; nobody waits for whoever reads them.
+    virtual void begin_serving() = 0;
+    /// Standard error as it is: for lines that have their form already.
+    virtual void say(std::string_view text) = 0;
+    /// How the queues of begin_serving() do.
+    virtual std::vector<base::OutputHealth> outputs() const = 0;
 
     virtual void defer(Deferred deferred) = 0; ///< the program ends with 75
     virtual void exit_with(int status) = 0;    ///< the program ends with it although nothing failed

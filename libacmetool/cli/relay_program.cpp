@@ -42,8 +42,7 @@ Result<void> serve(const RelayOptions& options, const std::string& name, relay::
     forbid_core_dumps();
     watch_hangup();
     ACMETOOL_TRY(config, relay::load_config(options.config, kind));
-    relay::EventLog log{name, io.json_log(), io.log_level()};
-    if (io.traces()) log.trace_to([&io](const base::Message& message) { io.context().message(message); });
+    relay::EventLog log{name, io};
     ACMETOOL_TRY(daemon, relay::Daemon::start(config, log));
     base::Json urls{{"admin", daemon->admin_url()}};
     if (const auto est = daemon->est_url(); !est.empty()) urls["est"] = est;

@@ -1,5 +1,6 @@
 #include "cli/runtime.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -39,23 +40,6 @@ extern "C" void take_signal(int number)
     std::signal(number, SIG_DFL);
 }
 
-std::string_view name_of(Level level)
-{
-    switch (level) {
-    case Level::error:
-        return "error";
-    case Level::warning:
-        return "warning";
-    case Level::info:
-        return "info";
-    case Level::detail:
-        return "detail";
-    case Level::wire:
-        return "wire";
-    }
-    return "info";
-}
-
 Json document(std::string_view type, const Json& members)
 {
     Json object = members;
@@ -93,7 +77,11 @@ int caught_signal()
 
 Runtime::Runtime(std::string program, CommonOptions options)
     : program_(std::move(program)), options_(std::move(options)),
-      stderr_is_terminal_(isatty(STDERR_FILENO) == 1)
+      stderr_is_terminal_(isatty(STDERR_FILENO) == 1), form_{program_, options_.log_format == "json",
+                                                             stderr_is_terminal_ &&
+                                                                 std::getenv("NO_COLOR") == nullptr,
+                                                             false},
+      trace_file_(std::make_shared<store::AppendedFile>(options_.trace))
 {
 }
 
@@ -113,9 +101,14 @@ Result<std::string> Runtime::read(const std::string& path)
     std::string text;
     char buffer[16384];
     for (;;) {
-        const auto got = ::read(STDIN_FILENO, buffer, sizeof buffer);
-        if (got < 0 && errno == EINTR && !interrupted()) continue;
+        // A signal does not end a read(2), which is restarted (signal(7)).
+        constexpr int kLookUp = 100;
+        pollfd ready{STDIN_FILENO, POLLIN, 0};
+        const int count = poll(&ready, 1, kLookUp);
         if (interrupted()) return fail(base::interrupted_error("standard input"));
+        if (count <= 0) continue;
+        const auto got = ::read(STDIN_FILENO, buffer, sizeof buffer);
+        if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
         if (got < 0) return fail(Errc::io, fmt::format("standard input: {}", std::strerror(errno)));
         if (got == 0) break;
         text.append(buffer, static_cast<std::size_t>(got));
@@ -157,7 +150,7 @@ Result<void> Runtime::check_output() const
 Result<void> Runtime::write(std::string_view text)
 {
     if (options_.output.empty() || options_.output == "-") return write_to_stdout(text);
-    return store::write_atomically(options_.output, text, 0644);
+    return store::write_output(options_.output, text, 0644, *this);
 }
 
 Result<void> Runtime::write_document(std::string_view type, const Json& members)
@@ -184,8 +177,49 @@ void Runtime::defer(Deferred deferred)
     deferred_ = std::move(deferred);
 }
 
+void Runtime::begin_serving()
+{
+    form_.journal = std::getenv("JOURNAL_STREAM") != nullptr;
+    log_queue_ = std::make_shared<base::OutputQueue>(
+        "log", base::can_block(STDERR_FILENO),
+        [](const std::string& line) { return base::write_all(STDERR_FILENO, line) == 0; },
+        [form = form_](std::uint64_t count) {
+            return form.line(
+                Level::warning,
+                fmt::format("{} lines of this log were dropped: they could not be written", count));
+        });
+    if (options_.trace.empty()) return;
+    trace_queue_ = std::make_unique<base::OutputQueue>(
+        "trace", store::is_special(options_.trace),
+        [file = trace_file_, log = log_queue_, form = form_,
+         is_told = false](const std::string& line) mutable {
+            const auto done = file->append(line, nullptr);
+            if (!done && !is_told) log->put(form.line(Level::warning, "--trace: " + done.error().message));
+            is_told = !done;
+            return done.has_value();
+        },
+        [](std::uint64_t count) {
+            base::Message gap;
+            gap.from = gap.to = "ra";
+            gap.label = fmt::format("{} messages dropped", count);
+            return base::to_trace_line(gap, base::Context{}.now());
+        });
+}
+
+std::vector<base::OutputHealth> Runtime::outputs() const
+{
+    std::vector<base::OutputHealth> all;
+    if (log_queue_) all.push_back(log_queue_->health());
+    if (trace_queue_) all.push_back(trace_queue_->health());
+    return all;
+}
+
 void Runtime::say(std::string_view text)
 {
+    if (log_queue_) {
+        log_queue_->put(std::string{text});
+        return;
+    }
     // Nobody may be there to read it, and the program goes on all the same: the exit status tells.
     static_cast<void>(base::write_all(STDERR_FILENO, text, [this] { return interrupted(); }));
 }
@@ -207,7 +241,7 @@ void Runtime::waiting(const base::Wait& wait)
 {
     const auto now = steady_now();
     const auto waited = std::chrono::floor<std::chrono::seconds>(now - wait.since);
-    if (!stderr_is_terminal_ || options_.quiet || waited < std::chrono::seconds{1}) return;
+    if (!stderr_is_terminal_ || log_queue_ || options_.quiet || waited < std::chrono::seconds{1}) return;
     std::string line = fmt::format("\r\x1b[Kwaiting for {}: {} so far", wait.what, base::describe(waited));
     if (wait.until)
         line += fmt::format(", for {} more at most",
@@ -238,40 +272,11 @@ base::Level Runtime::log_level() const
                                    : Level::wire;
 }
 
-namespace
-{
-
-/// The lines of a message. Whatever words of a peer are in them, they do not steer the terminal.
-std::string safe_lines(std::string_view text)
-{
-    constexpr auto kNoLimit = std::string::npos;
-    std::vector<std::string> lines;
-    for (const auto line : base::split(text, '\n'))
-        lines.push_back(base::printable(line, kNoLimit));
-    return base::join(lines, "\n");
-}
-
-} // namespace
-
 void Runtime::log(Level level, std::string_view text)
 {
     if (level > log_level()) return;
     clear_progress();
-    if (options_.log_format == "json") {
-        const Json line{
-            {"ts", base::to_rfc3339(now())}, {"level", name_of(level)}, {"event", program_}, {"msg", text}};
-        say(base::to_text(line) + "\n");
-        return;
-    }
-    const bool colour = stderr_is_terminal_ && std::getenv("NO_COLOR") == nullptr;
-    const auto* const before = !colour                   ? ""
-                               : level == Level::error   ? "\x1b[31m"
-                               : level == Level::warning ? "\x1b[33m"
-                                                         : "";
-    const std::string word = level <= Level::warning ? fmt::format("{}{}{}: ", before, name_of(level),
-                                                                   *before != '\0' ? "\x1b[0m" : "")
-                                                     : "";
-    say(fmt::format("{}: {}{}\n", program_, word, safe_lines(text)));
+    say(form_.line(level, text));
 }
 
 void Runtime::message(const base::Message& message)
@@ -281,8 +286,11 @@ void Runtime::message(const base::Message& message)
         say(ladder_.draw(message));
     }
     if (options_.trace.empty()) return;
-    if (const auto done = append_trace(options_.trace, base::to_trace_line(message, now())); !done) {
-        log(Level::warning, done.error().message);
+    auto line = base::to_trace_line(message, now());
+    if (trace_queue_) {
+        trace_queue_->put(std::move(line));
+    } else if (const auto done = trace_file_->append(line, this); !done) {
+        if (!interrupted()) log(Level::warning, "--trace: " + done.error().message);
         options_.trace.clear(); // said once
     }
 }

@@ -5,7 +5,9 @@
 #include <string>
 
 #include "cli/flow.h"
+#include "cli/log_form.h"
 #include "cli/program.h"
+#include "store/special_file.h"
 
 /// The running program: standard streams, terminal, signals.
 namespace acmetool::cli
@@ -50,6 +52,9 @@ public:
     Result<void> write_document(std::string_view type, const base::Json& members) override;
     Result<void> print_document(std::string_view type, const base::Json& members) override;
     Result<void> write_key(const std::string& path, std::string_view pem) override;
+    void begin_serving() override;
+    void say(std::string_view text) override;
+    std::vector<base::OutputHealth> outputs() const override;
     void defer(Deferred deferred) override;
     void exit_with(int status) override { status_ = status; }
 
@@ -68,7 +73,6 @@ public:
 
 private:
     Result<void> write_to_stdout(std::string_view text);
-    void say(std::string_view text); ///< to standard error, as it is
     void clear_progress();
     void note(std::string_view text);
 
@@ -76,9 +80,13 @@ private:
     CommonOptions options_;
     Ladder ladder_;
     bool stderr_is_terminal_;
+    LogForm form_;
     bool progress_shown_ = false;
     int status_ = 0;
     std::optional<Deferred> deferred_;
+    std::shared_ptr<store::AppendedFile> trace_file_;
+    std::shared_ptr<base::OutputQueue> log_queue_;   ///< null: standard error is written at once
+    std::unique_ptr<base::OutputQueue> trace_queue_; ///< goes first, as its thread may write to the log
 };
 
 } // namespace acmetool::cli

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 
@@ -180,6 +181,14 @@ std::string Daemon::Impl::metrics() const
     metrics.count("acmetool_est_handshake_failures", "", counts.handshake_failures);
     metrics.counter("acmetool_est_proxy_failures", "Connections of load balancers without a PROXY header.");
     metrics.count("acmetool_est_proxy_failures", "", counts.proxy_failures);
+    const auto outputs = log.outputs();
+    metrics.counter("acmetool_output_dropped_lines", "Lines dropped because nobody read the output.");
+    for (const auto& output : outputs)
+        metrics.count("acmetool_output_dropped_lines", fmt::format("{{output=\"{}\"}}", output.name),
+                      output.dropped);
+    metrics.gauge("acmetool_output_stalled", "Outputs that nobody reads now: log, trace.",
+                  static_cast<std::uint64_t>(std::count_if(outputs.begin(), outputs.end(),
+                                                           [](const auto& one) { return one.is_stalled; })));
     for (const auto& [name, count] : engine->counters()) {
         metrics.counter("acmetool_ra_" + name, "Of the registration authority since the start.");
         metrics.count("acmetool_ra_" + name, "", count);
@@ -200,6 +209,12 @@ Json Daemon::Impl::status() const
     status["pid"] = getpid();
     status["started"] = base::to_rfc3339(started);
     status["draining"] = draining.load();
+    status["outputs"] = Json::array();
+    for (const auto& output : log.outputs())
+        status["outputs"].push_back({{"output", output.name},
+                                     {"stalled", output.is_stalled},
+                                     {"waiting", output.waiting},
+                                     {"dropped", output.dropped}});
     status["connections"] = {{"open", counts.open},
                              {"taken", counts.connections},
                              {"turnedAway", counts.turned_away},
@@ -218,7 +233,12 @@ http::ServerResponse Daemon::Impl::administer(const http::ServerRequest& request
     if (request.target == "/readyz") {
         if (draining) return text_page(503, "draining");
         const auto ready = engine->ready();
-        return ready ? text_page(200, "ready") : text_page(503, ready.error().message);
+        if (!ready) return text_page(503, ready.error().message);
+        // Devices are served all the same: a log's reader that hangs may not take the relays out of service.
+        auto text = std::string{"ready"};
+        for (const auto& output : log.outputs())
+            if (output.is_stalled) text += "\nwarning: " + base::describe(output);
+        return text_page(200, std::move(text));
     }
     if (request.target == "/metrics")
         return {200,

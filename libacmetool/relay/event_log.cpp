@@ -1,14 +1,11 @@
 #include "relay/event_log.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "base/output.h"
 #include "base/text.h"
 #include "base/time.h"
 
@@ -71,10 +68,11 @@ base::Message to_message(const est::RequestEvent& request, std::string from, std
 
 } // namespace
 
-EventLog::EventLog(std::string program, bool json, Level level)
-    : program_(std::move(program)), json_(json), journal_(std::getenv("JOURNAL_STREAM") != nullptr),
-      level_(level)
+EventLog::EventLog(std::string program, cli::Io& io)
+    : program_(std::move(program)), io_(io), json_(io.json_log()),
+      journal_(std::getenv("JOURNAL_STREAM") != nullptr), traces_(io.traces()), level_(io.log_level())
 {
+    io.begin_serving();
 }
 
 void EventLog::write(Level level, Json event)
@@ -93,14 +91,13 @@ void EventLog::write(Level level, Json event)
                                         : fmt::format("{}: {}", program_, text);
     }
     line += '\n';
-    const std::lock_guard lock{mutex_};
-    static_cast<void>(base::write_all(STDERR_FILENO, line));
+    io_.say(line);
 }
 
 void EventLog::message(const base::Message& message)
 {
     const std::lock_guard lock{mutex_};
-    if (trace_) trace_(message);
+    if (traces_) io_.context().message(message);
 }
 
 void EventLog::event(const Json& event)

@@ -6,12 +6,12 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 
 #include <fmt/core.h>
 
 #include "base/output.h"
+#include "store/special_file.h"
 
 namespace acmetool::store
 {
@@ -19,22 +19,6 @@ namespace
 {
 
 constexpr std::size_t kLargestFile = 16U << 20U;
-
-class Descriptor
-{
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor()
-    {
-        if (fd_ >= 0) close(fd_);
-    }
-    int get() const { return fd_; }
-
-private:
-    int fd_;
-};
 
 /// Unlinks the temporary unless it found its place.
 class Temporary
@@ -49,14 +33,6 @@ public:
 private:
     std::string path_;
 };
-
-tl::unexpected<Error> system_error(Errc code, const std::string& path, const char* what)
-{
-    const int problem = errno;
-    const bool full = problem == ENOSPC || problem == EDQUOT || problem == EFBIG;
-    return fail(full ? Errc::io : code, fmt::format("{}: {}: {}", path, what, std::strerror(problem)),
-                full ? "make room there, then run the same command again" : "", full ? "diskFull" : "");
-}
 
 std::string folder_of(const std::string& path)
 {
@@ -107,8 +83,11 @@ Result<std::string> read_file(const std::string& path)
     }
 }
 
-Result<void> write_atomically(const std::string& path, std::string_view text, mode_t mode,
-                              Durability durability)
+namespace
+{
+
+Result<void> replace(const std::string& path, std::string_view text, mode_t mode, Durability durability,
+                     base::Context* context)
 {
     // Through a link: what it points to is replaced, and the link stays.
     std::error_code none;
@@ -116,10 +95,9 @@ Result<void> write_atomically(const std::string& path, std::string_view text, mo
                             ? std::filesystem::weakly_canonical(path, none).string()
                             : path;
     // A device or a pipe is written to: replacing /dev/null by a file would be a bad surprise.
-    if (std::filesystem::exists(target, none) && !std::filesystem::is_regular_file(target, none)) {
-        const Descriptor device{open(target.c_str(), O_WRONLY | O_CLOEXEC)};
-        if (device.get() < 0) return system_error(Errc::cannot_create, path, "cannot be opened");
-        return write_all(device.get(), text, path, durability);
+    if (is_special(target)) {
+        ACMETOOL_TRY(device, open_special(target, context));
+        return write_special(device, text, path, context);
     }
     std::string name = target + ".XXXXXX";
     const int fd = mkostemp(name.data(), O_CLOEXEC);
@@ -130,6 +108,19 @@ Result<void> write_atomically(const std::string& path, std::string_view text, mo
         return system_error(Errc::cannot_create, path, "cannot be replaced");
     if (durability == Durability::durable) sync_folder(target);
     return {};
+}
+
+} // namespace
+
+Result<void> write_atomically(const std::string& path, std::string_view text, mode_t mode,
+                              Durability durability)
+{
+    return replace(path, text, mode, durability, nullptr);
+}
+
+Result<void> write_output(const std::string& path, std::string_view text, mode_t mode, base::Context& context)
+{
+    return replace(path, text, mode, Durability::durable, &context);
 }
 
 Result<void> create_secret(const std::string& path, std::string_view text)

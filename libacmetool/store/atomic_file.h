@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/context.h"
 #include "base/result.h"
 
 namespace acmetool::store
@@ -20,9 +21,15 @@ enum class Durability {
 
 /// Replaces `path` by `text`: a temporary beside it, fsync, rename, fsync of the folder. Either the old or
 /// the new content is there at any moment, and nothing is left over after a failure. Devices and pipes are
-/// written to directly. Errors: cannot_create (the folder cannot be written), io (disk full).
+/// written to directly. Errors: cannot_create (the folder cannot be written, or nobody reads the pipe), io
+/// (disk full).
 ACMETOOL_EXPORT Result<void> write_atomically(const std::string& path, std::string_view text, mode_t mode,
                                               Durability durability = Durability::durable);
+
+/// The same for an output that a user named, which may be a pipe: waits until somebody reads it, and tells
+/// `context` so. Errors: interrupted, too.
+ACMETOOL_EXPORT Result<void> write_output(const std::string& path, std::string_view text, mode_t mode,
+                                          base::Context& context);
 
 /// Makes a file that must not exist yet (O_EXCL), mode 0600, durable when it returns; for private keys. The
 /// content appears whole or not at all. Errors: cannot_create (reason "fileExists" where there is one), io.

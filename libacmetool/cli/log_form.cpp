@@ -1,0 +1,64 @@
+#include "cli/log_form.h"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "base/time.h"
+
+namespace acmetool::cli
+{
+namespace
+{
+
+using base::Level;
+
+std::string_view name_of(Level level)
+{
+    switch (level) {
+    case Level::error:
+        return "error";
+    case Level::warning:
+        return "warning";
+    case Level::info:
+        return "info";
+    case Level::detail:
+        return "detail";
+    case Level::wire:
+        return "wire";
+    }
+    return "info";
+}
+
+} // namespace
+
+std::string safe_lines(std::string_view text)
+{
+    constexpr auto kNoLimit = std::string::npos;
+    std::vector<std::string> lines;
+    for (const auto line : base::split(text, '\n'))
+        lines.push_back(base::printable(line, kNoLimit));
+    return base::join(lines, "\n");
+}
+
+std::string LogForm::line(Level level, std::string_view text) const
+{
+    const std::string_view priority = !journal                  ? ""
+                                      : level == Level::error   ? "<3>"
+                                      : level == Level::warning ? "<4>"
+                                                                : "<6>";
+    if (json) {
+        const base::Json line{{"ts", base::to_rfc3339(base::Context{}.now())},
+                              {"level", name_of(level)},
+                              {"event", program},
+                              {"msg", text}};
+        return fmt::format("{}{}\n", priority, base::to_text(line));
+    }
+    if (level > Level::warning) return fmt::format("{}{}: {}\n", priority, program, safe_lines(text));
+    const std::string_view before = !colour ? "" : level == Level::error ? "\x1b[31m" : "\x1b[33m";
+    return fmt::format("{}{}: {}{}{}: {}\n", priority, program, before, name_of(level),
+                       colour ? "\x1b[0m" : "", safe_lines(text));
+}
+
+} // namespace acmetool::cli

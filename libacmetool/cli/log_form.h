@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/context.h"
+
+namespace acmetool::cli
+{
+
+/// The lines of a message. Whatever words of a peer are in them, they do not steer the terminal.
+std::string safe_lines(std::string_view text);
+
+/// What a line of a program's log looks like.
+struct LogForm {
+    std::string program;
+    bool json = false;
+    bool colour = false;
+    bool journal = false; ///< begins with the syslog priority (sd-daemon(3))
+
+    /// With its end-of-line.
+    std::string line(base::Level level, std::string_view text) const;
+};
+
+} // namespace acmetool::cli

@@ -1,6 +1,7 @@
 // acme-ca: an ACME certification authority for labs and private networks (RFC 8555, RFC 9444, RFC 9773).
 #include <unistd.h>
 
+#include <filesystem>
 #include <latch>
 
 #include <fmt/core.h>
@@ -11,6 +12,7 @@
 #include "cli/program.h"
 #include "dns/name.h"
 #include "dns/query.h"
+#include "store/file_lock.h"
 
 using namespace acmetool;
 
@@ -158,6 +160,14 @@ Result<http::ServerOptions> listen_options(const std::string& text)
     return options;
 }
 
+/// One server for a folder, whose keys and database a second one would write too.
+Result<store::FileLock> lock_folder(const Options& options, cli::Io& io)
+{
+    std::error_code none; // what is wrong with the folder, the lock says
+    std::filesystem::create_directories(options.folder, none);
+    return store::FileLock::acquire(options.folder + "/acme-ca.lock", io.context(), base::Level::warning);
+}
+
 Result<void> serve(const Options& options, cli::Io& io)
 {
     io.begin_serving();
@@ -166,6 +176,8 @@ Result<void> serve(const Options& options, cli::Io& io)
     ca::Faults faults;
     for (const auto& fault : options.faults)
         ACMETOOL_CHECK(faults.set(fault));
+    const auto lock = lock_folder(options, io);
+    if (!lock) return fail(lock.error());
     ACMETOOL_TRY(authority, open_authority(options, listening.address, io.context()));
     listening.threads = 16; // they wait for the disk, together
     listening.certificate_file = authority.tls_certificate_file();

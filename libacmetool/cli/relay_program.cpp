@@ -43,7 +43,7 @@ Result<void> serve(const RelayOptions& options, const std::string& name, relay::
     watch_hangup();
     ACMETOOL_TRY(config, relay::load_config(options.config, kind));
     relay::EventLog log{name, io};
-    ACMETOOL_TRY(daemon, relay::Daemon::start(config, log));
+    ACMETOOL_TRY(daemon, relay::Daemon::start(config, log, io.context()));
     base::Json urls{{"admin", daemon->admin_url()}};
     if (const auto est = daemon->est_url(); !est.empty()) urls["est"] = est;
     if (const auto radius = daemon->radius_url(); !radius.empty()) urls["radius"] = radius;

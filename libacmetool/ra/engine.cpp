@@ -158,10 +158,11 @@ void Engine::Impl::replace(const std::shared_ptr<const Options>& fresh,
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
-Result<std::unique_ptr<Engine>> Engine::open(Options options, EventSink* events)
+Result<std::unique_ptr<Engine>> Engine::open(Options options, EventSink* events, base::Context& context)
 {
     Parts parts;
     parts.events = events;
+    parts.context = &context;
     return open(std::move(options), std::move(parts));
 }
 
@@ -170,8 +171,10 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
     ACMETOOL_CHECK(check_domains(options));
     ACMETOOL_TRY(files, Files::read(options));
     ACMETOOL_TRY(root, read_root(options));
-    base::Context context;
-    ACMETOOL_TRY(lock, store::FileLock::acquire(options.store_file + ".lock", context));
+    base::Context nobody;
+    ACMETOOL_TRY(lock, store::FileLock::acquire(options.store_file + ".lock",
+                                                parts.context != nullptr ? *parts.context : nobody,
+                                                base::Level::warning));
     ACMETOOL_TRY(records, Records::open(options.store_file));
     ACMETOOL_TRY(reader, Records::open(options.store_file));
     ACMETOOL_TRY(spent, records.spent());

@@ -33,13 +33,15 @@ public:
         std::unique_ptr<Issuer> issuer;       ///< null: as the options say, ACME or a program
         EventSink* events = nullptr;          ///< not owned; null: nobody is told
         std::function<base::TimePoint()> now; ///< empty: the system's clock
+        base::Context* context = nullptr;     ///< of open(): hears of a wait, and ends it; null: nothing does
     };
 
     /// Reads the files that the options name, opens the store and continues what an earlier run left.
     /// Errors: config (a file or key that cannot be used), io (the store).
     static Result<std::unique_ptr<Engine>> open(Options options, Parts parts);
-    /// The same with the built-in issuer, `events` is not owned.
-    static Result<std::unique_ptr<Engine>> open(Options options, EventSink* events);
+    /// The same with the built-in issuer, `events` is not owned. Another process that holds the store is
+    /// waited for, which `context` hears and can end (interrupted).
+    static Result<std::unique_ptr<Engine>> open(Options options, EventSink* events, base::Context& context);
     ~Engine() override; ///< decisions that wait are given as "pending"; no order is lost
 
     void enrol(enrol::EnrolRequest request, std::function<void(enrol::Decision)> done) override;

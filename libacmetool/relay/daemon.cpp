@@ -252,12 +252,12 @@ http::ServerResponse Daemon::Impl::administer(const http::ServerRequest& request
 
 Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& log)
+Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& log, base::Context& context)
 {
     auto impl = std::make_unique<Impl>(config, log);
     auto* const raw = impl.get();
     ACMETOOL_TRY(est_settings, est_options(config));
-    ACMETOOL_TRY(engine, ra::Engine::open(config.ra, &log));
+    ACMETOOL_TRY(engine, ra::Engine::open(config.ra, &log, context));
     impl->engine = std::move(engine);
     ACMETOOL_TRY(signer, brski_signer(config));
     ACMETOOL_TRY(registrar, BrskiRegistrar::open(config.brski, config.ra.store_file, std::move(signer),

@@ -25,8 +25,9 @@ Result<est::ServerOptions> est_options(const Config& config);
 class ACMETOOL_EXPORT Daemon
 {
 public:
-    /// Opens the store, continues what an earlier run left, listens. `log` is not owned.
-    static Result<std::unique_ptr<Daemon>> start(const Config& config, EventLog& log);
+    /// Opens the store, continues what an earlier run left, listens. `log` is not owned; `context` can end
+    /// the wait for another process that holds the store.
+    static Result<std::unique_ptr<Daemon>> start(const Config& config, EventLog& log, base::Context& context);
     ~Daemon();
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;

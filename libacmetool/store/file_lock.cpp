@@ -41,7 +41,7 @@ std::string describe_holder(const std::string& path, int fd)
 
 } // namespace
 
-Result<FileLock> FileLock::acquire(const std::string& path, base::Context& context)
+Result<FileLock> FileLock::acquire(const std::string& path, base::Context& context, base::Level told)
 {
     constexpr base::Milliseconds kLookAgain{20};
     FileLock lock;
@@ -55,7 +55,7 @@ Result<FileLock> FileLock::acquire(const std::string& path, base::Context& conte
             return fail(Errc::io, fmt::format("{}: cannot be locked: {}", path, std::strerror(errno)));
         if (auto now = describe_holder(path, lock.fd_); now != holder) {
             holder = std::move(now);
-            context.log(base::Level::detail, fmt::format("waiting for {}", holder));
+            context.log(told, fmt::format("waiting for {}", holder));
         }
         ACMETOOL_CHECK(context.sleep(kLookAgain, {holder, began, {}}));
     }

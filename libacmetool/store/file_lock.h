@@ -15,8 +15,9 @@ class ACMETOOL_EXPORT FileLock
 public:
     FileLock() = default; ///< locks nothing
     /// Waits for the lock on `path` (made if need be, and left there), and says for which process, which is
-    /// what the file holds. Errors: io, interrupted.
-    static Result<FileLock> acquire(const std::string& path, base::Context& context);
+    /// what the file holds, at the level `told`. Errors: io, interrupted.
+    static Result<FileLock> acquire(const std::string& path, base::Context& context,
+                                    base::Level told = base::Level::detail);
 
     FileLock(FileLock&& other) noexcept;
     FileLock& operator=(FileLock&& other) noexcept;

@@ -128,6 +128,45 @@ metric_is() { [ "$(metric "$1")" = "$2" ]; }
     ends 0 "$PID"
 }
 
+# second COMMAND...: a second server for what PID holds says so, ends by SIGTERM, and serves once the first has gone.
+second() {
+    local first=$PID
+    wait_for 20 grep -q pid ready
+    start "$@" 2>err
+    wait_for 20 grep -q "warning: waiting for another run (process $first) that holds" err
+    ends 143 "$PID"
+    [ ! -s ready ]
+    start "$@" 2>err
+    wait_for 20 grep -q "process $first" err
+    ends 0 "$first"
+    wait_for 20 grep -q "\"pid\": $PID" ready
+    ends 0 "$PID"
+}
+
+@test "FLD-U1: a second server for one database or folder names the first, ends by SIGTERM, and takes over" {
+    write_relay_toml "$PKI"
+    write_teap_toml "$PKI"
+    by_program "$PKI/relay.toml"
+    by_program "$PKI/teap.toml"
+    start est-relay serve --config "$PKI/relay.toml"
+    second est-relay serve --config "$PKI/relay.toml"
+    start teap-relay serve --config "$PKI/teap.toml"
+    second teap-relay serve --config "$PKI/teap.toml"
+    start acme-ca serve --dir ca --listen 127.0.0.1:0
+    second acme-ca serve --dir ca --listen 127.0.0.1:0
+    start brski-masa serve --dir masa --listen 127.0.0.1:0
+    second brski-masa serve --dir masa --listen 127.0.0.1:0
+}
+
+@test "FLD-U1, SEC-28: the wait for another server ends by SIGTERM while nobody reads what is said of it" {
+    start brski-masa serve --dir masa --listen 127.0.0.1:0
+    wait_for 20 grep -q pid ready
+    idle_reader log
+    start brski-masa serve --dir masa --listen 127.0.0.1:0 2>log
+    sleep 0.5
+    ends 143 "$PID"
+}
+
 @test "SEC-25: a pipe that nobody reads is waited for in words, for every output that has a name, and SIGTERM ends it" {
     mkfifo pipe
     local -a key=(csr-build --new-key ec:P-256 --key-out k.pem --dns a.example)

@@ -429,7 +429,7 @@ TEST_CASE("INT-22 INT-23: /cacerts before and after the first issuance, and with
     CHECK(lab.engine->status()["cacerts"].contains("error"));
     CHECK(lab.engine->ca_certificates("")->size() == 1);
     lab.options.root_file = lab.folder.write("leaf.pem", lab.maker.idevid("x").to_pem());
-    CHECK_FALSE(ra::Engine::open(lab.options, static_cast<ra::EventSink*>(nullptr)).has_value());
+    CHECK_FALSE(ra::Engine::open(lab.options, ra::Engine::Parts{}).has_value());
 }
 
 TEST_CASE(

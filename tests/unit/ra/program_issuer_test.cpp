@@ -140,7 +140,7 @@ TEST_CASE("an issuer program that is not there is an error of the configuration"
 {
     Lab lab;
     lab.options.issuer_program = {"/nowhere/issue"};
-    const auto opened = ra::Engine::open(lab.options, static_cast<ra::EventSink*>(nullptr));
+    const auto opened = ra::Engine::open(lab.options, ra::Engine::Parts{});
     REQUIRE_FALSE(opened);
     CHECK(opened.error().reason == "programNotFound");
 }

@@ -74,6 +74,15 @@ private:
     std::vector<std::string> alternates_; ///< URLs of other chains
 };
 
+/// "a.example and 2 more names"
+std::string names_of(const std::vector<crypto::Identifier>& identifiers)
+{
+    const auto more = identifiers.size() - 1;
+    return more == 0 ? identifiers.front().value
+                     : fmt::format("{} and {} more {}", identifiers.front().value, more,
+                                   more == 1 ? "name" : "names");
+}
+
 OrderOutcome Journey::outcome(bool not_yet, std::optional<std::chrono::seconds> retry_after)
 {
     OrderOutcome result;
@@ -277,8 +286,8 @@ Result<OrderOutcome> Journey::drive()
                 return fail(std::move(taken).error());
             }
         } else if (const auto* pause = std::get_if<OrderFlow::Pause>(&*action)) {
-            ACMETOOL_TRY(waited, client_.pause(pause->duration,
-                                               fmt::format("the CA to process order {}", flow_.order().url)));
+            ACMETOOL_TRY(
+                waited, client_.pause(pause->duration, "the CA to issue for " + names_of(task_.identifiers)));
             if (!waited) return outcome(true, std::chrono::ceil<std::chrono::seconds>(pause->duration));
         } else if (const auto* authorize_action = std::get_if<OrderFlow::Authorize>(&*action)) {
             ACMETOOL_TRY(done, authorize(authorize_action->authorizations));

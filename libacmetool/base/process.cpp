@@ -57,7 +57,7 @@ bool reap(pid_t child, const std::string& program, int& status, Milliseconds tim
 {
     const auto began = std::chrono::steady_clock::now();
     const auto end = began + time;
-    const Wait wait{program, began, end};
+    const Wait wait{program.substr(program.rfind('/') + 1), began, end};
     useconds_t pause = 1000;
     for (;;) {
         if (waitpid(child, &status, WNOHANG) == child) return true;

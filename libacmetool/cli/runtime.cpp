@@ -19,6 +19,7 @@
 #include "base/trace.h"
 #include "cli/exit_code.h"
 #include "cli/failure.h"
+#include "cli/progress.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::cli
@@ -239,15 +240,14 @@ void Runtime::note(std::string_view text)
 
 void Runtime::waiting(const base::Wait& wait)
 {
+    constexpr std::chrono::seconds kRedraw{1};
     const auto now = steady_now();
-    const auto waited = std::chrono::floor<std::chrono::seconds>(now - wait.since);
-    if (!stderr_is_terminal_ || log_queue_ || options_.quiet || waited < std::chrono::seconds{1}) return;
-    std::string line = fmt::format("\r\x1b[Kwaiting for {}: {} so far", wait.what, base::describe(waited));
-    if (wait.until)
-        line += fmt::format(", for {} more at most",
-                            base::describe(std::chrono::floor<std::chrono::seconds>(*wait.until - now)));
-    say(line);
+    if (!stderr_is_terminal_ || log_queue_ || options_.quiet || now - wait.since < kRedraw ||
+        now - progress_at_ < kRedraw)
+        return;
+    say("\r\x1b[K" + progress_line(wait, now, terminal_columns(STDERR_FILENO)));
     progress_shown_ = true;
+    progress_at_ = now;
 }
 
 Result<void> Runtime::sleep(base::Milliseconds duration, const base::Wait& wait)

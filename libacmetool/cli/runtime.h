@@ -82,6 +82,7 @@ private:
     bool stderr_is_terminal_;
     LogForm form_;
     bool progress_shown_ = false;
+    std::chrono::steady_clock::time_point progress_at_{}; ///< when it was drawn last
     int status_ = 0;
     std::optional<Deferred> deferred_;
     std::shared_ptr<store::AppendedFile> trace_file_;

@@ -117,7 +117,8 @@ Result<void> wait_until_visible(const Target& target, const std::string& value,
                 "is the name server that lags reachable for its master, and is the zone delegated to it?",
                 "notPropagated");
         ACMETOOL_CHECK(
-            context.sleep(pause, {fmt::format("{} name servers to show {}", missing.size(), target.name),
+            context.sleep(pause, {fmt::format("{} name {} to show {}", missing.size(),
+                                              missing.size() == 1 ? "server" : "servers", target.name),
                                   began, deadline}));
         pause = std::min(pause * 2, kLongestPause);
     }

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "http/url.h"
 
 namespace acmetool::http
 {
@@ -199,7 +200,8 @@ void Transfer::prepare(CURL* easy)
     const auto timeout =
         std::min(options_.request_timeout, request_.timeout.value_or(options_.request_timeout));
     const auto now = std::chrono::steady_clock::now();
-    wait_ = {request_.url, now, now + timeout};
+    const auto url = parse_url(request_.url);
+    wait_ = {"an answer from " + (url ? url->authority() : request_.url), now, now + timeout};
     curl_.easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
     curl_.easy_setopt(easy, CURLOPT_ERRORBUFFER, words_);
     curl_.easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);

@@ -43,5 +43,31 @@ at_terminal() { # COMMAND: its screen, carriage returns as line ends
     kill -STOP "$CA_PID"
     at_terminal "acme-account show --timeout 3s" >screen || true
     kill -CONT "$CA_PID"
-    grep -E "waiting for https://127\.0\.0\.1.*: 1 s so far, for .* more at most" screen
+    grep -E "waiting for an answer from 127\.0\.0\.1:[0-9]+: 1 s so far, for .* more at most" screen
+}
+
+# drawn COLUMNS COMMAND: its progress lines in a terminal that wide.
+drawn() {
+    at_terminal "stty cols $1; $2" | sed -n 's/\x1b\[K//g; /^waiting for /p'
+}
+
+@test "FLD-U3: progress stays on one line of 60 and 80 columns, is drawn once a second, and names the name, not a URL" {
+    local columns name=a-host-with-a-name-that-is-longer-than-others.sub.domain.com
+    acme-preauth run -q --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o 1.json domain.com
+    csr-build --new-key ec:P-256 --key-out k.pem --dns "$name" --dns "b.$name" -o two.csr
+    csr-build --key k.pem --dns c.domain.com -o one.csr
+    set_fault processing=4
+    for columns in 60 80; do
+        drawn "$columns" "acme-order run -o two.pem --ancestor-domain domain.com <two.csr" >"two.$columns"
+        cat "two.$columns"
+    grep -E '^waiting for the CA to issue for a-host.*: 2 s so far' "two.$columns"
+        [ "$(wc -L <"two.$columns")" -lt "$columns" ]
+        [ -z "$(grep 'the CA to issue' "two.$columns" | uniq -d)" ]
+        [ -z "$(grep 'the CA to issue' "two.$columns" | grep -o '[0-9]* s so far' | uniq -d)" ]
+        ! grep -E 'https?:|/order/' "two.$columns" || false
+    done
+    drawn 200 "acme-order run -o two.pem --ancestor-domain domain.com <two.csr" >wide
+    grep -F "waiting for the CA to issue for $name and 1 more name: 2 s so far, for " wide
+    drawn 80 "acme-order run -o one.pem --ancestor-domain domain.com <one.csr" >one
+    grep -F 'waiting for the CA to issue for c.domain.com: 2 s so far, for ' one
 }

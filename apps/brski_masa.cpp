@@ -182,7 +182,8 @@ Result<void> make_idevid(const Options& options, cli::Io& io)
 void add_policy(cli::Verb& verb, Options& options)
 {
     verb.option("--dir", options.folder, "Folder with keys, certificates and audit log; made if missing")
-        .option("--owners", options.owners, "CSV file of devices and the domainIDs of their owners")
+        .option("--owners", options.owners,
+                "CSV file of devices and their owners, by SHA-256 or certificate file")
         .flag("--owners-only", options.owners_only, "No voucher for devices that --owners does not name")
         .option("--registrar-trust", options.registrar_trust, "PEM file of CAs whose registrars are known")
         .flag("--nonceless", options.nonceless, "Nonceless vouchers for registrars that are known")

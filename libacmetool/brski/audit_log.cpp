@@ -114,34 +114,58 @@ std::string to_json(const AuditLog& log)
 
 std::string domain_id(const crypto::Certificate& pinned)
 {
-    return jose::to_base64(crypto::subject_key_id(pinned));
+    const auto given = crypto::subject_key_id(pinned);
+    return jose::to_base64(given ? *given : pinned.public_key().spki_sha256());
 }
 
-Result<void> judge(const AuditLog& log, const AuditPolicy& policy, std::string_view own,
-                   std::string_view nonce)
+Result<void> judge(const AuditLog& log, const AuditPolicy& policy, const OwnVouchers& own)
 {
-    const auto refuse = [](const std::string& why) {
+    const auto refuse = [](const std::string& why, const std::string& hint = {}) {
         return fail(Errc::refused, "audit log: " + why,
-                    "ask the previous owner or the manufacturer; the policy stands in [brski]", "auditLog");
+                    hint.empty() ? "ask the previous owner or the manufacturer; the policy stands in [brski]"
+                                 : hint,
+                    "auditLog");
     };
-    bool found = false;
+    const auto is_known = [&](const std::string& domain) {
+        return policy.allow_other_domains ||
+               std::find(policy.known_domains.begin(), policy.known_domains.end(), domain) !=
+                   policy.known_domains.end();
+    };
+    const auto not_ours = [&](const std::string& what) {
+        return refuse(
+            what + " in the name of this domain, and this registrar did not ask for it",
+            fmt::format("if another registrar of this domain asked, or the store is a new one: add {} "
+                        "to known_domains in [brski]",
+                        base::printable(own.domain_id, 60)));
+    };
+    std::set<Bytes> asked = own.asked_before;
+    const auto current = nonce_octets(own.nonce);
+    if (current) asked.insert(*current);
+    std::set<Bytes> seen;
+    std::uint64_t left_out = 0;
     for (const auto& event : log.events) {
-        const bool ours = event.domain_id == own;
-        const auto& known = policy.known_domains;
-        if (!ours && !policy.allow_other_domains &&
-            std::find(known.begin(), known.end(), event.domain_id) == known.end())
+        const auto date = base::to_rfc3339(event.date);
+        if (event.domain_id == own.domain_id) {
+            const auto nonce = nonce_octets(event.nonce);
+            const bool ours = nonce && asked.contains(*nonce);
+            if (ours) seen.insert(*nonce);
+            if (!ours && !is_known(event.domain_id))
+                return not_ours(fmt::format("a voucher was issued on {}", date));
+            left_out = std::max(left_out, event.truncated);
+        } else if (!is_known(event.domain_id)) {
             return refuse(fmt::format("domain {} had a voucher for this device on {}",
-                                      base::printable(event.domain_id, 60), base::to_rfc3339(event.date)));
+                                      base::printable(event.domain_id, 60), date));
+        }
         if (event.nonce.empty() && !policy.allow_nonceless)
-            return refuse(fmt::format("a nonceless voucher was issued on {}, which stays usable",
-                                      base::to_rfc3339(event.date)));
-        found = found || (ours && (nonce.empty() ? event.nonce.empty() : same_nonce(event.nonce, nonce)));
+            return refuse(fmt::format("a nonceless voucher was issued on {}, which stays usable", date));
     }
+    if (left_out > asked.size() - seen.size() && !is_known(own.domain_id))
+        return not_ours(fmt::format("of {} vouchers that the log leaves out, some were issued", left_out));
     if (log.nonceless_duplicates != 0 && !policy.allow_nonceless)
         return refuse("nonceless vouchers were issued and left out of the log");
     if (log.arbitrary != 0 && !policy.allow_other_domains)
         return refuse(fmt::format("{} events were left out of it", log.arbitrary));
-    if (!found) return refuse("the voucher just received is not in it");
+    if (!current || !seen.contains(*current)) return refuse("the voucher just received is not in it");
     return {};
 }
 

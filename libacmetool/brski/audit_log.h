@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,9 @@ struct AuditEvent {
     std::string nonce;           ///< as in Voucher; empty: a nonceless voucher
     std::string assertion;       ///< "verified", "logged", "proximity"
     std::uint64_t truncated = 0; ///< events left out that were like this one
+    /// SHA-256 of the pinned key, hexadecimal: whose event it is. Known to the MASA that wrote it; the wire
+    /// has no member for it.
+    std::string key_digest = {};
 };
 
 struct AuditLog {
@@ -34,8 +38,17 @@ struct AuditLog {
 ACMETOOL_EXPORT Result<AuditLog> parse_audit_log(std::string_view json);
 ACMETOOL_EXPORT std::string to_json(const AuditLog& log);
 
-/// The domainID of a pinned certificate (section 5.8.2): its subject key identifier, in base64.
+/// The domainID of a pinned certificate (section 5.8.2), in base64: its subject key identifier, or the
+/// SHA-256 of its key if it has none. A label for logs and no proof of anything: whoever makes a certificate
+/// writes any key identifier into it.
 ACMETOOL_EXPORT std::string domain_id(const crypto::Certificate& pinned);
+
+/// What a registrar knows of its own vouchers for the device.
+struct OwnVouchers {
+    std::string domain_id;        ///< of what the voucher just received pins
+    std::string nonce;            ///< of that voucher
+    std::set<Bytes> asked_before; ///< octets of the nonces of all other requests that it sent
+};
 
 /// What a registrar takes (section 5.8.3).
 struct AuditPolicy {
@@ -45,8 +58,8 @@ struct AuditPolicy {
 };
 
 /// Errc::refused, reason "auditLog", where the log tells of what the policy does not take, and where the
-/// voucher with `nonce` for domain `own` is not in it.
-ACMETOOL_EXPORT Result<void> judge(const AuditLog& log, const AuditPolicy& policy, std::string_view own,
-                                   std::string_view nonce);
+/// voucher just received is not in it. An event is the registrar's own if it has its domainID and a nonce
+/// that the registrar asked with: another domain can take on the domainID, which is an extension's value.
+ACMETOOL_EXPORT Result<void> judge(const AuditLog& log, const AuditPolicy& policy, const OwnVouchers& own);
 
 } // namespace acmetool::brski

@@ -1,12 +1,58 @@
 #include "brski/masa.h"
 
+#include <algorithm>
+#include <filesystem>
+
 #include <fmt/core.h>
 
 #include "base/text.h"
 #include "brski/idevid.h"
+#include "store/atomic_file.h"
 
 namespace acmetool::brski
 {
+namespace
+{
+
+constexpr std::size_t kDigestDigits = 64;
+constexpr std::string_view kOwnerHint =
+    "name the owner by a PEM file with the certificate that its vouchers pin, or by what openssl x509 -noout "
+    "-fingerprint -sha256 -in FILE prints; a domainID (subjectKeyIdentifier) proves nothing";
+
+/// The 64 digits of a SHA-256, in lower case; nothing where it is none.
+std::optional<std::string> digest_of(std::string_view text)
+{
+    auto digits = base::to_lower(text);
+    std::erase(digits, ':');
+    const bool good = digits.size() == kDigestDigits && std::all_of(digits.begin(), digits.end(), [](char c) {
+                          return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+                      });
+    if (!good) return std::nullopt;
+    return digits;
+}
+
+Result<std::string> owner_in_file(const std::filesystem::path& path)
+{
+    ACMETOOL_TRY(pem, store::read_file(path.string()));
+    ACMETOOL_TRY(certificates, crypto::parse_certificates(pem, path.string()));
+    if (certificates.size() != 1)
+        return fail(Errc::config, fmt::format("{}: holds {} certificates, and the owner has one",
+                                              path.string(), certificates.size()));
+    return key_digest(certificates.front());
+}
+
+} // namespace
+
+std::string key_digest(const crypto::Certificate& certificate)
+{
+    return to_hex(certificate.public_key().spki_sha256());
+}
+
+bool is_owner(std::string_view owner, const crypto::Certificate& certificate)
+{
+    return owner == key_digest(certificate) || owner == to_hex(certificate.sha256());
+}
+
 Result<OwnerList> parse_owners(std::string_view text, const std::string& file)
 {
     OwnerList owners;
@@ -15,18 +61,25 @@ Result<OwnerList> parse_owners(std::string_view text, const std::string& file)
         ++number;
         const auto content = base::trim(line.substr(0, line.find('#')));
         if (content.empty()) continue;
+        const auto wrong = [&](std::string_view why) {
+            return fail(Errc::config, fmt::format("{}:{}: {}", file, number, why), std::string{kOwnerHint},
+                        "badOwners");
+        };
         const auto comma = content.find(',');
         const auto serial = base::trim(content.substr(0, comma));
-        const auto domain =
+        const auto named =
             comma == std::string_view::npos ? std::string_view{} : base::trim(content.substr(comma + 1));
-        if (serial.empty() || domain.empty())
-            return fail(Errc::config, fmt::format("{}:{}: not \"serial,domainID\"", file, number), {},
-                        "badOwners");
-        if (!owners.emplace(serial, domain).second)
-            return fail(
-                Errc::config,
-                fmt::format("{}:{}: {} stands there twice", file, number, base::printable(serial, 60)), {},
-                "badOwners");
+        if (serial.empty() || named.empty()) return wrong("not \"serial,OWNER\"");
+        auto owner = digest_of(named);
+        if (!owner) {
+            auto read = owner_in_file(std::filesystem::path{file}.parent_path() / named);
+            if (!read)
+                return wrong(fmt::format("owner {} is neither a SHA-256 nor a certificate's file ({})",
+                                         base::printable(named, 100), read.error().message));
+            owner = std::move(*read);
+        }
+        if (!owners.emplace(serial, std::move(*owner)).second)
+            return wrong(fmt::format("{} is listed twice", base::printable(serial, 60)));
     }
     return owners;
 }
@@ -38,13 +91,12 @@ Result<Grant> decide(const Envelope& envelope, MasaPolicy policy, base::TimePoin
     if (!verdict.report.good()) return fail(verdict.report.error("voucher-request"));
     const auto& request = *verdict.request;
     const auto pinned = policy.pin == Pin::registrar ? verdict.registrar.front() : verdict.registrar.back();
-    const auto domain = domain_id(pinned);
     const auto owner = policy.owners.find(request.serial_number);
     if (owner == policy.owners.end() && (policy.owners_only || !verdict.idevid))
         return fail(Errc::refused,
                     fmt::format("device {} is not known here", base::printable(request.serial_number, 100)),
                     {}, "unknownDevice");
-    if (owner != policy.owners.end() && owner->second != domain)
+    if (owner != policy.owners.end() && !is_owner(owner->second, pinned))
         return fail(
             Errc::refused,
             fmt::format("device {} belongs to another domain", base::printable(request.serial_number, 100)),
@@ -61,7 +113,7 @@ Result<Grant> decide(const Envelope& envelope, MasaPolicy policy, base::TimePoin
     if (voucher.nonce.empty()) voucher.expires_on = now + policy.nonceless_lifetime;
     voucher.idevid_issuer = verdict.idevid ? idevid_issuer(*verdict.idevid) : request.idevid_issuer;
     voucher.pinned_domain_cert = pinned.der();
-    grant.event = {now, domain, voucher.nonce, voucher.assertion, 0};
+    grant.event = {now, domain_id(pinned), voucher.nonce, voucher.assertion, 0, key_digest(pinned)};
     return grant;
 }
 

@@ -14,11 +14,21 @@
 namespace acmetool::brski
 {
 
-/// Which domain owns which device: serial number to domainID (RFC 8995 section 5.8.2).
+/// Which domain owns which device: serial number to the SHA-256 of the owner's key (SubjectPublicKeyInfo) or
+/// of his certificate, in lower-case hexadecimal. No domainID: anybody can make a certificate with that of
+/// another (RFC 8995 section 11.2).
 using OwnerList = std::map<std::string, std::string, std::less<>>;
 
-/// Parses lines "serial,domainID"; '#' begins a comment. Errc::config, reason "badOwners".
+/// Parses lines "serial,OWNER"; '#' begins a comment. OWNER is such a digest, with or without colons, or the
+/// name of a PEM file with the owner's certificate, whose key counts; it is found from the folder of `file`.
+/// Errc::config, reason "badOwners"; a domainID is refused with the way to the digest.
 ACMETOOL_EXPORT Result<OwnerList> parse_owners(std::string_view text, const std::string& file);
+
+/// True if `owner`, as in OwnerList, is the holder of `certificate`.
+ACMETOOL_EXPORT bool is_owner(std::string_view owner, const crypto::Certificate& certificate);
+
+/// SHA-256 of the certificate's key, lower-case hexadecimal.
+ACMETOOL_EXPORT std::string key_digest(const crypto::Certificate& certificate);
 
 enum class Pin {
     registrar, ///< the registrar's own certificate

@@ -23,7 +23,10 @@ using http::text_response;
 constexpr const char* kTable =
     "CREATE TABLE IF NOT EXISTS masa_log (number INTEGER PRIMARY KEY, serial TEXT NOT "
     "NULL, date TEXT NOT NULL, domain TEXT NOT NULL, nonce TEXT NOT NULL, assertion "
-    "TEXT NOT NULL)";
+    "TEXT NOT NULL, key TEXT NOT NULL DEFAULT '')";
+/// Files that were made before keys were kept.
+constexpr const char* kHasKeys = "SELECT 1 FROM pragma_table_info('masa_log') WHERE name = 'key'";
+constexpr const char* kAddKeys = "ALTER TABLE masa_log ADD COLUMN key TEXT NOT NULL DEFAULT ''";
 constexpr const char* kIndex = "CREATE INDEX IF NOT EXISTS masa_log_serial ON masa_log (serial)";
 constexpr const char* kShownEvents = "1000";
 
@@ -49,6 +52,8 @@ Result<std::unique_ptr<MasaRecords>> MasaRecords::open(const std::string& file)
 {
     ACMETOOL_TRY(database, store::Sqlite::open(file));
     ACMETOOL_CHECK(database.run(kTable));
+    ACMETOOL_TRY(keys, database.run(kHasKeys));
+    if (keys.empty()) ACMETOOL_CHECK(database.run(kAddKeys));
     ACMETOOL_CHECK(database.run(kIndex));
     return std::unique_ptr<MasaRecords>{new MasaRecords(std::move(database))};
 }
@@ -57,8 +62,9 @@ Result<void> MasaRecords::add(const std::string& serial_number, const AuditEvent
 {
     const std::lock_guard lock{mutex_};
     ACMETOOL_CHECK(database_.execute(
-        "INSERT INTO masa_log (serial, date, domain, nonce, assertion) VALUES (?, ?, ?, ?, ?)",
-        {serial_number, base::to_rfc3339(event.date), event.domain_id, event.nonce, event.assertion}));
+        "INSERT INTO masa_log (serial, date, domain, nonce, assertion, key) VALUES (?, ?, ?, ?, ?, ?)",
+        {serial_number, base::to_rfc3339(event.date), event.domain_id, event.nonce, event.assertion,
+         event.key_digest}));
     return {};
 }
 
@@ -66,14 +72,14 @@ Result<AuditLog> MasaRecords::log(const std::string& serial_number)
 {
     const std::lock_guard lock{mutex_};
     ACMETOOL_TRY(rows,
-                 database_.run("SELECT date, domain, nonce, assertion FROM masa_log WHERE serial = ? ORDER "
-                               "BY number DESC LIMIT " +
+                 database_.run("SELECT date, domain, nonce, assertion, key FROM masa_log WHERE serial = ? "
+                               "ORDER BY number DESC LIMIT " +
                                    std::string{kShownEvents},
                                {serial_number}));
     AuditLog log;
     for (const auto& row : rows) {
         ACMETOOL_TRY(date, base::parse_rfc3339(row[0]));
-        log.events.push_back({date, row[1], row[2], row[3], 0});
+        log.events.push_back({date, row[1], row[2], row[3], 0, row[4]});
     }
     return log;
 }
@@ -163,14 +169,14 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
     voucher.est_domain = entry->second.est_domain;
     const auto pinned = crypto::parse_certificates(as_text(entry->second.pinned), "pinned");
     if (!pinned) return text_response(500, pinned.error().message);
-    const auto domain = domain_id(pinned->front());
     const auto owner = options_.policy.owners.find(*serial);
-    if (owner != options_.policy.owners.end() && owner->second != domain)
+    if (owner != options_.policy.owners.end() && !is_owner(owner->second, pinned->front()))
         return text_response(403, "this device belongs to another domain");
     const auto sealed = seal(to_json(voucher), format, options_.signer);
     if (!sealed) return text_response(500, sealed.error().message);
-    if (const auto added = records_.add(*serial, {now, domain, voucher.nonce, voucher.assertion, 0}); !added)
-        return text_response(500, added.error().message);
+    const AuditEvent event{now, domain_id(pinned->front()), voucher.nonce, voucher.assertion,
+                           0,   key_digest(pinned->front())};
+    if (const auto added = records_.add(*serial, event); !added) return text_response(500, added.error().message);
     return voucher_reply(*sealed, format);
 }
 
@@ -198,9 +204,10 @@ http::ServerResponse MasaService::audit(const Envelope& envelope, base::TimePoin
     if (!grant) return text_response(http_status_of(grant.error()), grant.error().message);
     const auto log = records_.log(grant->voucher.serial_number);
     if (!log) return text_response(500, log.error().message);
-    // RFC 8995 section 5.8: only who had a voucher for the device may read about it.
+    // RFC 8995 section 5.8: only who had a voucher for the device may read about it, known by the key that it
+    // pinned.
     if (std::none_of(log->events.begin(), log->events.end(),
-                     [&](const auto& event) { return event.domain_id == grant->event.domain_id; }))
+                     [&](const auto& event) { return event.key_digest == grant->event.key_digest; }))
         return text_response(404, "no voucher was issued to this domain for this device");
     return {200, {{"Content-Type", "application/json"}}, to_json(*log), false};
 }

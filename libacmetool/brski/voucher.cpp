@@ -113,22 +113,6 @@ void put(Json& object, std::string_view name, const std::optional<base::TimePoin
     if (value) object[std::string{name}] = base::to_rfc3339(*value);
 }
 
-/// The octets of a nonce in either alphabet.
-std::optional<Bytes> nonce_octets(std::string_view text)
-{
-    std::string plain{text};
-    while (!plain.empty() && plain.back() == '=')
-        plain.pop_back();
-    std::replace(plain.begin(), plain.end(), '+', '-');
-    std::replace(plain.begin(), plain.end(), '/', '_');
-    // Hexadecimal nonces are among the published examples: four characters more or less are base64, too, but
-    // the last bits need not be zero. The text itself counts then.
-    auto octets = jose::parse_base64url(plain);
-    if (!octets && jose::is_base64url(plain)) return Bytes{plain.begin(), plain.end()};
-    if (!octets || octets->empty()) return std::nullopt;
-    return std::move(*octets);
-}
-
 } // namespace
 
 Result<Voucher> parse_voucher(std::string_view json)
@@ -197,6 +181,21 @@ std::string new_nonce()
     std::array<std::uint8_t, 16> octets{};
     RAND_bytes(octets.data(), octets.size());
     return jose::to_base64(octets);
+}
+
+std::optional<Bytes> nonce_octets(std::string_view text)
+{
+    std::string plain{text};
+    while (!plain.empty() && plain.back() == '=')
+        plain.pop_back();
+    std::replace(plain.begin(), plain.end(), '+', '-');
+    std::replace(plain.begin(), plain.end(), '/', '_');
+    // Hexadecimal nonces are among the published examples: four characters more or less are base64, too, but
+    // the last bits need not be zero. The text itself counts then.
+    auto octets = jose::parse_base64url(plain);
+    if (!octets && jose::is_base64url(plain)) return Bytes{plain.begin(), plain.end()};
+    if (!octets || octets->empty()) return std::nullopt;
+    return std::move(*octets);
 }
 
 bool same_nonce(std::string_view a, std::string_view b)

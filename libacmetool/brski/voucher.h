@@ -54,7 +54,10 @@ ACMETOOL_EXPORT std::string to_json(const VoucherRequest& request);
 /// A fresh nonce: 128 random bits in base64.
 ACMETOOL_EXPORT std::string new_nonce();
 
-/// True if both texts are the same octets in whichever of the two alphabets, padded or not, and not empty.
+/// The octets of a nonce in whichever of the two base64 alphabets, padded or not; nothing if it has none.
+ACMETOOL_EXPORT std::optional<Bytes> nonce_octets(std::string_view text);
+
+/// True if both texts are the same octets, and not empty.
 ACMETOOL_EXPORT bool same_nonce(std::string_view a, std::string_view b);
 
 /// The certificate in a leaf, which is one of `known` where it is among them: reading a key takes longer than

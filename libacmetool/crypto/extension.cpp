@@ -1,6 +1,5 @@
 #include "crypto/extension.h"
 
-#include <array>
 #include <string>
 
 #include "crypto/openssl.h"
@@ -29,13 +28,11 @@ std::optional<Bytes> extension_value(const Certificate& certificate, std::string
     return octets_of(X509_EXTENSION_get_data(X509_get_ext(certificate.get(), at)));
 }
 
-Bytes subject_key_id(const Certificate& certificate)
+std::optional<Bytes> subject_key_id(const Certificate& certificate)
 {
-    if (const auto* given = X509_get0_subject_key_id(certificate.get())) return octets_of(given);
-    std::array<std::uint8_t, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    X509_pubkey_digest(certificate.get(), EVP_sha1(), digest.data(), &size);
-    return {digest.begin(), digest.begin() + size};
+    const auto* given = X509_get0_subject_key_id(certificate.get());
+    if (given == nullptr) return std::nullopt;
+    return octets_of(given);
 }
 
 std::string issuer_common_name(const Certificate& certificate)

@@ -15,9 +15,9 @@ namespace acmetool::crypto
 /// Nothing where the certificate has no such extension.
 ACMETOOL_EXPORT std::optional<Bytes> extension_value(const Certificate& certificate, std::string_view oid);
 
-/// The key identifier of a certificate's own key in the way of RFC 5280 section 4.2.1.2: the extension's
-/// where it has one, else the SHA-1 of the public key's bits.
-ACMETOOL_EXPORT Bytes subject_key_id(const Certificate& certificate);
+/// The subjectKeyIdentifier (RFC 5280 section 4.2.1.2), or nothing. The issuer wrote it: it need not come
+/// from the key.
+ACMETOOL_EXPORT std::optional<Bytes> subject_key_id(const Certificate& certificate);
 
 /// The last common name in the issuer's name, UTF-8; empty where there is none.
 ACMETOOL_EXPORT std::string issuer_common_name(const Certificate& certificate);

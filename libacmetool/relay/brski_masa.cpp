@@ -76,6 +76,7 @@ Result<std::unique_ptr<BrskiMasa>> BrskiMasa::open(const BrskiOptions& options,
         if (!is_decided(record)) masa->open_.insert(record.id);
         auto& device = masa->devices_[record.id];
         device.registrar = registrar;
+        device.remembered = true;
         device.record = std::move(record);
     }
     masa->thread_ = std::thread{[raw = masa.get()] { raw->run(); }};
@@ -183,7 +184,9 @@ void BrskiMasa::ask(BrskiRecord record, std::vector<crypto::Certificate> registr
             device.again = {};
             device.backoff = std::chrono::seconds{1};
             device.record = std::move(record);
+            device.remembered = false;
             touch(device);
+            write_by_ = Steady::now();
         }
         if (is_decided(device.record)) {
             answers_.push_back({std::move(respond), answer(device)});
@@ -368,7 +371,12 @@ void BrskiMasa::took_log(const std::string& id, const std::string& digest, Resul
     if (device->pinned_domain.empty())
         if (auto domain = pinned_domain(record, device->registrar))
             device->pinned_domain = std::move(*domain);
-    const auto good = accept_log(record, options_, device->pinned_domain, *reply);
+    auto asked = records_.nonces(id);
+    if (!asked) {
+        later(*device, asked.error().message, std::nullopt);
+        return;
+    }
+    const auto good = accept_log(options_, {device->pinned_domain, record.nonce, std::move(*asked)}, *reply);
     if (!good) {
         refuse(*device, 403, good.error().message);
         return;
@@ -379,8 +387,8 @@ void BrskiMasa::took_log(const std::string& id, const std::string& digest, Resul
     tell(record, "audit log is good");
 }
 
-/// Sends what is due. Nobody was told of it yet, so its record need not be on disk before; where the disk
-/// takes nothing, no MASA is asked for what would be lost.
+/// Sends what is due. A request is on disk before a MASA hears of it: its nonce is how the registrar knows
+/// its own vouchers again in audit logs.
 void BrskiMasa::send_due()
 {
     std::vector<std::pair<http::Request, std::pair<std::string, bool>>> requests;
@@ -392,7 +400,8 @@ void BrskiMasa::send_due()
             auto& device = devices_.at(id);
             auto& record = device.record;
             const bool log = record.state == BrskiState::auditing;
-            if ((record.state != BrskiState::asking && !log) || device.asked || Steady::now() < device.again)
+            if ((record.state != BrskiState::asking && !log) || !device.remembered || device.asked ||
+                Steady::now() < device.again)
                 continue;
             // The configuration may be another one than when the device asked.
             if (const auto allowed = may_ask(manufacturer_, record.masa_url); !allowed) {
@@ -467,6 +476,10 @@ void BrskiMasa::commit()
         for (auto& record : changed)
             dirty_.try_emplace(record.id, std::move(record));
         write_again_ = Steady::now() + kWriteAgain;
+    } else {
+        const std::lock_guard lock{mutex_};
+        for (const auto& record : changed)
+            if (auto* device = current(record.id, record.request_digest)) device->remembered = true;
     }
     for (auto& answer : answers)
         answer.respond(std::move(answer.response));

@@ -67,8 +67,9 @@ private:
     struct Device {
         BrskiRecord record;
         std::vector<Waiter> waiters;
-        bool asked = false;     ///< a request to the MASA is under way
-        bool logged_in = false; ///< the present request answered a challenge
+        bool asked = false;      ///< a request to the MASA is under way
+        bool remembered = false; ///< the present request is on disk
+        bool logged_in = false;  ///< the present request answered a challenge
         std::chrono::steady_clock::time_point again{};
         std::chrono::seconds backoff{1};
         std::vector<crypto::Certificate> registrar;

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <utility>
 
+#include "brski/voucher.h"
+
 namespace acmetool::relay
 {
 namespace
@@ -20,6 +22,14 @@ constexpr const char* kTable =
 constexpr const char* kPut =
     "INSERT OR REPLACE INTO brski_devices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
     "?, ?, ?, ?, ?)";
+/// What this registrar asked for, to know it again in audit logs (RFC 8995 section 5.8.3).
+constexpr const char* kNonces = "CREATE TABLE IF NOT EXISTS brski_nonces (id TEXT NOT NULL, nonce TEXT NOT "
+                                "NULL, PRIMARY KEY (id, nonce))";
+constexpr const char* kTakeNonces = "INSERT OR IGNORE INTO brski_nonces SELECT id, nonce FROM brski_devices";
+constexpr const char* kPutNonce = "INSERT OR IGNORE INTO brski_nonces VALUES (?, ?)";
+constexpr const char* kForgetNonces = "DELETE FROM brski_nonces WHERE id = ?1 AND rowid <= (SELECT rowid "
+                                      "FROM brski_nonces WHERE id = ?1 ORDER BY "
+                                      "rowid DESC LIMIT 1 OFFSET 1000)";
 constexpr std::array<std::pair<BrskiState, std::string_view>, 5> kStates{
     {{BrskiState::asking, "asking"},
      {BrskiState::auditing, "auditing"},
@@ -45,6 +55,8 @@ Result<BrskiRecords> BrskiRecords::open(const std::string& file)
 {
     ACMETOOL_TRY(database, store::Sqlite::open(file));
     ACMETOOL_CHECK(database.run(kTable));
+    ACMETOOL_CHECK(database.run(kNonces));
+    ACMETOOL_CHECK(database.run(kTakeNonces));
     return BrskiRecords{std::move(database)};
 }
 
@@ -79,23 +91,37 @@ Result<std::vector<BrskiRecord>> BrskiRecords::all()
     return records;
 }
 
+Result<void> BrskiRecords::put(const BrskiRecord& record)
+{
+    const auto since = base::to_rfc3339(record.since);
+    ACMETOOL_CHECK(database_.execute(
+        kPut, {record.id, record.serial, record.manufacturer, name_of(record.state), record.request_digest,
+               ByteView{record.registrar_request}, record.media_type, record.accept, record.nonce,
+               record.masa_url, ByteView{record.voucher}, record.voucher_type, std::int64_t{record.status},
+               record.reason, since, record.voucher_status, record.enroll_status, record.certificate}));
+    ACMETOOL_CHECK(database_.execute(kPutNonce, {record.id, record.nonce}));
+    ACMETOOL_CHECK(database_.execute(kForgetNonces, {record.id}));
+    return {};
+}
+
+Result<std::set<Bytes>> BrskiRecords::nonces(const std::string& id)
+{
+    ACMETOOL_TRY(rows, database_.execute("SELECT nonce FROM brski_nonces WHERE id = ?", {id}));
+    std::set<Bytes> nonces;
+    for (const auto& row : rows)
+        if (auto octets = brski::nonce_octets(row[0])) nonces.insert(std::move(*octets));
+    return nonces;
+}
+
 Result<void> BrskiRecords::put(const std::vector<BrskiRecord>& records)
 {
     if (records.empty()) return {};
     ACMETOOL_CHECK(database_.begin());
-    for (const auto& record : records) {
-        const auto since = base::to_rfc3339(record.since);
-        const auto done = database_.execute(
-            kPut,
-            {record.id, record.serial, record.manufacturer, name_of(record.state), record.request_digest,
-             ByteView{record.registrar_request}, record.media_type, record.accept, record.nonce,
-             record.masa_url, ByteView{record.voucher}, record.voucher_type, std::int64_t{record.status},
-             record.reason, since, record.voucher_status, record.enroll_status, record.certificate});
-        if (!done) {
+    for (const auto& record : records)
+        if (const auto done = put(record); !done) {
             database_.rollback();
             return fail(done.error());
         }
-    }
     auto committed = database_.commit();
     if (!committed) database_.rollback();
     return committed;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,10 +51,14 @@ class BrskiRecords
 public:
     static Result<BrskiRecords> open(const std::string& file);
     Result<std::vector<BrskiRecord>> all();
-    /// All of them, or none.
+    /// All of them, or none. The nonces of a device are remembered, also of its earlier requests.
     Result<void> put(const std::vector<BrskiRecord>& records);
+    /// The octets of the nonces of all requests of a device, of the newest thousand.
+    Result<std::set<Bytes>> nonces(const std::string& id);
 
 private:
+    Result<void> put(const BrskiRecord& record);
+
     explicit BrskiRecords(store::Sqlite database) : database_(std::move(database)) {}
     store::Sqlite database_;
 };

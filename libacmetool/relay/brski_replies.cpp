@@ -74,12 +74,11 @@ Result<std::string> pinned_domain(const BrskiRecord& record,
     return brski::domain_id(pinned);
 }
 
-Result<void> accept_log(const BrskiRecord& record, const BrskiOptions& options, std::string_view own,
+Result<void> accept_log(const BrskiOptions& options, const brski::OwnVouchers& own,
                         const http::Response& reply)
 {
     ACMETOOL_TRY(log, brski::parse_audit_log(reply.body));
-    return brski::judge(log, {options.known_domains, options.nonceless, options.other_domains}, own,
-                        record.nonce);
+    return brski::judge(log, {options.known_domains, options.nonceless, options.other_domains}, own);
 }
 
 } // namespace acmetool::relay

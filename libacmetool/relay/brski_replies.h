@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "brski/audit_log.h"
 #include "crypto/cert.h"
 #include "http/client.h"
 #include "relay/brski_options.h"
@@ -39,9 +40,8 @@ Result<AcceptedVoucher> accept_voucher(const BrskiRecord& record,
 Result<std::string> pinned_domain(const BrskiRecord& record,
                                   const std::vector<crypto::Certificate>& registrar);
 
-/// Whether an audit log lets the device in (RFC 8995 section 5.8.3); `own` is the domain that its voucher
-/// pins. Errc::refused, protocol.
-Result<void> accept_log(const BrskiRecord& record, const BrskiOptions& options, std::string_view own,
+/// Whether an audit log lets the device in (RFC 8995 section 5.8.3). Errc::refused, protocol.
+Result<void> accept_log(const BrskiOptions& options, const brski::OwnVouchers& own,
                         const http::Response& reply);
 
 } // namespace acmetool::relay

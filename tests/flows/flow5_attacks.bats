@@ -342,3 +342,136 @@ answers_with() { # STATUS
     device_is asking
     kill -9 "$RELAY_PID" # it would wait for its answers
 }
+
+# key_identifier CERTIFICATE: its subjectKeyIdentifier in hexadecimal.
+key_identifier() {
+    openssl x509 -in "$1" -noout -ext subjectKeyIdentifier | tail -n 1 | tr -d ' :'
+}
+
+# fingerprint CERTIFICATE
+fingerprint() {
+    openssl x509 -in "$1" -noout -fingerprint -sha256 | cut -d = -f 2
+}
+
+# make_thief DIR: a registrar under a CA, with the names and key identifiers of the owner's in PKI.
+make_thief() {
+    mkdir -p "$1"
+    printf 'basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=%s\n' "$(key_identifier "$PKI/tls-root.pem")" >"$1/ca.extensions"
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1/tls-root.key" -subj "/CN=TLS root" 2>/dev/null |
+        openssl x509 -req -signkey "$1/tls-root.key" -days 30 -out "$1/tls-root.pem" -extfile "$1/ca.extensions" 2>/dev/null
+    printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,1.3.6.1.5.5.7.3.28\nsubjectKeyIdentifier=%s\n' \
+        "$(key_identifier "$PKI/ra.pem")" >"$1/ra.extensions"
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1/ra.key" -subj "/CN=registrar" 2>/dev/null |
+        openssl x509 -req -CA "$1/tls-root.pem" -CAkey "$1/tls-root.key" -days 30 -out "$1/ra.pem" \
+            -extfile "$1/ra.extensions" 2>/dev/null
+    cp "$PKI"/{devices.csv,maker.pem,users} "$1/"
+}
+
+restart_masa() { # [OPTION...]
+    kill "$MASA_PID"
+    wait "$MASA_PID" || true
+    start_masa "$MAKER" "$@"
+}
+
+@test "SEC-13, BRM-06: a registrar with the owner's key identifiers gets no voucher and reads no audit log" {
+    local owner=$PWD/pki thief=$PWD/thief by pin
+    make_thief "$thief"
+    [ "$(key_identifier "$thief/ra.pem")" = "$(key_identifier "$owner/ra.pem")" ]
+    [ "$(key_identifier "$thief/tls-root.pem")" = "$(key_identifier "$owner/tls-root.pem")" ]
+    for dir in "$owner" "$thief"; do cat "$dir/tls-root.pem" >>"$dir/ra.pem"; done
+    start_masa "$MAKER"
+    registrar
+    request one
+    ask one
+    [ "$STATUS" = 200 ]
+    kill "$RELAY_PID"
+    wait "$RELAY_PID" || true
+
+    # The thief has the device: its request names the thief's registrar.
+    PKI=$thief
+    no_ca
+    registrar
+    for pin in domain registrar; do
+        for by in file certificate key; do
+            local pinned=$owner/tls-root.pem
+            [ "$pin" = domain ] || pinned=$owner/ra.pem
+            openssl x509 -in "$pinned" -out owner.pem
+            openssl x509 -in "$pinned" -noout -pubkey | openssl pkey -pubin -outform DER -out key.der
+            case $by in
+                file) echo 'pledgeid,owner.pem' ;;
+                certificate) echo "pledgeid,$(fingerprint "$pinned")" ;;
+                key) echo "pledgeid,$(openssl dgst -sha256 -r key.der | cut -d ' ' -f 1)" ;;
+            esac >owners
+            restart_masa --owners owners --owners-only --pin "$pin"
+            request two
+            ask two
+            [ "$STATUS" = 403 ] || { echo "$pin $by: $STATUS" && false; }
+            grep -q 'another domain' answer
+        done
+    done
+    [ "$(masa_events pledgeid)" = 1 ]
+
+    # The log is for those whom a voucher in it names.
+    restart_masa
+    sqlite3 "$thief/relay.db" "SELECT hex(registrar_request) FROM brski_devices" | xxd -r -p >signed
+    STATUS=$(curl -s --cacert "$MAKER/vendor.pem" -o answer -w '%{http_code}' -H "Content-Type: $CMS" --data-binary @signed \
+        "https://$MASA/.well-known/brski/requestauditlog")
+    [ "$STATUS" = 404 ]
+    kill "$RELAY_PID"
+    wait "$RELAY_PID" || true
+
+    # The owner itself is served, whichever way it is listed.
+    PKI=$owner
+    no_ca
+    openssl x509 -in "$owner/tls-root.pem" -out owner.pem
+    echo 'pledgeid,owner.pem' >owners
+    restart_masa --owners owners --owners-only
+    registrar
+    request three
+    ask three
+    [ "$STATUS" = 200 ]
+    [ "$(masa_events pledgeid)" = 2 ]
+}
+
+@test "SEC-13: an audit log's entry in the name of this domain is this registrar's only if it asked for it" {
+    start_masa "$MAKER"
+    registrar
+    for name in one two; do
+        request "$name"
+        ask "$name"
+        [ "$STATUS" = 200 ]
+    done
+    # The nonces of earlier requests are known after a restart, and to a store that was made before it had them.
+    kill "$RELAY_PID"
+    wait "$RELAY_PID" || true
+    registrar
+    request three
+    ask three
+    [ "$STATUS" = 200 ]
+    own=$(sqlite3 "$MAKER/masa.db" 'SELECT DISTINCT domain FROM masa_log')
+    [ "$(masa_events pledgeid)" = 3 ]
+    # Another domain with the key identifier of this one had a voucher.
+    sqlite3 "$MAKER/masa.db" "INSERT INTO masa_log (serial, date, domain, nonce, assertion) VALUES ('pledgeid', '2026-01-01T00:00:00Z', '$own', 'AAAAAAAAAAAAAAAAAAAAAA==', 'logged')"
+    request four
+    ask four
+    [ "$STATUS" = 403 ]
+    grep -q 'did not ask for it' answer
+    [ "$(est_code csrattrs)" = 403 ]
+    kill "$RELAY_PID"
+    wait "$RELAY_PID" || true
+    registrar "known_domains = [\"$own\"]"
+    request five
+    ask five
+    [ "$STATUS" = 200 ]
+}
+
+@test "SEC-13: an owner list of key identifiers is refused and says what is needed instead" {
+    for owner in "$(openssl x509 -in "$PKI/ra.pem" -noout -ext subjectKeyIdentifier | tail -n 1 | tr -d ' :' | xxd -r -p | base64)" \
+        "$(key_identifier "$PKI/ra.pem")"; do
+        echo "pledgeid,$owner" >owners
+        run --separate-stderr brski-masa sign --dir "$MAKER" --owners owners </dev/null
+        [ "$status" -eq 78 ]
+        [[ $stderr == *owners:1:*SHA-256* ]]
+        [[ $stderr == *'hint: '*'openssl x509 -noout -fingerprint -sha256'* ]]
+    done
+}

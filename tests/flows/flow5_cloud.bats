@@ -149,7 +149,7 @@ END
     [ "$STATUS" = 403 ]
     kill "$MASA_PID"
     wait "$MASA_PID" || true
-    echo 'pledgeid,c29tZWJvZHk=' >owners
+    echo "pledgeid,$(printf somebody | sha256sum | cut -d ' ' -f 1)" >owners
     start_masa "$MAKER" --cloud cloud.csv --owners owners
     ask one
     [ "$STATUS" = 403 ]

@@ -8,6 +8,7 @@
 #include "brski/masa.h"
 #include "brski/pledge.h"
 #include "crypto/certificate_builder.h"
+#include "crypto/extension.h"
 #include "crypto/path.h"
 
 namespace acmetool::brski
@@ -22,14 +23,15 @@ const base::TimePoint kNow = std::chrono::floor<std::chrono::seconds>(std::chron
 
 /// A certificate under `issuer`; by itself without one.
 Identity certified(const std::string& name, const std::string& serial_number, bool is_ca,
-                   const std::string& purposes, const Identity* issuer, std::chrono::hours ends_in = 24h)
+                   const std::string& purposes, const Identity* issuer, std::chrono::hours ends_in = 24h,
+                   const std::string& key_identifier = "hash")
 {
     crypto::CertificateProfile profile;
     profile.common_name = name;
     profile.serial_number = serial_number;
     profile.not_before = kNow - 100h;
     profile.not_after = kNow + ends_in;
-    profile.extensions = {{"subjectKeyIdentifier", "hash"},
+    profile.extensions = {{"subjectKeyIdentifier", key_identifier},
                           {"basicConstraints", is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE"}};
     if (issuer != nullptr) profile.extensions.emplace_back("authorityKeyIdentifier", "keyid:always");
     if (!purposes.empty()) profile.extensions.emplace_back("extendedKeyUsage", purposes);
@@ -148,10 +150,10 @@ TEST_CASE("What a registrar's request must not be, each refused by its check (BR
     const auto mallory = signer_of(world.mallory, {world.mallory_ca, world.owner_ca});
     CHECK(judged(led, mallory) == "proximity");
     CHECK(judged(led, mallory, [&](auto& changed) {
-              changed.owners = {{"SN-1", domain_id(world.owner_ca.certificate)}};
+              changed.owners = {{"SN-1", key_digest(world.owner_ca.certificate)}};
           }) == "owner");
     CHECK(judged(good, owner, [&](auto& changed) {
-              changed.owners = {{"SN-1", domain_id(world.owner_ca.certificate)}};
+              changed.owners = {{"SN-1", key_digest(world.owner_ca.certificate)}};
           }) == "verified");
     CHECK(judged(led, mallory, [](auto& changed) { changed.owners_only = true; }) == "unknownDevice");
     CHECK(judged(led, mallory, [&](auto& changed) {
@@ -164,6 +166,42 @@ TEST_CASE("What a registrar's request must not be, each refused by its check (BR
     const auto expired = certified("owner's", "", false, kRegistrarPurposes, &world.owner_ca, -1h);
     CHECK(judged(registrar_leaves(sealed(pledge_leaves(expired), signer_of(world.device))),
                  signer_of(expired, {world.owner_ca})) == "registrar-validity");
+}
+
+TEST_CASE("SEC-13, BRM-06: ownership is decided by a key's digest, whatever key identifier a certificate has")
+{
+    const World world;
+    const auto identifier_of = [](const Identity& one) {
+        return to_hex(*crypto::subject_key_id(one.certificate));
+    };
+    const auto thief_ca = certified("Thief", "", true, "", nullptr, 24h, identifier_of(world.owner_ca));
+    const auto thief =
+        certified("owner's", "", false, kRegistrarPurposes, &thief_ca, 24h, identifier_of(world.owner));
+    REQUIRE(domain_id(thief_ca.certificate) == domain_id(world.owner_ca.certificate));
+    REQUIRE(domain_id(thief.certificate) == domain_id(world.owner.certificate));
+    const auto judged = [&](const Identity& registrar, const Identity& ca, Pin pin, const std::string& owner,
+                            bool anchored = false) {
+        MasaPolicy policy;
+        policy.knowledge.idevid_anchors = crypto::AnchorStore{{world.maker.certificate}};
+        if (anchored) // both CAs are known: the thief is a customer of another device
+            policy.knowledge.registrar_anchors =
+                crypto::AnchorStore{{world.owner_ca.certificate, thief_ca.certificate}};
+        policy.owners = {{"SN-1", owner}};
+        policy.owners_only = true;
+        policy.pin = pin;
+        const auto request = registrar_leaves(sealed(pledge_leaves(registrar), signer_of(world.device)));
+        const auto grant = decide(*parse_envelope(sealed(request, signer_of(registrar, {ca}))), policy, kNow);
+        return grant ? grant->voucher.assertion : grant.error().reason;
+    };
+    for (const auto pin : {Pin::domain, Pin::registrar})
+        for (const bool anchored : {false, true}) {
+            const auto& pinned = pin == Pin::domain ? world.owner_ca.certificate : world.owner.certificate;
+            for (const auto& owner : {key_digest(pinned), to_hex(pinned.sha256())}) {
+                CHECK(judged(thief, thief_ca, pin, owner, anchored) == "owner");
+                CHECK(judged(world.owner, world.owner_ca, pin, owner, anchored) == "verified");
+            }
+            CHECK(judged(world.owner, world.owner_ca, pin, domain_id(pinned), anchored) == "owner");
+        }
 }
 
 TEST_CASE("What a pledge's request must not be, each refused by its check (BRR-02, BRR-03)")

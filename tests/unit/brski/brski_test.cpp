@@ -1,3 +1,7 @@
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
 #include <doctest/doctest.h>
 
 #include "../crypto/certificates.h"
@@ -165,7 +169,7 @@ TEST_CASE("An audit log is judged by domain, nonce and what was left out (BRR-12
     log.events.push_back({date, "own", "AAAAAAAAAAAAAAAAAAAAAA==", "proximity", 0});
     AuditPolicy policy;
     const auto judged = [&] {
-        return judge(*parse_audit_log(to_json(log)), policy, "own", "AAAAAAAAAAAAAAAAAAAAAA");
+        return judge(*parse_audit_log(to_json(log)), policy, {"own", "AAAAAAAAAAAAAAAAAAAAAA", {}});
     };
     CHECK(judged());
     log.arbitrary = 1;
@@ -184,13 +188,79 @@ TEST_CASE("An audit log is judged by domain, nonce and what was left out (BRR-12
     CHECK_FALSE(judged());
 }
 
-TEST_CASE("An owner list names each device once (SEC-11)")
+TEST_CASE("SEC-13: an event with the registrar's domainID is its own only if it asked with that nonce")
 {
-    const auto owners = parse_owners("# serial,domainID\nSN-1, abc=\n\nSN-2,def=\n", "owners.csv");
+    const auto date = *base::parse_rfc3339("2026-01-02T03:04:05Z");
+    const std::string now = "AAAAAAAAAAAAAAAAAAAAAA==";
+    const std::string before = "BBBBBBBBBBBBBBBBBBBBBA==";
+    AuditLog log;
+    log.events = {{date, "own", now, "proximity", 0}, {date, "own", before, "proximity", 0}};
+    AuditPolicy policy;
+    OwnVouchers own{"own", now, {}};
+    const auto judged = [&] { return judge(log, policy, own); };
+    REQUIRE_FALSE(judged());
+    CHECK(judged().error().reason == "auditLog");
+    CHECK(judged().error().hint.find("known_domains") != std::string::npos);
+    own.asked_before = {*nonce_octets(before)};
+    CHECK(judged());
+    log.events[1].nonce = "BBBBBBBBBBBBBBBBBBBBBA"; // the same octets
+    CHECK(judged());
+
+    // Nothing hides among what was left out for its domainID.
+    log.events.pop_back();
+    log.events[0].truncated = 1;
+    CHECK(judged());
+    log.events[0].truncated = 2;
+    CHECK_FALSE(judged());
+    policy.known_domains = {"own"};
+    CHECK(judged());
+
+    // A nonceless voucher in its name is nobody's that asked with a nonce.
+    policy.known_domains.clear();
+    policy.allow_nonceless = true;
+    log.events[0].truncated = 0;
+    log.events.push_back({date, "own", "", "logged", 0});
+    CHECK_FALSE(judged());
+}
+
+TEST_CASE("SEC-13: the domainID is the key identifier, or the SHA-256 of the key (RFC 8995 section 5.8.2)")
+{
+    const auto plain = test::make_identity("without key identifier");
+    CHECK(domain_id(plain.certificate) == jose::to_base64(plain.key.spki_sha256()));
+}
+
+TEST_CASE("SEC-11, SEC-13: an owner list names each device once, and owners by digest or certificate")
+{
+    std::string pattern = (std::filesystem::temp_directory_path() / "acmetool-owners-XXXXXX").string();
+    const std::filesystem::path folder{mkdtemp(pattern.data())};
+    const auto owner = test::make_identity("owner");
+    std::ofstream{folder / "owner.pem"} << owner.certificate.to_pem();
+    std::ofstream{folder / "owners.csv"};
+    const auto file = (folder / "owners.csv").string();
+    const std::string hex(64, 'a');
+    std::string colons;
+    for (int i = 0; i < 32; ++i)
+        colons += i == 0 ? "BB" : ":BB";
+    const auto owners =
+        parse_owners("# serial,OWNER\nSN-1, " + hex + "\n\nSN-2," + colons + "\nSN-3,owner.pem\n", file);
     REQUIRE(owners);
-    CHECK(owners->at("SN-1") == "abc=");
-    CHECK_FALSE(parse_owners("SN-1,a\nSN-1,b\n", "owners.csv"));
-    CHECK_FALSE(parse_owners("SN-1\n", "owners.csv"));
+    CHECK(owners->at("SN-1") == hex);
+    CHECK(owners->at("SN-2") == std::string(64, 'b'));
+    CHECK(owners->at("SN-3") == to_hex(owner.key.spki_sha256()));
+    CHECK(is_owner(owners->at("SN-3"), owner.certificate));
+    CHECK(is_owner(to_hex(owner.certificate.sha256()), owner.certificate));
+    CHECK_FALSE(is_owner(hex, owner.certificate));
+    CHECK_FALSE(parse_owners("SN-1," + hex + "\nSN-1," + hex + "\n", file));
+    CHECK_FALSE(parse_owners("SN-1\n", file));
+    for (const auto* old : {"c29tZWJvZHk=", "BduJhdHPpfhQLyponf48JzXSGZ8=",
+                            "05db8985d1cfa5f8502f2a689dfe3c2735d2199f", "absent.pem", "owners.csv"}) {
+        const auto refused = parse_owners(std::string{"SN-1,"} + old + "\n", file);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().code == Errc::config);
+        CHECK(refused.error().reason == "badOwners");
+        CHECK(refused.error().hint.find("-fingerprint -sha256") != std::string::npos);
+    }
+    std::filesystem::remove_all(folder);
 }
 
 } // namespace acmetool::brski

@@ -75,7 +75,9 @@ struct CsrAttributes {
     bool channel_binding = false;                ///< challengePassword is asked for
     std::vector<std::string> extensions;         ///< OIDs of further extensions to ask for, dotted decimal
     bool issued_here = false; ///< the peer showed a certificate that this registration authority issued
-};
+    /// The device's serial number as the registration authority knows it, whatever the subject of the peer's
+    /// certificate says; empty for users and for a peer without an identity.
+    std::string device_serial = {};
 using AttributesDecision = std::variant<CsrAttributes, Refused>;
 
 class RegistrationAuthority

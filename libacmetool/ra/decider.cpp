@@ -330,6 +330,7 @@ Result<Decider::Told> Decider::attributes(Records& records, const Claim& claim, 
     }
     const auto& identity = std::get<Identity>(identified);
     told.device = identity.device;
+    attributes.device_serial = identity.device.serial;
     attributes.issued_here = identity.kind == Identity::Kind::issued;
     ACMETOOL_TRY(names, names_of(records, identity, rules, files, true));
     if (auto* refused = std::get_if<Refused>(&names)) {

@@ -64,8 +64,8 @@ struct Summary {
     std::string identity;           ///< outer identity, as the peer gave it
     std::string tls;                ///< "TLSv1.3"
     std::string subject;            ///< of the client certificate; may be empty
-    std::string serial_number;      ///< of the device: serialNumber of the subject; may be empty
-    std::vector<std::string> names; ///< what it may be called
+    std::string serial_number;      ///< of the device, as the registration authority knows it; may be empty
+    std::vector<std::string> names; ///< what it may be called, likewise
     bool issued_here = false;       ///< it showed a certificate of ours
     bool enrolled = false;          ///< it got a certificate in this conversation
     std::string serial;             ///< of that certificate

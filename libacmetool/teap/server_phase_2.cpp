@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
-#include "enrol/device_label.h"
 #include "teap/server_impl.h"
 
 namespace acmetool::teap
@@ -25,7 +24,6 @@ void ServerSession::Impl::authorize()
         return;
     }
     summary.subject = base::printable(certificates.front().subject(), 200);
-    if (const auto serial = enrol::device_serial(certificates.front())) summary.serial_number = *serial;
     if (vouchers != nullptr && settings->ask != AskPolicy::never && vouchers->wants_voucher(peer())) {
         // Whether the device is welcome, and under which name, is found out when its voucher is asked for.
         voucher = Voucher::wanted;
@@ -70,6 +68,7 @@ bool ServerSession::Impl::take_attributes(const enrol::AttributesDecision& decis
         return false;
     }
     summary.issued_here = attributes.issued_here;
+    summary.serial_number = attributes.device_serial;
     for (const auto& one : attributes.identifiers)
         summary.names.push_back(one.value);
     return true;

@@ -90,6 +90,21 @@ TEST_CASE("TEAP-08, TEAP-17: keys and extensions that nobody asked for are error
     CHECK(key.authority.enrolments + extension.authority.enrolments == 0);
 }
 
+TEST_CASE("SEC-14: the device is who the registration authority says, not the subject of its certificate")
+{
+    World world;
+    const auto key = *crypto::generate_key("ec:P-256");
+    const auto& ca = world.authority.intermediate;
+    world.device = {key,
+                    test::make_certificate(key, "d-1.example", "ADMIN-1", ca.key, "Intermediate", false)};
+    world.authority.issued.push_back(world.device.certificate);
+    const auto done = talk(world);
+    CHECK(done.outcome == Outcome::accept);
+    CHECK(done.summary.issued_here);
+    CHECK(done.summary.serial_number == "D-1");
+    CHECK(done.summary.names == std::vector<std::string>{"d-1.example"});
+}
+
 TEST_CASE("TBR-07: the very same PKCS#10 comes again in the same tunnel, and no more than that")
 {
     World world;

@@ -65,7 +65,10 @@ public:
         const bool device = peer.certificates.front().subject().find("D-1") != std::string::npos &&
                             der == known.certificate.der();
         attributes.key_type = key_type;
-        if (attributes.issued_here || device) attributes.identifiers = {{"dns", "d-1.example"}};
+        if (attributes.issued_here || device) {
+            attributes.identifiers = {{"dns", "d-1.example"}};
+            attributes.device_serial = "D-1";
+        }
         done(attributes);
     }
     std::optional<std::vector<crypto::Certificate>> ca_certificates(const std::string&) override

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/core.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/x509.h>
@@ -63,32 +64,55 @@ bool is_password(ByteView attribute)
     return is_of_type(attribute, 7);
 }
 
-/// The Extensions in an attribute of type extensionRequest (RFC 2985 section 5.4.2).
-std::optional<ByteView> extension_request(ByteView attribute)
+std::string dotted(const ASN1_OBJECT* object)
 {
-    constexpr std::uint8_t kExtensionRequest = 14;
-    if (!is_of_type(attribute, kExtensionRequest)) return std::nullopt;
-    const auto whole = der::Reader{attribute}.next("an attribute");
-    if (!whole) return std::nullopt;
-    der::Reader reader{whole->value};
-    if (!reader.next("its type")) return std::nullopt;
-    const auto values = reader.expect(der::kSet, "its values");
-    if (!values) return std::nullopt;
-    const auto list = der::Reader{values->value}.expect(der::kSequence, "extensions");
-    if (!list) return std::nullopt;
-    return list->value;
+    std::array<char, 256> text{};
+    OBJ_obj2txt(text.data(), static_cast<int>(text.size()), object, 1);
+    return text.data();
 }
 
-/// An OBJECT IDENTIFIER as text.
-std::string dotted(ByteView oid)
+/// True for an attribute of type extensionRequest (RFC 2985 section 5.4.2).
+bool is_extension_request(ByteView attribute)
 {
-    const auto* data = oid.data();
-    const Owned<ASN1_OBJECT, ASN1_OBJECT_free> object{
-        d2i_ASN1_OBJECT(nullptr, &data, static_cast<long>(oid.size()))};
-    std::array<char, 256> text{};
-    if (object) OBJ_obj2txt(text.data(), static_cast<int>(text.size()), object.get(), 1);
+    return is_of_type(attribute, 14);
+}
+
+/// Extension ::= SEQUENCE { extnID, critical BOOLEAN DEFAULT FALSE, extnValue OCTET STRING }
+Result<Extension> read_extension(ByteView content)
+{
+    der::Reader reader{content};
+    ACMETOOL_TRY(type, reader.expect(der::kOid, "an extension's type"));
+    Extension extension;
+    ACMETOOL_TRY(oid, der::oid_text(type.value));
+    extension.oid = std::move(oid);
+    if (reader.next_is(der::kBoolean)) {
+        ACMETOOL_TRY(critical, reader.next("critical"));
+        extension.critical = critical.value.size() == 1 && critical.value[0] != 0;
+    }
+    ACMETOOL_TRY(value, reader.expect(der::kOctetString, "an extension's value"));
+    ACMETOOL_CHECK(reader.end("an extension's value"));
+    extension.value.assign(value.value.begin(), value.value.end());
+    return extension;
+}
+
+Result<std::vector<RequestContents::Name>> read_subject(ByteView subject)
+{
+    const auto* data = subject.data();
+    const NamePtr name{d2i_X509_NAME(nullptr, &data, static_cast<long>(subject.size()))};
+    if (!name) return openssl_failure(Errc::bad_input, "the subject is no name");
+    std::vector<RequestContents::Name> names;
+    for (int i = 0; i < X509_NAME_entry_count(name.get()); ++i) {
+        const X509_NAME_ENTRY* entry = X509_NAME_get_entry(name.get(), i);
+        unsigned char* out = nullptr;
+        const int size = ASN1_STRING_to_UTF8(&out, X509_NAME_ENTRY_get_data(entry));
+        const OpensslMemory owned{out};
+        names.push_back({dotted(X509_NAME_ENTRY_get_object(entry)),
+                         size > 0
+                             ? std::string{reinterpret_cast<const char*>(out), static_cast<std::size_t>(size)}
+                             : std::string{}});
+    }
     ERR_clear_error();
-    return text.data();
+    return names;
 }
 
 } // namespace
@@ -122,23 +146,60 @@ Result<Bytes> info_digest(const Csr& csr)
     return sha256(der::element(der::kSequence, {before, der::element(der::context(0), attributes)}));
 }
 
-std::vector<std::string> requested_extensions(const Csr& csr)
+Result<RequestContents> request_contents(const Csr& csr)
 {
-    std::vector<std::string> found;
-    const auto info = read(csr);
-    if (!info) return found;
-    for (const auto attribute : info->attributes) {
-        const auto list = extension_request(attribute);
-        if (!list) continue;
-        for (der::Reader each{*list}; !each.at_end();) {
-            const auto extension = each.expect(der::kSequence, "an extension");
-            if (!extension) break;
-            const auto oid = der::Reader{extension->value}.expect(der::kOid, "its type");
-            if (!oid) break;
-            found.push_back(dotted(oid->whole));
+    ACMETOOL_TRY(info, read(csr));
+    RequestContents contents;
+    ACMETOOL_TRY(subject, read_subject(info.subject));
+    contents.subject = std::move(subject);
+    for (const auto attribute : info.attributes) {
+        ACMETOOL_TRY(whole, der::Reader{attribute}.next("an attribute"));
+        der::Reader reader{whole.value};
+        ACMETOOL_TRY(type, reader.expect(der::kOid, "an attribute's type"));
+        ACMETOOL_TRY(oid, der::oid_text(type.value));
+        ACMETOOL_TRY(values, reader.expect(der::kSet, "an attribute's values"));
+        ACMETOOL_CHECK(reader.end("an attribute's values"));
+        contents.attributes.push_back(std::move(oid));
+        if (!is_extension_request(attribute)) continue;
+        der::Reader each{values.value};
+        ACMETOOL_TRY(list, each.expect(der::kSequence, "the extensions"));
+        ACMETOOL_CHECK(each.end("the extensions"));
+        for (der::Reader extensions{list.value}; !extensions.at_end();) {
+            ACMETOOL_TRY(one, extensions.expect(der::kSequence, "an extension"));
+            ACMETOOL_TRY(extension, read_extension(one.value));
+            contents.extensions.push_back(std::move(extension));
         }
     }
-    return found;
+    return contents;
+}
+
+std::string describe_oid(const std::string& oid)
+{
+    const Owned<ASN1_OBJECT, ASN1_OBJECT_free> object{OBJ_txt2obj(oid.c_str(), 1)};
+    const int nid = object ? OBJ_obj2nid(object.get()) : NID_undef;
+    ERR_clear_error();
+    return nid == NID_undef ? oid : fmt::format("{} ({})", OBJ_nid2sn(nid), oid);
+}
+
+bool is_key_identifier_of(ByteView identifier, const Key& key)
+{
+    constexpr std::size_t kSha1Size = 20;
+    const auto spki = key.spki();
+    const auto outer = der::Reader{spki}.expect(der::kSequence, "the key");
+    der::Reader reader{outer ? outer->value : ByteView{}};
+    if (!reader.expect(der::kSequence, "its algorithm")) return false;
+    const auto bits = reader.expect(der::kBitString, "its bits");
+    if (!bits || bits->value.empty()) return false;
+    const auto is_digest = [&](ByteView data, const EVP_MD* type, std::size_t longest) {
+        std::array<std::uint8_t, EVP_MAX_MD_SIZE> digest{};
+        unsigned size = 0;
+        EVP_Digest(data.data(), data.size(), digest.data(), &size, type, nullptr);
+        return std::ranges::equal(identifier, ByteView{digest}.first(std::min<std::size_t>(size, longest)));
+    };
+    const auto key_bits = bits->value.subspan(1); // without the number of unused bits
+    return is_digest(key_bits, EVP_sha1(), kSha1Size) || is_digest(key_bits, EVP_sha256(), kSha1Size) ||
+           is_digest(key_bits, EVP_sha384(), kSha1Size) || is_digest(key_bits, EVP_sha512(), kSha1Size) ||
+           is_digest(spki, EVP_sha256(), EVP_MAX_MD_SIZE);
 }
 
 bool same_subject(const Csr& csr, const Certificate& certificate)

@@ -44,15 +44,17 @@ struct EnrolRequest {
 
 /// Why there will be no certificate for this request; each protocol has its own words for it.
 enum class Refusal {
-    unauthenticated, ///< no identity was shown, or it does not hold: EST 401
-    forbidden,       ///< the device may not enrol (unknown, revoked, blocked): EST 403
-    bad_request,     ///< CMC badRequest, TEAP 1025: the CSR is not what is certified here
-    bad_identity,    ///< CMC badIdentity, TEAP 1024: a name that is not this device's
-    pop_failed,      ///< CMC popFailed: the channel binding is missing or another connection's
-    not_found,       ///< no such label
-    too_many,        ///< the device's or the whole relay's budget is spent; see retry_after
-    unavailable,     ///< the CA wants fewer requests or is away; see retry_after
-    internal,        ///< CMC internalCAError, TEAP 1026: the CA failed or refused in another way
+    unauthenticated,       ///< no identity was shown, or it does not hold: EST 401
+    forbidden,             ///< the device may not enrol (unknown, revoked, blocked): EST 403
+    bad_request,           ///< CMC badRequest, TEAP 1025: the CSR is not what is certified here
+    bad_identity,          ///< CMC badIdentity, TEAP 1024: a name that is not this device's
+    pop_failed,            ///< CMC popFailed: the channel binding is missing or another connection's
+    not_found,             ///< no such label
+    too_many,              ///< the device's or the whole relay's budget is spent; see retry_after
+    unavailable,           ///< the CA wants fewer requests or is away; see retry_after
+    internal,              ///< CMC internalCAError, TEAP 1026: the CA failed or refused in another way
+    unsupported_algorithm, ///< CMC badRequest, TEAP 1022: a key that is not certified here
+    unsupported_extension, ///< CMC badRequest, TEAP 1023: an extension that nobody asked for
 };
 
 struct Issued {
@@ -78,6 +80,7 @@ struct CsrAttributes {
     /// The device's serial number as the registration authority knows it, whatever the subject of the peer's
     /// certificate says; empty for users and for a peer without an identity.
     std::string device_serial = {};
+};
 using AttributesDecision = std::variant<CsrAttributes, Refused>;
 
 class RegistrationAuthority

@@ -122,6 +122,8 @@ int status_of(Refusal refusal, bool basic)
         return 403;
     case Refusal::bad_request:
     case Refusal::pop_failed:
+    case Refusal::unsupported_algorithm:
+    case Refusal::unsupported_extension:
         return 400;
     case Refusal::not_found:
         return 404;
@@ -141,6 +143,8 @@ std::optional<CmcFailInfo> fail_info_of(Refusal refusal)
 {
     switch (refusal) {
     case Refusal::bad_request:
+    case Refusal::unsupported_algorithm:
+    case Refusal::unsupported_extension:
         return CmcFailInfo::badRequest;
     case Refusal::bad_identity:
         return CmcFailInfo::badIdentity;
@@ -269,6 +273,10 @@ std::string_view name_of(Refusal refusal)
         return "unavailable";
     case Refusal::internal:
         return "internalCAError";
+    case Refusal::unsupported_algorithm:
+        return "unsupportedAlgorithm";
+    case Refusal::unsupported_extension:
+        return "unsupportedExtension";
     }
     return "internalCAError";
 }

@@ -162,6 +162,11 @@ Result<std::optional<Refused>> Decider::judge(Records& records, const Applicatio
                                               const Identity& identity)
 {
     if (application.csr_refusal) return application.csr_refusal;
+    if (application.contents.refused) return application.contents.refused;
+    // RFC 7030 section 4.2.2: a renewal has the subject of the certificate, whatever that is.
+    const bool keeps_subject = identity.kind == Identity::Kind::issued && application.same_subject;
+    if (!keeps_subject)
+        if (auto refused = judge_subject(application.contents, identity.device)) return refused;
     // RFC 7030 section 3.7: an RA is known by id-kp-cmcRA in a certificate of the CA's own. The channel of
     // its request is not that of the client it speaks for. No text gives a TEAP peer that right.
     const bool is_ra = application.request.relayed_by_ra && identity.kind == Identity::Kind::issued &&

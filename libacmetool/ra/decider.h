@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "ra/budget.h"
+#include "ra/csr_policy.h"
 #include "ra/issuer.h"
 #include "ra/policy.h"
 #include "ra/records.h"
@@ -23,7 +24,8 @@ struct Application {
     LabelRules rules;
     std::optional<enrol::Refused> csr_refusal;     ///< told once the identity holds
     std::optional<enrol::Refused> binding_refusal; ///< the same, for all but RAs
-    bool same_subject = false;                     ///< renewal: CSR and certificate presented
+    ContentsVerdict contents;                      ///< what the CSR asks for besides names
+    bool same_subject = false;                     ///< of CSR and certificate presented
     std::string info_digest;                       ///< hexadecimal, as the next two
     std::string csr_digest;
     std::string key_digest;

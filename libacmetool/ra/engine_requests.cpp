@@ -19,9 +19,17 @@ constexpr std::chrono::seconds kBusyRetry{5};
 
 std::string_view name_of(Refusal why)
 {
-    constexpr std::string_view kNames[] = {"unauthenticated", "forbidden",   "badRequest",
-                                           "badIdentity",     "popFailed",   "notFound",
-                                           "tooMany",         "unavailable", "internalCAError"};
+    constexpr std::string_view kNames[] = {"unauthenticated",
+                                           "forbidden",
+                                           "badRequest",
+                                           "badIdentity",
+                                           "popFailed",
+                                           "notFound",
+                                           "tooMany",
+                                           "unavailable",
+                                           "internalCAError",
+                                           "unsupportedAlgorithm",
+                                           "unsupportedExtension"};
     return kNames[static_cast<std::size_t>(why)];
 }
 
@@ -148,6 +156,7 @@ void Engine::Impl::enrol(enrol::EnrolRequest request, std::function<void(Decisio
     const auto& claim = application->claim;
     if (claim.refused) return refuse_now(*claim.refused);
     application->csr_refusal = judge_csr(application->request, *options, application->rules);
+    application->contents = judge_contents(application->request.csr, application->rules.options.allow);
     application->binding_refusal = judge_binding(application->request, *options);
     const auto info = crypto::info_digest(application->request.csr);
     if (!info) return refuse_now(refusal(Refusal::bad_request, info.error().message));

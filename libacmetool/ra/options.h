@@ -45,6 +45,7 @@ struct LabelOptions {
     std::string profile;               ///< ACME profile; empty: the CA's default
     std::string san = "idevid-serial"; ///< "idevid-serial", "table", "random"
     std::string key_type;              ///< told in csrattrs and demanded; empty: any that is strong enough
+    std::vector<std::string> allow;    ///< see judge_contents
 };
 
 struct LimitOptions {

@@ -34,13 +34,13 @@ std::optional<Refused> judge_key(const crypto::Key& key, const LabelOptions& lab
 {
     const auto type = key.type();
     if (!label.key_type.empty() && type != label.key_type)
-        return refusal(Refusal::bad_request,
+        return refusal(Refusal::unsupported_algorithm,
                        fmt::format("the key is {}, and {} is asked for here", type, label.key_type));
     const bool weak =
         type == "other" || (type.starts_with("rsa:") && std::stoi(type.substr(4)) < kLeastRsaBits);
     if (weak)
         return refusal(
-            Refusal::bad_request,
+            Refusal::unsupported_algorithm,
             fmt::format("a key of type {} is not certified here: ec:P-256 or rsa:2048 at least", type));
     return std::nullopt;
 }

@@ -1,5 +1,7 @@
 #include "relay/config.h"
 
+#include "base/text.h"
+#include "crypto/der.h"
 #include "dns/name.h"
 #include "relay/brski_section.h"
 #include "relay/config_section.h"
@@ -173,6 +175,11 @@ void read_label(Section section, const std::string& name, Config& config)
     section.choice("san", label.san, {"idevid-serial", "table", "random"},
                    "where a device's name comes from: its serial number, the inventory, or chance");
     section.text("key_type", label.key_type, "key demanded, as in \"ec:P-256\" or \"rsa:2048\"");
+    section.list("allow", label.allow,
+                 "OIDs of extensions, key purposes and attributes that requests may have besides");
+    for (const auto& oid : label.allow)
+        if (!crypto::der::oid(oid))
+            section.refuse("allow", "\"" + base::printable(oid, 60) + "\" is no OID in dotted decimal");
     section.finish();
     config.ra.labels[name] = std::move(label);
 }

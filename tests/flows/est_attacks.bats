@@ -305,3 +305,70 @@ post() { # DEVICE FILE [CURL OPTION...]
     run grep -E 'secret|hunter2|c3dhbjp' "$PKI/relay.log"
     [ -z "$output" ]
 }
+
+# greedy: each request that asks for more than is certified, in greedy.N and the words of its refusal in WORDS[N].
+greedy() {
+    local san=subjectAltName=DNS:device0001.iot.domain.com number=0 subject words
+    WORDS=()
+    make_key greedy.key
+    while IFS='|' read -r words subject extensions; do
+        local options=()
+        for extension in $extensions; do options+=(-addext "$extension"); done
+        openssl req -new -key greedy.key -subj "$subject" -addext "$san" "${options[@]}" -outform DER -out greedy.der
+        openssl base64 -in greedy.der -out "greedy.$number"
+        WORDS+=("$words")
+        number=$((number + 1))
+    done <<'END'
+CA:TRUE|/|basicConstraints=critical,CA:TRUE keyUsage=keyCertSign,cRLSign
+keyCertSign, cRLSign|/|keyUsage=digitalSignature,keyCertSign,cRLSign
+1.3.6.1.5.5.7.3.28|/|extendedKeyUsage=clientAuth,1.3.6.1.5.5.7.3.28
+codeSigning|/|extendedKeyUsage=codeSigning
+tlsfeature|/|tlsfeature=status_request
+more than once|/CN=device0001.iot.domain.com/CN=admin|
+serialNumber ADMIN-1|/CN=device0001.iot.domain.com/serialNumber=ADMIN-1|
+O \(2.5.4.10\)|/O=Admins|
+OU \(2.5.4.11\)|/CN=device0001.iot.domain.com/OU=Admins|
+emailAddress|/emailAddress=root@domain.com|
+END
+}
+
+@test "SEC-14, ESTS-24: a request for more than is certified is refused by its name before a program or the CA hears of it" {
+    local number issuer
+    make_key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1"; }
+    greedy
+    [ "${#WORDS[@]}" = 10 ]
+    cat >"$PKI/issue" <<END
+#!/bin/sh
+echo called >>"$PKI/called"
+exec openssl x509 -req -in /dev/stdin -CA "$PKI/tls-root.pem" -CAkey "$PKI/tls-root.key" -days 5 -copy_extensions copyall
+END
+    chmod +x "$PKI/issue"
+    for issuer in program acme; do
+        if [ "$issuer" = program ]; then
+            CA_ROOT=$PKI/tls-root.pem write_relay_toml "$PKI" 'wait = "20s"'
+            sed -i "s|^account = .*|issuer = [\"$PKI/issue\"]|; /^update = \|^tsig_key = /d" "$PKI/relay.toml"
+            start_relay "$PKI"
+            SEEN=$(wc -l <"$CA_LOG")
+        else
+            rm -f "$PKI"/relay.db*
+            relay
+        fi
+        for number in "${!WORDS[@]}"; do
+            post device0001 "greedy.$number"
+            refused 400 "${WORDS[number]}"
+        done
+        [ ! -e "$PKI/called" ]
+        # What devices may ask for is issued.
+        openssl req -new -key greedy.key -subj /CN=device0001.iot.domain.com/serialNumber=device0001 \
+            -addext subjectAltName=DNS:device0001.iot.domain.com -addext basicConstraints=CA:FALSE \
+            -addext keyUsage=digitalSignature,keyEncipherment -addext extendedKeyUsage=clientAuth,serverAuth \
+            -addext subjectKeyIdentifier=hash -outform DER -out modest.der
+        openssl base64 -in modest.der -out modest
+        post device0001 modest
+        [ "$STATUS" = 200 ] || { cat "$PKI/body" && false; }
+        [ "$issuer" = acme ] || [ -e "$PKI/called" ]
+        rm -f "$PKI/called"
+        kill "$RELAY_PID"
+        wait "$RELAY_PID" || true
+    done
+}

@@ -475,3 +475,19 @@ restart_masa() { # [OPTION...]
         [[ $stderr == *'hint: '*'openssl x509 -noout -fingerprint -sha256'* ]]
     done
 }
+
+@test "SEC-14, ESTS-24: a device with its voucher cannot ask for more than is certified either" {
+    start_masa "$MAKER"
+    registrar
+    request one
+    ask one
+    [ "$STATUS" = 200 ]
+    openssl ecparam -name prime256v1 -genkey -noout -out greedy.key
+    openssl req -new -key greedy.key -subj / -addext subjectAltName=DNS:pledgeid.domain.com -addext basicConstraints=CA:TRUE \
+        -outform DER -out greedy.der
+    openssl base64 -in greedy.der -out greedy
+    STATUS=$(curl -s --cacert "$PKI/tls-root.pem" --cert pledgeid.pem --key pledgeid.key -o answer -w '%{http_code}' \
+        -H 'Content-Type: application/pkcs10' --data-binary @greedy "$REGISTRAR/.well-known/est/simpleenroll")
+    [ "$STATUS" = 400 ]
+    grep -q 'CA:TRUE' answer
+}

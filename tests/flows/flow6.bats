@@ -431,3 +431,24 @@ marked() { [[ $(grep 'Marking home server' proxy/log | tail -n 1) == *"$1"* ]]; 
         jq -e --argjson count "$count" '.teap.enrolments == $count and .teap.repeats > 0'
     [ -z "${COUNT:-}" ] || jq -c . load.json >&3
 }
+
+@test "SEC-14, ESTS-24: by TEAP, too, a request for more than is certified is refused, and the CA hears nothing" {
+    local code words extension seen
+    teap
+    seen=$(wc -l <"$CA_LOG")
+    openssl ecparam -name prime256v1 -genkey -noout -out greedy.key
+    while IFS='|' read -r code words extension; do
+        openssl req -new -key greedy.key -subj / -addext subjectAltName=DNS:pledgeid.domain.com -addext "$extension" \
+            -outform DER -out greedy.der
+        run peer pledgeid --csr greedy.der
+        [ "$status" -ne 0 ]
+        [[ $output == *$code* ]]
+        grep -qF "$words" "$TEAP_LOG"
+    done <<'END'
+1025|CA:TRUE|basicConstraints=CA:TRUE
+1025|keyCertSign|keyUsage=keyCertSign
+1025|codeSigning|extendedKeyUsage=codeSigning
+1023|tlsfeature|tlsfeature=status_request
+END
+    [ "$(wc -l <"$CA_LOG")" = "$seen" ]
+}

@@ -236,9 +236,17 @@ public:
     }
     static std::string word(enrol::Refusal why)
     {
-        constexpr const char* kWords[] = {"unauthenticated", "forbidden",   "bad_request",
-                                          "bad_identity",    "pop_failed",  "not_found",
-                                          "too_many",        "unavailable", "internal"};
+        constexpr const char* kWords[] = {"unauthenticated",
+                                          "forbidden",
+                                          "bad_request",
+                                          "bad_identity",
+                                          "pop_failed",
+                                          "not_found",
+                                          "too_many",
+                                          "unavailable",
+                                          "internal",
+                                          "unsupported_algorithm",
+                                          "unsupported_extension"};
         return kWords[static_cast<std::size_t>(why)];
     }
     static std::string digest(const enrol::Decision& decision)

@@ -1,0 +1,195 @@
+#include "ra/csr_policy.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <string_view>
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "crypto/der.h"
+#include "crypto/request_info.h"
+#include "ra/policy.h"
+
+namespace acmetool::ra
+{
+namespace
+{
+
+using enrol::Refusal;
+using enrol::Refused;
+namespace der = crypto::der;
+
+constexpr std::string_view kExtensionRequest = "1.2.840.113549.1.9.14"; // RFC 2985 section 5.4.2
+constexpr std::string_view kChallengePassword = "1.2.840.113549.1.9.7"; // section 5.4.1
+constexpr std::string_view kCommonName = "2.5.4.3";
+constexpr std::string_view kSerialNumber = "2.5.4.5";
+constexpr std::string_view kSubjectKeyIdentifier = "2.5.29.14"; // RFC 5280 section 4.2.1
+constexpr std::string_view kKeyUsage = "2.5.29.15";
+constexpr std::string_view kSubjectAltName = "2.5.29.17";
+constexpr std::string_view kBasicConstraints = "2.5.29.19";
+constexpr std::string_view kExtendedKeyUsage = "2.5.29.37";
+constexpr std::string_view kServerAuth = "1.3.6.1.5.5.7.3.1";
+constexpr std::string_view kClientAuth = "1.3.6.1.5.5.7.3.2";
+
+/// RFC 5280 section 4.2.1.3, by the number of the bit.
+constexpr std::array<std::string_view, 9> kKeyUsages{"digitalSignature", "nonRepudiation", "keyEncipherment",
+                                                     "dataEncipherment", "keyAgreement",   "keyCertSign",
+                                                     "cRLSign",          "encipherOnly",   "decipherOnly"};
+constexpr std::array<std::size_t, 3> kAllowedKeyUsages{0, 2, 4};
+
+using Allowed = std::vector<std::string>;
+
+bool has(const Allowed& allowed, std::string_view oid)
+{
+    return std::find(allowed.begin(), allowed.end(), oid) != allowed.end();
+}
+
+Refused bad(std::string text)
+{
+    return refusal(Refusal::bad_request, std::move(text));
+}
+
+/// The first that stands there twice; whoever reads it may take either.
+template <class List, class Type>
+std::optional<std::string> repeated(const List& list, Type type)
+{
+    std::set<std::string> seen;
+    for (const auto& one : list)
+        if (!seen.insert(type(one)).second) return type(one);
+    return std::nullopt;
+}
+
+std::optional<Refused> judge_key_usage(ByteView value)
+{
+    const auto bits = der::Reader{value}.expect(der::kBitString, "keyUsage");
+    if (!bits || bits->whole.size() != value.size() || bits->value.size() < 2 || bits->value.size() > 3)
+        return bad("the key usage that is asked for cannot be read");
+    const auto octets = bits->value.subspan(1); // without the number of unused bits
+    std::string refused;
+    for (std::size_t i = 0; i < octets.size() * 8; ++i) {
+        const bool set = (octets[i / 8] & (0x80U >> (i % 8))) != 0;
+        if (!set ||
+            std::find(kAllowedKeyUsages.begin(), kAllowedKeyUsages.end(), i) != kAllowedKeyUsages.end())
+            continue;
+        refused += refused.empty() ? "" : ", ";
+        refused += i < kKeyUsages.size() ? std::string{kKeyUsages[i]} : fmt::format("bit {}", i);
+    }
+    if (refused.empty()) return std::nullopt;
+    return bad(fmt::format("the request asks for the key usage {}, which is not certified here", refused));
+}
+
+std::optional<Refused> judge_purposes(ByteView value, const Allowed& allowed)
+{
+    const auto unreadable = [] { return bad("the extended key usage that is asked for cannot be read"); };
+    const auto list = der::Reader{value}.expect(der::kSequence, "extKeyUsage");
+    if (!list || list->whole.size() != value.size() || list->value.empty()) return unreadable();
+    for (der::Reader each{list->value}; !each.at_end();) {
+        const auto element = each.expect(der::kOid, "a purpose");
+        const auto oid = element ? der::oid_text(element->value) : fail(element.error());
+        if (!oid) return unreadable();
+        if (*oid != kClientAuth && *oid != kServerAuth && !has(allowed, *oid))
+            return bad(
+                fmt::format("the request asks for the extended key usage {}, which is not certified here",
+                            crypto::describe_oid(*oid)));
+    }
+    return std::nullopt;
+}
+
+/// BasicConstraints ::= SEQUENCE { cA BOOLEAN DEFAULT FALSE, pathLenConstraint INTEGER OPTIONAL }
+std::optional<Refused> judge_constraints(ByteView value)
+{
+    const auto constraints = der::Reader{value}.expect(der::kSequence, "basicConstraints");
+    if (!constraints || constraints->whole.size() != value.size())
+        return bad("the basic constraints that are asked for cannot be read");
+    der::Reader reader{constraints->value};
+    if (reader.next_is(der::kBoolean)) {
+        const auto is_ca = reader.next("cA");
+        if (!is_ca || is_ca->value.size() != 1 || is_ca->value[0] != 0)
+            return bad("the request asks for the certificate of a CA (basicConstraints CA:TRUE)");
+    }
+    if (!reader.at_end()) return bad("the request asks for basicConstraints with more than CA:FALSE");
+    return std::nullopt;
+}
+
+std::optional<Refused> judge_extension(const crypto::Extension& extension, const crypto::Key& key,
+                                       const Allowed& allowed)
+{
+    if (extension.oid == kSubjectAltName) return std::nullopt; // a matter of names
+    if (extension.oid == kKeyUsage) return judge_key_usage(extension.value);
+    if (extension.oid == kExtendedKeyUsage) return judge_purposes(extension.value, allowed);
+    if (extension.oid == kBasicConstraints) return judge_constraints(extension.value);
+    if (extension.oid == kSubjectKeyIdentifier) {
+        // Much software asks for it; with the identifier of another key it would name that key's holder.
+        const auto value = der::Reader{extension.value}.expect(der::kOctetString, "subjectKeyIdentifier");
+        if (value && crypto::is_key_identifier_of(value->value, key)) return std::nullopt;
+        return bad("the request asks for a subjectKeyIdentifier that is no digest of its key");
+    }
+    if (has(allowed, extension.oid)) return std::nullopt;
+    return refusal(Refusal::unsupported_extension,
+                   fmt::format("the request asks for the extension {}, which is not certified here",
+                               crypto::describe_oid(extension.oid)));
+}
+
+std::optional<Refused> judge_requested(const crypto::RequestContents& contents, const crypto::Key& key,
+                                       const Allowed& allowed)
+{
+    const auto itself = [](const std::string& oid) { return oid; };
+    if (const auto twice = repeated(contents.attributes, itself))
+        return bad(
+            fmt::format("the request has the attribute {} more than once", crypto::describe_oid(*twice)));
+    for (const auto& oid : contents.attributes)
+        if (oid != kExtensionRequest && oid != kChallengePassword && !has(allowed, oid))
+            return bad(fmt::format("the request has the attribute {}, which nobody asked for",
+                                   crypto::describe_oid(oid)));
+    if (const auto twice = repeated(contents.extensions, [](const auto& one) { return one.oid; }))
+        return bad(fmt::format("the request asks for the extension {} more than once",
+                               crypto::describe_oid(*twice)));
+    for (const auto& extension : contents.extensions)
+        if (auto refused = judge_extension(extension, key, allowed)) return refused;
+    return std::nullopt;
+}
+
+std::optional<Refused> judge_names(const crypto::RequestContents& contents, const Allowed& allowed)
+{
+    if (const auto twice = repeated(contents.subject, [](const auto& one) { return one.oid; }))
+        return bad(fmt::format("the request's subject has {} more than once", crypto::describe_oid(*twice)));
+    for (const auto& name : contents.subject)
+        if (name.oid != kCommonName && name.oid != kSerialNumber && !has(allowed, name.oid))
+            return bad(fmt::format("the request's subject has {}, which nobody asked for",
+                                   crypto::describe_oid(name.oid)));
+    return std::nullopt;
+}
+
+} // namespace
+
+ContentsVerdict judge_contents(const crypto::Csr& csr, const Allowed& allowed)
+{
+    ContentsVerdict verdict;
+    const auto contents = crypto::request_contents(csr);
+    if (!contents) {
+        verdict.refused = bad(contents.error().message);
+        return verdict;
+    }
+    verdict.refused = judge_requested(*contents, csr.key, allowed);
+    verdict.subject_refused = judge_names(*contents, allowed);
+    for (const auto& name : contents->subject)
+        if (name.oid == kSerialNumber && !has(allowed, kSerialNumber)) {
+            verdict.serial_number = name.value;
+            if (name.value.empty())
+                verdict.subject_refused = bad("the serialNumber of the subject is no text");
+        }
+    return verdict;
+}
+
+std::optional<Refused> judge_subject(const ContentsVerdict& verdict, const Device& device)
+{
+    if (verdict.subject_refused) return verdict.subject_refused;
+    if (verdict.serial_number.empty() || verdict.serial_number == device.serial) return std::nullopt;
+    return bad(fmt::format("the request's subject has the serialNumber {}, and the device's is {}",
+                           base::printable(verdict.serial_number, 100),
+                           device.serial.empty() ? "not known" : base::printable(device.serial, 100)));
+}
+
+} // namespace acmetool::ra

@@ -16,13 +16,13 @@ namespace
 /// The relay's sessions with the registration authority of `world`, one client, and `rules` for
 /// Access-Accept.
 struct Relay {
-    teap_test::World world;
+    teap_test::World& world;
     std::string folder;
     base::Secret secret{"radius-secret"};
     std::unique_ptr<relay::TeapSessions> sessions;
     radius::Authenticator asked{}; ///< of the request that was answered last
 
-    explicit Relay(std::vector<relay::AcceptRule> rules)
+    Relay(teap_test::World& its_world, std::vector<relay::AcceptRule> rules) : world(its_world)
     {
         std::string pattern = (std::filesystem::temp_directory_path() / "acmetool-teap-XXXXXX").string();
         folder = mkdtemp(pattern.data());
@@ -94,7 +94,9 @@ std::string text(const radius::Packet& packet, std::uint8_t type)
 TEST_CASE(
     "RAD-05: an Access-Accept has the peer's MSK in its two keys, and what the first rule that fits says")
 {
-    Relay relay{{{"other*", {}, "10", "", std::chrono::seconds{0}},
+    teap_test::World world;
+    Relay relay{world,
+                {{"other*", {}, "10", "", std::chrono::seconds{0}},
                  {"", true, "20", "guests", std::chrono::hours{1}},
                  {"", {}, "30", "", std::chrono::seconds{0}}}};
     teap::PeerResult peer;
@@ -120,8 +122,37 @@ TEST_CASE(
     CHECK(accept.find(attribute::kFilterId) == nullptr);
     CHECK(accept.find(attribute::kSessionTimeout) == nullptr);
 
-    Relay without{{{"other*", {}, "10", "", std::chrono::seconds{0}}}};
+    teap_test::World fresh;
+    Relay without{fresh, {{"other*", {}, "10", "", std::chrono::seconds{0}}}};
     accept = without.log_in(peer);
     CHECK(accept.find(attribute::kTunnelType) == nullptr);
     CHECK(accept.find(attribute::kTunnelPrivateGroupId) == nullptr);
+}
+
+TEST_CASE(
+    "SEC-14, RAD-05: [[accept]] goes by the record of the device, not by the subject of its certificate")
+{
+    teap_test::World world;
+    const auto vlan_of = [&](std::vector<relay::AcceptRule> rules) {
+        Relay relay{world, std::move(rules)};
+        teap::PeerResult peer;
+        return text(relay.log_in(peer), attribute::kTunnelPrivateGroupId);
+    };
+    const auto rule = [](const std::string& device, const std::string& vlan) {
+        relay::AcceptRule made;
+        made.device = device;
+        made.vlan = vlan;
+        return made;
+    };
+    const std::vector rules{rule("ADMIN-1", "1"), rule("D-1", "20"), rule("", "30")};
+    CHECK(vlan_of(rules) == "20"); // by its manufacturer's certificate
+
+    const auto key = *crypto::generate_key("ec:P-256");
+    const auto& ca = world.authority.intermediate;
+    world.device = {key,
+                    test::make_certificate(key, "d-1.example", "ADMIN-1", ca.key, "Intermediate", false)};
+    world.authority.issued.push_back(world.device.certificate);
+    CHECK(vlan_of(rules) == "20");
+    CHECK(vlan_of({rule("ADMIN-1", "1")}).empty());
+    CHECK(vlan_of({rule("d-1.*", "40")}) == "40"); // by its name
 }

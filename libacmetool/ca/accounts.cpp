@@ -166,7 +166,7 @@ Answer<ServerResponse> Service::Impl::agree(const std::string& account)
 
 Answer<ServerResponse> Service::Impl::key_change(const SignedRequest& request)
 {
-    CA_TRY(change, parse_key_change(request.text));
+    CA_TRY(change, *request.new_key);
     if (change.url != url("/keyChange"))
         return refuse(400, "malformed", "keyChange: the inner \"url\" is not the outer one");
     if (change.account != url("/account/" + request.account) || !change.old_key.same_public_key(request.key))

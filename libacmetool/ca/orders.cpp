@@ -219,7 +219,7 @@ Answer<ServerResponse> Service::Impl::finalize(const SignedRequest& request, con
     if (status != "ready" || faults.count_down("orderNotReady"))
         return refuse(403, "orderNotReady",
                       fmt::format("the order is {}", status == "ready" ? "not ready" : status));
-    CA_TRY(csr, parse_finalize(request.payload));
+    CA_TRY(csr, *request.csr);
     Json asked = Json::array();
     for (const auto& name : csr.identifiers)
         asked.push_back({{"type", name.type}, {"value", name.value}});

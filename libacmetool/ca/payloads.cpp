@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "crypto/key_size.h"
 #include "dns/name.h"
 #include "jose/base64url.h"
 #include "jose/jwk.h"
@@ -46,10 +47,11 @@ Answer<std::string> checked_address(const std::string& value)
 
 std::optional<std::string> weakness_of(const crypto::Key& key)
 {
+    if (const auto bounded = crypto::check_key_size(key); !bounded) return bounded.error().message;
     const auto type = key.type();
     unsigned bits = 0;
     if (type.starts_with("rsa:")) std::from_chars(type.data() + 4, type.data() + type.size(), bits);
-    if (type == "other" || (type.starts_with("rsa:") && (bits < 2048 || bits > 8192)))
+    if (type == "other" || (type.starts_with("rsa:") && bits < 2048))
         return fmt::format("keys of type {} are not taken", type);
     return std::nullopt;
 }

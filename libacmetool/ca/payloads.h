@@ -25,7 +25,7 @@ struct ParsedRequest {
     std::string kid;                ///< empty where there is a "jwk"
     std::optional<crypto::Key> jwk; ///< there is exactly one of the two
 };
-/// Refusals: malformed, badPublicKey (RSA keys under 2048 bits included), badSignatureAlgorithm.
+/// Refusals: malformed, badPublicKey (RSA keys of less than 2048 bits or more than 4096 included).
 ACMETOOL_EXPORT Answer<ParsedRequest> parse_request(std::string_view body);
 
 /// "Keys of type ... are not taken" (RFC 8555 section 6.7 badPublicKey), or nothing.
@@ -62,7 +62,8 @@ struct NewOrder {
 /// Refusal: malformed.
 ACMETOOL_EXPORT Answer<NewOrder> parse_new_order(const base::Json& payload);
 
-/// finalize's payload: a request with acceptable key and names. Refusals: malformed, badCSR.
+/// finalize's payload, its signature verified: a request with acceptable key and names. Refusals: malformed,
+/// badCSR.
 ACMETOOL_EXPORT Answer<crypto::Csr> parse_finalize(const base::Json& payload);
 
 /// keyChange's inner JWS (RFC 8555 section 7.3.5), verified with its own "jwk".

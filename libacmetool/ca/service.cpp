@@ -16,6 +16,24 @@ namespace
 
 constexpr unsigned kMostInGroup = 64;
 
+/// Others may wait for this request to commit: it comes to its end even by way of a bug.
+template <class Step>
+auto without_throwing(Step step) -> decltype(step())
+{
+    try {
+        return step();
+    } catch (const std::exception&) {
+        return refuse(500, "serverInternal", "internal error");
+    }
+}
+
+/// Read by GET and HEAD, and nobody signs for them.
+bool is_open(const std::string& resource, const std::string& method)
+{
+    return resource == "newNonce" ||
+           (method == "GET" && (resource == "crl" || resource == "agree" || resource == "renewalInfo"));
+}
+
 } // namespace
 
 base::TimePoint time_of(const Json& object, std::string_view member)
@@ -111,8 +129,13 @@ ServerResponse Service::Impl::handle(const ServerRequest& request)
     if (faults.take("reset", resource)) {
         response.drop = true;
     } else {
+        // Cryptography first, while others have the records.
+        const auto admitted = without_throwing([&] { return admit(request, resource); });
         auto lock = enter();
-        auto answer = dispatch_without_throwing(request, resource, parts, log);
+        auto answer = without_throwing([&]() -> Answer<ServerResponse> {
+            if (!admitted) return tl::unexpected(admitted.error());
+            return dispatch(request, resource, parts, *admitted, log);
+        });
         const auto jobs_of_request = std::exchange(asked_for, {});
         // What a refused request changed is not kept.
         if (const auto ended = answer ? records.keep() : records.discard(); !ended)
@@ -149,45 +172,48 @@ void Service::Impl::finish(ServerResponse& response, const std::string& resource
     faults.apply(resource, response);
 }
 
-/// Others may wait for this request to commit: it comes to its end even by way of a bug.
-Answer<ServerResponse> Service::Impl::dispatch_without_throwing(const ServerRequest& request,
-                                                                const std::string& resource,
-                                                                const std::vector<std::string>& path,
-                                                                Json& log)
+Answer<std::optional<SignedRequest>> Service::Impl::admit(const ServerRequest& request,
+                                                          const std::string& resource)
 {
-    try {
-        return dispatch(request, resource, path, log);
-    } catch (const std::exception&) {
-        return refuse(500, "serverInternal", "internal error");
-    }
+    static const std::set<std::string, std::less<>> kResources{
+        "newAccount", "newAuthz", "newOrder", "revokeCert", "keyChange", "account",
+        "orders",     "order",    "finalize", "authz",      "challenge", "certificate"};
+    const bool open =
+        is_open(resource, request.method) && (resource != "renewalInfo" || options.renewal_info);
+    if (!open && !kResources.contains(resource)) return refuse(404, "malformed", "no such resource");
+    // RFC 8555 section 6.3: "Servers MUST ... return ... 405 (Method Not Allowed)" to a plain GET.
+    if (!open && request.method != "POST")
+        return refuse(405, "malformed", "resources are read by POST-as-GET");
+    if (!open || resource == "renewalInfo")
+        if (const auto played = play_refusals(resource); !played) return tl::unexpected(played.error());
+    if (open) return std::optional<SignedRequest>{};
+    CA_TRY(verified, verify(request, resource == "newAccount", resource == "revokeCert"));
+    if (resource == "finalize") verified.csr = parse_finalize(verified.payload);
+    if (resource == "keyChange") verified.new_key = parse_key_change(verified.text);
+    return std::optional{std::move(verified)};
 }
 
 Answer<ServerResponse> Service::Impl::dispatch(const ServerRequest& request, const std::string& resource,
-                                               const std::vector<std::string>& path, Json& log)
+                                               const std::vector<std::string>& path,
+                                               const std::optional<SignedRequest>& admitted, Json& log)
 {
-    if (resource == "newNonce") {
+    const std::string id = path.size() > 1 ? path[1] : "";
+    if (!admitted) {
+        if (resource == "crl") return crl();
+        if (resource == "agree") return agree(id);
+        if (resource == "renewalInfo") return renewal_info(id);
         if (request.method == "HEAD") return ServerResponse{200, {}, {}, false};
         if (request.method == "GET") return ServerResponse{204, {}, {}, false};
         return refuse(405, "malformed", "newNonce takes HEAD and GET");
     }
-    const std::string id = path.size() > 1 ? path[1] : "";
-    if (request.method == "GET") {
-        if (resource == "crl") return crl();
-        if (resource == "agree") return agree(id);
-        if (resource == "renewalInfo" && options.renewal_info) {
-            if (const auto played = play_refusals(resource); !played) return tl::unexpected(played.error());
-            return renewal_info(id);
-        }
-    }
-    static const std::set<std::string, std::less<>> kResources{
-        "newAccount", "newAuthz", "newOrder", "revokeCert", "keyChange", "account",
-        "orders",     "order",    "finalize", "authz",      "challenge", "certificate"};
-    if (!kResources.contains(resource)) return refuse(404, "malformed", "no such resource");
-    // RFC 8555 section 6.3: "Servers MUST ... return ... 405 (Method Not Allowed)" to a plain GET.
-    if (request.method != "POST") return refuse(405, "malformed", "resources are read by POST-as-GET");
-    if (const auto played = play_refusals(resource); !played) return tl::unexpected(played.error());
-    CA_TRY(signed_request, verify(request, resource == "newAccount", resource == "revokeCert"));
+    const auto& signed_request = *admitted;
     log["account"] = signed_request.account;
+    if (!signed_request.account.empty()) {
+        // The account may have been deactivated since its key was read, or have another one.
+        CA_TRY(jwk, key_of(signed_request.account));
+        if (jwk != signed_request.account_jwk)
+            return refuse(400, "malformed", "the signature does not verify");
+    }
     if (resource == "keyChange") return key_change(signed_request);
     if (resource == "newAccount") return new_account(signed_request);
     if (resource == "newAuthz") return new_authz(signed_request, log);

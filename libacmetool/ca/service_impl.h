@@ -32,13 +32,16 @@ using base::Json;
 using http::ServerRequest;
 using http::ServerResponse;
 
-/// What a signed request turned out to be.
+/// What a signed request turned out to be, with everything that takes cryptography to find out.
 struct SignedRequest {
     Json payload;     ///< null for POST-as-GET
     std::string text; ///< the payload as sent
     bool as_get = false;
     std::string account; ///< id; empty where signed by "jwk"
+    Json account_jwk;    ///< of the account, when the signature was verified
     crypto::Key key;
+    std::optional<Answer<crypto::Csr>> csr;   ///< of finalize
+    std::optional<Answer<KeyChange>> new_key; ///< of keyChange
 };
 
 /// A time that was stored in RFC 3339.
@@ -101,12 +104,16 @@ struct Service::Impl {
     ServerResponse directory(const ServerRequest& request) const;
     /// Faults that answer in the place of a resource, before anything is looked at.
     Answer<void> play_refusals(const std::string& resource);
-    Answer<ServerResponse> dispatch_without_throwing(const ServerRequest& request,
-                                                     const std::string& resource,
-                                                     const std::vector<std::string>& path, Json& log);
+    /// What a request has to be before the records are locked for it: of a resource that is here, with a
+    /// nonce, and signed. Nothing for a resource that is read without a signature.
+    Answer<std::optional<SignedRequest>> admit(const ServerRequest& request, const std::string& resource);
+    /// The rest, with the records locked.
     Answer<ServerResponse> dispatch(const ServerRequest& request, const std::string& resource,
-                                    const std::vector<std::string>& path, Json& log);
+                                    const std::vector<std::string>& path,
+                                    const std::optional<SignedRequest>& signed_request, Json& log);
     Answer<SignedRequest> verify(const ServerRequest& request, bool by_jwk, bool either);
+    /// The account's "jwk", if it is valid. With the records locked.
+    Answer<Json> key_of(const std::string& account);
     void finish(ServerResponse& response, const std::string& resource, const ServerRequest& request);
 
     // Resources

@@ -9,6 +9,19 @@
 namespace acmetool::ca
 {
 
+Answer<Json> Service::Impl::key_of(const std::string& account)
+{
+    const auto fault = faults.value("account");
+    if (fault == "doesNotExist")
+        return refuse(400, "accountDoesNotExist", "\"kid\" is no account of this CA");
+    auto stored = records.get("account", account);
+    if (!stored) return broken(stored.error());
+    if (!*stored) return refuse(400, "accountDoesNotExist", "\"kid\" is no account of this CA");
+    if ((**stored)["status"] != "valid" || fault == "deactivated")
+        return refuse(401, "unauthorized", "the account is deactivated");
+    return (**stored)["jwk"];
+}
+
 Answer<SignedRequest> Service::Impl::verify(const ServerRequest& request, bool by_jwk, bool either)
 {
     const auto type = http::find(request.headers, "content-type").value_or("");
@@ -20,21 +33,27 @@ Answer<SignedRequest> Service::Impl::verify(const ServerRequest& request, bool b
     if ((parsed.jwk && !by_jwk && !either) || (!parsed.jwk && by_jwk))
         return refuse(400, "malformed",
                       by_jwk ? "this request is signed with \"jwk\"" : "this request is signed with \"kid\"");
+    // Before anything that costs more: without a nonce of ours, nobody has a signature looked at.
+    unsigned char dice = 0;
+    RAND_bytes(&dice, 1);
+    if (!nonces.use(parsed.nonce, std::chrono::seconds{faults.number("nonceLifetime")}) ||
+        dice * 100U / 256U < faults.number("badNonce"))
+        return refuse(400, "badNonce", "the nonce is not one of ours, was used, or is too old");
     SignedRequest result;
     if (parsed.jwk) {
         result.key = *parsed.jwk;
     } else {
         const auto prefix = url("/account/");
-        const auto fault = faults.value("account");
-        if (!parsed.kid.starts_with(prefix) || fault == "doesNotExist")
+        if (!parsed.kid.starts_with(prefix))
             return refuse(400, "accountDoesNotExist", "\"kid\" is no account of this CA");
         result.account = parsed.kid.substr(prefix.size());
-        auto stored = records.get("account", result.account);
-        if (!stored) return broken(stored.error());
-        if (!*stored) return refuse(400, "accountDoesNotExist", "\"kid\" is no account of this CA");
-        if ((**stored)["status"] != "valid" || fault == "deactivated")
-            return refuse(401, "unauthorized", "the account is deactivated");
-        auto key = jose::parse_jwk((**stored)["jwk"]);
+        {
+            // Not by enter(): whoever commits has not to wait for this.
+            const std::lock_guard held{mutex};
+            CA_TRY(jwk, key_of(result.account));
+            result.account_jwk = std::move(jwk);
+        }
+        auto key = jose::parse_jwk(result.account_jwk);
         if (!key) return broken(key.error());
         result.key = *key;
     }
@@ -43,12 +62,6 @@ Answer<SignedRequest> Service::Impl::verify(const ServerRequest& request, bool b
         return refuse(400, "badSignatureAlgorithm", "\"alg\" does not fit the key");
     if (!jose::verify(parsed.jws, result.key) || faults.value("account") == "keyChanged")
         return refuse(400, "malformed", "the signature does not verify");
-    // Last, so that junk costs nobody a nonce.
-    unsigned char dice = 0;
-    RAND_bytes(&dice, 1);
-    if (!nonces.use(parsed.nonce, std::chrono::seconds{faults.number("nonceLifetime")}) ||
-        dice * 100U / 256U < faults.number("badNonce"))
-        return refuse(400, "badNonce", "the nonce is not one of ours, was used, or is too old");
     result.as_get = parsed.jws.payload.empty();
     if (!result.as_get) {
         result.text = as_text(parsed.jws.payload);

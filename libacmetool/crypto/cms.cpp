@@ -8,6 +8,7 @@
 #include <openssl/pkcs7.h>
 
 #include "crypto/der.h"
+#include "crypto/key_size.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -77,6 +78,17 @@ Result<std::vector<Certificate>> certificates_of(CMS_ContentInfo* message, const
     }
     ERR_clear_error();
     return found;
+}
+
+/// The keys of all signers, before any of them is used.
+Result<void> check_signers(CMS_ContentInfo* message, const std::vector<Certificate>& candidates)
+{
+    const auto* signers = CMS_get0_SignerInfos(message);
+    for (int i = 0; signers != nullptr && i < sk_CMS_SignerInfo_num(signers); ++i)
+        for (const auto& candidate : candidates)
+            if (CMS_SignerInfo_cert_cmp(sk_CMS_SignerInfo_value(signers, i), candidate.get()) == 0)
+                ACMETOOL_CHECK(check_key_size(candidate.public_key()));
+    return {};
 }
 
 template <class Stack>
@@ -235,6 +247,9 @@ Result<std::vector<Certificate>> verify_signed_data(const SignedData& message,
     const BioPtr out{BIO_new(BIO_s_mem())};
     if (cms == nullptr || !extra || !out) return not_cms("not signed data", kReason);
     if (message.signers == 0) return not_cms("nobody signed the message", kReason);
+    for (const auto* candidates : {&message.certificates, &more})
+        if (const auto bounded = check_signers(cms, *candidates); !bounded)
+            return not_cms("the signer's key: " + bounded.error().message, kReason);
     // CMS_NO_SIGNER_CERT_VERIFY leaves out the path alone: content digest and signatures are checked.
     if (CMS_verify(cms, extra.get(), nullptr, nullptr, out.get(), CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) !=
         1)

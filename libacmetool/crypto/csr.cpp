@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "crypto/general_names.h"
+#include "crypto/key_size.h"
 #include "crypto/key_uri.h"
 #include "crypto/openssl.h"
 #include "crypto/request_parts.h"
@@ -94,6 +95,7 @@ Result<Csr> describe_request(X509_REQ* request)
             .common_name = common_name_of(request),
             .other_names = {},
             .challenge_password = challenge_password_of(request)};
+    ACMETOOL_CHECK(check_key_size(csr.key));
     // RFC 2986: the signature is made with the very key that is to be certified.
     if (X509_REQ_verify(request, pkey) != 1)
         return bad_csr("the request's signature does not verify", "csrSignature",

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "crypto/key_size.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -49,10 +50,14 @@ int verify_peer(X509_STORE_CTX* store, void*)
     const auto* const ssl =
         static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
     auto* const verification = static_cast<Verification*>(SSL_get_ex_data(ssl, verification_index()));
-    if (verification == nullptr || !verification->verifier) return 1;
-    const auto judged = verification->verifier(certificates_of(X509_STORE_CTX_get0_untrusted(store)));
+    const auto judge = [&]() -> Result<void> {
+        ACMETOOL_CHECK(check_peer_key(store));
+        if (verification == nullptr || !verification->verifier) return {};
+        return verification->verifier(certificates_of(X509_STORE_CTX_get0_untrusted(store)));
+    };
+    const auto judged = judge();
     if (judged) return 1;
-    verification->error = judged.error();
+    if (verification != nullptr) verification->error = judged.error();
     X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
     return 0;
 }

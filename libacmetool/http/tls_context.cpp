@@ -1,16 +1,19 @@
 #include "http/tls_context.h"
 
 #include "crypto/channel_binding.h"
+#include "crypto/key_size.h"
 
 namespace acmetool::http
 {
 namespace
 {
 
-/// The key was proven by the handshake; whose certificate it is, the application finds out.
-int take_any_certificate(X509_STORE_CTX*, void*)
+/// The key is proven by the handshake; whose certificate it is, the application finds out.
+int take_any_certificate(X509_STORE_CTX* store, void*)
 {
-    return 1;
+    if (crypto::check_peer_key(store)) return 1;
+    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+    return 0;
 }
 
 } // namespace

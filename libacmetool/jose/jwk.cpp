@@ -41,12 +41,17 @@ std::string number_of(EVP_PKEY* pkey, const char* name, std::size_t octets)
     return to_base64url(bytes);
 }
 
-Result<BignumPtr> parse_number(const Json& jwk, std::string_view name)
+constexpr std::size_t kMostModulus = 512; ///< octets: 4096 bits, as crypto::check_key_size()
+constexpr std::size_t kMostExponent = 8;
+constexpr int kLeastModulusBits = 2048;
+
+Result<BignumPtr> parse_number(const Json& jwk, std::string_view name, std::size_t most)
 {
     ACMETOOL_TRY(text, base::required_string(jwk, name, "jwk"));
     ACMETOOL_TRY(bytes, parse_base64url(text));
-    if (bytes.empty() || bytes.size() > 1024)
-        return fail(Errc::bad_input, fmt::format("jwk: bad length of \"{}\"", name));
+    if (bytes.empty() || bytes.size() > most)
+        return fail(Errc::bad_input,
+                    fmt::format("jwk: bad length of \"{}\": 1 to {} bits are taken", name, most * 8));
     return BignumPtr{BN_bin2bn(bytes.data(), static_cast<int>(bytes.size()), nullptr)};
 }
 
@@ -58,11 +63,7 @@ Result<crypto::Key> from_parameters(const char* type, OSSL_PARAM_BLD* builder)
     if (!parameters || !context || EVP_PKEY_fromdata_init(context.get()) != 1 ||
         EVP_PKEY_fromdata(context.get(), &pkey, EVP_PKEY_PUBLIC_KEY, parameters.get()) != 1)
         return crypto::openssl_failure(Errc::bad_input, "jwk: not a usable public key");
-    auto key = crypto::Key::adopt(pkey);
-    const crypto::PkeyCtxPtr check{EVP_PKEY_CTX_new_from_pkey(nullptr, pkey, nullptr)};
-    if (!check || EVP_PKEY_public_check(check.get()) != 1)
-        return crypto::openssl_failure(Errc::bad_input, "jwk: not a valid public key");
-    return key;
+    return crypto::Key::adopt(pkey);
 }
 
 Result<crypto::Key> parse_ec(const Json& jwk)
@@ -83,15 +84,26 @@ Result<crypto::Key> parse_ec(const Json& jwk)
         const Owned<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free> builder{OSSL_PARAM_BLD_new()};
         OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, curve.openssl, 0);
         OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size());
-        return from_parameters("EC", builder.get());
+        ACMETOOL_TRY(key, from_parameters("EC", builder.get()));
+        // Quick: the point is on the curve, and none of these curves has another subgroup.
+        const crypto::PkeyCtxPtr check{EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr)};
+        if (!check || EVP_PKEY_public_check_quick(check.get()) != 1)
+            return crypto::openssl_failure(Errc::bad_input, "jwk: not a valid public key");
+        return std::move(key);
     }
     return fail(Errc::bad_input, fmt::format("jwk: unsupported curve \"{}\"", name));
 }
 
 Result<crypto::Key> parse_rsa(const Json& jwk)
 {
-    ACMETOOL_TRY(n, parse_number(jwk, "n"));
-    ACMETOOL_TRY(e, parse_number(jwk, "e"));
+    ACMETOOL_TRY(n, parse_number(jwk, "n", kMostModulus));
+    ACMETOOL_TRY(e, parse_number(jwk, "e", kMostExponent));
+    // OpenSSL's own check looks whether the modulus is a prime, which takes a second of CPU for a large one;
+    // a modulus that is one harms nobody but the key's owner. RFC 7518 section 3.3: "A key of size 2048 bits
+    // or larger MUST be used".
+    if (BN_num_bits(n.get()) < kLeastModulusBits || !BN_is_odd(n.get()) || !BN_is_odd(e.get()) ||
+        BN_is_one(e.get()))
+        return fail(Errc::bad_input, "jwk: not a valid RSA key of 2048 to 4096 bits");
     const Owned<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free> builder{OSSL_PARAM_BLD_new()};
     OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get());
     OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get());

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <openssl/ecdsa.h>
 
+#include "crypto/key_size.h"
 #include "crypto/key_uri.h"
 #include "crypto/openssl.h"
 #include "jose/base64url.h"
@@ -124,6 +125,7 @@ Result<void> verify(const Jws& jws, const crypto::Key& key)
     const auto algorithm = find_algorithm(key);
     if (!algorithm || base::string_member(*jws.header, "alg") != algorithm->name)
         return fail(Errc::bad_input, "JWS: \"alg\" does not fit the key");
+    ACMETOOL_CHECK(crypto::check_key_size(key));
     Bytes signature = jws.signature;
     if (algorithm->coordinate != 0) {
         if (signature.size() != 2 * algorithm->coordinate)

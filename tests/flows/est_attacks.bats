@@ -276,6 +276,17 @@ post() { # DEVICE FILE [CURL OPTION...]
     done
 }
 
+@test "SEC-17: a client certificate or a request with a key of more than 4096 bits is not looked at" {
+    relay
+    openssl req -x509 -newkey rsa:4224 -nodes -keyout "$PKI/large.key" -out "$PKI/large.pem" -subj /CN=large 2>/dev/null
+    run curl -s --cacert "$PKI/tls-root.pem" --cert "$PKI/large.pem" --key "$PKI/large.key" -o /dev/null "$RELAY/cacerts"
+    [ "$status" -ne 0 ]
+    make_csr device0001.iot.domain.com large.csr "$PKI/large.key"
+    post device0001 large.csr
+    refused 400 .
+    grep -q 'too large' "$PKI/body"
+}
+
 @test "ESTS-01, ESTS-05: wrong type, method, size and password" {
     relay
     make_csr device0001.iot.domain.com dev.csr

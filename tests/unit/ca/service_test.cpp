@@ -1,5 +1,6 @@
 #include <openssl/x509v3.h>
 
+#include "../crypto/large_key.h"
 #include "lab.h"
 
 using namespace acmetool;
@@ -59,6 +60,53 @@ TEST_CASE("ACME-16, FAULT-16: onlyReturnExisting, deactivation, and account faul
 
     lab.key = *crypto::generate_key("rsa:2048");
     CHECK(lab.register_account().status == 201);
+}
+
+TEST_CASE("SEC-17: without a nonce nothing is verified, and no key is over 4096 bits")
+{
+    CaLab lab;
+    const auto send = [&](const std::string& resource, const Json& header, const std::string& payload) {
+        http::ServerRequest request;
+        request.method = "POST";
+        request.target = "/" + resource;
+        request.headers = {{"content-type", "application/jose+json"}};
+        const auto encode = [](const std::string& text) { return jose::to_base64url(as_bytes(text)); };
+        request.body =
+            Json{{"protected", encode(header.dump())}, {"payload", encode(payload)}, {"signature", "AAAA"}}
+                .dump();
+        const auto response = lab.service->handle(request);
+        return Json::parse(response.body).at("type").get<std::string>().substr(27);
+    };
+    const auto nonce = [&] { return lab.get("/newNonce", "HEAD").header("Replay-Nonce"); };
+    const auto header = [&](const std::string& resource, const crypto::Key& key, const std::string& one) {
+        return Json{{"alg", "RS256"},
+                    {"url", "https://ca.test/" + resource},
+                    {"nonce", one},
+                    {"jwk", *jose::to_jwk(key)}};
+    };
+    const auto usual = public_rsa(2048);
+    CHECK(send("newAccount", header("newAccount", usual, nonce()), "{}") == "malformed"); // the signature
+    CHECK(send("newAccount", header("newAccount", usual, "none"), "{}") == "badNonce");
+    CHECK(send("revokeCert", header("revokeCert", usual, "none"), "{}") == "badNonce");
+    CHECK(send("newAccount", header("newAccount", public_rsa(8192), nonce()), "{}") == "badPublicKey");
+    CHECK(send("newAccount", header("newAccount", public_rsa(2048, 72), nonce()), "{}") == "badPublicKey");
+    auto by_account = header("newOrder", usual, "none");
+    by_account.erase("jwk");
+    by_account["kid"] = "https://ca.test/account/none";
+    CHECK(send("newOrder", by_account, "{}") == "badNonce");
+
+    lab.register_account();
+    const auto placed = lab.fulfil(lab.order({"a.example.com"}));
+    const crypto::ReqPtr request{X509_REQ_new()};
+    X509_REQ_set_pubkey(request.get(), public_rsa(8192).get());
+    X509_REQ_sign(request.get(), crypto::generate_key("ec:P-256")->get(), EVP_sha256());
+    unsigned char* out = nullptr;
+    const int size = i2d_X509_REQ(request.get(), &out);
+    const crypto::OpensslMemory owned{out};
+    const auto refused = lab.post(placed.at("finalize").get<std::string>(),
+                                  {{"csr", jose::to_base64url({out, static_cast<std::size_t>(size)})}});
+    CHECK(refused.problem() == "badCSR");
+    CHECK(refused.text.find("too large") != std::string::npos);
 }
 
 TEST_CASE("FAULT-16: key change, and 409 with the URL of the account that has the key")

@@ -7,6 +7,8 @@
 #include "jose/jwk.h"
 #include "jose/jws.h"
 
+#include "../crypto/large_key.h"
+
 using namespace acmetool;
 using base::Json;
 
@@ -114,6 +116,23 @@ TEST_CASE(
     Json padded = good;
     padded["signature"] = good["signature"].get<std::string>() + "=";
     CHECK_FALSE(jose::parse_jws(padded.dump()));
+}
+
+TEST_CASE("SEC-17: RSA keys of strangers have 2048 to 4096 bits, and cost nothing to read")
+{
+    CHECK(jose::parse_jwk(*jose::to_jwk(test::public_rsa(2048))).has_value());
+    CHECK(jose::parse_jwk(*jose::to_jwk(test::public_rsa(4096))).has_value());
+    for (const auto& key :
+         {test::public_rsa(1024), test::public_rsa(4104), test::public_rsa(8192), test::public_rsa(2048, 72)})
+        CHECK_FALSE(jose::parse_jwk(*jose::to_jwk(key)));
+    auto even = *jose::to_jwk(test::public_rsa(2048));
+    even["e"] = "AQAA";
+    CHECK_FALSE(jose::parse_jwk(even));
+
+    const auto signer = *crypto::generate_key("rsa:2048");
+    auto jws = *jose::parse_jws(*jose::sign(signer, {{"url", "u"}}, "{}"));
+    CHECK(jose::verify(jws, signer).has_value());
+    CHECK(jose::verify(jws, test::public_rsa(16384)).error().reason == "keyTooLarge");
 }
 
 TEST_CASE("a JWK that is no public key is refused")

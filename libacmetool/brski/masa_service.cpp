@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "brski/idevid.h"
 #include "crypto/path.h"
+#include "crypto/request_info.h"
 #include "http/text_response.h"
 #include "http/url.h"
 #include "store/atomic_file.h"
@@ -35,15 +36,29 @@ http::ServerResponse voucher_reply(const Bytes& voucher, Format format)
     return {200, {{"Content-Type", std::string{media_type(format)}}}, std::string{as_text(voucher)}, false};
 }
 
+/// In the same time whatever differs.
+bool equal(std::string_view one, std::string_view other)
+{
+    const auto own = crypto::sha256(as_bytes(one));
+    const auto given = crypto::sha256(as_bytes(other));
+    return CRYPTO_memcmp(own.data(), given.data(), own.size()) == 0;
+}
+
 /// True where nothing is asked for.
 bool is_authorized(const http::ServerRequest& request, const http::Credentials& wanted)
 {
     if (wanted.user.empty()) return true;
     const auto given = http::parse_basic(request.headers);
-    if (!given || given->user != wanted.user) return false;
-    const auto password = given->password.reveal();
-    const auto own = wanted.password.reveal();
-    return password.size() == own.size() && CRYPTO_memcmp(password.data(), own.data(), own.size()) == 0;
+    if (!given) return false;
+    const bool user = equal(given->user, wanted.user);
+    return equal(given->password.reveal(), wanted.password.reveal()) && user;
+}
+
+http::ServerResponse not_authorized()
+{
+    auto response = text(401, "user and password are needed here");
+    response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"masa\"");
+    return response;
 }
 
 } // namespace
@@ -176,7 +191,8 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
     if (!sealed) return text_response(500, sealed.error().message);
     const AuditEvent event{now, domain_id(pinned->front()), voucher.nonce, voucher.assertion,
                            0,   key_digest(pinned->front())};
-    if (const auto added = records_.add(*serial, event); !added) return text_response(500, added.error().message);
+    if (const auto added = records_.add(*serial, event); !added)
+        return text_response(500, added.error().message);
     return voucher_reply(*sealed, format);
 }
 
@@ -232,17 +248,15 @@ http::ServerResponse MasaService::handle(const http::ServerRequest& request, bas
     const auto format = choose_format(accept, *type);
     if (!format && !wants_log)
         return text_response(406, "vouchers are application/voucher-cms+json or -jws+json");
+    // A cloud registrar's pledges have no password, and only their signature tells them from registrars.
+    if (!options_.is_cloud && !is_authorized(request, options_.credentials)) return not_authorized();
     const auto envelope = parse_envelope(as_bytes(request.body), *type);
     if (!envelope) return text_response(400, envelope.error().message);
     if (options_.is_cloud && !wants_log)
         if (const auto chain = verify_signature(*envelope);
             chain && !crypto::has_extended_key_usage(chain->front(), crypto::kCmcRaPurpose))
             return answer_pledge(*envelope, request, *format, now);
-    if (!is_authorized(request, options_.credentials)) {
-        auto response = text_response(401, {});
-        response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"masa\"");
-        return response;
-    }
+    if (!is_authorized(request, options_.credentials)) return not_authorized();
     if (wants_log) return audit(*envelope, now);
     const auto voucher = sign(*envelope, *format, now);
     if (!voucher) return text_response(http_status_of(voucher.error()), voucher.error().message);

@@ -183,6 +183,7 @@ struct Exchange {
     const Server::Observer* arrival = nullptr;
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
     std::size_t wrap = kLines;
+    bool logs_in = false; ///< the request came with user and password
     RequestEvent event;
 
     void arrived() const
@@ -208,7 +209,9 @@ struct Exchange {
 
 void Exchange::refuse(const enrol::Refused& refused)
 {
-    const int status = status_of(refused.why, options->basic);
+    // RFC 9110 section 15.5.2: "If the request included authentication credentials, then the 401 response
+    // indicates that authorization has been refused for those credentials."
+    const int status = status_of(refused.why, options->basic || logs_in);
     event.decision = name_of(refused.why);
     event.text = refused.text;
     auto response = text_response(status, refused.text);
@@ -351,8 +354,10 @@ void Server::Impl::attributes_request(const Route& route, const http::ServerRequ
                                       const std::shared_ptr<Exchange>& exchange)
 {
     exchange->arrived();
+    auto peer = peer_of(request);
+    exchange->logs_in = !peer.user.empty();
     authority.csr_attributes(
-        peer_of(request), route.label, [exchange](const enrol::AttributesDecision& decision) {
+        std::move(peer), route.label, [exchange](const enrol::AttributesDecision& decision) {
             if (const auto* refused = std::get_if<enrol::Refused>(&decision)) {
                 exchange->refuse(*refused);
                 return;
@@ -376,9 +381,14 @@ void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& 
     }
     enrol::EnrolRequest enrolment;
     enrolment.peer = peer_of(request);
+    exchange->logs_in = !enrolment.peer.user.empty();
     if (enrolment.peer.certificates.empty() && enrolment.peer.user.empty()) {
         // Not one octet is parsed for a caller who shows nothing.
         exchange->refuse({Refusal::unauthenticated, "show a client certificate or log in to enrol", {}});
+        return;
+    }
+    if (exchange->logs_in && !exchange->options->basic) {
+        exchange->refuse({Refusal::unauthenticated, "user and password do not match", {}});
         return;
     }
     // Nobody was authenticated yet: what is wrong with the octets is said in text, never signed.

@@ -62,13 +62,15 @@ Engine::Impl::Impl(Options chosen, Parts& parts, bool given, store::FileLock sto
 Engine::Impl::~Impl()
 {
     if (!loop) return;
-    // First nothing is begun any more, then the issuer ends (what it still tells is stored), then the loop.
+    // First nothing is begun any more and no password compared, then the issuer ends (what it still tells is
+    // stored), then the loop.
     std::unique_ptr<Issuer> last;
     {
         const std::lock_guard guard{issuer_mutex};
         ending = true;
         last = std::move(issuer);
     }
+    passwords.stop();
     last.reset();
     loop->stop();
     for (const auto& waiter : by_deadline)

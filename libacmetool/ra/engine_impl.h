@@ -46,6 +46,14 @@ struct Engine::Impl final : IssuerHost {
     void enrol(enrol::EnrolRequest request, std::function<void(enrol::Decision)> done);
     void attributes(enrol::Peer peer, const std::string& label,
                     std::function<void(enrol::AttributesDecision)> done);
+    /// Finds out who asks: at once, or later where a password has to be compared, from the thread that does
+    /// it.
+    void examine_then(const enrol::Peer& peer, std::shared_ptr<const Files> known,
+                      std::function<void(Claim)> next);
+    void tell_attributes(const std::shared_ptr<Claim>& claim, const std::shared_ptr<const Files>& known,
+                         const std::string& label, const LabelRules& rules,
+                         const std::shared_ptr<std::function<void(enrol::AttributesDecision)>>& shared_done);
+    void judge(const std::shared_ptr<Application>& application, std::function<void(enrol::Decision)> done);
     Result<void> change(std::function<Result<void>(Records&)> what);
     base::Json status();
 

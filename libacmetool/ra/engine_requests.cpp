@@ -138,21 +138,42 @@ void Engine::Impl::after_verdict(std::shared_ptr<Application> application, Verdi
     });
 }
 
+void Engine::Impl::examine_then(const enrol::Peer& peer, std::shared_ptr<const Files> known,
+                                std::function<void(Claim)> next)
+{
+    if (peer.user.empty()) return next(examine(peer, *known, std::nullopt, now()));
+    auto copy = std::make_shared<const enrol::Peer>(peer.clone());
+    passwords.check(known->users, *copy,
+                    [this, copy, known, next = std::move(next)](PasswordCheck::Verdict verdict) {
+                        next(examine(*copy, *known, verdict, now()));
+                    });
+}
+
 void Engine::Impl::enrol(enrol::EnrolRequest request, std::function<void(Decision)> done)
 {
     count("requests");
     auto application = std::make_shared<Application>();
     application->csr_digest = to_hex(crypto::sha256(request.csr.der));
     application->request = std::move(request);
+    auto rules = rules_of(*settings(), application->request.label);
+    if (!rules)
+        return decided(application->request, application->csr_digest, {}, done,
+                       refusal(Refusal::not_found, "there is no such label"));
+    application->rules = std::move(*rules);
+    application->files = files();
+    examine_then(application->request.peer, application->files,
+                 [this, application, done = std::move(done)](Claim claim) {
+                     application->claim = std::move(claim);
+                     judge(application, done);
+                 });
+}
+
+void Engine::Impl::judge(const std::shared_ptr<Application>& application, std::function<void(Decision)> done)
+{
     const auto refuse_now = [&](Refused refused) {
         decided(application->request, application->csr_digest, {}, done, std::move(refused));
     };
     const auto options = settings();
-    auto rules = rules_of(*options, application->request.label);
-    if (!rules) return refuse_now(refusal(Refusal::not_found, "there is no such label"));
-    application->rules = std::move(*rules);
-    application->files = files();
-    application->claim = examine(application->request.peer, *application->files, passwords, now());
     const auto& claim = application->claim;
     if (claim.refused) return refuse_now(*claim.refused);
     application->csr_refusal = judge_csr(application->request, *options, application->rules);
@@ -191,13 +212,22 @@ void Engine::Impl::attributes(enrol::Peer peer, const std::string& label,
     count("csr_attributes");
     const auto rules = rules_of(*settings(), label);
     if (!rules) return done(refusal(Refusal::not_found, "there is no such label"));
-    const auto known = files();
-    auto claim = std::make_shared<Claim>(examine(peer, *known, passwords, now()));
-    if (claim->refused) return done(*claim->refused);
     auto shared_done = std::make_shared<std::function<void(enrol::AttributesDecision)>>(std::move(done));
+    const auto known = files();
+    examine_then(peer, known, [this, known, label, rules = *rules, shared_done](Claim claim) {
+        tell_attributes(std::make_shared<Claim>(std::move(claim)), known, label, rules, shared_done);
+    });
+}
+
+void Engine::Impl::tell_attributes(
+    const std::shared_ptr<Claim>& claim, const std::shared_ptr<const Files>& known, const std::string& label,
+    const LabelRules& rules,
+    const std::shared_ptr<std::function<void(enrol::AttributesDecision)>>& shared_done)
+{
+    if (claim->refused) return (*shared_done)(*claim->refused);
     const bool taken = loop->post(
-        {[this, claim, known, label, rules = *rules, shared_done](Records& records,
-                                                                  CommitLoop::After& after) -> Result<void> {
+        {[this, claim, known, label, rules, shared_done](Records& records,
+                                                         CommitLoop::After& after) -> Result<void> {
              ACMETOOL_TRY(told, decider.attributes(records, *claim, rules, label, *known, now()));
              after.push_back([shared_done, told = std::move(told)] { (*shared_done)(told.decision); });
              return {};

@@ -22,6 +22,7 @@ using enrol::Refused;
 constexpr const char* kCmcRa = "1.3.6.1.5.5.7.3.28"; // id-kp-cmcRA (RFC 6402 section 2.10)
 constexpr int kLeastRsaBits = 2048;
 constexpr std::size_t kMostNames = 100;
+constexpr std::chrono::seconds kPasswordRetry{10};
 
 bool is_controlled(const std::string& name, const std::vector<DomainOptions>& domains)
 {
@@ -152,25 +153,23 @@ std::string Claim::shown() const
     return user.empty() ? "nobody" : "user:" + user;
 }
 
-Claim examine(const enrol::Peer& peer, const Files& files, PasswordCheck& passwords, base::TimePoint now)
+Claim examine(const enrol::Peer& peer, const Files& files, std::optional<PasswordCheck::Verdict> password,
+              base::TimePoint now)
 {
     Claim claim;
-    if (!peer.user.empty()) {
-        const auto found = files.users.find(peer.user);
-        const auto* user = found == files.users.end() ? nullptr : &found->second;
-        switch (passwords.check(user, peer.user, peer.password.reveal())) {
-        case PasswordCheck::Verdict::right:
-            claim.user = peer.user;
-            claim.user_names = user->names;
-            break;
-        case PasswordCheck::Verdict::wrong:
-            claim.refused = refusal(Refusal::unauthenticated, "user and password do not match");
-            return claim;
-        case PasswordCheck::Verdict::busy:
-            claim.refused = refusal(Refusal::too_many, "too many passwords to check");
-            claim.refused->retry_after = std::chrono::seconds{10};
-            return claim;
-        }
+    if (password == PasswordCheck::Verdict::too_many) {
+        claim.refused = refusal(Refusal::too_many, "too many passwords to check");
+        claim.refused->retry_after = kPasswordRetry;
+        return claim;
+    }
+    const auto user = files.users.find(peer.user);
+    if (password && (password == PasswordCheck::Verdict::wrong || user == files.users.end())) {
+        claim.refused = refusal(Refusal::unauthenticated, "user and password do not match");
+        return claim;
+    }
+    if (password) {
+        claim.user = peer.user;
+        claim.user_names = user->second.names;
     }
     if (peer.certificates.empty()) return claim;
     claim.certificate = peer.certificates.front();

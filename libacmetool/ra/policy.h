@@ -13,6 +13,7 @@
 #include "enrol/registration_authority.h"
 #include "ra/inventory.h"
 #include "ra/options.h"
+#include "ra/password_check.h"
 #include "ra/records.h"
 #include "ra/users.h"
 
@@ -30,8 +31,7 @@ struct Files {
     static Result<Files> read(const Options& options);
 };
 
-/// What a peer showed, judged without the store: certificate paths and passwords take their time and belong
-/// to the caller's thread.
+/// What a peer showed, judged without the store.
 struct Claim {
     std::optional<Device> idevid;                   ///< a manufacturer's certificate that holds
     std::optional<crypto::Certificate> certificate; ///< the end entity; is it one of ours? the store knows
@@ -44,7 +44,10 @@ struct Claim {
     /// "certificate subject", "user:name" or "nobody", for events.
     std::string shown() const;
 };
-Claim examine(const enrol::Peer& peer, const Files& files, PasswordCheck& passwords, base::TimePoint now);
+/// Judges the certificates, on the caller's thread; `password` is what PasswordCheck said of the peer's user,
+/// if it gave one.
+Claim examine(const enrol::Peer& peer, const Files& files, std::optional<PasswordCheck::Verdict> password,
+              base::TimePoint now);
 
 /// Who it is, after the store was asked.
 struct Identity {

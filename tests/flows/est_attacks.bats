@@ -276,6 +276,31 @@ post() { # DEVICE FILE [CURL OPTION...]
     done
 }
 
+@test "SEC-16: wrong passwords: 401 at once without a user file; else a limit for an address, and others go on" {
+    relay
+    make_csr device0007.iot.domain.com user.csr
+    for i in $(seq 60); do
+        post - user.csr -u "$([ $((i % 2)) = 0 ] && echo swan || echo nobody):wrong$i"
+        [ "$STATUS" = 401 ] || break
+    done
+    refused 429 .
+    grep -qi '^retry-after: [1-9]' "$PKI/headers"
+    est - csrattrs -u swan:wrong
+    refused 429 .
+    post - user.csr -u swan:secret --interface 127.0.0.2 # another address of this host
+    [ "$STATUS" = 200 ]
+    sed -i '/clients.basic/,/^file/d' "$PKI/relay.toml"
+    kill -HUP "$RELAY_PID"
+    wait_for 10 grep -q '"msg":"reloaded"' "$PKI/relay.log"
+    SEEN=$(wc -l <"$CA_LOG")
+    for i in $(seq 60); do
+        post - user.csr -u "swan:wrong$i"
+        refused 401 .
+    done
+    est - csrattrs -u swan:wrong
+    refused 401 .
+}
+
 @test "SEC-17: a client certificate or a request with a key of more than 4096 bits is not looked at" {
     relay
     openssl req -x509 -newkey rsa:4224 -nodes -keyout "$PKI/large.key" -out "$PKI/large.pem" -subj /CN=large 2>/dev/null

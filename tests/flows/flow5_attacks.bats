@@ -259,6 +259,23 @@ answers_with() { # STATUS
     [ "$(est_code csrattrs)" = 403 ]
 }
 
+@test "SEC-16: a MASA that wants a password reads nothing of who has none" {
+    echo registrar:secret >login
+    start_masa "$MAKER" --credentials login
+    junk() { # [CURL OPTION...]
+        STATUS=$(curl -s --cacert "$MAKER/vendor.pem" -o /dev/null -w '%{http_code}' -H "Content-Type: $CMS" --data-binary junk \
+            "$@" "https://$MASA/.well-known/brski/requestvoucher")
+    }
+    junk
+    [ "$STATUS" = 401 ]
+    for login in registrar:wrong nobody:secret registrar: :secret; do
+        junk -u "$login"
+        [ "$STATUS" = 401 ]
+    done
+    junk -u registrar:secret
+    [ "$STATUS" = 400 ]
+}
+
 @test "BRP-10: a registrar with another certificate than before gets no enrolment, in one run or step by step" {
     start_masa "$MAKER"
     sed -i 's/^exec/sleep 3; exec/' "$PKI/issue"

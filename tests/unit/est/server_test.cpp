@@ -286,6 +286,19 @@ TEST_CASE("ESTS-05, ESTS-02: Basic is parsed; who shows nothing is refused befor
     CHECK(setting.authority.asked->peer.password.reveal() == "pa:ss");
 }
 
+TEST_CASE("SEC-16: without a user file a password is refused before a parser runs, and 401 says so")
+{
+    Setting setting;
+    auto request = setting.enrolment();
+    request.tls = nullptr;
+    request.body = "junk";
+    request.headers.emplace_back("authorization", "basic dXNlcjpwYTpzcw==");
+    const auto refused = setting.ask(request);
+    CHECK(refused.status == 401);
+    CHECK(header(refused, "www-authenticate") == "Basic realm=\"est\"");
+    CHECK(setting.authority.enrolments == 0);
+}
+
 TEST_CASE("INT-19, ESTS-16, FLD-E2: each refusal has its status; text is a plain sentence, and 401 has none")
 {
     using enrol::Refusal;

@@ -605,6 +605,37 @@ TEST_CASE("ESTS-05: users, their passwords and their names")
     CHECK(ask("", "", "a.domain.com") == "unauthenticated");
 }
 
+TEST_CASE("SEC-16: a flood of wrong passwords is turned away, and others' right ones go on")
+{
+    Lab lab;
+    lab.options.users_file = lab.folder.write(
+        "users", "alice:$5$saltsalt$0IyaXrmV7.sGNS6tirgqHLqX/G.FBvgkYA.lpPdS5sA:a.domain.com\n");
+    lab.open();
+    const auto ask = [&](const std::string& address, const std::string& user, const std::string& password) {
+        enrol::EnrolRequest request;
+        request.peer.address = address;
+        request.peer.user = user;
+        request.peer.password = base::Secret{password};
+        request.csr = Lab::csr(lab.key, {"a.domain.com"});
+        return lab.enrol(std::move(request));
+    };
+    // Ten wrong passwords at once and one a second are looked at, of users that there are and others alike.
+    enrol::Decision last = enrol::Pending{};
+    for (int i = 0; i < 60 && Lab::word(last) != "too_many"; ++i)
+        last = ask("192.0.2.1", i % 2 == 0 ? "alice" : "bob", std::to_string(i));
+    REQUIRE(Lab::word(last) == "too_many");
+    CHECK(std::get<enrol::Refused>(last).retry_after.has_value());
+    CHECK(Lab::word(ask("192.0.2.1", "alice", "secret")) == "too_many");
+    CHECK(Lab::word(ask("192.0.2.2", "alice", "secret")) == "issued");
+    CHECK(Lab::word(ask("192.0.2.1", "alice", "secret")) == "issued"); // it is remembered
+    // One host has a whole /64.
+    last = enrol::Pending{};
+    for (int i = 1; i < 60 && Lab::word(last) != "too_many"; ++i)
+        last = ask("2001:db8::" + std::to_string(i), "alice", "no");
+    CHECK(Lab::word(last) == "too_many");
+    CHECK(Lab::word(ask("2001:db8:0:1::1", "alice", "no")) == "unauthenticated");
+}
+
 TEST_CASE("ESTS-22: each decision is an event with identity, digest, names and order")
 {
     Lab lab;

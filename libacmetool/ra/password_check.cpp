@@ -1,0 +1,180 @@
+#include "ra/password_check.h"
+
+#include <arpa/inet.h>
+#include <crypt.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <thread>
+
+#include <fmt/core.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "crypto/request_info.h"
+
+namespace acmetool::ra
+{
+namespace
+{
+
+constexpr std::chrono::minutes kRemembered{5};
+constexpr std::size_t kMostRemembered = 10'000;
+constexpr std::size_t kLongestPassword = 512;
+constexpr std::size_t kQueue = 32;
+constexpr int kNice = 10;
+constexpr unsigned kMostOfCaller = 4; ///< of the queue, so that others find a place
+constexpr std::size_t kMostCallers = 10'000;
+/// A wrong password costs its address a second; ten seconds are the most that it may owe.
+constexpr std::chrono::seconds kPerWrong{1};
+constexpr std::chrono::seconds kMostOwed{10};
+
+/// Three of four cores stay with those who ask for something else.
+base::WorkerPool::Options pool_options()
+{
+    return {.threads = std::max(1U, std::thread::hardware_concurrency() / 4), .queue = kQueue, .nice = kNice};
+}
+
+/// Whose limit goes for an address: its own, of IPv6 that of the /64, which one host has to itself.
+std::string caller_of(const std::string& address)
+{
+    unsigned char octets[16];
+    if (inet_pton(AF_INET6, address.c_str(), octets) != 1) return address;
+    constexpr std::size_t kNetwork = 8;
+    return to_hex({octets, kNetwork});
+}
+
+bool equals_hash(std::string_view password, const std::string& hash)
+{
+    const auto scratch = std::make_unique<crypt_data>();
+    const std::string phrase{password};
+    const char* made = crypt_rn(phrase.c_str(), hash.c_str(), scratch.get(), sizeof(crypt_data));
+    const bool equal = made != nullptr && hash.size() == std::strlen(made) &&
+                       CRYPTO_memcmp(made, hash.data(), hash.size()) == 0;
+    OPENSSL_cleanse(scratch.get(), sizeof(crypt_data));
+    OPENSSL_cleanse(const_cast<char*>(phrase.data()), phrase.size());
+    return equal;
+}
+
+Bytes hmac(const Bytes& key, std::string_view text)
+{
+    Bytes tag(32);
+    HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+         reinterpret_cast<const unsigned char*>(text.data()), text.size(), tag.data(), nullptr);
+    return tag;
+}
+
+} // namespace
+
+PasswordCheck::PasswordCheck() : key_(crypto::random_bytes(32)), pool_(pool_options()) {}
+
+Bytes PasswordCheck::tag(std::string_view name, std::string_view password, std::string_view hash) const
+{
+    std::string parts = fmt::format("{}:{}:{}:", name.size(), name, hash);
+    parts.reserve(parts.size() + password.size());
+    parts += password;
+    auto made = hmac(key_, parts);
+    OPENSSL_cleanse(parts.data(), parts.size());
+    return made;
+}
+
+/// The same one for a name each time: hashes of different costs tell nothing either.
+const User& PasswordCheck::stand_in(const Users& users, std::string_view name) const
+{
+    const auto dice = hmac(key_, name);
+    const auto number =
+        static_cast<std::size_t>(dice[0]) << 16U | static_cast<std::size_t>(dice[1]) << 8U | dice[2];
+    return std::next(users.begin(), static_cast<std::ptrdiff_t>(number % users.size()))->second;
+}
+
+bool PasswordCheck::remembers(const Bytes& tag)
+{
+    const std::lock_guard lock{mutex_};
+    const auto found = right_.find(tag);
+    return found != right_.end() && found->second > Clock::now();
+}
+
+void PasswordCheck::remember(const Bytes& tag)
+{
+    const auto now = Clock::now();
+    const std::lock_guard lock{mutex_};
+    std::erase_if(right_, [&](const auto& entry) { return entry.second <= now; });
+    if (right_.size() >= kMostRemembered) right_.clear();
+    right_[tag] = now + kRemembered;
+}
+
+bool PasswordCheck::enter(const std::string& caller)
+{
+    const auto now = Clock::now();
+    const std::lock_guard lock{mutex_};
+    if (stopping_) return false;
+    if (callers_.size() >= kMostCallers)
+        std::erase_if(callers_, [&](const auto& entry) {
+            return entry.second.waiting == 0 && entry.second.busy_until <= now;
+        });
+    if (callers_.size() >= kMostCallers && !callers_.contains(caller)) return false;
+    auto& known = callers_[caller];
+    if (known.waiting >= kMostOfCaller || known.busy_until > now + kMostOwed) return false;
+    ++known.waiting;
+    return true;
+}
+
+void PasswordCheck::leave(const std::string& caller, Verdict verdict)
+{
+    const auto now = Clock::now();
+    const std::lock_guard lock{mutex_};
+    auto& known = callers_[caller];
+    --known.waiting;
+    if (verdict == Verdict::wrong) known.busy_until = std::max(known.busy_until, now) + kPerWrong;
+    if (known.waiting == 0 && known.busy_until <= now) callers_.erase(caller);
+}
+
+void PasswordCheck::check(const Users& users, const enrol::Peer& peer, Done done)
+{
+    const auto password = peer.password.reveal();
+    if (users.empty() || password.size() > kLongestPassword || password.find('\0') != std::string_view::npos)
+        return done(Verdict::wrong);
+    const auto found = users.find(peer.user);
+    const bool exists = found != users.end();
+    const auto& user = exists ? found->second : stand_in(users, peer.user);
+    const auto mark = tag(peer.user, password, user.hash);
+    if (exists && remembers(mark)) return done(Verdict::right);
+    const auto caller = caller_of(peer.address);
+    if (!enter(caller)) return done(Verdict::too_many);
+    struct Task {
+        base::Secret password;
+        std::string hash;
+        Done done;
+    };
+    auto task = std::make_shared<Task>(Task{base::Secret{std::string{password}}, user.hash, std::move(done)});
+    const bool taken = pool_.post([this, task, exists, mark, caller] {
+        Verdict verdict = Verdict::too_many;
+        bool stopping = false;
+        {
+            const std::lock_guard lock{mutex_};
+            stopping = stopping_;
+        }
+        if (!stopping)
+            verdict =
+                equals_hash(task->password.reveal(), task->hash) && exists ? Verdict::right : Verdict::wrong;
+        if (verdict == Verdict::right) remember(mark);
+        leave(caller, verdict);
+        task->done(verdict);
+    });
+    if (taken) return;
+    leave(caller, Verdict::too_many);
+    task->done(Verdict::too_many);
+}
+
+void PasswordCheck::stop()
+{
+    {
+        const std::lock_guard lock{mutex_};
+        stopping_ = true;
+    }
+    pool_.stop();
+}
+
+} // namespace acmetool::ra

@@ -1,0 +1,95 @@
+#include <doctest/doctest.h>
+
+#include <future>
+#include <latch>
+
+#include "ra/password_check.h"
+
+using namespace acmetool;
+using Verdict = ra::PasswordCheck::Verdict;
+
+namespace
+{
+
+enrol::Peer peer(const std::string& user, const std::string& password, const std::string& address)
+{
+    enrol::Peer made;
+    made.user = user;
+    made.password = base::Secret{password};
+    made.address = address;
+    return made;
+}
+
+ra::Users users()
+{
+    return *ra::parse_users("alice:$5$saltsalt$0IyaXrmV7.sGNS6tirgqHLqX/G.FBvgkYA.lpPdS5sA:a.example.com\n",
+                            "users");
+}
+
+} // namespace
+
+TEST_CASE("SEC-16: without users nobody's password is compared")
+{
+    ra::PasswordCheck passwords;
+    passwords.stop();
+    const auto caller = std::this_thread::get_id();
+    unsigned answers = 0;
+    passwords.check({}, peer("alice", "secret", "192.0.2.1"), [&](Verdict verdict) {
+        ++answers;
+        CHECK(verdict == Verdict::wrong);
+        CHECK(std::this_thread::get_id() == caller);
+    });
+    CHECK(answers == 1);
+}
+
+TEST_CASE(
+    "SEC-16: passwords are compared on another thread, an address has four places, and the queue is short")
+{
+    ra::PasswordCheck passwords;
+    const auto known = users();
+    std::latch go{1};
+    std::atomic<unsigned> wrong{0};
+    std::atomic<unsigned> turned_away{0};
+    const auto caller = std::this_thread::get_id();
+    const auto ask = [&](const std::string& address, const std::string& user) {
+        passwords.check(known, peer(user, "guess", address), [&](Verdict verdict) {
+            if (verdict == Verdict::too_many) {
+                ++turned_away;
+                return;
+            }
+            CHECK(std::this_thread::get_id() != caller);
+            go.wait();
+            ++wrong;
+        });
+    };
+    for (unsigned i = 0; i < 32; ++i)
+        ask("192.0.2.1", i % 2 == 0 ? "alice" : "bob");
+    CHECK(turned_away == 28);
+    for (unsigned i = 0; i < 2 * 32 + std::thread::hardware_concurrency(); ++i)
+        ask("198.51.100." + std::to_string(i), "alice");
+    CHECK(turned_away >= 28 + 32);
+    go.count_down();
+    while (wrong == 0)
+        std::this_thread::yield();
+    passwords.stop();
+    std::promise<Verdict> after;
+    passwords.check(known, peer("alice", "secret", "203.0.113.1"),
+                    [&](Verdict verdict) { after.set_value(verdict); });
+    CHECK(after.get_future().get() == Verdict::too_many);
+}
+
+TEST_CASE("SEC-16: a right password is found, and from then on at once")
+{
+    ra::PasswordCheck passwords;
+    const auto known = users();
+    std::promise<Verdict> first;
+    passwords.check(known, peer("alice", "secret", "192.0.2.1"),
+                    [&](Verdict verdict) { first.set_value(verdict); });
+    CHECK(first.get_future().get() == Verdict::right);
+    passwords.stop();
+    Verdict second = Verdict::wrong;
+    passwords.check(known, peer("alice", "secret", "192.0.2.9"), [&](Verdict verdict) { second = verdict; });
+    CHECK(second == Verdict::right);
+    passwords.check(known, peer("bob", "secret", "192.0.2.9"), [&](Verdict verdict) { second = verdict; });
+    CHECK(second == Verdict::too_many);
+}

@@ -113,6 +113,9 @@ Result<void> serve(const Options& options, cli::Io& io)
                          fmt::format("voucher_status of {}: {} {}", base::printable(serial, 100),
                                      status.status ? "success" : "failure", status.reason));
     };
+    settings.on_failure = [&io](const Error& error) {
+        io.context().log(base::Level::error, fmt::format("{}: {}", error.message, error.hint));
+    };
     ACMETOOL_TRY(records, brski::MasaRecords::open(options.folder + "/masa.db"));
     brski::MasaService service{std::move(settings), *records};
     ACMETOOL_TRY(endpoint, cli::parse_listen(options.listen));

@@ -121,6 +121,7 @@ int http_status_of(const Error& error)
 {
     if (error.reason == "unknownDevice") return 404;
     if (error.code == Errc::refused) return 403;
+    if (error.code == Errc::io) return 503;
     return error.code == Errc::protocol || error.code == Errc::bad_input ? 400 : 500;
 }
 

@@ -30,6 +30,7 @@ constexpr const char* kHasKeys = "SELECT 1 FROM pragma_table_info('masa_log') WH
 constexpr const char* kAddKeys = "ALTER TABLE masa_log ADD COLUMN key TEXT NOT NULL DEFAULT ''";
 constexpr const char* kIndex = "CREATE INDEX IF NOT EXISTS masa_log_serial ON masa_log (serial)";
 constexpr const char* kShownEvents = "1000";
+constexpr const char* kRetryBroken = "30";
 
 http::ServerResponse voucher_reply(const Bytes& voucher, Format format)
 {
@@ -56,7 +57,7 @@ bool is_authorized(const http::ServerRequest& request, const http::Credentials& 
 
 http::ServerResponse not_authorized()
 {
-    auto response = text(401, "user and password are needed here");
+    auto response = text_response(401, {});
     response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"masa\"");
     return response;
 }
@@ -76,6 +77,7 @@ Result<std::unique_ptr<MasaRecords>> MasaRecords::open(const std::string& file)
 Result<void> MasaRecords::add(const std::string& serial_number, const AuditEvent& event)
 {
     const std::lock_guard lock{mutex_};
+    ACMETOOL_CHECK(database_.check_place());
     ACMETOOL_CHECK(database_.execute(
         "INSERT INTO masa_log (serial, date, domain, nonce, assertion, key) VALUES (?, ?, ?, ?, ?, ?)",
         {serial_number, base::to_rfc3339(event.date), event.domain_id, event.nonce, event.assertion,
@@ -86,6 +88,7 @@ Result<void> MasaRecords::add(const std::string& serial_number, const AuditEvent
 Result<AuditLog> MasaRecords::log(const std::string& serial_number)
 {
     const std::lock_guard lock{mutex_};
+    ACMETOOL_CHECK(database_.check_place());
     ACMETOOL_TRY(rows,
                  database_.run("SELECT date, domain, nonce, assertion, key FROM masa_log WHERE serial = ? "
                                "ORDER BY number DESC LIMIT " +
@@ -140,6 +143,17 @@ Result<Bytes> MasaService::sign(const Envelope& request, Format format, base::Ti
     return std::move(voucher);
 }
 
+/// What of ours does not work is said to us, with its paths; the peer is to come again.
+http::ServerResponse MasaService::refusal(const Error& error) const
+{
+    const int status = http_status_of(error);
+    if (status < 500) return text_response(status, error.message);
+    if (options_.on_failure) options_.on_failure(error);
+    auto response = text_response(status, "the MASA does not work at the moment");
+    response.headers.emplace_back("Retry-After", kRetryBroken);
+    return response;
+}
+
 /// A pledge that asks by itself: this is its cloud registrar.
 http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const http::ServerRequest& caller,
                                                 Format format, base::TimePoint now)
@@ -191,8 +205,7 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
     if (!sealed) return text_response(500, sealed.error().message);
     const AuditEvent event{now, domain_id(pinned->front()), voucher.nonce, voucher.assertion,
                            0,   key_digest(pinned->front())};
-    if (const auto added = records_.add(*serial, event); !added)
-        return text_response(500, added.error().message);
+    if (const auto added = records_.add(*serial, event); !added) return refusal(added.error());
     return voucher_reply(*sealed, format);
 }
 
@@ -217,9 +230,9 @@ http::ServerResponse MasaService::take_status(const http::ServerRequest& request
 http::ServerResponse MasaService::audit(const Envelope& envelope, base::TimePoint now)
 {
     const auto grant = decide(envelope, options_.policy, now);
-    if (!grant) return text_response(http_status_of(grant.error()), grant.error().message);
+    if (!grant) return refusal(grant.error());
     const auto log = records_.log(grant->voucher.serial_number);
-    if (!log) return text_response(500, log.error().message);
+    if (!log) return refusal(log.error());
     // RFC 8995 section 5.8: only who had a voucher for the device may read about it, known by the key that it
     // pinned.
     if (std::none_of(log->events.begin(), log->events.end(),
@@ -259,7 +272,7 @@ http::ServerResponse MasaService::handle(const http::ServerRequest& request, bas
     if (!is_authorized(request, options_.credentials)) return not_authorized();
     if (wants_log) return audit(*envelope, now);
     const auto voucher = sign(*envelope, *format, now);
-    if (!voucher) return text_response(http_status_of(voucher.error()), voucher.error().message);
+    if (!voucher) return refusal(voucher.error());
     return voucher_reply(*voucher, *format);
 }
 

@@ -55,6 +55,7 @@ struct MasaOptions {
     std::chrono::seconds owner_retry{std::chrono::minutes{10}};
     /// What a pledge of a cloud registrar said: its serial number and how it went.
     std::function<void(const std::string& serial_number, const Status& status)> on_status;
+    std::function<void(const Error& error)> on_failure; ///< the audit log cannot be read or written
 };
 
 class ACMETOOL_EXPORT MasaService
@@ -75,6 +76,7 @@ private:
     http::ServerResponse answer_pledge(const Envelope& envelope, const http::ServerRequest& request,
                                        Format format, base::TimePoint now);
     http::ServerResponse take_status(const http::ServerRequest& request, base::TimePoint now) const;
+    http::ServerResponse refusal(const Error& error) const;
     http::ServerResponse audit(const Envelope& envelope, base::TimePoint now);
 
     MasaOptions options_;

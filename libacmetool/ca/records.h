@@ -33,6 +33,8 @@ public:
     /// The ids alone, at most `most` of them, the first `skipped` left out.
     Result<std::vector<std::string>> ids(std::string_view kind, std::string_view account, std::size_t skipped,
                                          std::size_t most);
+    /// Whether it is still the file that was opened (store::Sqlite).
+    Result<void> check_place() const { return database_.check_place(); }
     Result<void> keep();
     Result<void> discard();
     bool has_uncommitted() const { return in_transaction_; }

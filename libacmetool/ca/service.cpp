@@ -27,6 +27,15 @@ auto without_throwing(Step step) -> decltype(step())
     }
 }
 
+/// What would be decided now, no other program saw, and nobody after a restart.
+tl::unexpected<Refusal> store_gone()
+{
+    auto refusal =
+        refuse(503, "serverInternal", "the CA's database was removed or replaced while it was open");
+    refusal.value().retry_after = "30";
+    return refusal;
+}
+
 /// Read by GET and HEAD, and nobody signs for them.
 bool is_open(const std::string& resource, const std::string& method)
 {
@@ -133,6 +142,7 @@ ServerResponse Service::Impl::handle(const ServerRequest& request)
         const auto admitted = without_throwing([&] { return admit(request, resource); });
         auto lock = enter();
         auto answer = without_throwing([&]() -> Answer<ServerResponse> {
+            if (!records.check_place()) return store_gone();
             if (!admitted) return tl::unexpected(admitted.error());
             return dispatch(request, resource, parts, *admitted, log);
         });

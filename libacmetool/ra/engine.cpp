@@ -174,11 +174,12 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
     ACMETOOL_TRY(files, Files::read(options));
     ACMETOOL_TRY(root, read_root(options));
     base::Context nobody;
-    ACMETOOL_TRY(lock, store::FileLock::acquire(options.store_file + ".lock",
+    ACMETOOL_TRY(lock, store::FileLock::acquire(lock_file_of(options.store_file),
                                                 parts.context != nullptr ? *parts.context : nobody,
                                                 base::Level::warning));
     ACMETOOL_TRY(records, Records::open(options.store_file));
     ACMETOOL_TRY(reader, Records::open(options.store_file));
+    lock.note(records.id().text());
     ACMETOOL_TRY(spent, records.spent());
     ACMETOOL_TRY(intermediates, records.intermediates());
     ACMETOOL_TRY(unfinished, records.unfinished());
@@ -267,6 +268,10 @@ Json Engine::status()
 
 Result<void> Engine::ready()
 {
+    {
+        const std::lock_guard guard{impl_->reader_mutex};
+        ACMETOOL_CHECK(impl_->reader.check_place());
+    }
     if (const auto problem = impl_->loop->problem()) return fail(*problem);
     if (impl_->ca_set.offered().empty())
         return fail(Errc::config, "/cacerts has nothing to offer", "name the CA's root certificate");

@@ -35,7 +35,7 @@ std::string_view name_of(Refusal why)
 
 Refused store_refusal()
 {
-    Refused refused = refusal(Refusal::internal, "the registration authority's store does not work");
+    Refused refused = refusal(Refusal::unavailable, "the registration authority's store does not work");
     refused.retry_after = std::chrono::seconds{30};
     return refused;
 }

@@ -3,24 +3,55 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 
 #include <fmt/core.h>
 
 #include "base/text.h"
 #include "ra/records.h"
+#include "store/file_lock.h"
 
 namespace acmetool::ra
 {
+
+std::string lock_file_of(const std::string& store_file)
+{
+    return store_file + ".lock";
+}
+
+Result<void> check_shared(const std::string& store_file)
+{
+    // One that starts has not said yet what it opens: it reads what is here then.
+    const auto running = store::FileLock::holder(lock_file_of(store_file));
+    const auto here = store::file_id(store_file);
+    if (!running || running->note.empty() || (here && here->text() == running->note)) return {};
+    return fail(
+        Errc::unavailable,
+        fmt::format("{}: the relay that runs (process {}) has another file open, and would not see a change",
+                    store_file, running->process),
+        "put its file back, or restart it, and then say this again", "otherStore");
+}
+
 namespace
 {
 
 /// Opens a store that is there already: a mistyped name must not look like success.
 Result<Records> open_existing(const std::string& store_file)
 {
+    ACMETOOL_CHECK(check_shared(store_file));
     if (access(store_file.c_str(), F_OK) != 0)
         return fail(Errc::config, fmt::format("{}: there is no such store", store_file),
                     "est-relay serve makes it; is that the configuration it runs with?", "noStore");
     return Records::open(store_file);
+}
+
+/// Writes in one transaction.
+Result<void> write_for_all(const std::string& store_file, const std::function<Result<void>(Records&)>& write)
+{
+    ACMETOOL_TRY(records, open_existing(store_file));
+    ACMETOOL_CHECK(records.begin());
+    ACMETOOL_CHECK(write(records));
+    return records.commit();
 }
 
 } // namespace
@@ -47,14 +78,15 @@ revoke_in(const std::string& store_file, const std::vector<std::string>& serials
         ACMETOOL_TRY(serial, parse_serial(text));
         revoked.push_back({serial, {}});
     }
-    ACMETOOL_TRY(records, open_existing(store_file));
-    ACMETOOL_CHECK(records.begin());
-    for (auto& one : revoked) {
-        ACMETOOL_TRY(device, records.device_of(one.serial));
-        one.device = device.value_or("");
-        ACMETOOL_CHECK(records.revoke(one.serial, now));
-    }
-    ACMETOOL_CHECK(records.commit());
+    const auto written = write_for_all(store_file, [&](Records& records) -> Result<void> {
+        for (auto& one : revoked) {
+            ACMETOOL_TRY(device, records.device_of(one.serial));
+            one.device = device.value_or("");
+            ACMETOOL_CHECK(records.revoke(one.serial, now));
+        }
+        return {};
+    });
+    if (!written) return fail(written.error());
     return revoked;
 }
 
@@ -65,15 +97,15 @@ Result<void> block_in(const std::string& store_file, const std::vector<std::stri
         if (device.empty())
             return fail(Errc::bad_input, "a device has a serial number",
                         "as events and the inventory show it", "badDevice");
-    ACMETOOL_TRY(records, open_existing(store_file));
-    ACMETOOL_CHECK(records.begin());
-    for (const auto& device : devices) {
-        if (what == Blocking::block)
-            ACMETOOL_CHECK(records.block(device, now));
-        else
-            ACMETOOL_CHECK(records.unblock(device));
-    }
-    return records.commit();
+    return write_for_all(store_file, [&](Records& records) -> Result<void> {
+        for (const auto& device : devices) {
+            if (what == Blocking::block)
+                ACMETOOL_CHECK(records.block(device, now));
+            else
+                ACMETOOL_CHECK(records.unblock(device));
+        }
+        return {};
+    });
 }
 
 } // namespace acmetool::ra

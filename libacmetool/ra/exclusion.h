@@ -12,6 +12,13 @@
 namespace acmetool::ra
 {
 
+/// The lock that a running registration authority holds: its note says which file is its store.
+std::string lock_file_of(const std::string& store_file);
+
+/// To be asked before a store is opened beside a registration authority that may run: SQLite would take that
+/// one's write-ahead log for the log of whatever file is there now. Errors: unavailable, reason "otherStore".
+Result<void> check_shared(const std::string& store_file);
+
 /// A serial number as certificates' own text forms have it: hexadecimal, either case, colons or "0x" or not.
 /// Gives it as crypto::Certificate::serial() does. bad_input, reason "badSerial".
 Result<std::string> parse_serial(const std::string& text);
@@ -24,7 +31,8 @@ struct RevokedCertificate {
 
 /// From now on these are neither identity nor cache entry, nor may their keys be certified again. All or
 /// none. They are not revoked at the CA. Errors: bad_input, config (reason "noStore": there is no such file),
-/// io.
+/// unavailable (reason "otherStore": a registration authority runs that has another file open, and would not
+/// see it), io.
 ACMETOOL_EXPORT Result<std::vector<RevokedCertificate>>
 revoke_in(const std::string& store_file, const std::vector<std::string>& serials, base::TimePoint now);
 

@@ -70,6 +70,10 @@ class Records
 public:
     static Result<Records> open(const std::string& path);
 
+    /// Whether the store is still the file that was opened, and which one (store::Sqlite).
+    Result<void> check_place() const { return database_.check_place(); }
+    const store::FileId& id() const { return database_.id(); }
+
     Result<void> begin() { return database_.begin(); }
     Result<void> commit() { return database_.commit(); }
     void rollback() noexcept { database_.rollback(); }

@@ -115,7 +115,7 @@ Result<std::set<Bytes>> BrskiRecords::nonces(const std::string& id)
 
 Result<void> BrskiRecords::put(const std::vector<BrskiRecord>& records)
 {
-    if (records.empty()) return {};
+    if (records.empty()) return database_.check_place();
     ACMETOOL_CHECK(database_.begin());
     for (const auto& record : records)
         if (const auto done = put(record); !done) {

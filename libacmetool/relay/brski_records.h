@@ -51,7 +51,8 @@ class BrskiRecords
 public:
     static Result<BrskiRecords> open(const std::string& file);
     Result<std::vector<BrskiRecord>> all();
-    /// All of them, or none. The nonces of a device are remembered, also of its earlier requests.
+    /// All of them, or none; an empty list fails, too, if the file is not the one that was opened. The nonces
+    /// of all requests of a device are kept.
     Result<void> put(const std::vector<BrskiRecord>& records);
     /// The octets of the nonces of all requests of a device, of the newest thousand.
     Result<std::set<Bytes>> nonces(const std::string& id);

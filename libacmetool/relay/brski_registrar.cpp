@@ -74,6 +74,19 @@ Result<std::string> masa_of(const Manufacturer& manufacturer, const crypto::Cert
     return *named;
 }
 
+/// What the registration authority refuses, as RFC 8995 section 5.6 has it.
+http::ServerResponse reply_of(const enrol::Refused& refused)
+{
+    const bool later = refused.why == enrol::Refusal::unavailable;
+    auto response = text_response(later                                            ? 503
+                                  : refused.why == enrol::Refusal::unauthenticated ? 404
+                                                                                   : 403,
+                                  refused.text);
+    if (later && refused.retry_after)
+        response.headers.emplace_back("Retry-After", std::to_string(refused.retry_after->count()));
+    return response;
+}
+
 } // namespace
 
 struct BrskiRegistrar::Impl {
@@ -235,13 +248,8 @@ void BrskiRegistrar::Impl::request_voucher(http::ServerRequest request, http::Re
                               manufacturer, envelope = std::move(*envelope),
                               accept = accept.empty() ? std::string{brski::media_type(*wanted)} : accept,
                               respond = std::move(respond)](const enrol::AttributesDecision& decision) {
-                                 if (const auto* refused = std::get_if<enrol::Refused>(&decision)) {
-                                     const int status = refused->why == enrol::Refusal::unauthenticated ? 404
-                                                        : refused->why == enrol::Refusal::unavailable   ? 503
-                                                                                                        : 403;
-                                     respond(text_response(status, refused->text));
-                                     return;
-                                 }
+                                 if (const auto* refused = std::get_if<enrol::Refused>(&decision))
+                                     return respond(reply_of(*refused));
                                  begin(*request, *manufacturer, envelope, accept, respond);
                              });
 }

@@ -22,6 +22,7 @@
 #include "http/tls_context.h"
 #include "ra/acme_issuer.h"
 #include "ra/ca_set.h"
+#include "ra/exclusion.h"
 #include "ra/inventory.h"
 #include "ra/records.h"
 #include "ra/users.h"
@@ -189,6 +190,10 @@ void check_chain(Findings& findings, const Config& config, const crypto::Certifi
     std::error_code none;
     if (!std::filesystem::exists(config.ra.store_file, none)) {
         ok(findings, subject, "no chain of the CA is known yet: the first one is compared with the root");
+        return;
+    }
+    if (const auto shared = ra::check_shared(config.ra.store_file); !shared) {
+        findings.push_back({Verdict::fail, "store", shared.error().message, shared.error().hint});
         return;
     }
     auto records = ra::Records::open(config.ra.store_file);

@@ -11,6 +11,8 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
+
 namespace acmetool::store
 {
 namespace
@@ -25,10 +27,10 @@ pid_t holder_of(int fd)
     return holder;
 }
 
-/// Only for those who wait: the lock holds without it.
-void sign(int fd)
+/// Only for those who ask: the lock holds without it.
+void sign(int fd, std::string_view note)
 {
-    const auto text = fmt::format("{}\n", getpid());
+    const auto text = fmt::format("{}\n{}{}", getpid(), note, note.empty() ? "" : "\n");
     if (ftruncate(fd, 0) == 0) static_cast<void>(pwrite(fd, text.data(), text.size(), 0) > 0);
 }
 
@@ -59,8 +61,28 @@ Result<FileLock> FileLock::acquire(const std::string& path, base::Context& conte
         }
         ACMETOOL_CHECK(context.sleep(kLookAgain, {holder, began, {}}));
     }
-    sign(lock.fd_);
+    sign(lock.fd_, {});
     return lock;
+}
+
+void FileLock::note(std::string_view line)
+{
+    sign(fd_, line);
+}
+
+std::optional<FileLock::Holder> FileLock::holder(const std::string& path)
+{
+    FileLock looked;
+    looked.fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (looked.fd_ < 0 || flock(looked.fd_, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return std::nullopt;
+    Holder holder{holder_of(looked.fd_), {}};
+    char text[256] = {};
+    if (const auto got = pread(looked.fd_, text, sizeof text, 0); got > 0) {
+        const auto lines = base::split({text, static_cast<std::size_t>(got)}, '\n');
+        if (lines.size() > 1) holder.note = lines[1];
+    }
+    return holder;
 }
 
 FileLock::FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/context.h"
 #include "base/result.h"
@@ -18,6 +20,15 @@ public:
     /// what the file holds, at the level `told`. Errors: io, interrupted.
     static Result<FileLock> acquire(const std::string& path, base::Context& context,
                                     base::Level told = base::Level::detail);
+
+    /// What `holder()` tells of this process besides its number: one line.
+    void note(std::string_view line);
+    struct Holder {
+        int process = 0;  ///< 0: it has not written that yet
+        std::string note; ///< empty: none yet
+    };
+    /// Who holds the lock on `path`; nothing where nobody does.
+    static std::optional<Holder> holder(const std::string& path);
 
     FileLock(FileLock&& other) noexcept;
     FileLock& operator=(FileLock&& other) noexcept;

@@ -17,6 +17,14 @@ tl::unexpected<Error> sqlite_error(sqlite3* database, std::string_view what)
                 "is the disk full, or the file another program's?", "database");
 }
 
+constexpr const char* kLogSuffix = "-wal";
+
+tl::unexpected<Error> moved_error(const std::string& path, std::string_view what)
+{
+    return fail(Errc::io, fmt::format("database: {} {} while it was open", path, what),
+                "put the file back, or restart the program to go on with what is there now", "databaseMoved");
+}
+
 } // namespace
 
 void Sqlite::Finalize::operator()(sqlite3_stmt* statement) const noexcept
@@ -46,6 +54,16 @@ Result<Sqlite> Sqlite::open(const std::string& path)
     for (const auto* pragma :
          {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON"})
         ACMETOOL_CHECK(sqlite.run(pragma));
+    ACMETOOL_CHECK(sqlite.run("SELECT count(*) FROM sqlite_schema")); // opens the write-ahead log
+    int moved = 0;
+    const auto id = file_id(path);
+    const auto log_id = file_id(path + kLogSuffix);
+    if (sqlite3_file_control(raw, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || moved != 0 || !id ||
+        !log_id)
+        return moved_error(path, id ? "was replaced" : "was removed");
+    sqlite.path_ = path;
+    sqlite.id_ = *id;
+    sqlite.log_id_ = *log_id;
     return sqlite;
 }
 
@@ -116,14 +134,25 @@ Result<std::vector<Sqlite::Row>> Sqlite::execute(std::string_view sql, const std
     return rows;
 }
 
+Result<void> Sqlite::check_place() const
+{
+    for (const auto& [path, expected] : {std::pair{path_, id_}, {path_ + kLogSuffix, log_id_}}) {
+        const auto there = file_id(path);
+        if (there != expected) return moved_error(path, there ? "was replaced" : "was removed");
+    }
+    return {};
+}
+
 Result<void> Sqlite::begin()
 {
+    ACMETOOL_CHECK(check_place());
     ACMETOOL_CHECK(execute("BEGIN IMMEDIATE"));
     return {};
 }
 
 Result<void> Sqlite::commit()
 {
+    ACMETOOL_CHECK(check_place());
     ACMETOOL_CHECK(execute("COMMIT"));
     return {};
 }

@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "store/file_id.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -21,6 +22,9 @@ namespace acmetool::store
 
 /// One SQLite database: write-ahead log, synchronous=FULL, so that a committed change survives a power cut.
 /// Used by one thread at a time; the caller locks.
+///
+/// It stays the file that its path led to when it was opened: nothing is read or written in a transaction
+/// once another file, or none, is there, since no other program would see it (SEC-29).
 class ACMETOOL_EXPORT Sqlite
 {
 public:
@@ -39,8 +43,14 @@ public:
     /// few. Octets come back in a Row as they are, numbers as decimal text.
     Result<std::vector<Row>> execute(std::string_view sql, const std::vector<Value>& parameters = {});
 
+    /// Errors: io; reason "databaseMoved", as check_place().
     Result<void> begin();
     Result<void> commit();
+    /// Whether the path, and that of the write-ahead log, still lead to the files that are open; for those
+    /// who read without a transaction. Costs two calls of stat(2). Errors: io, reason "databaseMoved".
+    Result<void> check_place() const;
+    /// Of the file that is open.
+    const FileId& id() const { return id_; }
     void rollback() noexcept;
     /// Rows inserted, changed and deleted since it was opened.
     int total_changes() const noexcept;
@@ -57,6 +67,9 @@ private:
     Result<Statement> prepare(std::string_view sql);
     Result<std::vector<Row>> step(sqlite3_stmt* statement, std::string_view sql);
 
+    std::string path_;
+    FileId id_;
+    FileId log_id_; ///< of the write-ahead log, which is there as long as the database is open
     std::unique_ptr<sqlite3, Close> database_;
     std::map<std::string, Statement, std::less<>> prepared_; ///< goes before the database
 };

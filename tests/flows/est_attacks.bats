@@ -312,6 +312,49 @@ post() { # DEVICE FILE [CURL OPTION...]
     grep -q 'too large' "$PKI/body"
 }
 
+@test "SEC-29: the database moved, replaced or removed under the relay: no decision, readyz says why, block does not say done" {
+    relay
+    make_csr device0001.iot.domain.com dev.csr
+    post device0001 dev.csr
+    [ "$STATUS" = 200 ]
+    SEEN=$(wc -l <"$CA_LOG")
+    local db=$PKI/relay.db
+    cp "$db" backup.db
+    [ "$(curl -s -o ready -w '%{http_code}' "$RELAY_ADMIN/readyz")" = 200 ]
+    for what in moved replaced; do
+        [ "$what" = replaced ] || mv "$db" away.db
+        [ "$what" = moved ] || cp backup.db "$db"
+        [ "$(curl -s -o ready -w '%{http_code}' "$RELAY_ADMIN/readyz")" = 503 ]
+        grep -q 'relay.db was re' ready
+        post device0001 dev.csr
+        refused 503 'store does not work'
+        grep -qi '^retry-after: [1-9]' "$PKI/headers"
+        est device0001 csrattrs
+        refused 503 .
+        run est-relay block --config "$PKI/relay.toml" device0001
+        [ "$status" = 69 ]
+        [[ $output != *'device0001 blocked'* ]]
+    done
+    run est-relay revoke --config "$PKI/relay.toml" 01
+    [ "$status" = 69 ]
+    [[ $output == *"process $RELAY_PID"* ]]
+    run est-relay check --config "$PKI/relay.toml"
+    [[ $output == *'fail  store: '* ]]
+
+    # Back in its place it goes on, by itself; what is said then is seen.
+    mv away.db "$db"
+    est-relay block --config "$PKI/relay.toml" device0001
+    wait_for 10 curl -sf "$RELAY_ADMIN/readyz"
+    post device0001 dev.csr
+    refused 403 'the device is blocked'
+
+    rm "$db"
+    post device0001 dev.csr
+    refused 503 .
+    kill "$RELAY_PID"
+    wait "$RELAY_PID"
+}
+
 @test "ESTS-01, ESTS-05: wrong type, method, size and password" {
     relay
     make_csr device0001.iot.domain.com dev.csr

@@ -276,6 +276,33 @@ answers_with() { # STATUS
     [ "$STATUS" = 400 ]
 }
 
+@test "SEC-29: no voucher where the MASA's database was replaced, nor where the registrar's was, until it is back" {
+    start_masa "$MAKER"
+    registrar
+    request one
+    cp "$MAKER/masa.db" masa.backup
+    mv "$MAKER/masa.db" masa.away
+    cp masa.backup "$MAKER/masa.db"
+    ask one
+    [[ $STATUS != 200 ]]
+    wait_for 10 grep -q 'masa.db was replaced' "$MAKER/masa.log"
+    [ "$(status_of_device)" != ready ]
+    mv masa.away "$MAKER/masa.db"
+    wait_for 30 answers_with 200
+
+    mv "$PKI/relay.db" relay.away
+    ask one
+    [ "$STATUS" = 503 ]
+    grep -qi '^retry-after: [1-9]' headers
+    request two
+    ask two
+    [ "$STATUS" = 503 ]
+    [ "$(curl -s -o ready -w '%{http_code}' "$RELAY_ADMIN/readyz")" = 503 ]
+    [ "$(masa_events pledgeid)" = 1 ]
+    mv relay.away "$PKI/relay.db"
+    wait_for 30 answers_with 200
+}
+
 @test "BRP-10: a registrar with another certificate than before gets no enrolment, in one run or step by step" {
     start_masa "$MAKER"
     sed -i 's/^exec/sleep 3; exec/' "$PKI/issue"

@@ -109,6 +109,23 @@ TEST_CASE("SEC-17: without a nonce nothing is verified, and no key is over 4096 
     CHECK(refused.text.find("too large") != std::string::npos);
 }
 
+TEST_CASE("SEC-29: a CA whose database was replaced answers 503 until it is back")
+{
+    CaLab lab;
+    CHECK(lab.register_account().status == 201);
+    std::filesystem::rename(lab.options.database, lab.folder / "away.db");
+    for (const bool replaced : {false, true}) {
+        if (replaced) std::filesystem::copy_file(lab.folder / "away.db", lab.options.database);
+        const auto refused = lab.order({"a.example.com"});
+        CHECK(refused.status == 503);
+        CHECK(refused.problem() == "serverInternal");
+        CHECK(refused.header("Retry-After") == "30");
+        CHECK(refused.text.find(lab.options.database) == std::string::npos);
+    }
+    std::filesystem::rename(lab.folder / "away.db", lab.options.database);
+    CHECK(lab.order({"a.example.com"}).status == 201);
+}
+
 TEST_CASE("FAULT-16: key change, and 409 with the URL of the account that has the key")
 {
     CaLab lab;

@@ -7,6 +7,7 @@
 
 #include "acme/problem.h"
 #include "fixture.h"
+#include "ra/exclusion.h"
 #include "ra/mapping.h"
 #include "store/sqlite.h"
 
@@ -207,6 +208,47 @@ TEST_CASE(
     CHECK(Lab::word(renew(old, same_names(lab.key))) == "unauthenticated"); // expired
 }
 
+TEST_CASE(
+    "SEC-29: a store that was moved or replaced decides nothing, and nobody is told that a device is blocked")
+{
+    Lab lab;
+    lab.open();
+    const auto device = lab.maker.idevid("d1");
+    const auto csr = Lab::csr(lab.key, {"d1.domain.com"});
+    const auto store = lab.options.store_file;
+    const auto block = [&] { return ra::block_in(store, {"d1"}, ra::Blocking::block, lab.now()); };
+    const auto unblock = [&] { return ra::block_in(store, {"d1"}, ra::Blocking::unblock, lab.now()); };
+    CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "issued");
+    REQUIRE(block());
+    CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "forbidden");
+    REQUIRE(unblock());
+
+    std::filesystem::copy_file(store, lab.folder / "backup.db");
+    std::filesystem::rename(store, lab.folder / "away.db");
+    std::filesystem::copy_file(lab.folder / "backup.db", store);
+    const auto ready = lab.engine->ready();
+    REQUIRE_FALSE(ready);
+    CHECK(ready.error().reason == "databaseMoved");
+    const auto decision = lab.enrol(Lab::request(device, csr));
+    CHECK(Lab::word(decision) == "unavailable");
+    CHECK(std::get<enrol::Refused>(decision).retry_after.has_value());
+    CHECK(std::holds_alternative<enrol::Refused>(lab.attributes(&device)));
+    const auto blocked = block();
+    REQUIRE_FALSE(blocked);
+    CHECK(blocked.error().reason == "otherStore");
+    CHECK(ra::revoke_in(store, {"01"}, lab.now()).error().reason == "otherStore");
+
+    std::filesystem::rename(lab.folder / "away.db", store);
+    REQUIRE(block());
+    // The store is tried again a second after it failed.
+    for (int i = 0; i < 400 && !lab.engine->ready(); ++i)
+        std::this_thread::sleep_for(10ms);
+    CHECK(lab.engine->ready().has_value());
+    CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "forbidden");
+    lab.engine.reset();
+    CHECK(unblock().has_value()); // nobody runs
+}
+
 TEST_CASE("INT-15: near its end a cached certificate is not served any more")
 {
     Lab lab;
@@ -311,7 +353,7 @@ TEST_CASE("SEC-07: an order that could not be stored costs nothing of the budget
     const auto device = lab.maker.idevid("SN-1");
     const auto csr = Lab::csr(lab.key, {"sn-1.domain.com"});
     const auto refused = lab.enrol(Lab::request(device, csr));
-    REQUIRE(Lab::word(refused) == "internal");
+    REQUIRE(Lab::word(refused) == "unavailable");
     CHECK(std::get<enrol::Refused>(refused).retry_after.has_value());
     CHECK(lab.board->count() == 0);
     CHECK(lab.engine->status().contains("store"));

@@ -27,6 +27,51 @@ TEST_CASE("An empty text and no octets are values, not NULL")
     std::filesystem::remove_all(folder);
 }
 
+TEST_CASE("SEC-29: a database that was moved, removed or replaced takes no transaction, until it is back")
+{
+    std::string folder = "/tmp/sqlite-test.XXXXXX";
+    REQUIRE(mkdtemp(folder.data()) != nullptr);
+    const auto path = folder + "/a.db";
+    const auto away = folder + "/away.db";
+    {
+        auto database = store::Sqlite::open(path);
+        REQUIRE(database);
+        REQUIRE(database->run("CREATE TABLE a (n INTEGER)"));
+        const auto works = [&] {
+            const auto begun = database->begin();
+            if (begun) REQUIRE(database->commit());
+            CHECK(begun.has_value() == database->check_place().has_value());
+            if (!begun) CHECK(begun.error().reason == "databaseMoved");
+            return begun.has_value();
+        };
+        CHECK(works());
+        std::filesystem::copy_file(path, away); // a copy elsewhere harms nobody
+        CHECK(works());
+        std::filesystem::rename(path, folder + "/b.db");
+        CHECK_FALSE(works());
+        std::filesystem::copy_file(away, path);
+        CHECK_FALSE(works());
+        std::filesystem::remove(path);
+        std::filesystem::create_symlink(folder + "/b.db", path); // the same file by another name
+        CHECK(works());
+        std::filesystem::remove(path);
+        std::filesystem::rename(folder + "/b.db", path);
+        CHECK(works());
+        std::filesystem::rename(path + "-wal", folder + "/log");
+        CHECK_FALSE(works());
+        std::filesystem::rename(folder + "/log", path + "-wal");
+
+        REQUIRE(database->begin());
+        REQUIRE(database->run("INSERT INTO a VALUES (1)"));
+        std::filesystem::rename(path, away);
+        CHECK(database->commit().error().reason == "databaseMoved");
+        database->rollback();
+        std::filesystem::rename(away, path);
+        CHECK(database->run("SELECT count(*) FROM a")->front().front() == "0");
+    }
+    std::filesystem::remove_all(folder);
+}
+
 TEST_CASE("Another program that opens and closes the database takes nothing from the two connections here")
 {
     std::string folder = "/tmp/sqlite-test.XXXXXX";

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "acmetool/export.h"
+
+namespace acmetool::store
+{
+
+/// Which file it is, whatever its name.
+struct FileId {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+
+    bool operator==(const FileId&) const = default;
+    std::string text() const; ///< "2049:131077"
+};
+
+/// The file at the end of a path, symbolic links followed; nothing where there is none.
+ACMETOOL_EXPORT std::optional<FileId> file_id(const std::string& path);
+
+} // namespace acmetool::store

@@ -46,13 +46,6 @@ Certificate share(X509* x509)
     return Certificate::adopt(x509);
 }
 
-std::string dotted(const ASN1_OBJECT* object)
-{
-    char text[256] = {};
-    const int size = OBJ_obj2txt(text, sizeof text, object, 1);
-    return size > 0 && size < static_cast<int>(sizeof text) ? std::string{text} : std::string{};
-}
-
 /// A SignedData that fills `der`; null where there is none.
 CmsPtr read_message(ByteView der)
 {

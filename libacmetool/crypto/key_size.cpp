@@ -35,10 +35,10 @@ Result<void> check_key_size(const Key& key)
         return fail(Errc::bad_input, fmt::format("a key of {} bits is too large: {} at most", bits, most),
                     "use ec:P-256, or rsa:2048 to rsa:4096", "keyTooLarge");
     if (const int exponent = exponent_bits(key.get()); exponent > kMostExponentBits)
-        return fail(Errc::bad_input,
-                    fmt::format("an RSA exponent of {} bits is too large: {} at most", exponent,
-                                kMostExponentBits),
-                    "use the exponent 65537", "keyTooLarge");
+        return fail(
+            Errc::bad_input,
+            fmt::format("an RSA exponent of {} bits is too large: {} at most", exponent, kMostExponentBits),
+            "use the exponent 65537", "keyTooLarge");
     return {};
 }
 

@@ -9,12 +9,12 @@ using X509_STORE_CTX = struct x509_store_ctx_st;
 namespace acmetool::crypto
 {
 
-/// Refuses a public key of more than 4096 bits (RSA, DSA, DH), an RSA exponent of more than 64 bits, and a curve of
-/// more than 521. Errc::bad_input, reason "keyTooLarge".
+/// Refuses a public key of more than 4096 bits (RSA, DSA, DH), an RSA exponent of more than 64 bits, and a
+/// curve of more than 521. Errc::bad_input, reason "keyTooLarge".
 ACMETOOL_EXPORT Result<void> check_key_size(const Key& key);
 
-/// For a callback of SSL_CTX_set_cert_verify_callback(): the same of the certificate that the peer showed, whose key
-/// the handshake verifies a signature with next.
+/// For a callback of SSL_CTX_set_cert_verify_callback(): the same of the certificate that the peer showed,
+/// whose key the handshake verifies a signature with next.
 ACMETOOL_EXPORT Result<void> check_peer_key(X509_STORE_CTX* store);
 
 } // namespace acmetool::crypto

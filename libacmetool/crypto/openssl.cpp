@@ -20,6 +20,13 @@ tl::unexpected<Error> openssl_failure(Errc code, std::string_view message, std::
     return fail(code, std::move(text), std::move(hint));
 }
 
+std::string dotted(const ASN1_OBJECT* object)
+{
+    char text[256] = {};
+    const int size = OBJ_obj2txt(text, sizeof text, object, 1);
+    return size > 0 && size < static_cast<int>(sizeof text) ? std::string{text} : std::string{};
+}
+
 BioPtr memory_bio(std::string_view text)
 {
     const auto size = text.size() > INT_MAX ? 0 : static_cast<int>(text.size());

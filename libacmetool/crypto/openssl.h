@@ -54,6 +54,9 @@ using OpensslMemory = Owned<unsigned char, free_openssl_memory>;
 /// Empties OpenSSL's error queue into a failure: "<message>: <OpenSSL's words>".
 tl::unexpected<Error> openssl_failure(Errc code, std::string_view message, std::string hint = {});
 
+/// An object identifier in dotted decimal; empty if it is longer than 255 characters.
+std::string dotted(const ASN1_OBJECT* object);
+
 /// A pem_password_cb: hands over the base::Secret at `context`, and fails if it is empty, so that OpenSSL
 /// never prompts.
 int give_passphrase(char* buffer, int size, int writing, void* context);

@@ -34,6 +34,9 @@ ACMETOOL_EXPORT bool is_valid_for(const Certificate& certificate, std::string_vi
 
 /// id-kp-cmcRA (RFC 6402 section 2.10).
 inline constexpr std::string_view kCmcRaPurpose = "1.3.6.1.5.5.7.3.28";
+/// RFC 5280 section 4.2.1.12.
+inline constexpr std::string_view kServerAuthPurpose = "1.3.6.1.5.5.7.3.1";
+inline constexpr std::string_view kClientAuthPurpose = "1.3.6.1.5.5.7.3.2";
 
 /// True if the extended key usage lists `oid` (dotted decimal). An absent extension lists nothing.
 ACMETOOL_EXPORT bool has_extended_key_usage(const Certificate& certificate, std::string_view oid);

@@ -64,13 +64,6 @@ bool is_password(ByteView attribute)
     return is_of_type(attribute, 7);
 }
 
-std::string dotted(const ASN1_OBJECT* object)
-{
-    std::array<char, 256> text{};
-    OBJ_obj2txt(text.data(), static_cast<int>(text.size()), object, 1);
-    return text.data();
-}
-
 /// True for an attribute of type extensionRequest (RFC 2985 section 5.4.2).
 bool is_extension_request(ByteView attribute)
 {

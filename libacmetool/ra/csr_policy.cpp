@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "crypto/der.h"
+#include "crypto/path.h"
 #include "crypto/request_info.h"
 #include "ra/policy.h"
 
@@ -30,8 +31,6 @@ constexpr std::string_view kKeyUsage = "2.5.29.15";
 constexpr std::string_view kSubjectAltName = "2.5.29.17";
 constexpr std::string_view kBasicConstraints = "2.5.29.19";
 constexpr std::string_view kExtendedKeyUsage = "2.5.29.37";
-constexpr std::string_view kServerAuth = "1.3.6.1.5.5.7.3.1";
-constexpr std::string_view kClientAuth = "1.3.6.1.5.5.7.3.2";
 
 /// RFC 5280 section 4.2.1.3, by the number of the bit.
 constexpr std::array<std::string_view, 9> kKeyUsages{"digitalSignature", "nonRepudiation", "keyEncipherment",
@@ -89,7 +88,7 @@ std::optional<Refused> judge_purposes(ByteView value, const Allowed& allowed)
         const auto element = each.expect(der::kOid, "a purpose");
         const auto oid = element ? der::oid_text(element->value) : fail(element.error());
         if (!oid) return unreadable();
-        if (*oid != kClientAuth && *oid != kServerAuth && !has(allowed, *oid))
+        if (*oid != crypto::kClientAuthPurpose && *oid != crypto::kServerAuthPurpose && !has(allowed, *oid))
             return bad(
                 fmt::format("the request asks for the extended key usage {}, which is not certified here",
                             crypto::describe_oid(*oid)));

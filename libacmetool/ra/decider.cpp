@@ -17,7 +17,6 @@ namespace
 using enrol::Refusal;
 using enrol::Refused;
 
-constexpr const char* kClientAuth = "1.3.6.1.5.5.7.3.2"; // RFC 5280 section 4.2.1.12
 constexpr std::chrono::seconds kLongestRetryAfter{300};
 
 Result<crypto::Certificate> certificate_of(const CertificateRow& row)
@@ -71,7 +70,7 @@ Result<Decider::OrRefused<Identity>> Decider::identify(Records& records, const C
             return OrRefused<Identity>{
                 refusal(Refusal::unauthenticated, "the certificate has expired, or is not valid yet")};
         if (options_->issued.eku == "clientAuth" &&
-            !crypto::has_extended_key_usage(*claim.certificate, kClientAuth))
+            !crypto::has_extended_key_usage(*claim.certificate, crypto::kClientAuthPurpose))
             return OrRefused<Identity>{refusal(
                 Refusal::unauthenticated, "the certificate is not made for clients (extended key usage)")};
     } else if (claim.idevid) {

@@ -303,10 +303,17 @@ TEST_CASE("INT-19, ESTS-16, FLD-E2: each refusal has its status; text is a plain
 {
     using enrol::Refusal;
     Setting setting;
-    const std::vector<std::pair<Refusal, int>> kExpected{
-        {Refusal::unauthenticated, 401}, {Refusal::forbidden, 403},   {Refusal::bad_request, 400},
-        {Refusal::bad_identity, 403},    {Refusal::pop_failed, 400},  {Refusal::not_found, 404},
-        {Refusal::too_many, 429},        {Refusal::unavailable, 503}, {Refusal::internal, 502}};
+    const std::vector<std::pair<Refusal, int>> kExpected{{Refusal::unauthenticated, 401},
+                                                         {Refusal::forbidden, 403},
+                                                         {Refusal::bad_request, 400},
+                                                         {Refusal::bad_identity, 403},
+                                                         {Refusal::pop_failed, 400},
+                                                         {Refusal::not_found, 404},
+                                                         {Refusal::too_many, 429},
+                                                         {Refusal::unavailable, 503},
+                                                         {Refusal::internal, 502},
+                                                         {Refusal::unsupported_algorithm, 400},
+                                                         {Refusal::unsupported_extension, 400}};
     for (const auto& [why, status] : kExpected) {
         setting.authority.decision = enrol::Refused{why, "no \x1b[31msuch\r thing", {}};
         const auto answer = setting.ask(setting.enrolment(), {.basic = true});
@@ -329,7 +336,9 @@ TEST_CASE("INT-02, INT-18, SEC-10: CMC errors are signed for authenticated clien
         {Refusal::bad_request, est::CmcFailInfo::badRequest},
         {Refusal::bad_identity, est::CmcFailInfo::badIdentity},
         {Refusal::pop_failed, est::CmcFailInfo::popFailed},
-        {Refusal::internal, est::CmcFailInfo::internalCAError}};
+        {Refusal::internal, est::CmcFailInfo::internalCAError},
+        {Refusal::unsupported_algorithm, est::CmcFailInfo::badRequest},
+        {Refusal::unsupported_extension, est::CmcFailInfo::badRequest}};
     for (const auto& [why, info] : kSigned) {
         setting.authority.decision = enrol::Refused{why, "not this name", {}};
         const auto answer = setting.ask(setting.enrolment(), signing);

@@ -179,6 +179,10 @@ TEST_CASE("SEC-14, ESTS-24: what a request must not ask for is refused by its na
                 X509_REQ_add_extensions_nid(request, list.get(), NID_ms_ext_req);
             }),
             "1.3.6.1.4.1.311.2.1.14");
+    const auto curve = *crypto::generate_key("ec:P-384");
+    desk.options.labels[""].key_type = "ec:P-256";
+    desk.open();
+    CHECK(desk.ask(request_of(curve, {})).word == "unsupported_algorithm");
     CHECK(desk.board->count() == 0);
 }
 

@@ -41,6 +41,7 @@ Result<AccountStatus> parse_status(const Reply& reply, const std::string& url)
 std::vector<std::string> compared(const std::vector<std::string>& contact)
 {
     std::vector<std::string> list;
+    list.reserve(contact.size());
     for (const auto& url : contact)
         list.push_back(base::to_lower(url));
     std::sort(list.begin(), list.end());

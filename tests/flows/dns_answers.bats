@@ -22,11 +22,13 @@ teardown() {
 }
 
 odd_dns() { # MODE...: sets DNS_SERVER
-    stop_all
+    local pid=${DNS_PID:-}
+    [ -z "$pid" ] || { kill "$pid" && wait "$pid" || true; }
     rm -f port
     : >records
     python3 "$ROOT/tests/lib/odd_dns.py" records "$KEY" "$@" >port 2>odd.err &
-    STARTED+=($!)
+    DNS_PID=$!
+    STARTED+=("$DNS_PID")
     wait_for 10 grep -q . port
     DNS_SERVER=127.0.0.1:$(cat port)
 }
@@ -115,4 +117,14 @@ says() { # STATUS CODE
             says 77 validationFailed
         fi
     done
+}
+
+@test "SEC-30: a CAA record of another owner forbids nothing, and allows nothing" {
+    start_ca "$PWD/ca" --issuer-domain lab.invalid
+    acme-account register -q --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -o /dev/null
+    odd_dns caa
+    acme-preauth caa-record --json --resolver "$DNS_SERVER" victim.domain.com | jq -e '.present | .allowed == false and
+        (.records | length == 1)'
+    odd_dns caa otherOwner
+    acme-preauth caa-record --json --resolver "$DNS_SERVER" victim.domain.com | jq -e '.present | .allowed and .records == []'
 }

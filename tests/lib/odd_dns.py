@@ -15,8 +15,9 @@ before the answer:
 and:
   only           nothing comes after these
   tcp            answers to queries are truncated over UDP; what is above goes over TCP
-  otherOwner     TXT records stand at stranger.domain.com, whatever was asked
+  otherOwner     TXT and CAA records stand at stranger.domain.com, whatever was asked
   strayAlias     the same, with a CNAME of x.domain.com before them that leads there
+  caa            there is a CAA record that lets elsewhere.example issue
   alias          the name that was asked for is an alias of end.domain.com, which has its TXT records
 """
 import base64
@@ -30,7 +31,7 @@ import threading
 import time
 
 RECORDS, KEY, MODES = sys.argv[1], sys.argv[2], sys.argv[3:]
-TYPES = {"a": 1, "ns": 2, "cname": 5, "soa": 6, "txt": 16, "tsig": 250}
+TYPES = {"a": 1, "ns": 2, "cname": 5, "soa": 6, "txt": 16, "tsig": 250, "caa": 257}
 ZONE, NS = "domain.com", "ns.domain.com"
 UPDATE = 5
 TSIG = next((mode[5:] for mode in MODES if mode.startswith("tsig=")), "")
@@ -91,6 +92,9 @@ def answers_for(name, kind):
         return [record(name, "ns", wire_name(NS))]
     if kind == TYPES["a"]:
         return [record(name, "a", socket.inet_aton("127.0.0.1"))]
+    if kind == TYPES["caa"] and "caa" in MODES:
+        owner = "stranger.domain.com" if "otherOwner" in MODES else name
+        return [record(owner, "caa", b"\0\5issueelsewhere.example")]
     if kind != TYPES["txt"]:
         return []
     if "alias" in MODES:

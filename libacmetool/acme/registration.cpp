@@ -52,10 +52,11 @@ std::vector<std::string> compared(const std::vector<std::string>& contact)
 /// A server that says 200 and changes nothing.
 tl::unexpected<Error> not_changed(std::string message)
 {
-    return fail(
-        Errc::protocol, std::move(message),
-        "the CA said yes and did nothing: report it to its operator; acme-account show reads the account",
-        "accountNotChanged");
+    return fail(Errc::protocol, std::move(message),
+                "the CA accepted the request and left the account as it was (some CAs keep no contacts): "
+                "acme-account show "
+                "reads the account",
+                "accountNotChanged");
 }
 
 Result<AccountStatus> change(Client& client, const std::string& payload)

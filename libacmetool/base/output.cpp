@@ -36,6 +36,7 @@ bool can_block(int fd)
 
 int write_all(int fd, std::string_view text, const std::function<bool()>& stopped)
 {
+    if (fd < 0) return EBADF; // poll(2) skips it
     // As much as poll(2) promises to be taken at once: more would block on a pipe whose reader has stopped.
     const std::size_t piece = can_block(fd) ? PIPE_BUF : text.size();
     while (!text.empty()) {

@@ -67,7 +67,7 @@ drawn() {
         ! grep -E 'https?:|/order/' "two.$columns" || false
     done
     drawn 200 "acme-order run -o two.pem --ancestor-domain domain.com <two.csr" >wide
-    grep -F "waiting for the CA to issue for $name and 1 more name: 2 s so far, for " wide
-    drawn 80 "acme-order run -o one.pem --ancestor-domain domain.com <one.csr" >one
-    grep -F 'waiting for the CA to issue for c.domain.com: 2 s so far, for ' one
+    grep -E "^waiting for the CA to issue for $name and 1 more name: [0-9]+ s so far, for .* more at most$" wide
+    drawn 100 "acme-order run -o one.pem --ancestor-domain domain.com <one.csr" >one
+    grep -E '^waiting for the CA to issue for c\.domain\.com: [0-9]+ s so far, for .* more at most$' one
 }

@@ -16,12 +16,8 @@
 //
 // --keep writes the devices' keys, certificates and requests to FILE, --again reads them from it and sends
 // them once more: for enrolments that were told to come back.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/cms.h>
 #include <openssl/rand.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -136,19 +132,6 @@ std::vector<Device> read_devices(const std::string& path)
         device.body = line.substr(0, static_cast<std::size_t>(size) - 1);
         devices.push_back(std::move(device));
     }
-}
-
-int connect_to(std::uint16_t port)
-{
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) give_up("connect");
-    return fd;
 }
 
 Ssl open_connection(const Options& options, SSL_CTX* context, const Device& device)

@@ -17,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ca/authority.h"
+#include "cli/runtime.h"
 #include "est/server.h"
 #include "http/server.h"
 #include "ra/engine.h"
@@ -105,7 +106,10 @@ int main(int argc, char** argv)
         return 64;
     }
     const auto config = or_exit(relay::load_config(argv[1]));
-    relay::EventLog log{"bench-relay", true, base::Level::info};
+    cli::CommonOptions common;
+    common.log_format = "json";
+    cli::Runtime runtime{"bench-relay", common};
+    relay::EventLog log{"bench-relay", runtime};
     ra::Engine::Parts parts;
     parts.issuer = std::make_unique<InstantIssuer>(
         or_exit(ca::Authority::open(argv[2], {"localhost", "127.0.0.1"}, now())));

@@ -128,6 +128,23 @@ metric_is() { [ "$(metric "$1")" = "$2" ]; }
     ends 0 "$PID"
 }
 
+@test "SEC-28: brski-masa takes every status while nobody reads its log, and ends by SIGTERM" {
+    local port
+    port=$(free_port)
+    brski-masa make-idevid --dir masa --serial pledgeid --key-out pledgeid.key -o pledgeid.pem
+    echo 'pledgeid,redirect,https://ra.example' >cloud.csv
+    idle_reader log
+    start brski-masa serve --dir masa --listen "127.0.0.1:$port" --cloud cloud.csv 2>log
+    wait_for 20 grep -q pid ready
+    for _ in $(seq 20); do
+        curl -s --max-time 10 --cacert masa/vendor.pem --cert pledgeid.pem --key pledgeid.key -o /dev/null -w '%{http_code}\n' \
+            -H 'Content-Type: application/json' --data-binary '{"version": 1, "status": true}' \
+            "https://127.0.0.1:$port/.well-known/brski/voucher_status"
+    done >codes
+    [ "$(grep -c '^200$' codes)" = 20 ]
+    ends 0 "$PID"
+}
+
 # second COMMAND...: a second server for what PID holds says so, ends by SIGTERM, and serves once the first has gone.
 second() {
     local first=$PID

@@ -90,9 +90,15 @@ ServerResponse Service::Impl::directory(const ServerRequest& request) const
 
 std::unique_lock<std::mutex> Service::Impl::enter()
 {
-    ++waiting;
+    Arrival arrival{waiting};
+    return enter(arrival);
+}
+
+std::unique_lock<std::mutex> Service::Impl::enter(Arrival& arrival)
+{
+    arrival.announce();
     std::unique_lock lock{mutex};
-    --waiting;
+    arrival.over();
     return lock;
 }
 
@@ -139,8 +145,9 @@ ServerResponse Service::Impl::handle(const ServerRequest& request)
         response.drop = true;
     } else {
         // Cryptography first, while others have the records.
-        const auto admitted = without_throwing([&] { return admit(request, resource); });
-        auto lock = enter();
+        Arrival arrival{waiting};
+        const auto admitted = without_throwing([&] { return admit(request, resource, arrival); });
+        auto lock = enter(arrival);
         auto answer = without_throwing([&]() -> Answer<ServerResponse> {
             if (!records.check_place()) return store_gone();
             if (!admitted) return tl::unexpected(admitted.error());
@@ -183,7 +190,7 @@ void Service::Impl::finish(ServerResponse& response, const std::string& resource
 }
 
 Answer<std::optional<SignedRequest>> Service::Impl::admit(const ServerRequest& request,
-                                                          const std::string& resource)
+                                                          const std::string& resource, Arrival& arrival)
 {
     static const std::set<std::string, std::less<>> kResources{
         "newAccount", "newAuthz", "newOrder", "revokeCert", "keyChange", "account",
@@ -197,7 +204,7 @@ Answer<std::optional<SignedRequest>> Service::Impl::admit(const ServerRequest& r
     if (!open || resource == "renewalInfo")
         if (const auto played = play_refusals(resource); !played) return tl::unexpected(played.error());
     if (open) return std::optional<SignedRequest>{};
-    CA_TRY(verified, verify(request, resource == "newAccount", resource == "revokeCert"));
+    CA_TRY(verified, verify(request, resource == "newAccount", resource == "revokeCert", arrival));
     if (resource == "finalize") verified.csr = parse_finalize(verified.payload);
     if (resource == "keyChange") verified.new_key = parse_key_change(verified.text);
     return std::optional{std::move(verified)};

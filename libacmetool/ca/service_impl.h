@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -44,6 +45,29 @@ struct SignedRequest {
     std::optional<Answer<KeyChange>> new_key; ///< of keyChange
 };
 
+/// Somebody who will have the records soon, and commits then; who has them may leave the commit to him.
+class Arrival
+{
+public:
+    explicit Arrival(std::atomic<unsigned>& waiting) : waiting_(waiting) {}
+    ~Arrival() { over(); }
+    Arrival(const Arrival&) = delete;
+    Arrival& operator=(const Arrival&) = delete;
+
+    void announce()
+    {
+        if (!std::exchange(announced_, true)) ++waiting_;
+    }
+    void over()
+    {
+        if (std::exchange(announced_, false)) --waiting_;
+    }
+
+private:
+    std::atomic<unsigned>& waiting_;
+    bool announced_ = false;
+};
+
 /// A time that was stored in RFC 3339.
 base::TimePoint time_of(const Json& object, std::string_view member);
 
@@ -64,8 +88,8 @@ struct Service::Impl {
     };
     std::shared_ptr<Group> group = std::make_shared<Group>();
     std::condition_variable group_over;
-    std::atomic<unsigned> waiting{0};               ///< for the mutex, to read or change records
-    std::unique_ptr<base::OutputQueue> request_log; ///< null: none is kept
+    std::atomic<unsigned> waiting{0}; ///< for the mutex, to read or change records, or on their way to it
+    std::unique_ptr<base::OutputQueue> request_log;                   ///< null: none is kept
     std::map<std::string, std::deque<base::TimePoint>> recent_orders; ///< by account; within the rate limit
 
     /// A challenge to look at, in the background.
@@ -96,6 +120,7 @@ struct Service::Impl {
 
     /// Locks the records. Whoever enters calls make_durable() before the lock goes: others may wait for it.
     std::unique_lock<std::mutex> enter();
+    std::unique_lock<std::mutex> enter(Arrival& arrival);
     /// Returns when everything that was changed so far, by this request or others, is on disk.
     Result<void> make_durable(std::unique_lock<std::mutex>& lock);
 
@@ -106,12 +131,14 @@ struct Service::Impl {
     Answer<void> play_refusals(const std::string& resource);
     /// What a request has to be before the records are locked for it: of a resource that is here, with a
     /// nonce, and signed. Nothing for a resource that is read without a signature.
-    Answer<std::optional<SignedRequest>> admit(const ServerRequest& request, const std::string& resource);
+    /// Who has a nonce is announced: he comes for the records, whatever becomes of his signature.
+    Answer<std::optional<SignedRequest>> admit(const ServerRequest& request, const std::string& resource,
+                                               Arrival& arrival);
     /// The rest, with the records locked.
     Answer<ServerResponse> dispatch(const ServerRequest& request, const std::string& resource,
                                     const std::vector<std::string>& path,
                                     const std::optional<SignedRequest>& signed_request, Json& log);
-    Answer<SignedRequest> verify(const ServerRequest& request, bool by_jwk, bool either);
+    Answer<SignedRequest> verify(const ServerRequest& request, bool by_jwk, bool either, Arrival& arrival);
     /// The account's "jwk", if it is valid. With the records locked.
     Answer<Json> key_of(const std::string& account);
     void finish(ServerResponse& response, const std::string& resource, const ServerRequest& request);

@@ -22,7 +22,8 @@ Answer<Json> Service::Impl::key_of(const std::string& account)
     return (**stored)["jwk"];
 }
 
-Answer<SignedRequest> Service::Impl::verify(const ServerRequest& request, bool by_jwk, bool either)
+Answer<SignedRequest> Service::Impl::verify(const ServerRequest& request, bool by_jwk, bool either,
+                                            Arrival& arrival)
 {
     const auto type = http::find(request.headers, "content-type").value_or("");
     if (type.substr(0, type.find(';')) != "application/jose+json")
@@ -39,6 +40,7 @@ Answer<SignedRequest> Service::Impl::verify(const ServerRequest& request, bool b
     if (!nonces.use(parsed.nonce, std::chrono::seconds{faults.number("nonceLifetime")}) ||
         dice * 100U / 256U < faults.number("badNonce"))
         return refuse(400, "badNonce", "the nonce is not one of ours, was used, or is too old");
+    arrival.announce();
     SignedRequest result;
     if (parsed.jwk) {
         result.key = *parsed.jwk;
@@ -48,7 +50,7 @@ Answer<SignedRequest> Service::Impl::verify(const ServerRequest& request, bool b
             return refuse(400, "accountDoesNotExist", "\"kid\" is no account of this CA");
         result.account = parsed.kid.substr(prefix.size());
         {
-            // Not by enter(): whoever commits has not to wait for this.
+            // Not by enter(): this request comes back, and commits then.
             const std::lock_guard held{mutex};
             CA_TRY(jwk, key_of(result.account));
             result.account_jwk = std::move(jwk);

@@ -294,7 +294,7 @@ CNF
 
 @test "ESTC-21: CMC errors that another implementation signed" {
     local shared=${ACMETOOL_SHARED:-$ROOT/../shared}/spec/examples/made name
-    [ -d "$shared" ] || skip "no example messages beside the project"
+    [ -d "$shared" ] || skip "no published vectors at ACMETOOL_SHARED"
     for name in badIdentity badRequest popFailed internalCAError; do
         rules "{\"simpleenroll\": [{\"status\": 400, \"file\": \"$shared/cmc-$name.b64\", \"headers\": {\"Content-Type\": \"application/pkcs7-mime; smime-type=CMC-response\"}}]}"
         fails 77 "$name" simpleenroll <dev.csr

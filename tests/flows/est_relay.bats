@@ -39,7 +39,7 @@ hang_up() { # WORDS: SIGHUP, until the log says them once more
 }
 said_more() { (($(grep -c "\"msg\":\"$1" "$PKI/relay.log") > $2)); }
 
-@test "ESTS-10, ESTS-13, INT-21, FLD-E3: cacerts, csrattrs, enrol and re-enrol with curl and openssl" {
+@test "ESTS-13, INT-21, FLD-E3: cacerts, csrattrs, enrol and re-enrol with curl and openssl" {
     relay
     est - cacerts
     [ "$STATUS" = 200 ]

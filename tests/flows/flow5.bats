@@ -93,7 +93,7 @@ teardown() {
     est_code csrattrs | grep -qx 200
 }
 
-@test "BRP-01, BRM-02, BRR-09, FLD-E1: vouchers in JWS, and in CMS for a body in base64 that ends in NUL, with the registrar's CA pinned" {
+@test "BRM-02, BRR-09, FLD-E1: vouchers in JWS, and in CMS for a body in base64 that ends in NUL, with the registrar's CA pinned" {
     no_ca
     cat "$PKI/tls-root.pem" >>"$PKI/ra.pem"
     start_masa "$MAKER"

@@ -1,7 +1,6 @@
 // acme-ca: an ACME certification authority for labs and private networks (RFC 8555, RFC 9444, RFC 9773).
 #include <unistd.h>
 
-#include <filesystem>
 #include <latch>
 
 #include <fmt/core.h>
@@ -160,14 +159,6 @@ Result<http::ServerOptions> listen_options(const std::string& text)
     return options;
 }
 
-/// One server for a folder, whose keys and database a second one would write too.
-Result<store::FileLock> lock_folder(const Options& options, cli::Io& io)
-{
-    std::error_code none; // what is wrong with the folder, the lock says
-    std::filesystem::create_directories(options.folder, none);
-    return store::FileLock::acquire(options.folder + "/acme-ca.lock", io.context(), base::Level::warning);
-}
-
 Result<void> serve(const Options& options, cli::Io& io)
 {
     io.begin_serving();
@@ -176,7 +167,8 @@ Result<void> serve(const Options& options, cli::Io& io)
     ca::Faults faults;
     for (const auto& fault : options.faults)
         ACMETOOL_CHECK(faults.set(fault));
-    const auto lock = lock_folder(options, io);
+    // A second server would write the same keys and database.
+    const auto lock = store::FileLock::acquire_in(options.folder, "acme-ca.lock", io.context());
     if (!lock) return fail(lock.error());
     ACMETOOL_TRY(authority, open_authority(options, listening.address, io.context()));
     listening.threads = 16; // they wait for the disk, together

@@ -2,8 +2,6 @@
 // cloud registrar (draft-ietf-anima-brski-cloud).
 #include <unistd.h>
 
-#include <filesystem>
-
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
@@ -88,19 +86,12 @@ Result<brski::MasaOptions> masa_options(const Options& options, const brski::Lab
     return masa;
 }
 
-/// One server for a folder, whose keys and audit log a second one would write too.
-Result<store::FileLock> lock_folder(const Options& options, cli::Io& io)
-{
-    std::error_code none; // what is wrong with the folder, the lock says
-    std::filesystem::create_directories(options.folder, none);
-    return store::FileLock::acquire(options.folder + "/masa.lock", io.context(), base::Level::warning);
-}
-
 Result<void> serve(const Options& options, cli::Io& io)
 {
     cli::forbid_core_dumps();
     io.begin_serving();
-    const auto lock = lock_folder(options, io);
+    // A second server would write the same keys and audit log.
+    const auto lock = store::FileLock::acquire_in(options.folder, "masa.lock", io.context());
     if (!lock) return fail(lock.error());
     ACMETOOL_TRY(manufacturer, brski::open_manufacturer(options.folder, io.context().now()));
     ACMETOOL_TRY(settings, masa_options(options, manufacturer));

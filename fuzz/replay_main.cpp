@@ -1,4 +1,5 @@
-// fuzz-replay TARGET FOLDER...: runs a fuzz target once on each file of the folders; for compilers without libFuzzer.
+// fuzz-replay TARGET FOLDER...: runs a fuzz target once on each file of the folders; for compilers without
+// libFuzzer.
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -19,7 +20,7 @@ using Target = int (*)(const unsigned char*, std::size_t);
 
 Target find_target(std::string_view name)
 {
-#define REPLAYED(target) \
+#define REPLAYED(target)                                                                                     \
     if (name == #target) return replay_##target;
 #include "replayed.inc"
 #undef REPLAYED

@@ -73,10 +73,8 @@ std::pair<const char*, std::string> Transfer::clock_error(CURL* easy) const
     long result = X509_V_OK;
     curl_.easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &result);
     const auto hint = [&](const char* then) {
-        return fmt::format(
-            "is this host's clock right? it says {}; if it is, {}",
-            base::to_rfc3339(base::now()),
-            then);
+        return fmt::format("is this host's clock right? it says {}; if it is, {}",
+                           base::to_rfc3339(base::now()), then);
     };
     if (result == X509_V_ERR_CERT_HAS_EXPIRED)
         return {"tlsCertificateExpired", hint("the server needs a new certificate")};

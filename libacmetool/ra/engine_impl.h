@@ -72,10 +72,7 @@ struct Engine::Impl final : IssuerHost {
     void replace(const std::shared_ptr<const Options>& fresh, std::shared_ptr<const Files> its_files,
                  std::optional<crypto::Certificate> root, std::unique_ptr<Issuer> next);
     void hand_over(std::unique_ptr<Issuer> next);
-    base::TimePoint now() const
-    {
-        return clock ? clock() : base::now();
-    }
+    base::TimePoint now() const { return clock ? clock() : base::now(); }
     void count(const char* name) { ++counters.at(name); }
 
     EventSink* events;

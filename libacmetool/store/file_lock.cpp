@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include <fmt/core.h>
@@ -42,6 +43,16 @@ std::string describe_holder(const std::string& path, int fd)
 }
 
 } // namespace
+
+Result<FileLock> FileLock::acquire_in(const std::string& folder, std::string_view name,
+                                      base::Context& context)
+{
+    std::error_code failed;
+    std::filesystem::create_directories(folder, failed);
+    if (failed)
+        return fail(Errc::cannot_create, fmt::format("{}: cannot be created: {}", folder, failed.message()));
+    return acquire(fmt::format("{}/{}", folder, name), context, base::Level::warning);
+}
 
 Result<FileLock> FileLock::acquire(const std::string& path, base::Context& context, base::Level told)
 {

@@ -20,6 +20,10 @@ public:
     /// what the file holds, at the level `told`. Errors: io, interrupted.
     static Result<FileLock> acquire(const std::string& path, base::Context& context,
                                     base::Level told = base::Level::detail);
+    /// The lock of the one server on `folder`, which is made if need be. Says what it waits for as a warning.
+    /// Errors: cannot_create, io, interrupted.
+    static Result<FileLock> acquire_in(const std::string& folder, std::string_view name,
+                                       base::Context& context);
 
     /// What `holder()` tells of this process besides its number: one line.
     void note(std::string_view line);

@@ -68,11 +68,7 @@ struct ServerSession::Impl : std::enable_shared_from_this<ServerSession::Impl> {
     {
     }
 
-    base::TimePoint now() const
-    {
-        return settings->now ? settings->now()
-                             : base::now();
-    }
+    base::TimePoint now() const { return settings->now ? settings->now() : base::now(); }
     void answer(Answer with)
     {
         with.peer_wait = std::exchange(peer_wait, {});

@@ -457,7 +457,7 @@ restart_masa() { # [OPTION...]
 
     # The log is for those whom a voucher in it names.
     restart_masa
-    sqlite3 "$thief/relay.db" "SELECT hex(registrar_request) FROM brski_devices" | xxd -r -p >signed
+    sqlite3 "$thief/relay.db" "SELECT hex(registrar_request) FROM brski_devices" | basenc --base16 --decode >signed
     STATUS=$(curl -s --cacert "$MAKER/vendor.pem" -o answer -w '%{http_code}' -H "Content-Type: $CMS" --data-binary @signed \
         "https://$MASA/.well-known/brski/requestauditlog")
     [ "$STATUS" = 404 ]
@@ -520,7 +520,7 @@ restart_masa() { # [OPTION...]
 }
 
 @test "SEC-13: an owner list of key identifiers is refused and says what is needed instead" {
-    for owner in "$(openssl x509 -in "$PKI/ra.pem" -noout -ext subjectKeyIdentifier | tail -n 1 | tr -d ' :' | xxd -r -p | base64)" \
+    for owner in "$(openssl x509 -in "$PKI/ra.pem" -noout -ext subjectKeyIdentifier | tail -n 1 | tr -d ' :' | basenc --base16 --decode | base64)" \
         "$(key_identifier "$PKI/ra.pem")"; do
         echo "pledgeid,$owner" >owners
         run --separate-stderr brski-masa sign --dir "$MAKER" --owners owners </dev/null

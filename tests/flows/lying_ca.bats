@@ -34,7 +34,10 @@ teardown() {
 
 lying_ca() { # MODE...: starts it and registers there
     local pid=${CA_PID:-}
-    [ -z "$pid" ] || { kill "$pid" && wait "$pid" || true; }
+    if [ -n "$pid" ]; then
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" || true
+    fi
     rm -f ca.port acct.json
     python3 "$ROOT/tests/lib/odd_ca.py" tls.pem tls.key requests.jsonl "$@" >ca.port 2>odd.err &
     CA_PID=$!
@@ -67,8 +70,8 @@ says() { # STATUS CODE
         identifier dns evil.domain.com
         identifier dns evil.invalid
         identifier dns -rf
-        identifier dns '$(touch touched)'
-        identifier dns '`touch touched`'
+        identifier dns "\$(touch touched)"
+        identifier dns "\`touch touched\`"
         identifier dns $'www.domain.com\nupdate add evil.domain.com 60 A 192.0.2.1'
         identifier dns $'\e[31mwww.domain.com'
         identifier dns ../../etc/passwd
@@ -216,6 +219,7 @@ says() { # STATUS CODE
     acme-preauth publish -q "${DNS[@]}" --no-dns-check -o /dev/null <t.json
     [ "$(cut -d' ' -f1 records)" = _acme-challenge.www.domain.com ]
     : >records
+    # shellcheck disable=SC2016 # it is jq's
     for change in '.challenge.type = "-rf"' '.challenge.type = "http-01"' '.challenge.type = "new-99"' \
         '.challenge.token = "-rf"' '.challenge.token = "$(touch touched)touch-touch"' '.record.name = "evil.invalid"' \
         '.record.value = "v=spf1 -all"' '.record.value += "\n"' '.identifier.value = "-rf"' \
@@ -250,6 +254,7 @@ says() { # STATUS CODE
                 RELAY_DOMAIN_LINES="preauthorize = $preauthorize" write_relay_toml "$PKI" 'wait = "1s"'
             start_relay "$PKI"
             est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+            # shellcheck disable=SC2153 # set by est
             [ "$STATUS" != 200 ]
             wait_for 20 grep -qE "(is for $lie, and what was asked for is|wants proof for $lie,)" "$PKI/relay.log"
             kill "$RELAY_PID"

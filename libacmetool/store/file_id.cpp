@@ -12,10 +12,11 @@ std::string FileId::text() const
     return fmt::format("{}:{}", device, inode);
 }
 
-std::optional<FileId> file_id(const std::string& path)
+std::optional<FileId> file_id(const std::string& path, Links links)
 {
     struct stat found = {};
-    if (stat(path.c_str(), &found) != 0) return std::nullopt;
+    const int failed = links == Links::followed ? stat(path.c_str(), &found) : lstat(path.c_str(), &found);
+    if (failed != 0) return std::nullopt;
     return FileId{found.st_dev, found.st_ino};
 }
 

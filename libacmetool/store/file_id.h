@@ -18,7 +18,12 @@ struct FileId {
     std::string text() const; ///< "2049:131077"
 };
 
-/// The file at the end of a path, symbolic links followed; nothing where there is none.
-ACMETOOL_EXPORT std::optional<FileId> file_id(const std::string& path);
+enum class Links {
+    followed,
+    as_such, ///< a symbolic link is a file like others
+};
+
+/// The file at the end of a path; nothing if there is none.
+ACMETOOL_EXPORT std::optional<FileId> file_id(const std::string& path, Links links = Links::followed);
 
 } // namespace acmetool::store

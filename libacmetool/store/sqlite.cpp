@@ -17,8 +17,6 @@ tl::unexpected<Error> sqlite_error(sqlite3* database, std::string_view what)
                 "is the disk full, or the file another program's?", "database");
 }
 
-constexpr const char* kLogSuffix = "-wal";
-
 tl::unexpected<Error> moved_error(const std::string& path, std::string_view what)
 {
     return fail(Errc::io, fmt::format("database: {} {} while it was open", path, what),
@@ -55,15 +53,17 @@ Result<Sqlite> Sqlite::open(const std::string& path)
          {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON"})
         ACMETOOL_CHECK(sqlite.run(pragma));
     ACMETOOL_CHECK(sqlite.run("SELECT count(*) FROM sqlite_schema")); // opens the write-ahead log
+    // SQLite resolves symbolic links, and has its write-ahead log beside the file itself.
+    const char* const place = sqlite3_db_filename(raw, "main");
+    sqlite.path_ = path;
+    sqlite.place_ = place;
+    sqlite.log_ = sqlite3_filename_wal(place);
     int moved = 0;
     const auto id = file_id(path);
-    const auto log_id = file_id(path + kLogSuffix);
-    if (sqlite3_file_control(raw, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || moved != 0 || !id ||
-        !log_id)
+    if (sqlite3_file_control(raw, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || moved != 0 || !id)
         return moved_error(path, id ? "was replaced" : "was removed");
-    sqlite.path_ = path;
     sqlite.id_ = *id;
-    sqlite.log_id_ = *log_id;
+    sqlite.log_id_ = file_id(sqlite.log_, Links::as_such);
     return sqlite;
 }
 
@@ -136,11 +136,15 @@ Result<std::vector<Sqlite::Row>> Sqlite::execute(std::string_view sql, const std
 
 Result<void> Sqlite::check_place() const
 {
-    for (const auto& [path, expected] : {std::pair{path_, id_}, {path_ + kLogSuffix, log_id_}}) {
-        const auto there = file_id(path);
-        if (there != expected) return moved_error(path, there ? "was replaced" : "was removed");
-    }
-    return {};
+    const auto check = [](const std::string& path, const std::optional<FileId>& there,
+                          const std::optional<FileId>& expected) -> Result<void> {
+        if (there == expected) return {};
+        return moved_error(path, there ? "was replaced" : "was removed");
+    };
+    ACMETOOL_CHECK(check(path_, file_id(path_), id_));
+    // The file by another name is no better: who opens it there has another log beside it.
+    ACMETOOL_CHECK(check(place_, file_id(place_, Links::as_such), id_));
+    return check(log_, file_id(log_, Links::as_such), log_id_);
 }
 
 Result<void> Sqlite::begin()

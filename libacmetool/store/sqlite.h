@@ -46,8 +46,9 @@ public:
     /// Errors: io; reason "databaseMoved", as check_place().
     Result<void> begin();
     Result<void> commit();
-    /// Whether the path, and that of the write-ahead log, still lead to the files that are open; for those
-    /// who read without a transaction. Costs two calls of stat(2). Errors: io, reason "databaseMoved".
+    /// Whether the path still leads to the file that is open, and that and its write-ahead log are still
+    /// where they were; for those who read without a transaction. Costs three calls of stat(2). Errors: io,
+    /// reason "databaseMoved".
     Result<void> check_place() const;
     /// Of the file that is open.
     const FileId& id() const { return id_; }
@@ -68,8 +69,10 @@ private:
     Result<std::vector<Row>> step(sqlite3_stmt* statement, std::string_view sql);
 
     std::string path_;
+    std::string place_; ///< the file itself, symbolic links resolved
+    std::string log_;   ///< the write-ahead log, which is there as long as the database is open
     FileId id_;
-    FileId log_id_; ///< of the write-ahead log, which is there as long as the database is open
+    std::optional<FileId> log_id_; ///< nothing on a file system that cannot have such a log
     std::unique_ptr<sqlite3, Close> database_;
     std::map<std::string, Statement, std::less<>> prepared_; ///< goes before the database
 };

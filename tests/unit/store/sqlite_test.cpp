@@ -52,8 +52,9 @@ TEST_CASE("SEC-29: a database that was moved, removed or replaced takes no trans
         std::filesystem::copy_file(away, path);
         CHECK_FALSE(works());
         std::filesystem::remove(path);
-        std::filesystem::create_symlink(folder + "/b.db", path); // the same file by another name
-        CHECK(works());
+        // The same file by another name, and who opens it there has its log beside that.
+        std::filesystem::create_symlink(folder + "/b.db", path);
+        CHECK_FALSE(works());
         std::filesystem::remove(path);
         std::filesystem::rename(folder + "/b.db", path);
         CHECK(works());
@@ -68,6 +69,34 @@ TEST_CASE("SEC-29: a database that was moved, removed or replaced takes no trans
         database->rollback();
         std::filesystem::rename(away, path);
         CHECK(database->run("SELECT count(*) FROM a")->front().front() == "0");
+    }
+    std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("SEC-29: a database behind a symbolic link is opened, until the link leads elsewhere")
+{
+    std::string folder = "/tmp/sqlite-test.XXXXXX";
+    REQUIRE(mkdtemp(folder.data()) != nullptr);
+    const auto path = folder + "/a.db";
+    REQUIRE(std::filesystem::create_directory(folder + "/data"));
+    std::filesystem::create_symlink("data", folder + "/link");
+    std::filesystem::create_symlink("link/real.db", path);
+    REQUIRE(store::Sqlite::open(folder + "/data/real.db"));
+    REQUIRE(store::Sqlite::open(folder + "/data/other.db"));
+    {
+        auto database = store::Sqlite::open(path);
+        REQUIRE(database);
+        REQUIRE(database->begin());
+        REQUIRE(database->run("CREATE TABLE a (n INTEGER)"));
+        REQUIRE(database->commit());
+        std::filesystem::remove(path);
+        std::filesystem::create_symlink("data/other.db", path);
+        CHECK(database->begin().error().reason == "databaseMoved");
+        std::filesystem::remove(path);
+        std::filesystem::create_symlink("data/real.db", path); // another way to the same place
+        CHECK(database->check_place());
+        std::filesystem::rename(folder + "/data/real.db-wal", folder + "/log");
+        CHECK(database->begin().error().reason == "databaseMoved");
     }
     std::filesystem::remove_all(folder);
 }

@@ -53,6 +53,14 @@ struct Peer {
     std::uint16_t port = 0;
 };
 
+/// A socket that listens on "::" has IPv4 clients with mapped addresses: limits and logs are to see the IPv4
+/// address, whichever socket took the connection.
+Peer peer_at(const Tcp::endpoint& remote)
+{
+    const auto text = remote.address().to_string();
+    return {canonical_address(text).value_or(text), remote.port()};
+}
+
 ServerRequest take_request(Parser& parser, const Peer& peer, std::shared_ptr<const TlsFacts> tls)
 {
     auto message = parser.release();
@@ -401,7 +409,7 @@ asio::awaitable<void> Server::Impl::accept()
         }
         const auto remote = socket.remote_endpoint(problem);
         Peer peer;
-        if (!problem) peer = {remote.address().to_string(), remote.port()};
+        if (!problem) peer = peer_at(remote);
         auto chosen = current();
         auto pass = ConnectionPass::take(gate, chosen->options);
         // Whose connection a load balancer's is turns out later.

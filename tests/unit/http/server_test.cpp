@@ -216,6 +216,20 @@ TEST_CASE("PROXY header: the device's address from load balancers alone, octet b
           std::string::npos);
 }
 
+TEST_CASE("SEC-16: a client over IPv4 has its IPv4 address where the server listens on all of IPv6 and IPv4")
+{
+    http::ServerOptions options;
+    options.address = "::";
+    const auto server = http::Server::start(options, [](const http::ServerRequest& request) {
+        return http::ServerResponse{200, {}, request.peer + "\n", false};
+    });
+    if (!server) {
+        MESSAGE("skipped: no IPv6 here");
+        return;
+    }
+    CHECK(get((*server)->port()).ends_with("\r\n\r\n127.0.0.1\n"));
+}
+
 TEST_CASE("ESTS-21: limits that are replaced go for connections to come")
 {
     http::ServerOptions options;

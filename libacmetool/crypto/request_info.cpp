@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -190,9 +191,18 @@ bool is_key_identifier_of(ByteView identifier, const Key& key)
         return std::ranges::equal(identifier, ByteView{digest}.first(std::min<std::size_t>(size, longest)));
     };
     const auto key_bits = bits->value.subspan(1); // without the number of unused bits
-    return is_digest(key_bits, EVP_sha1(), kSha1Size) || is_digest(key_bits, EVP_sha256(), kSha1Size) ||
-           is_digest(key_bits, EVP_sha384(), kSha1Size) || is_digest(key_bits, EVP_sha512(), kSha1Size) ||
-           is_digest(spki, EVP_sha256(), EVP_MAX_MD_SIZE);
+    const auto is_short_sha1 = [&] {
+        // RFC 5280 section 4.2.1.2 (2): "a four-bit type field with the value 0100 followed by the least
+        // significant 60 bits of the SHA-1 hash".
+        std::array<std::uint8_t, kSha1Size> digest{};
+        EVP_Digest(key_bits.data(), key_bits.size(), digest.data(), nullptr, EVP_sha1(), nullptr);
+        const auto last = std::span{digest}.last<8>();
+        last[0] = static_cast<std::uint8_t>(0x40U | (last[0] & 0x0fU));
+        return std::ranges::equal(identifier, last);
+    };
+    return is_digest(key_bits, EVP_sha1(), kSha1Size) || is_short_sha1() ||
+           is_digest(key_bits, EVP_sha256(), kSha1Size) || is_digest(key_bits, EVP_sha384(), kSha1Size) ||
+           is_digest(key_bits, EVP_sha512(), kSha1Size) || is_digest(spki, EVP_sha256(), EVP_MAX_MD_SIZE);
 }
 
 bool same_subject(const Csr& csr, const Certificate& certificate)

@@ -24,6 +24,9 @@ namespace der = crypto::der;
 
 constexpr std::string_view kExtensionRequest = "1.2.840.113549.1.9.14"; // RFC 2985 section 5.4.2
 constexpr std::string_view kChallengePassword = "1.2.840.113549.1.9.7"; // section 5.4.1
+/// Microsoft's list of extensions, which OpenSSL and others read as well. What is in it is not looked at
+/// here, so that no label can allow it.
+constexpr std::string_view kOtherExtensionRequest = "1.3.6.1.4.1.311.2.1.14";
 constexpr std::string_view kCommonName = "2.5.4.3";
 constexpr std::string_view kSerialNumber = "2.5.4.5";
 constexpr std::string_view kSubjectKeyIdentifier = "2.5.29.14"; // RFC 5280 section 4.2.1
@@ -139,7 +142,8 @@ std::optional<Refused> judge_requested(const crypto::RequestContents& contents, 
         return bad(
             fmt::format("the request has the attribute {} more than once", crypto::describe_oid(*twice)));
     for (const auto& oid : contents.attributes)
-        if (oid != kExtensionRequest && oid != kChallengePassword && !has(allowed, oid))
+        if (oid != kExtensionRequest && oid != kChallengePassword &&
+            (oid == kOtherExtensionRequest || !has(allowed, oid)))
             return bad(fmt::format("the request has the attribute {}, which nobody asked for",
                                    crypto::describe_oid(oid)));
     if (const auto twice = repeated(contents.extensions, [](const auto& one) { return one.oid; }))
@@ -158,6 +162,11 @@ std::optional<Refused> judge_names(const crypto::RequestContents& contents, cons
         if (name.oid != kCommonName && name.oid != kSerialNumber && !has(allowed, name.oid))
             return bad(fmt::format("the request's subject has {}, which nobody asked for",
                                    crypto::describe_oid(name.oid)));
+    // The common name and the serial number are compared, which takes a text. Others copy what is no text.
+    for (const auto& name : contents.subject)
+        if (name.value.empty() && !has(allowed, name.oid))
+            return bad(fmt::format("the request's subject has {} that is not a text, or an empty one",
+                                   crypto::describe_oid(name.oid)));
     return std::nullopt;
 }
 
@@ -174,11 +183,7 @@ ContentsVerdict judge_contents(const crypto::Csr& csr, const Allowed& allowed)
     verdict.refused = judge_requested(*contents, csr.key, allowed);
     verdict.subject_refused = judge_names(*contents, allowed);
     for (const auto& name : contents->subject)
-        if (name.oid == kSerialNumber && !has(allowed, kSerialNumber)) {
-            verdict.serial_number = name.value;
-            if (name.value.empty())
-                verdict.subject_refused = bad("the serialNumber of the subject is no text");
-        }
+        if (name.oid == kSerialNumber && !has(allowed, kSerialNumber)) verdict.serial_number = name.value;
     return verdict;
 }
 

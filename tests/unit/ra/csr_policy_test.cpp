@@ -89,6 +89,20 @@ crypto::Csr joined(const crypto::Key& key, const crypto::Csr& first, const crypt
     return *crypto::parse_csr(as_text(made));
 }
 
+/// RFC 5280 section 4.2.1.2 (2), in hexadecimal.
+std::string short_key_identifier(const crypto::Key& key)
+{
+    const crypto::ReqPtr request{X509_REQ_new()};
+    X509_REQ_set_pubkey(request.get(), key.get());
+    const unsigned char* bits = nullptr;
+    int size = 0;
+    X509_PUBKEY_get0_param(nullptr, &bits, &size, nullptr, X509_REQ_get_X509_PUBKEY(request.get()));
+    Bytes digest(20);
+    EVP_Digest(bits, static_cast<std::size_t>(size), digest.data(), nullptr, EVP_sha1(), nullptr);
+    digest[12] = static_cast<std::uint8_t>(0x40U | (digest[12] & 0x0fU));
+    return to_hex(ByteView{digest}.last(8));
+}
+
 void add_attribute(X509_REQ* request, const char* type, const char* value)
 {
     X509_REQ_add1_attr_by_txt(request, type, MBSTRING_ASC, reinterpret_cast<const unsigned char*>(value), -1);
@@ -179,6 +193,14 @@ TEST_CASE("SEC-14, ESTS-24: what a request must not ask for is refused by its na
                 X509_REQ_add_extensions_nid(request, list.get(), NID_ms_ext_req);
             }),
             "1.3.6.1.4.1.311.2.1.14");
+    // What cannot be read as a text cannot be compared, and an issuer that copies it would certify it.
+    for (const char* field : {"CN", "serialNumber"}) {
+        refused(with([&](X509_REQ* request) {
+                    X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(request), field, V_ASN1_BIT_STRING,
+                                               reinterpret_cast<const unsigned char*>("ADMIN-1"), -1, -1, 0);
+                }),
+                "not a text");
+    }
     const auto curve = *crypto::generate_key("ec:P-384");
     desk.options.labels[""].key_type = "ec:P-256";
     desk.open();
@@ -197,6 +219,8 @@ TEST_CASE("SEC-14: what devices need is certified, and what a label allows besid
                      {"basicConstraints", "critical,CA:FALSE"}},
           Extensions{{"subjectKeyIdentifier", "hash"}}})
         CHECK(desk.ask(request_of(desk.key, extensions)).word == "issued");
+    const auto identifier = short_key_identifier(desk.key);
+    CHECK(desk.ask(request_of(desk.key, {{"subjectKeyIdentifier", identifier.c_str()}})).word == "issued");
     for (const auto& subject : {Subject{{"CN", kName}}, Subject{{"serialNumber", "SN-1"}},
                                 Subject{{"CN", kName}, {"serialNumber", "SN-1"}}})
         CHECK(desk.ask(request_of(desk.key, {}, subject)).word == "issued");
@@ -209,6 +233,16 @@ TEST_CASE("SEC-14: what devices need is certified, and what a label allows besid
     desk.open();
     CHECK(desk.ask(special).word == "issued");
     CHECK(desk.ask(request_of(desk.key, {{"basicConstraints", "CA:TRUE"}})).word == "bad_request");
+    // Another list of extensions stays out: nobody looks into it.
+    desk.options.labels[""].allow = {"1.3.6.1.4.1.311.2.1.14"};
+    desk.open();
+    const auto twofold = request_of(desk.key, {}, {}, [](X509_REQ* request) {
+        const crypto::ExtensionsPtr list{sk_X509_EXTENSION_new_null()};
+        sk_X509_EXTENSION_push(list.get(),
+                               X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, "CA:TRUE"));
+        X509_REQ_add_extensions_nid(request, list.get(), NID_ms_ext_req);
+    });
+    CHECK(desk.ask(twofold).word == "bad_request");
 }
 
 TEST_CASE("SEC-14: a renewal keeps the subject of its certificate, and gives it to nobody else")

@@ -40,6 +40,7 @@ constexpr std::array<std::string_view, 9> kKeyUsages{"digitalSignature", "nonRep
                                                      "dataEncipherment", "keyAgreement",   "keyCertSign",
                                                      "cRLSign",          "encipherOnly",   "decipherOnly"};
 constexpr std::array<std::size_t, 3> kAllowedKeyUsages{0, 2, 4};
+constexpr std::array<std::size_t, 2> kKeyUsagesOfCas{5, 6}; ///< which no label can allow
 
 using Allowed = std::vector<std::string>;
 
@@ -63,7 +64,13 @@ std::optional<std::string> repeated(const List& list, Type type)
     return std::nullopt;
 }
 
-std::optional<Refused> judge_key_usage(ByteView value)
+template <std::size_t size>
+bool is_among(const std::array<std::size_t, size>& bits, std::size_t bit)
+{
+    return std::find(bits.begin(), bits.end(), bit) != bits.end();
+}
+
+std::optional<Refused> judge_key_usage(ByteView value, const Allowed& allowed)
 {
     const auto bits = der::Reader{value}.expect(der::kBitString, "keyUsage");
     if (!bits || bits->whole.size() != value.size() || bits->value.size() < 2 || bits->value.size() > 3)
@@ -72,11 +79,10 @@ std::optional<Refused> judge_key_usage(ByteView value)
     std::string refused;
     for (std::size_t i = 0; i < octets.size() * 8; ++i) {
         const bool set = (octets[i / 8] & (0x80U >> (i % 8))) != 0;
-        if (!set ||
-            std::find(kAllowedKeyUsages.begin(), kAllowedKeyUsages.end(), i) != kAllowedKeyUsages.end())
+        const auto name = i < kKeyUsages.size() ? std::string{kKeyUsages[i]} : fmt::format("bit {}", i);
+        if (!set || is_among(kAllowedKeyUsages, i) || (!is_among(kKeyUsagesOfCas, i) && has(allowed, name)))
             continue;
-        refused += refused.empty() ? "" : ", ";
-        refused += i < kKeyUsages.size() ? std::string{kKeyUsages[i]} : fmt::format("bit {}", i);
+        refused += (refused.empty() ? "" : ", ") + name;
     }
     if (refused.empty()) return std::nullopt;
     return bad(fmt::format("the request asks for the key usage {}, which is not certified here", refused));
@@ -119,7 +125,7 @@ std::optional<Refused> judge_extension(const crypto::Extension& extension, const
                                        const Allowed& allowed)
 {
     if (extension.oid == kSubjectAltName) return std::nullopt; // a matter of names
-    if (extension.oid == kKeyUsage) return judge_key_usage(extension.value);
+    if (extension.oid == kKeyUsage) return judge_key_usage(extension.value, allowed);
     if (extension.oid == kExtendedKeyUsage) return judge_purposes(extension.value, allowed);
     if (extension.oid == kBasicConstraints) return judge_constraints(extension.value);
     if (extension.oid == kSubjectKeyIdentifier) {
@@ -185,6 +191,13 @@ ContentsVerdict judge_contents(const crypto::Csr& csr, const Allowed& allowed)
     for (const auto& name : contents->subject)
         if (name.oid == kSerialNumber && !has(allowed, kSerialNumber)) verdict.serial_number = name.value;
     return verdict;
+}
+
+bool can_be_allowed(std::string_view word)
+{
+    const auto* const usage = std::find(kKeyUsages.begin(), kKeyUsages.end(), word);
+    if (usage == kKeyUsages.end()) return der::oid(word).has_value();
+    return !is_among(kKeyUsagesOfCas, static_cast<std::size_t>(usage - kKeyUsages.begin()));
 }
 
 std::optional<Refused> judge_subject(const ContentsVerdict& verdict, const Device& device)

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "crypto/csr.h"
@@ -22,8 +23,11 @@ struct ContentsVerdict {
 };
 
 /// `allowed`: object identifiers, dotted decimal, of further extensions, key purposes, attributes of the
-/// subject and attributes of the request.
+/// subject and attributes of the request; and names of further key usages.
 ContentsVerdict judge_contents(const crypto::Csr& csr, const std::vector<std::string>& allowed);
+
+/// True for a word that may be in `allowed`. The key usages of CAs may not.
+bool can_be_allowed(std::string_view word);
 
 /// The subject, once it is known whose request it is.
 std::optional<enrol::Refused> judge_subject(const ContentsVerdict& verdict, const Device& device);

@@ -1,8 +1,8 @@
 #include "relay/config.h"
 
 #include "base/text.h"
-#include "crypto/der.h"
 #include "dns/name.h"
+#include "ra/csr_policy.h"
 #include "relay/brski_section.h"
 #include "relay/config_section.h"
 #include "relay/teap_section.h"
@@ -176,10 +176,13 @@ void read_label(Section section, const std::string& name, Config& config)
                    "where a device's name comes from: its serial number, the inventory, or chance");
     section.text("key_type", label.key_type, "key demanded, as in \"ec:P-256\" or \"rsa:2048\"");
     section.list("allow", label.allow,
-                 "OIDs of extensions, key purposes and attributes that requests may have besides");
-    for (const auto& oid : label.allow)
-        if (!crypto::der::oid(oid))
-            section.refuse("allow", "\"" + base::printable(oid, 60) + "\" is no OID in dotted decimal");
+                 "what else requests may have: OIDs of extensions, key purposes and attributes, names of key "
+                 "usages");
+    for (const auto& word : label.allow)
+        if (!ra::can_be_allowed(word))
+            section.refuse("allow",
+                           "\"" + base::printable(word, 60) +
+                               "\" is no OID in dotted decimal, and no key usage that can be allowed");
     section.finish();
     config.ra.labels[name] = std::move(label);
 }

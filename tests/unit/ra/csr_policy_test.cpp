@@ -10,6 +10,7 @@
 #include "crypto/der.h"
 #include "crypto/openssl.h"
 #include "fixture.h"
+#include "ra/csr_policy.h"
 
 namespace acmetool
 {
@@ -233,6 +234,21 @@ TEST_CASE("SEC-14: what devices need is certified, and what a label allows besid
     desk.open();
     CHECK(desk.ask(special).word == "issued");
     CHECK(desk.ask(request_of(desk.key, {{"basicConstraints", "CA:TRUE"}})).word == "bad_request");
+    // OpenSSL's configuration file proposes this key usage for requests.
+    const auto usage = [&](const char* names) {
+        return desk.ask(request_of(desk.key, {{"keyUsage", names}})).word;
+    };
+    CHECK(usage("nonRepudiation,digitalSignature,keyEncipherment") == "bad_request");
+    desk.options.labels[""].allow = {"nonRepudiation", "keyCertSign", "cRLSign"};
+    desk.open();
+    CHECK(usage("nonRepudiation,digitalSignature,keyEncipherment") == "issued");
+    CHECK(usage("nonRepudiation,dataEncipherment") == "bad_request");
+    CHECK(usage("keyCertSign") == "bad_request");
+    CHECK(usage("cRLSign") == "bad_request");
+    for (const char* word : {"nonRepudiation", "dataEncipherment", "2.5.4.10"})
+        CHECK(ra::can_be_allowed(word));
+    for (const char* word : {"keyCertSign", "cRLSign", "nonrepudiation", "", "bit 9"})
+        CHECK_FALSE(ra::can_be_allowed(word));
     // Another list of extensions stays out: nobody looks into it.
     desk.options.labels[""].allow = {"1.3.6.1.4.1.311.2.1.14"};
     desk.open();

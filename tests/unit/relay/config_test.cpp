@@ -62,7 +62,7 @@ error_format = "cmc"
 b64_wrap = "0"
 strict_body = true
 [label.iot]
-allow = ["1.3.6.1.5.5.7.1.24"]
+allow = ["1.3.6.1.5.5.7.1.24", "nonRepudiation"]
 domain = "domain.com"
 san = "random"
 [limits]
@@ -84,7 +84,8 @@ budget_window = "1h"
     CHECK(config->wrap == 0);
     CHECK(config->strict_body);
     CHECK(config->ra.labels.at("iot").san == "random");
-    CHECK(config->ra.labels.at("iot").allow == std::vector<std::string>{"1.3.6.1.5.5.7.1.24"});
+    CHECK(config->ra.labels.at("iot").allow ==
+          std::vector<std::string>{"1.3.6.1.5.5.7.1.24", "nonRepudiation"});
     CHECK(config->http.body_limit == 16384);
     CHECK(config->ra.limits.orders_per_device == 3);
     CHECK(config->ra.limits.budget_window == 3600s);
@@ -97,6 +98,8 @@ TEST_CASE("relay.toml: mistakes name line, column and the nearest key")
           "/etc/x/relay.toml:10:1: [est] has no key \"wiat\" | did you mean \"wait\"?");
     CHECK(refused(base + "[esst]\n").find("did you mean [est]?") != std::string::npos);
     CHECK(refused(base + "[clients.idevids]\n").find("no section [clients.idevids]") != std::string::npos);
+    CHECK(refused(base + "[label.iot]\nallow = [\"keyCertSign\"]\n").find("\"keyCertSign\" is no OID") !=
+          std::string::npos);
     CHECK(refused(base + "[label.iot]\nallow = [\"tlsfeature\"]\n").find("\"tlsfeature\" is no OID") !=
           std::string::npos);
     CHECK(refused(base + "[est]\nwait = 2\n").find(":10:8: wait: has to be a time") != std::string::npos);

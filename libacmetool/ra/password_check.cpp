@@ -25,7 +25,10 @@ constexpr std::size_t kMostRemembered = 10'000;
 constexpr std::size_t kLongestPassword = 512;
 constexpr std::size_t kQueue = 32;
 constexpr int kNice = 10;
-constexpr unsigned kMostOfCaller = 4; ///< of the queue, so that others find a place
+/// Places of one address in the queue, so that others find one. Devices behind one address that start at the
+/// same time have right passwords; after a wrong one the address has fewer for a while.
+constexpr unsigned kMostOfCaller = kQueue / 2;
+constexpr unsigned kMostOfSuspect = 4;
 constexpr std::size_t kMostCallers = 10'000;
 /// A wrong password costs its address a second; ten seconds are the most that it may owe.
 constexpr std::chrono::seconds kPerWrong{1};
@@ -116,7 +119,8 @@ bool PasswordCheck::enter(const std::string& caller)
         });
     if (callers_.size() >= kMostCallers && !callers_.contains(caller)) return false;
     auto& known = callers_[caller];
-    if (known.waiting >= kMostOfCaller || known.busy_until > now + kMostOwed) return false;
+    const unsigned most = known.busy_until > now ? kMostOfSuspect : kMostOfCaller;
+    if (known.waiting >= most || known.busy_until > now + kMostOwed) return false;
     ++known.waiting;
     return true;
 }

@@ -15,10 +15,10 @@
 namespace acmetool::ra
 {
 
-/// Compares passwords, which is slow on purpose: on threads that give way to all others, with a short queue,
-/// in which no address has more than a few places, nor any at all for a while after many wrong passwords.
-/// Right ones are remembered for five minutes, as an HMAC under a key that dies with the process. Usable by
-/// several threads at once.
+/// Compares passwords, which is slow on purpose: on threads that give way to all others, with a short queue.
+/// An address has at most half of its places, for a while after a wrong password a few, and after many wrong
+/// ones none. Right ones are remembered for five minutes, as an HMAC under a key that dies with the process.
+/// Usable by several threads at once.
 class PasswordCheck
 {
 public:

@@ -122,7 +122,7 @@ Result<Authorization> parse_authorization(std::string_view json, std::string_vie
     if (!status) return broken(status.error());
     authorization.status = std::move(*status);
     if (!base::is_word(authorization.status))
-        return fail(Errc::protocol, what + ": \"status\" is no word",
+        return fail(Errc::protocol, what + ": malformed \"status\"",
                     "the CA broke RFC 8555 section 7.1.4: report it to its operator", "badAuthorization");
     const auto member = object->find("identifier");
     const auto named = base::required_string(member == object->end() ? Json{} : *member, "value", what);

@@ -202,8 +202,7 @@ Result<ChallengeTask> parse_task(const Json& object)
     ACMETOOL_TRY(identifier, base::required_string(object, "identifier", "challenge"));
     const bool persistent = type == "dns-persist-01";
     if (!persistent && type != "dns-01" && type != "http-01" && type != "tls-alpn-01")
-        return fail(Errc::bad_input,
-                    fmt::format("challenge: \"{}\" is no type that is known here", base::printable(type, 50)),
+        return fail(Errc::bad_input, fmt::format("challenge: unknown type \"{}\"", base::printable(type, 50)),
                     {}, "badChallengeType");
     std::string token = base::string_member(object, "token").value_or("");
     if (!persistent) {
@@ -267,10 +266,9 @@ Result<void> check_solver(const Solver& solver, const ChallengeTask& task)
 {
     if (solver.supports(task.type)) return {};
     return fail(Errc::bad_input,
-                fmt::format("{}: the document is of a {} challenge, which the solver given is not for",
+                fmt::format("{}: the document has a {} challenge, which the given solver does not support",
                             task.identifier, task.type),
-                "begin with acme-preauth new and the same solver, which chooses the challenge",
-                "otherSolver");
+                "give the solver that acme-preauth new was called with", "otherSolver");
 }
 
 void clean_up_after_crash(const Json& entry, Solver& solver, base::Context& context)

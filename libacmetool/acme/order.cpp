@@ -82,7 +82,7 @@ Result<Order> parse_order(std::string_view json, std::string_view url)
         order.error = parse_problem(order.raw_error);
     }
     if (!base::is_word(order.status))
-        return protocol_error(what + ": \"status\" is absent or no word", "badOrder");
+        return protocol_error(what + ": \"status\" is absent or malformed", "badOrder");
     if (order.status == "pending" && order.authorizations.empty())
         return protocol_error(what + ": pending, but no \"authorizations\"", "badOrder");
     if ((order.status == "pending" || order.status == "ready") && order.finalize.empty())

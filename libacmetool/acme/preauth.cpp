@@ -83,7 +83,7 @@ Result<PreAuthorization> parse_preauth(std::string_view json)
     ACMETOOL_TRY(url, base::required_string(*object, "url", "authorization document"));
     if (!base::is_word(status) || origin_of(url).empty())
         return fail(Errc::bad_input,
-                    "authorization document: \"status\" is no word, or \"url\" is no https URL",
+                    "authorization document: malformed \"status\", or \"url\" is not an https URL",
                     std::string{kHint}, "notADocument");
     authorization.identifier = name;
     authorization.status = status;
@@ -259,7 +259,8 @@ Result<Authorization> deactivate_authorization(Client& client, const Authorizati
         return fail(
             Errc::protocol,
             fmt::format("authz: {}: it is still {} after the deactivation", known.identifier, seen.status),
-            "the CA said yes and did nothing: report it to its operator", "authorizationNotDeactivated");
+            "the CA accepted the request and changed nothing: report it to its operator",
+            "authorizationNotDeactivated");
     return seen;
 }
 

@@ -29,7 +29,7 @@ Result<AccountStatus> parse_status(const Reply& reply, const std::string& url)
     status.created = reply.status == 201;
     status.status = base::string_member(*object, "status").value_or("valid");
     if (!base::is_word(status.status))
-        return fail(Errc::protocol, "account: \"status\" is no word",
+        return fail(Errc::protocol, "account: malformed \"status\"",
                     "the CA broke RFC 8555 section 7.1.2: report it to its operator", "badAccount");
     if (const auto list = object->find("contact"); list != object->end() && list->is_array())
         for (const auto& entry : *list)

@@ -133,7 +133,7 @@ Result<void> judge(const AuditLog& log, const AuditPolicy& policy, const OwnVouc
     };
     const auto not_ours = [&](const std::string& what) {
         return refuse(
-            what + " in the name of this domain, and this registrar did not ask for it",
+            what + " in the name of this domain, but this registrar did not ask for it",
             fmt::format("if another registrar of this domain asked, or the store is a new one: add {} "
                         "to known_domains in [brski]",
                         base::printable(own.domain_id, 60)));
@@ -160,7 +160,7 @@ Result<void> judge(const AuditLog& log, const AuditPolicy& policy, const OwnVouc
             return refuse(fmt::format("a nonceless voucher was issued on {}, which stays usable", date));
     }
     if (left_out > asked.size() - seen.size() && !is_known(own.domain_id))
-        return not_ours(fmt::format("of {} vouchers that the log leaves out, some were issued", left_out));
+        return not_ours(fmt::format("some of {} vouchers left out of the log were issued", left_out));
     if (log.nonceless_duplicates != 0 && !policy.allow_nonceless)
         return refuse("nonceless vouchers were issued and left out of the log");
     if (log.arbitrary != 0 && !policy.allow_other_domains)

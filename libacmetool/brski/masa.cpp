@@ -16,8 +16,9 @@ namespace
 
 constexpr std::size_t kDigestDigits = 64;
 constexpr std::string_view kOwnerHint =
-    "name the owner by a PEM file with the certificate that its vouchers pin, or by what openssl x509 -noout "
-    "-fingerprint -sha256 -in FILE prints; a domainID (subjectKeyIdentifier) proves nothing";
+    "name the owner by a PEM file with the certificate that its vouchers pin, or by the SHA-256 of that "
+    "certificate (openssl x509 -noout -fingerprint -sha256 -in FILE); a domainID (subjectKeyIdentifier) "
+    "proves nothing";
 
 /// The 64 digits of a SHA-256, in lower case; nothing where it is none.
 std::optional<std::string> digest_of(std::string_view text)

@@ -161,8 +161,7 @@ Error no_reply(const Endpoint& server, bool tcp, const Outcome& outcome)
     auto message = mismatch ? fmt::format("DNS server {}: the answer is to another question", server.text())
                             : fmt::format("DNS server {}: no answer", server.text());
     if (!tcp && outcome.strangers > 0)
-        message +=
-            fmt::format("; {} datagrams that answer no question of ours were ignored", outcome.strangers);
+        message += fmt::format("; ignored {} datagrams that did not answer the question", outcome.strangers);
     return Error{.code = mismatch ? Errc::protocol : Errc::unavailable,
                  .message = std::move(message),
                  .hint = outcome.strangers > 0

@@ -74,7 +74,7 @@ std::optional<Refused> judge_key_usage(ByteView value, const Allowed& allowed)
 {
     const auto bits = der::Reader{value}.expect(der::kBitString, "keyUsage");
     if (!bits || bits->whole.size() != value.size() || bits->value.size() < 2 || bits->value.size() > 3)
-        return bad("the key usage that is asked for cannot be read");
+        return bad("the requested key usage is malformed");
     const auto octets = bits->value.subspan(1); // without the number of unused bits
     std::string refused;
     for (std::size_t i = 0; i < octets.size() * 8; ++i) {
@@ -90,7 +90,7 @@ std::optional<Refused> judge_key_usage(ByteView value, const Allowed& allowed)
 
 std::optional<Refused> judge_purposes(ByteView value, const Allowed& allowed)
 {
-    const auto unreadable = [] { return bad("the extended key usage that is asked for cannot be read"); };
+    const auto unreadable = [] { return bad("the requested extended key usage is malformed"); };
     const auto list = der::Reader{value}.expect(der::kSequence, "extKeyUsage");
     if (!list || list->whole.size() != value.size() || list->value.empty()) return unreadable();
     for (der::Reader each{list->value}; !each.at_end();) {
@@ -110,7 +110,7 @@ std::optional<Refused> judge_constraints(ByteView value)
 {
     const auto constraints = der::Reader{value}.expect(der::kSequence, "basicConstraints");
     if (!constraints || constraints->whole.size() != value.size())
-        return bad("the basic constraints that are asked for cannot be read");
+        return bad("the requested basic constraints are malformed");
     der::Reader reader{constraints->value};
     if (reader.next_is(der::kBoolean)) {
         const auto is_ca = reader.next("cA");
@@ -132,7 +132,7 @@ std::optional<Refused> judge_extension(const crypto::Extension& extension, const
         // Much software asks for it; with the identifier of another key it would name that key's holder.
         const auto value = der::Reader{extension.value}.expect(der::kOctetString, "subjectKeyIdentifier");
         if (value && crypto::is_key_identifier_of(value->value, key)) return std::nullopt;
-        return bad("the request asks for a subjectKeyIdentifier that is no digest of its key");
+        return bad("the requested subjectKeyIdentifier is not a digest of the request's key");
     }
     if (has(allowed, extension.oid)) return std::nullopt;
     return refusal(Refusal::unsupported_extension,

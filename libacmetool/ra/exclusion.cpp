@@ -29,7 +29,7 @@ Result<void> check_shared(const std::string& store_file)
         Errc::unavailable,
         fmt::format("{}: the relay that runs (process {}) has another file open, and would not see a change",
                     store_file, running->process),
-        "put its file back, or restart it, and then say this again", "otherStore");
+        "put the file back or restart the relay, then repeat the command", "otherStore");
 }
 
 namespace

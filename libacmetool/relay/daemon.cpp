@@ -186,7 +186,7 @@ std::string Daemon::Impl::metrics() const
     for (const auto& output : outputs)
         metrics.count("acmetool_output_dropped_lines", fmt::format("{{output=\"{}\"}}", output.name),
                       output.dropped);
-    metrics.gauge("acmetool_output_stalled", "Outputs that nobody reads now: log, trace.",
+    metrics.gauge("acmetool_output_stalled", "Outputs (log, trace) whose reader has stalled.",
                   static_cast<std::uint64_t>(std::count_if(outputs.begin(), outputs.end(),
                                                            [](const auto& one) { return one.is_stalled; })));
     for (const auto& [name, count] : engine->counters()) {

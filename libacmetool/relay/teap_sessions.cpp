@@ -333,7 +333,7 @@ void TeapSessions::Impl::ask_again(const Exchange& exchange)
     }
     if (over) {
         auto summary = session->eap->summary();
-        summary.text = "the EAP packets that came are no responses to ours";
+        summary.text = "the peer's EAP packets do not answer the requests";
         if (observer) observer(summary, false, exchange.source);
         refuse(exchange);
         return;

@@ -15,6 +15,7 @@ namespace acmetool::relay
 namespace
 {
 
+constexpr int kUnauthorized = 401;
 constexpr int kServerError = 500;
 constexpr std::size_t kLongestText = 300;
 constexpr std::chrono::seconds kUsualWait{10};
@@ -43,6 +44,9 @@ enrol::VoucherDecision decision_of(const http::ServerResponse& response)
         const auto when = http::parse_retry_after(text, base::TimePoint{});
         return enrol::VoucherLater{when.value_or(kUsualWait)};
     }
+    // A 401 comes without its sentence, and for one reason (RFC 8995 section 5.2).
+    if (response.status == kUnauthorized)
+        return enrol::VoucherRefused{false, "the voucher-request names another registrar"};
     return enrol::VoucherRefused{response.status >= kServerError,
                                  base::printable(base::trim_body(response.body), kLongestText)};
 }

@@ -28,7 +28,8 @@ public:
 
     /// Says whether `peer` is one of `users`: at once where nothing has to be compared (nobody has a
     /// password, it is remembered, too many wait), else from the pool's thread. A user that is not there
-    /// takes as long as one that is, so that nobody learns which there are.
+    /// takes as long as one that is, so that nobody learns which there are. `users` stays until `done` was
+    /// called.
     void check(const Users& users, const enrol::Peer& peer, Done done);
     /// What waits is answered "too many" without being looked at. Nothing is compared after it.
     void stop();

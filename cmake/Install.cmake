@@ -18,16 +18,10 @@ install(TARGETS acmetool EXPORT acmetool
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library NAMELINK_COMPONENT development
     INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
-# The public headers: a request, an order as a state machine, and what these two include. Installed, they name each
-# other with the "acmetool/" prefix, so that no user needs a folder with names like base/ and http/ on the include path.
-set(ACMETOOL_PUBLIC_HEADERS
-    acme/directory.h acme/order.h acme/problem.h acme/session.h
-    base/bytes.h base/context.h base/error.h base/result.h base/secret.h base/time.h
-    crypto/cert.h crypto/csr.h crypto/key.h
-    http/client.h)
+# Installed, the public headers (PublicHeaders.cmake) name each other with the "acmetool/" prefix, so that no user needs a
+# folder with names like base/ and http/ on the include path.
 foreach(header ${ACMETOOL_PUBLIC_HEADERS})
     set(source ${CMAKE_SOURCE_DIR}/libacmetool/${header})
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
     file(READ ${source} text)
     string(REGEX REPLACE "#include \"((acme|base|crypto|http)/)" "#include \"acmetool/\\1" text "${text}")
     file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/public/acmetool/${header} CONTENT "${text}" @ONLY)

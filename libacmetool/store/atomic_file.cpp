@@ -89,16 +89,17 @@ namespace
 Result<void> replace(const std::string& path, std::string_view text, mode_t mode, Durability durability,
                      base::Context* context)
 {
+    // A device or a pipe is written to: replacing /dev/null by a file would be a bad surprise. Where a link
+    // to it leads, as /dev/stdout does, need not be a path.
+    if (is_special(path)) {
+        ACMETOOL_TRY(device, open_special(path, context));
+        return write_special(device, text, path, context);
+    }
     // Through a link: what it points to is replaced, and the link stays.
     std::error_code none;
     const auto target = std::filesystem::is_symlink(path, none)
                             ? std::filesystem::weakly_canonical(path, none).string()
                             : path;
-    // A device or a pipe is written to: replacing /dev/null by a file would be a bad surprise.
-    if (is_special(target)) {
-        ACMETOOL_TRY(device, open_special(target, context));
-        return write_special(device, text, path, context);
-    }
     std::string name = target + ".XXXXXX";
     const int fd = mkostemp(name.data(), O_CLOEXEC);
     if (fd < 0) return system_error(Errc::cannot_create, path, "cannot be created");

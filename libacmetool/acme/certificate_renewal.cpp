@@ -1,5 +1,6 @@
 #include "acme/certificate_renewal.h"
 
+#include <charconv>
 #include <filesystem>
 #include <random>
 
@@ -314,34 +315,56 @@ Json to_json(const CertificateRenewal& renewal)
     return entry;
 }
 
+namespace
+{
+
+/// A file's name as the value of a label.
+std::string file_label(const std::string& file)
+{
+    std::string text;
+    for (const char c : file) {
+        if (c == '"' || c == '\\') text += '\\';
+        text += c == '\n' ? '?' : c;
+    }
+    return text;
+}
+
+} // namespace
+
 std::string metrics_of(const std::vector<CertificateRenewal>& renewals)
 {
-    const auto label = [](const std::string& file) {
-        std::string text;
-        for (const char c : file) {
-            if (c == '"' || c == '\\') text += '\\';
-            text += c == '\n' ? '?' : c;
-        }
-        return text;
-    };
     std::string text = "# HELP acme_certificate_expires_timestamp_seconds When the certificate expires.\n"
                        "# TYPE acme_certificate_expires_timestamp_seconds gauge\n";
     for (const auto& renewal : renewals)
         if (renewal.not_after)
             text += fmt::format("acme_certificate_expires_timestamp_seconds{{file=\"{}\"}} {}\n",
-                                label(renewal.file), renewal.not_after->time_since_epoch().count());
+                                file_label(renewal.file), renewal.not_after->time_since_epoch().count());
     text += "# HELP acme_last_success_timestamp_seconds When the certificate was last found or made good.\n"
             "# TYPE acme_last_success_timestamp_seconds gauge\n";
     for (const auto& renewal : renewals)
         if (renewal.last_success)
             text += fmt::format("acme_last_success_timestamp_seconds{{file=\"{}\"}} {}\n",
-                                label(renewal.file), renewal.last_success->time_since_epoch().count());
+                                file_label(renewal.file), renewal.last_success->time_since_epoch().count());
     text += "# HELP acme_renewal_failed Whether the last run failed for this certificate.\n"
             "# TYPE acme_renewal_failed gauge\n";
     for (const auto& renewal : renewals)
-        text += fmt::format("acme_renewal_failed{{file=\"{}\"}} {}\n", label(renewal.file),
+        text += fmt::format("acme_renewal_failed{{file=\"{}\"}} {}\n", file_label(renewal.file),
                             renewal.error ? 1 : 0);
     return text;
+}
+
+std::optional<base::TimePoint> last_success_in(std::string_view metrics, const std::string& file)
+{
+    const auto series = fmt::format("acme_last_success_timestamp_seconds{{file=\"{}\"}} ", file_label(file));
+    for (const auto line : base::split(metrics, '\n')) {
+        if (!line.starts_with(series)) continue;
+        const auto digits = std::string_view{line}.substr(series.size());
+        std::int64_t seconds = 0;
+        const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
+        if (problem == std::errc{} && end == digits.data() + digits.size())
+            return base::TimePoint{std::chrono::seconds{seconds}};
+    }
+    return std::nullopt;
 }
 
 } // namespace acmetool::acme

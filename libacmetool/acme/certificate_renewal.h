@@ -85,4 +85,8 @@ ACMETOOL_EXPORT base::Json to_json(const CertificateRenewal& renewal);
 /// acme_last_success_timestamp_seconds, acme_renewal_failed), a line for each file.
 ACMETOOL_EXPORT std::string metrics_of(const std::vector<CertificateRenewal>& renewals);
 
+/// When the certificate in `file` was last found or made good, as an older text of metrics_of() says.
+ACMETOOL_EXPORT std::optional<base::TimePoint> last_success_in(std::string_view metrics,
+                                                               const std::string& file);
+
 } // namespace acmetool::acme

@@ -1,6 +1,7 @@
 #include "cli/est_renewal.h"
 
 #include <cstdio>
+#include <filesystem>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -25,6 +26,23 @@ Result<void> write_metrics(const crypto::Certificate& certificate, const EstRene
     renewal.file = options.cert;
     renewal.not_after = certificate.not_after();
     renewal.last_success = io.context().now();
+    return store::write_output(options.metrics_file, acme::metrics_of({renewal}), 0644, io.context());
+}
+
+/// A run that failed says so, and keeps what is known of the certificate that is there. The file itself is
+/// the only record of when a run last succeeded.
+Result<void> write_failure(const Error& error, const EstRenewOptions& options, Io& io)
+{
+    if (options.metrics_file.empty() || options.cert.empty()) return {};
+    acme::CertificateRenewal renewal;
+    renewal.file = options.cert;
+    renewal.error = error;
+    if (const auto current = read_configured_certificates(options.cert, "--cert"))
+        renewal.not_after = current->front().not_after();
+    std::error_code none;
+    if (std::filesystem::is_regular_file(options.metrics_file, none))
+        if (const auto old = store::read_file(options.metrics_file))
+            renewal.last_success = acme::last_success_in(*old, options.cert);
     return store::write_output(options.metrics_file, acme::metrics_of({renewal}), 0644, io.context());
 }
 
@@ -137,7 +155,7 @@ Result<void> renew_due(const Renewal& renewal, const EstRenewOptions& options, I
     return install(renewal, outcome.chain, options, io);
 }
 
-Result<void> renew(const EstRenewOptions& options, Io& io)
+Result<void> attempt(const EstRenewOptions& options, Io& io)
 {
     auto renewal = plan_renewal(options);
     bool due = renewal && io.context().now() >= renewal->due_at;
@@ -158,6 +176,15 @@ Result<void> renew(const EstRenewOptions& options, Io& io)
     ACMETOOL_TRY(left_over, unfinished(*renewal, options));
     if (!left_over.empty()) return install(*renewal, left_over, options, io);
     return due ? renew_due(*renewal, options, io) : nothing_due(*renewal, options, io);
+}
+
+Result<void> renew(const EstRenewOptions& options, Io& io)
+{
+    auto done = attempt(options, io);
+    if (done || done.error().code == Errc::interrupted) return done;
+    if (const auto told = write_failure(done.error(), options, io); !told)
+        io.context().log(base::Level::error, told.error().message);
+    return done;
 }
 
 } // namespace

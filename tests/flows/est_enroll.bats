@@ -471,6 +471,18 @@ CNF
     [ "$status" = 2 ]
 }
 
+@test "FLD-A6, ESTC-13: a renewal that fails is in the metrics, with what is known of the certificate that is there" {
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}], \"simplereenroll\": [{\"status\": 403}]}"
+    issue live /CN=live.example.org foreign subjectAltName=DNS:live.example.org extendedKeyUsage=clientAuth
+    enroll renew --cert live.pem --key live.key --metrics-file m.prom
+    cp m.prom old.prom
+    grep -Fx 'acme_renewal_failed{file="live.pem"} 0' m.prom
+    run enroll renew --cert live.pem --key live.key --before 100d --metrics-file m.prom
+    [ "$status" = 77 ]
+    diff old.prom m.prom >difference || true
+    [ "$(grep '^>' difference)" = '> acme_renewal_failed{file="live.pem"} 1' ]
+}
+
 @test "ESTC-13: renew: nothing before its time, then atomically, with a new key in the old one's place" {
     rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}], \"simplereenroll\": [{\"sign\": true}]}"
     issue live /CN=live.example.org foreign subjectAltName=DNS:live.example.org extendedKeyUsage=clientAuth
@@ -478,6 +490,7 @@ CNF
     [ "$status" = 0 ]
     [[ "$output" == *'"changed": false'* ]]
     grep -F 'acme_certificate_expires_timestamp_seconds{file="live.pem"}' m.prom
+    grep -Fx 'acme_renewal_failed{file="live.pem"} 0' m.prom
     run enroll renew --cert live.pem --key live.key --detailed-exitcode
     [ "$status" = 2 ]
     run enroll renew --cert live.pem --key live.key --check

@@ -59,3 +59,15 @@ TEST_CASE("ACME-43: metrics have a line for each file, with quotes and line ends
           std::string::npos);
     CHECK(text.find("acme_last_success_timestamp_seconds{") == std::string::npos);
 }
+
+TEST_CASE("FLD-A6: the time of the last success can be read back from the metrics")
+{
+    acme::CertificateRenewal renewal;
+    renewal.file = "a\"b\\c\nd";
+    CHECK_FALSE(acme::last_success_in(acme::metrics_of({renewal}), renewal.file));
+    renewal.last_success = *base::parse_rfc3339("2026-01-02T03:04:05Z");
+    const auto text = acme::metrics_of({renewal});
+    CHECK(acme::last_success_in(text, renewal.file) == renewal.last_success);
+    CHECK_FALSE(acme::last_success_in(text, "a"));
+    CHECK_FALSE(acme::last_success_in("acme_last_success_timestamp_seconds{file=\"a\"} 1e9\n", "a"));
+}

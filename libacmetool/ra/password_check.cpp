@@ -25,8 +25,9 @@ constexpr std::size_t kMostRemembered = 10'000;
 constexpr std::size_t kLongestPassword = 512;
 constexpr std::size_t kQueue = 32;
 constexpr int kNice = 10;
-/// Places of one address in the queue, so that others find one. Devices behind one address that start at the
-/// same time have right passwords; after a wrong one the address has fewer for a while.
+/// Places of one address, or one site with many, in the queue, so that others find one. Devices behind one
+/// address that start at the same time have right passwords; after a wrong one the address has fewer for a
+/// while.
 constexpr unsigned kMostOfCaller = kQueue / 2;
 constexpr unsigned kMostOfSuspect = 4;
 constexpr std::size_t kMostCallers = 10'000;
@@ -38,15 +39,6 @@ constexpr std::chrono::seconds kMostOwed{10};
 base::WorkerPool::Options pool_options()
 {
     return {.threads = std::max(1U, std::thread::hardware_concurrency() / 4), .queue = kQueue, .nice = kNice};
-}
-
-/// Whose limit goes for an address: its own, of IPv6 that of the /64, which one host has to itself.
-std::string caller_of(const std::string& address)
-{
-    unsigned char octets[16];
-    if (inet_pton(AF_INET6, address.c_str(), octets) != 1) return address;
-    constexpr std::size_t kNetwork = 8;
-    return to_hex({octets, kNetwork});
 }
 
 bool equals_hash(std::string_view password, const std::string& hash)
@@ -108,11 +100,24 @@ void PasswordCheck::remember(const Bytes& tag)
     right_[tag] = now + kRemembered;
 }
 
-bool PasswordCheck::enter(const std::string& caller)
+PasswordCheck::Origin PasswordCheck::origin_of(const std::string& address)
 {
+    unsigned char octets[16];
+    if (inet_pton(AF_INET6, address.c_str(), octets) != 1) return {address, {}};
+    constexpr std::size_t kHost = 8;
+    constexpr std::size_t kSite = 6;
+    return {to_hex({octets, kHost}), to_hex({octets, kSite})};
+}
+
+bool PasswordCheck::enter(const Origin& origin)
+{
+    const auto& caller = origin.host;
     const auto now = Clock::now();
     const std::lock_guard lock{mutex_};
     if (stopping_) return false;
+    if (const auto site = networks_.find(origin.network);
+        site != networks_.end() && site->second >= kMostOfCaller)
+        return false;
     if (callers_.size() >= kMostCallers)
         std::erase_if(callers_, [&](const auto& entry) {
             return entry.second.waiting == 0 && entry.second.busy_until <= now;
@@ -122,17 +127,20 @@ bool PasswordCheck::enter(const std::string& caller)
     const unsigned most = known.busy_until > now ? kMostOfSuspect : kMostOfCaller;
     if (known.waiting >= most || known.busy_until > now + kMostOwed) return false;
     ++known.waiting;
+    if (!origin.network.empty()) ++networks_[origin.network];
     return true;
 }
 
-void PasswordCheck::leave(const std::string& caller, Verdict verdict)
+void PasswordCheck::leave(const Origin& origin, Verdict verdict)
 {
     const auto now = Clock::now();
     const std::lock_guard lock{mutex_};
-    auto& known = callers_[caller];
+    if (const auto site = networks_.find(origin.network); site != networks_.end() && --site->second == 0)
+        networks_.erase(site);
+    auto& known = callers_[origin.host];
     --known.waiting;
     if (verdict == Verdict::wrong) known.busy_until = std::max(known.busy_until, now) + kPerWrong;
-    if (known.waiting == 0 && known.busy_until <= now) callers_.erase(caller);
+    if (known.waiting == 0 && known.busy_until <= now) callers_.erase(origin.host);
 }
 
 void PasswordCheck::check(const Users& users, const enrol::Peer& peer, Done done)
@@ -144,15 +152,15 @@ void PasswordCheck::check(const Users& users, const enrol::Peer& peer, Done done
     const bool exists = found != users.end();
     const auto mark = exists ? tag(peer.user, password, found->second.hash) : Bytes{};
     if (exists && remembers(mark)) return done(Verdict::right);
-    const auto caller = caller_of(peer.address);
-    if (!enter(caller)) return done(Verdict::too_many);
+    const auto origin = origin_of(peer.address);
+    if (!enter(origin)) return done(Verdict::too_many);
     struct Task {
         std::string user;
         base::Secret password;
         Done done;
     };
     auto task = std::make_shared<Task>(Task{peer.user, base::Secret{std::string{password}}, std::move(done)});
-    const bool taken = pool_.post([this, task, &users, exists, mark, caller] {
+    const bool taken = pool_.post([this, task, &users, exists, mark, origin] {
         Verdict verdict = Verdict::too_many;
         bool stopping = false;
         {
@@ -167,11 +175,11 @@ void PasswordCheck::check(const Users& users, const enrol::Peer& peer, Done done
                 equals_hash(task->password.reveal(), user.hash) && exists ? Verdict::right : Verdict::wrong;
         }
         if (verdict == Verdict::right) remember(mark);
-        leave(caller, verdict);
+        leave(origin, verdict);
         task->done(verdict);
     });
     if (taken) return;
-    leave(caller, Verdict::too_many);
+    leave(origin, Verdict::too_many);
     task->done(Verdict::too_many);
 }
 

@@ -36,7 +36,12 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
-    /// An address that has passwords looked at.
+    /// Whose limits go for an address.
+    struct Origin {
+        std::string host;    ///< its own; of IPv6 the /64, which one host has to itself
+        std::string network; ///< of IPv6 the /48, which one site has to itself; else empty
+    };
+    /// A host that has passwords looked at.
     struct Caller {
         unsigned waiting = 0;
         Clock::time_point busy_until{}; ///< each wrong password moves it on
@@ -44,15 +49,17 @@ private:
 
     Bytes tag(std::string_view name, std::string_view password, std::string_view hash) const;
     const User& stand_in(const Users& users, std::string_view name) const;
-    bool enter(const std::string& caller);
-    void leave(const std::string& caller, Verdict verdict);
+    static Origin origin_of(const std::string& address);
+    bool enter(const Origin& origin);
+    void leave(const Origin& origin, Verdict verdict);
     bool remembers(const Bytes& tag);
     void remember(const Bytes& tag);
 
     const Bytes key_;
-    std::mutex mutex_; ///< of the next three
+    std::mutex mutex_; ///< of the next four
     bool stopping_ = false;
     std::map<std::string, Caller, std::less<>> callers_;
+    std::map<std::string, unsigned, std::less<>> networks_; ///< how many of each wait
     std::map<Bytes, Clock::time_point> right_;
     base::WorkerPool pool_; ///< goes first
 };

@@ -1,7 +1,11 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <future>
 #include <latch>
+#include <memory>
+#include <thread>
 
 #include "ra/password_check.h"
 
@@ -24,6 +28,21 @@ ra::Users users()
 {
     return *ra::parse_users("alice:$5$saltsalt$0IyaXrmV7.sGNS6tirgqHLqX/G.FBvgkYA.lpPdS5sA:a.example.com\n",
                             "users");
+}
+
+/// Keeps all threads from the next password until `go`.
+void hold(ra::PasswordCheck& passwords, const ra::Users& known, std::latch& go)
+{
+    const unsigned threads = std::max(1U, std::thread::hardware_concurrency() / 4);
+    const auto held = std::make_shared<std::atomic<unsigned>>(0);
+    for (unsigned i = 0; i < threads; ++i)
+        passwords.check(known, peer("alice", "guess", "203.0.113." + std::to_string(i)),
+                        [held, &go](Verdict) {
+                            ++*held;
+                            go.wait();
+                        });
+    while (*held < threads)
+        std::this_thread::yield();
 }
 
 } // namespace
@@ -51,6 +70,7 @@ TEST_CASE("SEC-16: passwords are compared on another thread, an address has half
     std::atomic<unsigned> wrong{0};
     std::atomic<unsigned> turned_away{0};
     const auto caller = std::this_thread::get_id();
+    hold(passwords, known, go);
     const auto ask = [&](const std::string& address, const std::string& user) {
         passwords.check(known, peer(user, "guess", address), [&](Verdict verdict) {
             if (verdict == Verdict::too_many) {
@@ -93,6 +113,7 @@ TEST_CASE(
         CHECK(verdict_of("2001:db8:0:1::1") == Verdict::wrong);
     std::latch go{1};
     std::atomic<unsigned> turned_away{0};
+    hold(passwords, known, go);
     for (unsigned i = 0; i < 8; ++i)
         passwords.check(known, peer("alice", "guess", "2001:db8:0:1::" + std::to_string(i)),
                         [&](Verdict verdict) {
@@ -109,6 +130,32 @@ TEST_CASE(
     CHECK(wrong >= 10);
     CHECK(wrong < 100);
     CHECK(verdict_of("2001:db8:0:2::1") == Verdict::wrong);
+    passwords.stop();
+}
+
+TEST_CASE("SEC-16: all addresses of one IPv6 site together have half of the places")
+{
+    ra::PasswordCheck passwords;
+    const auto known = users();
+    std::latch go{1};
+    std::atomic<unsigned> turned_away{0};
+    hold(passwords, known, go);
+    const auto ask = [&](const std::string& address) {
+        passwords.check(known, peer("alice", "guess", address), [&](Verdict verdict) {
+            if (verdict == Verdict::too_many)
+                ++turned_away;
+            else
+                go.wait();
+        });
+    };
+    for (int i = 0; i < 30; ++i)
+        ask("2001:db8:1:" + std::to_string(i) + "::1");
+    CHECK(turned_away == 14);
+    ask("2001:db8:2::1");
+    ask("192.0.2.1");
+    CHECK(turned_away == 14);
+    go.count_down();
+    passwords.stop();
 }
 
 TEST_CASE("SEC-16: a right password is found, and from then on at once")

@@ -202,7 +202,8 @@ bool is_key_identifier_of(ByteView identifier, const Key& key)
     };
     return is_digest(key_bits, EVP_sha1(), kSha1Size) || is_short_sha1() ||
            is_digest(key_bits, EVP_sha256(), kSha1Size) || is_digest(key_bits, EVP_sha384(), kSha1Size) ||
-           is_digest(key_bits, EVP_sha512(), kSha1Size) || is_digest(spki, EVP_sha256(), EVP_MAX_MD_SIZE);
+           is_digest(key_bits, EVP_sha512(), kSha1Size) || is_digest(spki, EVP_sha256(), EVP_MAX_MD_SIZE) ||
+           is_digest(spki, EVP_sha1(), EVP_MAX_MD_SIZE); // one of the ways of Windows
 }
 
 bool same_subject(const Csr& csr, const Certificate& certificate)

@@ -48,7 +48,7 @@ struct Engine::Impl final : IssuerHost {
                     std::function<void(enrol::AttributesDecision)> done);
     /// Finds out who asks: at once, or later where a password has to be compared, from the thread that does
     /// it.
-    void examine_then(const enrol::Peer& peer, std::shared_ptr<const Files> known,
+    void examine_then(const enrol::Peer& peer, const std::shared_ptr<const Files>& known,
                       std::function<void(Claim)> next);
     void tell_attributes(const std::shared_ptr<Claim>& claim, const std::shared_ptr<const Files>& known,
                          const std::string& label, const LabelRules& rules,

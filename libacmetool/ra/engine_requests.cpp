@@ -138,7 +138,7 @@ void Engine::Impl::after_verdict(std::shared_ptr<Application> application, Verdi
     });
 }
 
-void Engine::Impl::examine_then(const enrol::Peer& peer, std::shared_ptr<const Files> known,
+void Engine::Impl::examine_then(const enrol::Peer& peer, const std::shared_ptr<const Files>& known,
                                 std::function<void(Claim)> next)
 {
     if (peer.user.empty()) return next(examine(peer, *known, std::nullopt, now()));

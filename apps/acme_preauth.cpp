@@ -143,7 +143,8 @@ Result<acme::PreAuthorization> read_own_document(const acme::Client& client, cli
         return fail(Errc::bad_input,
                     fmt::format("authorization document: {} is not a URL of {}",
                                 base::printable(preauth.authorization.url), client.directory().url),
-                    "the document is of another CA than the account: give the account it was made with",
+                    "the document and the account belong to different CAs: give the account that the "
+                    "document was made with",
                     "foreignUrl");
     return preauth;
 }

@@ -385,7 +385,7 @@ void add_identity(cli::Verb& verb, Options& options)
 
 void add_checks(cli::Verb& verb, Options& options)
 {
-    verb.option("--manufacturer-ta", options.manufacturer_ta, "PEM file of whom vouchers are believed")
+    verb.option("--manufacturer-ta", options.manufacturer_ta, "Trust anchors (PEM) for voucher signatures")
         .flag("--nonceless", options.nonceless, "Take vouchers without a nonce")
         .flag("--no-clock", options.no_clock, "This host does not know the time: do not compare any");
 }
@@ -424,7 +424,7 @@ int main(int argc, char** argv)
         telling.option("--registrar", options.registrar, "URL of the registrar")
             .option("--registrar-cert", options.registrar_cert,
                     "The registrar's certificate has to be this one, PEM")
-            .flag("--failed", options.failed, "It went wrong")
+            .flag("--failed", options.failed, "Report a failure")
             .option("--reason", options.reason, "Words for the registrar's log")
             .action([&options, name = std::string{resource}](cli::Io& io) {
                 return tell_status(options, name, io);

@@ -56,7 +56,7 @@ int main(int argc, char** argv)
     Options options;
     cli::add_relay(program, options, "est-relay", relay::Kind::est,
                    "answer EST requests until SIGTERM; SIGHUP reloads");
-    program.verb("revoke", "certificates of this relay's count for nothing from now on")
+    program.verb("revoke", "invalidate certificates that this relay issued")
         .own_config(options.config)
         .words("SERIAL", options.serials, "Serial number of a certificate, hexadecimal", true)
         .action([&](cli::Io& io) { return revoke(options, io); });

@@ -320,7 +320,7 @@ Result<OrderOutcome> Journey::go()
     if (!result && resumed_ && of_no_use(result.error())) {
         client_.context().log(
             base::Level::detail,
-            fmt::format("the order of the earlier run is of no use any more ({}); placing a new one",
+            fmt::format("the order of the earlier run cannot be used ({}); placing a new one",
                         result.error().message));
         entry_ = Json::object();
         resumed_ = false;
@@ -368,7 +368,7 @@ Result<OrderOutcome> carry_out(Client& client, OrderTask task)
 {
     if (task.csr.key.same_public_key(client.key()))
         return fail(Errc::bad_input, "the CSR's key is the account's key",
-                    "make a key of its own for the certificate (RFC 8555 section 11.1)", "accountKeyInCsr");
+                    "use a separate key for the certificate (RFC 8555 section 11.1)", "accountKeyInCsr");
     if (!task.profile.empty() && !client.directory().profiles.contains(task.profile)) {
         std::vector<std::string> offered;
         for (const auto& [name, description] : client.directory().profiles)
@@ -425,7 +425,8 @@ Result<OrderTask> parse_order_document(std::string_view json, const Directory& d
             return fail(
                 Errc::bad_input,
                 fmt::format("order document: {} is not a URL of {}", base::printable(listed), directory.url),
-                "the document is of another CA than the account: give the account it was made with",
+                "the document and the account belong to different CAs: give the account that the document "
+                "was made with",
                 "foreignUrl");
     if (order->identifiers != identifiers)
         return fail(Errc::bad_input, "order document: the names of the CSR are not those of the order", kHint,

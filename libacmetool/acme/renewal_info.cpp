@@ -69,7 +69,7 @@ Result<RenewalInfoAnswer> fetch_renewal_info(Client& client, const crypto::Certi
     // expired."
     if (certificate.not_after() <= client.context().now())
         return fail(Errc::bad_input,
-                    fmt::format("the certificate expired at {}: it is not asked about any more",
+                    fmt::format("the certificate expired at {}: the CA has no renewal information for it",
                                 base::to_rfc3339(certificate.not_after())),
                     "order a new one", "certificateExpired");
     const bool slash = base_url.ends_with('/');

@@ -276,7 +276,7 @@ Result<void> HookSolver::call(const std::string& program, const std::string& wor
         tell_failure(message.to, fmt::format("status {}", *status), context);
         return fail(Errc::unavailable,
                     fmt::format("hook {}: {} ended with status {}", program, word, *status),
-                    "what it printed stands above", "hookFailed");
+                    "see its output above", "hookFailed");
     }
     return {};
 }
@@ -346,7 +346,7 @@ Result<void> ManualSolver::publish(const ChallengeTask& task, base::Context& con
     const int terminal = open("/dev/tty", O_RDONLY | O_CLOEXEC);
     if (terminal < 0)
         return fail(
-            Errc::config, "--manual needs a terminal, and there is none",
+            Errc::config, "--manual needs a terminal",
             "publish with another solver, or run the steps one by one: acme-preauth new prints the record",
             "noTerminal");
     context.log(

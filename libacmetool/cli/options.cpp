@@ -7,11 +7,11 @@ namespace acmetool::cli
 
 void add_account(Verb& verb, acme::ClientOptions& options)
 {
-    verb.option("--account", options.account_file, "Account file, as acme-account register made it");
+    verb.option("--account", options.account_file, "Account file, from acme-account register");
     verb.option("--state", options.state_directory,
                 "State directory instead of FILE.d beside the account file");
     verb.option("--account-passphrase-file", options.passphrase.file,
-                "File with the passphrase of the account's key; asked for at a terminal unless given");
+                "File with the passphrase of the account's key; default: ask at the terminal");
 }
 
 void add_solver(Verb& verb, acme::SolverOptions& options)
@@ -29,11 +29,11 @@ void add_solver(Verb& verb, acme::SolverOptions& options)
     verb.option("--hook-timeout", options.hook_timeout, "Kill a hook that runs longer");
     verb.option("--webroot", options.webroot, "http-01 by a file under this folder");
     verb.option("--standalone", options.standalone,
-                "http or tls-alpn: answer http-01 or tls-alpn-01 by a listener of our own");
+                "http or tls-alpn: answer http-01 or tls-alpn-01 with a built-in listener");
     verb.option("--standalone-listen", options.standalone_listen,
                 "PORT or ADDRESS:PORT for it instead of 80 or 443 at every address");
     verb.flag("--dns-persist", options.dns_persist,
-              "dns-persist-01 by a record that stands: acme-preauth persist-record prints it");
+              "Use dns-persist-01 with the published record (see acme-preauth persist-record)");
     verb.flag("--manual", options.manual, "Say what to publish, and wait for Enter");
     verb.option("--resolver", options.resolver, "Find name servers through this resolver, HOST[:PORT]");
     verb.option("--name-server", options.name_servers,

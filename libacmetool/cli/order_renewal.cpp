@@ -279,7 +279,7 @@ Result<void> RenewRun::go()
 void add_renew(Program& program, RenewOptions& options)
 {
     auto& verb =
-        program.verb("renew", "for cron: order anew what is about to expire, or the CA wants renewed");
+        program.verb("renew", "for cron: renew certificates that expire soon or that the CA wants renewed");
     add_account(verb, options.client);
     add_order(verb, options.order);
     add_chain(verb, options.order);

@@ -459,7 +459,8 @@ int Program::main(int argc, char** argv)
     };
     each([&](CliVerb& verb) {
         impl_->add_common(verb);
-        verb.app().add_flag("-v,--verbose", impl_->common.verbose, "Tell the steps; -vv the requests, too");
+        verb.app().add_flag("-v,--verbose", impl_->common.verbose,
+                            "Print each step; -vv also prints each request");
         verb.duration("--timeout", impl_->common.timeout, "Give up, or answer \"not yet\", after this time");
     });
     // A failure before the options are settled is told the same way, as a document if --json was among them.

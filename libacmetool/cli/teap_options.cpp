@@ -53,7 +53,7 @@ void add_teap(Verb& verb, TeapOptions& options)
         .option("--new-key", options.new_key, "Make a key to enrol: ec:P-256, rsa:3072, ...")
         .option("--key-out", options.key_out, "Write the new key here (0600, never over a file)")
         .option("--journal", options.journal,
-                "What a run left that had to come back; default: FILE.journal beside the key")
+                "Journal of a run that has to come back; default: FILE.journal beside the key")
         .option("--csr", options.csr, "Enrol with this request; - is standard input")
         .option("--dns", options.dns,
                 "DNS name for the request, where the server leaves it open (repeatable)")
@@ -70,8 +70,9 @@ void add_teap(Verb& verb, TeapOptions& options)
         .option("--keylog", options.keylog, "Write the TLS secrets to this file (0600), for Wireshark")
         .option("--expect", options.expect, "enrol: fail where no certificate came; accept: either will do")
         .option("--count", options.count,
-                "Hold so many conversations and print figures; {n} in --cert and --key is each one's number")
-        .option("--parallel", options.parallel, "So many of them at a time")
+                "Hold this many conversations and print statistics; {n} in --cert and --key is the number of "
+                "each")
+        .option("--parallel", options.parallel, "This many at a time")
         .option("--manufacturer-ta", options.manufacturer_ta,
                 "Without --ca-file: trust the server that this manufacturer's voucher names")
         .option("--idevid", options.idevid, "Certificate that signs the voucher-request; default: --cert")

@@ -463,7 +463,7 @@ void Server::handle(const http::ServerRequest& request, http::Responder respond)
     if (enrols ? request.method != "POST" : request.method != "GET" && request.method != "HEAD") {
         exchange->event.text = "wrong method";
         auto response =
-            text_response(405, fmt::format("{} takes {} alone", route->operation, enrols ? "POST" : "GET"));
+            text_response(405, fmt::format("{} accepts only {}", route->operation, enrols ? "POST" : "GET"));
         response.headers.emplace_back("Allow", enrols ? "POST" : "GET, HEAD");
         exchange->finish(std::move(response));
         return;

@@ -74,8 +74,8 @@ Result<ProxyHeader> parse_line(std::string_view line)
         return (word.find(':') == std::string_view::npos) != is_v4;
     };
     if (!client || !here || wrong_family(words[2]) || wrong_family(words[3]))
-        return refused("an address that is none");
-    if (!port || !parse_port(words[5])) return refused("a port that is none");
+        return refused("an invalid address");
+    if (!port || !parse_port(words[5])) return refused("an invalid port");
     return ProxyHeader{0, *client, *port};
 }
 
@@ -101,9 +101,9 @@ Result<ProxyHeader> parse_addresses(int family, ByteView addresses)
     if (addresses.size() < 2 * size + 4) return refused("too short for its addresses");
     std::array<char, INET6_ADDRSTRLEN> text{};
     if (inet_ntop(family, addresses.data(), text.data(), text.size()) == nullptr)
-        return refused("an address that is none");
+        return refused("an invalid address");
     const auto client = canonical_address(text.data());
-    if (!client) return refused("an address that is none");
+    if (!client) return refused("an invalid address");
     const auto port = static_cast<std::uint16_t>(addresses[2 * size] << 8U | addresses[2 * size + 1]);
     return ProxyHeader{0, *client, port};
 }

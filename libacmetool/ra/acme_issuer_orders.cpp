@@ -218,7 +218,8 @@ void AcmeIssuer::ended(const ActivePtr& active, Error error)
                       {"order", order.url},
                       {"id", resting.order.id},
                       {"request_id", resting.order.request_id},
-                      {"text", fmt::format("of no use any more ({}): a new one is placed", error.message)}});
+                      {"text", fmt::format("the earlier order cannot be used ({}): placing a new one",
+                                           error.message)}});
         resting.order.url.clear();
         queued_.push_back(std::move(resting.order));
         return;

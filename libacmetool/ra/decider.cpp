@@ -122,7 +122,7 @@ Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& 
         ACMETOOL_TRY(known, records.name_of_device(device.id, group));
         if (!known && !make)
             return Names{
-                refusal(Refusal::bad_identity, "the device has no name yet: it is told one by csrattrs")};
+                refusal(Refusal::bad_identity, "the device has no name yet: request csrattrs first")};
         names.push_back(known ? *known : enrol::random_label() + "." + domain);
     } else {
         names.push_back(enrol::device_label(device.serial) + "." + domain);

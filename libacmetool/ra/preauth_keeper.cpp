@@ -416,7 +416,7 @@ void PreauthKeeper::fulfil(const std::string& domain, OrderedProof proof, std::s
     if (const auto found = keepers_.find(domain); found != keepers_.end())
         found->second->fulfil(std::move(proof), std::move(request_id), std::move(done));
     else
-        done(fail(Errc::config, fmt::format("{} is none of the domains any more", domain)));
+        done(fail(Errc::config, fmt::format("{} is no longer a configured domain", domain)));
 }
 
 Json PreauthKeeper::status()

@@ -45,7 +45,7 @@ void read_manufacturer(Section section, Config& config)
     section.file("masa_ca", manufacturer.masa_ca,
                  "PEM anchors for the MASA's TLS server; default: the system's");
     section.file("masa_certificate", manufacturer.masa_certificate,
-                 "PEM certificate for MASAs that want to know who asks");
+                 "client certificate (PEM) for MASAs that require one");
     section.file("masa_key", manufacturer.masa_key,
                  "its key, PEM; default: masa_certificate with .key in place of .pem");
     if (manufacturer.masa_key.empty() && !manufacturer.masa_certificate.empty())

@@ -306,7 +306,7 @@ void probe_updates(Findings& findings, const Config& config, const std::string& 
     ok(findings, subject, "a validation record was set and removed");
     task.record_name = "est-relay-probe." + domain;
     if (const auto done = (*solver)->publish(task, context); !done) {
-        ok(findings, subject, "the update key can set validation records alone");
+        ok(findings, subject, "the update key can set only validation records");
         return;
     }
     static_cast<void>((*solver)->cleanup(task, true, context));

@@ -78,7 +78,7 @@ void read_basic(Section section, Config& config)
 
 void read_acme(Section section, Config& config)
 {
-    section.file("account", config.ra.account_file, "account file, as acme-account register made it");
+    section.file("account", config.ra.account_file, "account file, from acme-account register");
     section.file("account_passphrase_file", config.ra.account_passphrase_file,
                  "file with the passphrase of the account's key, where it is encrypted");
     section.list("issuer", config.ra.issuer_program,

@@ -84,7 +84,8 @@ void ServerSession::Impl::authorized(const enrol::AttributesDecision& decision)
             now() >= settings->renew.due(certificate.not_before(), certificate.not_after())));
     if (!ask && !settings->cert_only && tls->version() == "TLSv1.3") {
         // RFC 9427 section 2.2.1: the strict reading wants phase 2 data besides the proof of the tunnel.
-        fail_with(error_code::kUnspecifiedAuthorization, "a certificate alone does not let in under TLS 1.3");
+        fail_with(error_code::kUnspecifiedAuthorization,
+                  "under TLS 1.3 a certificate without enrolment is not sufficient");
         return;
     }
     begin_phase_2();
@@ -234,7 +235,7 @@ void ServerSession::Impl::handle_tlvs(const Tlvs& tlvs)
             accept();
         return;
     default:
-        reject("TLVs that nobody waits for");
+        reject("unexpected TLVs");
     }
 }
 

@@ -4,9 +4,9 @@
 
 #include "base/text.h"
 #include "cli/program.h"
-#include "cli/relay_program.h"
 #include "ra/exclusion.h"
 #include "relay/daemon.h"
+#include "relay/relay_program.h"
 
 using namespace acmetool;
 

@@ -1,6 +1,6 @@
 // teap-relay: RADIUS and TEAP server that enrols through ACME (RFC 7170, RFC 3579, RFC 8555, RFC 9444).
 #include "cli/program.h"
-#include "cli/relay_program.h"
+#include "relay/relay_program.h"
 
 using namespace acmetool;
 

@@ -1,4 +1,4 @@
-#include "cli/relay_program.h"
+#include "relay/relay_program.h"
 
 #include <unistd.h>
 

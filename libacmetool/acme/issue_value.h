@@ -21,7 +21,7 @@ struct IssueValue {
     std::vector<std::string_view> values_of(std::string_view tag) const;
     /// In the form of the record. Errc::bad_input, reason "badIssueValue", where a value has octets that the
     /// syntax has no place for: blanks, semicolons, control characters, other than ASCII.
-    Result<std::string> text() const;
+    ACMETOOL_EXPORT Result<std::string> text() const;
 };
 
 /// Reads one. Nothing where it is malformed; a semicolon at the end is taken. Pure.

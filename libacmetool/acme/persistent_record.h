@@ -21,7 +21,7 @@ struct PersistentRecord {
 
     /// The content of the TXT record: issue-value syntax (RFC 8659 section 4.2). Errors: those of
     /// IssueValue::text().
-    Result<std::string> text() const;
+    ACMETOOL_EXPORT Result<std::string> text() const;
 };
 
 /// Reads the content of such a record. Nothing where it is malformed, says something twice, or has no issuer

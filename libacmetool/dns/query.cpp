@@ -279,6 +279,16 @@ Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t port_if_non
     return endpoint;
 }
 
+Result<Endpoint> parse_listen(std::string_view text, std::uint16_t port_if_none)
+{
+    const bool any_port = text.ends_with(":0");
+    ACMETOOL_TRY(endpoint, parse_endpoint(any_port ? std::string{text.substr(0, text.size() - 1)} + "1"
+                                                   : std::string{text},
+                                          port_if_none));
+    if (any_port) endpoint.port = 0;
+    return endpoint;
+}
+
 Endpoint system_resolver()
 {
     std::ifstream file{"/etc/resolv.conf"};

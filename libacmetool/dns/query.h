@@ -24,6 +24,8 @@ struct ACMETOOL_EXPORT Endpoint {
 };
 /// "HOST", "HOST:PORT", "[V6]:PORT", or a bare IPv6 address or "[V6]". Errc::usage.
 ACMETOOL_EXPORT Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t port_if_none = 53);
+/// Where to listen, "HOST:PORT"; port 0 is any free one. Errc::usage.
+ACMETOOL_EXPORT Result<Endpoint> parse_listen(std::string_view text, std::uint16_t port_if_none = 53);
 /// The first name server of /etc/resolv.conf; 127.0.0.1 where it names none.
 ACMETOOL_EXPORT Endpoint system_resolver();
 /// The resolver that `text` names as parse_endpoint takes it, the system's where it is empty.

@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 #include "cli/nearest.h"
-#include "cli/options.h"
+#include "dns/query.h"
 #include "relay/config.h"
 
 /// How the sections of the configuration file are read. For the files that read them alone: toml++ is heavy.
@@ -192,7 +192,7 @@ public:
         std::string words = value.text();
         text(key, words, help);
         if (const auto* node = peek(key); node != nullptr && node->is_string()) {
-            if (const auto given = cli::parse_listen(words, value.port))
+            if (const auto given = dns::parse_listen(words, value.port))
                 value = *given;
             else
                 complain(*node, key, given.error().message);

@@ -1,0 +1,302 @@
+// acme-account: an ACME account at a CA (RFC 8555 section 7.3).
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "acme/account.h"
+#include "acme/registration.h"
+#include "acme/rollover.h"
+#include "base/text.h"
+#include "cli/program.h"
+#include "common/acme_options.h"
+#include "crypto/encrypted_key.h"
+#include "crypto/key_uri.h"
+#include "store/atomic_file.h"
+
+using namespace acmetool;
+
+namespace
+{
+
+struct Options {
+    acme::ClientOptions client;
+    acme::Registration registration;
+    std::string directory;
+    std::string key_type = "ec:P-256";
+    std::string key;
+    std::string eab_kid;
+    std::string eab_key_file;
+    std::string next_key_type; ///< rollover; empty: as it is
+};
+
+Result<void> print(const acme::AccountFile& account, const acme::AccountStatus& status, cli::Io& io)
+{
+    base::Json members{{"directory", account.directory},
+                       {"url", status.url},
+                       {"status", status.status},
+                       {"contact", status.contact},
+                       {"created", status.created}};
+    members[crypto::is_key_uri(account.key_file) ? "keyUri" : "keyFile"] = account.key_file;
+    // All that the account file holds: --output may name that very file.
+    if (!account.ca_file.empty()) members["caFile"] = account.ca_file;
+    return io.write_document("account", members);
+}
+
+/// A new key in its file: encrypted where there is a passphrase.
+Result<void> write_account_key(const std::string& path, const crypto::Key& key,
+                               const base::Secret& passphrase, cli::Io& io)
+{
+    if (!passphrase.empty()) {
+        ACMETOOL_TRY(encrypted, crypto::to_encrypted_pem(key, passphrase));
+        return io.write_key(path, encrypted);
+    }
+    ACMETOOL_TRY(pem, key.to_pem());
+    return io.write_key(path, pem.reveal());
+}
+
+/// The key that an earlier, interrupted registration made is used again: one account, not two.
+Result<crypto::Key> account_key(const std::string& path, const Options& options, cli::Io& io)
+{
+    std::error_code none;
+    ACMETOOL_TRY(passphrase, acme::passphrase_for(path, options.client.passphrase, io.context()));
+    if (!options.key.empty() || std::filesystem::exists(path, none))
+        return acme::load_account_key(path, passphrase);
+    ACMETOOL_TRY(key, crypto::generate_key(options.key_type));
+    const auto written = write_account_key(path, key, passphrase, io);
+    // Another run was faster: its key is the account's, and both find the one account.
+    if (!written && written.error().reason == "fileExists") return acme::load_account_key(path, passphrase);
+    if (!written) return fail(written.error());
+    return key;
+}
+
+/// The external account, if one was given: its key from a file, never from the command line.
+Result<void> read_external_account(Options& options)
+{
+    if (options.eab_kid.empty() != options.eab_key_file.empty())
+        return fail(Errc::usage, "--eab-kid and --eab-key-file go together",
+                    "the CA gives both: a key identifier and a MAC key", "halfExternalAccount");
+    if (options.eab_kid.empty()) return {};
+    auto text = store::read_file(options.eab_key_file);
+    if (!text) {
+        text.error().code = Errc::config;
+        return fail(with_context(std::move(text).error(), "--eab-key-file"));
+    }
+    const base::Secret secret{std::move(*text)};
+    ACMETOOL_TRY(key, acme::parse_mac_key(secret.reveal(), "--eab-key-file " + options.eab_key_file));
+    options.registration.external.kid = options.eab_kid;
+    options.registration.external.mac_key = std::move(key);
+    return {};
+}
+
+Result<void> register_account(Options& options, cli::Io& io)
+{
+    namespace fs = std::filesystem;
+    ACMETOOL_CHECK(read_external_account(options));
+    const auto& file = options.client.account_file;
+    std::error_code none;
+    if (fs::exists(file, none)) {
+        ACMETOOL_TRY(known, acme::load_account(file));
+        if (!options.directory.empty() && known.directory != options.directory)
+            return fail(Errc::cannot_create, file + " is an account at " + known.directory,
+                        "name another file with --account", "accountExists");
+        options.directory = known.directory;
+        options.key = acme::beside(file, known.key_file);
+    }
+    if (options.directory.empty())
+        return fail(Errc::usage, "no CA given", "--directory URL names the CA's directory", "noDirectory");
+    for (const auto& contact : options.registration.contact)
+        if (contact.find(':') == std::string::npos)
+            return fail(Errc::usage, "--contact " + base::printable(contact) + ": not a URL",
+                        "for example mailto:ops@example.com", "badContact");
+
+    acme::AccountFile account;
+    account.directory = options.directory;
+    const auto folder = fs::path{file}.parent_path();
+    const auto key_path =
+        options.key.empty() ? fs::path{file}.replace_extension(".key") : fs::path{options.key};
+    account.key_file = crypto::is_key_uri(options.key)    ? options.key
+                       : key_path.parent_path() == folder ? key_path.filename().string()
+                                                          : fs::absolute(key_path).string();
+    if (!io.ca_file().empty()) account.ca_file = fs::absolute(io.ca_file()).string();
+    account.contact = options.registration.contact;
+    // The folder is tried before the CA is asked: an account whose file cannot be kept would be lost.
+    ACMETOOL_TRY(key, account_key(key_path.string(), options, io));
+    ACMETOOL_CHECK(acme::check_key_is_fresh(file, account.directory, key));
+    ACMETOOL_TRY(client, acme::Client::connect(account.directory, account.ca_file, key,
+                                               io.timeout().value_or(options.client.timeout), io.context()));
+    ACMETOOL_TRY(status, acme::register_account(*client, options.registration));
+    account.url = status.url;
+    if (account.contact.empty()) account.contact = status.contact;
+    ACMETOOL_CHECK(acme::save_account(file, account));
+    return print(account, status, io);
+}
+
+using Call = Result<acme::AccountStatus> (*)(acme::Client&, const Options&);
+
+Result<void> with_account(const Options& options, cli::Io& io, Call call)
+{
+    ACMETOOL_TRY(account, acme::load_account(options.client.account_file));
+    ACMETOOL_TRY(client, cli::open_client(options.client, io));
+    ACMETOOL_TRY(status, call(*client, options));
+    if (status.contact != account.contact) {
+        account.contact = status.contact;
+        ACMETOOL_CHECK(acme::save_account(options.client.account_file, account));
+    }
+    return print(account, status, io);
+}
+
+/// The account of `key`, which is the one at `account.url`; nothing where the CA does not know the key.
+/// bad_input ("keyInUse") where it is another account's.
+Result<std::optional<acme::AccountStatus>> status_under(const crypto::Key& key,
+                                                        const acme::AccountFile& account,
+                                                        const std::string& ca_file, const Options& options,
+                                                        cli::Io& io)
+{
+    ACMETOOL_TRY(client, acme::Client::connect(account.directory, ca_file, key,
+                                               io.timeout().value_or(options.client.timeout), io.context()));
+    acme::Registration existing;
+    existing.only_existing = true;
+    auto status = acme::register_account(*client, existing);
+    if (!status && status.error().reason == "accountDoesNotExist")
+        return std::optional<acme::AccountStatus>{};
+    if (!status) return fail(std::move(status).error());
+    // Whatever keyChange answered to that (RFC 8555 section 7.3.5 has 409, some CAs 500), it cannot be ours.
+    if (status->url != account.url)
+        return fail(Errc::bad_input,
+                    fmt::format("the new key is that of another account, {}", base::printable(status->url)),
+                    "move the file away whose name ends in .next, and run the command again", "keyInUse");
+    return std::optional{std::move(*status)};
+}
+
+/// The key that the account shall have, on disk before the CA hears of it. One that an interrupted rollover
+/// left may be the account's already: it is never replaced by another.
+Result<crypto::Key> next_key(const std::string& file, const crypto::Key& current, const Options& options,
+                             const base::Secret& passphrase, cli::Io& io)
+{
+    std::error_code none;
+    if (std::filesystem::exists(file, none)) {
+        io.context().log(base::Level::info, "going on with the key of an interrupted rollover, " + file);
+        return acme::load_account_key(file, passphrase);
+    }
+    ACMETOOL_TRY(
+        key, crypto::generate_key(options.next_key_type.empty() ? current.type() : options.next_key_type));
+    ACMETOOL_CHECK(write_account_key(file, key, passphrase, io));
+    return key;
+}
+
+Result<void> roll_over(const Options& options, cli::Io& io)
+{
+    const auto& file = options.client.account_file;
+    ACMETOOL_TRY(state, acme::StateDirectory::open(options.client.state_directory, file));
+    ACMETOOL_TRY(lock, state.lock({"orders", "rollover"}, io.context()));
+    static_cast<void>(lock);
+    ACMETOOL_TRY(account, acme::load_account(file));
+    const auto key_file = acme::beside(file, account.key_file);
+    if (crypto::is_key_uri(key_file))
+        return fail(Errc::usage,
+                    fmt::format("the account's key is {}: only a key in a file is replaced", key_file),
+                    "register the account again with another --key, and deactivate this one", "keyUri");
+    const auto next_file = acme::next_key_file(key_file);
+    const auto ca_file = io.ca_file().empty() ? acme::beside(file, account.ca_file) : io.ca_file();
+    ACMETOOL_TRY(passphrase, acme::passphrase_for(key_file, options.client.passphrase, io.context()));
+    ACMETOOL_TRY(current, acme::load_account_key(key_file, passphrase));
+    ACMETOOL_TRY(client, acme::Client::connect(account.directory, ca_file, current,
+                                               io.timeout().value_or(options.client.timeout), io.context()));
+    client->set_account_url(account.url);
+    if (client->directory().key_change.empty()) return acme::change_key(*client, current); // says so
+    std::error_code none;
+    const bool interrupted = std::filesystem::exists(next_file, none);
+    ACMETOOL_TRY(next, next_key(next_file, current, options, passphrase, io));
+    std::optional<acme::AccountStatus> status;
+    if (interrupted) {
+        ACMETOOL_TRY(known, status_under(next, account, ca_file, options, io));
+        status = std::move(known);
+    }
+    if (!status) {
+        const auto changed = acme::change_key(*client, next);
+        auto known = status_under(next, account, ca_file, options, io);
+        if (!known || !*known) {
+            auto error = !changed ? changed.error()
+                         : !known
+                             ? known.error()
+                             : Error{.code = Errc::protocol,
+                                     .message = "keyChange: the CA said yes, but does not know the new key",
+                                     .hint = {},
+                                     .reason = "keyNotChanged",
+                                     .problem_type = {},
+                                     .problem = {},
+                                     .retry_after = {}};
+            // A plain no, and the CA does not know the key: it is of no more use. Anything else stays open.
+            if (known && !changed && !changed.error().problem_type.empty() &&
+                changed.error().code != Errc::unavailable)
+                std::filesystem::remove(next_file, none);
+            else
+                error.hint = fmt::format("whether the CA took the new key is open: {} is kept; run the same "
+                                         "command again",
+                                         next_file);
+            return fail(std::move(error));
+        }
+        status = std::move(*known);
+    }
+    if (std::rename(next_file.c_str(), key_file.c_str()) != 0)
+        return fail(
+            Errc::cannot_create,
+            fmt::format("{}: cannot be replaced by {}: {}", key_file, next_file, std::strerror(errno)),
+            "the CA has the new key: run the same command again once the folder can be written");
+    return print(account, *status, io);
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    cli::Program program{"acme-account", "manage an ACME account"};
+    Options options;
+
+    auto& registering = program.verb("register", "make an account at a CA, or find the key's");
+    cli::add_account(registering, options.client);
+    registering.option("--directory", options.directory, "URL of the CA's directory")
+        .option("--contact", options.registration.contact, "Contact URL, mailto:ops@example.com (repeatable)")
+        .flag("--agree-tos", options.registration.agree_tos, "You agree to the CA's terms of service")
+        .flag("--only-existing", options.registration.only_existing, "Find the account of the key; make none")
+        .option("--key-type", options.key_type, "Type of the key to make")
+        .option("--key", options.key, "Use this private key, file or URI, instead of making one")
+        .option("--eab-kid", options.eab_kid,
+                "Key identifier of an account that you have with the CA already")
+        .option("--eab-key-file", options.eab_key_file, "File with that account's MAC key, base64url")
+        .action([&](cli::Io& io) { return register_account(options, io); });
+
+    auto& show = program.verb("show", "read the account from the CA");
+    cli::add_account(show, options.client);
+    show.action([&](cli::Io& io) {
+        return with_account(options, io,
+                            [](acme::Client& client, const Options&) { return acme::fetch_account(client); });
+    });
+
+    auto& update = program.verb("update", "replace the contacts");
+    cli::add_account(update, options.client);
+    update.option("--contact", options.registration.contact, "Contact URL (repeatable); none removes all")
+        .action([&](cli::Io& io) {
+            return with_account(options, io, [](acme::Client& client, const Options& given) {
+                return acme::update_account(client, given.registration.contact);
+            });
+        });
+
+    auto& rolling = program.verb("rollover", "another key for the account");
+    cli::add_account(rolling, options.client);
+    rolling.option("--key-type", options.next_key_type, "Type of the new key; as the old one unless given")
+        .action([&](cli::Io& io) { return roll_over(options, io); });
+
+    auto& deactivate = program.verb("deactivate", "end the account, for good");
+    cli::add_account(deactivate, options.client);
+    deactivate.action([&](cli::Io& io) {
+        return with_account(options, io, [](acme::Client& client, const Options&) {
+            return acme::deactivate_account(client);
+        });
+    });
+    return program.main(argc, argv);
+}

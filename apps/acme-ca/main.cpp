@@ -1,0 +1,280 @@
+// acme-ca: an ACME certification authority for labs and private networks (RFC 8555, RFC 9444, RFC 9773).
+#include <unistd.h>
+
+#include <latch>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "ca/service.h"
+#include "cli/program.h"
+#include "dns/name.h"
+#include "dns/query.h"
+#include "store/file_lock.h"
+
+using namespace acmetool;
+
+namespace
+{
+
+struct Options {
+    std::string folder = "ca";
+    std::string listen = "127.0.0.1:14000";
+    std::string admin;
+    std::vector<std::string> names;
+    std::string dns_server;
+    unsigned http_port = 80;
+    unsigned tls_port = 443;
+    bool allow_loopback = false;
+    std::string subdomains = "on";
+    std::string new_authz = "on";
+    std::string terms_of_service;
+    base::Milliseconds authz_lifetime{std::chrono::hours{24 * 30}};
+    base::Milliseconds order_lifetime{std::chrono::hours{24}};
+    base::Milliseconds cert_lifetime{std::chrono::hours{24 * 7}};
+    std::vector<std::string> profiles;
+    std::vector<std::string> issuer_domains;
+    std::string external_binding = "off";
+    std::string eab_keys;
+    std::string kid;
+    std::string renewal_info = "on";
+    std::string rate_limit;
+    std::string request_log;
+    std::vector<std::string> faults;
+};
+
+std::string eab_keys_file(const Options& options)
+{
+    return options.eab_keys.empty() ? options.folder + "/eab-keys" : options.eab_keys;
+}
+
+Result<bool> on_or_off(const std::string& name, const std::string& value)
+{
+    if (value != "on" && value != "off")
+        return fail(Errc::usage, fmt::format("{}: \"{}\" is neither on nor off", name, value));
+    return value == "on";
+}
+
+Result<std::uint16_t> port_number(const std::string& name, unsigned value)
+{
+    if (value == 0 || value > 65535) return fail(Errc::usage, name + ": 1 to 65535");
+    return static_cast<std::uint16_t>(value);
+}
+
+Result<ca::Authority> open_authority(const Options& options, const std::string& host, base::Context& context)
+{
+    std::vector<std::string> names{"localhost", "127.0.0.1", "::1"};
+    names.insert(names.end(), options.names.begin(), options.names.end());
+    if (host != "127.0.0.1" && host != "::1" && host != "0.0.0.0" && host != "::") names.push_back(host);
+    return ca::Authority::open(options.folder, names, context.now());
+}
+
+Result<ca::ServiceOptions> service_options(const Options& options)
+{
+    ca::ServiceOptions service;
+    service.database = options.folder + "/acme-ca.db";
+    service.request_log = options.request_log;
+    service.terms_of_service = options.terms_of_service;
+    service.authz_lifetime = std::chrono::ceil<std::chrono::seconds>(options.authz_lifetime);
+    service.order_lifetime = std::chrono::ceil<std::chrono::seconds>(options.order_lifetime);
+    service.certificate_lifetime = std::chrono::ceil<std::chrono::seconds>(options.cert_lifetime);
+    if (options.subdomains == "off")
+        service.subdomains = ca::Subdomains::off;
+    else if (options.subdomains == "ancestor-only")
+        service.subdomains = ca::Subdomains::ancestor_only;
+    else if (options.subdomains != "on")
+        return fail(Errc::usage, fmt::format("--subdomains: \"{}\" is none of on, off, ancestor-only",
+                                             options.subdomains));
+    ACMETOOL_TRY(new_authz, on_or_off("--newauthz", options.new_authz));
+    service.new_authz = new_authz;
+    ACMETOOL_TRY(renewal_info, on_or_off("--renewal-info", options.renewal_info));
+    service.renewal_info = renewal_info;
+    for (const auto& text : options.profiles) {
+        ACMETOOL_TRY(profile, ca::parse_profile(text));
+        service.profiles.push_back(std::move(profile));
+    }
+    if (options.external_binding == "optional")
+        service.external_binding = ca::ExternalBinding::optional;
+    else if (options.external_binding == "required")
+        service.external_binding = ca::ExternalBinding::required;
+    else if (options.external_binding != "off")
+        return fail(Errc::usage, fmt::format("--eab: \"{}\" is none of off, optional, required",
+                                             options.external_binding));
+    service.eab_keys_file = eab_keys_file(options);
+    if (!options.rate_limit.empty()) {
+        ACMETOOL_TRY(limit, ca::parse_rate_limit(options.rate_limit));
+        service.rate_limit = limit;
+    }
+    if (options.issuer_domains.size() > 10) return fail(Errc::usage, "--issuer-domain: 10 at most");
+    for (const auto& name : options.issuer_domains) {
+        ACMETOOL_TRY(domain, dns::normalize_name(name));
+        service.validation.issuer_domains.push_back(domain);
+    }
+    ACMETOOL_TRY(resolver, dns::resolver_of(options.dns_server));
+    service.validation.resolver = resolver;
+    ACMETOOL_TRY(http_port, port_number("--http-port", options.http_port));
+    service.validation.http_port = http_port;
+    ACMETOOL_TRY(tls_port, port_number("--tls-port", options.tls_port));
+    service.validation.tls_port = tls_port;
+    service.validation.allow_loopback = options.allow_loopback;
+    return service;
+}
+
+/// "ok", and what nobody reads.
+http::ServerResponse health(const ca::Service& service, const cli::Io& io)
+{
+    std::string text = "ok\n";
+    auto outputs = io.outputs();
+    for (auto& output : service.outputs())
+        outputs.push_back(std::move(output));
+    for (const auto& output : outputs)
+        if (output.is_stalled) text += fmt::format("warning: {}\n", base::describe(output));
+    return {200, {{"Content-Type", "text/plain"}}, std::move(text), false};
+}
+
+/// GET /faults shows the fault switches, POST /faults with NAME=VALUE lines sets them.
+http::ServerResponse administer(ca::Faults& faults, const http::ServerRequest& request)
+{
+    if (request.target != "/faults") return {404, {}, "here are /faults and /healthz\n", false};
+    if (request.method == "POST") {
+        std::string_view rest = request.body;
+        while (!rest.empty()) {
+            const auto end = std::min(rest.find('\n'), rest.size());
+            if (end > 0)
+                if (const auto done = faults.set(rest.substr(0, end)); !done)
+                    return {400, {}, done.error().message + "\n", false};
+            rest.remove_prefix(std::min(end + 1, rest.size()));
+        }
+    }
+    return {200, {{"Content-Type", "application/json"}}, faults.to_json() + "\n", false};
+}
+
+Result<http::ServerOptions> listen_options(const std::string& text)
+{
+    ACMETOOL_TRY(endpoint, dns::parse_listen(text));
+    http::ServerOptions options;
+    options.address = endpoint.host;
+    options.port = endpoint.port;
+    return options;
+}
+
+Result<void> serve(const Options& options, cli::Io& io)
+{
+    io.begin_serving();
+    ACMETOOL_TRY(service_settings, service_options(options));
+    ACMETOOL_TRY(listening, listen_options(options.listen));
+    ca::Faults faults;
+    for (const auto& fault : options.faults)
+        ACMETOOL_CHECK(faults.set(fault));
+    // A second server would write the same keys and database.
+    const auto lock = store::FileLock::acquire_in(options.folder, "acme-ca.lock", io.context());
+    if (!lock) return fail(lock.error());
+    ACMETOOL_TRY(authority, open_authority(options, listening.address, io.context()));
+    listening.threads = 16; // they wait for the disk, together
+    listening.certificate_file = authority.tls_certificate_file();
+    listening.key_file = authority.tls_key_file();
+
+    // The base URL needs the port, the port needs the listener: requests wait until the service stands.
+    std::unique_ptr<ca::Service> service;
+    std::latch opened{1};
+    ACMETOOL_TRY(server, http::Server::start(listening, [&](const http::ServerRequest& request) {
+                     opened.wait();
+                     return service->handle(request);
+                 }));
+    const dns::Endpoint shown{listening.address == "0.0.0.0" || listening.address == "::" ? "localhost"
+                                                                                          : listening.address,
+                              server->port()};
+    service_settings.base_url = "https://" + shown.text();
+    ACMETOOL_TRY(made, ca::Service::open(service_settings, authority, faults));
+    service = std::move(made);
+    opened.count_down();
+
+    base::Json urls{{"directory", service_settings.base_url + "/directory"},
+                    {"crl", service_settings.base_url + "/crl"}};
+    std::unique_ptr<http::Server> admin;
+    if (!options.admin.empty()) {
+        ACMETOOL_TRY(admin_options, listen_options(options.admin));
+        ACMETOOL_TRY(
+            admin_server, http::Server::start(admin_options, [&](const http::ServerRequest& request) {
+                return request.target == "/healthz" ? health(*service, io) : administer(faults, request);
+            }));
+        admin = std::move(admin_server);
+        urls["admin"] = "http://" + dns::Endpoint{admin_options.address, admin->port()}.text() + "/faults";
+    }
+    ACMETOOL_CHECK(
+        io.write_document("ready", {{"urls", urls},
+                                    {"pid", getpid()},
+                                    {"caFile", options.folder + "/tls-ca.pem"},
+                                    {"rootFile", options.folder + "/root.pem"},
+                                    {"alternateRootFile", options.folder + "/root-alternate.pem"}}));
+    while (!io.context().interrupted())
+        usleep(50'000);
+    server->drain(std::chrono::seconds{10});
+    return {};
+}
+
+Result<void> init(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(authority, open_authority(options, "127.0.0.1", io.context()));
+    return io.write(authority.root().to_pem());
+}
+
+Result<void> add_eab_key(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(made, ca::add_binding_key(eab_keys_file(options), options.kid));
+    return io.write_document("eab-key", {{"kid", made.kid}, {"hmacKey", made.key}});
+}
+
+Result<void> list(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(certificates, ca::Service::list_certificates(options.folder + "/acme-ca.db"));
+    return io.write_document("certificates", {{"certificates", certificates}});
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    cli::Program program{"acme-ca", "ACME certification authority for labs and private networks"};
+    Options options;
+    auto& serving = program.verb("serve", "answer ACME requests until SIGTERM");
+    serving.option("--dir", options.folder, "Folder with keys, certificates and database; made if missing")
+        .option("--listen", options.listen, "Address and port; port 0 takes any free one")
+        .option("--name", options.names, "Further name or address for the TLS certificate (repeatable)")
+        .option("--dns-server", options.dns_server, "Resolver for validations, HOST[:PORT]")
+        .option("--http-port", options.http_port, "Port that http-01 validations ask")
+        .option("--tls-port", options.tls_port, "Port that tls-alpn-01 validations ask")
+        .flag("--allow-loopback", options.allow_loopback, "Let http-01 and tls-alpn-01 ask this host")
+        .option("--issuer-domain", options.issuer_domains,
+                "Name of this CA in CAA and dns-persist-01 records (repeatable)")
+        .option("--subdomains", options.subdomains, "RFC 9444: on, off, or ancestor-only")
+        .option("--newauthz", options.new_authz, "Pre-authorization: on or off")
+        .option("--terms-of-service", options.terms_of_service, "URL that clients have to agree to")
+        .option("--authz-lifetime", options.authz_lifetime, "How long a valid authorization lasts")
+        .option("--order-lifetime", options.order_lifetime, "How long an order lasts")
+        .option("--cert-lifetime", options.cert_lifetime, "How long a certificate lasts")
+        .option("--profile", options.profiles,
+                "Profile NAME=LIFETIME[:PURPOSE+PURPOSE]; the first is the default (repeatable)")
+        .option("--eab", options.external_binding, "External account binding: off, optional or required")
+        .option("--eab-keys", options.eab_keys, "File of the binding keys; default eab-keys in --dir")
+        .option("--renewal-info", options.renewal_info, "Renewal information (RFC 9773): on or off")
+        .option("--rate-limit", options.rate_limit, "Orders an account may place, as 5/1h")
+        .option("--request-log", options.request_log, "Append one JSON document for each request")
+        .option("--fault", options.faults, "Play a fault, NAME=VALUE (repeatable)")
+        .option("--admin", options.admin, "Listener where faults are changed at run time, HOST:PORT")
+        .action([&](cli::Io& io) { return serve(options, io); });
+    auto& initialising = program.verb("init", "make keys and certificates; root certificate on stdout");
+    initialising.option("--dir", options.folder, "Folder to make")
+        .option("--name", options.names, "Further name or address for the TLS certificate (repeatable)")
+        .action([&](cli::Io& io) { return init(options, io); });
+    auto& binding = program.verb("eab", "make a key for external account binding and print it");
+    binding.option("--dir", options.folder, "Folder of the CA")
+        .option("--eab-keys", options.eab_keys, "File of the binding keys; default eab-keys in --dir")
+        .option("--kid", options.kid, "Name of the key; one at random if not given")
+        .action([&](cli::Io& io) { return add_eab_key(options, io); });
+    auto& listing = program.verb("list", "print what was issued");
+    listing.option("--dir", options.folder, "Folder of the CA").action([&](cli::Io& io) {
+        return list(options, io);
+    });
+    return program.main(argc, argv);
+}

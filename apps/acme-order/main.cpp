@@ -1,0 +1,203 @@
+// acme-order: PKCS#10 on standard input, certificate chain on standard output (RFC 8555 section 7.4, RFC
+// 9444).
+#include <nlohmann/json.hpp>
+
+#include "acme-order/options.h"
+#include "acme-order/renewal.h"
+#include "acme/issue.h"
+#include "acme/renewal_info.h"
+#include "acme/revocation.h"
+#include "cli/program.h"
+#include "common/acme_options.h"
+
+using namespace acmetool;
+using Goal = acme::OrderFlow::Goal;
+
+namespace
+{
+
+struct Options {
+    acme::ClientOptions client;
+    acme::SolverOptions solver;
+    cli::OrderOptions order;
+    cli::RenewOptions renewal;
+    // revoke
+    std::string cert_key;
+    std::string directory; ///< of renewal-info, too
+    std::string reason;
+};
+
+Result<acme::OrderTask> task_from_csr(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(text, io.input());
+    ACMETOOL_TRY(csr, crypto::parse_csr(text));
+    return cli::order_task(std::move(csr), options.order, io.context().now());
+}
+
+Result<void> write_certificate(acme::Client& client, const acme::OrderOutcome& outcome, cli::Io& io)
+{
+    if (io.json())
+        ACMETOOL_CHECK(io.write_document("certificate", acme::certificate_document(outcome.chain)));
+    else
+        ACMETOOL_CHECK(io.write(crypto::to_pem(outcome.chain)));
+    acme::delivered(client, outcome);
+    return {};
+}
+
+/// What every verb does: open the account, take the order on to `goal`, print what there is then.
+Result<void> advance(const Options& options, cli::Io& io, Goal goal, bool from_csr)
+{
+    ACMETOOL_TRY(solver, acme::make_solver(options.solver));
+    acme::OrderTask task;
+    if (from_csr) {
+        ACMETOOL_TRY(made, task_from_csr(options, io));
+        task = std::move(made);
+    }
+    std::string document;
+    if (!from_csr) {
+        ACMETOOL_TRY(text, io.input());
+        document = std::move(text);
+    }
+    ACMETOOL_TRY(client, cli::open_client(options.client, io));
+    if (!from_csr) {
+        ACMETOOL_TRY(made, acme::parse_order_document(document, client->directory()));
+        task = std::move(made);
+    }
+    task.chain = acme::parse_chain_choice(options.order.chain);
+    task.solver = solver.get();
+    task.goal = goal;
+    ACMETOOL_TRY(outcome, acme::carry_out(*client, std::move(task)));
+    if (outcome.not_yet) {
+        io.defer({.what = "order " + outcome.order.url + " is still " + outcome.order.status,
+                  .retry_after = outcome.retry_after,
+                  .url = outcome.order.url,
+                  .csr_sha256 = {}});
+        return {};
+    }
+    if (!outcome.chain.empty()) return write_certificate(*client, outcome, io);
+    return io.write_document("order", acme::order_document(outcome.order, outcome.csr));
+}
+
+/// Reads the order again and prints it, whatever its status.
+Result<void> status(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(text, io.input());
+    ACMETOOL_TRY(client, cli::open_client(options.client, io));
+    ACMETOOL_TRY(task, acme::parse_order_document(text, client->directory()));
+    ACMETOOL_TRY(reply,
+                 client->post(acme::Post{"order", task.identifiers.front().value, task.order->url, ""}));
+    ACMETOOL_TRY(order, acme::parse_order(reply.body, task.order->url));
+    return io.write_document("order", acme::order_document(order, task.csr));
+}
+
+/// A client for a CA without its account's key: the directory is --directory, or the account file's.
+Result<std::unique_ptr<acme::Client>> client_without_account(const Options& options, crypto::Key key,
+                                                             cli::Io& io)
+{
+    std::string directory = options.directory;
+    std::string ca_file = io.ca_file();
+    if (directory.empty()) {
+        const auto& file = options.client.account_file;
+        auto account = acme::load_account(file);
+        if (!account && account.error().reason == "noAccount")
+            account.error().hint = "--directory URL names the CA where there is no account file";
+        if (!account) return fail(std::move(account).error());
+        directory = account->directory;
+        if (ca_file.empty() && !account->ca_file.empty()) ca_file = acme::beside(file, account->ca_file);
+    }
+    return acme::Client::connect(directory, ca_file, std::move(key),
+                                 io.timeout().value_or(options.client.timeout), io.context());
+}
+
+/// A client that signs with the certificate's key: it needs no account, and so no account's key.
+Result<std::unique_ptr<acme::Client>> client_of_certificate(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(key, acme::load_private_key(options.cert_key, "certificate key", "--cert-key names it"));
+    return client_without_account(options, key, io);
+}
+
+Result<void> revoke(const Options& options, cli::Io& io)
+{
+    const auto signer =
+        options.cert_key.empty() ? acme::RevocationSigner::account : acme::RevocationSigner::certificate;
+    if (!options.directory.empty() && signer == acme::RevocationSigner::account)
+        return fail(Errc::usage, "--directory without --cert-key",
+                    "an account is of one CA: --directory goes with the certificate's own key", "noCertKey");
+    std::optional<int> reason;
+    if (!options.reason.empty()) {
+        ACMETOOL_TRY(number, acme::parse_revocation_reason(options.reason));
+        reason = number;
+    }
+    ACMETOOL_TRY(text, io.input());
+    ACMETOOL_TRY(certificates, crypto::parse_certificates(text, "standard input"));
+    ACMETOOL_TRY(client, signer == acme::RevocationSigner::account ? cli::open_client(options.client, io)
+                                                                   : client_of_certificate(options, io));
+    ACMETOOL_CHECK(acme::revoke(*client, certificates.front(), signer, reason));
+    if (!io.json()) return {};
+    return io.write_document("revocation", acme::revocation_document(certificates.front(), signer, reason));
+}
+
+/// When the CA would like the certificate to be renewed.
+Result<void> renewal_info(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(text, io.input());
+    ACMETOOL_TRY(certificates, crypto::parse_certificates(text, "standard input"));
+    ACMETOOL_TRY(client, client_without_account(options, {}, io)); // nothing is signed: no key is opened
+    ACMETOOL_TRY(answer, acme::fetch_renewal_info(*client, certificates.front()));
+    return io.write_document("renewal-info",
+                             acme::renewal_info_document(certificates.front(), answer, io.context().now()));
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    cli::Program program{"acme-order", "order certificates step by step"};
+    Options options;
+    auto& placing = program.verb("new", "CSR on stdin; POST newOrder; order document on stdout");
+    cli::add_account(placing, options.client);
+    cli::add_order(placing, options.order);
+    placing.action([&](cli::Io& io) { return advance(options, io, Goal::placed, true); });
+
+    auto& authorize = program.verb("authorize", "order document on stdin; fulfil its pending authorizations");
+    cli::add_account(authorize, options.client);
+    cli::add_solver(authorize, options.solver);
+    authorize.action([&](cli::Io& io) { return advance(options, io, Goal::authorized, false); });
+
+    auto& finalize = program.verb("finalize", "order document on stdin; POST the CSR, wait until valid");
+    cli::add_account(finalize, options.client);
+    finalize.action([&](cli::Io& io) { return advance(options, io, Goal::finalized, false); });
+
+    auto& download = program.verb("download", "order document on stdin; certificate chain on stdout");
+    cli::add_account(download, options.client);
+    cli::add_chain(download, options.order);
+    download.action([&](cli::Io& io) { return advance(options, io, Goal::downloaded, false); });
+
+    auto& run = program.verb("run", "CSR on stdin; new, authorize if a solver is given, finalize, download");
+    cli::add_account(run, options.client);
+    cli::add_order(run, options.order);
+    cli::add_chain(run, options.order);
+    cli::add_solver(run, options.solver);
+    run.action([&](cli::Io& io) { return advance(options, io, Goal::downloaded, true); });
+
+    auto& reading =
+        program.verb("status", "order document on stdin; the order as the CA has it now on stdout");
+    cli::add_account(reading, options.client);
+    reading.action([&](cli::Io& io) { return status(options, io); });
+
+    auto& revoking = program.verb("revoke", "certificate on stdin; the CA is asked to revoke it");
+    cli::add_account(revoking, options.client);
+    revoking.option("--cert-key", options.cert_key, "Sign with the certificate's own key, not the account's")
+        .option("--directory", options.directory, "With --cert-key: the CA's directory, without an account")
+        .option("--reason", options.reason, "Reason by RFC 5280's name or number, as keyCompromise or 1")
+        .action([&](cli::Io& io) { return revoke(options, io); });
+
+    auto& asking =
+        program.verb("renewal-info", "certificate on stdin; when the CA wants it renewed on stdout");
+    cli::add_account(asking, options.client);
+    asking.option("--directory", options.directory, "The CA's directory, without an account")
+        .action([&](cli::Io& io) { return renewal_info(options, io); });
+
+    cli::add_renew(program, options.renewal);
+    return program.main(argc, argv);
+}

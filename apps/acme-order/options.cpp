@@ -1,0 +1,61 @@
+#include "acme-order/options.h"
+
+#include "base/text.h"
+#include "cli/options.h"
+#include "dns/name.h"
+
+namespace acmetool::cli
+{
+
+void add_order(Verb& verb, OrderOptions& options)
+{
+    verb.option("--ancestor-domain", options.ancestor_domains,
+                "Parent domain that can be authorized for the names below it (RFC 9444; repeatable)");
+    verb.option("--profile", options.profile, "Certificate profile, of those the CA offers");
+    verb.option("--not-before", options.not_before,
+                "Ask for a certificate that is valid from this time on: RFC 3339, or a duration from now");
+    verb.option("--not-after", options.not_after,
+                "Ask for one that ends then: RFC 3339, or a duration from now");
+}
+
+void add_chain(Verb& verb, OrderOptions& options)
+{
+    verb.option(
+        "--preferred-chain", options.chain,
+        "Of several chains, that under the issuer of this name, or with a certificate of this SHA-256");
+}
+
+Result<acme::OrderTask> order_task(crypto::Csr csr, const OrderOptions& options, base::TimePoint now)
+{
+    ACMETOOL_TRY(identifiers, crypto::require_identifiers(csr));
+    for (const auto& identifier : identifiers) {
+        if (identifier.type != "dns") continue;
+        ACMETOOL_TRY(normal, dns::normalize_name(identifier.value, {.allow_wildcard = true}));
+        // What is certified is the request's own bytes: a name in another form cannot be mended here.
+        if (normal != identifier.value)
+            return fail(Errc::bad_input,
+                        "the CSR has " + base::printable(identifier.value, 255) + " where it should be " +
+                            normal,
+                        "csr-build writes names in the form that certificates have", "badLabel");
+    }
+    acme::OrderTask task;
+    task.csr = std::move(csr);
+    task.identifiers = std::move(identifiers);
+    task.profile = options.profile;
+    ACMETOOL_TRY(not_before, parse_moment(options.not_before, "--not-before", now));
+    ACMETOOL_TRY(not_after, parse_moment(options.not_after, "--not-after", now));
+    if (not_after && *not_after <= not_before.value_or(now))
+        return fail(Errc::usage, "--not-after " + options.not_after + ": over before it begins", {},
+                    "badTime");
+    task.not_before = not_before;
+    task.not_after = not_after;
+    if (not_before || not_after) task.lifetime = options.not_before + "/" + options.not_after;
+    task.chain = acme::parse_chain_choice(options.chain);
+    for (const auto& domain : options.ancestor_domains) {
+        ACMETOOL_TRY(name, dns::normalize_name(domain));
+        task.ancestor_domains.push_back(name);
+    }
+    return task;
+}
+
+} // namespace acmetool::cli

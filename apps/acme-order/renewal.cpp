@@ -1,0 +1,309 @@
+#include "acme-order/renewal.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <utility>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "cli/failure.h"
+#include "cli/options.h"
+#include "common/acme_options.h"
+#include "dns/name.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::cli
+{
+namespace
+{
+
+/// Exit statuses of --check, as systemd.service(5) reads those of ExecCondition: 1 to 254 skip the unit.
+constexpr int kCheckDue = 0;
+constexpr int kCheckNothing = 1;
+constexpr int kCheckError = 255;
+constexpr int kNothingChanged = 2; ///< with --detailed-exitcode
+
+/// Keys that a file of the directory cannot have.
+const std::vector<std::string> kRunWide{
+    "config",     "json",  "quiet",  "log-format",        "trace",       "show", "timeout",
+    "config-dir", "check", "jitter", "detailed-exitcode", "metrics-file"};
+
+/// One certificate as the options at that moment say it; the solver is made before anything is asked.
+struct Wanted {
+    acme::ClientOptions client;
+    std::unique_ptr<acme::Solver> solver;
+    acme::CertificateWish wish;
+};
+
+Result<std::vector<crypto::Identifier>> names_for_key(const RenewOptions& options, const std::string& file)
+{
+    std::vector<crypto::Identifier> names;
+    for (const auto& name : options.dns) {
+        ACMETOOL_TRY(normal, dns::normalize_name(name, {.allow_wildcard = true}));
+        names.push_back({"dns", normal});
+    }
+    for (const auto& address : options.ip) {
+        if (!dns::is_ip_literal(address))
+            return fail(Errc::bad_input, "--ip " + base::printable(address) + ": not an IP address", {},
+                        "badAddress");
+        names.push_back({"ip", address});
+    }
+    std::error_code none;
+    if (!names.empty() || !std::filesystem::exists(file, none)) {
+        if (names.empty())
+            return fail(Errc::usage, fmt::format("no names: {} does not exist yet", file),
+                        "--dns NAME or --ip ADDRESS says what the first certificate is for", "noNames");
+        return names;
+    }
+    ACMETOOL_TRY(text, store::read_file(file));
+    ACMETOOL_TRY(certificates, crypto::parse_certificates(text, file));
+    return certificates.front().identifiers();
+}
+
+Result<crypto::Csr> request_of(const RenewOptions& options, const std::string& file, Io& io)
+{
+    if (!options.key.empty()) {
+        if (!options.csr.empty())
+            return fail(Errc::usage, "both --csr and --key", "the request is given, or made with the key",
+                        "severalSources");
+        ACMETOOL_TRY(names, names_for_key(options, file));
+        ACMETOOL_TRY(key, acme::load_private_key(options.key, "certificate key", "--key names it"));
+        crypto::CsrOptions request;
+        request.identifiers = std::move(names);
+        return crypto::build_csr(key, request);
+    }
+    if (!options.dns.empty() || !options.ip.empty())
+        return fail(Errc::usage, "--dns and --ip without --key", "a request that is given has its names",
+                    "noKey");
+    ACMETOOL_TRY(text, io.read(options.csr.empty() ? "-" : options.csr));
+    auto csr = crypto::parse_csr(text);
+    if (!csr && !options.csr.empty()) return fail(with_context(std::move(csr).error(), options.csr));
+    return csr;
+}
+
+Result<Wanted> wanted(const RenewOptions& options, const std::string& file, const std::string& ca_file,
+                      Io& io)
+{
+    Wanted result;
+    result.client = options.client;
+    result.client.ca_file = ca_file;
+    if (const auto timeout = io.timeout()) result.client.timeout = *timeout;
+    ACMETOOL_TRY(solver, acme::make_solver(options.solver));
+    result.solver = std::move(solver);
+    ACMETOOL_TRY(csr, request_of(options, file, io));
+    ACMETOOL_TRY(task, order_task(std::move(csr), options.order, io.context().now()));
+    result.wish.file = file;
+    result.wish.task = std::move(task);
+    result.wish.task.solver = result.solver.get();
+    result.wish.before = options.before;
+    result.wish.deploy_hook = options.deploy_hook;
+    result.wish.hook_timeout = options.solver.hook_timeout;
+    return result;
+}
+
+/// A run over one certificate or many.
+class RenewRun
+{
+public:
+    RenewRun(Verb& verb, RenewOptions& options, Io& io) : verb_(verb), options_(options), io_(io) {}
+
+    Result<void> go();
+
+private:
+    using Work = std::function<Result<void>(const Wanted&)>;
+    /// Calls `work` for each certificate; with --config-dir what fails for one is kept under the name it goes
+    /// by.
+    Result<void> each(const Work& work);
+    Result<void> one(const std::string& file, const std::string& ca_file, const Work& work);
+    Result<void> each_file(const Work& work);
+    void failed(const std::string& name, Error error);
+
+    Result<void> check();
+    Result<void> renew(const Wanted& wanted);
+    Result<void> tell();
+
+    Verb& verb_;
+    RenewOptions& options_;
+    Io& io_;
+    bool waited_ = false;
+    std::vector<acme::CertificateRenewal> renewals_;
+};
+
+void RenewRun::failed(const std::string& name, Error error)
+{
+    const auto state =
+        acme::StateDirectory::open(options_.client.state_directory, options_.client.account_file);
+    auto renewal = acme::last_known(state ? *state : acme::StateDirectory{}, name);
+    renewal.error = std::move(error);
+    renewals_.push_back(std::move(renewal));
+}
+
+Result<void> RenewRun::one(const std::string& file, const std::string& ca_file, const Work& work)
+{
+    ACMETOOL_TRY(made, wanted(options_, file, ca_file, io_));
+    return work(made);
+}
+
+Result<void> RenewRun::each_file(const Work& work)
+{
+    namespace fs = std::filesystem;
+    std::error_code problem;
+    std::vector<std::string> files;
+    for (const auto& file : fs::directory_iterator{options_.config_dir, problem})
+        if (file.path().extension() == ".toml") files.push_back(file.path().string());
+    if (problem)
+        return fail(Errc::config, fmt::format("--config-dir {}: {}", options_.config_dir, problem.message()),
+                    {}, "noDirectory");
+    std::sort(files.begin(), files.end());
+    const RenewOptions common = options_;
+    for (const auto& file : files) {
+        options_ = common;
+        const auto given = verb_.read_options(file, kRunWide);
+        auto done = !given ? fail(given.error())
+                    : given->output.empty()
+                        ? fail(Errc::config, fmt::format("{}: no \"output\"", file),
+                               "output = \"FILE\" names the certificate to keep alive", "noOutput")
+                    : options_.key.empty() && options_.csr.empty()
+                        ? fail(Errc::config, fmt::format("{}: neither \"csr\" nor \"key\"", file),
+                               "csr = \"FILE\" is the request, key = \"FILE\" makes one", "noRequest")
+                        : one(given->output, given->ca_file.empty() ? io_.ca_file() : given->ca_file, work);
+        if (done) continue;
+        if (done.error().code == Errc::interrupted) return done;
+        failed(given && !given->output.empty() ? given->output : file, with_context(done.error(), file));
+    }
+    options_ = common;
+    return {};
+}
+
+Result<void> RenewRun::each(const Work& work)
+{
+    if (!options_.config_dir.empty()) {
+        if (!io_.output().empty())
+            return fail(Errc::usage, "--output with --config-dir", "each file of the directory names its own",
+                        "outputOfMany");
+        return each_file(work);
+    }
+    if (io_.output().empty() || io_.output() == "-")
+        return fail(Errc::usage, "renew needs -o FILE or --config-dir DIR",
+                    "the file is the certificate to keep alive, and where the new one goes", "noOutput");
+    return one(io_.output(), io_.ca_file(), work);
+}
+
+/// For ExecCondition: says by the exit status whether a run has something to do. Nothing is asked.
+Result<void> RenewRun::check()
+{
+    bool due = false;
+    const auto done = each([&](const Wanted& wanted) -> Result<void> {
+        ACMETOOL_TRY(account, acme::load_account(wanted.client.account_file));
+        ACMETOOL_TRY(state,
+                     acme::StateDirectory::open(wanted.client.state_directory, wanted.client.account_file));
+        ACMETOOL_TRY(plan, acme::plan_renewal(state, wanted.wish, io_.context().now()));
+        static_cast<void>(account);
+        due |= !plan.nothing_to_do();
+        return {};
+    });
+    if (!done) failed(io_.output(), done.error());
+    for (const auto& renewal : renewals_)
+        io_.context().log(base::Level::error, renewal.error->message);
+    io_.exit_with(due ? kCheckDue : renewals_.empty() ? kCheckNothing : kCheckError);
+    return {};
+}
+
+Result<void> RenewRun::renew(const Wanted& wanted)
+{
+    ACMETOOL_TRY(state,
+                 acme::StateDirectory::open(wanted.client.state_directory, wanted.client.account_file));
+    ACMETOOL_TRY(plan, acme::plan_renewal(state, wanted.wish, io_.context().now()));
+    if (plan.nothing_to_do()) {
+        renewals_.push_back(acme::left_alone(wanted.wish, plan, io_.context().now()));
+        return {};
+    }
+    if (!std::exchange(waited_, true)) ACMETOOL_CHECK(wait_for_turn(options_.jitter, io_));
+    auto client = acme::Client::open(wanted.client, io_.context());
+    if (!client && client.error().code == Errc::interrupted) return fail(client.error());
+    if (!client) {
+        // No request could be made: the old certificate and its end are still what there is.
+        auto renewal = acme::as_planned(wanted.wish, plan);
+        renewal.error = with_context(client.error(), wanted.wish.file);
+        renewals_.push_back(std::move(renewal));
+        return {};
+    }
+    ACMETOOL_TRY(renewal, acme::renew_certificate(**client, wanted.wish));
+    if (renewal.changed)
+        io_.context().log(base::Level::info, fmt::format("{}: renewed, valid until {}", renewal.file,
+                                                         base::to_rfc3339(*renewal.not_after)));
+    renewals_.push_back(std::move(renewal));
+    return {};
+}
+
+/// The document, which has all certificates whatever failed, and the one error that the exit status is of:
+/// what failed comes before a hook that failed.
+Result<void> RenewRun::tell()
+{
+    bool changed = false;
+    const Error* failure = nullptr;
+    base::Json list = base::Json::array();
+    for (const auto& renewal : renewals_) {
+        list.push_back(acme::to_json(renewal));
+        changed |= renewal.changed;
+        if (!renewal.error) continue;
+        if (failure == nullptr ||
+            (failure->reason == "deployHookFailed" && renewal.error->reason != "deployHookFailed"))
+            failure = &*renewal.error;
+    }
+    for (const auto& renewal : renewals_)
+        if (renewal.error && &*renewal.error != failure)
+            io_.context().log(base::Level::error, renewal.error->message);
+    if (!changed && options_.detailed_exitcode) io_.exit_with(kNothingChanged);
+    auto members = failure != nullptr ? end_with(*failure, io_) : base::Json::object();
+    if (!io_.json()) return {};
+    members["changed"] = changed;
+    members["certificates"] = std::move(list);
+    return io_.print_document("renewal", members);
+}
+
+Result<void> RenewRun::go()
+{
+    if (options_.check) return check();
+    ACMETOOL_CHECK(each([&](const Wanted& wanted) { return renew(wanted); }));
+    if (!options_.metrics_file.empty())
+        ACMETOOL_CHECK(
+            store::write_output(options_.metrics_file, acme::metrics_of(renewals_), 0644, io_.context()));
+    return tell();
+}
+
+} // namespace
+
+void add_renew(Program& program, RenewOptions& options)
+{
+    auto& verb =
+        program.verb("renew", "for cron: renew certificates that expire soon or that the CA wants renewed");
+    add_account(verb, options.client);
+    add_order(verb, options.order);
+    add_chain(verb, options.order);
+    add_solver(verb, options.solver);
+    verb.option("--csr", options.csr, "Request that the certificate answers; standard input unless --key")
+        .option("--key", options.key, "Make the request with this private key, file or URI")
+        .option("--dns", options.dns,
+                "With --key: DNS name; the current certificate's names unless given (repeatable)")
+        .option("--ip", options.ip, "With --key: IP address (repeatable)")
+        .option("--before", options.before,
+                "Due this long before expiry even if the CA wants it later: a duration or a share of the "
+                "lifetime")
+        .option("--deploy-hook", options.deploy_hook,
+                "Program to run once the new certificate is in its place")
+        .option("--config-dir", options.config_dir,
+                "Keep many certificates alive: one for each .toml file in this folder")
+        .flag("--check", options.check, "Only say by the exit status: 0 due, 1 nothing to do, 255 error")
+        .flag("--detailed-exitcode", options.detailed_exitcode, "Exit with 2 where nothing changed")
+        .option("--jitter", options.jitter, "Wait a random time up to this before a request")
+        .option("--metrics-file", options.metrics_file, "Write node_exporter text to this file")
+        .action([&verb, &options](Io& io) {
+            return RenewRun{verb, options, io}.go();
+        });
+}
+
+} // namespace acmetool::cli

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "acme-order/options.h"
+#include "acme/certificate_renewal.h"
+#include "acme/solver_options.h"
+#include "cli/program.h"
+
+/// acme-order renew: certificates kept alive by cron and systemd timers.
+namespace acmetool::cli
+{
+
+struct RenewOptions {
+    acme::ClientOptions client;
+    acme::SolverOptions solver;
+    OrderOptions order;
+    std::string csr;
+    std::string key;
+    std::vector<std::string> dns;
+    std::vector<std::string> ip;
+    std::optional<base::Margin> before;
+    std::string deploy_hook;
+    // of the whole run
+    std::string config_dir; ///< of TOML files, one for each certificate
+    bool check = false;
+    bool detailed_exitcode = false;
+    base::Milliseconds jitter{0};
+    std::string metrics_file;
+};
+
+/// The verb, its options and what it does. `options` outlives the program.
+void add_renew(Program& program, RenewOptions& options);
+
+} // namespace acmetool::cli

@@ -1,0 +1,159 @@
+#include "acme-preauth/caa_record.h"
+
+#include <algorithm>
+#include <memory>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "acme/caa.h"
+#include "acme/issue_value.h"
+#include "base/text.h"
+#include "common/acme_options.h"
+#include "dns/name.h"
+#include "dns/zone_text.h"
+
+namespace acmetool::cli
+{
+namespace
+{
+
+using base::Json;
+using base::Level;
+
+struct CaaOptions {
+    std::vector<std::string> domains;
+    std::string issuer;
+    std::vector<std::string> methods;
+    bool wildcard = false;
+    std::string resolver;
+    bool no_dns_check = false;
+};
+
+/// RFC 8657 section 4: "label = 1*(ALPHA / DIGIT / "-")". dns-01 unless others are asked for.
+Result<std::vector<std::string>> methods_of(const CaaOptions& options)
+{
+    if (options.methods.empty()) return std::vector<std::string>{"dns-01"};
+    std::vector<std::string> methods;
+    for (const auto& given : options.methods) {
+        const auto method = base::to_lower(given);
+        const bool label = !method.empty() && std::all_of(method.begin(), method.end(), [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+        });
+        if (!label)
+            return fail(Errc::usage,
+                        fmt::format("--method \"{}\": no validation method", base::printable(given, 50)),
+                        "--method dns-01, http-01, tls-alpn-01, dns-persist-01 or what else the CA knows",
+                        "badMethod");
+        if (std::find(methods.begin(), methods.end(), method) == methods.end()) methods.push_back(method);
+    }
+    return methods;
+}
+
+/// What the CA goes by in CAA records: as given, else as its directory says.
+Result<std::vector<std::string>> issuers_of(const CaaOptions& options, const acme::ClientOptions& account,
+                                            Io& io)
+{
+    if (!options.issuer.empty()) {
+        ACMETOOL_TRY(name, dns::normalize_name(options.issuer));
+        return std::vector<std::string>{name};
+    }
+    ACMETOOL_TRY(client, open_client(account, io));
+    const auto& directory = client->directory();
+    if (directory.caa_identities.empty())
+        return fail(Errc::unavailable, fmt::format("{}: names no caaIdentities", directory.url),
+                    "name the CA's domain, as it documents it, with --issuer", "noIssuer");
+    return directory.caa_identities;
+}
+
+Json to_json(const acme::CaaRecord& record)
+{
+    return {{"flags", record.flags}, {"tag", record.tag}, {"value", record.value}};
+}
+
+/// Says what the records that are there now do, and returns it for the document; null where they could not be
+/// looked up, which is no failure: what is printed does not depend on it.
+Json judge_present(const dns::Endpoint& resolver, const std::string& domain, const acme::CaaRequest& request,
+                   Io& io)
+{
+    const auto set = acme::find_caa(resolver, domain, io.context());
+    if (!set) {
+        io.context().log(Level::warning,
+                         fmt::format("{}: CAA records could not be looked up: {}; --resolver names a server, "
+                                     "--no-dns-check skips the look",
+                                     domain, set.error().message));
+        return nullptr;
+    }
+    const auto objection = acme::caa_objection(set->records, request);
+    Json document{{"allowed", !objection}, {"records", Json::array()}};
+    for (const auto& record : set->records)
+        document["records"].push_back(to_json(record));
+    if (set->name.empty()) {
+        io.context().log(Level::info, fmt::format("{}: no CAA record yet: any CA may issue", domain));
+        return document;
+    }
+    document["name"] = set->name;
+    if (objection) {
+        document["reason"] = *objection;
+        io.context().log(Level::warning,
+                         fmt::format("{}: the CAA records now at {} do not let this account issue: {}",
+                                     domain, set->name, *objection));
+    } else {
+        io.context().log(Level::info, fmt::format("{}: the CAA records now at {} let this account issue",
+                                                  domain, set->name));
+    }
+    return document;
+}
+
+Result<void> caa_record(const CaaOptions& options, const acme::ClientOptions& client, Io& io)
+{
+    if (options.domains.size() != 1)
+        return fail(Errc::usage, "acme-preauth caa-record takes one domain", "run it once for each");
+    ACMETOOL_TRY(domain, dns::normalize_name(options.domains.front()));
+    ACMETOOL_TRY(methods, methods_of(options));
+    ACMETOOL_TRY(resolver, dns::resolver_of(options.resolver));
+    ACMETOOL_TRY(account, acme::load_account(client.account_file));
+    ACMETOOL_TRY(issuers, issuers_of(options, client, io));
+    ACMETOOL_TRY(value, (acme::IssueValue{
+                            issuers.front(),
+                            {{"accounturi", account.url}, {"validationmethods", base::join(methods, ",")}}}
+                             .text()));
+    std::vector<acme::CaaRecord> records{{0, "issue", value}};
+    if (options.wildcard) records.push_back({0, "issuewild", value});
+    Json present;
+    if (!options.no_dns_check)
+        present = judge_present(resolver, domain, {issuers, account.url, methods, options.wildcard}, io);
+    if (io.json()) {
+        Json document{{"identifier", {{"type", "dns"}, {"value", domain}}},
+                      {"name", domain},
+                      {"records", Json::array()},
+                      {"caaIdentities", issuers}};
+        for (const auto& record : records)
+            document["records"].push_back(to_json(record));
+        if (!present.is_null()) document["present"] = std::move(present);
+        return io.write_document("caa-record", document);
+    }
+    std::string lines;
+    for (const auto& record : records)
+        lines +=
+            fmt::format("{}. IN CAA {} {} {}\n", domain, record.flags, record.tag, dns::quoted(record.value));
+    return io.write(lines);
+}
+
+} // namespace
+
+void add_caa_record(Program& program, acme::ClientOptions& client)
+{
+    auto options = std::make_shared<CaaOptions>();
+    auto& verb = program.verb("caa-record", "print the CAA records that let just this account issue");
+    add_account(verb, client);
+    verb.option("--issuer", options->issuer, "Domain name of the CA; as its directory says unless given")
+        .option("--method", options->methods, "Validation method allowed (repeatable); dns-01 unless given")
+        .flag("--wildcard", options->wildcard, "For wildcards, too (issuewild)")
+        .option("--resolver", options->resolver, "Look through this resolver what is there, HOST[:PORT]")
+        .flag("--no-dns-check", options->no_dns_check, "Do not look which CAA records are there")
+        .words("DOMAIN", options->domains, "Domain to be certified", true)
+        .action([options, &client](Io& io) { return caa_record(*options, client, io); });
+}
+
+} // namespace acmetool::cli

@@ -1,0 +1,163 @@
+#include "acme-preauth/dns_policy.h"
+
+#include <openssl/crypto.h>
+
+#include <filesystem>
+#include <memory>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/secret.h"
+#include "base/text.h"
+#include "crypto/request_info.h"
+#include "dns/name.h"
+#include "dns/propagation.h"
+#include "jose/base64url.h"
+
+namespace acmetool::cli
+{
+namespace
+{
+
+struct PolicyOptions {
+    std::vector<std::string> domains;
+    std::string server;
+    std::string zone;
+    std::string key_name;
+    std::string key_out;
+    std::string resolver;
+};
+
+struct Plan {
+    std::string zone;
+    std::string key_name;
+    std::string key_file;           ///< for the server to include
+    std::vector<std::string> names; ///< of the records
+};
+
+Result<std::string> zone_of(const PolicyOptions& options, const std::vector<std::string>& names, Io& io)
+{
+    if (!options.zone.empty()) return dns::normalize_name(options.zone);
+    ACMETOOL_TRY(resolver, dns::resolver_of(options.resolver));
+    auto zone = dns::find_zone(resolver, names.front(), io.context());
+    if (!zone) zone.error().hint = "name the zone with --zone";
+    return zone;
+}
+
+base::Secret new_secret()
+{
+    auto octets = crypto::random_bytes(32);
+    base::Secret secret{jose::to_base64(octets)};
+    OPENSSL_cleanse(octets.data(), octets.size());
+    return secret;
+}
+
+std::string bind_policy(const Plan& plan)
+{
+    auto text = fmt::format("// For named.conf. The key, which is the client's --tsig-key, too:\n"
+                            "include \"{}\";\n"
+                            "// Within zone \"{}\" {{ ... }}:\n"
+                            "update-policy {{\n",
+                            plan.key_file, plan.zone);
+    for (const auto& name : plan.names)
+        text += fmt::format("    grant {} name {}. TXT;\n", plan.key_name, name);
+    return text + "};\n";
+}
+
+std::string knot_policy(const Plan& plan)
+{
+    std::string owners;
+    for (const auto& name : plan.names)
+        owners += fmt::format("{}{}.", owners.empty() ? "" : ", ", name);
+    return fmt::format("# For knot.conf. The key:\n"
+                       "include: \"{0}\"\n"
+                       "acl:\n"
+                       "  - id: {1}\n"
+                       "    key: {1}\n"
+                       "    action: update\n"
+                       "    update-type: [TXT]\n"
+                       "    update-owner: name\n"
+                       "    update-owner-match: equal\n"
+                       "    update-owner-name: [{2}]\n"
+                       "# In the section of the zone {3}:\n"
+                       "#   acl: {1}\n",
+                       plan.key_file, plan.key_name, owners, plan.zone);
+}
+
+Result<Plan> plan_of(const PolicyOptions& options, Io& io)
+{
+    Plan plan;
+    for (const auto& domain : options.domains) {
+        ACMETOOL_TRY(name, dns::normalize_name(domain));
+        plan.names.push_back(dns::validation_name(name));
+    }
+    ACMETOOL_TRY(zone, zone_of(options, plan.names, io));
+    plan.zone = zone;
+    for (const auto& name : plan.names)
+        if (!dns::is_subdomain_of(name, zone))
+            return fail(Errc::bad_input, fmt::format("{} is not in the zone {}", name, zone),
+                        "run acme-preauth dns-policy once for each zone", "otherZone");
+    ACMETOOL_TRY(key_name, dns::normalize_name(options.key_name.empty() ? "acme." + zone : options.key_name));
+    plan.key_name = key_name;
+    std::error_code none;
+    const auto file = std::filesystem::absolute(options.key_out, none).string();
+    plan.key_file = options.server == "bind" ? file : file + ".knot";
+    if (file.find_first_of("\"\\\n") != std::string::npos)
+        return fail(Errc::usage, "--key-out: a quotation mark, backslash or line end in the path", {},
+                    "keyOut");
+    return plan;
+}
+
+Result<void> dns_policy(const PolicyOptions& options, Io& io)
+{
+    if (options.server != "bind" && options.server != "knot")
+        return fail(Errc::usage, "--server: neither bind nor knot", "--server bind, or --server knot",
+                    "server");
+    if (options.key_out.empty())
+        return fail(Errc::usage, "no --key-out", "it names the file that the new key goes to", "noKeyOut");
+    ACMETOOL_TRY(plan, plan_of(options, io));
+    // Both before either, so that no half of them is left.
+    std::error_code none;
+    for (const auto& file : {options.key_out, plan.key_file})
+        if (std::filesystem::exists(file, none))
+            return fail(Errc::cannot_create, fmt::format("{}: exists already", file),
+                        "a key is never overwritten: name another --key-out", "fileExists");
+    const auto secret = new_secret();
+    const base::Secret key{fmt::format("key \"{}\" {{\n    algorithm hmac-sha256;\n    secret \"{}\";\n}};\n",
+                                       plan.key_name, secret.reveal())};
+    ACMETOOL_CHECK(io.write_key(options.key_out, key.reveal()));
+    if (options.server == "knot") {
+        const base::Secret section{
+            fmt::format("key:\n  - id: {}\n    algorithm: hmac-sha256\n    secret: {}\n", plan.key_name,
+                        secret.reveal())};
+        ACMETOOL_CHECK(io.write_key(plan.key_file, section.reveal()));
+    }
+    const auto policy = options.server == "bind" ? bind_policy(plan) : knot_policy(plan);
+    if (!io.json()) return io.write(policy);
+    return io.write_document("dns-policy", {{"server", options.server},
+                                            {"zone", plan.zone},
+                                            {"keyName", plan.key_name},
+                                            {"keyFile", options.key_out},
+                                            {"serverKeyFile", plan.key_file},
+                                            {"records", plan.names},
+                                            {"policy", policy}});
+}
+
+} // namespace
+
+void add_dns_policy(Program& program)
+{
+    auto options = std::make_shared<PolicyOptions>();
+    program
+        .verb("dns-policy", "make a TSIG key, print the policy that lets it change just the records needed")
+        .option("--server", options->server, "bind or knot: for which name server")
+        .option("--key-out", options->key_out, "File for the new key, which --tsig-key takes then")
+        .option("--key-name", options->key_name, "Name of the key; acme.ZONE unless given")
+        .option("--zone", options->zone, "Zone of the domains; asked of the resolver unless given")
+        .option("--resolver", options->resolver, "Find the zone through this resolver, HOST[:PORT]")
+        .words("DOMAIN", options->domains, "Domain to be authorized", true)
+        .action([options](Io& io) { return dns_policy(*options, io); });
+}
+
+} // namespace acmetool::cli

@@ -1,0 +1,98 @@
+// acme-trace: a file that --trace wrote, drawn as the draft's ladder, text or SVG.
+#include <nlohmann/json.hpp>
+
+#include <fmt/core.h>
+
+#include "acme-trace/chart.h"
+#include "base/text.h"
+#include "base/trace.h"
+#include "cli/program.h"
+
+using namespace acmetool;
+
+namespace
+{
+
+struct Options {
+    std::vector<std::string> files;
+    std::string since;
+    std::string until;
+    std::string request_id;
+};
+
+/// A time, or a duration: that long ago.
+Result<std::optional<base::TimePoint>> time_of(const std::string& text, const char* option, cli::Io& io)
+{
+    if (text.empty()) return std::nullopt;
+    if (const auto ago = base::parse_duration(text))
+        return io.context().now() - std::chrono::duration_cast<std::chrono::seconds>(*ago);
+    auto time = base::parse_rfc3339(text);
+    if (time) return *time;
+    time.error().code = Errc::usage;
+    time.error().hint = "a time, as 2026-11-23T18:58:45Z, or how long ago, as 36h";
+    return fail(with_context(std::move(time).error(), option));
+}
+
+Result<base::Trace> read_trace(const Options& options, cli::Io& io)
+{
+    if (options.files.size() > 1)
+        return fail(Errc::usage, "more than one trace file", "give one, or join them with cat(1)");
+    ACMETOOL_TRY(since, time_of(options.since, "--since", io));
+    ACMETOOL_TRY(until, time_of(options.until, "--until", io));
+    auto text = io.read(options.files.empty() ? "-" : options.files.front());
+    if (!text) {
+        if (text.error().hint.empty()) text.error().hint = "tail(1) gives the end of a file that is too long";
+        return fail(std::move(text).error());
+    }
+    auto trace = base::parse_trace(*text);
+    if (trace.cut) io.context().log(base::Level::warning, "the last line is cut off; it is left out");
+    if (!trace.skipped.empty())
+        io.context().log(base::Level::warning,
+                         fmt::format("{} of the lines are no messages and left out, line {} first",
+                                     trace.skipped.size(), trace.skipped.front()));
+    if (trace.entries.empty())
+        return fail(Errc::bad_input, "no message in it: this is no trace file", "--trace FILE writes one",
+                    "noTrace");
+    std::erase_if(trace.entries, [&](const base::TraceEntry& entry) {
+        return (since && entry.time < *since) || (until && entry.time > *until) ||
+               (!options.request_id.empty() && entry.message.request_id != options.request_id);
+    });
+    if (trace.entries.empty())
+        return fail(Errc::bad_input, "no message is left",
+                    "leave --since, --until and --request-id out to see them all", "noMessages");
+    return trace;
+}
+
+using Draw = std::string (*)(const cli::Chart&);
+
+Result<void> draw(const Options& options, Draw how, cli::Io& io)
+{
+    ACMETOOL_TRY(trace, read_trace(options, io));
+    const auto chart = cli::chart_of(trace);
+    if (!io.json()) return io.write(how(chart));
+    return io.write_document("ladder", {{"participants", chart.parties},
+                                        {"messages", cli::to_json(chart)},
+                                        {"failures", chart.failures},
+                                        {"skipped", trace.skipped.size() + (trace.cut ? 1 : 0)},
+                                        {"drawing", how(chart)}});
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    cli::Program program{"acme-trace", "draw the messages that --trace wrote as a ladder"};
+    Options options;
+    const auto add = [&](const char* name, const char* help, Draw how) {
+        program.verb(name, help)
+            .option("--since", options.since, "Leave out what was before: a time, or how long ago")
+            .option("--until", options.until, "Leave out what came after: a time, or how long ago")
+            .option("--request-id", options.request_id,
+                    "Only what belongs to this request of a device, from a relay's trace")
+            .words("FILE", options.files, "Trace file; standard input unless given", false)
+            .action([&options, how](cli::Io& io) { return draw(options, how, io); });
+    };
+    add("show", "the ladder as text", cli::draw_text);
+    add("svg", "the ladder as an SVG image", cli::draw_svg);
+    return program.main(argc, argv);
+}

@@ -1,0 +1,221 @@
+// brski-masa: a manufacturer authorized signing authority for labs (RFC 8995 sections 5.5 to 5.8), and a
+// cloud registrar (draft-ietf-anima-brski-cloud).
+#include <unistd.h>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "brski/lab.h"
+#include "brski/masa_service.h"
+#include "cli/daemon.h"
+#include "cli/program.h"
+#include "dns/query.h"
+#include "http/server.h"
+#include "relay/brski_login.h"
+#include "store/atomic_file.h"
+#include "store/file_lock.h"
+
+using namespace acmetool;
+
+namespace
+{
+
+struct Options {
+    std::string folder = "masa";
+    std::string listen = "127.0.0.1:9444";
+    std::vector<std::string> names;
+    std::string owners;
+    bool owners_only = false;
+    std::string registrar_trust;
+    enrol::SerialFields serial_from;
+    bool nonceless = false;
+    std::string pin = "domain";
+    std::string cloud;
+    std::string credentials;
+    base::Milliseconds retry_after{std::chrono::minutes{10}};
+    base::Milliseconds delay{0};
+    std::string serial;
+    std::string masa_url;
+    std::string key_out;
+    std::string format = "same";
+};
+
+Result<crypto::AnchorStore> read_anchors(const std::string& file)
+{
+    ACMETOOL_TRY(pem, store::read_file(file));
+    ACMETOOL_TRY(certificates, crypto::parse_certificates(pem, file));
+    return crypto::AnchorStore{certificates};
+}
+
+Result<brski::MasaOptions> masa_options(const Options& options, const brski::LabManufacturer& manufacturer)
+{
+    brski::MasaOptions masa;
+    auto& policy = masa.policy;
+    policy.knowledge.idevid_anchors = crypto::AnchorStore{{manufacturer.ca}};
+    if (!options.registrar_trust.empty()) {
+        ACMETOOL_TRY(anchors, read_anchors(options.registrar_trust));
+        policy.knowledge.registrar_anchors = anchors;
+    }
+    if (options.nonceless && options.registrar_trust.empty())
+        return fail(Errc::usage, "--nonceless: only for registrars that --registrar-trust knows");
+    policy.knowledge.allow_nonceless = options.nonceless;
+    for (const auto& field : options.serial_from)
+        if (const auto good = enrol::check_serial_field(field); !good)
+            return fail(Errc::usage, "--serial-from: " + good.error().message, good.error().hint);
+    policy.knowledge.serial_fields = options.serial_from;
+    if (!options.owners.empty()) {
+        ACMETOOL_TRY(text, store::read_file(options.owners));
+        ACMETOOL_TRY(owners, brski::parse_owners(text, options.owners));
+        policy.owners = std::move(owners);
+    }
+    policy.owners_only = options.owners_only;
+    if (options.pin != "domain" && options.pin != "registrar")
+        return fail(Errc::usage, fmt::format("--pin: \"{}\" is neither domain nor registrar", options.pin));
+    policy.pin = options.pin == "domain" ? brski::Pin::domain : brski::Pin::registrar;
+    masa.signer = manufacturer.masa;
+    if (!options.cloud.empty()) {
+        ACMETOOL_TRY(text, store::read_file(options.cloud));
+        ACMETOOL_TRY(list, brski::parse_cloud_list(text, options.cloud));
+        masa.cloud = std::move(list);
+        masa.is_cloud = true;
+        masa.owner_retry = std::chrono::ceil<std::chrono::seconds>(options.retry_after);
+    }
+    return masa;
+}
+
+Result<void> serve(const Options& options, cli::Io& io)
+{
+    cli::forbid_core_dumps();
+    io.begin_serving();
+    // A second server would write the same keys and audit log.
+    const auto lock = store::FileLock::acquire_in(options.folder, "masa.lock", io.context());
+    if (!lock) return fail(lock.error());
+    ACMETOOL_TRY(manufacturer, brski::open_manufacturer(options.folder, io.context().now()));
+    ACMETOOL_TRY(settings, masa_options(options, manufacturer));
+    if (!options.credentials.empty()) {
+        ACMETOOL_TRY(login, relay::read_masa_credentials(options.credentials));
+        settings.credentials = std::move(login);
+    }
+    settings.on_status = [&io](const std::string& serial, const brski::Status& status) {
+        io.context().log(base::Level::info,
+                         fmt::format("voucher_status of {}: {} {}", base::printable(serial, 100),
+                                     status.status ? "success" : "failure", status.reason));
+    };
+    settings.on_failure = [&io](const Error& error) {
+        io.context().log(base::Level::error, fmt::format("{}: {}", error.message, error.hint));
+    };
+    ACMETOOL_TRY(records, brski::MasaRecords::open(options.folder + "/masa.db"));
+    brski::MasaService service{std::move(settings), *records};
+    ACMETOOL_TRY(endpoint, dns::parse_listen(options.listen));
+    auto names = options.names;
+    names.push_back(endpoint.host == "0.0.0.0" || endpoint.host == "::" ? "localhost" : endpoint.host);
+    ACMETOOL_CHECK(brski::make_tls_certificate(manufacturer, options.folder, names, io.context().now()));
+    http::ServerOptions listening;
+    listening.address = endpoint.host;
+    listening.port = endpoint.port;
+    listening.certificate_file = options.folder + "/masa-tls.pem";
+    listening.key_file = options.folder + "/masa-tls.key";
+    listening.ask_client_certificate = true;
+    listening.body_limit = brski::kLargestEnvelope;
+    listening.threads = 8; // they wait for the disk, together
+    ACMETOOL_TRY(server, http::Server::start(listening, [&](const http::ServerRequest& request) {
+                     if (options.delay.count() > 0)
+                         usleep(static_cast<useconds_t>(options.delay.count() * 1000));
+                     return service.handle(request, io.context().now());
+                 }));
+    const auto origin = "https://" + dns::Endpoint{names.back(), server->port()}.text();
+    ACMETOOL_CHECK(io.write_document("ready", {{"urls", {{"masa", origin + "/.well-known/brski"}}},
+                                               {"pid", getpid()},
+                                               {"caFile", options.folder + "/vendor.pem"}}));
+    while (!io.context().interrupted())
+        usleep(50'000);
+    server->drain(std::chrono::seconds{10});
+    return {};
+}
+
+Result<void> sign(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(manufacturer, brski::open_manufacturer(options.folder, io.context().now()));
+    ACMETOOL_TRY(settings, masa_options(options, manufacturer));
+    ACMETOOL_TRY(records, brski::MasaRecords::open(options.folder + "/masa.db"));
+    brski::MasaService service{std::move(settings), *records};
+    ACMETOOL_TRY(input, io.input());
+    ACMETOOL_TRY(envelope, brski::parse_envelope(as_bytes(input)));
+    if (options.format != "same" && options.format != "cms" && options.format != "jws")
+        return fail(Errc::usage, fmt::format("--format: \"{}\" is none of same, cms, jws", options.format));
+    const auto format = options.format == "same"  ? envelope.format
+                        : options.format == "jws" ? brski::Format::jws
+                                                  : brski::Format::cms;
+    ACMETOOL_TRY(voucher, service.sign(envelope, format, io.context().now()));
+    return io.write(as_text(voucher));
+}
+
+Result<void> log(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(records, brski::MasaRecords::open(options.folder + "/masa.db"));
+    ACMETOOL_TRY(log, records->log(options.serial));
+    return io.write(brski::to_json(log) + "\n");
+}
+
+Result<void> make_idevid(const Options& options, cli::Io& io)
+{
+    if (options.serial.empty() || options.key_out.empty())
+        return fail(Errc::usage, "an IDevID needs --serial and --key-out");
+    ACMETOOL_TRY(manufacturer, brski::open_manufacturer(options.folder, io.context().now()));
+    ACMETOOL_TRY(key, crypto::generate_key("ec:P-256"));
+    ACMETOOL_TRY(idevid,
+                 brski::make_idevid(manufacturer, key, options.serial, options.masa_url, io.context().now()));
+    ACMETOOL_TRY(pem, key.to_pem());
+    ACMETOOL_CHECK(io.write_key(options.key_out, pem.reveal()));
+    return io.write(idevid.to_pem());
+}
+
+void add_policy(cli::Verb& verb, Options& options)
+{
+    verb.option("--dir", options.folder, "Folder with keys, certificates and audit log; made if missing")
+        .option("--owners", options.owners,
+                "CSV file of devices and their owners, by SHA-256 or certificate file")
+        .flag("--owners-only", options.owners_only, "No voucher for devices that --owners does not name")
+        .option("--registrar-trust", options.registrar_trust, "PEM file of CAs whose registrars are known")
+        .flag("--nonceless", options.nonceless, "Nonceless vouchers for registrars that are known")
+        .option(
+            "--serial-from", options.serial_from,
+            "Field of IDevIDs with the serial number, as in commonName (repeatable, the first there counts)")
+        .option("--pin", options.pin, "What vouchers pin: domain (topmost certificate sent) or registrar");
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    cli::Program program{"brski-masa", "manufacturer authorized signing authority for labs"};
+    Options options;
+    auto& serving = program.verb("serve", "answer voucher-requests until SIGTERM");
+    add_policy(serving, options);
+    serving.option("--listen", options.listen, "Address and port; port 0 takes any free one")
+        .option("--name", options.names, "Further name or address for the TLS certificate (repeatable)")
+        .option("--cloud", options.cloud, "Be a cloud registrar for the devices in this CSV file")
+        .option("--credentials", options.credentials,
+                "File with user:password that registrars have to give by HTTP Basic")
+        .option("--retry-after", options.retry_after,
+                "When a device whose owner is not known may ask a cloud registrar again; 0s: not again")
+        .option("--delay", options.delay, "Answer each request only after this time")
+        .action([&](cli::Io& io) { return serve(options, io); });
+    auto& signing = program.verb("sign", "voucher-request on stdin, voucher on stdout");
+    add_policy(signing, options);
+    signing.option("--format", options.format, "Format of the voucher: same, cms, or jws")
+        .action([&](cli::Io& io) { return sign(options, io); });
+    program.verb("log", "print the audit log of a device")
+        .option("--dir", options.folder, "Folder of the MASA")
+        .option("--serial", options.serial, "Serial number of the device")
+        .action([&](cli::Io& io) { return log(options, io); });
+    program.verb("make-idevid", "make a device: IDevID on stdout, its key in a file")
+        .option("--dir", options.folder, "Folder of the manufacturer; made if missing")
+        .option("--serial", options.serial, "Serial number of the device")
+        .option("--masa-url", options.masa_url, "MASA URL for its certificate, HOST[:PORT] or a URL")
+        .option("--key-out", options.key_out, "New private key of the device, mode 0600")
+        .action([&](cli::Io& io) { return make_idevid(options, io); });
+    return program.main(argc, argv);
+}

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <memory>
+
+#include "acme/client.h"
+#include "acme/solver_options.h"
+#include "cli/program.h"
+
+/// What programs that speak ACME as a client share: options, and the account that they lead to.
+namespace acmetool::cli
+{
+
+/// --account, --state.
+void add_account(Verb& verb, acme::ClientOptions& options);
+/// --dns-update, --tsig-key, --hook, --webroot, --standalone, --dns-persist, --manual and what belongs to
+/// them.
+void add_solver(Verb& verb, acme::SolverOptions& options);
+/// Opens the account with the common options (--ca-file, --timeout) applied.
+Result<std::unique_ptr<acme::Client>> open_client(acme::ClientOptions options, Io& io);
+
+} // namespace acmetool::cli

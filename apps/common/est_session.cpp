@@ -1,0 +1,166 @@
+#include "common/est_session.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "crypto/path.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::cli
+{
+namespace
+{
+
+constexpr base::Milliseconds kLongestRun{3'600'000};
+
+/// Where the file has self-signed certificates, only these are believed by themselves (RFC 7030 section
+/// 4.1.3); the others help to build paths.
+void add_explicit(const std::vector<crypto::Certificate>& certificates, http::ServerTrust& trust)
+{
+    for (const auto& certificate : certificates)
+        (crypto::is_self_signed(certificate) ? trust.explicit_anchors : trust.explicit_others)
+            .push_back(certificate);
+    if (trust.explicit_anchors.empty()) trust.explicit_anchors.swap(trust.explicit_others);
+}
+
+Result<http::Credentials> read_credentials(const EstOptions& options)
+{
+    http::Credentials credentials;
+    if (options.auth == "basic")
+        credentials.scheme = http::AuthScheme::basic;
+    else if (options.auth == "digest")
+        credentials.scheme = http::AuthScheme::digest;
+    else if (options.auth != "any")
+        return fail(Errc::usage, fmt::format("--auth: \"{}\" is none of basic, digest, any",
+                                             base::printable(options.auth, 40)));
+    if (options.user.empty() != options.password_file.empty())
+        return fail(Errc::usage, "--user and --password-file go together",
+                    "a password is read from a file only", "noPassword");
+    credentials.user = options.user;
+    ACMETOOL_TRY(password, read_secret(options.password_file, "--password-file"));
+    credentials.password = std::move(password);
+    return credentials;
+}
+
+} // namespace
+
+void add_est_server(Verb& verb, EstOptions& options)
+{
+    verb.option("--server", options.server.url, "EST server, https://HOST[:PORT]")
+        .option("--label", options.server.label, "Label of one of the server's CAs")
+        .option("--explicit-ta", options.explicit_ta,
+                "Trust the server by these PEM certificates: its name, or id-kp-cmcRA in its certificate")
+        .flag("--implicit-ta", options.implicit_ta,
+              "Trust it by the system's (or --ca-file's) certificates and its name, beside --explicit-ta")
+        .option("--fingerprint", options.fingerprint,
+                "Bootstrap: sha256:HEX or sha512:HEX of the CA certificate, known by other means")
+        .option("--cert", options.cert, "Client certificate for TLS, PEM, chain behind it")
+        .option("--key", options.key, "Private key of --cert, file or URI")
+        .option("--key-passphrase-file", options.key_passphrase_file, "File with the passphrase of --key")
+        .option("--user", options.user, "User name for HTTP authentication, given when the server asks")
+        .option("--password-file", options.password_file, "File with the password of --user")
+        .option("--auth", options.auth, "basic, digest or any: what may be answered with the password")
+        .option("--tls-max", options.tls_max, "1.2 for servers that want tls-unique, else 1.3")
+        .flag("--allow-redirect", options.allow_redirect, "Follow a POST to another server");
+}
+
+Result<std::string> read_configured(const std::string& path, std::string_view option)
+{
+    auto text = store::read_file(path);
+    if (text) return text;
+    text.error().code = Errc::config;
+    return fail(with_context(std::move(text).error(), option));
+}
+
+Result<std::vector<crypto::Certificate>> read_configured_certificates(const std::string& path,
+                                                                      std::string_view option)
+{
+    ACMETOOL_TRY(text, read_configured(path, option));
+    auto certificates = crypto::parse_certificates(text, path);
+    if (certificates) return certificates;
+    certificates.error().code = Errc::config;
+    return fail(with_context(std::move(certificates).error(), option));
+}
+
+Result<base::Secret> read_secret(const std::string& path, std::string_view option)
+{
+    if (path.empty()) return base::Secret{};
+    ACMETOOL_TRY(text, read_configured(path, option));
+    const base::Secret whole{std::move(text)};
+    return base::Secret{std::string{base::trim(whole.reveal())}};
+}
+
+/// RFC 7030 section 4.1.1: /cacerts from a server that nobody vouches for, with no identity shown; what comes
+/// is used only if the fingerprint says so, and a new TLS session follows.
+Result<void> EstSession::bootstrap(const EstOptions& options, const http::TlsClientOptions& tls, Io& io)
+{
+    ACMETOOL_TRY(fingerprint, est::parse_fingerprint(options.fingerprint));
+    auto provisional = tls;
+    provisional.identity.reset();
+    provisional.trust = {};
+    provisional.trust.provisional = true;
+    http::TlsClient transport{std::move(provisional), io.context()};
+    est::ClientOptions plain;
+    plain.server = options.server;
+    est::Client client{std::move(plain), transport, io.context()};
+    io.context().log(base::Level::info, "asking an unauthenticated server for its CA certificates; the "
+                                        "fingerprint decides about them");
+    ACMETOOL_TRY(received, client.cacerts());
+    ACMETOOL_TRY(sorted, est::sort_out(received, fingerprint));
+    add_explicit(sorted.trusted, trust_);
+    bootstrapped_ = std::move(sorted);
+    return {};
+}
+
+Result<std::unique_ptr<EstSession>> EstSession::open(const EstOptions& options, Io& io)
+{
+    if (options.server.url.empty())
+        return fail(Errc::usage, "no server given", "give --server https://host:port", "noServer");
+    ACMETOOL_CHECK(est::url_of(options.server, est::Operation::cacerts));
+    if (options.tls_max != "1.2" && options.tls_max != "1.3")
+        return fail(Errc::usage, fmt::format("--tls-max: \"{}\" is neither 1.2 nor 1.3",
+                                             base::printable(options.tls_max, 40)));
+    if (options.cert.empty() != options.key.empty())
+        return fail(Errc::usage, "--cert and --key go together", "the client certificate and its private key",
+                    "noKey");
+    ACMETOOL_TRY(credentials, read_credentials(options));
+
+    auto session = std::make_unique<EstSession>();
+    if (!options.cert.empty()) {
+        ACMETOOL_TRY(identity, http::load_identity(options.cert, options.key, options.key_passphrase_file));
+        session->identity_ = std::move(identity);
+    }
+    http::TlsClientOptions tls;
+    tls.tls12_only = options.tls_max == "1.2";
+    if (const auto timeout = io.timeout()) {
+        tls.request_timeout = std::min(tls.request_timeout, *timeout);
+        tls.connect_timeout = std::min(tls.connect_timeout, *timeout);
+    }
+    auto& trust = session->trust_;
+    if (!options.explicit_ta.empty()) {
+        ACMETOOL_TRY(anchors, read_configured_certificates(options.explicit_ta, "--explicit-ta"));
+        add_explicit(anchors, trust);
+    }
+    // RFC 7030 section 4.1.3: with an explicit anchor the implicit ones SHOULD NOT be used for this server.
+    const bool implicit = options.implicit_ta || (options.explicit_ta.empty() && options.fingerprint.empty());
+    if (implicit) trust.implicit_anchors = crypto::TrustAnchors{{}, io.ca_file(), io.ca_file().empty()};
+    if (!options.fingerprint.empty()) ACMETOOL_CHECK(session->bootstrap(options, tls, io));
+
+    tls.trust = trust;
+    tls.identity = session->identity_;
+    session->transport_ = std::make_unique<http::TlsClient>(std::move(tls), io.context());
+    est::ClientOptions client;
+    client.server = options.server;
+    client.credentials = std::move(credentials);
+    client.allow_redirect = options.allow_redirect;
+    client.default_wait =
+        std::max(std::chrono::ceil<std::chrono::seconds>(options.retry_after), std::chrono::seconds{1});
+    client.wait = options.wait && !options.once;
+    client.total_deadline = io.timeout().value_or(kLongestRun);
+    session->client_ = std::make_unique<est::Client>(std::move(client), *session->transport_, io.context());
+    return session;
+}
+
+} // namespace acmetool::cli

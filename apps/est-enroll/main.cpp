@@ -1,0 +1,269 @@
+// est-enroll: enrolment over secure transport, the client's side (RFC 7030, RFC 8951, RFC 9908).
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "cli/program.h"
+#include "crypto/csr_remake.h"
+#include "crypto/path.h"
+#include "dns/name.h"
+#include "est-enroll/renewal.h"
+#include "est-enroll/request.h"
+#include "est/codec.h"
+#include "est/journal.h"
+#include "est/run.h"
+
+using namespace acmetool;
+
+namespace
+{
+
+struct Options : cli::EstRequestOptions {
+    std::string csr_key;
+    std::string csr_key_passphrase_file;
+    std::vector<std::string> dns;
+    std::vector<std::string> ip;
+    std::string cn;
+    std::string serial_number;
+};
+
+constexpr std::string_view kNothingAsked{"\x30\x00", 2}; // the empty SEQUENCE
+
+base::Json describe(const std::vector<crypto::Certificate>& certificates)
+{
+    base::Json list = base::Json::array();
+    for (const auto& certificate : certificates)
+        list.push_back({{"subject", certificate.subject()},
+                        {"serial", certificate.serial()},
+                        {"notAfter", base::to_rfc3339(certificate.not_after())},
+                        {"sha256", to_hex(certificate.sha256())},
+                        {"selfSigned", crypto::is_self_signed(certificate)}});
+    return list;
+}
+
+void warn_of_rejected(const est::CaCertificates& cas, cli::Io& io)
+{
+    for (const auto& rejected : cas.rejected)
+        io.context().log(base::Level::warning,
+                         fmt::format("cacerts: {} is not used: nothing trusted leads to it",
+                                     base::printable(rejected.subject(), 200)));
+}
+
+Result<void> cacerts(const Options& options, cli::Io& io)
+{
+    ACMETOOL_CHECK(cli::check_format(options));
+    ACMETOOL_TRY(session, cli::EstSession::open(options, io));
+    std::optional<est::CaCertificates> cas = session->bootstrapped();
+    if (!cas) {
+        ACMETOOL_TRY(received, session->client().cacerts());
+        ACMETOOL_TRY(sorted, est::sort_out(received, session->trust().explicit_anchors));
+        cas = std::move(sorted);
+    }
+    warn_of_rejected(*cas, io);
+    if (io.json())
+        return io.write_document("cacerts", {{"certificates", crypto::to_pem(cas->trusted)},
+                                             {"trusted", describe(cas->trusted)},
+                                             {"rejected", describe(cas->rejected)}});
+    ACMETOOL_TRY(text, cli::to_format(cas->trusted, options.format));
+    return io.write(text);
+}
+
+base::Json describe(const est::CsrAttrs& asked)
+{
+    base::Json extensions = base::Json::array();
+    for (const auto& extension : asked.extensions) {
+        base::Json entry{{"oid", extension.oid}, {"critical", extension.critical}};
+        if (extension.value) entry["value"] = base::trim(est::to_body(*extension.value, 0));
+        extensions.push_back(std::move(entry));
+    }
+    base::Json members{{"template", asked.from_template},
+                       {"challengePassword", asked.challenge_password},
+                       {"extensions", std::move(extensions)},
+                       {"ignored", asked.ignored}};
+    if (!asked.key_type.empty()) members["keyType"] = asked.key_type;
+    if (!asked.digest.empty()) members["digest"] = asked.digest;
+    if (!asked.subject) return members;
+    base::Json subject = base::Json::array();
+    for (const auto& rdn : *asked.subject)
+        for (const auto& name : rdn) {
+            base::Json entry{{"oid", name.oid}, {"name", name.name}};
+            if (!name.open()) entry["value"] = base::trim(est::to_body(name.value, 0));
+            subject.push_back(std::move(entry));
+        }
+    members["subject"] = std::move(subject);
+    return members;
+}
+
+Result<void> csrattrs(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(session, cli::EstSession::open(options, io));
+    ACMETOOL_TRY(der, session->client().csrattrs());
+    ACMETOOL_TRY(asked, est::parse_csrattrs(der));
+    if (asked.empty()) io.context().log(base::Level::info, "the server asks for nothing particular");
+    if (!io.json()) return io.write(der.empty() ? kNothingAsked : as_text(der));
+    auto members = describe(asked);
+    members["csrattrs"] = base::trim(est::to_body(der.empty() ? as_bytes(kNothingAsked) : ByteView{der}, 0));
+    return io.write_document("csrattrs", members);
+}
+
+Result<crypto::Key> read_csr_key(const Options& options)
+{
+    ACMETOOL_TRY(passphrase, cli::read_secret(options.csr_key_passphrase_file, "--csr-key-passphrase-file"));
+    ACMETOOL_TRY(text, cli::read_configured(options.csr_key, "--csr-key"));
+    const base::Secret pem{std::move(text)};
+    return crypto::parse_private_key(pem.reveal(), options.csr_key, passphrase);
+}
+
+/// simpleenroll and simplereenroll: the CSR comes on standard input.
+Result<void> post_request(const Options& options, cli::Io& io, bool renewal)
+{
+    ACMETOOL_CHECK(cli::check_format(options));
+    if (options.pop && options.csr_key.empty())
+        return fail(Errc::usage, "--pop needs --csr-key FILE",
+                    "the channel binding goes into the CSR, which has to be signed anew for it", "noCsrKey");
+    if (renewal && options.cert.empty())
+        return fail(Errc::usage, "simplereenroll needs --cert and --key",
+                    "the certificate that is renewed is the one shown in TLS (RFC 7030 section 4.2.2)",
+                    "noCert");
+    ACMETOOL_TRY(text, io.input());
+    est::EnrolTask task;
+    ACMETOOL_TRY(csr, crypto::parse_csr(text));
+    task.csr = std::move(csr);
+    task.renewal = renewal;
+    std::optional<crypto::Key> key;
+    if (!options.csr_key.empty()) {
+        ACMETOOL_TRY(read, read_csr_key(options));
+        key = read;
+    }
+    ACMETOOL_TRY(session, cli::EstSession::open(options, io));
+    if (renewal && !crypto::asks_for_same_names(task.csr, session->identity()->certificates.front()))
+        return fail(Errc::bad_input,
+                    "the request does not ask for the Subject and SAN of the certificate that is renewed",
+                    "est-enroll renew builds the request to the certificate; other names are a new enrolment "
+                    "(simpleenroll)",
+                    "renewalNames");
+    if (options.pop)
+        task.bind = [&](const std::string& binding) { return crypto::remake_csr(task.csr, *key, binding); };
+    ACMETOOL_TRY(enrolment, session->client().enrol(task));
+    if (enrolment.pending) {
+        cli::defer(enrolment, io);
+        return {};
+    }
+    return cli::write_certificate(est::chain_of(enrolment.certificates, {}), options, io,
+                                  base::Json::object());
+}
+
+Result<est::Filling> filling_of(const Options& options)
+{
+    est::Filling filling;
+    for (const auto& name : options.dns) {
+        ACMETOOL_TRY(normal, dns::normalize_name(name));
+        filling.identifiers.push_back({"dns", normal});
+    }
+    for (const auto& address : options.ip) {
+        if (!dns::is_ip_literal(address))
+            return fail(Errc::bad_input, "--ip " + base::printable(address) + ": not an IP address", {},
+                        "badAddress");
+        filling.identifiers.push_back({"ip", address});
+    }
+    if (!options.cn.empty()) {
+        ACMETOOL_TRY(normal, dns::normalize_name(options.cn));
+        filling.common_name = normal;
+    }
+    filling.serial_number = options.serial_number;
+    return filling;
+}
+
+Result<void> run(const Options& options, cli::Io& io)
+{
+    ACMETOOL_CHECK(cli::check_format(options));
+    const bool makes_key = !options.new_key.empty();
+    if (makes_key != options.csr_key.empty() || makes_key == options.key_out.empty())
+        return fail(Errc::usage, "give either --new-key TYPE with --key-out FILE, or --csr-key FILE",
+                    "the key of the certificate to come; --key is the one of --cert", "noKey");
+    est::RunOptions wishes;
+    ACMETOOL_TRY(filling, filling_of(options));
+    wishes.filling = std::move(filling);
+    wishes.key = {options.new_key, options.key_out, std::nullopt};
+    if (!makes_key) {
+        ACMETOOL_TRY(key, read_csr_key(options));
+        wishes.key.existing = key;
+    }
+    wishes.bind = options.pop;
+    wishes.take_cas = cli::cas_keeper(options, io);
+    wishes.journal_file = options.journal.empty()
+                              ? (makes_key ? options.key_out : options.csr_key) + ".journal"
+                              : options.journal;
+    const auto lock = est::lock_journal(wishes.journal_file, io.context());
+    if (!lock) return fail(lock.error());
+    ACMETOOL_TRY(session, cli::EstSession::open(options, io));
+    wishes.explicit_anchors = session->trust().explicit_anchors;
+    ACMETOOL_TRY(outcome, est::run(session->client(), wishes, options.server, io.context()));
+    if (outcome.enrolment.pending) {
+        cli::defer(outcome.enrolment, io);
+        return {};
+    }
+    ACMETOOL_CHECK(cli::write_certificate(outcome.chain, options, io, base::Json::object()));
+    est::remove_journal(wishes.journal_file);
+    return {};
+}
+
+void add_csr(cli::Verb& verb, Options& options)
+{
+    verb.flag("--pop", options.pop, "Sign the request anew with the connection's channel binding")
+        .option("--csr-key", options.csr_key, "Private key of the request, for --pop")
+        .option("--csr-key-passphrase-file", options.csr_key_passphrase_file,
+                "File with the passphrase of --csr-key")
+        .flag("--wait", options.wait, "Wait while the server says \"not yet\"");
+    cli::add_waiting(verb, options);
+    cli::add_format(verb, options);
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    cli::Program program{"est-enroll", "enrol with an EST server"};
+    Options options;
+
+    auto& cas = program.verb("cacerts", "GET /cacerts; CA certificates on stdout");
+    cli::add_est_server(cas, options);
+    cli::add_format(cas, options);
+    cas.action([&](cli::Io& io) { return cacerts(options, io); });
+
+    auto& attributes = program.verb("csrattrs", "GET /csrattrs; CSR attributes in DER on stdout");
+    cli::add_est_server(attributes, options);
+    cli::add_waiting(attributes, options);
+    attributes.flag("--wait", options.wait, "Wait while the server says \"not yet\"");
+    attributes.action([&](cli::Io& io) { return csrattrs(options, io); });
+
+    auto& first = program.verb("simpleenroll", "CSR on stdin; POST it; certificate on stdout, or 75");
+    cli::add_est_server(first, options);
+    add_csr(first, options);
+    first.action([&](cli::Io& io) { return post_request(options, io, false); });
+
+    auto& again = program.verb("simplereenroll", "the same, renewing the certificate of --cert");
+    cli::add_est_server(again, options);
+    add_csr(again, options);
+    again.action([&](cli::Io& io) { return post_request(options, io, true); });
+
+    auto& all = program.verb("run", "cacerts, csrattrs, key, CSR and simpleenroll in one; waits");
+    cli::add_est_server(all, options);
+    cli::add_run(all, options);
+    all.option("--csr-key", options.csr_key, "Use this private key instead of --new-key")
+        .option("--csr-key-passphrase-file", options.csr_key_passphrase_file,
+                "File with the passphrase of --csr-key")
+        .option("--dns", options.dns, "DNS name for the SAN, where the server leaves it open (repeatable)")
+        .option("--ip", options.ip, "IP address for the SAN, where the server leaves it open (repeatable)")
+        .option("--cn", options.cn, "Common name, where the server leaves it open")
+        .option("--serial-number", options.serial_number,
+                "The device's serialNumber for the subject, where the server asks for it");
+    all.action([&](cli::Io& io) {
+        options.wait = true;
+        return run(options, io);
+    });
+
+    cli::EstRenewOptions renewal;
+    cli::add_renew(program, renewal);
+    return program.main(argc, argv);
+}

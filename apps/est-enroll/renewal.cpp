@@ -1,0 +1,211 @@
+#include "est-enroll/renewal.h"
+
+#include <cstdio>
+#include <filesystem>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "acme/certificate_renewal.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "cli/options.h"
+#include "est/journal.h"
+#include "est/run.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::cli
+{
+namespace
+{
+
+Result<void> write_metrics(const crypto::Certificate& certificate, const EstRenewOptions& options, Io& io)
+{
+    if (options.metrics_file.empty()) return {};
+    acme::CertificateRenewal renewal;
+    renewal.file = options.cert;
+    renewal.not_after = certificate.not_after();
+    renewal.last_success = io.context().now();
+    return store::write_output(options.metrics_file, acme::metrics_of({renewal}), 0644, io.context());
+}
+
+/// A run that failed says so, and keeps what is known of the certificate that is there. The file itself is
+/// the only record of when a run last succeeded.
+Result<void> write_failure(const Error& error, const EstRenewOptions& options, Io& io)
+{
+    if (options.metrics_file.empty() || options.cert.empty()) return {};
+    acme::CertificateRenewal renewal;
+    renewal.file = options.cert;
+    renewal.error = error;
+    if (const auto current = read_configured_certificates(options.cert, "--cert"))
+        renewal.not_after = current->front().not_after();
+    std::error_code none;
+    if (std::filesystem::is_regular_file(options.metrics_file, none))
+        if (const auto old = store::read_file(options.metrics_file))
+            renewal.last_success = acme::last_success_in(*old, options.cert);
+    return store::write_output(options.metrics_file, acme::metrics_of({renewal}), 0644, io.context());
+}
+
+Result<void> deploy(const EstRenewOptions& options, Io& io)
+{
+    if (options.deploy_hook.empty()) return {};
+    const auto status =
+        base::run_program({.arguments = {options.deploy_hook},
+                           .environment = {"ACMETOOL_CERT=" + options.cert, "ACMETOOL_KEY=" + options.key},
+                           .timeout = options.hook_timeout},
+                          io.context());
+    if (status && *status == 0) return {};
+    return fail(Errc::config,
+                status ? fmt::format("--deploy-hook {}: exit status {}", options.deploy_hook, *status)
+                       : "--deploy-hook: " + status.error().message,
+                "the certificate was renewed and is in its place; what uses it was not told",
+                "deployHookFailed");
+}
+
+/// One certificate that cron keeps alive.
+struct Renewal {
+    crypto::Certificate current;
+    std::string journal_file;
+    std::string new_key_file; ///< empty: the key stays
+    bool replaces_key = false;
+    base::TimePoint due_at;
+};
+
+Result<Renewal> plan_renewal(const EstRenewOptions& options)
+{
+    if (options.cert.empty() || options.key.empty())
+        return fail(Errc::usage, "renew needs --cert and --key", "the certificate to keep alive and its key",
+                    "noCert");
+    if (!options.key_out.empty() && options.new_key.empty())
+        return fail(Errc::usage, "--key-out needs --new-key TYPE", {}, "noKey");
+    ACMETOOL_TRY(certificates, read_configured_certificates(options.cert, "--cert"));
+    const auto& current = certificates.front();
+    const bool rekeys = !options.new_key.empty();
+    return Renewal{.current = current,
+                   .journal_file = options.journal.empty() ? options.key + ".journal" : options.journal,
+                   .new_key_file = !rekeys                   ? std::string{}
+                                   : options.key_out.empty() ? options.key + ".new"
+                                                             : options.key_out,
+                   .replaces_key = rekeys && options.key_out.empty(),
+                   .due_at = options.before.due(current.not_before(), current.not_after())};
+}
+
+/// Puts certificate and key into their places: the key's old content stays until the certificate is written.
+Result<void> install(const Renewal& renewal, const std::vector<crypto::Certificate>& chain,
+                     const EstRenewOptions& options, Io& io)
+{
+    ACMETOOL_CHECK(write_certificate(chain, options, io, {{"changed", true}}));
+    if (renewal.replaces_key && std::rename(renewal.new_key_file.c_str(), options.key.c_str()) != 0 &&
+        errno != ENOENT)
+        return fail(Errc::cannot_create,
+                    fmt::format("{}: cannot be replaced by {}", options.key, renewal.new_key_file),
+                    "run the same command again once the folder can be written");
+    est::remove_journal(renewal.journal_file);
+    ACMETOOL_CHECK(write_metrics(chain.front(), options, io));
+    return deploy(options, io);
+}
+
+/// A run that was killed between the server's answer and the last file: its certificate, if the key for it
+/// is still there.
+Result<std::vector<crypto::Certificate>> unfinished(const Renewal& renewal, const EstRenewOptions& options)
+{
+    ACMETOOL_TRY(journal, est::read_journal(renewal.journal_file));
+    if (!journal || journal->certificate.empty()) return std::vector<crypto::Certificate>{};
+    auto chain = crypto::parse_certificates(journal->certificate, renewal.journal_file);
+    ACMETOOL_TRY(passphrase, read_secret(options.key_passphrase_file, "--key-passphrase-file"));
+    for (const auto& file : {renewal.new_key_file, options.key}) {
+        auto text = file.empty() ? fail(Errc::io, {}) : store::read_file(file);
+        if (!chain || !text) continue;
+        const base::Secret pem{std::move(*text)};
+        const auto key = crypto::parse_private_key(pem.reveal(), file, passphrase);
+        if (key && chain->front().public_key().same_public_key(*key)) return chain;
+    }
+    return std::vector<crypto::Certificate>{};
+}
+
+Result<void> nothing_due(const Renewal& renewal, const EstRenewOptions& options, Io& io)
+{
+    ACMETOOL_CHECK(write_metrics(renewal.current, options, io));
+    if (options.detailed_exitcode) io.exit_with(2);
+    io.context().log(base::Level::detail,
+                     fmt::format("{}: not due before {}", options.cert, base::to_rfc3339(renewal.due_at)));
+    if (!io.json()) return {}; // --output keeps what it has
+    return io.write_document("renewal", {{"changed", false},
+                                         {"notAfter", base::to_rfc3339(renewal.current.not_after())},
+                                         {"renewAt", base::to_rfc3339(renewal.due_at)}});
+}
+
+Result<void> renew_due(const Renewal& renewal, const EstRenewOptions& options, Io& io)
+{
+    ACMETOOL_CHECK(wait_for_turn(options.jitter, io));
+    ACMETOOL_TRY(session, EstSession::open(options, io));
+    est::RunOptions wishes;
+    wishes.key = {options.new_key, renewal.new_key_file, std::nullopt};
+    if (renewal.new_key_file.empty()) wishes.key.existing = session->identity()->key;
+    wishes.bind = options.pop;
+    wishes.renewed = renewal.current;
+    wishes.explicit_anchors = session->trust().explicit_anchors;
+    wishes.journal_file = renewal.journal_file;
+    wishes.take_cas = cas_keeper(options, io);
+    ACMETOOL_TRY(outcome, est::run(session->client(), wishes, options.server, io.context()));
+    if (outcome.enrolment.pending) {
+        defer(outcome.enrolment, io);
+        return {};
+    }
+    return install(renewal, outcome.chain, options, io);
+}
+
+Result<void> attempt(const EstRenewOptions& options, Io& io)
+{
+    auto renewal = plan_renewal(options);
+    bool due = renewal && io.context().now() >= renewal->due_at;
+    if (options.check) { // systemd's ExecCondition: 0 act now, 1 nothing to do, 255 error
+        if (!renewal) io.context().log(base::Level::error, renewal.error().message);
+        io.exit_with(!renewal ? 255 : due ? 0 : 1);
+        return {};
+    }
+    if (!renewal) return fail(renewal.error());
+    ACMETOOL_CHECK(check_format(options));
+    if (!due && !est::has_journal(renewal->journal_file)) return nothing_due(*renewal, options, io);
+    const auto lock = est::lock_journal(renewal->journal_file, io.context());
+    if (!lock) return fail(lock.error());
+    // Another run may have renewed it meanwhile.
+    renewal = plan_renewal(options);
+    if (!renewal) return fail(renewal.error());
+    due = io.context().now() >= renewal->due_at;
+    ACMETOOL_TRY(left_over, unfinished(*renewal, options));
+    if (!left_over.empty()) return install(*renewal, left_over, options, io);
+    return due ? renew_due(*renewal, options, io) : nothing_due(*renewal, options, io);
+}
+
+Result<void> renew(const EstRenewOptions& options, Io& io)
+{
+    auto done = attempt(options, io);
+    if (done || done.error().code == Errc::interrupted) return done;
+    if (const auto told = write_failure(done.error(), options, io); !told)
+        io.context().log(base::Level::error, told.error().message);
+    return done;
+}
+
+} // namespace
+
+void add_renew(Program& program, EstRenewOptions& options)
+{
+    auto& verb = program.verb("renew", "for cron: simplereenroll what is about to expire");
+    add_est_server(verb, options);
+    add_run(verb, options);
+    verb.option("--before", options.before,
+                "Due this long before expiry: a duration, or a share of the lifetime")
+        .flag("--check", options.check, "Only say by the exit status: 0 due, 1 nothing to do, 255 error")
+        .flag("--detailed-exitcode", options.detailed_exitcode, "Exit with 2 where nothing was due")
+        .option("--jitter", options.jitter, "Wait a random time up to this before a request")
+        .option("--deploy-hook", options.deploy_hook, "Program to run once a new certificate is in place")
+        .option("--hook-timeout", options.hook_timeout, "Kill a hook that runs longer")
+        .option("--metrics-file", options.metrics_file, "Write node_exporter text to this file")
+        .action([&options](Io& io) {
+            options.wait = true;
+            return renew(options, io);
+        });
+}
+
+} // namespace acmetool::cli

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "base/time.h"
+#include "cli/program.h"
+#include "est-enroll/request.h"
+
+/// est-enroll renew: one certificate kept alive by cron and systemd timers.
+namespace acmetool::cli
+{
+
+struct EstRenewOptions : EstRequestOptions {
+    base::Margin before;
+    bool check = false;
+    bool detailed_exitcode = false;
+    base::Milliseconds jitter{0};
+    std::string deploy_hook;
+    base::Milliseconds hook_timeout{120'000};
+    std::string metrics_file;
+};
+
+/// The verb, its options and what it does. `options` outlives the program.
+void add_renew(Program& program, EstRenewOptions& options);
+
+} // namespace acmetool::cli

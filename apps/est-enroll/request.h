@@ -1,0 +1,44 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "common/est_session.h"
+#include "crypto/cert.h"
+
+/// What the verbs of est-enroll that end with a certificate share: options and output.
+namespace acmetool::cli
+{
+
+struct EstRequestOptions : EstOptions {
+    std::string format = "pem"; ///< "pem", "der", "pkcs7"
+    bool pop = false;
+    std::string new_key;
+    std::string key_out;
+    std::string save_cacerts;
+    std::string journal;
+};
+
+/// --retry-after.
+void add_waiting(Verb& verb, EstOptions& options);
+/// --format.
+void add_format(Verb& verb, EstRequestOptions& options);
+/// The options of a whole run, both of them among these.
+void add_run(Verb& verb, EstRequestOptions& options);
+
+/// Errc::usage where --format is none of the three.
+Result<void> check_format(const EstRequestOptions& options);
+/// Certificates as --format wants them; DER has room for the first alone.
+Result<std::string> to_format(const std::vector<crypto::Certificate>& certificates,
+                              const std::string& format);
+/// The result of an enrolment; `more` are members of the document beside the usual ones.
+Result<void> write_certificate(const std::vector<crypto::Certificate>& chain,
+                               const EstRequestOptions& options, Io& io, const base::Json& more);
+/// Ends the program with 75: the server has not decided yet.
+void defer(const est::Enrolment& enrolment, Io& io);
+/// Keeps the CA certificates for the next call, where asked to (RFC 7030 section 4.1.3).
+std::function<Result<void>(const est::CaCertificates&)> cas_keeper(const EstRequestOptions& options, Io& io);
+
+} // namespace acmetool::cli

@@ -1,0 +1,108 @@
+// teap-enroll: TEAP peer over RADIUS that enrols, and shows what happens (RFC 7170, RFC 3579).
+#include <iostream>
+#include <limits>
+
+#include <nlohmann/json.hpp>
+
+#include "acme/issue.h"
+#include "cli/program.h"
+#include "common/est_session.h"
+#include "store/atomic_file.h"
+#include "teap-enroll/conversation.h"
+#include "teap-enroll/load.h"
+#include "teap/explain.h"
+
+using namespace acmetool;
+using cli::TeapOptions;
+
+namespace
+{
+
+/// Draws and traces one message; waits for Enter before the next where that is wanted.
+void show(const teap::Shown& shown, const TeapOptions& options, const teap::BrskiNumbers& numbers,
+          base::Context& context)
+{
+    const auto head = (shown.by_peer ? "> " : "< ") + shown.text;
+    context.log(options.show_tlvs ? base::Level::info : base::Level::detail, head);
+    base::Message message;
+    message.from = shown.by_peer ? "client" : "teap";
+    message.to = shown.by_peer ? "teap" : "client";
+    message.label = shown.text;
+    context.message(message);
+    if (options.show_tlvs)
+        for (const auto& line : teap::explain(shown.tlvs, numbers))
+            context.log(base::Level::info, "    " + line);
+    if (options.pause && shown.by_peer) std::cin.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
+}
+
+Result<void> save(const std::string& file, std::string_view text, base::Context& context)
+{
+    if (file.empty() || text.empty()) return {};
+    return store::write_output(file, text, 0644, context);
+}
+
+/// Our certificate first.
+std::vector<crypto::Certificate> chain_of(const teap::PeerResult& result)
+{
+    std::vector<crypto::Certificate> chain{*result.certificate};
+    for (const auto& one : result.certificates)
+        if (one.der() != chain.front().der()) chain.push_back(one);
+    return chain;
+}
+
+Result<void> enroll(const TeapOptions& options, cli::Io& io)
+{
+    ACMETOOL_CHECK(cli::check(options));
+    // RFC 9930 section 3.11: the old credential stays until the new one is known to work.
+    if (!options.cert.empty() && io.output() == options.cert)
+        return fail(Errc::usage, "--output would overwrite the certificate of --cert",
+                    "name another file, and use it once the server lets it in");
+    if (options.count > 1) return cli::teap_load(options, io);
+    ACMETOOL_TRY(tls, cli::read_device(options));
+    std::string keylog;
+    if (!options.keylog.empty())
+        tls.keylog = [&keylog](std::string_view line) { keylog += std::string{line} + "\n"; };
+    ACMETOOL_TRY(secret, cli::read_secret(options.secret_file, "--secret-file"));
+    ACMETOOL_TRY(numbers, cli::numbers_of(options));
+    ACMETOOL_TRY(request, cli::TeapRequest::prepare(options, tls.chain, io));
+    auto& context = io.context();
+    const auto held = cli::hold({options,
+                                 secret,
+                                 tls,
+                                 {{}, io.ca_file(), io.ca_file().empty()},
+                                 request,
+                                 [&](const teap::Shown& shown) { show(shown, options, numbers, context); }},
+                                context);
+    if (!options.keylog.empty()) ACMETOOL_CHECK(store::write_output(options.keylog, keylog, 0600, context));
+    if (!held) return fail(held.error());
+    const auto& result = *held;
+    if (auto later = cli::not_yet(result, numbers)) {
+        later->csr_sha256 = request.sent_sha256();
+        io.defer(std::move(*later));
+        return {};
+    }
+    if (auto error = cli::complaint(result, options, numbers)) return fail(std::move(*error));
+    ACMETOOL_CHECK(save(options.save_voucher, as_text(result.voucher), context));
+    ACMETOOL_CHECK(save(options.save_root, crypto::to_pem(result.roots), context));
+    if (!result.nai.empty()) context.log(base::Level::info, "identity from now on: " + result.nai);
+    if (!result.certificate)
+        return io.json() ? io.write_document("access", {{"accepted", true}, {"tls", result.tls}})
+                         : Result<void>{};
+    const auto chain = chain_of(result);
+    ACMETOOL_CHECK(io.json() ? io.write_document("certificate", acme::certificate_document(chain))
+                             : io.write(crypto::to_pem(chain)));
+    request.finish();
+    return {};
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    cli::Program program{"teap-enroll", "TEAP peer over RADIUS that enrols, and shows what happens"};
+    TeapOptions options;
+    auto& job = program.only_job();
+    cli::add_teap(job, options);
+    job.action([&](cli::Io& io) { return enroll(options, io); });
+    return program.main(argc, argv);
+}

@@ -92,7 +92,7 @@ says() { # STATUS CODE WORDS COMMAND...: the document of the failure, with a mes
     acme-order new -q -o o.json <n.csr
     start_ca "$PWD/second" --dns-server "$DNS_SERVER"
     acme-account register --account second.json --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o /dev/null
-    says 65 foreignUrl "another CA" acme-order finalize --account second.json <o.json
+    says 65 foreignUrl "different CAs" acme-order finalize --account second.json <o.json
     says 65 foreignUrl "" acme-preauth respond --account second.json <authz.json
     [ "$(grep -c '"method":"POST"' "$CA_LOG")" = 1 ]
     CA_LOG=$first

@@ -8,12 +8,12 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/base64url.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "crypto/request_info.h"
 #include "dns/name.h"
 #include "dns/propagation.h"
-#include "jose/base64url.h"
 
 namespace acmetool::cli
 {
@@ -48,7 +48,7 @@ Result<std::string> zone_of(const PolicyOptions& options, const std::vector<std:
 base::Secret new_secret()
 {
     auto octets = crypto::random_bytes(32);
-    base::Secret secret{jose::to_base64(octets)};
+    base::Secret secret{base::to_base64(octets)};
     OPENSSL_cleanse(octets.data(), octets.size());
     return secret;
 }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "acme/issue.h"
+#include "base/base64url.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "brski/pledge.h"
@@ -13,7 +14,6 @@
 #include "est/journal.h"
 #include "est/run.h"
 #include "http/url.h"
-#include "jose/base64url.h"
 #include "store/atomic_file.h"
 
 using namespace acmetool;
@@ -130,7 +130,7 @@ Result<void> sign_request(const Options& options, cli::Io& io)
     if (!io.json()) return io.write(as_text(request.octets));
     ACMETOOL_TRY(serial, enrol::device_serial(pledge.idevid.certificates.front()));
     return io.write_document("voucher-request",
-                             {{std::string{member_of(pledge.format)}, jose::to_base64(request.octets)},
+                             {{std::string{member_of(pledge.format)}, base::to_base64(request.octets)},
                               {"nonce", request.nonce},
                               {"serialNumber", serial},
                               {"registrarCertificate", registrar->to_pem()},
@@ -163,7 +163,7 @@ Result<void> request_voucher(const Options& options, cli::Io& io)
                                                              request.leaves.proximity_registrar_cert}));
     if (!io.json()) return io.write(as_text(reply.voucher));
     return io.write_document("voucher",
-                             {{std::string{member_of(pledge.format)}, jose::to_base64(reply.voucher)},
+                             {{std::string{member_of(pledge.format)}, base::to_base64(reply.voucher)},
                               {"nonce", reply.request.nonce},
                               {"registrarCertificate", reply.registrar.front().to_pem()},
                               {"registrarUrl", reply.origin}});

@@ -3,9 +3,9 @@
 #include <fmt/core.h>
 #include <openssl/crypto.h>
 
+#include "base/base64url.h"
 #include "base/bytes.h"
 #include "base/text.h"
-#include "jose/base64url.h"
 
 namespace acmetool::acme
 {
@@ -14,8 +14,8 @@ Result<base::Secret> parse_mac_key(std::string_view text, std::string_view what)
 {
     constexpr std::size_t kLongest = 1024;
     const auto trimmed = base::trim(text);
-    auto octets = jose::parse_base64url(trimmed);
-    if (!octets) octets = jose::parse_base64(trimmed);
+    auto octets = base::parse_base64url(trimmed);
+    if (!octets) octets = base::parse_base64(trimmed);
     if (!octets || octets->empty() || octets->size() > kLongest)
         return fail(Errc::config, fmt::format("{}: not a MAC key", what),
                     "expected one line of base64url, as the CA shows it", "badMacKey");

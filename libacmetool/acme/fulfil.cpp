@@ -5,9 +5,9 @@
 #include <openssl/evp.h>
 
 #include "acme/persistent_record.h"
+#include "base/base64url.h"
 #include "base/text.h"
 #include "dns/name.h"
-#include "jose/base64url.h"
 #include "jose/jwk.h"
 
 namespace acmetool::acme
@@ -86,7 +86,7 @@ Result<ChallengeTask> persistent_task(const Authorization& authorization, const 
 
 bool is_token(std::string_view text)
 {
-    return text.size() >= kShortestToken && text.size() <= kLongestToken && jose::is_base64url(text);
+    return text.size() >= kShortestToken && text.size() <= kLongestToken && base::is_base64url(text);
 }
 
 Result<ChallengeTask> task_for(const Authorization& authorization, const Challenge& challenge,
@@ -110,7 +110,7 @@ Result<ChallengeTask> task_for(const Authorization& authorization, const Challen
         EVP_Digest(task.key_authorization.data(), task.key_authorization.size(), digest.data(), nullptr,
                    EVP_sha256(), nullptr);
         task.record_name = dns::validation_name(task.identifier);
-        task.record_value = jose::to_base64url(digest);
+        task.record_value = base::to_base64url(digest);
     }
     return task;
 }
@@ -226,7 +226,7 @@ Result<ChallengeTask> parse_task(const Json& object)
     if (!task.key_authorization.empty() &&
         (!task.key_authorization.starts_with(token + ".") ||
          task.key_authorization.size() != token.size() + 1 + kThumbprintLength ||
-         !jose::is_base64url(task.key_authorization.substr(token.size() + 1))))
+         !base::is_base64url(task.key_authorization.substr(token.size() + 1))))
         return fail(Errc::bad_input, "challenge: keyAuthorization is not token \".\" thumbprint", {},
                     "badToken");
     if (task.type != "dns-01" && !persistent) return task;
@@ -253,7 +253,7 @@ Result<ChallengeTask> parse_task(const Json& object)
     // The record may name nothing but the validation name of the identifier: a document is no instruction to
     // write anywhere else, nor anything but a digest.
     if (!dns::same_name(record_name, dns::validation_name(name)) || record_value.size() != 43 ||
-        !jose::is_base64url(record_value))
+        !base::is_base64url(record_value))
         return fail(Errc::bad_input, fmt::format("record: not a dns-01 record for {}", name),
                     "the record is _acme-challenge.<identifier> and holds 43 characters of base64url",
                     "badRecord");

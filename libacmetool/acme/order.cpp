@@ -5,11 +5,11 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/base64url.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "base/word.h"
 #include "dns/name.h"
-#include "jose/base64url.h"
 
 namespace acmetool::acme
 {
@@ -206,7 +206,7 @@ Result<OrderFlow::Action> OrderFlow::next(const Directory& directory)
     if (status == "ready") {
         if (request_.csr.empty()) return fail(Errc::bad_input, "finalize: no CSR", {}, "noCsr");
         return send(Sent::finalize, "finalize", order_.finalize,
-                    Json{{"csr", jose::to_base64url(request_.csr)}}.dump());
+                    Json{{"csr", base::to_base64url(request_.csr)}}.dump());
     }
     if (status == "valid") {
         if (goal_ == Goal::finalized || !chain_.empty()) return Finished{};

@@ -7,8 +7,8 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/base64url.h"
 #include "base/text.h"
-#include "jose/base64url.h"
 
 namespace acmetool::acme
 {
@@ -76,7 +76,7 @@ Result<void> revoke(Client& client, const crypto::Certificate& certificate, Revo
         return fail(Errc::bad_input, "the key is not that of the certificate",
                     "--cert-key names the private key the certificate was made for",
                     "certificateKeyMismatch");
-    Json payload{{"certificate", jose::to_base64url(certificate.der())}};
+    Json payload{{"certificate", base::to_base64url(certificate.der())}};
     if (reason) payload["reason"] = *reason;
     Post post{"revokeCert", "certificate " + certificate.serial(), url, payload.dump()};
     post.by_jwk = signer == RevocationSigner::certificate;

@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "acme/problem.h"
+#include "base/base64url.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "http/retry_after.h"
-#include "jose/base64url.h"
 #include "jose/jwk.h"
 #include "jose/jws.h"
 
@@ -124,7 +124,7 @@ void Exchange::take_nonce(const http::Response& response)
 {
     // RFC 8555 section 6.5.1: "Clients MUST ignore invalid Replay-Nonce values."
     const auto nonce = http::find(response.headers, "replay-nonce");
-    if (nonce && jose::is_base64url(*nonce) && nonce->size() <= 1000 &&
+    if (nonce && base::is_base64url(*nonce) && nonce->size() <= 1000 &&
         session_.nonces.size() < session_.most_nonces)
         session_.nonces.emplace_back(*nonce);
 }

@@ -15,11 +15,11 @@
 #include "acme/fulfil.h"
 #include "acme/persistent_record.h"
 #include "acme/standalone.h"
+#include "base/base64url.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "dns/update.h"
 #include "dns/zone_text.h"
-#include "jose/base64url.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::acme

@@ -7,11 +7,11 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/base64url.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "brski/voucher.h"
 #include "crypto/extension.h"
-#include "jose/base64url.h"
 
 namespace acmetool::brski
 {
@@ -115,7 +115,7 @@ std::string to_json(const AuditLog& log)
 std::string domain_id(const crypto::Certificate& pinned)
 {
     const auto given = crypto::subject_key_id(pinned);
-    return jose::to_base64(given ? *given : pinned.public_key().spki_sha256());
+    return base::to_base64(given ? *given : pinned.public_key().spki_sha256());
 }
 
 Result<void> judge(const AuditLog& log, const AuditPolicy& policy, const OwnVouchers& own)

@@ -5,10 +5,10 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/base64url.h"
 #include "base/body_text.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "jose/base64url.h"
 #include "jose/jws.h"
 
 namespace acmetool::brski
@@ -81,7 +81,7 @@ Result<std::vector<crypto::Certificate>> x5c_of(const jose::Jws& jws)
         return bad_envelope("x5c is no list of certificates");
     for (const auto& entry : *x5c) {
         if (!entry.is_string()) return bad_envelope("x5c holds something else than text");
-        const auto der = jose::parse_base64(entry.get<std::string>());
+        const auto der = base::parse_base64(entry.get<std::string>());
         if (!der) return bad_envelope("x5c holds something else than base64");
         auto parsed = crypto::parse_certificates(as_text(*der), "x5c");
         if (!parsed || parsed->size() != 1) return bad_envelope("x5c holds something else than certificates");
@@ -101,7 +101,7 @@ Result<Envelope> parse_cms(ByteView octets)
     Envelope envelope;
     envelope.octets.assign(octets.begin(), octets.end());
     if (!octets.empty() && octets.front() != kSequence)
-        if (auto decoded = jose::parse_base64(base::trim_body(as_text(octets))))
+        if (auto decoded = base::parse_base64(base::trim_body(as_text(octets))))
             envelope.octets = std::move(*decoded);
     auto message = crypto::parse_signed_data(envelope.octets);
     if (!message) return bad_envelope(message.error().message);
@@ -248,7 +248,7 @@ Result<Bytes> seal(std::string_view content, Format format, const Signer& signer
         return fail(Errc::config, "the key does not belong to the certificate to sign with");
     Json x5c = Json::array();
     for (const auto& one : signer.chain)
-        x5c.push_back(jose::to_base64(one.der()));
+        x5c.push_back(base::to_base64(one.der()));
     ACMETOOL_TRY(flat, jose::sign(signer.key, {{"typ", kJwsType}, {"x5c", x5c}}, content));
     auto jws = Json::parse(flat);
     const auto text = base::to_text(Json{

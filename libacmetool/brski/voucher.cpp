@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <openssl/rand.h>
 
+#include "base/base64url.h"
 #include "base/json.h"
 #include "crypto/der.h"
-#include "jose/base64url.h"
 
 namespace acmetool::brski
 {
@@ -53,7 +53,7 @@ public:
     {
         ACMETOOL_TRY(value, text(name, kLargestVoucher));
         if (value.empty()) return Bytes{};
-        auto octets = jose::parse_base64(value);
+        auto octets = base::parse_base64(value);
         if (!octets) return wrong(name, "is no base64");
         return std::move(*octets);
     }
@@ -106,7 +106,7 @@ void put(Json& object, std::string_view name, const std::string& value)
 }
 void put(Json& object, std::string_view name, const Bytes& value)
 {
-    if (!value.empty()) object[std::string{name}] = jose::to_base64(value);
+    if (!value.empty()) object[std::string{name}] = base::to_base64(value);
 }
 void put(Json& object, std::string_view name, const std::optional<base::TimePoint>& value)
 {
@@ -180,7 +180,7 @@ std::string new_nonce()
 {
     std::array<std::uint8_t, 16> octets{};
     RAND_bytes(octets.data(), octets.size());
-    return jose::to_base64(octets);
+    return base::to_base64(octets);
 }
 
 std::optional<Bytes> nonce_octets(std::string_view text)
@@ -192,8 +192,8 @@ std::optional<Bytes> nonce_octets(std::string_view text)
     std::replace(plain.begin(), plain.end(), '/', '_');
     // Hexadecimal nonces are among the published examples: four characters more or less are base64, too, but
     // the last bits need not be zero. The text itself counts then.
-    auto octets = jose::parse_base64url(plain);
-    if (!octets && jose::is_base64url(plain)) return Bytes{plain.begin(), plain.end()};
+    auto octets = base::parse_base64url(plain);
+    if (!octets && base::is_base64url(plain)) return Bytes{plain.begin(), plain.end()};
     if (!octets || octets->empty()) return std::nullopt;
     return std::move(*octets);
 }

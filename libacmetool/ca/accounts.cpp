@@ -6,8 +6,8 @@
 #include <fmt/core.h>
 #include <openssl/rand.h>
 
+#include "base/base64url.h"
 #include "base/text.h"
-#include "jose/base64url.h"
 #include "jose/jwk.h"
 #include "jose/mac.h"
 #include "store/atomic_file.h"
@@ -27,7 +27,7 @@ Result<std::optional<base::Secret>> find_binding_key(const std::string& file, co
     for (const auto line : base::split(secret.reveal(), '\n')) {
         const auto blank = line.find(' ');
         if (blank == std::string_view::npos || line.substr(0, blank) != kid) continue;
-        ACMETOOL_TRY(octets, jose::parse_base64url(base::trim(line.substr(blank + 1))));
+        ACMETOOL_TRY(octets, base::parse_base64url(base::trim(line.substr(blank + 1))));
         return std::optional<base::Secret>{base::Secret{std::string{as_text(octets)}}};
     }
     return std::optional<base::Secret>{};
@@ -49,7 +49,7 @@ Result<BindingKey> add_binding_key(const std::string& file, std::string kid)
     }
     std::string key(32, '\0');
     RAND_bytes(reinterpret_cast<unsigned char*>(key.data()), static_cast<int>(key.size()));
-    BindingKey made{std::move(kid), jose::to_base64url(as_bytes(key))};
+    BindingKey made{std::move(kid), base::to_base64url(as_bytes(key))};
     if (!text.empty() && !text.ends_with('\n')) text += '\n';
     const base::Secret secret{fmt::format("{}{} {}\n", text, made.kid, made.key)};
     ACMETOOL_CHECK(store::write_atomically(file, secret.reveal(), 0600));

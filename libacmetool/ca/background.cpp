@@ -2,9 +2,9 @@
 
 #include <fmt/core.h>
 
+#include "base/base64url.h"
 #include "crypto/request_info.h"
 #include "dns/name.h"
-#include "jose/base64url.h"
 
 namespace acmetool::ca
 {
@@ -56,7 +56,7 @@ std::optional<ValidationFailure> Service::Impl::look_at(const Json& authz, const
     const auto key_authorization = token + "." + authz.at("thumbprint").get<std::string>();
     if (type == "dns-01")
         return validate_dns01(options.validation, dns::validation_name(name),
-                              jose::to_base64url(crypto::sha256(as_bytes(key_authorization))), context);
+                              base::to_base64url(crypto::sha256(as_bytes(key_authorization))), context);
     if (type == "tls-alpn-01")
         return validate_tls_alpn01(options.validation, name, crypto::sha256(as_bytes(key_authorization)),
                                    context);

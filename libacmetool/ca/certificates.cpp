@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 
 #include "acme/certificate_id.h"
-#include "jose/base64url.h"
+#include "base/base64url.h"
 
 namespace acmetool::ca
 {
@@ -38,7 +38,7 @@ Answer<ServerResponse> Service::Impl::certificate(const SignedRequest& request, 
 
 Answer<ServerResponse> Service::Impl::revoke(const SignedRequest& request)
 {
-    const auto der = jose::parse_base64url(base::string_member(request.payload, "certificate").value_or(""));
+    const auto der = base::parse_base64url(base::string_member(request.payload, "certificate").value_or(""));
     if (!der) return refuse(400, "malformed", "\"certificate\" is not base64url");
     const auto parsed = crypto::parse_certificates(as_text(*der), "certificate");
     if (!parsed) return refuse(400, "malformed", parsed.error().message);
@@ -91,7 +91,7 @@ Answer<std::pair<std::string, Json>> Service::Impl::find_certificate(const std::
     const auto none = [] { return refuse(404, "malformed", "that is the ID of no certificate of this CA"); };
     const auto dot = certificate_id.find('.');
     if (dot == std::string::npos) return none();
-    const auto octets = jose::parse_base64url(std::string_view{certificate_id}.substr(dot + 1));
+    const auto octets = base::parse_base64url(std::string_view{certificate_id}.substr(dot + 1));
     if (!octets || octets->empty()) return none();
     std::string serial;
     for (std::size_t i = octets->size() > 1 && octets->front() == 0 ? 1 : 0; i < octets->size(); ++i)

@@ -7,10 +7,10 @@
 
 #include <fmt/core.h>
 
+#include "base/base64url.h"
 #include "base/text.h"
 #include "crypto/key_size.h"
 #include "dns/name.h"
-#include "jose/base64url.h"
 #include "jose/jwk.h"
 
 namespace acmetool::ca
@@ -144,7 +144,7 @@ Answer<NewOrder> parse_new_order(const Json& payload)
 Answer<crypto::Csr> parse_finalize(const Json& payload)
 {
     const auto text = payload.is_object() ? base::string_member(payload, "csr") : std::nullopt;
-    const auto der = jose::parse_base64url(text.value_or(""));
+    const auto der = base::parse_base64url(text.value_or(""));
     if (!der || der->empty()) return refuse(400, "malformed", "\"csr\" is not base64url");
     auto csr = crypto::parse_csr(as_text(*der));
     if (!csr) return refuse(400, "badCSR", csr.error().message);

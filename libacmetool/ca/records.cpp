@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <openssl/rand.h>
 
-#include "jose/base64url.h"
+#include "base/base64url.h"
 
 namespace acmetool::ca
 {
@@ -111,7 +111,7 @@ std::string Records::new_id()
 {
     std::array<std::uint8_t, 16> octets{};
     RAND_bytes(octets.data(), static_cast<int>(octets.size()));
-    return jose::to_base64url(octets);
+    return base::to_base64url(octets);
 }
 
 } // namespace acmetool::ca

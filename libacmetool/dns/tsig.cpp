@@ -6,8 +6,8 @@
 
 #include <fmt/core.h>
 
+#include "base/base64url.h"
 #include "base/text.h"
-#include "jose/base64url.h"
 
 namespace acmetool::dns
 {
@@ -66,7 +66,7 @@ Result<TsigKey> make_key(std::string_view algorithm, std::string_view name, std:
     });
     if (key.name.empty() || key.name.size() > 253 || !plain || key.name.find("..") != std::string::npos)
         return bad_key("the TSIG key's name is no domain name");
-    const auto octets = jose::parse_base64(secret);
+    const auto octets = base::parse_base64(secret);
     if (!octets || octets->empty() || octets->size() > 512) return bad_key("the TSIG secret is not base64");
     key.secret = base::Secret{std::string{secret}};
     return key;

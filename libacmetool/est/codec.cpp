@@ -2,8 +2,8 @@
 
 #include <fmt/core.h>
 
+#include "base/base64url.h"
 #include "base/body_text.h"
-#include "jose/base64url.h"
 
 namespace acmetool::est
 {
@@ -48,7 +48,7 @@ Result<std::string_view> inside_armour(std::string_view text)
 
 Result<Bytes> decode(std::string_view text)
 {
-    auto octets = jose::parse_base64(text);
+    auto octets = base::parse_base64(text);
     if (!octets)
         return fail(Errc::bad_input, "the body is not base64", "expected base64 of DER (RFC 8951 section 3)",
                     "notBase64");
@@ -84,7 +84,7 @@ Result<Body> parse_body(std::string_view body, BodyRules rules)
 
 std::string to_body(ByteView der, std::size_t wrap)
 {
-    const std::string text = jose::to_base64(der);
+    const std::string text = base::to_base64(der);
     if (wrap == 0) return text + '\n';
     std::string wrapped;
     wrapped.reserve(text.size() + text.size() / wrap + 1);

@@ -6,10 +6,10 @@
 
 #include <fmt/core.h>
 
+#include "base/base64url.h"
 #include "base/bytes.h"
 #include "base/text.h"
 #include "crypto/openssl.h"
-#include "jose/base64url.h"
 
 namespace acmetool::http
 {
@@ -214,7 +214,7 @@ std::optional<Credentials> parse_basic(const Headers& headers)
     if (!header || !base::equals_ignoring_case(header->substr(0, kScheme.size()), kScheme))
         return std::nullopt;
     Credentials credentials;
-    const auto decoded = jose::parse_base64(base::trim(header->substr(kScheme.size())));
+    const auto decoded = base::parse_base64(base::trim(header->substr(kScheme.size())));
     if (!decoded) return credentials;
     const auto pair = as_text(*decoded);
     const auto colon = pair.find(':');

@@ -7,8 +7,8 @@
 #include <openssl/core_names.h>
 #include <openssl/param_build.h>
 
+#include "base/base64url.h"
 #include "crypto/openssl.h"
-#include "jose/base64url.h"
 
 namespace acmetool::jose
 {
@@ -38,7 +38,7 @@ std::string number_of(EVP_PKEY* pkey, const char* name, std::size_t octets)
     if (!number) return {};
     Bytes bytes(octets != 0 ? octets : static_cast<std::size_t>(BN_num_bytes(number.get())));
     BN_bn2binpad(number.get(), bytes.data(), static_cast<int>(bytes.size()));
-    return to_base64url(bytes);
+    return base::to_base64url(bytes);
 }
 
 constexpr std::size_t kMostModulus = 512; ///< octets: 4096 bits, as crypto::check_key_size()
@@ -48,7 +48,7 @@ constexpr int kLeastModulusBits = 2048;
 Result<BignumPtr> parse_number(const Json& jwk, std::string_view name, std::size_t most)
 {
     ACMETOOL_TRY(text, base::required_string(jwk, name, "jwk"));
-    ACMETOOL_TRY(bytes, parse_base64url(text));
+    ACMETOOL_TRY(bytes, base::parse_base64url(text));
     if (bytes.empty() || bytes.size() > most)
         return fail(Errc::bad_input,
                     fmt::format("jwk: bad length of \"{}\": 1 to {} bits are taken", name, most * 8));
@@ -74,7 +74,7 @@ Result<crypto::Key> parse_ec(const Json& jwk)
         Bytes point{0x04};
         for (const char* coordinate : {"x", "y"}) {
             ACMETOOL_TRY(text, base::required_string(jwk, coordinate, "jwk"));
-            ACMETOOL_TRY(bytes, parse_base64url(text));
+            ACMETOOL_TRY(bytes, base::parse_base64url(text));
             // RFC 7518 section 6.2.1.2: "The length of this octet string MUST be the full size of a
             // coordinate".
             if (bytes.size() != curve.octets)
@@ -113,7 +113,7 @@ Result<crypto::Key> parse_rsa(const Json& jwk)
 Result<crypto::Key> parse_okp(const Json& jwk)
 {
     ACMETOOL_TRY(x, base::required_string(jwk, "x", "jwk"));
-    ACMETOOL_TRY(bytes, parse_base64url(x));
+    ACMETOOL_TRY(bytes, base::parse_base64url(x));
     EVP_PKEY* pkey = base::string_member(jwk, "crv") == "Ed25519"
                          ? EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bytes.data(), bytes.size())
                          : nullptr;
@@ -140,7 +140,7 @@ Result<Json> to_jwk(const crypto::Key& key)
         Bytes raw(32);
         std::size_t size = raw.size();
         EVP_PKEY_get_raw_public_key(key.get(), raw.data(), &size);
-        return Json{{"crv", "Ed25519"}, {"kty", "OKP"}, {"x", to_base64url(raw)}};
+        return Json{{"crv", "Ed25519"}, {"kty", "OKP"}, {"x", base::to_base64url(raw)}};
     }
     return fail(Errc::config, "the key is of no type that ACME accounts use",
                 "use ec:P-256, ec:P-384, ec:P-521, rsa:2048 and up, or ed25519");
@@ -165,7 +165,7 @@ Result<std::string> thumbprint(const crypto::Key& key)
     const std::string canonical = jwk.dump();
     Bytes digest(32);
     EVP_Digest(canonical.data(), canonical.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-    return to_base64url(digest);
+    return base::to_base64url(digest);
 }
 
 } // namespace acmetool::jose

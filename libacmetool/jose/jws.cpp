@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 #include <openssl/ecdsa.h>
 
+#include "base/base64url.h"
 #include "crypto/key_size.h"
 #include "crypto/key_uri.h"
 #include "crypto/openssl.h"
-#include "jose/base64url.h"
 
 namespace acmetool::jose
 {
@@ -74,8 +74,8 @@ Result<std::string> sign(const crypto::Key& key, Json header, std::string_view p
     ACMETOOL_TRY(name, algorithm_of(key));
     const auto algorithm = *find_algorithm(key);
     header["alg"] = name;
-    const std::string protected_header = to_base64url(as_bytes(header.dump()));
-    const std::string body = to_base64url(as_bytes(payload));
+    const std::string protected_header = base::to_base64url(as_bytes(header.dump()));
+    const std::string body = base::to_base64url(as_bytes(payload));
     const std::string input = protected_header + "." + body;
 
     const crypto::MdCtxPtr context{EVP_MD_CTX_new()};
@@ -92,7 +92,8 @@ Result<std::string> sign(const crypto::Key& key, Json header, std::string_view p
         ACMETOOL_TRY(pair, der_to_pair(signature, algorithm.coordinate));
         signature = std::move(pair);
     }
-    return Json{{"protected", protected_header}, {"payload", body}, {"signature", to_base64url(signature)}}
+    return Json{
+        {"protected", protected_header}, {"payload", body}, {"signature", base::to_base64url(signature)}}
         .dump();
 }
 
@@ -106,15 +107,15 @@ Result<Jws> parse_jws(std::string_view text)
     ACMETOOL_TRY(protected_header, base::required_string(object, "protected", "JWS"));
     ACMETOOL_TRY(payload, base::required_string(object, "payload", "JWS"));
     ACMETOOL_TRY(signature, base::required_string(object, "signature", "JWS"));
-    ACMETOOL_TRY(header_bytes, parse_base64url(protected_header));
+    ACMETOOL_TRY(header_bytes, base::parse_base64url(protected_header));
     Jws jws;
     ACMETOOL_TRY(header, base::parse_json_object(as_text(header_bytes), "JWS header"));
     if (header.contains("b64") || header.contains("crit"))
         return fail(Errc::bad_input, "JWS: \"b64\" and \"crit\" are not taken");
     jws.header = std::make_shared<const Json>(std::move(header));
-    ACMETOOL_TRY(payload_bytes, parse_base64url(payload));
+    ACMETOOL_TRY(payload_bytes, base::parse_base64url(payload));
     jws.payload = std::move(payload_bytes);
-    ACMETOOL_TRY(signature_bytes, parse_base64url(signature));
+    ACMETOOL_TRY(signature_bytes, base::parse_base64url(signature));
     jws.signature = std::move(signature_bytes);
     jws.signing_input = protected_header + "." + payload;
     return jws;

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <openssl/hmac.h>
 
+#include "base/base64url.h"
 #include "crypto/openssl.h"
-#include "jose/base64url.h"
 
 namespace acmetool::jose
 {
@@ -31,10 +31,11 @@ Result<Bytes> mac_of(const EVP_MD* digest, const base::Secret& key, std::string_
 Result<std::string> sign_with_mac(const base::Secret& key, Json header, std::string_view payload)
 {
     header["alg"] = "HS256";
-    const std::string protected_header = to_base64url(as_bytes(header.dump()));
-    const std::string body = to_base64url(as_bytes(payload));
+    const std::string protected_header = base::to_base64url(as_bytes(header.dump()));
+    const std::string body = base::to_base64url(as_bytes(payload));
     ACMETOOL_TRY(mac, mac_of(EVP_sha256(), key, protected_header + "." + body));
-    return Json{{"protected", protected_header}, {"payload", body}, {"signature", to_base64url(mac)}}.dump();
+    return Json{{"protected", protected_header}, {"payload", body}, {"signature", base::to_base64url(mac)}}
+        .dump();
 }
 
 Result<void> verify_mac(const Jws& jws, const base::Secret& key)

@@ -4,10 +4,10 @@
 
 #include <fmt/core.h>
 
+#include "base/base64url.h"
 #include "base/body_text.h"
 #include "base/text.h"
 #include "crypto/cms.h"
-#include "jose/base64url.h"
 #include "teap/fragments.h"
 
 namespace acmetool::teap
@@ -25,7 +25,7 @@ Bytes attributes_of(const Bytes& value)
 {
     constexpr std::uint8_t kDerSequence = 0x30;
     if (!value.empty() && value.front() != kDerSequence)
-        if (auto decoded = jose::parse_base64(base::trim_body(as_text(value)))) return std::move(*decoded);
+        if (auto decoded = base::parse_base64(base::trim_body(as_text(value)))) return std::move(*decoded);
     return value;
 }
 

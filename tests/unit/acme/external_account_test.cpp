@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "acme/external_account.h"
+#include "base/base64url.h"
 #include "base/bytes.h"
-#include "jose/base64url.h"
 #include "jose/mac.h"
 
 using namespace acmetool;
@@ -13,7 +13,7 @@ TEST_CASE("ACME-17: the MAC of RFC 7520 section 4.4, with its header and its key
 {
     const auto key = acme::parse_mac_key(" hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg\n", "key");
     REQUIRE(key);
-    const auto payload = jose::parse_base64url(
+    const auto payload = base::parse_base64url(
         "SXTigJlzIGEgZGFuZ2Vyb3VzIGJ1c2luZXNzLCBGcm9kbywgZ29pbmcgb3V0IHlvdXIgZG9vci4gWW91IHN0ZXAgb250byB0aGUg"
         "cm9hZCwgYW5kIGlmIHlvdSBkb24ndCBrZWVwIHlvdXIgZmVldCwgdGhlcmXigJlzIG5vIGtub3dpbmcgd2hlcmUgeW91IG1pZ2h0"
         "IGJlIHN3ZXB0IG9mZiB0by4");

@@ -5,13 +5,13 @@
 #include <doctest/doctest.h>
 
 #include "../crypto/certificates.h"
+#include "base/base64url.h"
 #include "brski/audit_log.h"
 #include "brski/envelope.h"
 #include "brski/idevid.h"
 #include "brski/masa.h"
 #include "brski/status.h"
 #include "brski/voucher.h"
-#include "jose/base64url.h"
 
 namespace acmetool::brski
 {
@@ -54,8 +54,8 @@ TEST_CASE("FLD-E1: vouchers as text and status messages may end in NUL, as progr
         return envelope && verify_signature(*envelope) && content && *content == "{}";
     };
     const auto cms = *seal("{}", Format::cms, {signer.key, {signer.certificate}});
-    CHECK(read(jose::to_base64(cms), Format::cms));
-    CHECK(read(jose::to_base64(cms) + "\n\0"s, Format::cms));
+    CHECK(read(base::to_base64(cms), Format::cms));
+    CHECK(read(base::to_base64(cms) + "\n\0"s, Format::cms));
     const auto jws = *seal("{}", Format::jws, {signer.key, {signer.certificate}});
     CHECK(read(std::string{as_text(jws)} + "\0"s, Format::jws));
     CHECK_FALSE(read("\0"s + std::string{as_text(jws)}, Format::jws));
@@ -226,7 +226,7 @@ TEST_CASE("SEC-13: an event with the registrar's domainID is its own only if it 
 TEST_CASE("SEC-13: the domainID is the key identifier, or the SHA-256 of the key (RFC 8995 section 5.8.2)")
 {
     const auto plain = test::make_identity("without key identifier");
-    CHECK(domain_id(plain.certificate) == jose::to_base64(plain.key.spki_sha256()));
+    CHECK(domain_id(plain.certificate) == base::to_base64(plain.key.spki_sha256()));
 }
 
 TEST_CASE("SEC-11, SEC-13: an owner list names each device once, and owners by digest or certificate")

@@ -11,9 +11,9 @@
 
 #include "../ra/fixture.h"
 #include "acme/certificate_id.h"
+#include "base/base64url.h"
 #include "ca/service.h"
 #include "crypto/csr.h"
-#include "jose/base64url.h"
 #include "jose/jwk.h"
 #include "jose/jws.h"
 #include "jose/mac.h"
@@ -131,7 +131,7 @@ public:
             wanted.identifiers.push_back({identifier.at("type"), identifier.at("value")});
         certificate_key = *crypto::generate_key("ec:P-256");
         const auto csr = crypto::build_csr(certificate_key, wanted);
-        return post(placed.at("finalize").get<std::string>(), {{"csr", jose::to_base64url(csr->der)}});
+        return post(placed.at("finalize").get<std::string>(), {{"csr", base::to_base64url(csr->der)}});
     }
 
     /// The chain of a new order for `names`.

@@ -22,14 +22,14 @@ TEST_CASE("CA: external account binding demanded, verified, and shown in the acc
 
     const auto bound = [&](const std::string& mac_key, const std::string& kid, const std::string& url,
                            const crypto::Key& account_key) {
-        const base::Secret secret{std::string{as_text(*jose::parse_base64url(mac_key))}};
+        const base::Secret secret{std::string{as_text(*base::parse_base64url(mac_key))}};
         const auto jws =
             jose::sign_with_mac(secret, {{"kid", kid}, {"url", url}}, jose::to_jwk(account_key)->dump());
         return lab.register_account({{"externalAccountBinding", Json::parse(*jws)}});
     };
     const std::string url = "https://ca.test/newAccount";
     CHECK(bound(made->key, "device-8", url, lab.key).problem() == "unauthorized");
-    CHECK(bound(jose::to_base64url(Bytes(32, 1)), "device-7", url, lab.key).problem() == "unauthorized");
+    CHECK(bound(base::to_base64url(Bytes(32, 1)), "device-7", url, lab.key).problem() == "unauthorized");
     CHECK(bound(made->key, "device-7", "https://ca.test/other", lab.key).problem() == "malformed");
     CHECK(bound(made->key, "device-7", url, *crypto::generate_key("ec:P-256")).problem() == "malformed");
     const auto account = bound(made->key, "device-7", url, lab.key);
@@ -70,7 +70,7 @@ TEST_CASE("SEC-17: without a nonce nothing is verified, and no key is over 4096 
         request.method = "POST";
         request.target = "/" + resource;
         request.headers = {{"content-type", "application/jose+json"}};
-        const auto encode = [](const std::string& text) { return jose::to_base64url(as_bytes(text)); };
+        const auto encode = [](const std::string& text) { return base::to_base64url(as_bytes(text)); };
         request.body =
             Json{{"protected", encode(header.dump())}, {"payload", encode(payload)}, {"signature", "AAAA"}}
                 .dump();
@@ -104,7 +104,7 @@ TEST_CASE("SEC-17: without a nonce nothing is verified, and no key is over 4096 
     const int size = i2d_X509_REQ(request.get(), &out);
     const crypto::OpensslMemory owned{out};
     const auto refused = lab.post(placed.at("finalize").get<std::string>(),
-                                  {{"csr", jose::to_base64url({out, static_cast<std::size_t>(size)})}});
+                                  {{"csr", base::to_base64url({out, static_cast<std::size_t>(size)})}});
     CHECK(refused.problem() == "badCSR");
     CHECK(refused.text.find("too large") != std::string::npos);
 }
@@ -194,7 +194,7 @@ TEST_CASE("ACME-37: revocation by the certificate's key, its reasons, and twice"
     CaLab lab;
     lab.register_account();
     const auto chain = lab.issue({"a.example.com"});
-    const auto encoded = jose::to_base64url(chain.front().der());
+    const auto encoded = base::to_base64url(chain.front().der());
     const auto account_key = lab.key;
     lab.key = *crypto::generate_key("ec:P-256");
     CHECK(lab.post("/revokeCert", {{"certificate", encoded}}, true).problem() == "unauthorized");

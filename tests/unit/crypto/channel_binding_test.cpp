@@ -2,10 +2,10 @@
 
 #include <openssl/ssl.h>
 
+#include "base/base64url.h"
 #include "certificates.h"
 #include "crypto/channel_binding.h"
 #include "crypto/openssl.h"
-#include "jose/base64url.h"
 
 using namespace acmetool;
 using crypto::Side;
@@ -70,7 +70,7 @@ void check_equal_ends(const Connection& c, const char* type, std::size_t size)
     CHECK(near_end->type == type);
     CHECK(near_end->value.size() == size);
     CHECK(near_end->value == far_end->value);
-    CHECK(near_end->to_base64() == jose::to_base64(near_end->value));
+    CHECK(near_end->to_base64() == base::to_base64(near_end->value));
 }
 
 } // namespace

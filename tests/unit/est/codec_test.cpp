@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
+#include "base/base64url.h"
 #include "est/codec.h"
-#include "jose/base64url.h"
 
 using namespace acmetool;
 using est::BodyForm;
@@ -53,7 +53,7 @@ TEST_CASE("ESTC-07, ESTS-18: a body is taken in every form that peers send, and 
             takes(with_line_ends(est::to_body(der, wrap), "\r"), der, BodyForm::lines);
             takes(with_line_ends(est::to_body(der, wrap), " \t\n\n "), der, BodyForm::lines);
         }
-        const auto line = jose::to_base64(der);
+        const auto line = base::to_base64(der);
         for (const auto* end : {"", "\n", "\r\n", " \r\n\r\n"})
             takes(line + end, der, BodyForm::one_line);
         for (const auto* label :
@@ -79,7 +79,7 @@ TEST_CASE("FLD-E1: NULs at the end of text, as programs in C send them, do not c
     takes(est::to_body(der) + "\0"s, der, BodyForm::lines);
     takes(est::to_body(der) + "\0\0\0"s, der, BodyForm::lines);
     takes(est::to_body(der) + "\0\r\n"s, der, BodyForm::lines);
-    takes(jose::to_base64(der) + "\0"s, der, BodyForm::one_line);
+    takes(base::to_base64(der) + "\0"s, der, BodyForm::one_line);
     takes("-----BEGIN PKCS7-----\n" + est::to_body(der) + "-----END PKCS7-----\n\0"s, der, BodyForm::pem);
     takes("\0"s, {}, BodyForm::one_line);
     CHECK(est::parse_body(est::to_body(der) + "\0"s, {.strict = true}));
@@ -93,7 +93,7 @@ TEST_CASE("ESTS-18: the strict mode takes base64 alone")
     const auto strict = [](const std::string& body) { return est::parse_body(body, {.strict = true}); };
     CHECK(strict(est::to_body(der)));
     CHECK(strict(with_line_ends(est::to_body(der), "\t\r\n")));
-    CHECK(strict(jose::to_base64(der)));
+    CHECK(strict(base::to_base64(der)));
     for (const auto& body : {std::string{as_text(der)},
                              "-----BEGIN PKCS7-----\n" + est::to_body(der) + "-----END PKCS7-----\n"}) {
         const auto refused = strict(body);
@@ -126,7 +126,7 @@ TEST_CASE("ESTS-10: bodies are wrapped at 64 or one line, and one line answers o
     const auto wrapped = est::to_body(der);
     CHECK(wrapped.find('\n') == 64);
     CHECK(wrapped.back() == '\n');
-    CHECK(est::to_body(der, 0) == jose::to_base64(der) + "\n");
+    CHECK(est::to_body(der, 0) == base::to_base64(der) + "\n");
     CHECK(est::to_body(sequence(48)).size() == 65);
     CHECK(est::wrap_for(BodyForm::one_line) == 0);
     for (const auto form : {BodyForm::lines, BodyForm::pem, BodyForm::der})

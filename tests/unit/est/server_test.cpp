@@ -2,12 +2,12 @@
 
 #include <optional>
 
+#include "base/base64url.h"
 #include "crypto/cms.h"
 #include "crypto/openssl.h"
 #include "est/cmc_error.h"
 #include "est/codec.h"
 #include "est/server.h"
-#include "jose/base64url.h"
 
 using namespace acmetool;
 using namespace std::chrono_literals;
@@ -257,8 +257,8 @@ TEST_CASE("ESTS-07, INT-25: challengePassword is compared with the connection's 
         return setting.authority.asked->binding;
     };
     CHECK(binding_of(std::nullopt) == enrol::Binding::absent);
-    CHECK(binding_of(jose::to_base64(Bytes(32, 7))) == enrol::Binding::matches);
-    CHECK(binding_of(jose::to_base64(Bytes(32, 8))) == enrol::Binding::differs);
+    CHECK(binding_of(base::to_base64(Bytes(32, 7))) == enrol::Binding::matches);
+    CHECK(binding_of(base::to_base64(Bytes(32, 8))) == enrol::Binding::differs);
     auto without = setting.enrolment();
     without.tls = std::make_shared<http::TlsFacts>(http::TlsFacts{{setting.device}, "TLSv1.2", {}});
     static_cast<void>(setting.ask(without));

@@ -1,8 +1,8 @@
 #include <openssl/ssl.h>
 
+#include "base/base64url.h"
 #include "crypto/cms.h"
 #include "est/csrattrs.h"
-#include "jose/base64url.h"
 #include "world.h"
 
 using namespace acmetool;
@@ -183,7 +183,7 @@ TEST_CASE("TEAP-13: CSR-Attributes are bare DER beside the PKCS#10 that is asked
     World world;
     const Bytes der{0x30, 0x00};
     world.server->csr_attributes = [&](const auto&) -> Result<Bytes> {
-        const auto text = jose::to_base64(der);
+        const auto text = base::to_base64(der);
         return Bytes{text.begin(), text.end()};
     };
     std::optional<Bytes> seen;

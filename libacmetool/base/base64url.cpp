@@ -1,9 +1,9 @@
-#include "jose/base64url.h"
+#include "base/base64url.h"
 
 #include <algorithm>
 #include <array>
 
-namespace acmetool::jose
+namespace acmetool::base
 {
 namespace
 {
@@ -102,4 +102,4 @@ Result<Bytes> parse_base64(std::string_view text)
     return out;
 }
 
-} // namespace acmetool::jose
+} // namespace acmetool::base

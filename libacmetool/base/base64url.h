@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 
-namespace acmetool::jose
+namespace acmetool::base
 {
 
 /// base64url without padding (RFC 7515 section 2).
@@ -24,4 +24,4 @@ ACMETOOL_EXPORT std::string to_base64(ByteView bytes);
 /// Standard base64; line breaks, spaces and tabs are skipped, missing padding is an error.
 ACMETOOL_EXPORT Result<Bytes> parse_base64(std::string_view text);
 
-} // namespace acmetool::jose
+} // namespace acmetool::base

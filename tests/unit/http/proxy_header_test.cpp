@@ -89,12 +89,12 @@ TEST_CASE("PROXY header, version 1: what is malformed is refused")
     refuses("PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n", "two addresses");
     refuses("PROXY TCP4  1.2.3.4 1.2.3.4 1 2\r\n", "two addresses");
     refuses("PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n", "two addresses");
-    refuses("PROXY TCP4 1.2.3.256 1.2.3.4 1 2\r\n", "an address");
-    refuses("PROXY TCP4 ::1 1.2.3.4 1 2\r\n", "an address");
-    refuses("PROXY TCP6 1.2.3.4 ::1 1 2\r\n", "an address");
-    refuses("PROXY TCP4 1.2.3.4 1.2.3.4 65536 2\r\n", "a port");
-    refuses("PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n", "a port");
-    refuses("PROXY TCP4 1.2.3.4 1.2.3.4 1 -2\r\n", "a port");
+    refuses("PROXY TCP4 1.2.3.256 1.2.3.4 1 2\r\n", "invalid address");
+    refuses("PROXY TCP4 ::1 1.2.3.4 1 2\r\n", "invalid address");
+    refuses("PROXY TCP6 1.2.3.4 ::1 1 2\r\n", "invalid address");
+    refuses("PROXY TCP4 1.2.3.4 1.2.3.4 65536 2\r\n", "invalid port");
+    refuses("PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n", "invalid port");
+    refuses("PROXY TCP4 1.2.3.4 1.2.3.4 1 -2\r\n", "invalid port");
     refuses("PROXY TCP4 1.2.3.4 1.2.3.4 1 2\nmore", "CR LF");
     refuses("PROXY UNKNOWN\r \r\n", "CR LF");
     refuses("PROXY \r\nGET / HTTP/1.1\r\n", "CR LF");

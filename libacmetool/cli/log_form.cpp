@@ -49,7 +49,7 @@ std::string LogForm::line(Level level, std::string_view text) const
                                       : level == Level::warning ? "<4>"
                                                                 : "<6>";
     if (json) {
-        const base::Json line{{"ts", base::to_rfc3339(base::Context{}.now())},
+        const base::Json line{{"ts", base::to_rfc3339(base::now())},
                               {"level", name_of(level)},
                               {"event", program},
                               {"msg", text}};

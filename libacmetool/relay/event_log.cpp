@@ -81,8 +81,7 @@ void EventLog::write(Level level, Json event)
     std::string line;
     if (journal_) line = level == Level::error ? "<3>" : level == Level::warning ? "<4>" : "<6>";
     if (json_) {
-        event["ts"] =
-            base::to_rfc3339(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+        event["ts"] = base::to_rfc3339(base::now());
         event["level"] = name_of(level);
         line += base::to_text(event);
     } else {

@@ -42,12 +42,14 @@ std::string safe_lines(std::string_view text)
     return base::join(lines, "\n");
 }
 
+std::string_view journal_priority(Level level)
+{
+    return level == Level::error ? "<3>" : level == Level::warning ? "<4>" : "<6>";
+}
+
 std::string LogForm::line(Level level, std::string_view text) const
 {
-    const std::string_view priority = !journal                  ? ""
-                                      : level == Level::error   ? "<3>"
-                                      : level == Level::warning ? "<4>"
-                                                                : "<6>";
+    const std::string_view priority = journal ? journal_priority(level) : "";
     if (json) {
         const base::Json line{{"ts", base::to_rfc3339(base::now())},
                               {"level", name_of(level)},

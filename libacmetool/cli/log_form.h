@@ -11,6 +11,9 @@ namespace acmetool::cli
 /// The lines of a message. Whatever words of a peer are in them, they do not steer the terminal.
 std::string safe_lines(std::string_view text);
 
+/// The prefix that gives a line in the journal its syslog priority (sd-daemon(3)).
+std::string_view journal_priority(base::Level level);
+
 /// What a line of a program's log looks like.
 struct LogForm {
     std::string program;

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "cli/log_form.h"
 
 namespace acmetool::relay
 {
@@ -79,7 +80,7 @@ void EventLog::write(Level level, Json event)
 {
     if (!keeps(level)) return;
     std::string line;
-    if (journal_) line = level == Level::error ? "<3>" : level == Level::warning ? "<4>" : "<6>";
+    if (journal_) line = cli::journal_priority(level);
     if (json_) {
         event["ts"] = base::to_rfc3339(base::now());
         event["level"] = name_of(level);

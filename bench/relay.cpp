@@ -16,6 +16,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "access/service.h"
 #include "ca/authority.h"
 #include "cli/runtime.h"
 #include "est/server.h"
@@ -24,7 +25,6 @@
 #include "relay/config.h"
 #include "relay/daemon.h"
 #include "relay/event_log.h"
-#include "relay/teap_service.h"
 
 using namespace acmetool;
 
@@ -121,8 +121,8 @@ int main(int argc, char** argv)
         http::Server::start(config.http, [&est](const http::ServerRequest& request, http::Responder respond) {
             est.handle(request, std::move(respond));
         }));
-    std::unique_ptr<relay::TeapService> teap;
-    if (config.teap) teap = or_exit(relay::TeapService::start(config, *engine, nullptr, log));
+    std::unique_ptr<access::Service> teap;
+    if (config.teap) teap = or_exit(access::Service::start(*config.teap, *engine, nullptr, log));
     std::puts("ready");
     std::fflush(stdout);
     for (;;)

@@ -1,8 +1,8 @@
 // PROXY headers, read as a server reads them.
 #include <cstddef>
 
-#include "http/address_range.h"
 #include "http/proxy_header.h"
+#include "net/address_range.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
 {
@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
         if (!header) break;
         if (header->more == 0) {
             if (taken == 0 || taken > http::kLongestProxyHeader) __builtin_trap();
-            if (!header->address.empty() && http::canonical_address(header->address) != header->address)
+            if (!header->address.empty() && net::canonical_address(header->address) != header->address)
                 __builtin_trap();
             break;
         }

@@ -10,6 +10,7 @@
 #include "cli/program.h"
 #include "dns/name.h"
 #include "dns/query.h"
+#include "net/endpoint.h"
 #include "store/file_lock.h"
 
 using namespace acmetool;
@@ -151,7 +152,7 @@ http::ServerResponse administer(ca::Faults& faults, const http::ServerRequest& r
 
 Result<http::ServerOptions> listen_options(const std::string& text)
 {
-    ACMETOOL_TRY(endpoint, dns::parse_listen(text));
+    ACMETOOL_TRY(endpoint, net::parse_listen(text));
     http::ServerOptions options;
     options.address = endpoint.host;
     options.port = endpoint.port;
@@ -181,7 +182,7 @@ Result<void> serve(const Options& options, cli::Io& io)
                      opened.wait();
                      return service->handle(request);
                  }));
-    const dns::Endpoint shown{listening.address == "0.0.0.0" || listening.address == "::" ? "localhost"
+    const net::Endpoint shown{listening.address == "0.0.0.0" || listening.address == "::" ? "localhost"
                                                                                           : listening.address,
                               server->port()};
     service_settings.base_url = "https://" + shown.text();
@@ -199,7 +200,7 @@ Result<void> serve(const Options& options, cli::Io& io)
                 return request.target == "/healthz" ? health(*service, io) : administer(faults, request);
             }));
         admin = std::move(admin_server);
-        urls["admin"] = "http://" + dns::Endpoint{admin_options.address, admin->port()}.text() + "/faults";
+        urls["admin"] = "http://" + net::Endpoint{admin_options.address, admin->port()}.text() + "/faults";
     }
     ACMETOOL_CHECK(
         io.write_document("ready", {{"urls", urls},

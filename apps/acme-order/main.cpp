@@ -4,7 +4,7 @@
 
 #include "acme-order/options.h"
 #include "acme-order/renewal.h"
-#include "acme/issue.h"
+#include "acme/order_task.h"
 #include "acme/renewal_info.h"
 #include "acme/revocation.h"
 #include "cli/program.h"

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "acme/issue.h"
+#include "acme/order_task.h"
 #include "cli/program.h"
 
 /// What the verbs of acme-order that begin an order have in common.

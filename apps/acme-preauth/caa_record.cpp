@@ -12,6 +12,7 @@
 #include "common/acme_options.h"
 #include "dns/name.h"
 #include "dns/zone_text.h"
+#include "net/endpoint.h"
 
 namespace acmetool::cli
 {
@@ -73,7 +74,7 @@ Json to_json(const acme::CaaRecord& record)
 
 /// Says what the records that are there now do, and returns it for the document; null where they could not be
 /// looked up, which is no failure: what is printed does not depend on it.
-Json judge_present(const dns::Endpoint& resolver, const std::string& domain, const acme::CaaRequest& request,
+Json judge_present(const net::Endpoint& resolver, const std::string& domain, const acme::CaaRequest& request,
                    Io& io)
 {
     const auto set = acme::find_caa(resolver, domain, io.context());

@@ -11,7 +11,7 @@
 #include "base/base64url.h"
 #include "base/secret.h"
 #include "base/text.h"
-#include "crypto/request_info.h"
+#include "crypto/digest.h"
 #include "dns/name.h"
 #include "dns/propagation.h"
 

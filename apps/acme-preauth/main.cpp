@@ -7,7 +7,7 @@
 #include "acme-preauth/dns_policy.h"
 #include "acme-preauth/persist_record.h"
 #include "acme/preauth.h"
-#include "acme/renewal.h"
+#include "acme/preauth_renewal.h"
 #include "base/text.h"
 #include "cli/failure.h"
 #include "cli/options.h"

@@ -7,13 +7,13 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "brski/lab.h"
+#include "brski/manufacturer.h"
 #include "brski/masa_service.h"
 #include "cli/daemon.h"
 #include "cli/program.h"
-#include "dns/query.h"
 #include "http/server.h"
-#include "relay/brski_login.h"
+#include "net/endpoint.h"
+#include "registrar/masa_login.h"
 #include "store/atomic_file.h"
 #include "store/file_lock.h"
 
@@ -95,7 +95,7 @@ Result<void> serve(const Options& options, cli::Io& io)
     ACMETOOL_TRY(manufacturer, brski::open_manufacturer(options.folder, io.context().now()));
     ACMETOOL_TRY(settings, masa_options(options, manufacturer));
     if (!options.credentials.empty()) {
-        ACMETOOL_TRY(login, relay::read_masa_credentials(options.credentials));
+        ACMETOOL_TRY(login, registrar::read_masa_credentials(options.credentials));
         settings.credentials = std::move(login);
     }
     settings.on_status = [&io](const std::string& serial, const brski::Status& status) {
@@ -108,7 +108,7 @@ Result<void> serve(const Options& options, cli::Io& io)
     };
     ACMETOOL_TRY(records, brski::MasaRecords::open(options.folder + "/masa.db"));
     brski::MasaService service{std::move(settings), *records};
-    ACMETOOL_TRY(endpoint, dns::parse_listen(options.listen));
+    ACMETOOL_TRY(endpoint, net::parse_listen(options.listen));
     auto names = options.names;
     names.push_back(endpoint.host == "0.0.0.0" || endpoint.host == "::" ? "localhost" : endpoint.host);
     ACMETOOL_CHECK(brski::make_tls_certificate(manufacturer, options.folder, names, io.context().now()));
@@ -125,7 +125,7 @@ Result<void> serve(const Options& options, cli::Io& io)
                          usleep(static_cast<useconds_t>(options.delay.count() * 1000));
                      return service.handle(request, io.context().now());
                  }));
-    const auto origin = "https://" + dns::Endpoint{names.back(), server->port()}.text();
+    const auto origin = "https://" + net::Endpoint{names.back(), server->port()}.text();
     ACMETOOL_CHECK(io.write_document("ready", {{"urls", {{"masa", origin + "/.well-known/brski"}}},
                                                {"pid", getpid()},
                                                {"caFile", options.folder + "/vendor.pem"}}));

@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "acme/issue.h"
+#include "acme/order_task.h"
 #include "base/base64url.h"
 #include "base/json.h"
 #include "base/text.h"

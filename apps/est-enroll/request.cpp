@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "acme/issue.h"
+#include "acme/order_task.h"
 #include "base/text.h"
 #include "crypto/cms.h"
 #include "est/codec.h"

@@ -6,6 +6,7 @@
 #include "common/est_session.h"
 #include "dns/query.h"
 #include "http/tls_client.h"
+#include "net/endpoint.h"
 #include "radius/client.h"
 #include "teap-enroll/pledge.h"
 #include "teap/eap.h"
@@ -85,7 +86,7 @@ Result<void> check_keys(const radius::Client::Reply& reply, const base::Secret& 
 /// The NAS: passes EAP between the peer and the server until one of them ends.
 Result<void> pass_on(const TeapParty& party, teap::PeerSession& peer, base::Context& context)
 {
-    ACMETOOL_TRY(endpoint, dns::parse_endpoint(party.options.radius, kRadiusPort));
+    ACMETOOL_TRY(endpoint, net::parse_endpoint(party.options.radius, kRadiusPort));
     radius::ClientOptions settings;
     settings.host = endpoint.host;
     settings.port = endpoint.port;

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "acme/issue.h"
+#include "acme/order_task.h"
 #include "cli/program.h"
 #include "common/est_session.h"
 #include "store/atomic_file.h"

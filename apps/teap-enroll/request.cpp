@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 
 #include "crypto/csr_remake.h"
-#include "crypto/request_info.h"
+#include "crypto/digest.h"
 #include "enrol/device_label.h"
 #include "est/csr_filling.h"
 #include "est/run.h"

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "base/word.h"
 #include "dns/name.h"
-#include "http/address_range.h"
+#include "net/address_range.h"
 
 namespace acmetool::acme
 {
@@ -26,7 +26,7 @@ std::optional<crypto::Identifier> read_identifier(const Json& object)
     const auto type = base::string_member(*member, "type").value_or("dns");
     const auto value = base::string_member(*member, "value").value_or("");
     if (type == "ip") {
-        const auto address = http::canonical_address(value);
+        const auto address = net::canonical_address(value);
         return address ? std::optional{crypto::Identifier{type, *address}} : std::nullopt;
     }
     const auto name = dns::normalize_name(value, {.allow_wildcard = true});
@@ -44,7 +44,7 @@ bool fits(const crypto::Identifier& identifier, const AuthorizationScope& scope)
                        [&](const crypto::Identifier& ordered) {
                            if (ordered.type != identifier.type) return false;
                            if (ordered.type == "ip")
-                               return http::canonical_address(ordered.value) == identifier.value;
+                               return net::canonical_address(ordered.value) == identifier.value;
                            const auto name = base_of(ordered.value);
                            return dns::same_name(name, identifier.value) ||
                                   (scope.ancestors && dns::is_subdomain_of(name, identifier.value));

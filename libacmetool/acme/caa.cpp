@@ -8,6 +8,7 @@
 
 #include "acme/issue_value.h"
 #include "base/text.h"
+#include "net/endpoint.h"
 
 namespace acmetool::acme
 {
@@ -56,7 +57,7 @@ bool allows_method(const IssueValue& value, const std::string& method)
 
 } // namespace
 
-Result<CaaSet> find_caa(const dns::Endpoint& resolver, const std::string& domain, base::Context& context)
+Result<CaaSet> find_caa(const net::Endpoint& resolver, const std::string& domain, base::Context& context)
 {
     CaaSet set;
     for (std::string name = domain;;) {

@@ -7,6 +7,7 @@
 #include "base/context.h"
 #include "base/result.h"
 #include "dns/query.h"
+#include "net/endpoint.h"
 
 /// CAA records (RFC 8659), and what they say of one account at one CA (RFC 8657).
 namespace acmetool::acme
@@ -27,7 +28,7 @@ struct ACMETOOL_EXPORT CaaSet {
 /// Looks for them (RFC 8659 section 3): the first ones on the way from `domain` to the root. An authoritative
 /// server as `resolver` is asked as far up as it answers. Errors: those of dns::query(), unavailable (reason
 /// "dnsRcode").
-ACMETOOL_EXPORT Result<CaaSet> find_caa(const dns::Endpoint& resolver, const std::string& domain,
+ACMETOOL_EXPORT Result<CaaSet> find_caa(const net::Endpoint& resolver, const std::string& domain,
                                         base::Context& context);
 
 /// Who wants to issue for whom.

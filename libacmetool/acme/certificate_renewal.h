@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "acme/issue.h"
+#include "acme/order_task.h"
 #include "acme/renewal_info.h"
 #include "base/json.h"
 #include "base/result.h"

@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "dns/update.h"
 #include "dns/zone_text.h"
+#include "net/endpoint.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::acme
@@ -65,16 +66,16 @@ Result<DnsCheck> DnsCheck::make(const SolverOptions& options)
     check.options_.wait = options.dns_wait;
     check.options_.discovery = dns::system_resolver();
     if (!options.dns_update.empty()) {
-        ACMETOOL_TRY(server, dns::parse_endpoint(options.dns_update));
+        ACMETOOL_TRY(server, net::parse_endpoint(options.dns_update));
         check.options_.update = server;
         check.options_.discovery = server;
     }
     if (!options.resolver.empty()) {
-        ACMETOOL_TRY(resolver, dns::parse_endpoint(options.resolver));
+        ACMETOOL_TRY(resolver, net::parse_endpoint(options.resolver));
         check.options_.discovery = resolver;
     }
     for (const auto& text : options.name_servers) {
-        ACMETOOL_TRY(server, dns::parse_endpoint(text));
+        ACMETOOL_TRY(server, net::parse_endpoint(text));
         check.options_.name_servers.push_back(server);
     }
     return check;
@@ -103,7 +104,7 @@ Result<void> DnsCheck::wait(const ChallengeTask& task, base::Context& context) c
 Result<std::unique_ptr<Solver>> DnsUpdateSolver::make(const SolverOptions& options)
 {
     auto solver = std::make_unique<DnsUpdateSolver>();
-    ACMETOOL_TRY(server, dns::parse_endpoint(options.dns_update));
+    ACMETOOL_TRY(server, net::parse_endpoint(options.dns_update));
     solver->server_ = server;
     ACMETOOL_TRY(check, DnsCheck::make(options));
     solver->check_ = std::move(check);
@@ -212,7 +213,7 @@ Result<std::unique_ptr<Solver>> HookSolver::make(const SolverOptions& options)
     if (!options.hook_cleanup.empty())
         solver->cleanup_program_ = std::filesystem::absolute(options.hook_cleanup, none).string();
     for (const auto& program : {solver->program_, solver->cleanup_program_})
-        if (!program.empty() && access(program.c_str(), X_OK) != 0)
+        if (!program.empty() && ::access(program.c_str(), X_OK) != 0)
             return fail(Errc::config, fmt::format("hook {}: {}", program, std::strerror(errno)),
                         "give the path of a file that exists and is executable", "hookNotFound");
     ACMETOOL_TRY(check, DnsCheck::make(options));

@@ -9,6 +9,7 @@
 #include "acme/solver_options.h"
 #include "dns/propagation.h"
 #include "dns/tsig.h"
+#include "net/endpoint.h"
 
 /// The ways to fulfil challenges; make_solver() chooses one.
 namespace acmetool::acme
@@ -48,7 +49,7 @@ public:
 private:
     Result<dns::Target> change(const ChallengeTask& task, bool add, base::Context& context) const;
 
-    dns::Endpoint server_;
+    net::Endpoint server_;
     std::optional<dns::TsigKey> key_;
     DnsCheck check_;
 };

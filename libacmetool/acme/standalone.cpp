@@ -6,7 +6,7 @@
 #include <openssl/evp.h>
 
 #include "base/text.h"
-#include "dns/query.h"
+#include "net/endpoint.h"
 
 namespace acmetool::acme
 {
@@ -23,7 +23,7 @@ std::string reply(int status, std::string_view reason, std::string_view body)
                        status, reason, body.size(), body);
 }
 
-class HttpConversation final : public http::Conversation
+class HttpConversation final : public net::Conversation
 {
 public:
     explicit HttpConversation(FindKeyAuthorization find) : find_(std::move(find)) {}
@@ -41,7 +41,7 @@ private:
     std::string text_;
 };
 
-class AlpnConversation final : public http::Conversation
+class AlpnConversation final : public net::Conversation
 {
 public:
     explicit AlpnConversation(const crypto::AlpnProofs& proofs) : handshake_(proofs) {}
@@ -58,7 +58,7 @@ Result<ListenAddress> parse_listen_address(std::string_view text)
     const bool port_only =
         !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
     ACMETOOL_TRY(endpoint,
-                 dns::parse_endpoint(port_only ? fmt::format("0.0.0.0:{}", text) : std::string{text}));
+                 net::parse_endpoint(port_only ? fmt::format("0.0.0.0:{}", text) : std::string{text}));
     if (!port_only && !text.ends_with(fmt::format(":{}", endpoint.port)))
         return fail(Errc::usage, fmt::format("{}: no port", base::printable(text)),
                     "PORT, ADDRESS:PORT or [V6]:PORT", "noPort");
@@ -104,7 +104,7 @@ bool StandaloneSolver::supports(std::string_view challenge_type) const
     return challenge_type == (tls_ ? "tls-alpn-01" : "http-01");
 }
 
-std::unique_ptr<http::Conversation> StandaloneSolver::answer()
+std::unique_ptr<net::Conversation> StandaloneSolver::answer()
 {
     if (tls_) return std::make_unique<AlpnConversation>(proofs_);
     return std::make_unique<HttpConversation>([this](std::string_view token) -> std::optional<std::string> {
@@ -130,7 +130,7 @@ Result<void> StandaloneSolver::publish(const ChallengeTask& task, base::Context&
     }
     if (!listener_) {
         ACMETOOL_TRY(listener,
-                     http::TcpListener::start(where_.host, where_.port, [this] { return answer(); }));
+                     net::TcpListener::start(where_.host, where_.port, [this] { return answer(); }));
         listener_ = std::move(listener);
     }
     base::Message message;

@@ -11,7 +11,7 @@
 #include "acme/solver.h"
 #include "acme/solver_options.h"
 #include "crypto/tls_alpn.h"
-#include "http/tcp_listener.h"
+#include "net/tcp_listener.h"
 
 namespace acmetool::acme
 {
@@ -45,14 +45,14 @@ public:
     Result<void> cleanup(const ChallengeTask& task, bool succeeded, base::Context& context) override;
 
 private:
-    std::unique_ptr<http::Conversation> answer();
+    std::unique_ptr<net::Conversation> answer();
 
     bool tls_ = false;
     ListenAddress where_;
     std::mutex mutex_;                                      ///< of `files_`: the listener's thread reads it
     std::map<std::string, std::string, std::less<>> files_; ///< token to key authorization
     crypto::AlpnProofs proofs_;
-    std::unique_ptr<http::TcpListener> listener_; ///< goes first: its thread uses the others
+    std::unique_ptr<net::TcpListener> listener_; ///< goes first: its thread uses the others
 };
 
 } // namespace acmetool::acme

@@ -33,7 +33,7 @@ bool prepare(const fs::path& path)
     for (const auto* kind : {"orders", "authz", "certificates"})
         fs::create_directories(path / kind, problem);
     umask(before);
-    return !problem && access(path.c_str(), W_OK) == 0 && access((path / "orders").c_str(), W_OK) == 0;
+    return !problem && ::access(path.c_str(), W_OK) == 0 && ::access((path / "orders").c_str(), W_OK) == 0;
 }
 
 std::optional<Json> read_object(const std::string& path)

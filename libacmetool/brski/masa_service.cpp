@@ -8,8 +8,8 @@
 
 #include "base/text.h"
 #include "brski/idevid.h"
+#include "crypto/digest.h"
 #include "crypto/path.h"
-#include "crypto/request_info.h"
 #include "http/text_response.h"
 #include "http/url.h"
 #include "store/atomic_file.h"

@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 
 #include "base/base64url.h"
-#include "crypto/request_info.h"
+#include "crypto/digest.h"
 #include "dns/name.h"
 
 namespace acmetool::ca

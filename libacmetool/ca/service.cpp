@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "net/endpoint.h"
 #include "store/special_file.h"
 
 namespace acmetool::ca
@@ -137,7 +138,7 @@ ServerResponse Service::Impl::handle(const ServerRequest& request)
              {"method", request.method},
              {"resource", resource},
              {"path", path},
-             {"peer", dns::Endpoint{request.peer, request.peer_port}.text()}};
+             {"peer", net::Endpoint{request.peer, request.peer_port}.text()}};
     ServerResponse response;
     if (const auto seconds = faults.take_word("slow", resource))
         std::this_thread::sleep_for(std::chrono::seconds{std::strtoul(seconds->c_str(), nullptr, 10)});

@@ -10,7 +10,8 @@
 #include "crypto/openssl.h"
 #include "crypto/tls_alpn.h"
 #include "dns/name.h"
-#include "http/socket.h"
+#include "net/endpoint.h"
+#include "net/socket.h"
 
 namespace acmetool::ca
 {
@@ -66,9 +67,9 @@ std::optional<ValidationFailure> validate_tls_alpn01(const ValidationOptions& op
 {
     std::string address;
     if (auto failure = find_address(options, name, address, context)) return failure;
-    const auto where = dns::Endpoint{address, options.tls_port}.text();
+    const auto where = net::Endpoint{address, options.tls_port}.text();
     const auto deadline = std::chrono::steady_clock::now() + kLimit;
-    const auto socket = http::Socket::connect(address, options.tls_port, deadline, context);
+    const auto socket = net::Socket::connect(address, options.tls_port, deadline, context);
     if (!socket) return ValidationFailure{"connection", socket.error().message};
     // Nobody's certificate is believed here: what it holds is the proof.
     const SslCtxPtr settings{SSL_CTX_new(TLS_client_method())};

@@ -13,7 +13,9 @@
 #include "base/text.h"
 #include "ca/payloads.h"
 #include "dns/name.h"
+#include "dns/query.h"
 #include "http/curl_library.h"
+#include "net/endpoint.h"
 
 namespace acmetool::ca
 {
@@ -149,7 +151,7 @@ std::optional<ValidationFailure> validate_http01(const ValidationOptions& option
     const auto& curl = **library;
     const http::CurlEasy easy{curl.easy_init()};
     const auto url = fmt::format("http://{}/.well-known/acme-challenge/{}",
-                                 dns::Endpoint{name, options.http_port}.text(), token);
+                                 net::Endpoint{name, options.http_port}.text(), token);
     // The address that was checked is the one that is asked, whatever the name resolves to a moment later.
     const bool v6 = address.find(':') != std::string::npos;
     const auto pinned =

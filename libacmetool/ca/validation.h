@@ -6,15 +6,16 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/context.h"
 #include "base/result.h"
 #include "base/time.h"
-#include "dns/query.h"
+#include "net/endpoint.h"
 
 namespace acmetool::ca
 {
 
 struct ValidationOptions {
-    dns::Endpoint resolver{"127.0.0.1", 53};
+    net::Endpoint resolver{"127.0.0.1", 53};
     std::uint16_t http_port = 80;
     std::uint16_t tls_port = 443;
     bool allow_loopback = false;             ///< http-01 and tls-alpn-01 targets on this host: for labs

@@ -141,7 +141,7 @@ Result<void> Runtime::check_output() const
         !std::filesystem::is_regular_file(options_.output, none))
         return {};
     const auto folder = std::filesystem::path{options_.output}.parent_path().string();
-    if (access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
+    if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
         return fail(Errc::cannot_create,
                     fmt::format("{}: cannot be created: {}", options_.output, std::strerror(errno)),
                     "name a place for --output that can be written", "outputFolder");

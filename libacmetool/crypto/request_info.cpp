@@ -13,6 +13,7 @@
 #include <openssl/x509.h>
 
 #include "crypto/der.h"
+#include "crypto/digest.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -110,20 +111,6 @@ Result<std::vector<RequestContents::Name>> read_subject(ByteView subject)
 }
 
 } // namespace
-
-Bytes sha256(ByteView data)
-{
-    Bytes digest(32);
-    EVP_Digest(data.data(), data.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-    return digest;
-}
-
-Bytes random_bytes(std::size_t count)
-{
-    Bytes octets(count);
-    if (RAND_bytes(octets.data(), static_cast<int>(count)) != 1) std::abort(); // never without randomness
-    return octets;
-}
 
 Result<Bytes> info_digest(const Csr& csr)
 {

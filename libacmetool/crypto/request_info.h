@@ -40,10 +40,4 @@ ACMETOOL_EXPORT bool is_key_identifier_of(ByteView identifier, const Key& key);
 /// True if both subjects are the same name (RFC 5280 section 7.1).
 ACMETOOL_EXPORT bool same_subject(const Csr& csr, const Certificate& certificate);
 
-/// SHA-256 of `data`.
-ACMETOOL_EXPORT Bytes sha256(ByteView data);
-
-/// `count` octets of OpenSSL's generator.
-ACMETOOL_EXPORT Bytes random_bytes(std::size_t count);
-
 } // namespace acmetool::crypto

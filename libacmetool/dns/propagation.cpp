@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "dns/name.h"
+#include "net/endpoint.h"
 
 namespace acmetool::dns
 {
@@ -16,10 +17,10 @@ constexpr base::Milliseconds kFirstPause{100};
 constexpr base::Milliseconds kLongestPause{5000};
 
 /// Every address of every name server of `zone`.
-Result<std::vector<Endpoint>> authoritative_servers(const std::string& zone,
-                                                    const PropagationOptions& options, base::Context& context)
+Result<std::vector<net::Endpoint>>
+authoritative_servers(const std::string& zone, const PropagationOptions& options, base::Context& context)
 {
-    std::vector<Endpoint> servers;
+    std::vector<net::Endpoint> servers;
     ACMETOOL_TRY(names, query(options.discovery, zone, Type::ns, true, context));
     for (const auto& record : names.answers) {
         if (record.type != Type::ns) continue;
@@ -28,7 +29,7 @@ Result<std::vector<Endpoint>> authoritative_servers(const std::string& zone,
             if (!addresses) continue;
             for (const auto& address : addresses->answers) {
                 if (address.type != type) continue;
-                Endpoint server{address.data, 53};
+                net::Endpoint server{address.data, 53};
                 if (options.update && options.update->host == server.host) server.port = options.update->port;
                 servers.push_back(std::move(server));
             }
@@ -45,7 +46,7 @@ Result<std::vector<Endpoint>> authoritative_servers(const std::string& zone,
 }
 
 /// What `server` says of the record; empty where it has the value.
-std::string missing_at(const Endpoint& server, const Target& target, const std::string& value,
+std::string missing_at(const net::Endpoint& server, const Target& target, const std::string& value,
                        base::Context& context)
 {
     const auto answer = query(server, target.name, Type::txt, false, context);
@@ -62,7 +63,7 @@ std::string missing_at(const Endpoint& server, const Target& target, const std::
 
 } // namespace
 
-Result<Target> find_target(const Endpoint& discovery, const std::string& name,
+Result<Target> find_target(const net::Endpoint& discovery, const std::string& name,
                            const std::vector<std::string>& allowed_zones, base::Context& context)
 {
     ACMETOOL_TRY(home, find_zone(discovery, name, context));

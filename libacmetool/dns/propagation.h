@@ -7,14 +7,15 @@
 #include "base/context.h"
 #include "base/result.h"
 #include "dns/query.h"
+#include "net/endpoint.h"
 
 namespace acmetool::dns
 {
 
 struct PropagationOptions {
-    Endpoint discovery;                 ///< whom to ask for zone, name servers and their addresses
-    std::optional<Endpoint> update;     ///< a name server at this very address is asked at this port
-    std::vector<Endpoint> name_servers; ///< if not empty: these, and no discovery
+    net::Endpoint discovery;                 ///< whom to ask for zone, name servers and their addresses
+    std::optional<net::Endpoint> update;     ///< a name server at this very address is asked at this port
+    std::vector<net::Endpoint> name_servers; ///< if not empty: these, and no discovery
     base::Milliseconds wait{120'000};
 };
 
@@ -25,7 +26,7 @@ struct Target {
 };
 /// Follows CNAMEs from `name`, at most eight. A target outside the zone of `name` has to lie in one of
 /// `allowed_zones`. Errors: refused ("cnameOutsideAllowedZones", "cnameLoop"), those of find_zone().
-ACMETOOL_EXPORT Result<Target> find_target(const Endpoint& discovery, const std::string& name,
+ACMETOOL_EXPORT Result<Target> find_target(const net::Endpoint& discovery, const std::string& name,
                                            const std::vector<std::string>& allowed_zones,
                                            base::Context& context);
 

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <fstream>
 
@@ -19,6 +18,7 @@
 #include "base/text.h"
 #include "dns/ldns_ptr.h"
 #include "dns/name.h"
+#include "net/endpoint.h"
 
 namespace acmetool::dns
 {
@@ -154,7 +154,7 @@ void try_tcp(int fd, ByteView message, const CheckReply& check, const Try& now, 
 }
 
 /// Why there is no reply.
-Error no_reply(const Endpoint& server, bool tcp, const Outcome& outcome)
+Error no_reply(const net::Endpoint& server, bool tcp, const Outcome& outcome)
 {
     if (outcome.error) return *outcome.error;
     const bool mismatch = tcp && outcome.strangers > 0;
@@ -245,51 +245,7 @@ std::vector<Record> records_of(const ldns_rr_list* list)
 
 } // namespace
 
-std::string Endpoint::text() const
-{
-    return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
-                                               : fmt::format("[{}]:{}", host, port);
-}
-
-Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t port_if_none)
-{
-    Endpoint endpoint;
-    std::string_view port;
-    if (text.starts_with('[')) {
-        const auto close = text.find(']');
-        endpoint.host = text.substr(1, close == std::string_view::npos ? close : close - 1);
-        port = close == std::string_view::npos ? "?" : text.substr(close + 1);
-        if (port.starts_with(':')) port.remove_prefix(1);
-    } else if (std::count(text.begin(), text.end(), ':') == 1) {
-        endpoint.host = text.substr(0, text.find(':'));
-        port = text.substr(text.find(':') + 1);
-        if (port.empty()) port = "?";
-    } else {
-        endpoint.host = text; // a bare IPv6 address has more colons
-    }
-    unsigned number = port_if_none;
-    if (!port.empty()) {
-        const auto [end, problem] = std::from_chars(port.data(), port.data() + port.size(), number);
-        if (problem != std::errc{} || end != port.data() + port.size()) number = 0;
-    }
-    if (endpoint.host.empty() || number == 0 || number > 65535)
-        return fail(Errc::usage, fmt::format("\"{}\" is not a server", base::printable(text)),
-                    "write HOST, HOST:PORT or [IPV6]:PORT", "badServer");
-    endpoint.port = static_cast<std::uint16_t>(number);
-    return endpoint;
-}
-
-Result<Endpoint> parse_listen(std::string_view text, std::uint16_t port_if_none)
-{
-    const bool any_port = text.ends_with(":0");
-    ACMETOOL_TRY(endpoint, parse_endpoint(any_port ? std::string{text.substr(0, text.size() - 1)} + "1"
-                                                   : std::string{text},
-                                          port_if_none));
-    if (any_port) endpoint.port = 0;
-    return endpoint;
-}
-
-Endpoint system_resolver()
+net::Endpoint system_resolver()
 {
     std::ifstream file{"/etc/resolv.conf"};
     std::string line;
@@ -302,9 +258,9 @@ Endpoint system_resolver()
     return {"127.0.0.1", 53};
 }
 
-Result<Endpoint> resolver_of(std::string_view text)
+Result<net::Endpoint> resolver_of(std::string_view text)
 {
-    return text.empty() ? system_resolver() : parse_endpoint(text);
+    return text.empty() ? system_resolver() : net::parse_endpoint(text);
 }
 
 bool is_reply_to(ByteView asked, ByteView reply)
@@ -349,7 +305,7 @@ std::vector<Record> chain_of(const std::vector<Record>& answers, const std::stri
     return chain;
 }
 
-Result<Bytes> exchange(const Endpoint& server, ByteView message, bool tcp, const CheckReply& check,
+Result<Bytes> exchange(const net::Endpoint& server, ByteView message, bool tcp, const CheckReply& check,
                        base::Context& context)
 {
     addrinfo hints{};
@@ -399,7 +355,7 @@ Result<Answer> parse_answer(ByteView message)
     return answer;
 }
 
-Result<Answer> query(const Endpoint& server, const std::string& name, Type type, bool recursive,
+Result<Answer> query(const net::Endpoint& server, const std::string& name, Type type, bool recursive,
                      base::Context& context)
 {
     ldns_rdf* owner = ldns_dname_new_frm_str(name.c_str());
@@ -428,7 +384,7 @@ Result<Answer> query(const Endpoint& server, const std::string& name, Type type,
     return answer;
 }
 
-Result<std::string> find_zone(const Endpoint& server, const std::string& name, base::Context& context)
+Result<std::string> find_zone(const net::Endpoint& server, const std::string& name, base::Context& context)
 {
     for (std::string owner = name;;) {
         ACMETOOL_TRY(answer, query(server, owner, Type::soa, true, context));

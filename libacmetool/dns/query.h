@@ -9,27 +9,16 @@
 #include "base/bytes.h"
 #include "base/context.h"
 #include "base/result.h"
+#include "net/endpoint.h"
 
 /// DNS questions asked of one server.
 namespace acmetool::dns
 {
 
-/// Where a server listens.
-struct ACMETOOL_EXPORT Endpoint {
-    std::string host; ///< name or address literal, without brackets
-    std::uint16_t port = 53;
-
-    std::string text() const; ///< "127.0.0.1:53", "[::1]:53"
-    auto operator<=>(const Endpoint&) const = default;
-};
-/// "HOST", "HOST:PORT", "[V6]:PORT", or a bare IPv6 address or "[V6]". Errc::usage.
-ACMETOOL_EXPORT Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t port_if_none = 53);
-/// Where to listen, "HOST:PORT"; port 0 is any free one. Errc::usage.
-ACMETOOL_EXPORT Result<Endpoint> parse_listen(std::string_view text, std::uint16_t port_if_none = 53);
 /// The first name server of /etc/resolv.conf; 127.0.0.1 where it names none.
-ACMETOOL_EXPORT Endpoint system_resolver();
+ACMETOOL_EXPORT net::Endpoint system_resolver();
 /// The resolver that `text` names as parse_endpoint takes it, the system's where it is empty.
-ACMETOOL_EXPORT Result<Endpoint> resolver_of(std::string_view text);
+ACMETOOL_EXPORT Result<net::Endpoint> resolver_of(std::string_view text);
 
 enum class Type : std::uint16_t { a = 1, ns = 2, cname = 5, soa = 6, txt = 16, aaaa = 28, caa = 257 };
 
@@ -69,7 +58,7 @@ ACMETOOL_EXPORT std::vector<Record> chain_of(const std::vector<Record>& answers,
 /// Asks `server` over UDP, and TCP where the answer is truncated; three tries of two seconds. `recursive`
 /// sets RD. The answers that come back are those of chain_of(). Errors: unavailable (reason "dnsTimeout",
 /// "dnsHost"), protocol, interrupted.
-ACMETOOL_EXPORT Result<Answer> query(const Endpoint& server, const std::string& name, Type type,
+ACMETOOL_EXPORT Result<Answer> query(const net::Endpoint& server, const std::string& name, Type type,
                                      bool recursive, base::Context& context);
 
 /// What speaks against taking a reply for the server's.
@@ -80,12 +69,12 @@ using CheckReply = std::function<Result<void>(ByteView reply)>;
 /// Over UDP, datagrams that are no reply to it, or that `check` objects to, are ignored while the try lasts:
 /// a forged one does not keep out the server's. If none was good, the error is that of the last check. Over
 /// TCP they are errors at once (protocol, reason "dnsMismatch").
-Result<Bytes> exchange(const Endpoint& server, ByteView message, bool tcp, const CheckReply& check,
+Result<Bytes> exchange(const net::Endpoint& server, ByteView message, bool tcp, const CheckReply& check,
                        base::Context& context);
 
 /// The enclosing zone of `name`: the owner of the SOA record that `server` answers with. Errors: those of
 /// query(), refused (reason "dnsRcode").
-ACMETOOL_EXPORT Result<std::string> find_zone(const Endpoint& server, const std::string& name,
+ACMETOOL_EXPORT Result<std::string> find_zone(const net::Endpoint& server, const std::string& name,
                                               base::Context& context);
 
 } // namespace acmetool::dns

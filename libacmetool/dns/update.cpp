@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "dns/ldns_ptr.h"
+#include "net/endpoint.h"
 
 namespace acmetool::dns
 {
@@ -57,7 +58,7 @@ LdnsPacket make_update(const std::string& zone, LdnsRecord record)
 }
 
 /// The TSIG error of a NOTAUTH answer (RFC 8945 section 5.2), told apart.
-Error tsig_error(int code, const TsigKey& key, const Endpoint& server)
+Error tsig_error(int code, const TsigKey& key, const net::Endpoint& server)
 {
     Error error;
     error.code = Errc::refused;
@@ -96,7 +97,7 @@ int tsig_code_of(const ldns_pkt* answer)
 
 /// The answer's signature and time (RFC 8945 sections 5.2 and 5.4).
 Result<void> check_signature(ldns_pkt* answer, ByteView wire, const TsigKey& key, const ldns_rdf* request_mac,
-                             const Endpoint& server, base::TimePoint now)
+                             const net::Endpoint& server, base::TimePoint now)
 {
     const ldns_rr* tsig = tsig_of(answer);
     const LdnsText name{strdup((key.name + ".").c_str())};
@@ -123,7 +124,7 @@ Result<void> check_signature(ldns_pkt* answer, ByteView wire, const TsigKey& key
 
 } // namespace
 
-Result<void> update_txt(const Endpoint& server, const TsigKey* key, const std::string& zone,
+Result<void> update_txt(const net::Endpoint& server, const TsigKey* key, const std::string& zone,
                         const std::string& name, const std::string& value, Change change,
                         base::Context& context)
 {

@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "dns/query.h"
 #include "dns/tsig.h"
+#include "net/endpoint.h"
 
 namespace acmetool::dns
 {
@@ -18,8 +19,8 @@ enum class Change { add, remove };
 /// With a key the request is signed, and the answer has to be (RFC 8945 sections 5.3 and 5.4). Errors:
 /// refused
 /// ("tsigBadKey", "tsigBadSig", "tsigBadTime", "dnsRefused"), protocol ("tsigUnsigned"), those of exchange().
-ACMETOOL_EXPORT Result<void> update_txt(const Endpoint& server, const TsigKey* key, const std::string& zone,
-                                        const std::string& name, const std::string& value, Change change,
-                                        base::Context& context);
+ACMETOOL_EXPORT Result<void> update_txt(const net::Endpoint& server, const TsigKey* key,
+                                        const std::string& zone, const std::string& name,
+                                        const std::string& value, Change change, base::Context& context);
 
 } // namespace acmetool::dns

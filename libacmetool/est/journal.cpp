@@ -50,7 +50,7 @@ Result<void> write_journal(const std::string& path, const Journal& journal)
 
 bool has_journal(const std::string& path)
 {
-    return access(path.c_str(), F_OK) == 0;
+    return ::access(path.c_str(), F_OK) == 0;
 }
 
 Result<store::FileLock> lock_journal(const std::string& path, base::Context& context)
@@ -67,7 +67,7 @@ void remove_journal(const std::string& path)
 
 Result<std::optional<crypto::Key>> key_of_before(const Journal& journal, const std::string& file)
 {
-    if (access(file.c_str(), F_OK) != 0) return std::optional<crypto::Key>{};
+    if (::access(file.c_str(), F_OK) != 0) return std::optional<crypto::Key>{};
     if (journal.key_file != file)
         return fail(Errc::cannot_create, fmt::format("{}: exists already", file),
                     "a key is never overwritten: name another file", "fileExists");

@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "crypto/csr_remake.h"
-#include "crypto/request_info.h"
+#include "crypto/digest.h"
 #include "est/journal.h"
 
 namespace acmetool::est

@@ -5,8 +5,8 @@
 #include <deque>
 #include <map>
 
-#include "http/address_rules.h"
 #include "http/transfer.h"
+#include "net/address_rules.h"
 
 namespace acmetool::http
 {
@@ -37,7 +37,7 @@ struct Running {
 
 curl_socket_t open_public_socket(void* /*user*/, curlsocktype /*purpose*/, curl_sockaddr* address)
 {
-    if (!is_public_address(address->addr)) return CURL_SOCKET_BAD;
+    if (!net::is_public_address(address->addr)) return CURL_SOCKET_BAD;
     return socket(address->family, address->socktype, address->protocol);
 }
 

@@ -10,7 +10,7 @@
 
 #include <fmt/core.h>
 
-#include "http/address_range.h"
+#include "net/address_range.h"
 
 namespace acmetool::http
 {
@@ -67,8 +67,8 @@ Result<ProxyHeader> parse_line(std::string_view line)
     if (words[1] != "TCP4" && words[1] != "TCP6") return refused("neither TCP4, TCP6 nor UNKNOWN");
     if (words.size() != 6) return refused("not two addresses and two ports");
     const bool is_v4 = words[1] == "TCP4";
-    const auto client = canonical_address(words[2]);
-    const auto here = canonical_address(words[3]);
+    const auto client = net::canonical_address(words[2]);
+    const auto here = net::canonical_address(words[3]);
     const auto port = parse_port(words[4]);
     const auto wrong_family = [is_v4](std::string_view word) {
         return (word.find(':') == std::string_view::npos) != is_v4;
@@ -102,7 +102,7 @@ Result<ProxyHeader> parse_addresses(int family, ByteView addresses)
     std::array<char, INET6_ADDRSTRLEN> text{};
     if (inet_ntop(family, addresses.data(), text.data(), text.size()) == nullptr)
         return refused("an invalid address");
-    const auto client = canonical_address(text.data());
+    const auto client = net::canonical_address(text.data());
     if (!client) return refused("an invalid address");
     const auto port = static_cast<std::uint16_t>(addresses[2 * size] << 8U | addresses[2 * size + 1]);
     return ProxyHeader{0, *client, port};

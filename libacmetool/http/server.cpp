@@ -30,6 +30,7 @@
 #include "http/proxy_header.h"
 #include "http/text_response.h"
 #include "http/tls_context.h"
+#include "net/address_range.h"
 
 namespace acmetool::http
 {
@@ -58,7 +59,7 @@ struct Peer {
 Peer peer_at(const Tcp::endpoint& remote)
 {
     const auto text = remote.address().to_string();
-    return {canonical_address(text).value_or(text), remote.port()};
+    return {net::canonical_address(text).value_or(text), remote.port()};
 }
 
 ServerRequest take_request(Parser& parser, const Peer& peer, std::shared_ptr<const TlsFacts> tls)
@@ -106,7 +107,7 @@ std::optional<ServerResponse> refusal_of(const boost::system::error_code& proble
 bool is_proxy(const std::string& address, const ServerOptions& options)
 {
     return std::any_of(options.proxies.begin(), options.proxies.end(),
-                       [&](const AddressRange& range) { return range.contains(address); });
+                       [&](const net::AddressRange& range) { return range.contains(address); });
 }
 
 /// Takes the PROXY header off a connection, and not an octet more. An empty address: the proxy itself calls.

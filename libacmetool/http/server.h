@@ -13,8 +13,8 @@
 #include "base/result.h"
 #include "crypto/cert.h"
 #include "crypto/channel_binding.h"
-#include "http/address_range.h"
 #include "http/client.h"
+#include "net/address_range.h"
 
 namespace acmetool::http
 {
@@ -39,7 +39,7 @@ struct ServerOptions {
     unsigned requests_per_connection = 1'000;  ///< then the connection closes
     /// Load balancers: their connections have to begin with a PROXY header (proxy_header.h), which says whose
     /// they are. From anywhere else none is taken.
-    std::vector<AddressRange> proxies;
+    std::vector<net::AddressRange> proxies;
 };
 
 /// What the handshake showed of the client.

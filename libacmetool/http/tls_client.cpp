@@ -12,8 +12,8 @@
 #include "crypto/key_uri.h"
 #include "crypto/openssl.h"
 #include "http/response_reader.h"
-#include "http/socket.h"
 #include "http/url.h"
+#include "net/socket.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::http
@@ -160,7 +160,7 @@ struct TlsClient::Impl {
     TlsClientOptions options;
     base::Context& context;
     CtxPtr ssl_context;
-    Socket socket;
+    net::Socket socket;
     SslPtr ssl;
     std::string origin;
     Connection connection;
@@ -170,11 +170,11 @@ struct TlsClient::Impl {
     Result<void> open(const Url& url);
     bool is_alive() const;
     void close();
-    Result<void> write(std::string_view text, Deadline deadline);
-    Result<std::string> read(Deadline deadline);
+    Result<void> write(std::string_view text, net::Deadline deadline);
+    Result<std::string> read(net::Deadline deadline);
     Result<Response> exchange(const Request& request, const Url& url);
     /// Waits for what `result` says OpenSSL wants; anything else is the end of the connection.
-    Result<void> await(int result, Deadline deadline, std::string_view doing);
+    Result<void> await(int result, net::Deadline deadline, std::string_view doing);
 };
 
 Result<void> TlsClient::Impl::prepare()
@@ -200,7 +200,7 @@ void TlsClient::Impl::close()
 {
     if (ssl && SSL_is_init_finished(ssl.get()) == 1) SSL_shutdown(ssl.get());
     ssl.reset();
-    socket = Socket{};
+    socket = net::Socket{};
     origin.clear();
     ERR_clear_error();
 }
@@ -217,7 +217,7 @@ bool TlsClient::Impl::is_alive() const
     return alive;
 }
 
-Result<void> TlsClient::Impl::await(int result, Deadline deadline, std::string_view doing)
+Result<void> TlsClient::Impl::await(int result, net::Deadline deadline, std::string_view doing)
 {
     const int wants = SSL_get_error(ssl.get(), result);
     if (wants == SSL_ERROR_WANT_READ || wants == SSL_ERROR_WANT_WRITE)
@@ -249,7 +249,7 @@ Result<void> TlsClient::Impl::open(const Url& url)
     ACMETOOL_CHECK(prepare());
     close();
     const auto deadline = context.steady_now() + options.connect_timeout;
-    ACMETOOL_TRY(connected, Socket::connect(url.host, url.port, deadline, context));
+    ACMETOOL_TRY(connected, net::Socket::connect(url.host, url.port, deadline, context));
     socket = std::move(connected);
     ssl.reset(SSL_new(ssl_context.get()));
     if (!ssl || SSL_set_fd(ssl.get(), socket.fd()) != 1)
@@ -276,7 +276,7 @@ Result<void> TlsClient::Impl::open(const Url& url)
     return {};
 }
 
-Result<void> TlsClient::Impl::write(std::string_view text, Deadline deadline)
+Result<void> TlsClient::Impl::write(std::string_view text, net::Deadline deadline)
 {
     while (!text.empty()) {
         std::size_t written = 0;
@@ -290,7 +290,7 @@ Result<void> TlsClient::Impl::write(std::string_view text, Deadline deadline)
 }
 
 /// Some octets; none at the end of the connection.
-Result<std::string> TlsClient::Impl::read(Deadline deadline)
+Result<std::string> TlsClient::Impl::read(net::Deadline deadline)
 {
     std::array<char, 16384> buffer{};
     for (;;) {

@@ -237,7 +237,7 @@ Result<Response> Transfer::finish(CURL* easy, CURLcode code)
 
 Result<void> check_ca_file(const ClientOptions& options)
 {
-    if (options.ca_file.empty() || access(options.ca_file.c_str(), R_OK) == 0) return {};
+    if (options.ca_file.empty() || ::access(options.ca_file.c_str(), R_OK) == 0) return {};
     return fail(Errc::config, fmt::format("CA file {}: cannot be opened", options.ca_file),
                 "--ca-file takes a PEM file with the trust anchors", "caFile");
 }

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "acme/client.h"
-#include "acme/issue.h"
 #include "acme/messages.h"
+#include "acme/order_task.h"
 #include "base/text.h"
 #include "ra/acme_issuer_impl.h"
 

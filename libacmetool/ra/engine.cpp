@@ -160,7 +160,8 @@ void Engine::Impl::replace(const std::shared_ptr<const Options>& fresh,
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
-Result<std::unique_ptr<Engine>> Engine::open(Options options, EventSink* events, base::Context& context)
+Result<std::unique_ptr<Engine>> Engine::open(Options options, enrol::EventSink* events,
+                                             base::Context& context)
 {
     Parts parts;
     parts.events = events;

@@ -12,8 +12,8 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "crypto/cert.h"
+#include "enrol/events.h"
 #include "enrol/registration_authority.h"
-#include "ra/events.h"
 #include "ra/issuer.h"
 #include "ra/options.h"
 
@@ -31,7 +31,7 @@ public:
     /// What may be replaced, in tests mostly.
     struct Parts {
         std::unique_ptr<Issuer> issuer;       ///< null: as the options say, ACME or a program
-        EventSink* events = nullptr;          ///< not owned; null: nobody is told
+        enrol::EventSink* events = nullptr;   ///< not owned; null: nobody is told
         std::function<base::TimePoint()> now; ///< empty: the system's clock
         base::Context* context = nullptr;     ///< of open(): hears of a wait, and ends it; null: nothing does
     };
@@ -41,7 +41,8 @@ public:
     static Result<std::unique_ptr<Engine>> open(Options options, Parts parts);
     /// The same with the built-in issuer, `events` is not owned. Another process that holds the store is
     /// waited for, which `context` hears and can end (interrupted).
-    static Result<std::unique_ptr<Engine>> open(Options options, EventSink* events, base::Context& context);
+    static Result<std::unique_ptr<Engine>> open(Options options, enrol::EventSink* events,
+                                                base::Context& context);
     ~Engine() override; ///< decisions that wait are given as "pending"; no order is lost
 
     void enrol(enrol::EnrolRequest request, std::function<void(enrol::Decision)> done) override;

@@ -75,7 +75,7 @@ struct Engine::Impl final : IssuerHost {
     base::TimePoint now() const { return clock ? clock() : base::now(); }
     void count(const char* name) { ++counters.at(name); }
 
-    EventSink* events;
+    enrol::EventSink* events;
     std::function<base::TimePoint()> clock;
     store::FileLock lock; ///< one engine for one store
     std::map<std::string, std::atomic<std::uint64_t>> counters;

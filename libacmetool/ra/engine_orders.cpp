@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "crypto/request_info.h"
+#include "crypto/digest.h"
 #include "ra/mapping.h"
 
 namespace acmetool::ra

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "crypto/request_info.h"
 
 namespace acmetool::ra

@@ -39,7 +39,7 @@ namespace
 Result<Records> open_existing(const std::string& store_file)
 {
     ACMETOOL_CHECK(check_shared(store_file));
-    if (access(store_file.c_str(), F_OK) != 0)
+    if (::access(store_file.c_str(), F_OK) != 0)
         return fail(Errc::config, fmt::format("{}: there is no such store", store_file),
                     "est-relay serve makes it; is that the configuration it runs with?", "noStore");
     return Records::open(store_file);

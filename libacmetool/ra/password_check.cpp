@@ -13,7 +13,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "crypto/request_info.h"
+#include "crypto/digest.h"
 
 namespace acmetool::ra
 {

@@ -5,8 +5,8 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "crypto/path.h"
-#include "crypto/request_info.h"
 #include "dns/name.h"
 #include "store/atomic_file.h"
 #include "store/certified_key.h"

@@ -11,7 +11,7 @@
 
 #include "acme/fulfil.h"
 #include "acme/preauth.h"
-#include "acme/renewal.h"
+#include "acme/preauth_renewal.h"
 #include "acme/solvers.h"
 #include "base/text.h"
 #include "dns/name.h"

@@ -210,7 +210,7 @@ std::string find_program(const std::string& name)
     if (name.find('/') != std::string::npos) return name;
     const char* path = std::getenv("PATH");
     for (const auto folder : base::split(path != nullptr ? path : "/usr/bin:/bin", ':'))
-        if (auto file = fmt::format("{}/{}", folder, name); access(file.c_str(), X_OK) == 0) return file;
+        if (auto file = fmt::format("{}/{}", folder, name); ::access(file.c_str(), X_OK) == 0) return file;
     return name;
 }
 
@@ -221,7 +221,7 @@ Result<std::unique_ptr<Issuer>> make_program_issuer(const Options& options)
     auto arguments = options.issuer_program;
     arguments.front() = find_program(arguments.front());
     const auto& program = arguments.front();
-    if (program.find('/') == std::string::npos || access(program.c_str(), X_OK) != 0)
+    if (program.find('/') == std::string::npos || ::access(program.c_str(), X_OK) != 0)
         return fail(Errc::config, fmt::format("issuer {}: not there, or not executable", program),
                     "name a program in PATH, or give its folder", "programNotFound");
     if (std::find(arguments.begin(), arguments.end(), "--json") == arguments.end())

@@ -7,7 +7,7 @@
 
 #include <fmt/core.h>
 
-#include "crypto/request_info.h"
+#include "crypto/digest.h"
 
 namespace acmetool::radius
 {

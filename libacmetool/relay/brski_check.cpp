@@ -6,7 +6,7 @@
 #include "crypto/path.h"
 #include "http/multi_client.h"
 #include "http/tls_client.h"
-#include "relay/brski_masa.h"
+#include "registrar/masa.h"
 #include "relay/findings.h"
 #include "store/certified_key.h"
 
@@ -45,13 +45,13 @@ void check_registrar(Findings& findings, const Config& config)
 }
 
 /// "HOST[:PORT]" or a URL; each MASA that may be asked.
-std::vector<std::string> masas_of(const BrskiManufacturer& manufacturer)
+std::vector<std::string> masas_of(const registrar::ManufacturerOptions& manufacturer)
 {
     if (!manufacturer.masa_url.empty()) return {manufacturer.masa_url};
     return manufacturer.masa_hosts;
 }
 
-void check_manufacturer(Findings& findings, const BrskiManufacturer& manufacturer,
+void check_manufacturer(Findings& findings, const registrar::ManufacturerOptions& manufacturer,
                         const Certificates& clients, base::TimePoint now)
 {
     const auto subject = "manufacturer " + base::printable(manufacturer.name, 60);
@@ -119,7 +119,7 @@ void ask_masas(Findings& findings, const Config& config, base::Context& context)
     }
     for (const auto& manufacturer : config.brski.manufacturers) {
         const auto subject = "manufacturer " + base::printable(manufacturer.name, 60);
-        http::MultiClient client{**curl, masa_client(config.brski, manufacturer), 1,
+        http::MultiClient client{**curl, registrar::masa_client(config.brski, manufacturer), 1,
                                  !manufacturer.private_addresses};
         for (const auto& masa : masas_of(manufacturer)) {
             const auto url = brski::parse_masa_url(masa);

@@ -30,7 +30,7 @@ void read_settings(Section section, Config& config)
 
 void read_manufacturer(Section section, Config& config)
 {
-    BrskiManufacturer manufacturer;
+    registrar::ManufacturerOptions manufacturer;
     section.text("name", manufacturer.name, "what the manufacturer is called in the log");
     section.files("trust", manufacturer.trust, "PEM files of the CAs of its IDevIDs; they need a voucher");
     section.list("serial_from", manufacturer.serial_from,

@@ -20,6 +20,7 @@
 #include "dns/query.h"
 #include "http/client.h"
 #include "http/tls_context.h"
+#include "net/endpoint.h"
 #include "ra/acme_issuer.h"
 #include "ra/ca_set.h"
 #include "ra/exclusion.h"
@@ -118,7 +119,7 @@ void check_acme(Findings& findings, const Config& config)
 {
     if (!config.ra.issuer_program.empty()) {
         const auto& program = config.ra.issuer_program.front();
-        if (program.find('/') != std::string::npos && access(program.c_str(), X_OK) != 0)
+        if (program.find('/') != std::string::npos && ::access(program.c_str(), X_OK) != 0)
             findings.push_back({Verdict::fail, "acme", fmt::format("{} cannot be run", program),
                                 "issuer names a program and its arguments"});
         else
@@ -229,7 +230,7 @@ void check_rest(Findings& findings, const Config& config, base::TimePoint now)
         check_chain(findings, config, *root, now);
     }
     const auto folder = std::filesystem::path{config.ra.store_file}.parent_path().string();
-    if (access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
+    if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
         findings.push_back({Verdict::fail, "store",
                             fmt::format("{}: its folder cannot be written", config.ra.store_file),
                             "the database and its journal lie there"});
@@ -255,7 +256,7 @@ void check_clock(Findings& findings, const http::Response& reply, base::TimePoin
 }
 
 void check_caa(Findings& findings, const std::string& domain, const acme::CaaRequest& request,
-               const dns::Endpoint& resolver, base::Context& context)
+               const net::Endpoint& resolver, base::Context& context)
 {
     const auto subject = "domain " + domain;
     const auto set = acme::find_caa(resolver, domain, context);

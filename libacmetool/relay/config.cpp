@@ -2,6 +2,8 @@
 
 #include "base/text.h"
 #include "dns/name.h"
+#include "net/address_range.h"
+#include "net/endpoint.h"
 #include "ra/csr_policy.h"
 #include "relay/brski_section.h"
 #include "relay/config_section.h"
@@ -15,7 +17,7 @@ namespace
 void read_listen(Section section, Config& config)
 {
     section.endpoint("est", config.est, "address and port for devices");
-    dns::Endpoint radius = TeapConfig{}.radius;
+    net::Endpoint radius = access::Options{}.radius;
     section.endpoint("radius", radius, "address and UDP port for RADIUS; est-relay serves TEAP only with it");
     if (section.has("radius") && !config.teap) config.teap.emplace();
     config.serves_est = config.serves_est || section.has("est");
@@ -28,7 +30,7 @@ void read_listen(Section section, Config& config)
         "load balancers, by address or prefix: their connections begin with a PROXY header, version 1 or "
         "2, that names the device's address");
     for (const auto& proxy : proxies) {
-        if (auto range = http::AddressRange::parse(proxy))
+        if (auto range = net::AddressRange::parse(proxy))
             config.http.proxies.push_back(*range);
         else
             section.refuse("proxy_protocol", range.error().message);

@@ -6,12 +6,12 @@
 #include <string_view>
 #include <vector>
 
+#include "access/options.h"
 #include "base/result.h"
-#include "dns/query.h"
 #include "http/server.h"
+#include "net/endpoint.h"
 #include "ra/options.h"
-#include "relay/brski_options.h"
-#include "relay/teap_config.h"
+#include "registrar/options.h"
 
 /// est-relay: its configuration, its checks and the running daemon.
 namespace acmetool::relay
@@ -19,18 +19,18 @@ namespace acmetool::relay
 
 /// What relay.toml says. Names of files count from its folder.
 struct Config {
-    dns::Endpoint est{"0.0.0.0", 8443};
-    dns::Endpoint admin{"127.0.0.1", 9443};
+    net::Endpoint est{"0.0.0.0", 8443};
+    net::Endpoint admin{"127.0.0.1", 9443};
     http::ServerOptions
         http; ///< certificate, key, limits and proxies of the EST listener; its address is `est`
     bool cmc_errors = false;
     bool strict_body = false;
-    std::optional<std::size_t> wrap; ///< see est::ServerOptions
-    std::chrono::seconds drain{10};  ///< how long requests may take to end after SIGTERM
-    bool serves_est = true;          ///< teap-relay: only with [listen] est
-    std::optional<TeapConfig> teap;  ///< est-relay: only with [listen] radius
+    std::optional<std::size_t> wrap;     ///< see est::ServerOptions
+    std::chrono::seconds drain{10};      ///< how long requests may take to end after SIGTERM
+    bool serves_est = true;              ///< teap-relay: only with [listen] est
+    std::optional<access::Options> teap; ///< est-relay: only with [listen] radius
     ra::Options ra;
-    BrskiOptions brski;
+    registrar::Options brski;
 };
 
 /// The program that reads the file; both may serve both.

@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 #include "cli/nearest.h"
-#include "dns/query.h"
+#include "net/endpoint.h"
 #include "relay/config.h"
 
 /// How the sections of the configuration file are read. For the files that read them alone: toml++ is heavy.
@@ -187,12 +187,12 @@ public:
                 complain(*node, key, "has to be a time or a share of the life, as in \"12h\" or \"1/3\"");
         }
     }
-    void endpoint(const std::string& key, dns::Endpoint& value, const std::string& help)
+    void endpoint(const std::string& key, net::Endpoint& value, const std::string& help)
     {
         std::string words = value.text();
         text(key, words, help);
         if (const auto* node = peek(key); node != nullptr && node->is_string()) {
-            if (const auto given = dns::parse_listen(words, value.port))
+            if (const auto given = net::parse_listen(words, value.port))
                 value = *given;
             else
                 complain(*node, key, given.error().message);

@@ -9,14 +9,15 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "access/service.h"
 #include "base/json.h"
 #include "base/time.h"
 #include "crypto/path.h"
 #include "http/tls_client.h"
 #include "http/tls_context.h"
-#include "relay/brski_registrar.h"
-#include "relay/teap_service.h"
-#include "relay/teap_vouchers.h"
+#include "net/endpoint.h"
+#include "registrar/registrar.h"
+#include "registrar/teap_vouchers.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::relay
@@ -142,11 +143,11 @@ struct Daemon::Impl {
     base::TimePoint started = base::now();
     std::atomic<bool> draining{false};
     std::unique_ptr<est::Server> est;
-    std::unique_ptr<BrskiGate>
+    std::unique_ptr<registrar::Gate>
         gate; ///< this and the next two let everybody pass while there is no manufacturer
-    std::unique_ptr<BrskiRegistrar> brski;
-    std::unique_ptr<TeapVouchers> vouchers;
-    std::unique_ptr<TeapService> teap; ///< its sessions wait for the engine's decisions, too
+    std::unique_ptr<registrar::Registrar> brski;
+    std::unique_ptr<registrar::TeapVouchers> vouchers;
+    std::unique_ptr<access::Service> teap; ///< its sessions wait for the engine's decisions, too
     std::unique_ptr<ra::Engine> engine;
     std::unique_ptr<http::Server> listener;
     std::unique_ptr<http::Server> admin;
@@ -260,17 +261,17 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& lo
     ACMETOOL_TRY(engine, ra::Engine::open(config.ra, &log, context));
     impl->engine = std::move(engine);
     ACMETOOL_TRY(signer, brski_signer(config));
-    ACMETOOL_TRY(registrar, BrskiRegistrar::open(config.brski, config.ra.store_file, std::move(signer),
-                                                 *impl->engine, log));
+    ACMETOOL_TRY(registrar, registrar::Registrar::open(config.brski, config.ra.store_file, std::move(signer),
+                                                       *impl->engine, log));
     impl->brski = std::move(registrar);
-    impl->gate = std::make_unique<BrskiGate>(*impl->engine, *impl->brski);
+    impl->gate = std::make_unique<registrar::Gate>(*impl->engine, *impl->brski);
     impl->est = std::make_unique<est::Server>(
         *impl->gate, std::move(est_settings), [&log](const est::RequestEvent& event) { log.request(event); },
         [&log](const est::RequestEvent& event) { log.arrival(event); });
     if (config.serves_est) {
         ACMETOOL_TRY(listener, http::Server::start(config.http, [raw](const http::ServerRequest& request,
                                                                       http::Responder respond) {
-                         if (BrskiRegistrar::is_target(request.target))
+                         if (registrar::Registrar::is_target(request.target))
                              raw->brski->handle(request, std::move(respond));
                          else
                              raw->est->handle(request, std::move(respond));
@@ -278,8 +279,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& lo
         impl->listener = std::move(listener);
     }
     if (config.teap) {
-        impl->vouchers = std::make_unique<TeapVouchers>(*impl->brski);
-        ACMETOOL_TRY(teap, TeapService::start(config, *impl->gate, impl->vouchers.get(), log));
+        impl->vouchers = std::make_unique<registrar::TeapVouchers>(*impl->brski);
+        ACMETOOL_TRY(teap, access::Service::start(*config.teap, *impl->gate, impl->vouchers.get(), log));
         impl->teap = std::move(teap);
     }
     http::ServerOptions admin_options;
@@ -304,19 +305,19 @@ std::string Daemon::radius_url() const
 {
     if (!impl_->teap) return {};
     return "radius://" +
-           dns::Endpoint{shown_host(impl_->config.teap->radius.host), impl_->teap->port()}.text();
+           net::Endpoint{shown_host(impl_->config.teap->radius.host), impl_->teap->port()}.text();
 }
 
 std::string Daemon::est_url() const
 {
     if (!impl_->listener) return {};
-    return "https://" + dns::Endpoint{shown_host(impl_->config.est.host), impl_->listener->port()}.text() +
+    return "https://" + net::Endpoint{shown_host(impl_->config.est.host), impl_->listener->port()}.text() +
            "/.well-known/est";
 }
 
 std::string Daemon::admin_url() const
 {
-    return "http://" + dns::Endpoint{shown_host(impl_->config.admin.host), impl_->admin->port()}.text();
+    return "http://" + net::Endpoint{shown_host(impl_->config.admin.host), impl_->admin->port()}.text();
 }
 
 Result<std::vector<std::string>> Daemon::reload(const Config& config)
@@ -328,7 +329,7 @@ Result<std::vector<std::string>> Daemon::reload(const Config& config)
     ACMETOOL_TRY(use_brski, impl_->brski->prepare(config.brski, std::move(signer)));
     if (impl_->listener)
         if (const auto usable = http::make_server_context(config.http); !usable) return fail(usable.error());
-    if (impl_->teap && config.teap) ACMETOOL_CHECK(impl_->teap->reload(config));
+    if (impl_->teap && config.teap) ACMETOOL_CHECK(impl_->teap->reload(*config.teap));
     if (impl_->listener) ACMETOOL_CHECK(impl_->listener->reconfigure(config.http));
     auto kept = keep_fixed(impl_->config, config);
     impl_->est->configure(std::move(est_settings));

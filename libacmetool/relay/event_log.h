@@ -11,23 +11,22 @@
 #include "base/json.h"
 #include "base/output_queue.h"
 #include "cli/program.h"
+#include "enrol/events.h"
 #include "est/server.h"
-#include "ra/events.h"
 
 namespace acmetool::relay
 {
 
 /// What happened, on standard error: one line an event, as text or as one JSON document. For the journal each
 /// line begins with the syslog priority (sd-daemon(3)). Nobody waits for whoever reads it.
-class ACMETOOL_EXPORT EventLog final : public ra::EventSink
+class ACMETOOL_EXPORT EventLog final : public enrol::EventSink
 {
 public:
     /// `io` is not owned, and serves from now on (Io::begin_serving()).
     EventLog(std::string program, cli::Io& io);
 
     void event(const base::Json& event) override;
-    /// False where events of this level are left out.
-    bool keeps(base::Level level) const { return level <= level_; }
+    bool keeps(base::Level level) const override { return level <= level_; }
     bool traces() const override { return traces_; }
     void message(const base::Message& message) override;
     void arrival(const est::RequestEvent& event);

@@ -9,6 +9,7 @@
 
 #include "cli/daemon.h"
 #include "http/client.h"
+#include "net/endpoint.h"
 #include "relay/check.h"
 #include "relay/daemon.h"
 
@@ -101,7 +102,7 @@ Result<void> status(const RelayOptions& options, relay::Kind kind, Io& io)
     http::Client client{settings, io.context()};
     const auto host =
         config.admin.host == "0.0.0.0" || config.admin.host == "::" ? "localhost" : config.admin.host;
-    const auto url = "http://" + dns::Endpoint{host, config.admin.port}.text() + "/status";
+    const auto url = "http://" + net::Endpoint{host, config.admin.port}.text() + "/status";
     auto reply = client.send({http::Method::get, url, {}, {}});
     if (!reply) {
         reply.error().hint = "does the relay run with this configuration?";

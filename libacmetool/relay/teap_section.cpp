@@ -11,7 +11,7 @@ std::optional<teap::Kdf> kdf_of(const std::string& word)
     return word == "rfc9427" ? teap::Kdf::rfc9427 : teap::Kdf::rfc7170;
 }
 
-void read_settings(Section section, TeapConfig& teap)
+void read_settings(Section section, access::Options& teap)
 {
     auto& settings = teap.settings;
     std::string authority{as_text(settings.authority_id)};
@@ -74,9 +74,9 @@ void read_settings(Section section, TeapConfig& teap)
     section.finish();
 }
 
-void read_client(Section section, TeapConfig& teap)
+void read_client(Section section, access::Options& teap)
 {
-    RadiusClient client;
+    access::Client client;
     std::string kdf = "auto";
     section.text("address", client.address, "address of a NAS or proxy, or a network, \"192.0.2.0/24\"");
     section.file("secret_file", client.secret_file, "file with the shared secret");
@@ -88,9 +88,9 @@ void read_client(Section section, TeapConfig& teap)
     teap.clients.push_back(std::move(client));
 }
 
-void read_accept(Section section, TeapConfig& teap)
+void read_accept(Section section, access::Options& teap)
 {
-    AcceptRule rule;
+    access::AcceptRule rule;
     std::string enrolled = "any";
     section.text("device", rule.device,
                  "serial number or name of devices, * at its end for all that begin so");
@@ -117,6 +117,9 @@ void read_teap(const toml::table& root, Reading& reading, Config& config)
         return;
     }
     auto& teap = *config.teap;
+    teap.certificate_file = config.http.certificate_file;
+    teap.key_file = config.http.key_file;
+    if (config.http.min_tls == http::TlsVersion::tls_1_3) teap.min_tls = "1.3";
     read_settings(Section{reading, "teap", root.at_path("teap").as_table()}, teap);
     const auto each = [&](const std::string& name, auto read) {
         if (reading.help != nullptr) read(Section{reading, "[" + name + "]", nullptr}, teap);

@@ -4,6 +4,7 @@
 #include "dns/name.h"
 #include "dns/query.h"
 #include "dns/tsig.h"
+#include "net/endpoint.h"
 
 using namespace acmetool;
 
@@ -65,16 +66,16 @@ TEST_CASE("CHAL-06: TSIG keys in the forms of tsig-keygen and of one line; MD5 a
 
 TEST_CASE("servers are HOST, HOST:PORT or [V6]:PORT")
 {
-    CHECK(dns::parse_endpoint("127.0.0.1:5300")->text() == "127.0.0.1:5300");
-    CHECK(dns::parse_endpoint("ns.example")->port == 53);
-    CHECK(dns::parse_endpoint("::1")->text() == "[::1]:53");
-    CHECK(dns::parse_endpoint("[::1]:5300")->text() == "[::1]:5300");
+    CHECK(net::parse_endpoint("127.0.0.1:5300")->text() == "127.0.0.1:5300");
+    CHECK(net::parse_endpoint("ns.example")->port == 53);
+    CHECK(net::parse_endpoint("::1")->text() == "[::1]:53");
+    CHECK(net::parse_endpoint("[::1]:5300")->text() == "[::1]:5300");
     for (const auto* text : {"2001:db8::1:53", "[2001:db8::1:53]"})
-        CHECK(dns::parse_endpoint(text, 1812)->text() == "[2001:db8::1:53]:1812");
-    CHECK(dns::parse_endpoint("radius.example", 1812)->port == 1812);
-    CHECK(dns::parse_endpoint("radius.example:53", 1812)->port == 53);
+        CHECK(net::parse_endpoint(text, 1812)->text() == "[2001:db8::1:53]:1812");
+    CHECK(net::parse_endpoint("radius.example", 1812)->port == 1812);
+    CHECK(net::parse_endpoint("radius.example:53", 1812)->port == 53);
     for (const auto* text : {"", ":53", "a:0", "a:65536", "a:b", "[::1", "a:"})
-        CHECK_FALSE(dns::parse_endpoint(text));
+        CHECK_FALSE(net::parse_endpoint(text));
 }
 
 TEST_CASE("junk is no DNS answer")

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "http/address_range.h"
 #include "http/proxy_header.h"
+#include "net/address_range.h"
 
 using namespace acmetool;
 
@@ -136,7 +136,7 @@ TEST_CASE("PROXY header: cut off anywhere, it asks for more, and never for more 
 TEST_CASE("address ranges: addresses, prefixes, IPv4 that comes as IPv6")
 {
     const auto in = [](const char* range, const char* address) {
-        const auto parsed = http::AddressRange::parse(range);
+        const auto parsed = net::AddressRange::parse(range);
         REQUIRE(parsed);
         return parsed->contains(address);
     };
@@ -151,5 +151,5 @@ TEST_CASE("address ranges: addresses, prefixes, IPv4 that comes as IPv6")
     CHECK_FALSE(in("::1", "no address"));
     for (const auto* wrong :
          {"", "lb.example", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.0/", "10.0.0.0/x", "::/129"})
-        CHECK_FALSE(http::AddressRange::parse(wrong).has_value());
+        CHECK_FALSE(net::AddressRange::parse(wrong).has_value());
 }

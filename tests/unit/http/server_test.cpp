@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "http/server.h"
+#include "net/address_range.h"
 
 using namespace acmetool;
 using namespace std::chrono_literals;
@@ -190,7 +191,7 @@ TEST_CASE("PROXY header: the device's address from load balancers alone, octet b
         return connection.rest();
     };
     http::ServerOptions options;
-    options.proxies = {*http::AddressRange::parse("127.0.0.0/8")};
+    options.proxies = {*net::AddressRange::parse("127.0.0.0/8")};
     options.connections_per_address = 1;
     const auto server = http::Server::start(options, who);
     REQUIRE(server);
@@ -209,7 +210,7 @@ TEST_CASE("PROXY header: the device's address from load balancers alone, octet b
     CHECK(ask(port, "PROXY TCP4 192.0.2.9 127.0.0.1 3 443\r\n").empty());
 
     // Where it is not expected, it is no HTTP.
-    options.proxies = {*http::AddressRange::parse("192.0.2.0/24")};
+    options.proxies = {*net::AddressRange::parse("192.0.2.0/24")};
     const auto direct = http::Server::start(options, who);
     REQUIRE(direct);
     CHECK(ask((*direct)->port(), "PROXY TCP4 192.0.2.7 127.0.0.1 1 443\r\n").find(" 400 ") !=

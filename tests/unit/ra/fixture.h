@@ -15,8 +15,8 @@
 
 #include "base/text.h"
 #include "ca/authority.h"
+#include "crypto/digest.h"
 #include "crypto/openssl.h"
-#include "crypto/request_info.h"
 #include "ra/engine.h"
 #include "store/atomic_file.h"
 
@@ -155,7 +155,7 @@ private:
 };
 
 /// A whole registration authority for domain.com with one manufacturer and an issuer double.
-class Lab : public ra::EventSink
+class Lab : public enrol::EventSink
 {
 public:
     Lab()

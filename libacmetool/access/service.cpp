@@ -1,0 +1,182 @@
+#include "access/service.h"
+
+#include <array>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "access/sessions.h"
+#include "base/json.h"
+#include "base/octets.h"
+#include "base/text.h"
+#include "crypto/tls_engine.h"
+#include "est/csrattrs.h"
+#include "net/udp_server.h"
+#include "store/atomic_file.h"
+
+namespace acmetool::access
+{
+namespace
+{
+
+Result<crypto::TlsContext> tls_context(const Options& options)
+{
+    const auto read = [](const std::string& file) {
+        auto text = store::read_file(file);
+        if (!text) text.error().code = Errc::config;
+        return text;
+    };
+    ACMETOOL_TRY(chain_text, read(options.certificate_file));
+    ACMETOOL_TRY(key_text, read(options.key_file));
+    crypto::TlsSettings settings;
+    ACMETOOL_TRY(chain, crypto::parse_certificates(chain_text, options.certificate_file));
+    ACMETOOL_TRY(key, crypto::parse_private_key(key_text, options.key_file));
+    settings.chain = std::move(chain);
+    settings.key = std::move(key);
+    if (!options.min_tls.empty()) settings.min_version = options.min_tls;
+    return crypto::TlsContext::make(crypto::Side::server, settings);
+}
+
+Options with_attributes(Options options)
+{
+    options.settings.csr_attributes = est::to_csrattrs;
+    return options;
+}
+
+void tell(enrol::EventSink& log, const teap::Summary& summary, bool accepted, const Sessions::Source& source)
+{
+    base::Json event{{"event", "teap"},
+                     {"level", "info"},
+                     {"address", source.address},
+                     {"decision", accepted ? "accept" : "reject"},
+                     {"enrolled", summary.enrolled}};
+    const auto add = [&event](const char* name, const std::string& value) {
+        if (!value.empty()) event[name] = base::printable(value);
+    };
+    add("identity", summary.identity);
+    add("tls", summary.tls);
+    add("client", summary.subject);
+    add("serial", summary.serial);
+    add("text", summary.text);
+    if (summary.vouched) event["vouched"] = true;
+    if (summary.error != 0) event["error"] = summary.error;
+    if (!summary.names.empty()) event["identifiers"] = summary.names;
+    log.event(event);
+}
+
+/// "start" of an Acct-Status-Type, or its number (RFC 2866 section 5.1).
+std::string accounting_status(std::uint32_t number)
+{
+    constexpr std::array<std::string_view, 3> kNames{"start", "stop", "interim"};
+    return number >= 1 && number <= kNames.size() ? std::string{kNames[number - 1]} : std::to_string(number);
+}
+
+/// What an Accounting-Request says. The log is its record.
+base::Json accounting_event(const radius::Packet& packet, const Sessions::Source& source)
+{
+    namespace attribute = radius::attribute;
+    base::Json event{{"event", "accounting"}, {"level", "info"}, {"address", source.address}};
+    const auto text = [&](const char* name, std::uint8_t type) {
+        if (const auto* value = packet.find(type)) event[name] = base::printable(as_text(*value));
+    };
+    const auto number = [&](std::uint8_t type) -> std::optional<std::uint32_t> {
+        const auto* value = packet.find(type);
+        if (value == nullptr || value->size() != sizeof(std::uint32_t)) return std::nullopt;
+        return base::number32(*value);
+    };
+    const auto count = [&](const char* name, std::uint8_t type) {
+        if (const auto value = number(type)) event[name] = *value;
+    };
+    if (const auto status = number(attribute::kAcctStatusType)) event["status"] = accounting_status(*status);
+    text("session", attribute::kAcctSessionId);
+    text("identity", attribute::kUserName);
+    text("station", attribute::kCallingStationId);
+    text("nas", attribute::kNasIdentifier);
+    count("seconds", attribute::kAcctSessionTime);
+    count("octets_in", attribute::kAcctInputOctets);
+    count("octets_out", attribute::kAcctOutputOctets);
+    count("cause", attribute::kAcctTerminateCause);
+    return event;
+}
+
+/// RFC 2866 section 4.1: the server "MUST NOT transmit any reply if it fails to record", as it does where the
+/// log leaves such events out.
+Sessions::Recorder recorder(enrol::EventSink& log)
+{
+    if (!log.keeps(base::Level::info)) return {};
+    return [&log](const radius::Packet& packet, const Sessions::Source& source) {
+        log.event(accounting_event(packet, source));
+    };
+}
+
+} // namespace
+
+struct Service::Impl {
+    std::unique_ptr<Sessions> sessions;
+    std::unique_ptr<net::UdpServer> socket;
+};
+
+Service::Service(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Service::~Service() = default;
+
+Result<std::unique_ptr<Service>> Service::start(const Options& options,
+                                                enrol::RegistrationAuthority& authority,
+                                                enrol::VoucherAuthority* vouchers, enrol::EventSink& log)
+{
+    auto impl = std::make_unique<Impl>();
+    ACMETOOL_TRY(context, tls_context(options));
+    ACMETOOL_TRY(sessions,
+                 Sessions::make(
+                     with_attributes(options), context, authority,
+                     [&log](const teap::Summary& summary, bool accepted, const Sessions::Source& source) {
+                         tell(log, summary, accepted, source);
+                     },
+                     vouchers, recorder(log)));
+    impl->sessions = std::move(sessions);
+    auto* const raw = impl->sessions.get();
+    ACMETOOL_TRY(socket, net::UdpServer::start(
+                             options.radius.host, options.radius.port,
+                             [raw](ByteView datagram, const std::string& address, std::uint16_t port,
+                                   net::UdpServer::Reply reply) {
+                                 raw->take(datagram, {address, port}, std::move(reply));
+                             },
+                             [raw] { raw->expire(); }));
+    impl->socket = std::move(socket);
+    return std::unique_ptr<Service>{new Service{std::move(impl)}};
+}
+
+std::uint16_t Service::port() const
+{
+    return impl_->socket ? impl_->socket->port() : std::uint16_t{0};
+}
+
+std::size_t Service::open() const
+{
+    return impl_->sessions->open();
+}
+
+std::map<std::string, std::uint64_t> Service::counters() const
+{
+    return impl_->sessions->counters();
+}
+
+Result<void> Service::reload(const Options& options)
+{
+    ACMETOOL_TRY(context, tls_context(options));
+    return impl_->sessions->configure(with_attributes(options), context);
+}
+
+void Service::drain(std::chrono::seconds limit)
+{
+    impl_->sessions->drain();
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (impl_->sessions->open() > 0 && std::chrono::steady_clock::now() < end)
+        std::this_thread::sleep_for(std::chrono::milliseconds{50});
+}
+
+void Service::stop()
+{
+    impl_->socket.reset();
+}
+
+} // namespace acmetool::access

@@ -1,0 +1,459 @@
+#include "access/sessions.h"
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+
+#include "access/setup.h"
+#include "base/octets.h"
+#include "crypto/digest.h"
+
+namespace acmetool::access
+{
+namespace
+{
+
+using Clock = std::chrono::steady_clock;
+using radius::Code;
+namespace attribute = radius::attribute;
+
+constexpr std::size_t kInstanceSize = 4;
+constexpr std::size_t kStateSize = 20; ///< instance tag and 128 random bits
+constexpr std::size_t kMostRepeats = 100'000;
+constexpr std::uint32_t kChallengeTimeout = 30; ///< seconds that the NAS waits for the peer
+constexpr std::uint32_t kVlan = 13;             ///< Tunnel-Type (RFC 3580 section 3.31)
+constexpr std::uint32_t kIeee802 = 6;           ///< Tunnel-Medium-Type
+constexpr std::uint32_t kInvalidEap = 202;      ///< Error-Cause "Invalid EAP Packet (Ignored)" (RFC 3579 2.2)
+constexpr unsigned kMostInvalidEap = 5;         ///< in one conversation, as RFC 3579 section 2.2 recommends
+
+bool fits(const AcceptRule& rule, const teap::Summary& summary)
+{
+    if (rule.enrolled && *rule.enrolled != summary.enrolled) return false;
+    if (rule.device.empty()) return true;
+    const bool prefix = rule.device.ends_with('*');
+    const auto wanted = std::string_view{rule.device}.substr(0, rule.device.size() - (prefix ? 1 : 0));
+    const auto is = [&](const std::string& name) {
+        return prefix ? name.starts_with(wanted) : name == wanted;
+    };
+    return is(summary.serial_number) || std::any_of(summary.names.begin(), summary.names.end(), is);
+}
+
+void add_rule(radius::Packet& packet, const AcceptRule& rule)
+{
+    if (!rule.vlan.empty()) {
+        // RFC 2868: the first octet is the tag, 0 for the only tunnel there is.
+        packet.add(attribute::kTunnelType, kVlan);
+        packet.add(attribute::kTunnelMediumType, kIeee802);
+        packet.add(attribute::kTunnelPrivateGroupId, as_bytes(rule.vlan));
+    }
+    if (!rule.filter_id.empty()) packet.add(attribute::kFilterId, as_bytes(rule.filter_id));
+    if (rule.session_timeout.count() > 0)
+        packet.add(attribute::kSessionTimeout, static_cast<std::uint32_t>(rule.session_timeout.count()));
+}
+
+bool is(const radius::Packet& packet, Code code)
+{
+    return packet.code == static_cast<std::uint8_t>(code);
+}
+
+/// Why a known client's packet is discarded in silence; null where it is authentic.
+const char* why_dropped(ByteView datagram, const radius::Packet& request, const base::Secret& secret)
+{
+    if (is(request, Code::accounting_request))
+        return radius::has_valid_request_authenticator(datagram, secret) ? nullptr : "request_authenticator";
+    if (!is(request, Code::access_request) && !is(request, Code::status_server)) return "code";
+    // RFC 3579 section 3.2 wants the Message-Authenticator beside EAP-Message, and RFC 5997 section 3 in
+    // Status-Server. A password or a MAC address may come without: all it gets is a rejection, which has one.
+    if (is(request, Code::access_request) && request.find(attribute::kEapMessage) == nullptr &&
+        request.find(attribute::kMessageAuthenticator) == nullptr)
+        return nullptr;
+    return radius::has_valid_message_authenticator(datagram, secret, request.authenticator)
+               ? nullptr
+               : "message_authenticator";
+}
+
+} // namespace
+
+struct Sessions::Impl : std::enable_shared_from_this<Sessions::Impl> {
+    /// Source, port, Identifier and authenticator of a request (RFC 5080 section 2.2.2).
+    using RequestKey = Bytes;
+    struct Repeat {
+        Clock::time_point at;
+        std::optional<Bytes> answer; ///< none: still being made
+    };
+    struct Session {
+        std::unique_ptr<teap::ServerSession> eap;
+        std::shared_ptr<const Setup> setup;
+        std::string address;
+        Clock::time_point used;
+        Bytes last_eap; ///< the EAP-Request that waits for its response
+        unsigned invalid = 0;
+    };
+    /// One request on its way.
+    struct Exchange {
+        RequestKey key;
+        radius::Packet request;
+        NasClient client;
+        std::shared_ptr<Session> session;
+        Source source;
+        std::function<void(Bytes)> reply;
+    };
+
+    enrol::RegistrationAuthority& authority;
+    enrol::VoucherAuthority* vouchers;
+    Observer observer;
+    Recorder recorder;
+    mutable std::mutex mutex;
+    std::shared_ptr<const Setup> setup;
+    Bytes instance = crypto::random_bytes(kInstanceSize);
+    std::map<Bytes, std::shared_ptr<Session>> sessions; ///< by State; those that wait for their peer
+    std::map<RequestKey, Repeat> repeats;
+    std::size_t busy = 0; ///< sessions that are taken out of the table while they work
+    bool draining = false;
+    std::map<std::string, std::uint64_t> counts;
+
+    Impl(enrol::RegistrationAuthority& ra, enrol::VoucherAuthority* registrar, Observer tell, Recorder record)
+        : authority(ra), vouchers(registrar), observer(std::move(tell)), recorder(std::move(record))
+    {
+    }
+
+    std::shared_ptr<Session> find_or_begin(const Exchange& exchange, std::string& refusal);
+    void finish(const Exchange& exchange, teap::Answer answer);
+    bool admit(ByteView datagram, Exchange& exchange);
+    bool is_new(Exchange& exchange);
+    void answer_once(const Exchange& exchange, const char* counter, Code code);
+    void record(Exchange& exchange);
+    void converse(Exchange exchange);
+    void ask_again(const Exchange& exchange);
+    void send(const Exchange& exchange, radius::Packet packet);
+    static Result<Bytes> encode(const Exchange& exchange, radius::Packet packet);
+    static radius::Packet reply_to(const radius::Packet& request, Code code);
+    static radius::Packet challenge(const Exchange& exchange, ByteView state, std::chrono::seconds more);
+    void refuse(const Exchange& exchange);
+};
+
+radius::Packet Sessions::Impl::reply_to(const radius::Packet& request, Code code)
+{
+    radius::Packet packet;
+    packet.code = static_cast<std::uint8_t>(code);
+    packet.identifier = request.identifier;
+    return packet;
+}
+
+/// With the EAP-Request that the session sends or sent last.
+radius::Packet Sessions::Impl::challenge(const Exchange& exchange, ByteView state, std::chrono::seconds more)
+{
+    auto packet = reply_to(exchange.request, Code::access_challenge);
+    packet.add(attribute::kState, state);
+    packet.add(attribute::kSessionTimeout, kChallengeTimeout + static_cast<std::uint32_t>(more.count()));
+    radius::add_eap_message(packet, exchange.session->last_eap);
+    return packet;
+}
+
+Result<Bytes> Sessions::Impl::encode(const Exchange& exchange, radius::Packet packet)
+{
+    for (const auto& one : exchange.request.attributes)
+        if (one.type == attribute::kProxyState) packet.attributes.push_back(one);
+    return radius::encode_response(packet, *exchange.client.secret, exchange.request.authenticator);
+}
+
+void Sessions::Impl::send(const Exchange& exchange, radius::Packet packet)
+{
+    auto octets = encode(exchange, std::move(packet));
+    if (!octets) return;
+    {
+        const std::lock_guard lock{mutex};
+        repeats[exchange.key] = {Clock::now(), *octets};
+    }
+    exchange.reply(std::move(*octets));
+}
+
+void Sessions::Impl::refuse(const Exchange& exchange)
+{
+    auto packet = reply_to(exchange.request, Code::access_reject);
+    const auto eap = radius::eap_message(exchange.request);
+    if (eap && eap->size() >= 2) {
+        const Bytes failure{4, (*eap)[1], 0, 4};
+        radius::add_eap_message(packet, failure);
+    }
+    send(exchange, std::move(packet));
+}
+
+/// The conversation of the State attribute, taken out of the table: one round is outstanding at a time.
+std::shared_ptr<Sessions::Impl::Session> Sessions::Impl::find_or_begin(const Exchange& exchange,
+                                                                       std::string& refusal)
+{
+    if (const auto* state = exchange.request.find(attribute::kState)) {
+        const auto found = sessions.find(*state);
+        if (found == sessions.end()) {
+            const bool ours =
+                state->size() == kStateSize && std::equal(instance.begin(), instance.end(), state->begin());
+            refusal = ours ? "state_unknown" : "state_foreign";
+            return nullptr;
+        }
+        if (found->second->address != exchange.source.address) {
+            refusal = "state_wrong_source";
+            return nullptr;
+        }
+        auto session = std::move(found->second);
+        sessions.erase(found);
+        ++busy;
+        return session;
+    }
+    if (draining || sessions.size() + busy >= setup->config.sessions) {
+        refusal = draining ? "draining" : "over_limit";
+        return nullptr;
+    }
+    auto session = std::make_shared<Session>();
+    session->setup = setup;
+    session->address = exchange.source.address;
+    session->eap = std::make_unique<teap::ServerSession>(exchange.client.settings, setup->context, authority,
+                                                         exchange.source.address,
+                                                         to_hex(crypto::random_bytes(8)), vouchers);
+    ++counts["sessions"];
+    ++busy;
+    return session;
+}
+
+/// Fills in the request and its client; false where it is discarded in silence.
+bool Sessions::Impl::admit(ByteView datagram, Exchange& exchange)
+{
+    const std::lock_guard lock{mutex};
+    const auto drop = [&](const char* why) {
+        ++counts[std::string{"dropped_"} + why];
+        return false;
+    };
+    // RFC 2865 section 3: "A request from a client for which the RADIUS server does not have a shared
+    // secret MUST be silently discarded."
+    const auto* client = setup->client_at(exchange.source.address);
+    if (client == nullptr) return drop("unknown_client");
+    auto request = radius::parse_packet(datagram);
+    if (!request) return drop("malformed");
+    if (const auto* why = why_dropped(datagram, *request, *client->secret)) return drop(why);
+    exchange.request = std::move(*request);
+    exchange.client = *client;
+    return true;
+}
+
+/// For what is answered the same again, and need not be authentic: nothing is kept of it.
+void Sessions::Impl::answer_once(const Exchange& exchange, const char* counter, Code code)
+{
+    {
+        const std::lock_guard lock{mutex};
+        ++counts[draining ? "dropped_draining" : counter]; // another server may have room
+        if (draining) return;
+    }
+    if (auto octets = encode(exchange, reply_to(exchange.request, code))) exchange.reply(std::move(*octets));
+}
+
+/// False for a request that came before, whose answer is sent again if it is known. `mutex` is held.
+bool Sessions::Impl::is_new(Exchange& exchange)
+{
+    exchange.key = {as_bytes(exchange.source.address).begin(), as_bytes(exchange.source.address).end()};
+    base::append16(exchange.key, exchange.source.port);
+    exchange.key.push_back(exchange.request.identifier);
+    base::append(exchange.key, exchange.request.authenticator);
+    if (const auto known = repeats.find(exchange.key); known != repeats.end()) {
+        ++counts["repeats"];
+        if (known->second.answer) exchange.reply(*known->second.answer);
+        return false;
+    }
+    if (repeats.size() < kMostRepeats) return true;
+    ++counts["dropped_overload"];
+    return false;
+}
+
+/// RFC 2866 section 4.1: the server "MUST transmit an Accounting-Response reply if it successfully records
+/// the accounting packet".
+void Sessions::Impl::record(Exchange& exchange)
+{
+    {
+        const std::lock_guard lock{mutex};
+        if (!is_new(exchange)) return;
+        ++counts[recorder ? "accounting" : "dropped_accounting"];
+        if (!recorder) return;
+        repeats[exchange.key] = {Clock::now(), std::nullopt};
+    }
+    recorder(exchange.request, exchange.source);
+    send(exchange, reply_to(exchange.request, Code::accounting_response));
+}
+
+void Sessions::Impl::converse(Exchange exchange)
+{
+    Bytes eap;
+    {
+        const std::lock_guard lock{mutex};
+        if (!is_new(exchange)) return;
+        std::string refusal = "eap_message";
+        if (auto message = radius::eap_message(exchange.request)) {
+            eap = std::move(*message);
+            exchange.session = find_or_begin(exchange, refusal);
+        }
+        if (!exchange.session) {
+            ++counts["refused_" + refusal];
+            if (refusal == "over_limit" || refusal == "draining") return; // another server may have room
+        }
+        repeats[exchange.key] = {Clock::now(), std::nullopt};
+    }
+    if (!exchange.session) {
+        refuse(exchange);
+        return;
+    }
+    std::size_t mtu = 0;
+    if (const auto* framed = exchange.request.find(attribute::kFramedMtu);
+        framed != nullptr && framed->size() == 4)
+        mtu = base::number16(ByteView{*framed}.subspan(2));
+    const bool taken =
+        exchange.session->eap->handle(eap, mtu, [impl = shared_from_this(), exchange](teap::Answer answer) {
+            impl->finish(exchange, std::move(answer));
+        });
+    if (!taken) ask_again(exchange);
+}
+
+/// EAP that the conversation discards (RFC 3748 section 4.1) leaves it where it was, State included. RFC 3579
+/// section 2.2: "The Access-Challenge SHOULD encapsulate within EAP-Message attribute(s) the most recently
+/// sent EAP-Request packet".
+void Sessions::Impl::ask_again(const Exchange& exchange)
+{
+    const auto* state = exchange.request.find(attribute::kState);
+    const auto& session = exchange.session;
+    bool over = state == nullptr;
+    auto packet = challenge(exchange, over ? ByteView{} : *state, std::chrono::seconds{0});
+    packet.add(attribute::kErrorCause, kInvalidEap);
+    {
+        const std::lock_guard lock{mutex};
+        ++counts["invalid_eap"];
+        --busy;
+        over = over || ++session->invalid >= kMostInvalidEap;
+        if (over)
+            ++counts["rejects"];
+        else
+            sessions[*state] = session;
+    }
+    if (over) {
+        auto summary = session->eap->summary();
+        summary.text = "the peer's EAP packets do not answer the requests";
+        if (observer) observer(summary, false, exchange.source);
+        refuse(exchange);
+        return;
+    }
+    send(exchange, std::move(packet));
+}
+
+void Sessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
+{
+    const auto& session = exchange.session;
+    const auto summary = session->eap->summary();
+    if (answer.outcome == teap::Outcome::proceed) {
+        auto state = crypto::random_bytes(kStateSize);
+        std::copy(instance.begin(), instance.end(), state.begin());
+        session->last_eap = std::move(answer.eap);
+        auto packet = challenge(exchange, state, answer.peer_wait);
+        {
+            const std::lock_guard lock{mutex};
+            session->used = Clock::now();
+            sessions[state] = session;
+            --busy;
+            ++counts["challenges"];
+        }
+        send(exchange, std::move(packet));
+        return;
+    }
+    bool accepted = answer.outcome == teap::Outcome::accept;
+    auto packet = reply_to(exchange.request, accepted ? Code::access_accept : Code::access_reject);
+    radius::add_eap_message(packet, answer.eap);
+    if (accepted) {
+        if (!radius::add_mppe_keys(packet, answer.keys.msk, *exchange.client.secret,
+                                   exchange.request.authenticator))
+            accepted = false;
+        if (!summary.identity.empty()) packet.add(attribute::kUserName, as_bytes(summary.identity));
+        if (const auto* asked = exchange.request.find(attribute::kEapKeyName);
+            asked != nullptr && answer.session_id.size() <= radius::kLargestValue)
+            packet.add(attribute::kEapKeyName, answer.session_id);
+        const auto& rules = session->setup->config.accept;
+        const auto rule = std::find_if(rules.begin(), rules.end(),
+                                       [&](const AcceptRule& one) { return fits(one, summary); });
+        if (rule != rules.end()) add_rule(packet, *rule);
+    }
+    {
+        const std::lock_guard lock{mutex};
+        --busy;
+        ++counts[accepted ? "accepts" : "rejects"];
+        if (accepted && summary.enrolled) ++counts["enrolments"];
+        if (summary.vouched) ++counts["vouchers"];
+    }
+    if (observer) observer(summary, accepted, exchange.source);
+    if (answer.outcome == teap::Outcome::accept && !accepted)
+        refuse(exchange);
+    else
+        send(exchange, std::move(packet));
+}
+
+Sessions::Sessions(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Sessions::~Sessions() = default;
+
+Result<std::unique_ptr<Sessions>> Sessions::make(Options config, crypto::TlsContext context,
+                                                 enrol::RegistrationAuthority& authority, Observer observer,
+                                                 enrol::VoucherAuthority* vouchers, Recorder recorder)
+{
+    auto impl = std::make_shared<Impl>(authority, vouchers, std::move(observer), std::move(recorder));
+    ACMETOOL_TRY(setup, read_setup(std::move(config), std::move(context)));
+    impl->setup = std::move(setup);
+    return std::unique_ptr<Sessions>{new Sessions{std::move(impl)}};
+}
+
+void Sessions::take(ByteView datagram, const Source& source, std::function<void(Bytes)> reply)
+{
+    const auto impl = impl_;
+    Impl::Exchange exchange;
+    exchange.source = source;
+    exchange.reply = std::move(reply);
+    if (!impl->admit(datagram, exchange)) return;
+    if (is(exchange.request, Code::accounting_request))
+        impl->record(exchange);
+    else if (is(exchange.request, Code::status_server))
+        impl->answer_once(exchange, "status_server", Code::access_accept); // RFC 5997 section 4.2
+    else if (exchange.request.find(attribute::kEapMessage) == nullptr)
+        impl->answer_once(exchange, "refused_no_eap", Code::access_reject);
+    else
+        impl->converse(std::move(exchange));
+}
+
+void Sessions::expire()
+{
+    const auto now = Clock::now();
+    const std::lock_guard lock{impl_->mutex};
+    const auto& config = impl_->setup->config;
+    std::erase_if(impl_->repeats,
+                  [&](const auto& one) { return one.second.answer && now - one.second.at > config.repeat; });
+    impl_->counts["expired"] += std::erase_if(
+        impl_->sessions, [&](const auto& one) { return now - one.second->used > config.session_life; });
+}
+
+Result<void> Sessions::configure(Options config, crypto::TlsContext context)
+{
+    ACMETOOL_TRY(setup, read_setup(std::move(config), std::move(context)));
+    const std::lock_guard lock{impl_->mutex};
+    impl_->setup = std::move(setup);
+    return {};
+}
+
+void Sessions::drain()
+{
+    const std::lock_guard lock{impl_->mutex};
+    impl_->draining = true;
+}
+
+std::size_t Sessions::open() const
+{
+    const std::lock_guard lock{impl_->mutex};
+    return impl_->sessions.size() + impl_->busy;
+}
+
+std::map<std::string, std::uint64_t> Sessions::counters() const
+{
+    const std::lock_guard lock{impl_->mutex};
+    return impl_->counts;
+}
+
+} // namespace acmetool::access

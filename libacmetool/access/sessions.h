@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "access/options.h"
+#include "base/bytes.h"
+#include "base/result.h"
+#include "crypto/tls_engine.h"
+#include "enrol/registration_authority.h"
+#include "enrol/voucher_authority.h"
+#include "radius/packet.h"
+#include "teap/server.h"
+
+namespace acmetool::access
+{
+
+/// The RADIUS server's side of EAP conversations (RFC 3579): who may ask, which conversation a packet belongs
+/// to, and repeats. Datagrams in, datagrams out; no sockets. All calls may be made by any thread.
+///
+/// Each request that a known client made gets an answer, so that a proxy in front does not take silence for a
+/// dead server: Access-Reject if it is not for TEAP, Access-Accept to Status-Server, Accounting-Response to
+/// what was recorded. Silence is for what is not authentic, and for new conversations when there is no room.
+class ACMETOOL_EXPORT Sessions
+{
+public:
+    struct Source {
+        std::string address;
+        std::uint16_t port = 0;
+    };
+    /// Told of each conversation that ended. `accepted`: Access-Accept.
+    using Observer = std::function<void(const teap::Summary&, bool accepted, const Source&)>;
+    /// Records an Accounting-Request.
+    using Recorder = std::function<void(const radius::Packet&, const Source&)>;
+
+    /// Reads the clients' secrets. `authority` and `vouchers` are not owned and go before the sessions do.
+    /// Without `recorder` Accounting-Requests get no answer. Errors: config.
+    static Result<std::unique_ptr<Sessions>> make(Options config, crypto::TlsContext context,
+                                                  enrol::RegistrationAuthority& authority, Observer observer,
+                                                  enrol::VoucherAuthority* vouchers = nullptr,
+                                                  Recorder recorder = {});
+    ~Sessions();
+    Sessions(const Sessions&) = delete;
+    Sessions& operator=(const Sessions&) = delete;
+
+    /// Takes one datagram. `reply` is called once with the answer, at once or later, or never.
+    void take(ByteView datagram, const Source& source, std::function<void(Bytes)> reply);
+    /// Forgets what is too old; to be called every second or so.
+    void expire();
+
+    /// New certificate, clients and rules for conversations that begin from now on. Errors: config.
+    Result<void> configure(Options config, crypto::TlsContext context);
+    /// No new conversations.
+    void drain();
+    std::size_t open() const;
+    std::map<std::string, std::uint64_t> counters() const;
+
+private:
+    struct Impl;
+    explicit Sessions(std::shared_ptr<Impl> impl);
+    std::shared_ptr<Impl> impl_;
+};
+
+} // namespace acmetool::access

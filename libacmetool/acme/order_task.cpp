@@ -1,0 +1,458 @@
+#include "acme/order_task.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "acme/certificate_id.h"
+#include "acme/fulfil.h"
+#include "base/text.h"
+
+namespace acmetool::acme
+{
+namespace
+{
+
+using base::Json;
+using base::Milliseconds;
+
+constexpr std::size_t kMostListedOrders = 10'000;
+constexpr std::size_t kMostPages = 100;
+constexpr std::size_t kMostLookedAt = 50;
+constexpr std::size_t kMostExplained = 5;
+constexpr std::size_t kMostAlternates = 20;
+constexpr std::chrono::minutes kClockTolerance{5};
+/// Held from the intent until the order's URL is stored: an order that no entry holds is then really an
+/// orphan.
+const StateDirectory::Key kPlacing{"orders", "placing"};
+
+/// One intent in the state directory, and the order that is made of it.
+class Journey
+{
+public:
+    Journey(Client& client, OrderTask task)
+        : client_(client), task_(std::move(task)), flow_(request_of(task_), task_.goal)
+    {
+        std::string names;
+        for (const auto& identifier : task_.identifiers)
+            names += identifier.type + ":" + identifier.value + ",";
+        const auto spki = to_hex(task_.csr.key.spki_sha256());
+        std::vector<std::string_view> intent{client_.directory().url, names, spki, task_.profile};
+        if (!task_.lifetime.empty()) intent.push_back(task_.lifetime);
+        key_ = {"orders", entry_id(intent)};
+    }
+
+    Result<OrderOutcome> go();
+
+private:
+    static OrderRequest request_of(const OrderTask& task)
+    {
+        return {task.identifiers, task.ancestor_domains, task.profile,    task.csr.der,
+                task.csr.key,     task.replaces,         task.not_before, task.not_after};
+    }
+
+    Result<void> pick_up();
+    bool take_kept_certificate();
+    Result<void> adopt();
+    Result<OrderOutcome> drive();
+    Result<Reply> send(Post post);
+    Result<bool> authorize(const std::vector<std::string>& urls);
+    Result<void> choose_chain();
+    Error explain(Error error);
+    bool of_no_use(const Error& error) const;
+    OrderOutcome outcome(bool not_yet, std::optional<std::chrono::seconds> retry_after);
+    Result<void> save() { return client_.state().save(key_, entry_); }
+
+    Client& client_;
+    OrderTask task_;
+    OrderFlow flow_;
+    StateDirectory::Key key_;
+    Json entry_ = Json::object();
+    bool resumed_ = false; ///< the order comes from the state, not from this call
+    std::vector<crypto::Certificate> kept_;
+    std::vector<std::string> alternates_; ///< URLs of other chains
+};
+
+/// "a.example and 2 more names"
+std::string names_of(const std::vector<crypto::Identifier>& identifiers)
+{
+    const auto more = identifiers.size() - 1;
+    return more == 0 ? identifiers.front().value
+                     : fmt::format("{} and {} more {}", identifiers.front().value, more,
+                                   more == 1 ? "name" : "names");
+}
+
+OrderOutcome Journey::outcome(bool not_yet, std::optional<std::chrono::seconds> retry_after)
+{
+    OrderOutcome result;
+    result.order = flow_.order();
+    result.csr = task_.csr;
+    result.chain = kept_.empty() ? flow_.chain() : kept_;
+    result.not_yet = not_yet;
+    result.retry_after = retry_after;
+    result.entry_id = key_.id;
+    return result;
+}
+
+/// The certificate of a run that was killed before it had written it out, if it is still as good as new.
+bool Journey::take_kept_certificate()
+{
+    const auto pem = base::string_member(entry_, "certificate");
+    if (!pem || task_.goal != OrderFlow::Goal::downloaded) return false;
+    auto chain = crypto::parse_pem_chain(*pem);
+    const auto now = client_.context().now();
+    if (!chain || !check_chain(*chain, flow_.request(), now)) return false;
+    const auto& leaf = chain->front();
+    if (now >= leaf.not_before() + (leaf.not_after() - leaf.not_before()) / 3) return false;
+    kept_ = std::move(*chain);
+    return true;
+}
+
+Result<void> Journey::pick_up()
+{
+    ACMETOOL_TRY(loaded, client_.state().load(key_));
+    if (loaded) entry_ = std::move(*loaded);
+    if (task_.solver != nullptr) clean_up_after_crash(entry_, *task_.solver, client_.context());
+    entry_.erase("published");
+    if (task_.order) {
+        flow_.resume(*task_.order);
+        if (base::string_member(entry_, "url") != task_.order->url) entry_ = Json::object();
+        entry_["url"] = task_.order->url;
+        return {};
+    }
+    if (take_kept_certificate()) return {};
+    entry_.erase("certificate");
+    const auto url = base::string_member(entry_, "url");
+    if (url && client_.directory().owns(*url)) {
+        flow_.resume(*url);
+        resumed_ = true;
+    } else if (entry_.contains("intended")) {
+        ACMETOOL_CHECK(adopt());
+    }
+    return {};
+}
+
+/// The intent was stored, but the run died before it had the order's URL: looks for an unfinished order for
+/// just these names that no other entry holds.
+Result<void> Journey::adopt()
+{
+    const auto placing = client_.state().lock(kPlacing, client_.context());
+    if (!placing) return fail(placing.error());
+    const auto urls = listed_orders(client_, kMostListedOrders);
+    if (!urls) {
+        if (urls.error().code == Errc::interrupted || urls.error().code == Errc::unavailable)
+            return fail(urls.error());
+        return {}; // a server without the list: an orphan may stay, unfinalized
+    }
+    std::vector<std::string> held;
+    for (const auto& id : client_.state().list("orders"))
+        if (const auto entry = client_.state().load({"orders", id}); entry && *entry)
+            held.push_back(base::string_member(**entry, "url").value_or(""));
+    std::vector<std::string> orphans;
+    for (const auto& url : *urls)
+        if (std::find(held.begin(), held.end(), url) == held.end() && client_.directory().owns(url))
+            orphans.push_back(url);
+    // The list has no order that can be relied on; most servers append or prepend. From both ends, then.
+    for (std::size_t i = 0; i < std::min(orphans.size(), kMostLookedAt); ++i) {
+        const auto& url = i % 2 == 0 ? orphans[orphans.size() - 1 - i / 2] : orphans[i / 2];
+        const auto reply = client_.post(Post{"order", {}, url, ""});
+        if (!reply) continue;
+        const auto order = parse_order(reply->body, url);
+        if (!order || order->identifiers != task_.identifiers) continue;
+        if (order->status != "pending" && order->status != "ready") continue;
+        client_.context().log(base::Level::detail,
+                              fmt::format("continuing with order {} of an interrupted run", url));
+        flow_.resume(*order);
+        resumed_ = true;
+        entry_["url"] = url;
+        return save();
+    }
+    return {};
+}
+
+Result<Reply> Journey::send(Post post)
+{
+    const bool is_new = post.step == "newOrder";
+    if (is_new) {
+        entry_["intended"] = base::to_rfc3339(client_.context().now());
+        ACMETOOL_CHECK(save());
+    }
+    auto reply = client_.post(std::move(post));
+    if (is_new && reply) {
+        entry_["url"] = reply->location;
+        ACMETOOL_CHECK(save());
+    }
+    if (reply && reply->content_type.starts_with("application/pem-certificate-chain"))
+        for (const auto& [relation, target] : reply->links)
+            if (relation == "alternate") alternates_.push_back(target);
+    // An answer that says no leaves nothing behind on the server: the intent has come to its end.
+    if (is_new && !reply && !reply.error().problem_type.empty()) client_.state().erase(key_);
+    return reply;
+}
+
+/// True if all are valid; false if the deadline came first.
+Result<bool> Journey::authorize(const std::vector<std::string>& urls)
+{
+    std::vector<Authorization> authorizations;
+    std::vector<std::string> pending;
+    for (const auto& url : urls) {
+        ACMETOOL_TRY(authorization,
+                     client_.fetch_authorization(url, scope_of_order(task_.identifiers), true));
+        if (authorization.status != "valid") pending.push_back(authorization.identifier);
+        authorizations.push_back(std::move(authorization));
+    }
+    if (task_.solver == nullptr && !pending.empty())
+        return fail(Errc::authorization_needed,
+                    fmt::format("order {} is pending: {} must be authorized first", flow_.order().url,
+                                base::printable(base::join(pending, ", "))),
+                    "pre-authorize with acme-preauth run, or give a solver (--dns-update, --hook, --webroot, "
+                    "--standalone, --dns-persist, --manual)",
+                    "authorizationNeeded");
+    if (pending.empty()) return true;
+    const Journal journal = [&](const std::vector<ChallengeTask>& tasks) {
+        entry_["published"] = Json::array();
+        for (const auto& task : tasks)
+            entry_["published"].push_back(to_json(task));
+        return save();
+    };
+    ACMETOOL_TRY(seen, fulfil(client_, std::move(authorizations), *task_.solver, journal));
+    return std::all_of(seen.begin(), seen.end(), [](const Authorization& a) { return a.status == "valid"; });
+}
+
+/// Looks for the chain that is wanted among those that the CA offers with the first one (RFC 8555
+/// section 7.4.2). A certificate is never thrown away for its chain.
+Result<void> Journey::choose_chain()
+{
+    if (!task_.chain.given() || flow_.chain().empty() || task_.chain.takes(flow_.chain())) return {};
+    for (std::size_t i = 0; i < std::min(alternates_.size(), kMostAlternates); ++i) {
+        if (!client_.directory().owns(alternates_[i])) continue;
+        Post post{"certificate", task_.identifiers.front().value, alternates_[i], ""};
+        post.accept = "application/pem-certificate-chain";
+        ACMETOOL_TRY(reply, client_.post(std::move(post)));
+        ACMETOOL_TRY(chain, crypto::parse_pem_chain(reply.body));
+        if (auto checked = check_chain(chain, flow_.request(), client_.context().now()); !checked)
+            return fail(with_context(std::move(checked).error(), "alternate chain " + alternates_[i]));
+        if (!task_.chain.takes(chain)) continue;
+        kept_ = std::move(chain);
+        return {};
+    }
+    client_.context().log(
+        base::Level::warning,
+        fmt::format("none of the {} chains that the CA offers is the preferred one; this is its "
+                    "first, under {}",
+                    alternates_.size() + 1, base::printable(flow_.chain().back().issuer())));
+    return {};
+}
+
+/// Adds to an invalid order's error what its failed authorizations say.
+Error Journey::explain(Error error)
+{
+    std::size_t explained = 0;
+    for (const auto& url : flow_.order().authorizations) {
+        if (explained == kMostExplained) break;
+        const auto authorization = client_.fetch_authorization(url, scope_of_order(task_.identifiers));
+        if (!authorization || authorization->status == "valid" || authorization->status == "pending")
+            continue;
+        error.message += fmt::format("; {}: {}", authorization->identifier, authorization->why_not_valid());
+        ++explained;
+    }
+    return error;
+}
+
+Result<OrderOutcome> Journey::drive()
+{
+    for (;;) {
+        auto action = flow_.next(client_.directory());
+        if (!action) {
+            if (flow_.order().status == "invalid") {
+                client_.state().erase(key_); // nothing can come of it any more
+                return fail(explain(std::move(action).error()));
+            }
+            return fail(std::move(action).error());
+        }
+        if (const auto* send_action = std::get_if<OrderFlow::Send>(&*action)) {
+            // newOrder until its URL is stored is one step: an unheld order that others see is really an
+            // orphan.
+            store::FileLock placing;
+            if (send_action->post.step == "newOrder") {
+                ACMETOOL_TRY(lock, client_.state().lock(kPlacing, client_.context()));
+                placing = std::move(lock);
+            }
+            if (auto taken = flow_.take(send(send_action->post), client_.context().now()); !taken) {
+                // RFC 8555 section 7.1.3: an order that changed is as good as invalid; the next run begins
+                // anew.
+                if (taken.error().reason == "orderChanged") client_.state().erase(key_);
+                return fail(std::move(taken).error());
+            }
+        } else if (const auto* pause = std::get_if<OrderFlow::Pause>(&*action)) {
+            ACMETOOL_TRY(
+                waited, client_.pause(pause->duration, "the CA to issue for " + names_of(task_.identifiers)));
+            if (!waited) return outcome(true, std::chrono::ceil<std::chrono::seconds>(pause->duration));
+        } else if (const auto* authorize_action = std::get_if<OrderFlow::Authorize>(&*action)) {
+            ACMETOOL_TRY(done, authorize(authorize_action->authorizations));
+            if (!done) return outcome(true, std::nullopt);
+            flow_.authorized();
+        } else {
+            ACMETOOL_CHECK(choose_chain());
+            return outcome(false, std::nullopt);
+        }
+    }
+}
+
+/// True if what an earlier run left cannot be finished, so that a new order is worth a try, once: it expired,
+/// failed, or the CA forgot it - or it waits for authorizations of its own although the names, or a parent of
+/// theirs, may have been authorized since. Only a new order finds that out.
+bool Journey::of_no_use(const Error& error) const
+{
+    const auto& status = flow_.order().status;
+    if (status == "pending") return error.code == Errc::authorization_needed && task_.solver == nullptr;
+    return error.code == Errc::refused || status == "invalid";
+}
+
+Result<OrderOutcome> Journey::go()
+{
+    const auto lock = client_.state().lock(key_, client_.context());
+    if (!lock) return fail(lock.error());
+    ACMETOOL_CHECK(pick_up());
+    if (!kept_.empty()) return outcome(false, std::nullopt);
+    auto result = drive();
+    if (!result && resumed_ && of_no_use(result.error())) {
+        client_.context().log(
+            base::Level::detail,
+            fmt::format("the order of the earlier run cannot be used ({}); placing a new one",
+                        result.error().message));
+        entry_ = Json::object();
+        resumed_ = false;
+        flow_ = OrderFlow{request_of(task_), task_.goal};
+        result = drive();
+    }
+    if (!result) return result;
+    if (!result->chain.empty()) {
+        const auto begins = result->chain.front().not_before();
+        if (begins > client_.context().now() + kClockTolerance)
+            client_.context().log(
+                base::Level::warning,
+                fmt::format("the certificate is not valid before {}, and this host's clock says "
+                            "{}: one of the clocks is wrong",
+                            base::to_rfc3339(begins), base::to_rfc3339(client_.context().now())));
+        entry_["certificate"] = crypto::to_pem(result->chain);
+        ACMETOOL_CHECK(save());
+    }
+    return result;
+}
+
+} // namespace
+
+Result<std::vector<std::string>> listed_orders(Client& client, std::size_t most)
+{
+    std::vector<std::string> urls;
+    ACMETOOL_TRY(reply, client.post(Post{"account", {}, client.account_url(), ""}));
+    ACMETOOL_TRY(account, base::parse_json_object(reply.body, "account"));
+    auto next = base::string_member(account, "orders");
+    for (std::size_t pages = 0;
+         next && pages < kMostPages && urls.size() < most && client.directory().owns(*next); ++pages) {
+        ACMETOOL_TRY(page, client.post(Post{"orders", {}, *next, ""}));
+        ACMETOOL_TRY(object, base::parse_json_object(page.body, "orders"));
+        if (const auto list = object.find("orders"); list != object.end() && list->is_array())
+            for (const auto& url : *list)
+                if (url.is_string()) urls.push_back(url.get<std::string>());
+        next.reset();
+        for (const auto& [relation, target] : page.links)
+            if (relation == "next") next = target;
+    }
+    return urls;
+}
+
+Result<OrderOutcome> carry_out(Client& client, OrderTask task)
+{
+    if (task.csr.key.same_public_key(client.key()))
+        return fail(Errc::bad_input, "the CSR's key is the account's key",
+                    "use a separate key for the certificate (RFC 8555 section 11.1)", "accountKeyInCsr");
+    if (!task.profile.empty() && !client.directory().profiles.contains(task.profile)) {
+        std::vector<std::string> offered;
+        for (const auto& [name, description] : client.directory().profiles)
+            offered.push_back(name);
+        return fail(Errc::bad_input, fmt::format("profile \"{}\" is not one of the CA's", task.profile),
+                    offered.empty() ? "this CA has no profiles" : "it offers " + base::join(offered, ", "),
+                    "invalidProfile");
+    }
+    return Journey{client, std::move(task)}.go();
+}
+
+void delivered(Client& client, const OrderOutcome& outcome)
+{
+    client.state().erase({"orders", outcome.entry_id});
+}
+
+Json order_document(const Order& order, const crypto::Csr& csr)
+{
+    const auto parsed = base::parse_json_object(order.raw, "order");
+    Json object = parsed ? *parsed : Json::object();
+    object["url"] = order.url;
+    object["csr"] = csr.to_pem();
+    return object;
+}
+
+Result<OrderTask> parse_order_document(std::string_view json, const Directory& directory)
+{
+    constexpr const char* kHint = "expected the JSON document that acme-order printed in the step before";
+    const auto bad = [&](Error error) {
+        error.code = Errc::bad_input;
+        error.hint = kHint;
+        error.reason = "notADocument";
+        return fail(std::move(error));
+    };
+    const auto object = base::parse_json_object(json, "order document");
+    if (!object) return bad(object.error());
+    if (base::string_member(*object, "type") != "order")
+        return fail(Errc::bad_input,
+                    fmt::format("a document of type \"{}\", not \"order\"",
+                                base::printable(base::string_member(*object, "type").value_or(""), 50)),
+                    kHint, "notADocument");
+    const auto url = base::required_string(*object, "url", "order document");
+    if (!url) return bad(url.error());
+    const auto csr_pem = base::required_string(*object, "csr", "order document");
+    if (!csr_pem) return bad(csr_pem.error());
+    ACMETOOL_TRY(csr, crypto::parse_csr(*csr_pem));
+    ACMETOOL_TRY(identifiers, crypto::require_identifiers(csr));
+    auto order = parse_order(json, *url);
+    if (!order) return bad(order.error());
+    auto urls = order->authorizations;
+    urls.insert(urls.end(), {*url, order->finalize, order->certificate});
+    for (const auto& listed : urls)
+        if (!listed.empty() && !directory.owns(listed))
+            return fail(
+                Errc::bad_input,
+                fmt::format("order document: {} is not a URL of {}", base::printable(listed), directory.url),
+                "the document and the account belong to different CAs: give the account that the document "
+                "was made with",
+                "foreignUrl");
+    if (order->identifiers != identifiers)
+        return fail(Errc::bad_input, "order document: the names of the CSR are not those of the order", kHint,
+                    "csrNames");
+    OrderTask task;
+    task.csr = std::move(csr);
+    task.identifiers = std::move(identifiers);
+    task.order = std::move(*order);
+    return task;
+}
+
+Json certificate_document(const std::vector<crypto::Certificate>& chain)
+{
+    const auto& leaf = chain.front();
+    Json identifiers = Json::array();
+    for (const auto& identifier : leaf.identifiers())
+        identifiers.push_back({{"type", identifier.type}, {"value", identifier.value}});
+    Json object{{"certificate", leaf.to_pem()},
+                {"chain", crypto::to_pem({chain.begin() + 1, chain.end()})},
+                {"fullchain", crypto::to_pem(chain)},
+                {"serial", leaf.serial()},
+                {"notBefore", base::to_rfc3339(leaf.not_before())},
+                {"notAfter", base::to_rfc3339(leaf.not_after())},
+                {"identifiers", std::move(identifiers)}};
+    if (const auto id = certificate_id(leaf)) object["certID"] = *id;
+    return object;
+}
+
+} // namespace acmetool::acme

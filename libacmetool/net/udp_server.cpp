@@ -1,0 +1,196 @@
+#include "net/udp_server.h"
+
+#include <array>
+#include <cstring>
+#include <thread>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/udp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace acmetool::net
+{
+
+namespace asio = boost::asio;
+using asio::ip::udp;
+using Problem = boost::system::error_code;
+
+namespace
+{
+
+constexpr std::size_t kMostAtOnce = 64; ///< datagrams before answers that wait are sent
+
+/// The address of ours that a datagram came to, and that its answer has to leave from. Asio has no call for
+/// it.
+struct Asked {
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in6_pktinfo))> control{};
+    std::size_t size = 0;
+};
+
+template <class T>
+void keep(Asked& asked, const cmsghdr& header, const T& value)
+{
+    cmsghdr own{};
+    own.cmsg_level = header.cmsg_level;
+    own.cmsg_type = header.cmsg_type;
+    own.cmsg_len = CMSG_LEN(sizeof(T));
+    std::memcpy(asked.control.data(), &own, sizeof own);
+    std::memcpy(CMSG_DATA(reinterpret_cast<cmsghdr*>(asked.control.data())), &value, sizeof value);
+    asked.size = CMSG_SPACE(sizeof(T));
+}
+
+/// The control data for the answer. The way there is the kernel's choice, but for link-local addresses, which
+/// say nothing without their interface.
+Asked asked_of(msghdr& message)
+{
+    Asked asked;
+    for (auto* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
+            in_pktinfo info{};
+            std::memcpy(&info, CMSG_DATA(header), sizeof info);
+            info.ipi_ifindex = 0;
+            keep(asked, *header, info);
+        } else if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_PKTINFO) {
+            in6_pktinfo info{};
+            std::memcpy(&info, CMSG_DATA(header), sizeof info);
+            if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) info.ipi6_ifindex = 0;
+            keep(asked, *header, info);
+        }
+    }
+    return asked;
+}
+
+} // namespace
+
+struct UdpServer::Impl : std::enable_shared_from_this<UdpServer::Impl> {
+    asio::io_context io{1};
+    udp::socket socket{io};
+    asio::steady_timer timer{io};
+    Handler handler;
+    std::function<void()> tick;
+    std::array<std::uint8_t, kLargestDatagram> buffer{};
+    std::thread thread;
+
+    void receive()
+    {
+        socket.async_wait(udp::socket::wait_read, [this](Problem problem) {
+            if (problem == asio::error::operation_aborted) return;
+            for (std::size_t i = 0; i < kMostAtOnce && !problem && take_one(); ++i) {
+            }
+            receive();
+        });
+    }
+    bool take_one()
+    {
+        udp::endpoint from;
+        Asked raw;
+        iovec part{buffer.data(), buffer.size()};
+        msghdr message{};
+        message.msg_name = from.data();
+        message.msg_namelen = static_cast<socklen_t>(from.capacity());
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = raw.control.data();
+        message.msg_controllen = raw.control.size();
+        const auto size = recvmsg(socket.native_handle(), &message, MSG_DONTWAIT);
+        if (size < 0) return false;
+        from.resize(message.msg_namelen);
+        answer(ByteView{buffer.data(), static_cast<std::size_t>(size)}, from, asked_of(message));
+        return true;
+    }
+    void answer(ByteView datagram, const udp::endpoint& from, const Asked& asked)
+    {
+        auto address = from.address();
+        if (address.is_v6() && address.to_v6().is_v4_mapped())
+            address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+        handler(datagram, address.to_string(), from.port(),
+                [weak = weak_from_this(), from, asked](Bytes octets) {
+                    const auto self = weak.lock();
+                    if (!self) return;
+                    asio::post(self->io, [raw = self.get(), from, asked, octets = std::move(octets)] {
+                        raw->send(octets, from, asked);
+                    });
+                });
+    }
+    /// What cannot be sent is lost: the NAS asks again.
+    void send(Bytes octets, udp::endpoint to, Asked asked)
+    {
+        iovec part{octets.data(), octets.size()};
+        msghdr message{};
+        message.msg_name = to.data();
+        message.msg_namelen = static_cast<socklen_t>(to.size());
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = asked.size == 0 ? nullptr : asked.control.data();
+        message.msg_controllen = asked.size;
+        Problem problem;
+        while (!problem && sendmsg(socket.native_handle(), &message, MSG_NOSIGNAL) < 0 &&
+               (errno == EAGAIN || errno == EINTR))
+            socket.wait(udp::socket::wait_write, problem);
+    }
+    Problem want_addresses()
+    {
+        const int on = 1;
+        const bool v6 = socket.local_endpoint().address().is_v6();
+        const int failed =
+            v6 ? setsockopt(socket.native_handle(), IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on)
+               : setsockopt(socket.native_handle(), IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+        return failed == 0 ? Problem{} : Problem{errno, boost::system::system_category()};
+    }
+    void wait()
+    {
+        timer.expires_after(std::chrono::seconds{1});
+        timer.async_wait([this](Problem problem) {
+            if (problem) return;
+            tick();
+            wait();
+        });
+    }
+};
+
+UdpServer::UdpServer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+UdpServer::~UdpServer()
+{
+    impl_->io.stop();
+    if (impl_->thread.joinable()) impl_->thread.join();
+}
+
+Result<std::unique_ptr<UdpServer>> UdpServer::start(const std::string& address, std::uint16_t port,
+                                                    Handler handler, std::function<void()> tick)
+{
+    auto impl = std::make_shared<Impl>();
+    impl->handler = std::move(handler);
+    impl->tick = std::move(tick);
+    Problem problem;
+    const auto host = asio::ip::make_address(address, problem);
+    if (problem) return fail(Errc::config, address + " is not an IP address", {}, "badConfig");
+    const udp::endpoint endpoint{host, port};
+    impl->socket.open(endpoint.protocol(), problem);
+    if (!problem && host.is_v6()) impl->socket.set_option(asio::ip::v6_only{!host.is_unspecified()}, problem);
+    if (!problem) impl->socket.bind(endpoint, problem);
+    if (!problem) problem = impl->want_addresses();
+    if (problem)
+        return fail(Errc::cannot_create,
+                    "UDP " + address + " port " + std::to_string(port) + ": " + problem.message(),
+                    "is another RADIUS server running?");
+    Problem ignored; // a smaller buffer works, too
+    impl->socket.set_option(asio::socket_base::receive_buffer_size{1 << 20}, ignored);
+    impl->receive();
+    impl->wait();
+    impl->thread = std::thread{[raw = impl.get()] { raw->io.run(); }};
+    return std::unique_ptr<UdpServer>{new UdpServer{std::move(impl)}};
+}
+
+std::uint16_t UdpServer::port() const
+{
+    Problem ignored;
+    return impl_->socket.local_endpoint(ignored).port();
+}
+
+} // namespace acmetool::net

@@ -1,0 +1,100 @@
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include <doctest/doctest.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "net/udp_server.h"
+
+using namespace acmetool;
+
+namespace
+{
+
+using Address = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
+
+Address resolve(const char* address, std::uint16_t port)
+{
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_DGRAM;
+    hints.ai_flags = AI_NUMERICHOST;
+    addrinfo* found = nullptr;
+    REQUIRE(getaddrinfo(address, std::to_string(port).c_str(), &hints, &found) == 0);
+    return {found, freeaddrinfo};
+}
+
+/// What a server on `listen` answers to a client at `own` that asks it at `address`, and hears that address
+/// only.
+std::string ask(const std::string& listen, const char* address, const char* own)
+{
+    const auto server = net::UdpServer::start(
+        listen, 0,
+        [](ByteView datagram, const std::string& from, std::uint16_t, const net::UdpServer::Reply& reply) {
+            const auto text = std::string{as_text(datagram)} + " from " + from;
+            reply({text.begin(), text.end()});
+        },
+        [] {});
+    REQUIRE(server);
+    const auto to = resolve(address, (*server)->port());
+    const auto from = resolve(own, 0);
+    const int fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const timeval patience{5, 0};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    REQUIRE(bind(fd, from->ai_addr, from->ai_addrlen) == 0);
+    REQUIRE(connect(fd, to->ai_addr, to->ai_addrlen) == 0);
+    std::string reply(100, ' ');
+    CHECK(send(fd, "asked", 5, 0) == 5);
+    const auto size = recv(fd, reply.data(), reply.size(), 0);
+    close(fd);
+    reply.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+    return reply;
+}
+
+bool has_ipv6()
+{
+    const int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sockaddr_in6 loopback{};
+    loopback.sin6_family = AF_INET6;
+    loopback.sin6_addr = IN6ADDR_LOOPBACK_INIT;
+    const bool bound = bind(fd, reinterpret_cast<const sockaddr*>(&loopback), sizeof loopback) == 0;
+    close(fd);
+    return bound;
+}
+
+} // namespace
+
+TEST_CASE("RAD-12, FLD-R2: an answer leaves from the address that was asked")
+{
+    CHECK(ask("127.0.0.1", "127.0.0.1", "127.0.0.1") == "asked from 127.0.0.1");
+    CHECK(ask("0.0.0.0", "127.0.0.2", "127.0.0.1") == "asked from 127.0.0.1");
+    if (!has_ipv6()) return;
+    CHECK(ask("::", "127.0.0.2", "127.0.0.1") == "asked from 127.0.0.1");
+    CHECK(ask("::", "::1", "::1") == "asked from ::1");
+    CHECK(ask("::1", "::1", "::1") == "asked from ::1");
+}
+
+TEST_CASE("RAD-12, FLD-R2: an answer leaves from the second IPv6 address if that was asked")
+{
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        if (unshare(CLONE_NEWNET) != 0 ||
+            std::system("ip link set lo up && ip addr add fd00::2/128 dev lo nodad") != 0) // NOLINT
+            _exit(77);
+        _exit(ask("::", "fd00::2", "::1") == "asked from ::1" ? 0 : 1);
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        MESSAGE("no network namespace for a second address");
+    else
+        CHECK(WEXITSTATUS(status) == 0);
+}

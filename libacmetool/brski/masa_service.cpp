@@ -67,19 +67,19 @@ http::ServerResponse not_authorized()
 Result<std::unique_ptr<MasaRecords>> MasaRecords::open(const std::string& file)
 {
     ACMETOOL_TRY(database, store::Sqlite::open(file));
-    ACMETOOL_CHECK(database.run(kTable));
-    ACMETOOL_TRY(keys, database.run(kHasKeys));
-    if (keys.empty()) ACMETOOL_CHECK(database.run(kAddKeys));
-    ACMETOOL_CHECK(database.run(kIndex));
+    ACMETOOL_CHECK(database->execute(kTable));
+    ACMETOOL_TRY(keys, database->execute(kHasKeys));
+    if (keys.empty()) ACMETOOL_CHECK(database->execute(kAddKeys));
+    ACMETOOL_CHECK(database->execute(kIndex));
     return std::unique_ptr<MasaRecords>{new MasaRecords(std::move(database))};
 }
 
 Result<void> MasaRecords::add(const std::string& serial_number, const AuditEvent& event)
 {
     const std::lock_guard lock{mutex_};
-    ACMETOOL_CHECK(database_.check_place());
-    ACMETOOL_CHECK(database_.execute(
-        "INSERT INTO masa_log (serial, date, domain, nonce, assertion, key) VALUES (?, ?, ?, ?, ?, ?)",
+    ACMETOOL_CHECK(database_->check_place());
+    ACMETOOL_CHECK(database_->execute(
+        "INSERT INTO masa_log (serial, date, domain, nonce, assertion, key) VALUES ($1, $2, $3, $4, $5, $6)",
         {serial_number, base::to_rfc3339(event.date), event.domain_id, event.nonce, event.assertion,
          event.key_digest}));
     return {};
@@ -88,12 +88,12 @@ Result<void> MasaRecords::add(const std::string& serial_number, const AuditEvent
 Result<AuditLog> MasaRecords::log(const std::string& serial_number)
 {
     const std::lock_guard lock{mutex_};
-    ACMETOOL_CHECK(database_.check_place());
-    ACMETOOL_TRY(rows,
-                 database_.run("SELECT date, domain, nonce, assertion, key FROM masa_log WHERE serial = ? "
-                               "ORDER BY number DESC LIMIT " +
-                                   std::string{kShownEvents},
-                               {serial_number}));
+    ACMETOOL_CHECK(database_->check_place());
+    ACMETOOL_TRY(
+        rows, database_->execute("SELECT date, domain, nonce, assertion, key FROM masa_log WHERE serial = $1 "
+                                 "ORDER BY number DESC LIMIT " +
+                                     std::string{kShownEvents},
+                                 {serial_number}));
     AuditLog log;
     for (const auto& row : rows) {
         ACMETOOL_TRY(date, base::parse_rfc3339(row[0]));

@@ -28,9 +28,9 @@ public:
     Result<AuditLog> log(const std::string& serial_number);
 
 private:
-    explicit MasaRecords(store::Sqlite database) : database_(std::move(database)) {}
+    explicit MasaRecords(std::unique_ptr<store::Sqlite> database) : database_(std::move(database)) {}
     std::mutex mutex_;
-    store::Sqlite database_;
+    std::unique_ptr<store::Sqlite> database_;
 };
 
 /// What a cloud registrar knows of a device (draft-ietf-anima-brski-cloud).

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,7 +35,7 @@ public:
     Result<std::vector<std::string>> ids(std::string_view kind, std::string_view account, std::size_t skipped,
                                          std::size_t most);
     /// Whether it is still the file that was opened (store::Sqlite).
-    Result<void> check_place() const { return database_.check_place(); }
+    Result<void> check_place() const { return database_->check_place(); }
     Result<void> keep();
     Result<void> discard();
     bool has_uncommitted() const { return in_transaction_; }
@@ -45,7 +46,7 @@ public:
     static std::string new_id();
 
 private:
-    store::Sqlite database_;
+    std::unique_ptr<store::Sqlite> database_;
     bool in_transaction_ = false;
     bool in_request_ = false; ///< the request at hand has changed something
 };

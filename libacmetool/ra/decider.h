@@ -42,7 +42,7 @@ struct Verdict {
 };
 
 /// The rules that need the store: who it is, whose a name is, what was issued or asked for already, and what
-/// the budget allows. Used inside the commit loop's transactions only; an error ends the transaction.
+/// the budget allows. Used only inside the store's transactions; an error ends the transaction.
 class Decider
 {
 public:

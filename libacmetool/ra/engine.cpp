@@ -49,8 +49,8 @@ Result<std::unique_ptr<Issuer>> make_issuer(const Options& options)
 
 } // namespace
 
-Engine::Impl::Impl(Options chosen, Parts& parts, bool given, store::FileLock store_lock, Records to_read,
-                   Budget budget)
+Engine::Impl::Impl(Options chosen, Parts& parts, bool given, store::FileLock store_lock,
+                   std::unique_ptr<store::Database> to_read, Budget budget)
     : events(parts.events), clock(parts.now), lock(std::move(store_lock)),
       current_options(std::make_shared<const Options>(std::move(chosen))), reader(std::move(to_read)),
       decider(current_options, std::move(budget)), issuer(std::move(parts.issuer)), issuer_is_given(given)
@@ -61,9 +61,9 @@ Engine::Impl::Impl(Options chosen, Parts& parts, bool given, store::FileLock sto
 
 Engine::Impl::~Impl()
 {
-    if (!loop) return;
-    // First nothing is begun any more and no password compared, then the issuer ends (what it still tells is
-    // stored), then the loop.
+    if (!commits) return;
+    // First new orders and password checks end, then the issuer (its last results are still stored), then the
+    // commits.
     std::unique_ptr<Issuer> last;
     {
         const std::lock_guard guard{issuer_mutex};
@@ -72,9 +72,9 @@ Engine::Impl::~Impl()
     }
     passwords.stop();
     last.reset();
-    loop->stop();
-    for (const auto& waiter : by_deadline)
-        if (!waiter->answered) waiter->answer(std::move(waiter->pending));
+    commits->stop();
+    for (const auto& [order_id, waiter] : waiters)
+        waiter->answer(std::move(waiter->pending));
 }
 
 std::shared_ptr<const Files> Engine::Impl::files() const
@@ -93,13 +93,15 @@ Result<void> Engine::Impl::change(std::function<Result<void>(Records&)> what)
 {
     auto outcome = std::make_shared<std::promise<Result<void>>>();
     auto future = outcome->get_future();
-    const bool taken = loop->post(
-        {[what = std::move(what), outcome](Records& records, CommitLoop::After& after) -> Result<void> {
-             ACMETOOL_CHECK(what(records));
-             after.push_back([outcome] { outcome->set_value({}); });
-             return {};
-         },
-         [outcome](const Error& error) { outcome->set_value(fail(error)); }});
+    const bool taken =
+        commits->post({[what = std::move(what), outcome](store::Database& database,
+                                                         store::GroupCommit::After& after) -> Result<void> {
+                           Records records{database};
+                           ACMETOOL_CHECK(what(records));
+                           after.push_back([outcome] { outcome->set_value({}); });
+                           return {};
+                       },
+                       [outcome](const Error& error) { outcome->set_value(fail(error)); }});
     if (!taken) return fail(Errc::temporary, "too many requests are waiting");
     return future.get();
 }
@@ -114,10 +116,10 @@ Json Engine::Impl::status()
     }
     {
         const std::lock_guard guard{reader_mutex};
-        if (const auto counts = reader.count_orders())
+        if (const auto counts = Records{*reader}.count_orders())
             for (const auto& [state, number] : *counts)
                 orders[std::string{ra::name_of(state)}] = number;
-        if (const auto oldest = reader.oldest_unfinished(); oldest && *oldest)
+        if (const auto oldest = Records{*reader}.oldest_unfinished(); oldest && *oldest)
             status["oldestPending"] = base::to_rfc3339(**oldest);
     }
     status["orders"] = std::move(orders);
@@ -127,7 +129,7 @@ Json Engine::Impl::status()
             {{"subject", certificate.subject()}, {"notAfter", base::to_rfc3339(certificate.not_after())}});
     status["cacerts"] = {{"certificates", std::move(offered)}};
     if (const auto problem = ca_set.problem(); !problem.empty()) status["cacerts"]["error"] = problem;
-    if (const auto problem = loop->problem()) status["store"] = {{"error", problem->message}};
+    if (const auto problem = commits->problem()) status["store"] = {{"error", problem->message}};
     Json numbers = Json::object();
     for (const auto& [name, number] : counters)
         numbers[name] = number.load();
@@ -147,13 +149,13 @@ void Engine::Impl::replace(const std::shared_ptr<const Options>& fresh,
     if (root) {
         ca_set.set_root(*root);
         const std::lock_guard guard{reader_mutex};
-        if (const auto ders = reader.intermediates()) ca_set.set_intermediates(*ders, now());
+        if (const auto ders = Records{*reader}.intermediates()) ca_set.set_intermediates(*ders, now());
     }
-    loop->post({[this, fresh](Records&, CommitLoop::After& after) -> Result<void> {
-                    after.push_back([this, fresh] { decider.configure(fresh); });
-                    return {};
-                },
-                nullptr});
+    commits->post({[this, fresh](store::Database&, store::GroupCommit::After& after) -> Result<void> {
+                       after.push_back([this, fresh] { decider.configure(fresh); });
+                       return {};
+                   },
+                   nullptr});
     if (next) hand_over(std::move(next));
 }
 
@@ -178,9 +180,10 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
     ACMETOOL_TRY(lock, store::FileLock::acquire(lock_file_of(options.store_file),
                                                 parts.context != nullptr ? *parts.context : nobody,
                                                 base::Level::warning));
-    ACMETOOL_TRY(records, Records::open(options.store_file));
-    ACMETOOL_TRY(reader, Records::open(options.store_file));
-    lock.note(records.id().text());
+    ACMETOOL_TRY(database, Records::open(options.store_file));
+    ACMETOOL_TRY(reader, database->reopen());
+    lock.note(database->id());
+    Records records{*database};
     ACMETOOL_TRY(spent, records.spent());
     ACMETOOL_TRY(intermediates, records.intermediates());
     ACMETOOL_TRY(unfinished, records.unfinished());
@@ -197,16 +200,15 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
     if (root) impl->ca_set.set_root(std::move(*root));
     impl->ca_set.set_intermediates(intermediates, impl->now());
     auto* self = impl.get();
-    impl->purge_at = std::chrono::steady_clock::now();
-    impl->loop = std::make_unique<CommitLoop>(std::move(records), [self] { return self->tick(); });
+    impl->commits = std::make_unique<store::GroupCommit>(std::move(database), "ra-store");
     impl->issuer->attach(*self);
-    impl->loop->post(
-        {[self, rows = std::move(unfinished)](Records&, CommitLoop::After& after) -> Result<void> {
-             after.push_back([self, rows] { self->resume(rows); });
-             return {};
-         },
-         nullptr});
-    impl->loop->start();
+    impl->commits->post({[self, rows = std::move(unfinished)](
+                             store::Database&, store::GroupCommit::After& after) -> Result<void> {
+                             after.push_back([self, rows] { self->resume(rows); });
+                             return {};
+                         },
+                         nullptr});
+    impl->commits->worker().post([self] { self->purge(); });
     return std::unique_ptr<Engine>{new Engine(std::move(impl))};
 }
 
@@ -271,9 +273,9 @@ Result<void> Engine::ready()
 {
     {
         const std::lock_guard guard{impl_->reader_mutex};
-        ACMETOOL_CHECK(impl_->reader.check_place());
+        ACMETOOL_CHECK(impl_->reader->check_place());
     }
-    if (const auto problem = impl_->loop->problem()) return fail(*problem);
+    if (const auto problem = impl_->commits->problem()) return fail(*problem);
     if (impl_->ca_set.offered().empty())
         return fail(Errc::config, "/cacerts has nothing to offer", "name the CA's root certificate");
     return {};

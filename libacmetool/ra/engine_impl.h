@@ -2,15 +2,14 @@
 
 #include <atomic>
 #include <chrono>
-#include <deque>
 #include <mutex>
 #include <unordered_map>
 
 #include "ra/ca_set.h"
-#include "ra/commit_loop.h"
 #include "ra/decider.h"
 #include "ra/engine.h"
 #include "store/file_lock.h"
+#include "store/group_commit.h"
 
 /// What the engine's source files share: engine.cpp opens and changes it, engine_requests.cpp decides for
 /// devices, engine_orders.cpp is what the issuer talks to.
@@ -20,15 +19,14 @@ namespace acmetool::ra
 struct Engine::Impl final : IssuerHost {
     struct Waiter {
         std::string order_id;
-        std::chrono::steady_clock::time_point until;
+        base::Worker::Timer timer = 0; ///< end_wait()
         enrol::Decision pending;
         std::function<void(enrol::Decision)> answer;
-        bool answered = false;
     };
     using WaiterPtr = std::shared_ptr<Waiter>;
 
-    Impl(Options chosen, Parts& parts, bool given, store::FileLock store_lock, Records to_read,
-         Budget budget);
+    Impl(Options chosen, Parts& parts, bool given, store::FileLock store_lock,
+         std::unique_ptr<store::Database> to_read, Budget budget);
     ~Impl() override;
 
     // The issuer's side.
@@ -57,12 +55,13 @@ struct Engine::Impl final : IssuerHost {
     Result<void> change(std::function<Result<void>(Records&)> what);
     base::Json status();
 
-    // In the loop's thread.
+    // On the commits' worker.
     void after_verdict(std::shared_ptr<Application> application, Verdict verdict,
-                       std::function<void(enrol::Decision)> done, CommitLoop::After& after);
+                       std::function<void(enrol::Decision)> done, store::GroupCommit::After& after);
     void start(IssuerOrder order, const char* counter);
     void tell(const std::string& order_id, const enrol::Decision& decision);
-    std::chrono::steady_clock::time_point tick();
+    void end_wait(Waiter& waiter);
+    void purge();
     void resume(const std::vector<OrderRow>& rows);
 
     void decided(const enrol::EnrolRequest& request, const std::string& csr_digest, const Verdict& verdict,
@@ -87,23 +86,21 @@ struct Engine::Impl final : IssuerHost {
     CaSet ca_set;
 
     std::mutex reader_mutex;
-    Records reader;
+    std::unique_ptr<store::Database> reader;
 
     std::mutex deferred_mutex;
     std::unordered_map<std::string, base::TimePoint> deferred_until;
 
-    // Of the loop's thread alone.
+    // Only used on the commits' worker.
     Decider decider;
     std::unordered_multimap<std::string, WaiterPtr> waiters;
-    std::deque<WaiterPtr> by_deadline;
-    std::chrono::steady_clock::time_point purge_at{};
 
     std::mutex issuer_mutex;
     std::unique_ptr<Issuer> issuer; ///< null once the engine is about to go, and while another takes over
     bool ending = false;            ///< nothing takes over any more
     std::uint64_t hand_overs = 0;   ///< the last one counts
     const bool issuer_is_given;     ///< by a test, and stays
-    std::unique_ptr<CommitLoop> loop;
+    std::unique_ptr<store::GroupCommit> commits;
 };
 
 } // namespace acmetool::ra

@@ -39,33 +39,35 @@ CertificateRow row_of(const crypto::Certificate& certificate)
 Result<Bytes> Engine::Impl::csr(const std::string& id)
 {
     const std::lock_guard guard{reader_mutex};
-    return reader.csr(id);
+    return Records{*reader}.csr(id);
 }
 
 bool Engine::Impl::holds_order(const std::string& url)
 {
     const std::lock_guard guard{reader_mutex};
-    const auto held = reader.holds_url(url);
+    const auto held = Records{*reader}.holds_url(url);
     return !held || *held; // where the store cannot say, the order is let alone
 }
 
 void Engine::Impl::placed(const IssuerOrder& order, std::function<void()> stored)
 {
-    loop->post({[this, id = order.id, url = order.url, request_id = order.request_id,
-                 stored = std::move(stored)](Records& records, CommitLoop::After& after) -> Result<void> {
-                    ACMETOOL_CHECK(records.set_url(id, url));
-                    after.push_back([this, id, url, request_id, stored] {
-                        if (events != nullptr)
-                            event({{"event", "order"},
-                                   {"level", "info"},
-                                   {"order", url},
-                                   {"id", id},
-                                   {"request_id", request_id}});
-                        stored();
-                    });
-                    return {};
-                },
-                nullptr});
+    commits->post(
+        {[this, id = order.id, url = order.url, request_id = order.request_id, stored = std::move(stored)](
+             store::Database& database, store::GroupCommit::After& after) -> Result<void> {
+             Records records{database};
+             ACMETOOL_CHECK(records.set_url(id, url));
+             after.push_back([this, id, url, request_id, stored] {
+                 if (events != nullptr)
+                     event({{"event", "order"},
+                            {"level", "info"},
+                            {"order", url},
+                            {"id", id},
+                            {"request_id", request_id}});
+                 stored();
+             });
+             return {};
+         },
+         nullptr});
 }
 
 void Engine::Impl::issued(const std::string& id, std::vector<crypto::Certificate> chain)
@@ -80,9 +82,10 @@ void Engine::Impl::issued(const std::string& id, std::vector<crypto::Certificate
                {"text", rooted.error().message},
                {"hint", rooted.error().hint}});
     }
-    loop->post(
+    commits->post(
         {[this, id, row = std::move(row), leaf = chain.front(), intermediates = std::move(intermediates)](
-             Records& records, CommitLoop::After& after) mutable -> Result<void> {
+             store::Database& database, store::GroupCommit::After& after) mutable -> Result<void> {
+             Records records{database};
              ACMETOOL_TRY(found, records.order(id));
              if (!found || found->state == OrderState::issued) return {};
              auto& order = *found;
@@ -128,39 +131,40 @@ void Engine::Impl::failed(const std::string& id, Error error, bool over)
     else if (error.code == Errc::unavailable || error.code == Errc::interrupted)
         memory = std::min(memory, kShortMemory);
     if (refused.why == Refusal::unavailable && !refused.retry_after) refused.retry_after = memory;
-    loop->post({[this, id, refused = std::move(refused), memory, over,
-                 error = std::move(error)](Records& records, CommitLoop::After& after) -> Result<void> {
-                    ACMETOOL_TRY(found, records.order(id));
-                    if (!found || found->state == OrderState::issued) return {};
-                    auto& order = *found;
-                    order.state = OrderState::failed;
-                    order.failure = refused;
-                    order.created = now();
-                    order.until = order.created + memory;
-                    if (over) {
-                        order.url.clear();
-                        order.unsure = false;
-                    }
-                    ACMETOOL_CHECK(records.put(order));
-                    after.push_back(
-                        [this, id, refused, error, url = order.url, request_id = order.request_id] {
-                            count("orders_failed");
-                            Json told{{"event", "order"},
-                                      {"level", "warning"},
-                                      {"id", id},
-                                      {"request_id", request_id},
-                                      {"text", error.message}};
-                            if (!url.empty()) told["order"] = url;
-                            if (!error.hint.empty()) told["hint"] = error.hint;
-                            if (!error.problem.empty())
-                                if (const auto problem = base::parse_json(error.problem, "problem"))
-                                    told["problem"] = *problem;
-                            event(std::move(told));
-                            tell(id, refused);
-                        });
-                    return {};
-                },
-                nullptr});
+    commits->post({[this, id, refused = std::move(refused), memory, over, error = std::move(error)](
+                       store::Database& database, store::GroupCommit::After& after) -> Result<void> {
+                       Records records{database};
+                       ACMETOOL_TRY(found, records.order(id));
+                       if (!found || found->state == OrderState::issued) return {};
+                       auto& order = *found;
+                       order.state = OrderState::failed;
+                       order.failure = refused;
+                       order.created = now();
+                       order.until = order.created + memory;
+                       if (over) {
+                           order.url.clear();
+                           order.unsure = false;
+                       }
+                       ACMETOOL_CHECK(records.put(order));
+                       after.push_back(
+                           [this, id, refused, error, url = order.url, request_id = order.request_id] {
+                               count("orders_failed");
+                               Json told{{"event", "order"},
+                                         {"level", "warning"},
+                                         {"id", id},
+                                         {"request_id", request_id},
+                                         {"text", error.message}};
+                               if (!url.empty()) told["order"] = url;
+                               if (!error.hint.empty()) told["hint"] = error.hint;
+                               if (!error.problem.empty())
+                                   if (const auto problem = base::parse_json(error.problem, "problem"))
+                                       told["problem"] = *problem;
+                               event(std::move(told));
+                               tell(id, refused);
+                           });
+                       return {};
+                   },
+                   nullptr});
 }
 
 void Engine::Impl::deferred(const std::string& id, std::chrono::seconds retry_after)
@@ -201,36 +205,34 @@ void Engine::Impl::tell(const std::string& order_id, const Decision& decision)
         found.push_back(at->second);
     waiters.erase(begin, end);
     for (const auto& waiter : found) {
-        waiter->answered = true;
+        commits->worker().cancel(waiter->timer);
         waiter->answer(decision);
     }
 }
 
-Steady::time_point Engine::Impl::tick()
+/// Answers one who has waited long enough.
+void Engine::Impl::end_wait(Waiter& waiter)
 {
-    const auto at = Steady::now();
-    while (!by_deadline.empty() && (by_deadline.front()->answered || by_deadline.front()->until <= at)) {
-        const auto waiter = std::move(by_deadline.front());
-        by_deadline.pop_front();
-        if (waiter->answered) continue;
-        const auto [begin, end] = waiters.equal_range(waiter->order_id);
-        const auto mine = std::find_if(begin, end, [&](const auto& entry) { return entry.second == waiter; });
-        if (mine != end) waiters.erase(mine);
-        waiter->answered = true;
-        waiter->answer(std::move(waiter->pending));
-    }
-    if (at >= purge_at) {
-        purge_at = at + kPurgeEvery;
-        loop->post({[this](Records& records, CommitLoop::After& after) -> Result<void> {
-                        ACMETOOL_CHECK(records.purge(now(), now() - settings()->limits.budget_window));
-                        ACMETOOL_TRY(ders, records.intermediates());
-                        after.push_back(
-                            [this, ders = std::move(ders)] { ca_set.set_intermediates(ders, now()); });
-                        return {};
-                    },
-                    [](const Error&) {}});
-    }
-    return by_deadline.empty() ? at + std::chrono::minutes{1} : by_deadline.front()->until;
+    const auto [begin, end] = waiters.equal_range(waiter.order_id);
+    const auto place =
+        std::find_if(begin, end, [&](const auto& entry) { return entry.second.get() == &waiter; });
+    const auto mine = std::move(place->second);
+    waiters.erase(place);
+    mine->answer(std::move(mine->pending));
+}
+
+void Engine::Impl::purge()
+{
+    commits->worker().at(Steady::now() + kPurgeEvery, [this] { purge(); });
+    commits->post({[this](store::Database& database, store::GroupCommit::After& after) -> Result<void> {
+                       Records records{database};
+                       ACMETOOL_CHECK(records.purge(now(), now() - settings()->limits.budget_window));
+                       ACMETOOL_TRY(ders, records.intermediates());
+                       after.push_back(
+                           [this, ders = std::move(ders)] { ca_set.set_intermediates(ders, now()); });
+                       return {};
+                   },
+                   [](const Error&) {}});
 }
 
 void Engine::Impl::resume(const std::vector<OrderRow>& rows)
@@ -254,20 +256,22 @@ void Engine::Impl::hand_over(std::unique_ptr<Issuer> next)
     // From here on nothing is begun until the job below: its rows hold all that were to be begun meanwhile,
     // and those that are stored after it are begun by who stores them.
     auto waiting = std::make_shared<std::unique_ptr<Issuer>>(std::move(next));
-    loop->post({[this, waiting, mine](Records& records, CommitLoop::After& after) -> Result<void> {
-                    ACMETOOL_TRY(rows, records.unfinished());
-                    after.push_back([this, waiting, mine, rows = std::move(rows)] {
-                        {
-                            const std::lock_guard guard{issuer_mutex};
-                            if (ending || mine != hand_overs) return;
-                            issuer = std::move(*waiting);
-                            issuer->attach(*this);
-                        }
-                        resume(rows);
-                    });
-                    return {};
-                },
-                nullptr});
+    commits->post(
+        {[this, waiting, mine](store::Database& database, store::GroupCommit::After& after) -> Result<void> {
+             Records records{database};
+             ACMETOOL_TRY(rows, records.unfinished());
+             after.push_back([this, waiting, mine, rows = std::move(rows)] {
+                 {
+                     const std::lock_guard guard{issuer_mutex};
+                     if (ending || mine != hand_overs) return;
+                     issuer = std::move(*waiting);
+                     issuer->attach(*this);
+                 }
+                 resume(rows);
+             });
+             return {};
+         },
+         nullptr});
 }
 
 } // namespace acmetool::ra

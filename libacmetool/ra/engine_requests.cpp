@@ -88,7 +88,7 @@ void Engine::Impl::decided(const enrol::EnrolRequest& request, const std::string
 }
 
 void Engine::Impl::after_verdict(std::shared_ptr<Application> application, Verdict verdict,
-                                 std::function<void(Decision)> done, CommitLoop::After& after)
+                                 std::function<void(Decision)> done, store::GroupCommit::After& after)
 {
     if (verdict.from_cache) count("cache_hits");
     auto* pending = std::get_if<enrol::Pending>(&verdict.decision);
@@ -119,7 +119,6 @@ void Engine::Impl::after_verdict(std::shared_ptr<Application> application, Verdi
         } else {
             auto waiter = std::make_shared<Waiter>();
             waiter->order_id = verdict.order_id;
-            waiter->until = std::chrono::steady_clock::now() + wait;
             waiter->pending = verdict.decision;
             // Only what the event needs is kept while it waits.
             auto request = std::make_shared<enrol::EnrolRequest>();
@@ -133,7 +132,8 @@ void Engine::Impl::after_verdict(std::shared_ptr<Application> application, Verdi
                 decided(*request, digest, verdict, done, std::move(decision));
             };
             waiters.emplace(waiter->order_id, waiter);
-            by_deadline.push_back(std::move(waiter));
+            waiter->timer = commits->worker().at(base::Worker::Clock::now() + wait,
+                                                 [this, raw = waiter.get()] { end_wait(*raw); });
         }
         if (order) start(std::move(*order), counter);
     });
@@ -188,8 +188,10 @@ void Engine::Impl::judge(const std::shared_ptr<Application>& application, std::f
         claim.certificate && crypto::same_subject(application->request.csr, *claim.certificate);
 
     auto shared_done = std::make_shared<std::function<void(Decision)>>(std::move(done));
-    const bool taken = loop->post(
-        {[this, application, shared_done](Records& records, CommitLoop::After& after) -> Result<void> {
+    const bool taken = commits->post(
+        {[this, application, shared_done](store::Database& database,
+                                          store::GroupCommit::After& after) -> Result<void> {
+             Records records{database};
              ACMETOOL_TRY(verdict, decider.decide(records, *application, now()));
              after.push_back([this] { decider.budget().settle(); });
              after_verdict(application, std::move(verdict), *shared_done, after);
@@ -226,9 +228,10 @@ void Engine::Impl::tell_attributes(
     const std::shared_ptr<std::function<void(enrol::AttributesDecision)>>& shared_done)
 {
     if (claim->refused) return (*shared_done)(*claim->refused);
-    const bool taken = loop->post(
-        {[this, claim, known, label, rules, shared_done](Records& records,
-                                                         CommitLoop::After& after) -> Result<void> {
+    const bool taken = commits->post(
+        {[this, claim, known, label, rules, shared_done](store::Database& database,
+                                                         store::GroupCommit::After& after) -> Result<void> {
+             Records records{database};
              ACMETOOL_TRY(told, decider.attributes(records, *claim, rules, label, *known, now()));
              after.push_back([shared_done, told = std::move(told)] { (*shared_done)(told.decision); });
              return {};

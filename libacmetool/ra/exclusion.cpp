@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "ra/records.h"
+#include "store/file_id.h"
 #include "store/file_lock.h"
 
 namespace acmetool::ra
@@ -36,7 +37,7 @@ namespace
 {
 
 /// Opens a store that is there already: a mistyped name must not look like success.
-Result<Records> open_existing(const std::string& store_file)
+Result<std::unique_ptr<store::Database>> open_existing(const std::string& store_file)
 {
     ACMETOOL_CHECK(check_shared(store_file));
     if (::access(store_file.c_str(), F_OK) != 0)
@@ -48,10 +49,11 @@ Result<Records> open_existing(const std::string& store_file)
 /// Writes in one transaction.
 Result<void> write_for_all(const std::string& store_file, const std::function<Result<void>(Records&)>& write)
 {
-    ACMETOOL_TRY(records, open_existing(store_file));
-    ACMETOOL_CHECK(records.begin());
+    ACMETOOL_TRY(database, open_existing(store_file));
+    ACMETOOL_CHECK(database->begin());
+    Records records{*database};
     ACMETOOL_CHECK(write(records));
-    return records.commit();
+    return database->commit();
 }
 
 } // namespace

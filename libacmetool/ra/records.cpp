@@ -5,45 +5,46 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "store/sqlite.h"
 
 namespace acmetool::ra
 {
 namespace
 {
 
-using Value = store::Sqlite::Value;
-using Row = store::Sqlite::Row;
+using Value = store::Database::Value;
+using Row = store::Database::Row;
 
-constexpr std::string_view kSchemaVersion = "2";
+constexpr unsigned kSchemaVersion = 2;
 /// An intermediate's life is prolonged in steps of this, not by a write for each certificate.
 constexpr std::int64_t kHour = 3600;
 // Each page is written and waited for with every enrolment: what is asked seldom has no index, and long rows
 // lie in the order they came, not each in another page by its digest.
-constexpr const char* kSchema[] = {
-    "CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, state INTEGER NOT NULL, device TEXT NOT NULL, "
+const std::vector<std::string_view> kSchema{
+    "CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, state BIGINT NOT NULL, device TEXT NOT NULL, "
     "device_serial TEXT NOT NULL, label TEXT NOT NULL, domain TEXT NOT NULL, profile TEXT NOT NULL, "
-    "renewal INTEGER NOT NULL, identifiers TEXT NOT NULL, csr BLOB NOT NULL, url TEXT NOT NULL, "
-    "unsure INTEGER NOT NULL, request_id TEXT NOT NULL, created INTEGER NOT NULL, until INTEGER NOT NULL, "
+    "renewal BIGINT NOT NULL, identifiers TEXT NOT NULL, csr BYTEA NOT NULL, url TEXT NOT NULL, "
+    "unsure BIGINT NOT NULL, request_id TEXT NOT NULL, created BIGINT NOT NULL, until BIGINT NOT NULL, "
     "certificate TEXT NOT NULL, "
-    "why INTEGER NOT NULL, words TEXT NOT NULL)",
+    "why BIGINT NOT NULL, words TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS orders_open ON orders (created) WHERE state < 2",
     "CREATE INDEX IF NOT EXISTS orders_url ON orders (url) WHERE url <> ''",
     "CREATE INDEX IF NOT EXISTS orders_until ON orders (until) WHERE state >= 2",
     "CREATE TABLE IF NOT EXISTS certificates (digest TEXT PRIMARY KEY, serial TEXT NOT NULL, device TEXT NOT "
     "NULL, device_serial TEXT NOT NULL, identifiers TEXT NOT NULL, csr_digest TEXT NOT NULL, key_digest TEXT "
-    "NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL, der BLOB NOT NULL)",
+    "NOT NULL, not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, der BYTEA NOT NULL)",
     "CREATE INDEX IF NOT EXISTS certificates_csr ON certificates (csr_digest)",
     "CREATE INDEX IF NOT EXISTS certificates_end ON certificates (not_after)",
-    "CREATE TABLE IF NOT EXISTS revoked (serial TEXT PRIMARY KEY, at INTEGER NOT NULL, key_digest TEXT NOT "
+    "CREATE TABLE IF NOT EXISTS revoked (serial TEXT PRIMARY KEY, at BIGINT NOT NULL, key_digest TEXT NOT "
     "NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS revoked_key ON revoked (key_digest)",
-    "CREATE TABLE IF NOT EXISTS blocked (device TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS blocked (device TEXT PRIMARY KEY, at BIGINT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS names (name TEXT PRIMARY KEY, device TEXT NOT NULL, domain TEXT NOT NULL) "
     "WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS names_device ON names (device, domain)",
-    "CREATE TABLE IF NOT EXISTS intermediates (digest TEXT PRIMARY KEY, der BLOB NOT NULL, until INTEGER NOT "
+    "CREATE TABLE IF NOT EXISTS intermediates (digest TEXT PRIMARY KEY, der BYTEA NOT NULL, until BIGINT NOT "
     "NULL) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS spent (at INTEGER NOT NULL, device TEXT NOT NULL, renewal INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS spent (at BIGINT NOT NULL, device TEXT NOT NULL, renewal BIGINT NOT NULL)",
 };
 
 constexpr std::string_view kOrderColumns = "id, state, device, device_serial, label, domain, profile, "
@@ -129,29 +130,17 @@ std::string_view name_of(OrderState state)
     return kNames[static_cast<std::size_t>(state)];
 }
 
-Result<Records> Records::open(const std::string& path)
+Result<std::unique_ptr<store::Database>> Records::open(const std::string& store_file)
 {
-    ACMETOOL_TRY(database, store::Sqlite::open(path));
-    ACMETOOL_TRY(version, database.run("PRAGMA user_version"));
-    if (const auto& found = version.front().front(); found != "0" && found != kSchemaVersion)
-        return fail(Errc::config, fmt::format("store {}: made by another version of this program", path),
-                    "run the version that made it", "storeVersion");
-    for (const auto* statement : kSchema)
-        ACMETOOL_CHECK(database.run(statement));
-    ACMETOOL_CHECK(database.run(fmt::format("PRAGMA user_version={}", kSchemaVersion)));
-    return Records{std::move(database)};
-}
-
-Result<void> Records::probe()
-{
-    ACMETOOL_CHECK(database_.run(fmt::format("PRAGMA user_version={}", kSchemaVersion)));
-    return {};
+    ACMETOOL_TRY(database, store::Sqlite::open(store_file));
+    ACMETOOL_CHECK(database->create(kSchema, kSchemaVersion));
+    return std::unique_ptr<store::Database>{std::move(database)};
 }
 
 Result<std::optional<OrderRow>> Records::order(std::string_view id)
 {
-    static const auto kSql = fmt::format("SELECT {} FROM orders WHERE id = ?", kOrderColumns);
-    ACMETOOL_TRY(rows, database_.execute(kSql, {id}));
+    static const auto kSql = fmt::format("SELECT {} FROM orders WHERE id = $1", kOrderColumns);
+    ACMETOOL_TRY(rows, database_->execute(kSql, {id}));
     if (rows.empty()) return std::optional<OrderRow>{};
     return std::optional{order_of(rows.front())};
 }
@@ -165,12 +154,13 @@ Result<void> Records::put(const OrderRow& row)
             if (const auto name = base::trim(column);
                 name != "id") // whose index would be written for nothing
                 assignments += fmt::format("{}{}=excluded.{}", assignments.empty() ? "" : ",", name, name);
-        return fmt::format("INSERT INTO orders ({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
-                           "ON CONFLICT (id) DO UPDATE SET {}",
-                           kOrderColumns, assignments);
+        return fmt::format(
+            "INSERT INTO orders ({}) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18) "
+            "ON CONFLICT (id) DO UPDATE SET {}",
+            kOrderColumns, assignments);
     }();
     const auto identifiers = to_text(row.identifiers);
-    ACMETOOL_CHECK(database_.execute(
+    ACMETOOL_CHECK(database_->execute(
         kSql,
         {row.id, std::int64_t{static_cast<int>(row.state)}, row.device.id, row.device.serial, row.label,
          row.domain, row.profile, std::int64_t{row.renewal ? 1 : 0}, identifiers, ByteView{row.csr}, row.url,
@@ -181,20 +171,20 @@ Result<void> Records::put(const OrderRow& row)
 
 Result<void> Records::set_url(std::string_view id, std::string_view url)
 {
-    ACMETOOL_CHECK(database_.execute(
-        "UPDATE orders SET url = ?, unsure = 0, state = 1 WHERE id = ? AND state < 2", {url, id}));
+    ACMETOOL_CHECK(database_->execute(
+        "UPDATE orders SET url = $1, unsure = 0, state = 1 WHERE id = $2 AND state < 2", {url, id}));
     return {};
 }
 
 Result<bool> Records::holds_url(std::string_view url)
 {
-    ACMETOOL_TRY(rows, database_.execute("SELECT 1 FROM orders WHERE url = ? AND url <> ''", {url}));
+    ACMETOOL_TRY(rows, database_->execute("SELECT 1 FROM orders WHERE url = $1 AND url <> ''", {url}));
     return !rows.empty();
 }
 
 Result<Bytes> Records::csr(std::string_view id)
 {
-    ACMETOOL_TRY(rows, database_.execute("SELECT csr FROM orders WHERE id = ?", {id}));
+    ACMETOOL_TRY(rows, database_->execute("SELECT csr FROM orders WHERE id = $1", {id}));
     if (rows.empty() || rows.front().front().empty())
         return fail(Errc::internal, fmt::format("order {}: its CSR is not in the store", id));
     return bytes_of(rows.front().front());
@@ -204,7 +194,7 @@ Result<std::vector<OrderRow>> Records::unfinished()
 {
     static const auto kSql =
         fmt::format("SELECT {} FROM orders WHERE state < 2 ORDER BY created", kOrderColumns);
-    ACMETOOL_TRY(rows, database_.execute(kSql));
+    ACMETOOL_TRY(rows, database_->execute(kSql));
     std::vector<OrderRow> orders;
     orders.reserve(rows.size());
     for (const auto& row : rows)
@@ -214,7 +204,7 @@ Result<std::vector<OrderRow>> Records::unfinished()
 
 Result<std::map<OrderState, std::uint64_t>> Records::count_orders()
 {
-    ACMETOOL_TRY(rows, database_.execute("SELECT state, COUNT(*) FROM orders GROUP BY state"));
+    ACMETOOL_TRY(rows, database_->execute("SELECT state, COUNT(*) FROM orders GROUP BY state"));
     std::map<OrderState, std::uint64_t> counts;
     for (const auto& row : rows)
         counts[static_cast<OrderState>(number(row[0]))] = static_cast<std::uint64_t>(number(row[1]));
@@ -224,17 +214,21 @@ Result<std::map<OrderState, std::uint64_t>> Records::count_orders()
 Result<std::optional<base::TimePoint>> Records::oldest_unfinished()
 {
     ACMETOOL_TRY(rows,
-                 database_.execute("SELECT created FROM orders WHERE state < 2 ORDER BY created LIMIT 1"));
+                 database_->execute("SELECT created FROM orders WHERE state < 2 ORDER BY created LIMIT 1"));
     if (rows.empty()) return std::optional<base::TimePoint>{};
     return std::optional{time_of(rows.front().front())};
 }
 
 Result<void> Records::put(const CertificateRow& row)
 {
-    static const auto kSql = fmt::format(
-        "INSERT OR REPLACE INTO certificates ({}) VALUES (?,?,?,?,?,?,?,?,?,?)", kCertificateColumns);
+    static const auto kSql = fmt::format("INSERT INTO certificates ({}) VALUES "
+                                         "($1,$2,$3,$4,$5,$6,$7,$8,$9,$10) ON CONFLICT (digest) DO UPDATE "
+                                         "SET device = excluded.device, device_serial = "
+                                         "excluded.device_serial, identifiers = excluded.identifiers, "
+                                         "csr_digest = excluded.csr_digest",
+                                         kCertificateColumns);
     const auto identifiers = to_text(row.identifiers);
-    ACMETOOL_CHECK(database_.execute(
+    ACMETOOL_CHECK(database_->execute(
         kSql, {row.digest, row.serial, row.device.id, row.device.serial, identifiers, row.csr_digest,
                row.key_digest, seconds(row.not_before), seconds(row.not_after), ByteView{row.der}}));
     return {};
@@ -242,8 +236,9 @@ Result<void> Records::put(const CertificateRow& row)
 
 Result<std::optional<CertificateRow>> Records::certificate(std::string_view digest)
 {
-    static const auto kSql = fmt::format("SELECT {} FROM certificates WHERE digest = ?", kCertificateColumns);
-    ACMETOOL_TRY(rows, database_.execute(kSql, {digest}));
+    static const auto kSql =
+        fmt::format("SELECT {} FROM certificates WHERE digest = $1", kCertificateColumns);
+    ACMETOOL_TRY(rows, database_->execute(kSql, {digest}));
     if (rows.empty()) return std::optional<CertificateRow>{};
     return std::optional{certificate_of(rows.front())};
 }
@@ -251,10 +246,10 @@ Result<std::optional<CertificateRow>> Records::certificate(std::string_view dige
 Result<std::optional<CertificateRow>> Records::certificate_for(std::string_view csr_digest,
                                                                std::string_view device)
 {
-    static const auto kSql = fmt::format("SELECT {} FROM certificates WHERE csr_digest = ? AND device = ? "
+    static const auto kSql = fmt::format("SELECT {} FROM certificates WHERE csr_digest = $1 AND device = $2 "
                                          "ORDER BY not_after DESC LIMIT 1",
                                          kCertificateColumns);
-    ACMETOOL_TRY(rows, database_.execute(kSql, {csr_digest, device}));
+    ACMETOOL_TRY(rows, database_->execute(kSql, {csr_digest, device}));
     if (rows.empty()) return std::optional<CertificateRow>{};
     return std::optional{certificate_of(rows.front())};
 }
@@ -262,80 +257,83 @@ Result<std::optional<CertificateRow>> Records::certificate_for(std::string_view 
 Result<void> Records::revoke(std::string_view serial, base::TimePoint at)
 {
     ACMETOOL_CHECK(
-        database_.execute("INSERT OR IGNORE INTO revoked VALUES (?1, ?2, coalesce((SELECT key_digest "
-                          "FROM certificates WHERE serial = ?1), ''))",
-                          {serial, seconds(at)}));
+        database_->execute("INSERT INTO revoked VALUES ($1, $2, coalesce((SELECT key_digest "
+                           "FROM certificates WHERE serial = $1 LIMIT 1), '')) ON CONFLICT DO NOTHING",
+                           {serial, seconds(at)}));
     return {};
 }
 
 Result<bool> Records::is_revoked(std::string_view serial)
 {
-    ACMETOOL_TRY(rows, database_.execute("SELECT 1 FROM revoked WHERE serial = ?", {serial}));
+    ACMETOOL_TRY(rows, database_->execute("SELECT 1 FROM revoked WHERE serial = $1", {serial}));
     return !rows.empty();
 }
 
 Result<std::optional<std::string>> Records::device_of(std::string_view serial)
 {
     ACMETOOL_TRY(rows,
-                 database_.execute("SELECT device FROM certificates WHERE serial = ? LIMIT 1", {serial}));
+                 database_->execute("SELECT device FROM certificates WHERE serial = $1 LIMIT 1", {serial}));
     if (rows.empty()) return std::optional<std::string>{};
     return std::optional{rows.front().front()};
 }
 
 Result<bool> Records::is_key_revoked(std::string_view key_digest)
 {
-    ACMETOOL_TRY(rows, database_.execute("SELECT 1 FROM revoked WHERE key_digest = ? LIMIT 1", {key_digest}));
+    ACMETOOL_TRY(rows,
+                 database_->execute("SELECT 1 FROM revoked WHERE key_digest = $1 LIMIT 1", {key_digest}));
     return !rows.empty();
 }
 
 Result<void> Records::block(std::string_view device, base::TimePoint at)
 {
-    ACMETOOL_CHECK(database_.execute("INSERT OR IGNORE INTO blocked VALUES (?,?)", {device, seconds(at)}));
+    ACMETOOL_CHECK(database_->execute("INSERT INTO blocked VALUES ($1,$2) ON CONFLICT DO NOTHING",
+                                      {device, seconds(at)}));
     return {};
 }
 
 Result<void> Records::unblock(std::string_view device)
 {
-    ACMETOOL_CHECK(database_.execute("DELETE FROM blocked WHERE device = ?", {device}));
+    ACMETOOL_CHECK(database_->execute("DELETE FROM blocked WHERE device = $1", {device}));
     return {};
 }
 
 Result<bool> Records::is_blocked(const Device& device)
 {
-    ACMETOOL_TRY(rows, database_.execute("SELECT 1 FROM blocked WHERE device = ? OR device = ?",
-                                         {device.id, device.serial.empty() ? device.id : device.serial}));
+    ACMETOOL_TRY(rows, database_->execute("SELECT 1 FROM blocked WHERE device = $1 OR device = $2",
+                                          {device.id, device.serial.empty() ? device.id : device.serial}));
     return !rows.empty();
 }
 
 Result<std::string> Records::bind_name(std::string_view name, std::string_view device,
                                        std::string_view domain)
 {
-    constexpr std::string_view kLook = "SELECT device FROM names WHERE name = ?";
-    ACMETOOL_TRY(rows, database_.execute(kLook, {name}));
+    constexpr std::string_view kLook = "SELECT device FROM names WHERE name = $1";
+    ACMETOOL_TRY(rows, database_->execute(kLook, {name}));
     if (!rows.empty()) return rows.front().front();
-    ACMETOOL_CHECK(database_.execute("INSERT INTO names VALUES (?,?,?)", {name, device, domain}));
+    ACMETOOL_CHECK(database_->execute("INSERT INTO names VALUES ($1,$2,$3)", {name, device, domain}));
     return std::string{device};
 }
 
 Result<std::optional<std::string>> Records::name_of_device(std::string_view device, std::string_view domain)
 {
-    ACMETOOL_TRY(
-        rows, database_.execute("SELECT name FROM names WHERE device = ? AND domain = ?", {device, domain}));
+    ACMETOOL_TRY(rows, database_->execute("SELECT name FROM names WHERE device = $1 AND domain = $2",
+                                          {device, domain}));
     if (rows.empty()) return std::optional<std::string>{};
     return std::optional{rows.front().front()};
 }
 
 Result<void> Records::keep_intermediate(ByteView der, std::string_view digest, base::TimePoint until)
 {
-    ACMETOOL_CHECK(database_.execute("INSERT INTO intermediates VALUES (?1,?2,?3) ON CONFLICT (digest) "
-                                     "DO UPDATE SET until = excluded.until WHERE excluded.until > until + ?4",
-                                     {digest, der, seconds(until) + kHour, kHour}));
+    ACMETOOL_CHECK(database_->execute(
+        "INSERT INTO intermediates VALUES ($1,$2,$3) ON CONFLICT (digest) "
+        "DO UPDATE SET until = excluded.until WHERE excluded.until > intermediates.until + $4",
+        {digest, der, seconds(until) + kHour, kHour}));
     return {};
 }
 
 Result<std::vector<Bytes>> Records::intermediates()
 {
-    ACMETOOL_TRY(rows, database_.execute("SELECT der FROM intermediates ORDER BY until DESC, digest"));
+    ACMETOOL_TRY(rows, database_->execute("SELECT der FROM intermediates ORDER BY until DESC, digest"));
     std::vector<Bytes> found;
     found.reserve(rows.size());
     for (const auto& row : rows)
@@ -345,14 +343,15 @@ Result<std::vector<Bytes>> Records::intermediates()
 
 Result<void> Records::spend(const Spent& spent)
 {
-    ACMETOOL_CHECK(database_.execute("INSERT INTO spent VALUES (?,?,?)",
-                                     {seconds(spent.at), spent.device, std::int64_t{spent.renewal ? 1 : 0}}));
+    ACMETOOL_CHECK(
+        database_->execute("INSERT INTO spent VALUES ($1,$2,$3)",
+                           {seconds(spent.at), spent.device, std::int64_t{spent.renewal ? 1 : 0}}));
     return {};
 }
 
 Result<std::vector<Records::Spent>> Records::spent()
 {
-    ACMETOOL_TRY(rows, database_.execute("SELECT at, device, renewal FROM spent ORDER BY at"));
+    ACMETOOL_TRY(rows, database_->execute("SELECT at, device, renewal FROM spent ORDER BY at"));
     std::vector<Spent> found;
     found.reserve(rows.size());
     for (const auto& row : rows)
@@ -365,12 +364,12 @@ Result<void> Records::purge(base::TimePoint now, base::TimePoint spent_before)
     const auto at = seconds(now);
     // A failed order whose URL is known may still come to a certificate: it is kept for a week more.
     constexpr std::int64_t kWeek = 7 * 24 * 3600;
-    ACMETOOL_CHECK(database_.execute("DELETE FROM orders WHERE state >= 2 AND until < ? AND "
-                                     "(state = 2 OR url = '' OR until < ?)",
-                                     {at, at - kWeek}));
-    ACMETOOL_CHECK(database_.execute("DELETE FROM certificates WHERE not_after < ?", {at}));
-    ACMETOOL_CHECK(database_.execute("DELETE FROM intermediates WHERE until < ?", {at}));
-    ACMETOOL_CHECK(database_.execute("DELETE FROM spent WHERE at < ?", {seconds(spent_before)}));
+    ACMETOOL_CHECK(database_->execute("DELETE FROM orders WHERE state >= 2 AND until < $1 AND "
+                                      "(state = 2 OR url = '' OR until < $2)",
+                                      {at, at - kWeek}));
+    ACMETOOL_CHECK(database_->execute("DELETE FROM certificates WHERE not_after < $1", {at}));
+    ACMETOOL_CHECK(database_->execute("DELETE FROM intermediates WHERE until < $1", {at}));
+    ACMETOOL_CHECK(database_->execute("DELETE FROM spent WHERE at < $1", {seconds(spent_before)}));
     return {};
 }
 

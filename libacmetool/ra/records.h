@@ -2,10 +2,10 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -13,7 +13,7 @@
 #include "base/time.h"
 #include "crypto/csr.h"
 #include "enrol/registration_authority.h"
-#include "store/sqlite.h"
+#include "store/database.h"
 
 namespace acmetool::ra
 {
@@ -61,25 +61,17 @@ struct CertificateRow {
     Bytes der;
 };
 
-/// Everything the registration authority remembers; the one file with its SQL.
+/// Everything the registration authority remembers; the only file with its SQL. A view of the database: it
+/// costs nothing to make.
 ///
-/// Each function is one short step on unique keys, so that a shared database fits behind the same interface.
-/// Changes become durable together, at commit(). Used by one thread at a time. All errors are io.
+/// Each function is one short step on unique keys. Changes become durable together, when the transaction
+/// commits. Used by one thread at a time. All errors are io.
 class Records
 {
 public:
-    static Result<Records> open(const std::string& path);
-
-    /// Whether the store is still the file that was opened, and which one (store::Sqlite).
-    Result<void> check_place() const { return database_.check_place(); }
-    const store::FileId& id() const { return database_.id(); }
-
-    Result<void> begin() { return database_.begin(); }
-    Result<void> commit() { return database_.commit(); }
-    void rollback() noexcept { database_.rollback(); }
-    int total_changes() const noexcept { return database_.total_changes(); }
-    /// Writes what is there already, to learn whether the store can be written.
-    Result<void> probe();
+    explicit Records(store::Database& database) : database_(&database) {}
+    /// Opens the store of a registration authority; creates it if it is absent.
+    static Result<std::unique_ptr<store::Database>> open(const std::string& store_file);
 
     Result<std::optional<OrderRow>> order(std::string_view id);
     Result<void> put(const OrderRow& row);
@@ -130,8 +122,7 @@ public:
     Result<void> purge(base::TimePoint now, base::TimePoint spent_before);
 
 private:
-    explicit Records(store::Sqlite database) : database_(std::move(database)) {}
-    store::Sqlite database_;
+    store::Database* database_;
 };
 
 } // namespace acmetool::ra

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "brski/voucher.h"
+#include "store/sqlite.h"
 
 namespace acmetool::registrar
 {
@@ -20,15 +21,15 @@ constexpr const char* kTable =
     "voucher_type TEXT NOT NULL, status INTEGER NOT NULL, reason TEXT NOT NULL, since TEXT NOT NULL, "
     "voucher_status TEXT NOT NULL, enroll_status TEXT NOT NULL, certificate TEXT NOT NULL)";
 constexpr const char* kPut =
-    "INSERT OR REPLACE INTO brski_devices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-    "?, ?, ?, ?, ?)";
+    "INSERT OR REPLACE INTO brski_devices VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
+    "$14, $15, $16, $17, $18)";
 /// What this registrar asked for, to know it again in audit logs (RFC 8995 section 5.8.3).
 constexpr const char* kNonces = "CREATE TABLE IF NOT EXISTS brski_nonces (id TEXT NOT NULL, nonce TEXT NOT "
                                 "NULL, PRIMARY KEY (id, nonce))";
 constexpr const char* kTakeNonces = "INSERT OR IGNORE INTO brski_nonces SELECT id, nonce FROM brski_devices";
-constexpr const char* kPutNonce = "INSERT OR IGNORE INTO brski_nonces VALUES (?, ?)";
-constexpr const char* kForgetNonces = "DELETE FROM brski_nonces WHERE id = ?1 AND rowid <= (SELECT rowid "
-                                      "FROM brski_nonces WHERE id = ?1 ORDER BY "
+constexpr const char* kPutNonce = "INSERT OR IGNORE INTO brski_nonces VALUES ($1, $2)";
+constexpr const char* kForgetNonces = "DELETE FROM brski_nonces WHERE id = $1 AND rowid <= (SELECT rowid "
+                                      "FROM brski_nonces WHERE id = $1 ORDER BY "
                                       "rowid DESC LIMIT 1 OFFSET 1000)";
 constexpr std::array<std::pair<State, std::string_view>, 5> kStates{{{State::asking, "asking"},
                                                                      {State::auditing, "auditing"},
@@ -53,15 +54,13 @@ std::string_view name_of(State state)
 Result<Records> Records::open(const std::string& file)
 {
     ACMETOOL_TRY(database, store::Sqlite::open(file));
-    ACMETOOL_CHECK(database.run(kTable));
-    ACMETOOL_CHECK(database.run(kNonces));
-    ACMETOOL_CHECK(database.run(kTakeNonces));
+    ACMETOOL_CHECK(database->create({kTable, kNonces, kTakeNonces}, 0));
     return Records{std::move(database)};
 }
 
 Result<std::vector<Record>> Records::all()
 {
-    ACMETOOL_TRY(rows, database_.execute("SELECT * FROM brski_devices"));
+    ACMETOOL_TRY(rows, database_->execute("SELECT * FROM brski_devices"));
     std::vector<Record> records;
     for (const auto& row : rows) {
         Record record;
@@ -93,19 +92,19 @@ Result<std::vector<Record>> Records::all()
 Result<void> Records::put(const Record& record)
 {
     const auto since = base::to_rfc3339(record.since);
-    ACMETOOL_CHECK(database_.execute(
+    ACMETOOL_CHECK(database_->execute(
         kPut, {record.id, record.serial, record.manufacturer, name_of(record.state), record.request_digest,
                ByteView{record.registrar_request}, record.media_type, record.accept, record.nonce,
                record.masa_url, ByteView{record.voucher}, record.voucher_type, std::int64_t{record.status},
                record.reason, since, record.voucher_status, record.enroll_status, record.certificate}));
-    ACMETOOL_CHECK(database_.execute(kPutNonce, {record.id, record.nonce}));
-    ACMETOOL_CHECK(database_.execute(kForgetNonces, {record.id}));
+    ACMETOOL_CHECK(database_->execute(kPutNonce, {record.id, record.nonce}));
+    ACMETOOL_CHECK(database_->execute(kForgetNonces, {record.id}));
     return {};
 }
 
 Result<std::set<Bytes>> Records::nonces(const std::string& id)
 {
-    ACMETOOL_TRY(rows, database_.execute("SELECT nonce FROM brski_nonces WHERE id = ?", {id}));
+    ACMETOOL_TRY(rows, database_->execute("SELECT nonce FROM brski_nonces WHERE id = $1", {id}));
     std::set<Bytes> nonces;
     for (const auto& row : rows)
         if (auto octets = brski::nonce_octets(row[0])) nonces.insert(std::move(*octets));
@@ -114,15 +113,15 @@ Result<std::set<Bytes>> Records::nonces(const std::string& id)
 
 Result<void> Records::put(const std::vector<Record>& records)
 {
-    if (records.empty()) return database_.check_place();
-    ACMETOOL_CHECK(database_.begin());
+    if (records.empty()) return database_->check_place();
+    ACMETOOL_CHECK(database_->begin());
     for (const auto& record : records)
         if (const auto done = put(record); !done) {
-            database_.rollback();
+            database_->rollback();
             return fail(done.error());
         }
-    auto committed = database_.commit();
-    if (!committed) database_.rollback();
+    auto committed = database_->commit();
+    if (!committed) database_->rollback();
     return committed;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -8,7 +9,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
-#include "store/sqlite.h"
+#include "store/database.h"
 
 namespace acmetool::registrar
 {
@@ -60,8 +61,8 @@ public:
 private:
     Result<void> put(const Record& record);
 
-    explicit Records(store::Sqlite database) : database_(std::move(database)) {}
-    store::Sqlite database_;
+    explicit Records(std::unique_ptr<store::Database> database) : database_(std::move(database)) {}
+    std::unique_ptr<store::Database> database_;
 };
 
 } // namespace acmetool::registrar

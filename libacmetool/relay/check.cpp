@@ -197,8 +197,9 @@ void check_chain(Findings& findings, const Config& config, const crypto::Certifi
         findings.push_back({Verdict::fail, "store", shared.error().message, shared.error().hint});
         return;
     }
-    auto records = ra::Records::open(config.ra.store_file);
-    const auto ders = records ? records->intermediates() : Result<std::vector<Bytes>>{fail(records.error())};
+    const auto database = ra::Records::open(config.ra.store_file);
+    const auto ders = database ? ra::Records{**database}.intermediates()
+                               : Result<std::vector<Bytes>>{fail(database.error())};
     if (!ders) {
         warn(findings, subject,
              fmt::format("the CA's chain could not be looked up: {}", ders.error().message), "");

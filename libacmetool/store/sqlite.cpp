@@ -4,6 +4,9 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <charconv>
+#include <cstring>
+
 #include <fmt/core.h>
 
 namespace acmetool::store
@@ -35,7 +38,10 @@ void Sqlite::Close::operator()(sqlite3* database) const noexcept
     sqlite3_close(database);
 }
 
-Result<Sqlite> Sqlite::open(const std::string& path)
+Sqlite::Sqlite() = default;
+Sqlite::~Sqlite() = default;
+
+Result<std::unique_ptr<Sqlite>> Sqlite::open(const std::string& path)
 {
     // SQLite would make the file with the umask's mode. One that is there may not be touched: closing any
     // descriptor of it drops the locks that this process holds by its other connections (POSIX locks), and
@@ -45,25 +51,25 @@ Result<Sqlite> Sqlite::open(const std::string& path)
     sqlite3* raw = nullptr;
     const int code =
         sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
-    Sqlite sqlite;
-    sqlite.database_.reset(raw);
+    std::unique_ptr<Sqlite> sqlite{new Sqlite};
+    sqlite->database_.reset(raw);
     if (code != SQLITE_OK) return sqlite_error(raw, path);
     sqlite3_busy_timeout(raw, 5000);
     for (const auto* pragma :
          {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON"})
-        ACMETOOL_CHECK(sqlite.run(pragma));
-    ACMETOOL_CHECK(sqlite.run("SELECT count(*) FROM sqlite_schema")); // opens the write-ahead log
+        ACMETOOL_CHECK(sqlite->execute(pragma));
+    ACMETOOL_CHECK(sqlite->execute("SELECT count(*) FROM sqlite_schema")); // opens the write-ahead log
     // SQLite resolves symbolic links, and has its write-ahead log beside the file itself.
     const char* const place = sqlite3_db_filename(raw, "main");
-    sqlite.path_ = path;
-    sqlite.place_ = place;
-    sqlite.log_ = sqlite3_filename_wal(place);
+    sqlite->path_ = path;
+    sqlite->place_ = place;
+    sqlite->log_ = sqlite3_filename_wal(place);
     int moved = 0;
     const auto id = file_id(path);
     if (sqlite3_file_control(raw, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || moved != 0 || !id)
         return moved_error(path, id ? "was replaced" : "was removed");
-    sqlite.id_ = *id;
-    sqlite.log_id_ = file_id(sqlite.log_, Links::as_such);
+    sqlite->id_ = *id;
+    sqlite->log_id_ = file_id(sqlite->log_, Links::as_such);
     return sqlite;
 }
 
@@ -73,7 +79,18 @@ Result<Sqlite::Statement> Sqlite::prepare(std::string_view sql)
     if (sqlite3_prepare_v2(database_.get(), sql.data(), static_cast<int>(sql.size()), &raw, nullptr) !=
         SQLITE_OK)
         return sqlite_error(database_.get(), sql);
-    return Statement{raw};
+    Statement prepared;
+    prepared.statement.reset(raw);
+    // For SQLite `$1` is a name like any other, numbered in the order of appearance.
+    for (int i = 1; i <= sqlite3_bind_parameter_count(raw); ++i) {
+        std::size_t number = 0;
+        if (const char* name = sqlite3_bind_parameter_name(raw, i))
+            std::from_chars(name + 1, name + std::strlen(name), number);
+        if (number == 0)
+            return fail(Errc::internal, fmt::format("database: {}: parameters are $1, $2 ...", sql));
+        prepared.parameters.push_back(number - 1);
+    }
+    return prepared;
 }
 
 Result<std::vector<Sqlite::Row>> Sqlite::step(sqlite3_stmt* statement, std::string_view sql)
@@ -96,16 +113,6 @@ Result<std::vector<Sqlite::Row>> Sqlite::step(sqlite3_stmt* statement, std::stri
     }
 }
 
-Result<std::vector<Sqlite::Row>> Sqlite::run(std::string_view sql,
-                                             const std::vector<std::string_view>& parameters)
-{
-    ACMETOOL_TRY(statement, prepare(sql));
-    for (std::size_t i = 0; i < parameters.size(); ++i)
-        sqlite3_bind_text(statement.get(), static_cast<int>(i + 1), parameters[i].data(),
-                          static_cast<int>(parameters[i].size()), SQLITE_STATIC);
-    return step(statement.get(), sql);
-}
-
 Result<std::vector<Sqlite::Row>> Sqlite::execute(std::string_view sql, const std::vector<Value>& parameters)
 {
     auto found = prepared_.find(sql);
@@ -113,12 +120,15 @@ Result<std::vector<Sqlite::Row>> Sqlite::execute(std::string_view sql, const std
         ACMETOOL_TRY(statement, prepare(sql));
         found = prepared_.emplace(sql, std::move(statement)).first;
     }
-    sqlite3_stmt* statement = found->second.get();
+    sqlite3_stmt* statement = found->second.statement.get();
     int place = 0;
-    for (const auto& value : parameters) {
+    for (const auto number : found->second.parameters) {
         ++place;
-        if (const auto* number = std::get_if<std::int64_t>(&value))
-            sqlite3_bind_int64(statement, place, *number);
+        if (number >= parameters.size())
+            return fail(Errc::internal, fmt::format("database: {}: a parameter is missing", sql));
+        const auto& value = parameters[number];
+        if (const auto* integer = std::get_if<std::int64_t>(&value))
+            sqlite3_bind_int64(statement, place, *integer);
         else if (const auto* text = std::get_if<std::string_view>(&value))
             sqlite3_bind_text(statement, place, text->data() != nullptr ? text->data() : "",
                               static_cast<int>(text->size()), SQLITE_STATIC);
@@ -166,9 +176,35 @@ void Sqlite::rollback() noexcept
     sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
-int Sqlite::total_changes() const noexcept
+Result<void> Sqlite::create(const std::vector<std::string_view>& statements, unsigned version)
 {
-    return sqlite3_total_changes(database_.get());
+    ACMETOOL_TRY(rows, execute("PRAGMA user_version"));
+    const auto& found = rows.front().front();
+    if (version != 0 && found != "0" && found != std::to_string(version))
+        return fail(Errc::config, fmt::format("store {}: made by another version of this program", path_),
+                    "run the version that made it", "storeVersion");
+    for (const auto statement : statements)
+        ACMETOOL_CHECK(execute(statement));
+    if (version != 0) ACMETOOL_CHECK(execute(fmt::format("PRAGMA user_version={}", version)));
+    return {};
+}
+
+Result<void> Sqlite::probe()
+{
+    ACMETOOL_TRY(rows, execute("PRAGMA user_version"));
+    ACMETOOL_CHECK(execute("PRAGMA user_version=" + rows.front().front()));
+    return {};
+}
+
+std::uint64_t Sqlite::changes() const noexcept
+{
+    return static_cast<std::uint64_t>(sqlite3_total_changes64(database_.get()));
+}
+
+Result<std::unique_ptr<Database>> Sqlite::reopen() const
+{
+    ACMETOOL_TRY(other, open(path_));
+    return std::unique_ptr<Database>{std::move(other)};
 }
 
 } // namespace acmetool::store

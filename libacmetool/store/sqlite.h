@@ -1,17 +1,15 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
-#include "base/bytes.h"
 #include "base/result.h"
+#include "store/database.h"
 #include "store/file_id.h"
 
 struct sqlite3;
@@ -21,40 +19,30 @@ namespace acmetool::store
 {
 
 /// One SQLite database: write-ahead log, synchronous=FULL, so that a committed change survives a power cut.
-/// Used by one thread at a time; the caller locks.
 ///
-/// It stays the file that its path led to when it was opened: nothing is read or written in a transaction
-/// once another file, or none, is there, since no other program would see it (SEC-29).
-class ACMETOOL_EXPORT Sqlite
+/// It stays the file that its path led to when it was opened. In a transaction nothing is read or written if
+/// the path now leads elsewhere or nowhere: no other program would see it (SEC-29).
+class ACMETOOL_EXPORT Sqlite final : public Database
 {
 public:
-    using Row = std::vector<std::string>; ///< columns as text; NULL is empty
+    /// Opens or creates the file (mode 0600). Errors: io.
+    static Result<std::unique_ptr<Sqlite>> open(const std::string& path);
+    ~Sqlite() override;
 
-    /// A parameter: text and octets are borrowed while the statement runs.
-    using Value = std::variant<std::int64_t, std::string_view, ByteView>;
-
-    /// Opens or makes the file (mode 0600). Errors: io.
-    static Result<Sqlite> open(const std::string& path);
-
-    /// Runs one statement with its parameters bound as text, and returns all rows. Errors: io.
-    Result<std::vector<Row>> run(std::string_view sql, const std::vector<std::string_view>& parameters = {});
-
-    /// The same with typed parameters, by a statement that is prepared once: for texts of which there are
-    /// few. Octets come back in a Row as they are, numbers as decimal text.
-    Result<std::vector<Row>> execute(std::string_view sql, const std::vector<Value>& parameters = {});
-
-    /// Errors: io; reason "databaseMoved", as check_place().
-    Result<void> begin();
-    Result<void> commit();
-    /// Whether the path still leads to the file that is open, and that and its write-ahead log are still
-    /// where they were; for those who read without a transaction. Costs three calls of stat(2). Errors: io,
-    /// reason "databaseMoved".
-    Result<void> check_place() const;
-    /// Of the file that is open.
-    const FileId& id() const { return id_; }
-    void rollback() noexcept;
-    /// Rows inserted, changed and deleted since it was opened.
-    int total_changes() const noexcept;
+    Result<std::vector<Row>> execute(std::string_view sql,
+                                     const std::vector<Value>& parameters = {}) override;
+    Result<void> begin() override;
+    Result<void> commit() override;
+    void rollback() noexcept override;
+    Result<void> create(const std::vector<std::string_view>& statements, unsigned version) override;
+    Result<void> probe() override;
+    /// Whether the path still leads to the file that is open, and that and its write-ahead log are still in
+    /// their places. Costs three calls of stat(2).
+    Result<void> check_place() const override;
+    std::uint64_t changes() const noexcept override;
+    Result<std::unique_ptr<Database>> reopen() const override;
+    /// Of the file that is open (FileId::text()).
+    std::string id() const override { return id_.text(); }
 
 private:
     struct Close {
@@ -63,8 +51,13 @@ private:
     struct Finalize {
         void operator()(sqlite3_stmt* statement) const noexcept;
     };
-    using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
+    struct Statement {
+        std::unique_ptr<sqlite3_stmt, Finalize> statement;
+        std::vector<std::size_t>
+            parameters; ///< by SQLite's index less 1: the place in execute()'s parameters
+    };
 
+    Sqlite();
     Result<Statement> prepare(std::string_view sql);
     Result<std::vector<Row>> step(sqlite3_stmt* statement, std::string_view sql);
 
@@ -74,7 +67,7 @@ private:
     FileId id_;
     std::optional<FileId> log_id_; ///< nothing on a file system that cannot have such a log
     std::unique_ptr<sqlite3, Close> database_;
-    std::map<std::string, Statement, std::less<>> prepared_; ///< goes before the database
+    std::map<std::string, Statement, std::less<>> prepared_; ///< destroyed before the database
 };
 
 } // namespace acmetool::store

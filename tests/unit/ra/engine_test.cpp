@@ -348,8 +348,8 @@ TEST_CASE("SEC-07: an order that could not be stored costs nothing of the budget
     lab.options.limits.orders_per_device = 1;
     lab.open();
     auto database = *store::Sqlite::open(lab.options.store_file);
-    REQUIRE(
-        database.run("CREATE TRIGGER full BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'full'); END"));
+    REQUIRE(database->execute(
+        "CREATE TRIGGER full BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'full'); END"));
     const auto device = lab.maker.idevid("SN-1");
     const auto csr = Lab::csr(lab.key, {"sn-1.domain.com"});
     const auto refused = lab.enrol(Lab::request(device, csr));
@@ -358,7 +358,7 @@ TEST_CASE("SEC-07: an order that could not be stored costs nothing of the budget
     CHECK(lab.board->count() == 0);
     CHECK(lab.engine->status().contains("store"));
     CHECK_FALSE(lab.engine->ready().has_value());
-    REQUIRE(database.run("DROP TRIGGER full"));
+    REQUIRE(database->execute("DROP TRIGGER full"));
     CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "issued");
     CHECK(lab.engine->ready().has_value());
     const auto next = Lab::csr(*crypto::generate_key("ec:P-256"), {"sn-1.domain.com"});

@@ -16,13 +16,30 @@ TEST_CASE("An empty text and no octets are values, not NULL")
     std::string folder = "/tmp/sqlite-test.XXXXXX";
     REQUIRE(mkdtemp(folder.data()) != nullptr);
     {
-        auto database = store::Sqlite::open(folder + "/a.db");
-        REQUIRE(database);
-        REQUIRE(database->run("CREATE TABLE a (words TEXT NOT NULL, octets BLOB NOT NULL)"));
-        CHECK(database->execute("INSERT INTO a VALUES (?, ?)", {std::string_view{}, ByteView{}}));
-        const auto rows = database->run("SELECT words, octets FROM a");
+        auto opened_database = store::Sqlite::open(folder + "/a.db");
+        REQUIRE(opened_database);
+        const auto& database = *opened_database;
+        REQUIRE(database->execute("CREATE TABLE a (words TEXT NOT NULL, octets BLOB NOT NULL)"));
+        CHECK(database->execute("INSERT INTO a VALUES ($1, $2)", {std::string_view{}, ByteView{}}));
+        const auto rows = database->execute("SELECT words, octets FROM a");
         REQUIRE(rows);
-        CHECK(*rows == std::vector<store::Sqlite::Row>{{"", ""}});
+        CHECK(*rows == std::vector<store::Database::Row>{{"", ""}});
+    }
+    std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("Parameters are numbered, and may be used twice and in any order")
+{
+    std::string folder = "/tmp/sqlite-test.XXXXXX";
+    REQUIRE(mkdtemp(folder.data()) != nullptr);
+    {
+        const auto opened = store::Sqlite::open(folder + "/a.db");
+        REQUIRE(opened);
+        const auto rows = (*opened)->execute("SELECT $2, $1, $2", {std::string_view{"one"}, std::int64_t{2}});
+        REQUIRE(rows);
+        CHECK(*rows == std::vector<store::Database::Row>{{"2", "one", "2"}});
+        CHECK_FALSE((*opened)->execute("SELECT $2", {std::int64_t{1}}));
+        CHECK_FALSE((*opened)->execute("SELECT ?", {std::int64_t{1}}));
     }
     std::filesystem::remove_all(folder);
 }
@@ -34,9 +51,10 @@ TEST_CASE("SEC-29: a database that was moved, removed or replaced takes no trans
     const auto path = folder + "/a.db";
     const auto away = folder + "/away.db";
     {
-        auto database = store::Sqlite::open(path);
-        REQUIRE(database);
-        REQUIRE(database->run("CREATE TABLE a (n INTEGER)"));
+        auto opened_database = store::Sqlite::open(path);
+        REQUIRE(opened_database);
+        const auto& database = *opened_database;
+        REQUIRE(database->execute("CREATE TABLE a (n INTEGER)"));
         const auto works = [&] {
             const auto begun = database->begin();
             if (begun) REQUIRE(database->commit());
@@ -63,12 +81,12 @@ TEST_CASE("SEC-29: a database that was moved, removed or replaced takes no trans
         std::filesystem::rename(folder + "/log", path + "-wal");
 
         REQUIRE(database->begin());
-        REQUIRE(database->run("INSERT INTO a VALUES (1)"));
+        REQUIRE(database->execute("INSERT INTO a VALUES (1)"));
         std::filesystem::rename(path, away);
         CHECK(database->commit().error().reason == "databaseMoved");
         database->rollback();
         std::filesystem::rename(away, path);
-        CHECK(database->run("SELECT count(*) FROM a")->front().front() == "0");
+        CHECK(database->execute("SELECT count(*) FROM a")->front().front() == "0");
     }
     std::filesystem::remove_all(folder);
 }
@@ -84,10 +102,11 @@ TEST_CASE("SEC-29: a database behind a symbolic link is opened, until the link l
     REQUIRE(store::Sqlite::open(folder + "/data/real.db"));
     REQUIRE(store::Sqlite::open(folder + "/data/other.db"));
     {
-        auto database = store::Sqlite::open(path);
-        REQUIRE(database);
+        auto opened_database = store::Sqlite::open(path);
+        REQUIRE(opened_database);
+        const auto& database = *opened_database;
         REQUIRE(database->begin());
-        REQUIRE(database->run("CREATE TABLE a (n INTEGER)"));
+        REQUIRE(database->execute("CREATE TABLE a (n INTEGER)"));
         REQUIRE(database->commit());
         std::filesystem::remove(path);
         std::filesystem::create_symlink("data/other.db", path);
@@ -107,15 +126,17 @@ TEST_CASE("Another program that opens and closes the database takes nothing from
     REQUIRE(mkdtemp(folder.data()) != nullptr);
     const auto path = folder + "/a.db";
     {
-        auto writer = store::Sqlite::open(path);
-        REQUIRE(writer);
-        REQUIRE(writer->run("CREATE TABLE a (n INTEGER)"));
-        auto reader = store::Sqlite::open(path);
-        REQUIRE(reader);
+        auto opened_writer = store::Sqlite::open(path);
+        REQUIRE(opened_writer);
+        const auto& writer = *opened_writer;
+        REQUIRE(writer->execute("CREATE TABLE a (n INTEGER)"));
+        auto opened_reader = store::Sqlite::open(path);
+        REQUIRE(opened_reader);
+        const auto& reader = *opened_reader;
         const auto other = fmt::format("sqlite3 {} 'SELECT count(*) FROM a' >{}/count", path, folder);
         REQUIRE(std::system(other.c_str()) == 0);
         CHECK(std::filesystem::exists(path + "-wal"));
-        REQUIRE(writer->run("INSERT INTO a VALUES (1)"));
+        REQUIRE(writer->execute("INSERT INTO a VALUES (1)"));
         REQUIRE(std::system(other.c_str()) == 0);
         std::ifstream count{folder + "/count"};
         std::string shown;

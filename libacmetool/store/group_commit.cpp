@@ -1,0 +1,145 @@
+#include "store/group_commit.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace acmetool::store
+{
+namespace
+{
+
+constexpr std::size_t kMostInBatch = 256;
+constexpr std::size_t kMostJobs = 20'000;
+constexpr std::chrono::seconds kBeforeRetry{1};
+constexpr int kLastRetries = 3; ///< at the end, if the database does not work
+
+} // namespace
+
+GroupCommit::GroupCommit(std::unique_ptr<Database> database, const std::string& name)
+    : database_(std::move(database)), worker_(name)
+{
+}
+
+GroupCommit::~GroupCommit()
+{
+    stop();
+}
+
+bool GroupCommit::post(Job job)
+{
+    const std::lock_guard lock{mutex_};
+    if (stopped_ || (job.failed && (stopping_ || jobs_.size() >= kMostJobs))) return false;
+    jobs_.push_back(std::move(job));
+    schedule();
+    return true;
+}
+
+/// With the lock.
+void GroupCommit::schedule()
+{
+    if (!std::exchange(scheduled_, true)) worker_.post([this] { run(); });
+}
+
+std::optional<Error> GroupCommit::problem() const
+{
+    const std::lock_guard lock{mutex_};
+    return problem_;
+}
+
+void GroupCommit::stop()
+{
+    {
+        const std::lock_guard lock{mutex_};
+        if (!std::exchange(stopping_, true)) worker_.post([this] { finish(); });
+    }
+    worker_.stop();
+}
+
+std::vector<GroupCommit::Job> GroupCommit::next_batch()
+{
+    const std::lock_guard lock{mutex_};
+    std::vector<Job> batch;
+    while (!jobs_.empty() && batch.size() < kMostInBatch) {
+        batch.push_back(std::move(jobs_.front()));
+        jobs_.pop_front();
+    }
+    return batch;
+}
+
+void GroupCommit::run()
+{
+    auto batch = next_batch();
+    if (!batch.empty()) transact(batch, false);
+    const std::lock_guard lock{mutex_};
+    scheduled_ = false;
+    if (!jobs_.empty()) schedule(); // after the timers that are due
+}
+
+void GroupCommit::finish()
+{
+    for (int retries_left = kLastRetries;;) {
+        auto batch = next_batch();
+        bool retries = false;
+        {
+            const std::lock_guard lock{mutex_};
+            if (!again_.empty() && retries_left > 0) {
+                --retries_left;
+                retries = true;
+                std::move(again_.begin(), again_.end(), std::back_inserter(batch));
+                again_.clear();
+            }
+            if (batch.empty()) {
+                stopped_ = true;
+                return;
+            }
+        }
+        transact(batch, retries);
+    }
+}
+
+void GroupCommit::transact(std::vector<Job>& batch, bool retries)
+{
+    After after;
+    const auto before = database_->changes();
+    const auto attempt = [&]() -> Result<void> {
+        ACMETOOL_CHECK(database_->begin());
+        for (const auto& job : batch)
+            ACMETOOL_CHECK(job.run(*database_, after));
+        return database_->commit();
+    };
+    const auto done = attempt();
+    {
+        // Before the callbacks: who was answered must not read a problem that is over.
+        const std::lock_guard lock{mutex_};
+        if (!done)
+            problem_ = done.error();
+        else if (retries || database_->changes() != before)
+            problem_.reset(); // a transaction that only reads succeeds on a full disk
+        if (done && retries) probing_ = false;
+    }
+    if (done) {
+        for (const auto& action : after)
+            action();
+        return;
+    }
+    database_->rollback();
+    for (auto& job : batch)
+        if (job.failed) job.failed(done.error());
+    std::erase_if(batch, [](const Job& job) { return static_cast<bool>(job.failed); });
+    const std::lock_guard lock{mutex_};
+    if (!std::exchange(probing_, true))
+        again_.push_back({[](Database& database, After&) { return database.probe(); }, nullptr});
+    std::move(batch.begin(), batch.end(), std::back_inserter(again_));
+    if (stopping_) return;
+    worker_.at(base::Worker::Clock::now() + kBeforeRetry, [this] {
+        std::vector<Job> due;
+        {
+            const std::lock_guard guard{mutex_};
+            due.swap(again_);
+        }
+        if (!due.empty()) transact(due, true);
+    });
+}
+
+} // namespace acmetool::store

@@ -1,0 +1,117 @@
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <string>
+
+#include <doctest/doctest.h>
+#include <stdlib.h>
+
+#include "store/group_commit.h"
+#include "store/sqlite.h"
+
+using namespace acmetool;
+using store::GroupCommit;
+
+namespace
+{
+
+/// A database in a folder of its own, and what one more connection reads in it.
+struct Place {
+    std::string folder = "/tmp/group-commit-test.XXXXXX";
+    Place() { REQUIRE(mkdtemp(folder.data()) != nullptr); }
+    ~Place() { std::filesystem::remove_all(folder); }
+    std::unique_ptr<store::Database> open() const
+    {
+        return std::move(*store::Sqlite::open(folder + "/a.db"));
+    }
+    std::string count() const { return open()->execute("SELECT count(*) FROM a")->front().front(); }
+};
+
+GroupCommit::Job insert(int number, std::function<void()> after)
+{
+    return {[number, after = std::move(after)](store::Database& database,
+                                               GroupCommit::After& later) -> Result<void> {
+                ACMETOOL_CHECK(database.execute("INSERT INTO a VALUES ($1)", {std::int64_t{number}}));
+                later.push_back(after);
+                return {};
+            },
+            nullptr};
+}
+
+} // namespace
+
+TEST_CASE("Jobs that wait share one commit, and callbacks come after it, in order")
+{
+    const Place place;
+    auto database = place.open();
+    REQUIRE(database->create({"CREATE TABLE IF NOT EXISTS a (n BIGINT NOT NULL)"}, 3));
+    std::string order;
+    std::string seen;
+    {
+        GroupCommit commits{std::move(database), "test"};
+        std::promise<void> gate;
+        commits.worker().post([&gate] { gate.get_future().wait(); });
+        for (int i = 0; i < 5; ++i)
+            CHECK(commits.post(insert(i, [&, i] {
+                order += std::to_string(i);
+                if (i == 0) seen = place.count(); // all five are there
+            })));
+        gate.set_value();
+    }
+    CHECK(order == "01234");
+    CHECK(seen == "5");
+}
+
+TEST_CASE("After a failed transaction nothing is kept; jobs that cannot be answered are tried again")
+{
+    const Place place;
+    auto database = place.open();
+    REQUIRE(database->create({"CREATE TABLE IF NOT EXISTS a (n BIGINT NOT NULL)"}, 3));
+    REQUIRE(
+        database->execute("CREATE TRIGGER full BEFORE INSERT ON a BEGIN SELECT RAISE(ABORT, 'full'); END"));
+    const auto second = place.open();
+    GroupCommit commits{std::move(database), "test"};
+    std::promise<Error> failed;
+    auto refused = insert(1, [] {});
+    refused.failed = [&failed](const Error& error) { failed.set_value(error); };
+    REQUIRE(commits.post(std::move(refused)));
+    CHECK(failed.get_future().get().message.find("full") != std::string::npos);
+    CHECK(commits.problem());
+    std::promise<void> stored;
+    REQUIRE(commits.post(insert(2, [&stored] { stored.set_value(); })));
+    while (!commits.problem())
+        std::this_thread::yield();
+    REQUIRE(second->execute("DROP TRIGGER full"));
+    stored.get_future().wait();
+    CHECK_FALSE(commits.problem());
+    CHECK(place.count() == "1");
+    commits.stop();
+    CHECK_FALSE(commits.post(insert(3, [] {})));
+}
+
+TEST_CASE("A job without an answer that fails at the end is tried a few times, and then given up")
+{
+    const Place place;
+    auto database = place.open();
+    REQUIRE(database->create({"CREATE TABLE IF NOT EXISTS a (n BIGINT NOT NULL)"}, 3));
+    int tries = 0;
+    {
+        GroupCommit commits{std::move(database), "test"};
+        REQUIRE(commits.post({[&tries](store::Database&, GroupCommit::After&) -> Result<void> {
+                                  ++tries;
+                                  return fail(Errc::io, "no");
+                              },
+                              nullptr}));
+    }
+    CHECK(tries == 4);
+}
+
+TEST_CASE("A database whose schema another version made is refused")
+{
+    const Place place;
+    REQUIRE(place.open()->create({}, 3));
+    CHECK(place.open()->create({}, 3));
+    const auto refused = place.open()->create({}, 4);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().reason == "storeVersion");
+}

@@ -356,8 +356,8 @@ void Server::Impl::attributes_request(const Route& route, const http::ServerRequ
     exchange->arrived();
     auto peer = peer_of(request);
     exchange->logs_in = !peer.user.empty();
-    authority.csr_attributes(
-        std::move(peer), route.label, [exchange](const enrol::AttributesDecision& decision) {
+    std::function<void(enrol::AttributesDecision)> tell =
+        [exchange](const enrol::AttributesDecision& decision) {
             if (const auto* refused = std::get_if<enrol::Refused>(&decision)) {
                 exchange->refuse(*refused);
                 return;
@@ -369,7 +369,8 @@ void Server::Impl::attributes_request(const Route& route, const http::ServerRequ
                 exchange->finish({204, {}, "", false});
             else
                 exchange->finish(base64_response("application/csrattrs", to_body(*der, exchange->wrap)));
-        });
+        };
+    authority.csr_attributes(std::move(peer), route.label, http::on_thread_of(request, std::move(tell)));
 }
 
 void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& request,
@@ -415,8 +416,10 @@ void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& 
     enrolment.relayed_by_ra = true;
     enrolment.csr = std::move(*csr);
     exchange->arrived();
-    authority.enrol(std::move(enrolment),
-                    [exchange](const enrol::Decision& decision) { exchange->decide(decision); });
+    std::function<void(enrol::Decision)> tell = [exchange](const enrol::Decision& decision) {
+        exchange->decide(decision);
+    };
+    authority.enrol(std::move(enrolment), http::on_thread_of(request, std::move(tell)));
 }
 
 Server::Server(enrol::RegistrationAuthority& authority, ServerOptions options, Observer observer,

@@ -11,6 +11,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -142,10 +143,45 @@ private:
 };
 
 /// One thread and the connections that it serves from first to last: nothing of theirs is handed over, and no
-/// other thread has to be woken for them.
-struct Worker {
+/// other thread is woken for them. Tasks come here from other threads.
+class ServerThread final : public base::Executor
+{
+public:
     asio::io_context io{1};
-    asio::executor_work_guard<asio::io_context::executor_type> busy{io.get_executor()};
+
+    bool post(Task task) override
+    {
+        const std::lock_guard lock{mutex_};
+        if (stopped_) return false;
+        tasks_.push_back(std::move(task));
+        if (tasks_.size() == 1) asio::post(io, [this] { run_tasks(); });
+        return true;
+    }
+    /// After the thread has ended. A task that did not run may hold what holds this.
+    void drop_tasks()
+    {
+        std::vector<Task> dropped;
+        const std::lock_guard lock{mutex_};
+        stopped_ = true;
+        dropped.swap(tasks_);
+    }
+
+private:
+    void run_tasks()
+    {
+        std::vector<Task> due;
+        {
+            const std::lock_guard lock{mutex_};
+            due.swap(tasks_);
+        }
+        for (auto& task : due)
+            task();
+    }
+
+    asio::executor_work_guard<asio::io_context::executor_type> busy_{io.get_executor()};
+    std::mutex mutex_;
+    std::vector<Task> tasks_;
+    bool stopped_ = false;
 };
 
 /// What goes for a connection from first to last.
@@ -182,7 +218,7 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
     std::atomic<std::uint64_t> proxy_failures{0};
     std::mutex settings_mutex;
     std::shared_ptr<const Settings> settings; ///< for new connections; replaced by a reload
-    std::vector<std::unique_ptr<Worker>> workers;
+    std::vector<std::shared_ptr<ServerThread>> workers;
     std::optional<Tcp::acceptor> acceptor; ///< the first worker's
     std::vector<std::jthread> threads;
 
@@ -199,13 +235,14 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
             worker->io.stop();
     }
     asio::awaitable<void> accept();
-    asio::awaitable<void> serve(Tcp::socket socket, Peer peer, ConnectionPass pass,
-                                std::shared_ptr<const Settings> chosen);
+    asio::awaitable<void> serve(Tcp::socket socket, const std::shared_ptr<ServerThread>& thread, Peer peer,
+                                ConnectionPass pass, std::shared_ptr<const Settings> chosen);
     template <class Stream>
     asio::awaitable<boost::system::error_code> read(Stream& stream, beast::flat_buffer& buffer,
                                                     Parser& parser, const ServerOptions& options) const;
     template <class Stream>
-    asio::awaitable<void> answer(Stream& stream, const Peer& peer, std::shared_ptr<const TlsFacts> facts,
+    asio::awaitable<void> answer(Stream& stream, const std::shared_ptr<ServerThread>& thread,
+                                 const Peer& peer, std::shared_ptr<const TlsFacts> facts,
                                  const ServerOptions& options);
     template <class Stream>
     asio::awaitable<void> linger(Stream& stream) const;
@@ -237,7 +274,7 @@ public:
         if (given_) return;
         given_ = true;
         slot_->response = std::move(response);
-        if (slot_->waited_for) asio::post(slot_->executor, [slot = slot_] { slot->waker.cancel(); });
+        if (slot_->waited_for) asio::dispatch(slot_->executor, [slot = slot_] { slot->waker.cancel(); });
     }
 
 private:
@@ -316,8 +353,8 @@ asio::awaitable<void> Server::Impl::linger(Stream& stream) const
 }
 
 template <class Stream>
-asio::awaitable<void> Server::Impl::answer(Stream& stream, const Peer& peer,
-                                           std::shared_ptr<const TlsFacts> facts,
+asio::awaitable<void> Server::Impl::answer(Stream& stream, const std::shared_ptr<ServerThread>& thread,
+                                           const Peer& peer, std::shared_ptr<const TlsFacts> facts,
                                            const ServerOptions& options)
 {
     beast::flat_buffer buffer{options.body_limit + options.header_limit + 4096};
@@ -340,7 +377,9 @@ asio::awaitable<void> Server::Impl::answer(Stream& stream, const Peer& peer,
         const Busy counted{busy};
         const bool head = parser.get().method() == bhttp::verb::head;
         keep = parser.get().keep_alive();
-        auto result = co_await ask(take_request(parser, peer, facts), stream.get_executor());
+        auto request = take_request(parser, peer, facts);
+        request.executor = thread;
+        auto result = co_await ask(std::move(request), stream.get_executor());
         if (result.drop) {
             tcp.close();
             co_return;
@@ -355,7 +394,8 @@ asio::awaitable<void> Server::Impl::answer(Stream& stream, const Peer& peer,
     }
 }
 
-asio::awaitable<void> Server::Impl::serve(Tcp::socket socket, Peer peer, ConnectionPass pass,
+asio::awaitable<void> Server::Impl::serve(Tcp::socket socket, const std::shared_ptr<ServerThread>& thread,
+                                          Peer peer, ConnectionPass pass,
                                           std::shared_ptr<const Settings> chosen)
 {
     const auto& options = chosen->options;
@@ -377,7 +417,7 @@ asio::awaitable<void> Server::Impl::serve(Tcp::socket socket, Peer peer, Connect
         }
     }
     if (!chosen->tls) {
-        co_await answer(tcp_stream, peer, nullptr, options);
+        co_await answer(tcp_stream, thread, peer, nullptr, options);
         co_return;
     }
     TlsStream stream{std::move(tcp_stream), *chosen->tls};
@@ -389,7 +429,7 @@ asio::awaitable<void> Server::Impl::serve(Tcp::socket socket, Peer peer, Connect
         ++handshake_failures;
         co_return;
     }
-    co_await answer(stream, peer, facts_of(stream.native_handle()), options);
+    co_await answer(stream, thread, peer, facts_of(stream.native_handle()), options);
     if (!tcp.socket().is_open()) co_return;
     tcp.expires_after(std::chrono::seconds{1});
     co_await stream.async_shutdown(asio::redirect_error(asio::use_awaitable, problem));
@@ -399,8 +439,9 @@ asio::awaitable<void> Server::Impl::accept()
 {
     for (std::size_t turn = 0;; ++turn) {
         boost::system::error_code problem;
-        auto socket = co_await acceptor->async_accept(workers[turn % workers.size()]->io,
-                                                      asio::redirect_error(asio::use_awaitable, problem));
+        const auto& thread = workers[turn % workers.size()];
+        auto socket =
+            co_await acceptor->async_accept(thread->io, asio::redirect_error(asio::use_awaitable, problem));
         if (problem == asio::error::operation_aborted) co_return;
         if (problem) {
             // Out of descriptors, most likely: others close theirs meanwhile.
@@ -413,7 +454,7 @@ asio::awaitable<void> Server::Impl::accept()
         if (!problem) peer = peer_at(remote);
         auto chosen = current();
         auto pass = ConnectionPass::take(gate, chosen->options);
-        // Whose connection a load balancer's is turns out later.
+        // Behind a proxy, the client is known only after its PROXY header.
         if (!pass ||
             (!is_proxy(peer.address, chosen->options) && !pass->take_for(peer.address, chosen->options))) {
             ++turned_away;
@@ -422,7 +463,7 @@ asio::awaitable<void> Server::Impl::accept()
         ++connections;
         auto executor = socket.get_executor();
         asio::co_spawn(executor,
-                       serve(std::move(socket), std::move(peer), std::move(*pass), std::move(chosen)),
+                       serve(std::move(socket), thread, std::move(peer), std::move(*pass), std::move(chosen)),
                        asio::detached);
     }
 }
@@ -468,7 +509,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Asyn
     impl->handler = std::move(handler);
     ACMETOOL_CHECK(impl->configure(options));
     for (unsigned i = 0; i < std::max(options.threads, 1U); ++i)
-        impl->workers.push_back(std::make_unique<Worker>());
+        impl->workers.push_back(std::make_shared<ServerThread>());
     ACMETOOL_CHECK(impl->listen(options));
     asio::co_spawn(impl->workers.front()->io, impl->accept(), asio::detached);
     for (const auto& worker : impl->workers)
@@ -488,6 +529,8 @@ Server::~Server()
 {
     impl_->stop();
     impl_->threads.clear(); // joins
+    for (const auto& worker : impl_->workers)
+        worker->drop_tasks();
 }
 
 std::uint16_t Server::port() const

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/context.h"
+#include "base/executor.h"
 #include "base/result.h"
 #include "crypto/cert.h"
 #include "crypto/channel_binding.h"
@@ -56,8 +57,19 @@ struct ServerRequest {
     std::string body;
     std::string peer; ///< address of the client, as a PROXY header named it if there was one
     std::uint16_t peer_port = 0;
-    std::shared_ptr<const TlsFacts> tls; ///< null without TLS
+    std::shared_ptr<const TlsFacts> tls;    ///< null without TLS
+    std::weak_ptr<base::Executor> executor; ///< the connection's thread; empty in tests of handlers
 };
+
+/// A callback for the result of what `request` leads to. It runs on the thread of the request's connection,
+/// so that making the answer does not hold up the caller's thread; nothing runs once the server is destroyed.
+template <typename Argument>
+std::function<void(Argument)> on_thread_of(const ServerRequest& request,
+                                           std::function<void(Argument)> callback)
+{
+    if (request.executor.expired()) return callback;
+    return base::bind(request.executor, std::move(callback));
+}
 
 struct ServerResponse {
     int status = 200;

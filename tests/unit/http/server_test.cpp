@@ -270,3 +270,45 @@ TEST_CASE("ESTS-21: a request that drips is cut off, and connections are limited
     CHECK(get(server->port()).starts_with("HTTP/1.1 200 "));
     CHECK(server->counts().turned_away == 1);
 }
+
+TEST_CASE("What is done for an answer runs on the thread of its connection, and not after the server's end")
+{
+    std::mutex mutex;
+    std::condition_variable there;
+    std::function<void(int)> waiting;
+    std::thread::id served_on;
+    std::thread::id answered_on;
+    bool ran_late = false;
+    auto server = http::Server::start(
+        http::ServerOptions{},
+        http::Server::AsyncHandler{[&](const http::ServerRequest& request, http::Responder respond) {
+            const std::lock_guard lock{mutex};
+            served_on = std::this_thread::get_id();
+            const bool late = request.target == "/late";
+            std::function<void(int)> callback = [&, late, respond = std::move(respond)](int status) {
+                ran_late = late;
+                answered_on = std::this_thread::get_id();
+                respond({status, {}, {}, false});
+            };
+            waiting = http::on_thread_of(request, std::move(callback));
+            there.notify_one();
+        }});
+    REQUIRE(server);
+    const auto wait = [&] {
+        std::unique_lock lock{mutex};
+        there.wait(lock, [&] { return static_cast<bool>(waiting); });
+        return std::exchange(waiting, {});
+    };
+    std::thread answerer{[&] { wait()(204); }};
+    CHECK(get((*server)->port()).starts_with("HTTP/1.1 204"));
+    answerer.join();
+    CHECK(answered_on == served_on);
+    CHECK(answered_on != std::this_thread::get_id());
+
+    const Connection connection{(*server)->port()};
+    connection.send("GET /late HTTP/1.1\r\nHost: x\r\n\r\n");
+    const auto callback = wait();
+    server->reset();
+    callback(204);
+    CHECK_FALSE(ran_late);
+}

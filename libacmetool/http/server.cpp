@@ -29,6 +29,7 @@
 #include "base/time.h"
 #include "http/connection_gate.h"
 #include "http/proxy_header.h"
+#include "http/request_rules.h"
 #include "http/text_response.h"
 #include "http/tls_context.h"
 #include "net/address_range.h"
@@ -47,6 +48,7 @@ using Parser = bhttp::request_parser<bhttp::string_body>;
 
 /// What is read and thrown away after a refusal, so that the client gets to see it before the connection
 /// resets.
+constexpr std::size_t kMostEmptyLines = 16; ///< octets of empty lines before a request
 constexpr std::size_t kLingerOctets = 1U << 20U;
 constexpr std::chrono::seconds kLingerTime{2};
 
@@ -63,14 +65,21 @@ Peer peer_at(const Tcp::endpoint& remote)
     return {net::canonical_address(text).value_or(text), remote.port()};
 }
 
+Headers headers_of(const bhttp::fields& fields)
+{
+    Headers headers;
+    for (const auto& field : fields)
+        headers.emplace_back(base::to_lower(field.name_string()), field.value());
+    return headers;
+}
+
 ServerRequest take_request(Parser& parser, const Peer& peer, std::shared_ptr<const TlsFacts> tls)
 {
     auto message = parser.release();
     ServerRequest request;
     request.method = message.method_string();
-    request.target = message.target();
-    for (const auto& field : message)
-        request.headers.emplace_back(base::to_lower(field.name_string()), field.value());
+    request.target = origin_form(message.target());
+    request.headers = headers_of(message);
     request.body = std::move(message.body());
     request.peer = peer.address;
     request.peer_port = peer.port;
@@ -92,6 +101,15 @@ bhttp::response<bhttp::string_body> make_response(ServerResponse answer, bool ke
     response.content_length(size);
     if (answer.status == 204) response.erase(bhttp::field::content_length);
     return response;
+}
+
+/// Drops the empty lines before a request (RFC 9112 section 2.2). Returns their octets.
+std::size_t drop_empty_lines(beast::flat_buffer& buffer)
+{
+    const std::string_view octets{static_cast<const char*>(buffer.data().data()), buffer.size()};
+    const auto count = std::min(octets.find_first_not_of("\r\n"), octets.size());
+    buffer.consume(count);
+    return count;
 }
 
 /// What a request that could not be read is answered; nothing where the connection just ended or went slow.
@@ -239,7 +257,8 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
                                 ConnectionPass pass, std::shared_ptr<const Settings> chosen);
     template <class Stream>
     asio::awaitable<boost::system::error_code> read(Stream& stream, beast::flat_buffer& buffer,
-                                                    Parser& parser, const ServerOptions& options) const;
+                                                    Parser& parser, const ServerOptions& options,
+                                                    std::string& objection) const;
     template <class Stream>
     asio::awaitable<void> answer(Stream& stream, const std::shared_ptr<ServerThread>& thread,
                                  const Peer& peer, std::shared_ptr<const TlsFacts> facts,
@@ -313,13 +332,15 @@ asio::awaitable<ServerResponse> Server::Impl::ask(ServerRequest request, asio::a
 
 template <class Stream>
 asio::awaitable<boost::system::error_code> Server::Impl::read(Stream& stream, beast::flat_buffer& buffer,
-                                                              Parser& parser,
-                                                              const ServerOptions& options) const
+                                                              Parser& parser, const ServerOptions& options,
+                                                              std::string& objection) const
 {
     auto& tcp = beast::get_lowest_layer(stream);
     boost::system::error_code problem;
-    if (buffer.size() == 0) {
-        tcp.expires_after(options.idle_timeout);
+    tcp.expires_after(options.idle_timeout);
+    for (std::size_t skipped = drop_empty_lines(buffer); buffer.size() == 0;
+         skipped += drop_empty_lines(buffer)) {
+        if (skipped > kMostEmptyLines) co_return bhttp::make_error_code(bhttp::error::bad_method);
         const auto got = co_await stream.async_read_some(buffer.prepare(4096),
                                                          asio::redirect_error(asio::use_awaitable, problem));
         if (problem) co_return problem;
@@ -330,6 +351,8 @@ asio::awaitable<boost::system::error_code> Server::Impl::read(Stream& stream, be
     co_await bhttp::async_read_header(stream, buffer, parser,
                                       asio::redirect_error(asio::use_awaitable, problem));
     if (problem) co_return problem;
+    objection = objection_to(headers_of(parser.get()), static_cast<int>(parser.get().version() % 10));
+    if (!objection.empty()) co_return problem;
     if (base::equals_ignoring_case(parser.get()[bhttp::field::expect], "100-continue")) {
         static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
         co_await asio::async_write(stream, asio::buffer(kContinue),
@@ -364,9 +387,10 @@ asio::awaitable<void> Server::Impl::answer(Stream& stream, const std::shared_ptr
         Parser parser;
         parser.body_limit(options.body_limit);
         parser.header_limit(static_cast<std::uint32_t>(options.header_limit));
-        auto problem = co_await read(stream, buffer, parser, options);
-        if (problem) {
-            auto refusal = refusal_of(problem);
+        std::string objection;
+        auto problem = co_await read(stream, buffer, parser, options, objection);
+        if (problem || !objection.empty()) {
+            auto refusal = problem ? refusal_of(problem) : text_response(400, objection);
             if (!refusal) co_return;
             tcp.expires_after(options.request_timeout);
             auto response = make_response(std::move(*refusal), false, false);
@@ -377,6 +401,7 @@ asio::awaitable<void> Server::Impl::answer(Stream& stream, const std::shared_ptr
         const Busy counted{busy};
         const bool head = parser.get().method() == bhttp::verb::head;
         keep = parser.get().keep_alive();
+        const bool is_http_10 = parser.get().version() == 10;
         auto request = take_request(parser, peer, facts);
         request.executor = thread;
         auto result = co_await ask(std::move(request), stream.get_executor());
@@ -389,6 +414,7 @@ asio::awaitable<void> Server::Impl::answer(Stream& stream, const std::shared_ptr
         keep = keep && !draining && served < options.requests_per_connection &&
                !(wish && base::equals_ignoring_case(*wish, "close"));
         auto response = make_response(std::move(result), keep, head);
+        if (keep && is_http_10) response.set(bhttp::field::connection, "keep-alive");
         co_await bhttp::async_write(stream, response, asio::redirect_error(asio::use_awaitable, problem));
         if (problem) co_return;
     }

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -311,4 +312,67 @@ TEST_CASE("What is done for an answer runs on the thread of its connection, and 
     server->reset();
     callback(204);
     CHECK_FALSE(ran_late);
+}
+
+TEST_CASE("SEC-22 ESTS-27: a request whose end a proxy may see elsewhere is answered 400, and nothing after "
+          "it is read")
+{
+    std::atomic<int> requests{0};
+    auto server = http::Server::start(http::ServerOptions{}, [&](const http::ServerRequest&) {
+        ++requests;
+        return http::ServerResponse{};
+    });
+    REQUIRE(server);
+    const std::string next = "GET /smuggled HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    for (const std::string coding :
+         {"xchunked", "identity", "gzip", "chunked, identity", "identity, chunked", "\"chunked\"",
+          "chunked;q=1", "chunked\r\nTransfer-Encoding: identity", "chunked\r\nTransfer-Encoding: chunked",
+          "chunked\r\nContent-Length: 5", ""}) {
+        CAPTURE(coding);
+        const Connection connection{(*server)->port()};
+        connection.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + coding + "\r\n\r\n0\r\n\r\n" +
+                        next);
+        const auto answer = connection.rest();
+        CHECK(answer.starts_with("HTTP/1.1 400"));
+        CHECK(answer.find("Connection: close") != std::string::npos);
+        CHECK(answer.find("HTTP/1.1 2") == std::string::npos);
+    }
+    for (const std::string head :
+         {"GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n",
+          "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n"}) {
+        CAPTURE(head);
+        const Connection connection{(*server)->port()};
+        connection.send(head + "\r\n0\r\n\r\n");
+        CHECK(connection.rest().starts_with("HTTP/1.1 400"));
+    }
+    CHECK(requests == 0);
+}
+
+TEST_CASE("ESTS-27: absolute-form, an empty line before the request, HTTP/1.0 with and without keep-alive")
+{
+    auto server = http::Server::start(http::ServerOptions{}, [](const http::ServerRequest& request) {
+        return http::ServerResponse{200, {}, request.target + "\n", false};
+    });
+    REQUIRE(server);
+    const auto port = (*server)->port();
+    const auto target_of = [port](const std::string& target) {
+        const Connection connection{port};
+        connection.send("GET " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        const auto answer = connection.rest();
+        return answer.substr(answer.find("\r\n\r\n") + 4);
+    };
+    CHECK(target_of("https://relay.example:8443/.well-known/est/cacerts?a=b") ==
+          "/.well-known/est/cacerts?a=b\n");
+    CHECK(target_of("HTTP://relay.example") == "/\n");
+    CHECK(target_of("http://relay.example?a") == "/?a\n");
+    CHECK(target_of("/http://relay.example/a") == "/http://relay.example/a\n");
+
+    const Connection connection{port};
+    connection.send("\r\nGET /one HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    const auto head = connection.until("\r\n\r\n");
+    CHECK(head.find("200") != std::string::npos);
+    CHECK(head.find("Connection: keep-alive") != std::string::npos);
+    connection.until("/one\n");
+    connection.send("\r\nGET /two HTTP/1.0\r\n\r\n");
+    CHECK(connection.rest().find("/two") != std::string::npos); // and the server closes
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ namespace
 {
 
 constexpr Milliseconds kGrace{1000};
+constexpr Milliseconds kLook{50};        ///< between two looks for a signal to us
 constexpr int kMostDescriptors = 65'536; // looked at where the kernel has no close_range
 
 std::vector<char*> pointers_of(std::vector<std::string>& texts)
@@ -38,6 +40,9 @@ std::vector<char*> pointers_of(std::vector<std::string>& texts)
     setpgid(0, 0);
     for (const int number : {SIGINT, SIGTERM, SIGPIPE, SIGXFSZ})
         std::signal(number, SIG_DFL);
+    sigset_t none; // threads of ours block signals
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
     dup2(in >= 0 ? in : open("/dev/null", O_RDONLY), STDIN_FILENO);
     dup2(out >= 0 ? out : STDERR_FILENO, STDOUT_FILENO);
     // Not every library opens its sockets to be closed at exec, and a program that outlives a server would
@@ -51,6 +56,23 @@ std::vector<char*> pointers_of(std::vector<std::string>& texts)
     _exit(ignored == sizeof problem ? 127 : 126);
 }
 
+/// A descriptor that becomes readable when the process ends.
+class EndOf
+{
+public:
+    explicit EndOf(pid_t process) : fd_(static_cast<int>(syscall(SYS_pidfd_open, process, 0))) {}
+    ~EndOf()
+    {
+        if (fd_ >= 0) close(fd_);
+    }
+    EndOf(const EndOf&) = delete;
+    EndOf& operator=(const EndOf&) = delete;
+    int fd() const { return fd_; }
+
+private:
+    int fd_; ///< negative if the kernel has no such descriptors: poll(2) then ignores it
+};
+
 /// Waits for the child at most `time`; true if it ended.
 bool reap(pid_t child, const std::string& program, int& status, Milliseconds time, Context& context,
           bool heed_signals)
@@ -58,13 +80,14 @@ bool reap(pid_t child, const std::string& program, int& status, Milliseconds tim
     const auto began = std::chrono::steady_clock::now();
     const auto end = began + time;
     const Wait wait{program.substr(program.rfind('/') + 1), began, end};
-    useconds_t pause = 1000;
+    const EndOf ended{child};
     for (;;) {
         if (waitpid(child, &status, WNOHANG) == child) return true;
-        if (std::chrono::steady_clock::now() >= end || (heed_signals && context.interrupted())) return false;
+        const auto left = std::chrono::ceil<Milliseconds>(end - std::chrono::steady_clock::now());
+        if (left.count() <= 0 || (heed_signals && context.interrupted())) return false;
         context.waiting(wait);
-        usleep(pause);
-        pause = pause < 50'000 ? pause * 2 : pause;
+        pollfd entry{ended.fd(), POLLIN, 0};
+        poll(&entry, 1, static_cast<int>(std::min(left, kLook).count()));
     }
 }
 
@@ -149,28 +172,44 @@ struct Pipe {
     }
 };
 
-/// Writes `input` and reads to the end of the output, until `until`. False at the limit or the end of time.
-bool exchange(Pipe& in, Pipe& out, std::string_view input, std::size_t limit, std::string& output,
-              std::chrono::steady_clock::time_point until, const Context& context)
+/// Reads what is there. False if there is nothing now, or nothing more: `fd` is closed then.
+bool read_some(int& fd, std::string& output)
+{
+    char buffer[4096];
+    const auto count = read(fd, buffer, sizeof buffer);
+    if (count > 0) output.append(buffer, static_cast<std::size_t>(count));
+    if (count == 0) Pipe::close_end(fd);
+    return count > 0;
+}
+
+/// Writes `input` and reads the output until its end, the program's end, or `until`. False at the limit or
+/// the end of time.
+///
+/// A process that the program left behind may hold the output open: what is there when the program has ended
+/// counts.
+bool exchange(pid_t child, Pipe& in, Pipe& out, std::string_view input, std::size_t limit,
+              std::string& output, std::chrono::steady_clock::time_point until, const Context& context)
 {
     fcntl(in.write_end, F_SETFL, O_NONBLOCK);
     fcntl(out.read_end, F_SETFL, O_NONBLOCK);
-    while (out.read_end >= 0) {
+    const EndOf ended{child};
+    bool over = false;
+    while (out.read_end >= 0 && !over) {
         if (std::chrono::steady_clock::now() >= until || context.interrupted()) return false;
         if (input.empty()) Pipe::close_end(in.write_end);
-        pollfd ready[2] = {{out.read_end, POLLIN, 0}, {in.write_end, POLLOUT, 0}};
-        poll(ready, 2, 100);
+        pollfd ready[3] = {{out.read_end, POLLIN, 0}, {in.write_end, POLLOUT, 0}, {ended.fd(), POLLIN, 0}};
+        poll(ready, 3, static_cast<int>(kLook.count()));
         if (in.write_end >= 0 && ready[1].revents != 0) {
             const auto written = write(in.write_end, input.data(), input.size());
             if (written > 0) input.remove_prefix(static_cast<std::size_t>(written));
             if (written < 0 && errno != EAGAIN && errno != EINTR) input = {}; // it does not want to read
         }
-        if (ready[0].revents == 0) continue;
-        char buffer[4096];
-        const auto count = read(out.read_end, buffer, sizeof buffer);
-        if (count > 0) output.append(buffer, static_cast<std::size_t>(count));
+        siginfo_t info{};
+        over = waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+               info.si_pid == child;
+        while (out.read_end >= 0 && output.size() <= limit && read_some(out.read_end, output)) {
+        }
         if (output.size() > limit) return false;
-        if (count == 0) Pipe::close_end(out.read_end);
     }
     return true;
 }
@@ -196,7 +235,7 @@ Result<Filtered> run_filter(const Command& command, std::string_view input, std:
     Pipe::close_end(in.read_end);
     Pipe::close_end(out.write_end);
     Filtered result;
-    const bool complete = exchange(in, out, input, limit, result.output, until, context);
+    const bool complete = exchange(child, in, out, input, limit, result.output, until, context);
     if (!complete && result.output.size() > limit) {
         end(child, command.arguments.front(), context);
         return fail(Errc::protocol,
@@ -204,8 +243,10 @@ Result<Filtered> run_filter(const Command& command, std::string_view input, std:
                     "is it a program that prints a certificate?", "programOutput");
     }
     const auto left = std::chrono::duration_cast<Milliseconds>(until - std::chrono::steady_clock::now());
-    ACMETOOL_TRY(status, finish_with(child, command, std::max(left, Milliseconds{0}), context, false));
-    result.status = status;
+    auto status = finish_with(child, command, std::max(left, Milliseconds{0}), context, false);
+    kill(-child, SIGKILL); // what the program left behind in its group
+    if (!status) return fail(std::move(status).error());
+    result.status = *status;
     return result;
 }
 

@@ -32,6 +32,8 @@ struct Filtered {
 
 /// The same with `input` on standard input, and its standard output kept; standard error is ours. More than
 /// `limit` octets of output end it: protocol ("programOutput"). A program that does not read is no error.
+/// When the program exits, what it wrote so far counts, and its process group gets SIGKILL: a process that it
+/// left behind holds up nothing.
 ACMETOOL_EXPORT Result<Filtered> run_filter(const Command& command, std::string_view input, std::size_t limit,
                                             Context& context);
 

@@ -186,6 +186,11 @@ VoucherVerdict check_voucher(ByteView octets, const PledgeKnowledge& knowledge)
                  kVoucherChecks);
     check_freshness(checker, *verdict.voucher, knowledge);
     check_issuer(checker, *verdict.voucher, knowledge);
+    if (verdict.voucher->domain_cert_revocation_checks)
+        checker.note(
+            "domain-cert-revocation-checks", false,
+            "the voucher demands revocation checks of the domain's certificates, which are not done here",
+            "RFC 8366 section 5.3");
     check_registrar(checker, verdict, knowledge);
     return verdict;
 }

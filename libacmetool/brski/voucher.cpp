@@ -20,8 +20,13 @@ using base::Json;
 
 constexpr std::string_view kVoucherRoot = "ietf-voucher:voucher";
 constexpr std::string_view kRequestRoot = "ietf-voucher-request:voucher";
-constexpr std::size_t kLongestNonce = 64; // 8 to 32 octets (RFC 8366 section 5.3)
+constexpr std::size_t kShortestNonce = 8; // octets (RFC 8366 section 5.3)
+constexpr std::size_t kLongestNonce = 32;
+constexpr std::size_t kLongestNonceText = 64;
 constexpr std::size_t kLongestSerial = 256;
+
+/// RFC 8366 section 5.3; "agent-proximity" is RFC 8366bis's.
+constexpr std::array<std::string_view, 4> kAssertions{"verified", "logged", "proximity", "agent-proximity"};
 
 /// The leaves of one document; the first problem ends the reading.
 class Leaves
@@ -65,14 +70,33 @@ public:
     }
     Result<std::string> nonce() const
     {
-        ACMETOOL_TRY(value, text("nonce", kLongestNonce));
-        if (!value.empty() && !same_nonce(value, value)) return wrong("nonce", "is no base64");
+        ACMETOOL_TRY(value, text("nonce", kLongestNonceText));
+        if (value.empty()) return std::move(value);
+        const auto octets = nonce_octets(value);
+        if (!octets) return wrong("nonce", "is no base64");
+        if (octets->size() < kShortestNonce || octets->size() > kLongestNonce)
+            return wrong("nonce", fmt::format("has {} octets, not 8 to 32", octets->size()));
         return std::move(value);
     }
     Result<std::string> assertion() const
     {
         ACMETOOL_TRY(value, text("assertion", 32));
+        if (!value.empty() && std::find(kAssertions.begin(), kAssertions.end(), value) == kAssertions.end())
+            return wrong("assertion", "is none that is known");
         return std::move(value);
+    }
+    Result<bool> boolean(std::string_view name) const
+    {
+        const auto found = object_.find(name);
+        if (found == object_.end() || found->is_null()) return false;
+        if (!found->is_boolean()) return wrong(name, "is neither true nor false");
+        return found->get<bool>();
+    }
+    /// RFC 8366 section 5.3, "mandatory true".
+    Result<void> require(std::string_view name, bool present) const
+    {
+        if (!present) return wrong(name, "is missing");
+        return {};
     }
 
 private:
@@ -128,9 +152,20 @@ Result<Voucher> parse_voucher(std::string_view json)
     ACMETOOL_TRY(idevid_issuer, leaves.binary("idevid-issuer"));
     ACMETOOL_TRY(pinned_domain_cert, leaves.binary("pinned-domain-cert"));
     ACMETOOL_TRY(est_domain, leaves.text("est-domain", 1024));
-    return Voucher{
-        std::move(assertion),     std::move(serial_number),      std::move(nonce),     created_on, expires_on,
-        std::move(idevid_issuer), std::move(pinned_domain_cert), std::move(est_domain)};
+    ACMETOOL_TRY(revocation_checks, leaves.boolean("domain-cert-revocation-checks"));
+    ACMETOOL_CHECK(leaves.require("assertion", !assertion.empty()));
+    ACMETOOL_CHECK(leaves.require("created-on", created_on.has_value()));
+    if (expires_on && !nonce.empty())
+        return fail(Errc::protocol, "voucher: nonce and expires-on exclude each other", {}, "badVoucher");
+    return Voucher{std::move(assertion),
+                   std::move(serial_number),
+                   std::move(nonce),
+                   created_on,
+                   expires_on,
+                   std::move(idevid_issuer),
+                   std::move(pinned_domain_cert),
+                   std::move(est_domain),
+                   revocation_checks};
 }
 
 Result<VoucherRequest> parse_voucher_request(std::string_view json)
@@ -160,6 +195,7 @@ std::string to_json(const Voucher& voucher)
     put(leaves, "idevid-issuer", voucher.idevid_issuer);
     put(leaves, "pinned-domain-cert", voucher.pinned_domain_cert);
     put(leaves, "est-domain", voucher.est_domain);
+    if (voucher.domain_cert_revocation_checks) leaves["domain-cert-revocation-checks"] = true;
     return base::to_text(Json{{std::string{kVoucherRoot}, leaves}});
 }
 

@@ -25,6 +25,8 @@ struct Voucher {
     Bytes idevid_issuer;      ///< the IDevID's authority key identifier, see same_idevid_issuer
     Bytes pinned_domain_cert; ///< DER
     std::string est_domain;   ///< draft-ietf-anima-brski-cloud: where to enrol
+    /// The pledge must check the revocation of the domain's certificates, or refuse the voucher.
+    bool domain_cert_revocation_checks = false;
 };
 
 /// What a pledge asks its registrar, or a registrar the MASA (RFC 8995 sections 3, 5.2, 5.5).
@@ -40,8 +42,9 @@ struct VoucherRequest {
 
 inline constexpr std::size_t kLargestVoucher = 64 * 1024; ///< of the JSON text, in octets
 
-/// Reads a voucher. Leaves that are not known are ignored (RFC 8995 section 5.6.1). Errc::protocol, reason
-/// "badVoucher".
+/// Reads a voucher. Unknown leaves are ignored (RFC 8995 section 5.6.1). The rules of RFC 8366 section 5.3
+/// hold: assertion, created-on and serial-number are present, the nonce has 8 to 32 octets and excludes
+/// expires-on; a pinned-domain-cert is checked by its user. Errc::protocol, reason "badVoucher".
 ACMETOOL_EXPORT Result<Voucher> parse_voucher(std::string_view json);
 
 /// Reads a voucher-request; its root may be that of a voucher, as some pledges write it. Errc::protocol,

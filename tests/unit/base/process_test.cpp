@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
+#include <iterator>
 
 #include "base/process.h"
 
@@ -24,6 +26,15 @@ std::string reason(const base::Command& command, std::string_view input = {}, st
     return result ? "exit " + std::to_string(result->status) : result.error().reason;
 }
 
+/// Of a process, as proc(5) shows it.
+char state_of(int process)
+{
+    std::ifstream file{"/proc/" + std::to_string(process) + "/stat"};
+    std::string text{std::istreambuf_iterator<char>{file}, {}};
+    const auto end = text.rfind(')');
+    return end == std::string::npos || end + 2 >= text.size() ? '?' : text[end + 2];
+}
+
 class Interrupted final : public base::Context
 {
 public:
@@ -42,6 +53,37 @@ TEST_CASE("run_filter: more than a pipe holds goes in and comes out, and the exi
     CHECK(result->output == input);
     CHECK(reason(shell("exec true"), input) == "exit 0"); // it does not read
     CHECK(reason(shell("exec <&-; echo done; exit 3"), input) == "exit 3");
+}
+
+TEST_CASE("SEC-31: a program that exits ends the run, though what it left behind holds its output open")
+{
+    const auto began = std::chrono::steady_clock::now();
+    base::Context context;
+    const auto result =
+        base::run_filter(shell("sleep 600 & echo certificate; exit 3", 20s), {}, 1000, context);
+    REQUIRE(result);
+    CHECK(result->status == 3);
+    CHECK(result->output == "certificate\n");
+    CHECK(std::chrono::steady_clock::now() - began < 10s);
+
+    // And it is ended with its group.
+    const auto left = base::run_filter(shell("sleep 600 & echo $!"), {}, 1000, context);
+    REQUIRE(left);
+    const auto process = std::stoi(left->output);
+    for (int i = 0; i < 500 && kill(process, 0) == 0 && state_of(process) != 'Z'; ++i)
+        usleep(10'000);
+    CHECK((kill(process, 0) != 0 || state_of(process) == 'Z'));
+}
+
+TEST_CASE("A program starts with no signal blocked, whatever thread runs it")
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const auto outcome = reason(shell("grep -q 'SigBlk:[[:space:]]*0000000000000000' /proc/self/status"));
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    CHECK(outcome == "exit 0");
 }
 
 TEST_CASE("run_filter: a program gets none of our files and sockets")

@@ -38,12 +38,13 @@ TEST_CASE("A worker runs tasks in their order, on one thread, and those that wer
 TEST_CASE(
     "Timers fire in the order of their times, while tasks keep coming, and not after cancel() or stop()")
 {
-    Worker worker{"test"};
     std::string order;
     std::promise<void> done;
+    std::function<void()> busy;
+    Worker worker{"test"};
     const auto now = Worker::Clock::now();
     // A mailbox that is never empty does not hold up timers.
-    std::function<void()> busy = [&] { worker.post(busy); };
+    busy = [&] { worker.post(busy); };
     worker.post([&] {
         worker.at(now + 20ms, [&] {
             order += 'c';
@@ -110,11 +111,11 @@ TEST_CASE("A worker waits in what it is given, which is woken by posts and timer
     };
     std::atomic<int> waits{0};
     {
-        Worker worker{"test", std::make_unique<Counting>(waits)};
         std::promise<void> ran;
+        std::promise<void> fired;
+        Worker worker{"test", std::make_unique<Counting>(waits)};
         worker.post([&] { ran.set_value(); });
         ran.get_future().wait();
-        std::promise<void> fired;
         worker.at(Worker::Clock::now() + 5ms, [&] { fired.set_value(); });
         fired.get_future().wait();
     }

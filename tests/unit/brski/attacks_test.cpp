@@ -168,6 +168,31 @@ TEST_CASE("What a registrar's request must not be, each refused by its check (BR
                  signer_of(expired, {world.owner_ca})) == "registrar-validity");
 }
 
+TEST_CASE("SEC-24 BRP-12: a voucher that demands revocation checks is refused by a pledge that does none")
+{
+    const World world;
+    Voucher voucher;
+    voucher.assertion = "logged";
+    voucher.serial_number = "SN-1";
+    voucher.nonce = new_nonce();
+    voucher.created_on = kNow;
+    voucher.pinned_domain_cert = world.owner.certificate.der();
+    PledgeKnowledge knowledge{crypto::AnchorStore{{world.maker.certificate}},
+                              world.device.certificate,
+                              voucher.nonce,
+                              false,
+                              kNow,
+                              {world.owner.certificate}};
+    const auto reason = [&] {
+        const auto octets = *seal(to_json(voucher), Format::cms, signer_of(world.maker));
+        const auto verdict = check_voucher(octets, knowledge);
+        return verdict.report.good() ? "good" : verdict.report.error("voucher").reason;
+    };
+    CHECK(reason() == "good");
+    voucher.domain_cert_revocation_checks = true;
+    CHECK(reason() == "domain-cert-revocation-checks");
+}
+
 TEST_CASE("SEC-13, BRM-06: ownership is decided by a key's digest, whatever key identifier a certificate has")
 {
     const World world;

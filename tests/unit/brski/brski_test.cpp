@@ -85,8 +85,39 @@ TEST_CASE("Documents without a serial number, with members twice or with broken 
     CHECK_FALSE(parse_voucher(R"({"ietf-voucher:voucher":{"serial-number":"1","serial-number":"2"}})"));
     CHECK_FALSE(parse_voucher(R"({"ietf-voucher:voucher":{"serial-number":"1","expires-on":"soon"}})"));
     CHECK_FALSE(parse_voucher(R"({"ietf-voucher:voucher":{"serial-number":"1","nonce":"!"}})"));
-    CHECK(parse_voucher(R"({"ietf-voucher:voucher":{"serial-number":"1","new-leaf":{"a":1}}})"));
+    CHECK(parse_voucher(R"({"ietf-voucher:voucher":{"serial-number":"1","assertion":"logged",)"
+                        R"("created-on":"2026-01-01T00:00:00Z","new-leaf":{"a":1}}})"));
     CHECK(parse_voucher_request(R"({"ietf-voucher:voucher":{"serial-number":"1"}})"));
+}
+
+TEST_CASE("SEC-24 BRP-13: mandatory leaves, enumerations, length of nonces, nonce or expires-on")
+{
+    const auto voucher = [](std::string_view more) {
+        return parse_voucher(R"({"ietf-voucher:voucher":{"serial-number":"1")" + std::string{more} + "}}")
+            .has_value();
+    };
+    const std::string good = R"(,"assertion":"logged","created-on":"2026-01-01T00:00:00Z")";
+    CHECK(voucher(good));
+    CHECK_FALSE(voucher(R"(,"created-on":"2026-01-01T00:00:00Z")"));
+    CHECK_FALSE(voucher(R"(,"assertion":"logged")"));
+    CHECK_FALSE(voucher(R"(,"assertion":"certain","created-on":"2026-01-01T00:00:00Z")"));
+    CHECK_FALSE(voucher(good + R"(,"domain-cert-revocation-checks":"true")"));
+    CHECK(voucher(good + R"(,"domain-cert-revocation-checks":true)"));
+    CHECK(voucher(good + R"(,"expires-on":"2026-01-02T00:00:00Z")"));
+    CHECK_FALSE(voucher(good + R"(,"expires-on":"2026-01-02T00:00:00Z","nonce":"AAAAAAAAAAAAAAAA")"));
+    const auto request = [](std::string_view more) {
+        return parse_voucher_request(R"({"ietf-voucher-request:voucher":{"serial-number":"1")" +
+                                     std::string{more} + "}}")
+            .has_value();
+    };
+    for (const std::size_t octets : {7U, 8U, 32U, 33U}) {
+        CAPTURE(octets);
+        const auto nonce = R"(,"nonce":")" + base::to_base64(Bytes(octets, 1)) + "\"";
+        CHECK(voucher(good + nonce) == (octets >= 8 && octets <= 32));
+        CHECK(request(nonce) == (octets >= 8 && octets <= 32));
+    }
+    CHECK(request(R"(,"assertion":"proximity")"));
+    CHECK_FALSE(request(R"(,"assertion":"certain")"));
 }
 
 TEST_CASE("A certificate in a leaf is the known one if it is among them, else it is read (BRR-03)")

@@ -48,9 +48,10 @@ TEST_CASE("Jobs that wait share one commit, and callbacks come after it, in orde
     std::string order;
     std::string seen;
     {
-        GroupCommit commits{std::move(database), "test"};
         std::promise<void> gate;
-        commits.worker().post([&gate] { gate.get_future().wait(); });
+        const auto opened = gate.get_future().share();
+        GroupCommit commits{std::move(database), "test"};
+        commits.worker().post([opened] { opened.wait(); });
         for (int i = 0; i < 5; ++i)
             CHECK(commits.post(insert(i, [&, i] {
                 order += std::to_string(i);
@@ -70,14 +71,14 @@ TEST_CASE("After a failed transaction nothing is kept; jobs that cannot be answe
     REQUIRE(
         database->execute("CREATE TRIGGER full BEFORE INSERT ON a BEGIN SELECT RAISE(ABORT, 'full'); END"));
     const auto second = place.open();
-    GroupCommit commits{std::move(database), "test"};
     std::promise<Error> failed;
+    std::promise<void> stored;
+    GroupCommit commits{std::move(database), "test"};
     auto refused = insert(1, [] {});
     refused.failed = [&failed](const Error& error) { failed.set_value(error); };
     REQUIRE(commits.post(std::move(refused)));
     CHECK(failed.get_future().get().message.find("full") != std::string::npos);
     CHECK(commits.problem());
-    std::promise<void> stored;
     REQUIRE(commits.post(insert(2, [&stored] { stored.set_value(); })));
     while (!commits.problem())
         std::this_thread::yield();

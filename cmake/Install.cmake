@@ -13,6 +13,9 @@ install(DIRECTORY completions/zsh/ DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vend
 install(DIRECTORY completions/fish/ DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT programs)
 file(GLOB ACMETOOL_SCHEMAS ${CMAKE_SOURCE_DIR}/docs/schema/*.json)
 install(FILES ${ACMETOOL_SCHEMAS} DESTINATION ${CMAKE_INSTALL_DATADIR}/acme-integrations/schema COMPONENT programs)
+# The quickstart builds the source tree.
+install(DIRECTORY examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples USE_SOURCE_PERMISSIONS COMPONENT programs
+    PATTERN quickstart EXCLUDE)
 
 install(TARGETS acmetool EXPORT acmetool
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library NAMELINK_COMPONENT development

@@ -2,52 +2,33 @@
 # What is installed and packaged, and that a stranger's program builds with it.
 
 load ../lib/common
+load ../lib/ca
+load ../lib/dns
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
     # A user of a sanitizer build has to be built with the sanitizer.
     FLAGS=$(sed -n 's/^CMAKE_CXX_FLAGS:STRING=//p' "$BUILD/CMakeCache.txt")
-    cat >user.cpp <<'EOC'
-#include <acmetool/acme/order.h>
-#include <acmetool/crypto/csr.h>
-#include <iostream>
-#include <iterator>
-using namespace acmetool;
-int main()
-{
-    const std::string text{std::istreambuf_iterator<char>{std::cin}, {}};
-    const auto csr = crypto::parse_csr(text);
-    if (!csr) return std::cerr << csr.error().message << '\n', 1;
-    acme::Directory directory;
-    directory.new_order = "https://ca.example/new-order";
-    acme::OrderFlow flow{{csr->identifiers, {}, {}, csr->der, csr->key}, acme::OrderFlow::Goal::downloaded};
-    const auto action = flow.next(directory);
-    if (!action) return std::cerr << action.error().message << '\n', 1;
-    const auto& post = std::get<acme::OrderFlow::Send>(*action).post;
-    std::cout << post.url << ' ' << post.payload << '\n';
 }
-EOC
+
+teardown() {
+    stop_all
 }
 
 install_tree() {
     cmake --install "$BUILD" --prefix "$PWD/tree" >/dev/null
     export LD_LIBRARY_PATH=$PWD/tree/lib
     PATH="$PWD/tree/bin:$PATH"
-    csr-build --new-key ec:P-256 --key-out key.pem --dns device.example -o device.csr
-}
-
-orders() { # PROGRAM: it parses the request and says what to send first
-    [ "$("$1" <device.csr)" = 'https://ca.example/new-order {"identifiers":[{"type":"dns","value":"device.example"}]}' ]
-    run "$1" </dev/null
-    [ "$status" = 1 ]
+    LIBRARY=tree/share/doc/acme-integrations/examples/library
 }
 
 @test "installed: a program is built by pkg-config, and each public header by itself" {
     install_tree
     export PKG_CONFIG_PATH=$PWD/tree/lib/pkgconfig
     # shellcheck disable=SC2046,SC2086 # words
-    g++ -std=c++20 $FLAGS -Wall -Wextra -Wpedantic -Werror $(pkg-config --cflags libacmetool) user.cpp $(pkg-config --libs libacmetool) -o user
-    orders ./user
+    g++ -std=c++20 $FLAGS -Wall -Wextra -Wpedantic -Werror $(pkg-config --cflags libacmetool) "$LIBRARY/order.cpp" $(pkg-config --libs libacmetool) -o user
+    run ./user
+    [ "$status" = 64 ]
     [ "$(pkg-config --modversion libacmetool)" = 0.1.0 ]
     readelf -d user | grep -F 'libacmetool.so.0.1]'
     local header
@@ -56,22 +37,40 @@ orders() { # PROGRAM: it parses the request and says what to send first
     done
 }
 
-@test "installed: a program is built by find_package" {
+@test "installed: the example of the library is built by find_package, and orders a certificate" {
     install_tree
-    mkdir project
-    cat >project/CMakeLists.txt <<'EOC'
-cmake_minimum_required(VERSION 3.25)
-project(user LANGUAGES CXX)
-find_package(acmetool 0.1 REQUIRED)
-add_executable(user ../user.cpp)
-target_link_libraries(user PRIVATE acmetool::acmetool)
-EOC
-    cmake -S project -B project/build -DCMAKE_PREFIX_PATH="$PWD/tree" -DCMAKE_CXX_FLAGS="$FLAGS" >/dev/null
-    cmake --build project/build >/dev/null
-    orders project/build/user
+    [ "$(wc -l <"$LIBRARY/order.cpp")" -le 60 ]
+    cp -r "$LIBRARY" project
+    cmake -S project -B build -DCMAKE_PREFIX_PATH="$PWD/tree" -DCMAKE_CXX_FLAGS="$FLAGS" >/dev/null
+    cmake --build build >/dev/null
     sed -i 's/acmetool 0.1/acmetool 0.2/' project/CMakeLists.txt
     run cmake -S project -B other -DCMAKE_PREFIX_PATH="$PWD/tree"
     [ "$status" != 0 ]
+
+    start_knot "$PWD/dns" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o account.json
+    csr-build --new-key ec:P-256 --key-out key.pem --dns device.domain.com -o device.csr
+    local order=(build/order "$CA_DIRECTORY" "$CA_FILE" acct.key)
+    run "${order[@]}" <device.csr
+    [ "$status" = 1 ]
+    [ "$output" = "the order is pending: authorize its names first" ]
+    acme-preauth run -q --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
+    "${order[@]}" <device.csr >chain.pem
+    openssl verify -CAfile "$CA_ROOT" -untrusted chain.pem chain.pem
+    openssl x509 -in chain.pem -noout -ext subjectAltName | grep -F DNS:device.domain.com
+    run "${order[@]}" </dev/null
+    [ "$status" = 1 ]
+    openssl ecparam -genkey -name prime256v1 -noout -out acct.key # of nobody
+    run "${order[@]}" <device.csr
+    [ "$status" = 1 ]
+}
+
+@test "installed: the examples, of which those that are programs can be run" {
+    install_tree
+    cd tree/share/doc/acme-integrations/examples
+    diff <(cd "$ROOT/examples" && find . -type f -executable ! -name quickstart | sort) <(find . -type f -executable | sort)
+    diff -r --exclude=quickstart "$ROOT/examples" .
 }
 
 @test "installed: what is not public is hidden" {
@@ -105,6 +104,7 @@ EOC
         grep -E "/fish/vendor_completions.d/$name.fish$" programs
     done
     for name in {acme-preauth,acme-order}-renew.{service,timer}; do grep -E "/usr/lib/systemd/system/$name$" programs; done
+    grep -F /usr/share/doc/acme-integrations/examples/relay/minimal.toml programs
     dpkg-deb -f "$programs" Depends | tee depends
     grep -E 'libacmetool0' depends
     grep -E 'libc6 \(>=' depends

@@ -46,6 +46,8 @@ public:
     virtual TimePoint now() const;
     /// Monotonic clock: for deadlines.
     virtual std::chrono::steady_clock::time_point steady_now() const;
+    /// When the whole run must have ended (`--timeout`); absent: no limit. Connections wait no longer.
+    virtual std::optional<std::chrono::steady_clock::time_point> run_ends() const { return {}; }
     /// Sleeps, and tells about it; fails with Errc::interrupted as soon as interrupted() becomes true.
     virtual Result<void> sleep(Milliseconds duration, const Wait& wait);
     /// Something else than sleep() waits; called a few times a second while it does. Shown on a terminal.

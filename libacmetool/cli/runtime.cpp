@@ -84,6 +84,7 @@ Runtime::Runtime(std::string program, CommonOptions options)
                                                              false},
       trace_file_(std::make_shared<store::AppendedFile>(options_.trace))
 {
+    if (options_.timeout) run_ends_ = std::chrono::steady_clock::now() + *options_.timeout;
 }
 
 Result<std::string> Runtime::input()

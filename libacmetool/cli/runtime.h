@@ -58,6 +58,7 @@ public:
     void defer(Deferred deferred) override;
     void exit_with(int status) override { status_ = status; }
 
+    std::optional<std::chrono::steady_clock::time_point> run_ends() const override { return run_ends_; }
     Result<void> sleep(base::Milliseconds duration, const base::Wait& wait) override;
     void waiting(const base::Wait& wait) override;
     bool interrupted() const override { return caught_signal() != 0; }
@@ -79,6 +80,7 @@ private:
     std::string program_;
     CommonOptions options_;
     Ladder ladder_;
+    std::optional<std::chrono::steady_clock::time_point> run_ends_; ///< of --timeout
     bool stderr_is_terminal_;
     LogForm form_;
     bool progress_shown_ = false;

@@ -99,6 +99,7 @@ bool Socket::has_input() const
 
 Result<void> Socket::wait(bool for_writing, Deadline deadline, base::Context& context) const
 {
+    if (const auto end = context.run_ends()) deadline = std::min(deadline, *end);
     for (;;) {
         if (context.interrupted()) return fail(base::interrupted_error("the connection"));
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - context.steady_now());

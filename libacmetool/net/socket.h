@@ -31,7 +31,8 @@ public:
     explicit operator bool() const { return fd_ >= 0; }
     /// There is something to read, or the peer has closed.
     bool has_input() const;
-    /// Waits until the socket can be read (or written). unavailable ("timeout"), interrupted.
+    /// Waits until the socket can be read (or written), no longer than until the run ends
+    /// (Context::run_ends()). unavailable ("timeout"), interrupted.
     Result<void> wait(bool for_writing, Deadline deadline, base::Context& context) const;
 
 private:

@@ -123,7 +123,7 @@ Result<Authorization> parse_authorization(std::string_view json, std::string_vie
     authorization.status = std::move(*status);
     if (!base::is_word(authorization.status))
         return fail(Errc::protocol, what + ": malformed \"status\"",
-                    "the CA broke RFC 8555 section 7.1.4: report it to its operator", "badAuthorization");
+                    "the CA violates RFC 8555 section 7.1.4: report it to its operator", "badAuthorization");
     const auto member = object->find("identifier");
     const auto named = base::required_string(member == object->end() ? Json{} : *member, "value", what);
     if (!named) return broken(named.error());
@@ -135,9 +135,9 @@ Result<Authorization> parse_authorization(std::string_view json, std::string_vie
         for (const auto& ordered : scope.identifiers)
             asked.push_back(ordered.value);
         return fail(Errc::protocol,
-                    fmt::format("{} is for {}, and what was asked for is {}", what,
-                                base::printable(*named, 100), base::printable(base::join(asked, ", "), 300)),
-                    "nothing was done for it; report it to the CA's operator", "otherIdentifier");
+                    fmt::format("{} is for {} instead of {}", what, base::printable(*named, 100),
+                                base::printable(base::join(asked, ", "), 300)),
+                    "the authorization was not used; report it to the CA's operator", "otherIdentifier");
     }
     authorization.identifier = base_of(identifier->value);
     // The flag asks for records that allow more: it counts where a wildcard was ordered.

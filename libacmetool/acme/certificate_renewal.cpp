@@ -39,7 +39,8 @@ Result<std::optional<crypto::Certificate>> read_current(const std::string& file)
     if (base::trim(text).empty()) return std::optional<crypto::Certificate>{};
     auto certificates = crypto::parse_certificates(text, file);
     if (!certificates) {
-        certificates.error().hint = "what is no certificate is not overwritten: name another file";
+        certificates.error().hint =
+            "a file that is not a certificate is not overwritten: choose another file";
         return fail(std::move(certificates).error());
     }
     return std::optional{certificates->front()};
@@ -201,8 +202,8 @@ Result<void> Keeper::deploy(CertificateRenewal& renewal)
     return fail(Errc::config,
                 status ? fmt::format("--deploy-hook {}: exit status {}", wish_.deploy_hook, *status)
                        : "--deploy-hook: " + status.error().message,
-                "the certificate was renewed and is in its place; what uses it was not told: the next run "
-                "calls the hook again",
+                "the certificate was renewed and written, but the service that uses it was not notified: the "
+                "next run calls the hook again",
                 "deployHookFailed");
 }
 
@@ -339,8 +340,9 @@ std::string metrics_of(const std::vector<CertificateRenewal>& renewals)
         if (renewal.not_after)
             text += fmt::format("acme_certificate_expires_timestamp_seconds{{file=\"{}\"}} {}\n",
                                 file_label(renewal.file), renewal.not_after->time_since_epoch().count());
-    text += "# HELP acme_last_success_timestamp_seconds When the certificate was last found or made good.\n"
-            "# TYPE acme_last_success_timestamp_seconds gauge\n";
+    text +=
+        "# HELP acme_last_success_timestamp_seconds When the certificate was last renewed or found not due.\n"
+        "# TYPE acme_last_success_timestamp_seconds gauge\n";
     for (const auto& renewal : renewals)
         if (renewal.last_success)
             text += fmt::format("acme_last_success_timestamp_seconds{{file=\"{}\"}} {}\n",

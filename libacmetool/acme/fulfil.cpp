@@ -72,7 +72,7 @@ Result<ChallengeTask> persistent_task(const Authorization& authorization, const 
     }
     if (task.issuers.empty() || challenge.issuer_domain_names.size() > kMostIssuers)
         return fail(Errc::protocol,
-                    fmt::format("{}: the dns-persist-01 challenge names no issuer, or more than {}",
+                    fmt::format("{}: the dns-persist-01 challenge lists no issuer or more than {}",
                                 authorization.identifier, kMostIssuers),
                     "report it to the CA's operator", "badIssuers");
     const bool wide = authorization.wildcard || authorization.subdomain_auth_allowed;
@@ -98,7 +98,7 @@ Result<ChallengeTask> task_for(const Authorization& authorization, const Challen
             Errc::protocol,
             fmt::format("{}: the token of the {} challenge is not base64url of at least {} characters",
                         authorization.identifier, challenge.type, kShortestToken),
-            "the CA broke RFC 8555 section 8: report it to its operator", "badToken");
+            "the CA violates RFC 8555 section 8: report it to its operator", "badToken");
     ACMETOOL_TRY(thumbprint, jose::thumbprint(account_key));
     ChallengeTask task;
     task.type = challenge.type;
@@ -131,9 +131,9 @@ Result<Challenge> choose_challenge(const Authorization& authorization, const Sol
         offered.push_back(base::printable(challenge.type, 50));
     }
     return fail(Errc::authorization_needed,
-                fmt::format("{}: no usable challenge; the CA offers {}", authorization.identifier,
+                fmt::format("{}: no supported challenge; the CA offers {}", authorization.identifier,
                             offered.empty() ? "none" : base::join(offered, ", ")),
-                "give a solver for one of the offered types: --dns-update, --hook, --webroot, --standalone, "
+                "give a solver for one of these types: --dns-update, --hook, --webroot, --standalone, "
                 "--dns-persist, --manual",
                 "noUsableChallenge");
 }
@@ -255,8 +255,7 @@ Result<ChallengeTask> parse_task(const Json& object)
     if (!dns::same_name(record_name, dns::validation_name(name)) || record_value.size() != 43 ||
         !base::is_base64url(record_value))
         return fail(Errc::bad_input, fmt::format("record: not a dns-01 record for {}", name),
-                    "the record is _acme-challenge.<identifier> and holds 43 characters of base64url",
-                    "badRecord");
+                    "expected 43 characters of base64url at _acme-challenge.<identifier>", "badRecord");
     task.record_name = dns::validation_name(name);
     task.record_value = record_value;
     return task;
@@ -265,10 +264,11 @@ Result<ChallengeTask> parse_task(const Json& object)
 Result<void> check_solver(const Solver& solver, const ChallengeTask& task)
 {
     if (solver.supports(task.type)) return {};
-    return fail(Errc::bad_input,
-                fmt::format("{}: the document has a {} challenge, which the given solver does not support",
-                            task.identifier, task.type),
-                "give the solver that acme-preauth new was called with", "otherSolver");
+    return fail(
+        Errc::bad_input,
+        fmt::format("{}: the document contains a {} challenge, which the given solver does not support",
+                    task.identifier, task.type),
+        "give the same solver as for acme-preauth new", "otherSolver");
 }
 
 void clean_up_after_crash(const Json& entry, Solver& solver, base::Context& context)
@@ -278,8 +278,9 @@ void clean_up_after_crash(const Json& entry, Solver& solver, base::Context& cont
     for (const auto& object : *list) {
         const auto task = parse_task(object);
         if (!task || !solver.supports(task->type)) continue;
-        context.log(base::Level::detail,
-                    fmt::format("removing what an interrupted run published for {}", task->identifier));
+        context.log(
+            base::Level::detail,
+            fmt::format("removing the challenge that an interrupted run published for {}", task->identifier));
         if (const auto done = solver.cleanup(*task, false, context); !done)
             context.log(base::Level::warning,
                         fmt::format("cleanup: {}: {}", task->identifier, done.error().message));

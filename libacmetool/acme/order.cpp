@@ -28,7 +28,7 @@ constexpr int kMostFinalizeFailures = 10;
 
 tl::unexpected<Error> protocol_error(std::string message, std::string reason)
 {
-    return fail(Errc::protocol, std::move(message), "the CA broke RFC 8555: report it to its operator",
+    return fail(Errc::protocol, std::move(message), "the CA violates RFC 8555: report it to its operator",
                 std::move(reason));
 }
 
@@ -62,7 +62,7 @@ Result<Order> parse_order(std::string_view json, std::string_view url)
     if (!object) {
         object.error().code = Errc::protocol;
         object.error().reason = "badOrder";
-        object.error().hint = "the CA's reply is no order; is a proxy in between?";
+        object.error().hint = "the reply is not an order; check whether a proxy intercepts the connection";
         return fail(std::move(object).error());
     }
     Order order;
@@ -98,16 +98,16 @@ Result<void> check_chain(const std::vector<crypto::Certificate>& chain, const Or
     if (chain.empty()) return protocol_error("no certificate in the reply", "chainUnreadable");
     const auto& leaf = chain.front();
     if (!leaf.public_key().same_public_key(request.key))
-        return protocol_error("the first certificate is for another key than the CSR's; it was not kept",
+        return protocol_error("the first certificate is not for the CSR's key; it was discarded",
                               "certificateKey");
     if (leaf.identifiers() != request.identifiers)
-        return protocol_error("the certificate's names are not those of the order; it was not kept",
+        return protocol_error("the certificate's names differ from those of the order; it was discarded",
                               "certificateNames");
     if (leaf.not_after() <= now)
         return fail(Errc::protocol,
-                    fmt::format("the certificate expired at {} already; it was not kept",
+                    fmt::format("the certificate already expired at {}; it was discarded",
                                 base::to_rfc3339(leaf.not_after())),
-                    "is this host's clock right?", "certificateExpired");
+                    "check the clock of this host", "certificateExpired");
     // RFC 8555 section 9.1: "Each following certificate SHOULD directly certify the one preceding it."
     for (std::size_t i = 1; i < chain.size(); ++i)
         if (!chain[i - 1].is_issued_by(chain[i]))
@@ -189,7 +189,7 @@ Result<OrderFlow::Action> OrderFlow::next(const Directory& directory)
     const auto& status = order_.status;
     if (status == "invalid") {
         auto error = order_.error ? to_error(*order_.error, order_.raw_error, 0, std::nullopt) : Error{};
-        if (!order_.error) error.message = "the CA gives no reason";
+        if (!order_.error) error.message = "the CA gave no reason";
         if (!order_.error || error.code == Errc::internal) error.code = Errc::refused;
         if (error.reason.empty()) error.reason = "orderInvalid";
         return fail(with_context(std::move(error), fmt::format("order for {} is invalid", subject())));

@@ -203,12 +203,13 @@ Result<bool> Journey::authorize(const std::vector<std::string>& urls)
         authorizations.push_back(std::move(authorization));
     }
     if (task_.solver == nullptr && !pending.empty())
-        return fail(Errc::authorization_needed,
-                    fmt::format("order {} is pending: {} must be authorized first", flow_.order().url,
-                                base::printable(base::join(pending, ", "))),
-                    "pre-authorize with acme-preauth run, or give a solver (--dns-update, --hook, --webroot, "
-                    "--standalone, --dns-persist, --manual)",
-                    "authorizationNeeded");
+        return fail(
+            Errc::authorization_needed,
+            fmt::format("order {} is pending: {} must be authorized first", flow_.order().url,
+                        base::printable(base::join(pending, ", "))),
+            "pre-authorize it with acme-preauth run, or give a solver (--dns-update, --hook, --webroot, "
+            "--standalone, --dns-persist, --manual)",
+            "authorizationNeeded");
     if (pending.empty()) return true;
     const Journal journal = [&](const std::vector<ChallengeTask>& tasks) {
         entry_["published"] = Json::array();
@@ -239,8 +240,7 @@ Result<void> Journey::choose_chain()
     }
     client_.context().log(
         base::Level::warning,
-        fmt::format("none of the {} chains that the CA offers is the preferred one; this is its "
-                    "first, under {}",
+        fmt::format("none of the CA's {} chains matches --preferred-chain; using the first, issued by {}",
                     alternates_.size() + 1, base::printable(flow_.chain().back().issuer())));
     return {};
 }
@@ -320,7 +320,7 @@ Result<OrderOutcome> Journey::go()
     if (!result && resumed_ && of_no_use(result.error())) {
         client_.context().log(
             base::Level::detail,
-            fmt::format("the order of the earlier run cannot be used ({}); placing a new one",
+            fmt::format("the order of the earlier run cannot be used ({}); creating a new one",
                         result.error().message));
         entry_ = Json::object();
         resumed_ = false;
@@ -331,11 +331,11 @@ Result<OrderOutcome> Journey::go()
     if (!result->chain.empty()) {
         const auto begins = result->chain.front().not_before();
         if (begins > client_.context().now() + kClockTolerance)
-            client_.context().log(
-                base::Level::warning,
-                fmt::format("the certificate is not valid before {}, and this host's clock says "
-                            "{}: one of the clocks is wrong",
-                            base::to_rfc3339(begins), base::to_rfc3339(client_.context().now())));
+            client_.context().log(base::Level::warning,
+                                  fmt::format("the certificate is not valid before {}, but the time of this "
+                                              "host is {}: one of the clocks is wrong",
+                                              base::to_rfc3339(begins),
+                                              base::to_rfc3339(client_.context().now())));
         entry_["certificate"] = crypto::to_pem(result->chain);
         ACMETOOL_CHECK(save());
     }
@@ -373,8 +373,8 @@ Result<OrderOutcome> carry_out(Client& client, OrderTask task)
         std::vector<std::string> offered;
         for (const auto& [name, description] : client.directory().profiles)
             offered.push_back(name);
-        return fail(Errc::bad_input, fmt::format("profile \"{}\" is not one of the CA's", task.profile),
-                    offered.empty() ? "this CA has no profiles" : "it offers " + base::join(offered, ", "),
+        return fail(Errc::bad_input, fmt::format("the CA does not offer the profile \"{}\"", task.profile),
+                    offered.empty() ? "this CA offers no profiles" : "it offers " + base::join(offered, ", "),
                     "invalidProfile");
     }
     return Journey{client, std::move(task)}.go();
@@ -396,7 +396,7 @@ Json order_document(const Order& order, const crypto::Csr& csr)
 
 Result<OrderTask> parse_order_document(std::string_view json, const Directory& directory)
 {
-    constexpr const char* kHint = "expected the JSON document that acme-order printed in the step before";
+    constexpr const char* kHint = "expected the JSON document printed by the previous step of acme-order";
     const auto bad = [&](Error error) {
         error.code = Errc::bad_input;
         error.hint = kHint;
@@ -407,7 +407,7 @@ Result<OrderTask> parse_order_document(std::string_view json, const Directory& d
     if (!object) return bad(object.error());
     if (base::string_member(*object, "type") != "order")
         return fail(Errc::bad_input,
-                    fmt::format("a document of type \"{}\", not \"order\"",
+                    fmt::format("expected a document of type \"order\", not \"{}\"",
                                 base::printable(base::string_member(*object, "type").value_or(""), 50)),
                     kHint, "notADocument");
     const auto url = base::required_string(*object, "url", "order document");
@@ -425,12 +425,12 @@ Result<OrderTask> parse_order_document(std::string_view json, const Directory& d
             return fail(
                 Errc::bad_input,
                 fmt::format("order document: {} is not a URL of {}", base::printable(listed), directory.url),
-                "the document and the account belong to different CAs: give the account that the document "
-                "was made with",
+                "the document and the account belong to different CAs: use the account that created the "
+                "document",
                 "foreignUrl");
     if (order->identifiers != identifiers)
-        return fail(Errc::bad_input, "order document: the names of the CSR are not those of the order", kHint,
-                    "csrNames");
+        return fail(Errc::bad_input, "order document: the names of the CSR differ from those of the order",
+                    kHint, "csrNames");
     OrderTask task;
     task.csr = std::move(csr);
     task.identifiers = std::move(identifiers);

@@ -57,11 +57,11 @@ bool is_persistent_permission(std::string_view text, const std::vector<std::stri
     if (std::find(issuers.begin(), issuers.end(), issuer) == issuers.end()) return false;
     const auto record = parse_persistent_record(text);
     if (!record) {
-        why = "it is malformed, or names no account";
+        why = "it is malformed or names no account";
         return false;
     }
     if (record->until && now > *record->until) {
-        why = "its persistUntil is over, or is no number";
+        why = "its persistUntil has passed or is not a number";
         return false;
     }
     if (record->account_uri != account) {

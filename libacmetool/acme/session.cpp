@@ -74,7 +74,7 @@ Exchange::Exchange(Session& session, Post post) : session_(session), post_(std::
         result_ = fail(describe(
             Error{.code = Errc::protocol,
                   .message = fmt::format("{} is not a URL of this CA", base::printable(post_.url)),
-                  .hint = fmt::format("only URLs of the origins in {} are asked", session_.directory.url),
+                  .hint = fmt::format("requests are only sent to the origins in {}", session_.directory.url),
                   .reason = "foreignUrl",
                   .problem_type = {},
                   .problem = {},
@@ -158,7 +158,7 @@ void Exchange::take(Result<http::Response> outcome, base::TimePoint now)
             result_ = fail(describe(with_context(error_of(response, now), "newNonce")));
         } else if (session_.nonces.empty()) {
             result_ = fail(describe(Error{.code = Errc::protocol,
-                                          .message = "newNonce: the reply has no usable Replay-Nonce header",
+                                          .message = "newNonce: the reply has no valid Replay-Nonce header",
                                           .hint = {},
                                           .reason = "noNonce",
                                           .problem_type = {},
@@ -183,14 +183,14 @@ void Exchange::take(Result<http::Response> outcome, base::TimePoint now)
         return;
     }
     if (response.status >= 300 || response.status < 200) {
-        result_ = fail(describe(
-            Error{.code = Errc::protocol,
-                  .message = fmt::format("HTTP {}: a redirect or another unexpected status", response.status),
-                  .hint = "ACME resources are not redirected; is a proxy in between?",
-                  .reason = "unexpectedStatus",
-                  .problem_type = {},
-                  .problem = {},
-                  .retry_after = {}}));
+        result_ = fail(describe(Error{
+            .code = Errc::protocol,
+            .message = fmt::format("HTTP {}: a redirect or another unexpected status", response.status),
+            .hint = "ACME resources are not redirected; check whether a proxy intercepts the connection",
+            .reason = "unexpectedStatus",
+            .problem_type = {},
+            .problem = {},
+            .retry_after = {}}));
         return;
     }
     Reply reply;

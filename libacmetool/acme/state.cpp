@@ -53,8 +53,8 @@ Result<StateDirectory> StateDirectory::open(const std::string& path, const std::
     StateDirectory state;
     if (!path.empty()) {
         if (!prepare(path))
-            return fail(Errc::config, fmt::format("state directory {}: cannot be made or written", path),
-                        "name another with --state", "stateDirectory");
+            return fail(Errc::config, fmt::format("state directory {}: cannot be created or written", path),
+                        "choose another with --state", "stateDirectory");
         state.path_ = path;
         return state;
     }
@@ -148,7 +148,7 @@ Result<std::optional<Json>> StateDirectory::load(const Key& key) const
     // Entries are replaced atomically: one that cannot be read was edited by hand.
     if (!entry) {
         entry.error().code = Errc::config;
-        entry.error().hint = "the file was damaged from outside; move it away and run the command again";
+        entry.error().hint = "the file is damaged; remove it and run the command again";
         return fail(std::move(entry).error());
     }
     return std::optional<Json>{std::move(*entry)};

@@ -149,7 +149,7 @@ http::ServerResponse MasaService::refusal(const Error& error) const
     const int status = http_status_of(error);
     if (status < 500) return text_response(status, error.message);
     if (options_.on_failure) options_.on_failure(error);
-    auto response = text_response(status, "the MASA does not work at the moment");
+    auto response = text_response(status, "the MASA is temporarily unavailable");
     response.headers.emplace_back("Retry-After", kRetryBroken);
     return response;
 }
@@ -163,14 +163,15 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
     // The device itself, and nobody who has seen its request.
     if (!caller.tls || caller.tls->certificates.empty() ||
         !caller.tls->certificates.front().public_key().same_public_key(chain->front().public_key()))
-        return text_response(403, "show the IDevID that signed the request in the TLS handshake");
+        return text_response(403, "the TLS client certificate must be the IDevID that signed the request");
     const auto& anchors = options_.policy.knowledge.idevid_anchors;
-    if (const auto path = anchors.verify(*chain, now); !path) return text_response(404, "no device of ours");
+    if (const auto path = anchors.verify(*chain, now); !path)
+        return text_response(404, "not a device of this manufacturer");
     const auto request = parse_voucher_request(envelope.content);
     const auto serial = enrol::device_serial(chain->front(), options_.policy.knowledge.serial_fields);
     if (!request) return text_response(400, request.error().message);
     if (!serial || *serial != request->serial_number)
-        return text_response(403, "the serial number is not the signer's");
+        return text_response(403, "the serial number differs from the signer's");
     const auto entry = options_.cloud.find(*serial);
     if (entry == options_.cloud.end()) {
         // "the Registrar SHOULD include a Retry-After header that includes a time to defer. The absence [...]
@@ -181,7 +182,7 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
         return response;
     }
     if (!entry->second.redirect.empty()) {
-        auto response = text_response(307, "ask the owner's registrar");
+        auto response = text_response(307, "use the owner's registrar");
         const auto url = http::parse_url(entry->second.redirect);
         response.headers.emplace_back(
             "Location", url->target == "/" ? url->origin() + well_known("requestvoucher") : url->text());
@@ -213,14 +214,14 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
 http::ServerResponse MasaService::take_status(const http::ServerRequest& request, base::TimePoint now) const
 {
     if (!is_status_type(http::find(request.headers, "content-type").value_or("")))
-        return text_response(415, "a status message is application/json");
+        return text_response(415, "a status message must be application/json");
     const auto chain = request.tls ? request.tls->certificates : std::vector<crypto::Certificate>{};
     const auto& knowledge = options_.policy.knowledge;
     const auto known = knowledge.idevid_anchors.verify(chain, now);
     const auto serial =
         known ? enrol::device_serial(chain.front(), knowledge.serial_fields) : fail(known.error());
     if (!serial || !options_.cloud.contains(*serial))
-        return text_response(404, "no device that was answered here");
+        return text_response(404, "this server has not answered this device");
     const auto status = parse_status(request.body);
     if (!status) return text_response(400, status.error().message);
     if (options_.on_status) options_.on_status(*serial, *status);
@@ -247,20 +248,21 @@ http::ServerResponse MasaService::handle(const http::ServerRequest& request, bas
     const bool wants_log = target == well_known("requestauditlog");
     const bool status = options_.is_cloud && target == well_known("voucher_status");
     if (!wants_log && !status && target != well_known("requestvoucher"))
-        return text_response(404, "here are requestvoucher and requestauditlog");
+        return text_response(404, "only requestvoucher and requestauditlog exist");
     if (request.method != "POST") {
-        auto response = text_response(405, "POST it");
+        auto response = text_response(405, "the method must be POST");
         response.headers.emplace_back("Allow", "POST");
         return response;
     }
     if (status) return take_status(request, now);
     const auto type = format_of(http::find(request.headers, "content-type").value_or(""));
     if (!type)
-        return text_response(415, "application/voucher-cms+json or application/voucher-jws+json is taken");
+        return text_response(415,
+                             "the type must be application/voucher-cms+json or application/voucher-jws+json");
     const auto accept = http::find(request.headers, "accept").value_or("");
     const auto format = choose_format(accept, *type);
     if (!format && !wants_log)
-        return text_response(406, "vouchers are application/voucher-cms+json or -jws+json");
+        return text_response(406, "vouchers are available as application/voucher-cms+json or -jws+json");
     // A cloud registrar's pledges have no password, and only their signature tells them from registrars.
     if (!options_.is_cloud && !is_authorized(request, options_.credentials)) return not_authorized();
     const auto envelope = parse_envelope(as_bytes(request.body), *type);

@@ -65,8 +65,7 @@ public:
         unsigned redirects = 0;
         while (true) {
             if (!visited_.insert(place.text()).second)
-                return fail(Errc::protocol,
-                            fmt::format("{}: redirected to a place seen before", place.text()), {},
+                return fail(Errc::protocol, fmt::format("{}: redirect loop", place.text()), {},
                             "redirectLoop");
             ACMETOOL_TRY(reply, ask_there(place));
             if (!next_) return std::move(reply);
@@ -75,11 +74,12 @@ public:
             const bool allowed =
                 reply.verified ? redirects <= kMostRedirects : redirects <= 1 && !cloud_redirect_;
             if (!allowed)
-                return fail(Errc::protocol,
-                            fmt::format("{}: redirect to {} refused, there were too many or the registrar is "
-                                        "not verified",
-                                        place.text(), next_->text()),
-                            {}, "tooManyRedirects");
+                return fail(
+                    Errc::protocol,
+                    fmt::format("{}: redirect to {} refused: there were too many, or the registrar is "
+                                "not verified",
+                                place.text(), next_->text()),
+                    {}, "tooManyRedirects");
             cloud_redirect_ = cloud_redirect_ || reply.verified;
             place = *next_;
             next_.reset();
@@ -131,9 +131,9 @@ private:
         }
         if (reply.request.registrar != reply.registrar.front().der())
             return fail(Errc::refused,
-                        fmt::format("{}: this is {}, and the request is for another registrar", place.text(),
+                        fmt::format("{}: this is {}, but the request is for another registrar", place.text(),
                                     base::printable(reply.registrar.front().subject(), 200)),
-                        "sign another request for it if it is the right one", "registrarChanged");
+                        "if this registrar is correct, sign another request for it", "registrarChanged");
         http::Request request;
         request.method = http::Method::post;
         request.url = place.text();
@@ -183,7 +183,7 @@ private:
     {
         if (answer.status == 200) {
             if (!format_of(http::find(answer.headers, "content-type").value_or("")))
-                return fail(Errc::protocol, place.text() + ": the answer is no voucher", {}, "badReply");
+                return fail(Errc::protocol, place.text() + ": the answer is not a voucher", {}, "badReply");
             reply.voucher.assign(answer.body.begin(), answer.body.end());
             return true;
         }
@@ -241,10 +241,10 @@ Result<http::Connection> PinnedTransport::connect(std::string_view url)
     if (!expected_) expected_ = shown;
     if (shown.sha256() != expected_->sha256())
         return fail(Errc::refused,
-                    fmt::format("{}: another registrar than before: {} instead of {}", url,
+                    fmt::format("{}: a different registrar: {} instead of {}", url,
                                 base::printable(shown.subject(), 200),
                                 base::printable(expected_->subject(), 200)),
-                    "begin anew: a voucher is for one registrar", "registrarChanged");
+                    "start again: a voucher is for one registrar", "registrarChanged");
     if (accepted_) connection->provisional = false;
     return connection;
 }
@@ -293,9 +293,10 @@ Result<EstService> est_service(const Voucher& voucher, const crypto::Certificate
     const auto url =
         http::parse_url(fmt::format("https://{}{}{}", address6 ? "[" : "", domain, address6 ? "]" : ""));
     if (!url || domain.find_first_of("/?#@") != std::string_view::npos)
-        return fail(Errc::protocol,
-                    fmt::format("est-domain of the voucher: {} is no host", base::printable(domain, 100)), {},
-                    "estDomain");
+        return fail(
+            Errc::protocol,
+            fmt::format("est-domain of the voucher: {} is not a host name", base::printable(domain, 100)), {},
+            "estDomain");
     EstService service;
     service.origin = url->origin();
     service.trust.explicit_anchors = {pinned};

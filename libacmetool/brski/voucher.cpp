@@ -36,7 +36,7 @@ public:
     {
         const auto found = object_.find(name);
         if (found == object_.end() || found->is_null()) return std::string{};
-        if (!found->is_string()) return wrong(name, "is no text");
+        if (!found->is_string()) return wrong(name, "is not a string");
         auto value = found->get<std::string>();
         if (value.size() > longest) return wrong(name, "is too long");
         return value;
@@ -46,7 +46,7 @@ public:
         ACMETOOL_TRY(value, text(name, 64));
         if (value.empty()) return std::optional<base::TimePoint>{};
         const auto time = base::parse_rfc3339(value);
-        if (!time) return wrong(name, "is no date and time");
+        if (!time) return wrong(name, "is not a date and time");
         return std::optional{*time};
     }
     Result<Bytes> binary(std::string_view name) const
@@ -54,7 +54,7 @@ public:
         ACMETOOL_TRY(value, text(name, kLargestVoucher));
         if (value.empty()) return Bytes{};
         auto octets = base::parse_base64(value);
-        if (!octets) return wrong(name, "is no base64");
+        if (!octets) return wrong(name, "is not base64");
         return std::move(*octets);
     }
     Result<std::string> serial_number() const
@@ -66,7 +66,7 @@ public:
     Result<std::string> nonce() const
     {
         ACMETOOL_TRY(value, text("nonce", kLongestNonce));
-        if (!value.empty() && !same_nonce(value, value)) return wrong("nonce", "is no base64");
+        if (!value.empty() && !same_nonce(value, value)) return wrong("nonce", "is not base64");
         return std::move(value);
     }
     Result<std::string> assertion() const
@@ -96,7 +96,7 @@ Result<Json> root_of(std::string_view text, bool request)
         if (const auto found = document->find(root); found != document->end() && found->is_object())
             return Json(*found);
     return fail(Errc::protocol,
-                fmt::format("{}: there is no \"{}\" in it", what, request ? kRequestRoot : kVoucherRoot), {},
+                fmt::format("{}: \"{}\" is missing", what, request ? kRequestRoot : kVoucherRoot), {},
                 reason);
 }
 

@@ -96,7 +96,7 @@ Result<http::Url> Client::redirected(const Call& call, const http::Url& from, co
     };
     const auto location = http::find(response.headers, "location");
     if (!location)
-        return fail(Errc::protocol, fmt::format("{}: a redirect to nowhere", name_of(call.operation)),
+        return fail(Errc::protocol, fmt::format("{}: a redirect without a target", name_of(call.operation)),
                     "the server sent no Location", "redirect");
     auto to = http::resolve(from, *location);
     if (!to) {
@@ -105,14 +105,14 @@ Result<http::Url> Client::redirected(const Call& call, const http::Url& from, co
         return fail(with_context(std::move(to).error(), "redirect"));
     }
     if (call.method == http::Method::post && response.status == 303)
-        return refuse("by 303, which would make a GET of it", "ask the server's operator");
+        return refuse("by 303, which would turn it into a GET", "ask the server's operator");
     if (to->origin() == from.origin()) return to;
     // RFC 7030 section 3.2.1: "If the HTTP method is POST ... the EST client MUST NOT automatically redirect
     // the request unless it can be confirmed by the user".
     if (call.method == http::Method::post && !options_.allow_redirect)
         return refuse(fmt::format("to {}, which is another server", to->origin()),
-                      fmt::format("if that server is to see the request, repeat it with --allow-redirect or "
-                                  "with --server {}",
+                      fmt::format("if that server may see the request, run the command again with "
+                                  "--allow-redirect or with --server {}",
                                   to->origin()));
     challenge_.reset(); // it was the other origin's
     context_.log(base::Level::info,
@@ -137,7 +137,7 @@ Result<http::Response> Client::perform(const Call& call)
         }
         const auto& connection = *connected;
         if (connection.provisional && call.operation != Operation::cacerts)
-            return fail(Errc::internal, "only /cacerts may be asked before the server is authorized");
+            return fail(Errc::internal, "only /cacerts may be requested before the server is authorized");
         http::Request request{call.method, url.text(), call.headers, {}};
         if (call.body) {
             ACMETOOL_TRY(body, call.body(connection));
@@ -165,7 +165,7 @@ Result<http::Response> Client::perform(const Call& call)
                             {}, "redirect");
             ACMETOOL_TRY(to, redirected(call, url, *response));
             if (connection.provisional && to.origin() != url.origin())
-                return fail(Errc::refused, "a bootstrap is not redirected to another server", {},
+                return fail(Errc::refused, "a bootstrap does not follow a redirect to another server", {},
                             "redirectRefused");
             url = std::move(to);
             continue;
@@ -178,10 +178,10 @@ Result<http::Response> Client::perform(const Call& call)
         }
         auto error = error_of(call.operation, *response, context_.now());
         if (answered_before)
-            error.hint = "the server does not take this user name and password, or the channel binding in "
-                         "the CSR; --tls-max 1.2 is for servers that want tls-unique";
+            error.hint = "the server does not accept this user name and password, or the channel binding in "
+                         "the CSR; servers that require tls-unique need --tls-max 1.2";
         else if (!options_.credentials.user.empty())
-            error.hint = "the server offers no way to log in that --auth allows";
+            error.hint = "the server offers no authentication scheme that --auth allows";
         return fail(std::move(error));
     }
 }
@@ -232,7 +232,7 @@ Result<std::chrono::seconds> Client::wait_after(const Call& call, const http::Re
     }
     const auto said = http::find(response.headers, "retry-after");
     context_.log(base::Level::warning,
-                 fmt::format("{}: the server answered {} {}, as it must not: waiting {}",
+                 fmt::format("{}: the server answered {} with an invalid {}: waiting {}",
                              name_of(call.operation), response.status,
                              said ? fmt::format("with the Retry-After \"{}\"", base::printable(*said, 60))
                                   : std::string{"without Retry-After"},

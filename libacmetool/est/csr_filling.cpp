@@ -94,7 +94,7 @@ public:
                 return fail(Errc::bad_input,
                             fmt::format("the CSR attributes leave no room for {}",
                                         base::printable(left.identifier.value)),
-                            "the EST server told this device its names; leave out --dns and --ip",
+                            "the EST server sets the names of this device; omit --dns and --ip",
                             "csrattrsSan");
         return filled.empty() ? Bytes{} : der::element(der::kSequence, filled);
     }
@@ -248,8 +248,8 @@ Result<void> check_key(const CsrAttrs& asked, const crypto::Key& key)
         return {};
     return fail(
         Errc::bad_input,
-        fmt::format("the CSR attributes ask for a key of type {}, this one is {}", asked.key_type, type),
-        "give another key, or make one with --new-key", "csrattrsKey");
+        fmt::format("the CSR attributes require a key of type {}, but this one is {}", asked.key_type, type),
+        "give another key, or create one with --new-key", "csrattrsKey");
 }
 
 } // namespace acmetool::est

@@ -43,8 +43,8 @@ Bytes placeholder_key(std::size_t bits)
 
 tl::unexpected<Error> bad_key_type(std::string_view type)
 {
-    return fail(Errc::config, fmt::format("\"{}\" is no key type that CSR attributes can ask for", type),
-                "ec:P-256, ec:P-384, ec:P-521, rsa:2048 to rsa:16384, ed25519", "keyType");
+    return fail(Errc::config, fmt::format("\"{}\" is not a key type that CSR attributes can request", type),
+                "use ec:P-256, ec:P-384, ec:P-521, rsa:2048 to rsa:16384, or ed25519", "keyType");
 }
 
 Result<KeyRequest> request_key(std::string_view type)
@@ -116,8 +116,9 @@ Result<Bytes> to_csrattrs(const enrol::CsrAttributes& attributes)
         auto oid = der::oid(extension);
         if (!oid || extension == oid::kSubjectAltName)
             return fail(
-                Errc::config, fmt::format("CSR attributes: \"{}\" is no extension to ask for", extension),
-                "an object identifier in dotted decimal, other than subjectAltName's", "extensionOid");
+                Errc::config,
+                fmt::format("CSR attributes: \"{}\" is not an extension that can be requested", extension),
+                "use an object identifier in dotted decimal, except that of subjectAltName", "extensionOid");
         der::append(bare, *oid);
         der::append(open, der::element(der::kSequence, {*oid}));
     }

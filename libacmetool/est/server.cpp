@@ -336,7 +336,7 @@ void Server::Impl::ca_certs_request(const Route& route, Exchange& exchange)
     exchange.arrived();
     auto certificates = authority.ca_certificates(route.label);
     if (!certificates) {
-        exchange.refuse({Refusal::not_found, "there is no such label here", {}});
+        exchange.refuse({Refusal::not_found, "unknown label", {}});
         return;
     }
     if (certificates->empty()) {
@@ -376,7 +376,7 @@ void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& 
                                  const std::shared_ptr<Exchange>& exchange)
 {
     if (!has_media_type(request.headers, "application/pkcs10")) {
-        exchange->fail(415, "the body has to be of type application/pkcs10");
+        exchange->fail(415, "the body must be of type application/pkcs10");
         return;
     }
     enrol::EnrolRequest enrolment;
@@ -384,11 +384,12 @@ void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& 
     exchange->logs_in = !enrolment.peer.user.empty();
     if (enrolment.peer.certificates.empty() && enrolment.peer.user.empty()) {
         // Not one octet is parsed for a caller who shows nothing.
-        exchange->refuse({Refusal::unauthenticated, "show a client certificate or log in to enrol", {}});
+        exchange->refuse(
+            {Refusal::unauthenticated, "a client certificate or a login is required to enrol", {}});
         return;
     }
     if (exchange->logs_in && !exchange->options->basic) {
-        exchange->refuse({Refusal::unauthenticated, "user and password do not match", {}});
+        exchange->refuse({Refusal::unauthenticated, "wrong user name or password", {}});
         return;
     }
     // Nobody was authenticated yet: what is wrong with the octets is said in text, never signed.
@@ -449,8 +450,8 @@ void Server::handle(const http::ServerRequest& request, http::Responder respond)
     exchange->event.address = request.peer;
     const auto route = parse_target(request.target);
     if (!route) {
-        exchange->fail(404, "here are cacerts, csrattrs, simpleenroll and simplereenroll below "
-                            "/.well-known/est, with a label or without");
+        exchange->fail(404, "only cacerts, csrattrs, simpleenroll and simplereenroll exist under "
+                            "/.well-known/est, with or without a label");
         return;
     }
     exchange->event.operation = route->operation;

@@ -101,7 +101,7 @@ empty() {
     est - simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
     [ "$STATUS" = 401 ]
     empty
-    grep '"status":401' "$PKI/relay.log" | grep -q 'show a client certificate or log in'
+    grep '"status":401' "$PKI/relay.log" | grep -q 'a client certificate or a login is required'
     est - simpleenroll -u swan:wrong -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
     [ "$STATUS" = 401 ]
     empty

@@ -222,9 +222,9 @@ TEST_CASE("CSR-12, CSR-13: malformed DER is an error")
     CHECK(refusal(seq({seq({num("1.2.3")})})) ==
           "CSR attributes: the set of values of attribute 1.2.3 is missing");
     CHECK(refusal(seq({attribute(oid::kExtensionRequest, {der::integer(1)})})) ==
-          "CSR attributes: the requested extensions are no SEQUENCE");
+          "CSR attributes: the requested extensions are not a SEQUENCE");
     const Bytes request = attribute(oid::kExtensionRequest, {seq({kSan})});
-    CHECK(refusal(seq({request, request})) == "CSR attributes: extensionRequest is there twice");
+    CHECK(refusal(seq({request, request})) == "CSR attributes: extensionRequest occurs twice");
     CHECK(refusal(seq({attribute(oid::kExtensionRequest, {seq({kSan}), seq({kSan})})})) ==
           "CSR attributes: extensionRequest has 2 values instead of one");
     const Bytes bad_san = seq({num(oid::kSubjectAltName), octets({0x30, 0x05, 0x82})});

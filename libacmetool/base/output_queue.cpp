@@ -23,7 +23,8 @@ constexpr std::chrono::seconds kLongestFlush{5};
 std::string describe(const OutputHealth& health)
 {
     return fmt::format("{}: {}, {} octets wait, {} lines were dropped", health.name,
-                       health.is_stalled ? "nobody reads it" : "it is read", health.waiting, health.dropped);
+                       health.is_stalled ? "it has no reader" : "its reader resumed", health.waiting,
+                       health.dropped);
 }
 
 struct OutputQueue::State {

@@ -116,7 +116,7 @@ Result<int> finish_with(pid_t child, const Command& command, Milliseconds time, 
         end(child, program, context);
         if (!finish && context.interrupted()) return fail(interrupted_error(program));
         return fail(Errc::unavailable, fmt::format("{}: killed after {}", program, describe(command.timeout)),
-                    "find out what it waits for, or give it more time", "programTimeout");
+                    "find out why it waits, or give it more time", "programTimeout");
     }
     if (WIFSIGNALED(status))
         return fail(Errc::unavailable, fmt::format("{}: ended by signal {}", program, WTERMSIG(status)), {},
@@ -201,7 +201,7 @@ Result<Filtered> run_filter(const Command& command, std::string_view input, std:
         end(child, command.arguments.front(), context);
         return fail(Errc::protocol,
                     fmt::format("{}: more than {} octets of output", command.arguments.front(), limit),
-                    "is it a program that prints a certificate?", "programOutput");
+                    "check that the program only prints a certificate", "programOutput");
     }
     const auto left = std::chrono::duration_cast<Milliseconds>(until - std::chrono::steady_clock::now());
     ACMETOOL_TRY(status, finish_with(child, command, std::max(left, Milliseconds{0}), context, false));

@@ -98,7 +98,7 @@ std::string to_rfc3339(TimePoint time)
 Result<TimePoint> parse_rfc3339(std::string_view text)
 {
     if (auto time = read_rfc3339(text)) return *time;
-    return fail(Errc::bad_input, fmt::format("\"{}\" is not a time as RFC 3339 writes it", text),
+    return fail(Errc::bad_input, fmt::format("\"{}\" is not a time in RFC 3339 form", text),
                 "for example 2026-11-23T18:58:45Z");
 }
 

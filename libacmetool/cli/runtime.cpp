@@ -117,7 +117,7 @@ Result<std::string> Runtime::read(const std::string& path)
             return fail(Errc::bad_input, "standard input: longer than 1 MiB", {}, "inputTooLong");
     }
     if (base::trim(text).empty())
-        return fail(Errc::bad_input, "nothing on standard input: did the command before fail?",
+        return fail(Errc::bad_input, "standard input is empty: the previous command may have failed",
                     "in a pipe, use set -o pipefail", "emptyInput");
     return text;
 }
@@ -144,7 +144,7 @@ Result<void> Runtime::check_output() const
     if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
         return fail(Errc::cannot_create,
                     fmt::format("{}: cannot be created: {}", options_.output, std::strerror(errno)),
-                    "name a place for --output that can be written", "outputFolder");
+                    "choose a writable file for --output", "outputFolder");
     return {};
 }
 
@@ -169,7 +169,7 @@ Result<void> Runtime::write_key(const std::string& path, std::string_view pem)
     auto done = store::create_secret(path, pem);
     if (!done && done.error().reason == "fileExists")
         done.error().hint =
-            fmt::format("a key is never overwritten: use it with --key {}, or name another file", path);
+            fmt::format("keys are never overwritten: use it with --key {}, or choose another file", path);
     return done;
 }
 
@@ -185,9 +185,8 @@ void Runtime::begin_serving()
         "log", base::can_block(STDERR_FILENO),
         [](const std::string& line) { return base::write_all(STDERR_FILENO, line) == 0; },
         [form = form_](std::uint64_t count) {
-            return form.line(
-                Level::warning,
-                fmt::format("{} lines of this log were dropped: they could not be written", count));
+            return form.line(Level::warning,
+                             fmt::format("{} lines of this log were dropped: they could not be written", count));
         });
     if (options_.trace.empty()) return;
     trace_queue_ = std::make_unique<base::OutputQueue>(

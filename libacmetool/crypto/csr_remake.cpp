@@ -62,8 +62,8 @@ Bytes alternative_names(const STACK_OF(X509_EXTENSION) * extensions)
 Result<Csr> remake_csr(const Csr& csr, const Key& key, const std::optional<std::string>& challenge_password)
 {
     if (!csr.key.same_public_key(key))
-        return fail(Errc::config, "the key is not the one of the request",
-                    "give the key that the request was made with", "csrKey");
+        return fail(Errc::config, "the key does not belong to the request",
+                    "give the key with which the request was signed", "csrKey");
     const ReqPtr request = request_of(csr);
     if (!request) return openssl_failure(Errc::internal, "reading the request");
     const auto* const digest = digest_of(request.get(), key);

@@ -32,13 +32,14 @@ Result<void> check_key_size(const Key& key)
     const int bits = EVP_PKEY_get_bits(key.get());
     const int most = EVP_PKEY_is_a(key.get(), "EC") == 1 ? kMostCurveBits : kMostBits;
     if (bits > most)
-        return fail(Errc::bad_input, fmt::format("a key of {} bits is too large: {} at most", bits, most),
+        return fail(Errc::bad_input,
+                    fmt::format("a key of {} bits is too large: the maximum is {}", bits, most),
                     "use ec:P-256, or rsa:2048 to rsa:4096", "keyTooLarge");
     if (const int exponent = exponent_bits(key.get()); exponent > kMostExponentBits)
-        return fail(
-            Errc::bad_input,
-            fmt::format("an RSA exponent of {} bits is too large: {} at most", exponent, kMostExponentBits),
-            "use the exponent 65537", "keyTooLarge");
+        return fail(Errc::bad_input,
+                    fmt::format("an RSA exponent of {} bits is too large: the maximum is {}", exponent,
+                                kMostExponentBits),
+                    "use the exponent 65537", "keyTooLarge");
     return {};
 }
 

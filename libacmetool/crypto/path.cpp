@@ -34,7 +34,7 @@ Result<StorePtr> make_store(const TrustAnchors& anchors)
     if (!anchors.file.empty() && X509_STORE_load_file(store.get(), anchors.file.c_str()) != 1) {
         auto failure = openssl_failure(
             Errc::config, fmt::format("CA file {}: cannot be read as PEM certificates", anchors.file),
-            "a PEM file with the trust anchors is expected");
+            "expected a PEM file with trust anchors");
         failure.value().reason = "caFile";
         return failure;
     }

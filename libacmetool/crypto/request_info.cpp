@@ -94,7 +94,7 @@ Result<std::vector<RequestContents::Name>> read_subject(ByteView subject)
 {
     const auto* data = subject.data();
     const NamePtr name{d2i_X509_NAME(nullptr, &data, static_cast<long>(subject.size()))};
-    if (!name) return openssl_failure(Errc::bad_input, "the subject is no name");
+    if (!name) return openssl_failure(Errc::bad_input, "the subject is not a name");
     std::vector<RequestContents::Name> names;
     for (int i = 0; i < X509_NAME_entry_count(name.get()); ++i) {
         const X509_NAME_ENTRY* entry = X509_NAME_get_entry(name.get(), i);

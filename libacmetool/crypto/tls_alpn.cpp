@@ -105,7 +105,7 @@ Result<AlpnProof> make_alpn_proof(const std::string& name, ByteView digest)
     const auto names = make_general_names({{is_address(name) ? "ip" : "dns", name}});
     if (!names)
         return fail(Errc::bad_input,
-                    fmt::format("{}: no certificate can hold this name", base::printable(name)));
+                    fmt::format("{}: a certificate cannot contain this name", base::printable(name)));
     const bool made =
         x509 && serial && X509_set_version(x509.get(), 2) == 1 &&
         BN_rand(serial.get(), 64, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
@@ -118,7 +118,7 @@ Result<AlpnProof> make_alpn_proof(const std::string& name, ByteView digest)
         X509_set_issuer_name(x509.get(), subject) == 1 && X509_set_pubkey(x509.get(), key.get()) == 1 &&
         X509_add1_ext_i2d(x509.get(), NID_subject_alt_name, names.get(), 0, X509V3_ADD_DEFAULT) == 1 &&
         add_acme_identifier(x509.get(), digest) && X509_sign(x509.get(), key.get(), EVP_sha256()) > 0;
-    if (!made) return openssl_failure(Errc::internal, "making the certificate of a tls-alpn-01 challenge");
+    if (!made) return openssl_failure(Errc::internal, "creating the certificate of a tls-alpn-01 challenge");
     return AlpnProof{Certificate::adopt(x509.release()), key};
 }
 

@@ -84,7 +84,7 @@ Result<void> use_certificate(SSL_CTX* context, const TlsSettings& settings)
             return openssl_failure(Errc::config, "TLS certificate chain");
     if (!settings.key || SSL_CTX_use_PrivateKey(context, settings.key->get()) != 1 ||
         SSL_CTX_check_private_key(context) != 1) {
-        auto failure = openssl_failure(Errc::config, "TLS key", "the key has to be that of the certificate");
+        auto failure = openssl_failure(Errc::config, "TLS key", "the key must belong to the certificate");
         failure.value().reason = "tlsKey";
         return failure;
     }
@@ -140,8 +140,8 @@ tl::unexpected<Error> TlsEngine::Impl::failure(std::string_view step)
     }
     const auto code = ERR_peek_last_error();
     const bool alert = ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) >= SSL_AD_REASON_OFFSET;
-    auto problem = openssl_failure(
-        Errc::protocol, alert ? fmt::format("{}: the other side sent an alert", step) : std::string{step});
+    auto problem = openssl_failure(Errc::protocol, alert ? fmt::format("{}: the peer sent an alert", step)
+                                                         : std::string{step});
     problem.value().reason = "tls";
     return problem;
 }
@@ -170,7 +170,7 @@ Result<void> TlsEngine::Impl::advance()
         if (why == SSL_ERROR_WANT_READ) return {};
         if (why == SSL_ERROR_ZERO_RETURN) {
             failed = true;
-            return fail(Errc::protocol, "the other side closed the TLS tunnel", {}, "tls");
+            return fail(Errc::protocol, "the peer closed the TLS tunnel", {}, "tls");
         }
         return failure("TLS record");
     }

@@ -158,15 +158,15 @@ Error no_reply(const net::Endpoint& server, bool tcp, const Outcome& outcome)
 {
     if (outcome.error) return *outcome.error;
     const bool mismatch = tcp && outcome.strangers > 0;
-    auto message = mismatch ? fmt::format("DNS server {}: the answer is to another question", server.text())
+    auto message = mismatch ? fmt::format("DNS server {}: the answer is for another question", server.text())
                             : fmt::format("DNS server {}: no answer", server.text());
     if (!tcp && outcome.strangers > 0)
         message += fmt::format("; ignored {} datagrams that did not answer the question", outcome.strangers);
     return Error{.code = mismatch ? Errc::protocol : Errc::unavailable,
                  .message = std::move(message),
                  .hint = outcome.strangers > 0
-                             ? "somebody between this host and the server may have answered instead of it"
-                             : "is it running, and does a firewall let UDP and TCP through?",
+                             ? "another host on the path may have answered instead of the server"
+                             : "check that it is running and that firewalls allow UDP and TCP",
                  .reason = mismatch ? "dnsMismatch" : "dnsTimeout",
                  .problem_type = {},
                  .problem = {},
@@ -402,7 +402,7 @@ Result<std::string> find_zone(const net::Endpoint& server, const std::string& na
             return fail(
                 Errc::refused,
                 fmt::format("DNS server {}: no zone for {} ({})", server.text(), name, answer.rcode_text),
-                "is this server authoritative for the domain?", "dnsRcode");
+                "check that this server is authoritative for the domain", "dnsRcode");
         owner.erase(0, dot + 1);
     }
 }

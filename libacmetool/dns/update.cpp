@@ -68,9 +68,9 @@ Error tsig_error(int code, const TsigKey& key, const net::Endpoint& server)
         error.hint = std::move(hint);
     };
     if (code == 16)
-        say("BADSIG", "tsigBadSig", "the server's key of this name has another secret");
+        say("BADSIG", "tsigBadSig", "the server has another secret for this key");
     else if (code == 17)
-        say("BADKEY", "tsigBadKey", "the server knows no key of this name and algorithm");
+        say("BADKEY", "tsigBadKey", "the server has no key with this name and algorithm");
     else if (code == kBadTime)
         say("BADTIME", "tsigBadTime",
             "the clocks of this host and the DNS server differ by more than five minutes");
@@ -109,9 +109,8 @@ Result<void> check_signature(ldns_pkt* answer, ByteView wire, const TsigKey& key
             return fail(tsig_error(tsig_code_of(answer), key, server));
         return fail(Errc::protocol,
                     fmt::format("DNS server {}: the answer to a signed update is {}", server.text(),
-                                tsig == nullptr ? "not signed" : "signed wrongly"),
-                    "somebody between this host and the server may have answered instead of it",
-                    "tsigUnsigned");
+                                tsig == nullptr ? "not signed" : "signed with a wrong signature"),
+                    "another host on the path may have answered instead of the server", "tsigUnsigned");
     }
     const auto* time = ldns_rdf_data(ldns_rr_rdf(tsig, 1));
     std::int64_t signed_at = 0;
@@ -169,7 +168,8 @@ Result<void> update_txt(const net::Endpoint& server, const TsigKey* key, const s
     return fail(Errc::refused,
                 fmt::format("DNS server {}: update of {} in zone {}: {}", server.text(), name, zone,
                             text ? text.get() : "refused"),
-                "does the server's policy let this key change TXT records at this name?", "dnsRefused");
+                "check that the server's policy allows this key to change TXT records at this name",
+                "dnsRefused");
 }
 
 } // namespace acmetool::dns

@@ -231,12 +231,12 @@ Result<std::chrono::seconds> Client::wait_after(const Call& call, const http::Re
         return wait;
     }
     const auto said = http::find(response.headers, "retry-after");
-    context_.log(base::Level::warning,
-                 fmt::format("{}: the server answered {} with an invalid {}: waiting {}",
-                             name_of(call.operation), response.status,
-                             said ? fmt::format("with the Retry-After \"{}\"", base::printable(*said, 60))
-                                  : std::string{"without Retry-After"},
-                             base::describe(options_.default_wait)));
+    context_.log(
+        base::Level::warning,
+        fmt::format("{}: the server answered {} {}: waiting {}", name_of(call.operation), response.status,
+                    said ? fmt::format("with the invalid Retry-After \"{}\"", base::printable(*said, 60))
+                         : std::string{"without Retry-After"},
+                    base::describe(options_.default_wait)));
     return options_.default_wait;
 }
 

@@ -33,7 +33,7 @@ Result<CurlLibrary> load()
         !find(curl.multi_info_read, "curl_multi_info_read") ||
         !find(curl.slist_append, "curl_slist_append") || !find(curl.slist_free_all, "curl_slist_free_all"))
         return fail(Errc::config, fmt::format("{} cannot be loaded: {}", kLibrary, dlerror()),
-                    "install libcurl, on Debian: apt install libcurl4", "libcurl");
+                    "install libcurl; on Debian: apt install libcurl4", "libcurl");
     return curl;
 }
 

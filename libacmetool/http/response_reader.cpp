@@ -67,7 +67,7 @@ Result<void> ResponseReader::put(std::string_view octets)
         if (problem && problem != beast::http::error::need_more) return self.failure(problem);
         if (self.parser->is_done() && self.parser->get().result_int() / 100 == 1) {
             if (++self.interim > kMostInterim)
-                return fail(Errc::protocol, "the reply does not come to its end", {}, "notHttp");
+                return fail(Errc::protocol, "the reply does not end", {}, "notHttp");
             self.begin();
             continue;
         }

@@ -100,7 +100,7 @@ std::optional<ServerResponse> refusal_of(const boost::system::error_code& proble
     if (problem == bhttp::error::header_limit) return text_response(431, "the header fields are too large");
     if (problem == bhttp::error::end_of_stream || problem == bhttp::error::partial_message) return {};
     if (problem.category() == bhttp::make_error_code(bhttp::error::bad_method).category())
-        return text_response(400, "this is not HTTP/1.1");
+        return text_response(400, "the request is not HTTP/1.1");
     return {};
 }
 
@@ -456,7 +456,7 @@ Result<void> Server::Impl::listen(const ServerOptions& options)
     if (problem)
         return fail(Errc::cannot_create,
                     fmt::format("listening on {}:{}: {}", options.address, options.port, problem.message()),
-                    "does another program listen there?", "listen");
+                    "check whether another program already listens there", "listen");
     return {};
 }
 

@@ -39,7 +39,8 @@ Result<void> authorize_server(const std::vector<crypto::Certificate>& certificat
                               const ServerTrust& trust)
 {
     if (trust.provisional) return {};
-    if (certificates.empty()) return fail(Errc::unavailable, "the server showed no certificate", {}, "tls");
+    if (certificates.empty())
+        return fail(Errc::unavailable, "the server presented no certificate", {}, "tls");
     const auto& server = certificates.front();
     const bool named = crypto::is_valid_for(server, host);
     std::optional<Error> why;
@@ -70,15 +71,14 @@ Result<void> authorize_server(const std::vector<crypto::Certificate>& certificat
     if (why)
         return fail(Errc::unavailable,
                     fmt::format("the server's certificate does not verify: {}", why->message),
-                    "name the anchors that its path ends in: --explicit-ta for the EST CA's, --ca-file for "
-                    "another root",
+                    "give the trust anchors of its path: with --explicit-ta for the EST CA, with --ca-file "
+                    "for another root",
                     "tls");
     return fail(Errc::unavailable,
                 fmt::format("the server's certificate ({}) is not for {}", server.subject(), host),
-                trust.explicit_anchors.empty()
-                    ? "the name in the URL has to be in the certificate"
-                    : "the name in the URL has to be in the certificate, or id-kp-cmcRA among its extended "
-                      "key usages",
+                trust.explicit_anchors.empty() ? "the certificate must contain the name in the URL"
+                                               : "the certificate must contain the name in the URL, or "
+                                                 "id-kp-cmcRA among its extended key usages",
                 "tls");
 }
 
@@ -151,7 +151,7 @@ Result<TlsIdentity> load_identity(const std::string& certificate_file, const std
     if (!certificates->front().public_key().same_public_key(key))
         return fail(Errc::config,
                     fmt::format("{} is not the key of the certificate in {}", key_file, certificate_file),
-                    "name the two files that belong together, the device's own certificate first in its file",
+                    "give files that belong together, with the device's certificate first in its file",
                     "tlsIdentity");
     return TlsIdentity{std::move(*certificates), key};
 }
@@ -235,8 +235,8 @@ Result<void> TlsClient::Impl::await(int result, net::Deadline deadline, std::str
         const int alert = ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET;
         if ((alert >= 42 && alert <= 49) || alert == 116)
             failure.value().hint = options.identity
-                                       ? "the server does not take our certificate (--cert)"
-                                       : "the server wants a client certificate: --cert and --key";
+                                       ? "the server does not accept our certificate (--cert)"
+                                       : "the server requires a client certificate: give --cert and --key";
         return failure;
     }
     ERR_clear_error();

@@ -29,14 +29,14 @@ Result<SslCtxPtr> make_server_context(const ServerOptions& options)
     SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
     if (SSL_CTX_use_certificate_chain_file(context.get(), options.certificate_file.c_str()) != 1) {
         auto failure = crypto::openssl_failure(Errc::config, options.certificate_file,
-                                               "the TLS certificate has to be PEM, end entity first");
+                                               "the TLS certificate must be PEM, with the end entity first");
         failure.value().reason = "tlsCertificate";
         return failure;
     }
     if (SSL_CTX_use_PrivateKey_file(context.get(), options.key_file.c_str(), SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(context.get()) != 1) {
         auto failure = crypto::openssl_failure(Errc::config, options.key_file,
-                                               "the key has to be that of the TLS certificate");
+                                               "the key must belong to the TLS certificate");
         failure.value().reason = "tlsKey";
         return failure;
     }

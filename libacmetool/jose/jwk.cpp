@@ -51,7 +51,7 @@ Result<BignumPtr> parse_number(const Json& jwk, std::string_view name, std::size
     ACMETOOL_TRY(bytes, base::parse_base64url(text));
     if (bytes.empty() || bytes.size() > most)
         return fail(Errc::bad_input,
-                    fmt::format("jwk: bad length of \"{}\": 1 to {} bits are taken", name, most * 8));
+                    fmt::format("jwk: bad length of \"{}\": must be 1 to {} bits", name, most * 8));
     return BignumPtr{BN_bin2bn(bytes.data(), static_cast<int>(bytes.size()), nullptr)};
 }
 
@@ -142,14 +142,14 @@ Result<Json> to_jwk(const crypto::Key& key)
         EVP_PKEY_get_raw_public_key(key.get(), raw.data(), &size);
         return Json{{"crv", "Ed25519"}, {"kty", "OKP"}, {"x", base::to_base64url(raw)}};
     }
-    return fail(Errc::config, "the key is of no type that ACME accounts use",
+    return fail(Errc::config, "ACME accounts do not use keys of this type",
                 "use ec:P-256, ec:P-384, ec:P-521, rsa:2048 and up, or ed25519");
 }
 
 Result<crypto::Key> parse_jwk(const Json& jwk)
 {
     if (!jwk.is_object()) return fail(Errc::bad_input, "jwk: not an object");
-    if (jwk.contains("d") || jwk.contains("k")) return fail(Errc::bad_input, "jwk: holds a private key");
+    if (jwk.contains("d") || jwk.contains("k")) return fail(Errc::bad_input, "jwk: contains a private key");
     ACMETOOL_TRY(type, base::required_string(jwk, "kty", "jwk"));
     if (type == "EC") return parse_ec(jwk);
     if (type == "RSA") return parse_rsa(jwk);

@@ -17,13 +17,13 @@ namespace
 tl::unexpected<Error> sqlite_error(sqlite3* database, std::string_view what)
 {
     return fail(Errc::io, fmt::format("database: {}: {}", what, sqlite3_errmsg(database)),
-                "is the disk full, or the file another program's?", "database");
+                "check whether the disk is full or the file belongs to another program", "database");
 }
 
 tl::unexpected<Error> moved_error(const std::string& path, std::string_view what)
 {
     return fail(Errc::io, fmt::format("database: {} {} while it was open", path, what),
-                "put the file back, or restart the program to go on with what is there now", "databaseMoved");
+                "restore the file, or restart the program to continue with the current one", "databaseMoved");
 }
 
 } // namespace
@@ -181,8 +181,8 @@ Result<void> Sqlite::create(const std::vector<std::string_view>& statements, uns
     ACMETOOL_TRY(rows, execute("PRAGMA user_version"));
     const auto& found = rows.front().front();
     if (version != 0 && found != "0" && found != std::to_string(version))
-        return fail(Errc::config, fmt::format("store {}: made by another version of this program", path_),
-                    "run the version that made it", "storeVersion");
+        return fail(Errc::config, fmt::format("store {}: created by another version of this program", path_),
+                    "run the version that created it", "storeVersion");
     for (const auto statement : statements)
         ACMETOOL_CHECK(execute(statement));
     if (version != 0) ACMETOOL_CHECK(execute(fmt::format("PRAGMA user_version={}", version)));

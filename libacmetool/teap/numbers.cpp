@@ -65,7 +65,7 @@ Result<void> set_number(BrskiNumbers& numbers, std::string_view assignment)
         std::string names;
         for (const auto& one : kNames)
             names += (names.empty() ? "" : ", ") + std::string{one.name};
-        return bad_number(assignment, "not NAME=NUMBER with a name that is known here", "names are " + names);
+        return bad_number(assignment, "not NAME=NUMBER with a known name", "known names: " + names);
     }
     auto text = base::trim(assignment.substr(equals + 1));
     const bool hexadecimal = text.starts_with("0x");
@@ -79,7 +79,7 @@ Result<void> set_number(BrskiNumbers& numbers, std::string_view assignment)
     const bool tlv = found->most == kLastTlv;
     for (const auto& one : kNames)
         if (one.name != found->name && get(numbers, one) == number && tlv == (one.most == kLastTlv))
-            return bad_number(assignment, fmt::format("{} has that number", one.name));
+            return bad_number(assignment, fmt::format("{} already has that number", one.name));
     std::visit(
         [&](auto member) { numbers.*member = static_cast<std::decay_t<decltype(numbers.*member)>>(number); },
         found->member);

@@ -149,7 +149,7 @@ Result<Bytes> PeerSession::Impl::handle_frame(const Frame& frame)
         return start(frame);
     }
     if (!tls) return broken("TEAP data before a Start");
-    if (frame.version != server_version) return broken("it changed the version in between");
+    if (frame.version != server_version) return broken("it changed the version during the conversation");
     if (fragmenter.pending()) {
         if (!frame.is_acknowledgement()) return broken("it did not acknowledge a fragment");
         return respond_frame(fragmenter.next());
@@ -230,12 +230,12 @@ Result<CryptoBinding> PeerSession::Impl::verify_binding(const Tlv& tlv)
 Result<void> PeerSession::Impl::take_certificates(const Bytes& der)
 {
     ACMETOOL_TRY(certificates, crypto::parse_certs_only(der));
-    if (!csr) return broken("a PKCS#7 that was not asked for");
+    if (!csr) return broken("an unsolicited PKCS#7");
     // TEAP-11: no order is assumed, and none of them is trusted for being here.
     const auto own = std::find_if(certificates.begin(), certificates.end(), [this](const auto& one) {
         return one.public_key().same_public_key(csr->key);
     });
-    if (own == certificates.end()) return broken("its PKCS#7 holds no certificate of our key");
+    if (own == certificates.end()) return broken("its PKCS#7 contains no certificate for our key");
     result.certificate = *own;
     result.certificates = std::move(certificates);
     return {};
@@ -292,7 +292,7 @@ Result<void> PeerSession::Impl::take_voucher(const Tlv& tlv)
 {
     if (!asked_for_voucher || vouched) {
         if (auto last = refuse(error_code::kUnexpectedTlvs)) words = std::move(*last);
-        return broken("a voucher that was not asked for");
+        return broken("an unsolicited voucher");
     }
     if (auto good = settings.bootstrap->check(tlv.value, tls->peer_certificates()); !good) {
         const auto& numbers = settings.numbers;
@@ -401,7 +401,7 @@ Result<Bytes> PeerSession::Impl::handle_tlvs(const Tlvs& tlvs)
         if (status == Status::success && !bound && settings.require_binding) {
             if (auto last = refuse(error_code::kTunnelCompromise)) words = std::move(*last);
             return broken("a Result without Crypto-Binding",
-                          "a server that is known to send none may be allowed with --no-crypto-binding");
+                          "--no-crypto-binding accepts a server that is known to send none");
         }
     } else if (csr && !result.errors.empty() && result.errors.back() == settings.numbers.retry_same_tunnel) {
         // draft-lear-eap-teap-brski section 8.1.4: "The peer MUST resend the exact same PKCS#10 request."

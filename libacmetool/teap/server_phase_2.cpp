@@ -20,7 +20,7 @@ void ServerSession::Impl::authorize()
 {
     const auto certificates = tls->peer_certificates();
     if (certificates.empty()) {
-        fail_with(error_code::kClientCertificateNotSupplied, "the peer showed no certificate");
+        fail_with(error_code::kClientCertificateNotSupplied, "the peer presented no certificate");
         return;
     }
     summary.subject = base::printable(certificates.front().subject(), 200);
@@ -64,7 +64,7 @@ bool ServerSession::Impl::take_attributes(const enrol::AttributesDecision& decis
     if (attributes.identifiers.empty()) {
         // Who is not recognised is told what any request has to look like, and no name.
         fail_with(error_code::kClientCertificateRejected,
-                  "the certificate is neither a known manufacturer's nor one that was issued here");
+                  "the certificate was issued neither by a known manufacturer nor by this server");
         return false;
     }
     summary.issued_here = attributes.issued_here;
@@ -157,7 +157,7 @@ void ServerSession::Impl::handle_phase_2(const Bytes& data)
     if (const auto unknown = unknown_mandatory(*tlvs, settings->numbers)) {
         // RFC 7170 section 4.2.1: the other TLVs of the message are not processed.
         if (++naks > kMostNaks)
-            fail_with(error_code::kUnexpectedTlvs, "mandatory TLVs that are not known, again and again");
+            fail_with(error_code::kUnexpectedTlvs, "repeated unknown mandatory TLVs");
         else
             send_tlvs({nak_tlv(*unknown)});
         return;
@@ -198,7 +198,7 @@ void ServerSession::Impl::handle_tlvs(const Tlvs& tlvs)
         status = *parsed;
     }
     if (status == Status::failure) {
-        std::string why = "the peer ended with failure";
+        std::string why = "the peer ended the conversation with a failure";
         if (const auto* error = find(tlvs, tlv_type::kError))
             if (const auto code = parse_error(*error))
                 why += fmt::format(", error {} ({})", *code, name_of_error(*code, settings->numbers));
@@ -208,7 +208,7 @@ void ServerSession::Impl::handle_tlvs(const Tlvs& tlvs)
     }
     for (const auto type : {tlv_type::kPac, tlv_type::kEapPayload, tlv_type::kBasicPasswordAuthResp})
         if (find(tlvs, type) != nullptr) {
-            fail_with(error_code::kUnexpectedTlvs, name_of_tlv(type) + " was not asked for");
+            fail_with(error_code::kUnexpectedTlvs, name_of_tlv(type) + " was not requested");
             return;
         }
     if (voucher == Voucher::sent && !heard_of_voucher(tlvs)) return;
@@ -248,7 +248,7 @@ void ServerSession::Impl::after_binding(const Tlvs& tlvs)
     } else if (pkcs10 != nullptr && settings->ask != AskPolicy::never) {
         enrol(*pkcs10);
     } else if (pkcs10 != nullptr) {
-        fail_with(error_code::kUnspecifiedAuthorization, "nobody is enrolled here");
+        fail_with(error_code::kUnspecifiedAuthorization, "this server enrols no devices");
     } else if (ask) {
         send_action();
     } else if (wants_root) {

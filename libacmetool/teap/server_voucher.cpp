@@ -16,7 +16,7 @@ void ServerSession::Impl::handle_voucher_request(const Tlvs& tlvs)
 {
     const auto* asked = find(tlvs, settings->numbers.request_voucher);
     if (asked == nullptr || asked->value.empty()) {
-        fail_with(error_code::kUnexpectedTlvs, "the peer did not ask for the voucher that it needs");
+        fail_with(error_code::kUnexpectedTlvs, "the peer did not request the voucher that it needs");
         return;
     }
     state = State::voucher;
@@ -34,13 +34,13 @@ void ServerSession::Impl::vouched(const enrol::VoucherDecision& decision)
     }
     if (const auto* later = std::get_if<enrol::VoucherLater>(&decision)) {
         const auto seconds = std::clamp<std::int64_t>(later->retry_after.count(), 1, 86'400);
-        fail_with(numbers.masa_unavailable, "the voucher is not there yet",
+        fail_with(numbers.masa_unavailable, "the voucher is not available yet",
                   {retry_after_tlv(static_cast<std::uint32_t>(seconds), numbers)});
         return;
     }
     const auto& granted = std::get<enrol::VoucherGranted>(decision).voucher;
     if (granted.empty() || granted.size() > kLargestVoucher) {
-        fail_with(numbers.masa_refused, "a voucher that does not fit into a TLV");
+        fail_with(numbers.masa_refused, "a voucher too large for a TLV");
         return;
     }
     authority.csr_attributes(
@@ -71,7 +71,7 @@ bool ServerSession::Impl::heard_of_voucher(const Tlvs& tlvs)
                      *code == numbers.invalid_tls_signer)) {
             const auto why = name_of_error(*code, numbers);
             vouchers->voucher_status(peer(), false, why);
-            reject("the peer said: " + why);
+            reject("the peer reported: " + why);
             return false;
         }
     }

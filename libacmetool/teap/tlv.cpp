@@ -64,7 +64,7 @@ Result<Tlvs> parse_tlvs(ByteView octets)
     while (!octets.empty()) {
         if (octets.size() < kHeader) return bad_tlv("shorter than its header");
         const std::size_t length = base::number16(octets.subspan(2));
-        if (length > octets.size() - kHeader) return bad_tlv("runs over the end");
+        if (length > octets.size() - kHeader) return bad_tlv("longer than the message");
         if (tlvs.size() == kMostTlvs) return bad_tlv("too many in one message");
         const auto value = octets.subspan(kHeader, length);
         tlvs.push_back({(octets[0] & kMandatory) != 0,
@@ -291,7 +291,7 @@ Result<std::optional<Bytes>> parse_trusted_server_root(const Tlv& tlv)
 {
     if (tlv.value.size() < 2) return bad_tlv("a Trusted-Server-Root without format");
     if (base::number16(tlv.value) != kPkcs7ServerCertificateRoot)
-        return bad_tlv("a Trusted-Server-Root in a format that is not known");
+        return bad_tlv("a Trusted-Server-Root in an unknown format");
     const auto inside = ByteView{tlv.value}.subspan(2);
     if (inside.empty()) return std::optional<Bytes>{};
     constexpr std::uint8_t kDerSequence = 0x30;

@@ -160,7 +160,7 @@ type_of() { # FILE: the kind of key in it
     [[ "$output" == *encrypted* ]]
     run acme-account show --json --account-passphrase-file wrong
     [ "$status" = 78 ]
-    [[ "$output" == *"does not open the key"* ]]
+    [[ "$output" == *"wrong passphrase"* ]]
     : >empty
     fails_with 78 noPassphrase acme-account show --json --account-passphrase-file empty
     run grep -l CANARY t.jsonl err account.json acct.json

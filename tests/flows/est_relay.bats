@@ -395,7 +395,7 @@ EOF
     sed "s|$PWD/pass|$PWD/wrong|" "$PKI/relay.toml" >"$PKI/wrong.toml"
     run est-relay check --config "$PKI/wrong.toml"
     [ "$status" = 78 ]
-    [[ $output == *"does not open the key"* ]]
+    [[ $output == *"wrong passphrase"* ]]
     start_relay "$PKI"
     make_csr device0001.iot.domain.com dev.csr
     enrol device0001 simpleenroll dev.csr

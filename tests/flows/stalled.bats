@@ -67,7 +67,7 @@ metric() { # NAME: its value at est-relay
 }
 metric_is() { [ "$(metric "$1")" = "$2" ]; }
 
-@test "SEC-28: est-relay serves while nobody reads its log and trace, tells of what it dropped, and ends by SIGTERM" {
+@test "SEC-28: est-relay serves while it has no readers log and trace, tells of what it dropped, and ends by SIGTERM" {
     write_relay_toml "$PKI"
     by_program "$PKI/relay.toml"
     idle_reader log
@@ -82,8 +82,8 @@ metric_is() { [ "$(metric "$1")" = "$2" ]; }
     [ "$(metric 'acmetool_output_dropped_lines_total{output="log"}')" -gt 0 ]
     curl -sf --max-time 10 "$admin/readyz" >page
     [ "$(head -n 1 page)" = ready ]
-    grep -E '^warning: log: nobody reads it, [0-9]+ octets wait, [0-9]+ lines were dropped$' page
-    grep '^warning: trace: nobody reads it' page
+    grep -E '^warning: log: it has no reader, [0-9]+ octets wait, [0-9]+ lines were dropped$' page
+    grep '^warning: trace: it has no reader' page
     est-relay status --config "$PKI/relay.toml" --json |
         jq -e '[.outputs[] | select(.stalled and .waiting > 0)] | length == 2'
 
@@ -99,7 +99,7 @@ metric_is() { [ "$(metric "$1")" = "$2" ]; }
     kill -CONT "$log_reader" "$trace_reader"
 }
 
-@test "SEC-28: teap-relay answers every conversation while nobody reads its log, and ends by SIGTERM" {
+@test "SEC-28: teap-relay answers every conversation while it has no readers log, and ends by SIGTERM" {
     write_teap_toml "$PKI"
     by_program "$PKI/teap.toml"
     idle_reader log
@@ -113,7 +113,7 @@ metric_is() { [ "$(metric "$1")" = "$2" ]; }
     ends 0 "$PID"
 }
 
-@test "SEC-28: acme-ca answers while nobody reads its request log, says so, and ends by SIGTERM" {
+@test "SEC-28: acme-ca answers while it has no readers request log, says so, and ends by SIGTERM" {
     idle_reader requests
     idle_reader log
     start acme-ca serve --dir ca --listen 127.0.0.1:0 --admin 127.0.0.1:0 --request-log requests 2>log
@@ -123,12 +123,12 @@ metric_is() { [ "$(metric "$1")" = "$2" ]; }
     all_404 "${ca%/directory}/nothing" 20
     curl -sk --max-time 10 "$ca" | jq -e .newOrder
     admin=$(json_value admin ready)
-    stalled() { curl -s --max-time 10 "${admin%/faults}/healthz" | grep '^warning: request log: nobody reads it'; }
+    stalled() { curl -s --max-time 10 "${admin%/faults}/healthz" | grep '^warning: request log: it has no reader'; }
     wait_for 10 stalled
     ends 0 "$PID"
 }
 
-@test "SEC-28: brski-masa takes every status while nobody reads its log, and ends by SIGTERM" {
+@test "SEC-28: brski-masa takes every status while it has no readers log, and ends by SIGTERM" {
     local port
     port=$(free_port)
     brski-masa make-idevid --dir masa --serial pledgeid --key-out pledgeid.key -o pledgeid.pem

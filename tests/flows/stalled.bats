@@ -67,7 +67,7 @@ metric() { # NAME: its value at est-relay
 }
 metric_is() { [ "$(metric "$1")" = "$2" ]; }
 
-@test "SEC-28: est-relay serves while it has no readers log and trace, tells of what it dropped, and ends by SIGTERM" {
+@test "SEC-28: est-relay serves while nobody reads its log and trace, tells of what it dropped, and ends by SIGTERM" {
     write_relay_toml "$PKI"
     by_program "$PKI/relay.toml"
     idle_reader log
@@ -99,7 +99,7 @@ metric_is() { [ "$(metric "$1")" = "$2" ]; }
     kill -CONT "$log_reader" "$trace_reader"
 }
 
-@test "SEC-28: teap-relay answers every conversation while it has no readers log, and ends by SIGTERM" {
+@test "SEC-28: teap-relay answers every conversation while nobody reads its log, and ends by SIGTERM" {
     write_teap_toml "$PKI"
     by_program "$PKI/teap.toml"
     idle_reader log
@@ -113,7 +113,7 @@ metric_is() { [ "$(metric "$1")" = "$2" ]; }
     ends 0 "$PID"
 }
 
-@test "SEC-28: acme-ca answers while it has no readers request log, says so, and ends by SIGTERM" {
+@test "SEC-28: acme-ca answers while nobody reads its request log, says so, and ends by SIGTERM" {
     idle_reader requests
     idle_reader log
     start acme-ca serve --dir ca --listen 127.0.0.1:0 --admin 127.0.0.1:0 --request-log requests 2>log
@@ -128,7 +128,7 @@ metric_is() { [ "$(metric "$1")" = "$2" ]; }
     ends 0 "$PID"
 }
 
-@test "SEC-28: brski-masa takes every status while it has no readers log, and ends by SIGTERM" {
+@test "SEC-28: brski-masa takes every status while nobody reads its log, and ends by SIGTERM" {
     local port
     port=$(free_port)
     brski-masa make-idevid --dir masa --serial pledgeid --key-out pledgeid.key -o pledgeid.pem

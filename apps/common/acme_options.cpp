@@ -16,8 +16,8 @@ void add_solver(Verb& verb, acme::SolverOptions& options)
 {
     verb.option("--dns-update HOST[:PORT]", options.dns_update,
                 "Solve dns-01 by dynamic update (RFC 2136) of this server");
-    verb.option("--tsig-key KEY", options.tsig_key,
-                "TSIG key: a file written by tsig-keygen, or ALGORITHM:NAME:BASE64");
+    verb.option("--tsig-key FILE", options.tsig_key,
+                "TSIG key, in the form of tsig-keygen or as ALGORITHM:NAME:BASE64");
     verb.option("--dns-allow-zone ZONE", options.dns_allow_zones,
                 "Zone to which a CNAME may redirect the update (repeatable)");
     verb.option("--hook PROGRAM", options.hook, "Solve challenges with this program; see acmetool-hooks(7)");

@@ -162,7 +162,9 @@ public:
         auto& option = *options_.back();
         option.name = parse_spelling(name).longest;
         option.is_flag = true;
-        option.parsed = app_.add_flag(name, wrap_description(help));
+        const auto description =
+            wrap_description(help); // add_flag() takes only a named string for a description
+        option.parsed = app_.add_flag(name, description);
         option.set = [&value](const auto& texts) -> Result<void> {
             ACMETOOL_TRY(parsed, parse_flag(texts.back()));
             value = parsed;
@@ -173,7 +175,7 @@ public:
     Verb& words(const std::string& name, std::vector<std::string>& values, const std::string& help,
                 bool required) override
     {
-        auto* option = app_.add_option(name, values, wrap_description(help));
+        auto* option = app_.add_option(name, values, wrap_description(help))->option_text("...");
         if (required) option->required();
         return *this;
     }

@@ -119,7 +119,7 @@ void read_dns(Section section, Config& config)
     section.text("update", solver.dns_update,
                  "solve dns-01 by dynamic update (RFC 2136) of this server, HOST[:PORT]");
     section.file("tsig_key", solver.tsig_key,
-                 "TSIG key: a file written by tsig-keygen, or ALGORITHM:NAME:BASE64");
+                 "TSIG key, in the form of tsig-keygen or as ALGORITHM:NAME:BASE64");
     section.list("allow_zones", solver.dns_allow_zones, "zones to which a CNAME may redirect the update");
     section.file("hook", solver.hook,
                  "instead of update: solve challenges with this program; see acmetool-hooks(7)");

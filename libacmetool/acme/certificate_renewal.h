@@ -58,7 +58,7 @@ struct CertificateRenewal {
 ACMETOOL_EXPORT Result<CertificatePlan> plan_renewal(const StateDirectory& state, const CertificateWish& wish,
                                                      base::TimePoint now);
 
-/// What is known before anything is done: names, end and times of content of the file.
+/// The result before anything is done: names, end and times of the certificate in the file.
 ACMETOOL_EXPORT CertificateRenewal as_planned(const CertificateWish& wish, const CertificatePlan& plan);
 
 /// The same without a plan, from the file and the state: the result of a failure before the request was read

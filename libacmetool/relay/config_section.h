@@ -13,7 +13,7 @@
 #include "net/endpoint.h"
 #include "relay/config.h"
 
-/// How the sections of the configuration file are read. For the files that read them alone: toml++ is heavy.
+/// Reading of the configuration file's sections. Only for the files that read them, because toml++ is heavy.
 namespace acmetool::relay
 {
 
@@ -30,10 +30,10 @@ inline Error error_at(const std::string& file, const toml::source_region& place,
     return error;
 }
 
-/// What goes for the whole file while it is read.
+/// State for the whole file while it is read.
 struct Reading {
     std::string file;
-    std::vector<KeyHelp>* help = nullptr; ///< filled instead of reading values, where it is set
+    std::vector<KeyHelp>* help = nullptr; ///< if set, filled instead of reading values
     std::optional<Error> error;           ///< the first one
 
     void fail(Error problem)
@@ -66,7 +66,7 @@ inline std::string shown(std::chrono::milliseconds time)
     return fmt::format("{}ms", time.count());
 }
 
-/// One table of the file. Each call reads a key and says what it is for; finish() refuses the others.
+/// One table of the file. Each call reads and documents a key; finish() refuses unknown keys.
 class Section
 {
 public:
@@ -202,7 +202,7 @@ public:
     }
 
     bool has(const std::string& key) const { return peek(key) != nullptr; }
-    /// Says where `key` stands that is wrong for a reason that the caller knows.
+    /// Reports an invalid value of `key`, with its position and the caller's reason.
     void refuse(const std::string& key, std::string_view why)
     {
         if (const auto* node = peek(key)) complain(*node, key, why);

@@ -29,7 +29,7 @@ bool contains(const List& list, const Value& value)
     return std::find(list.begin(), list.end(), value) != list.end();
 }
 
-/// Of "flags tag value", as dns::Record has it.
+/// From "flags tag value", the form of dns::Record.
 CaaRecord parse_caa(const std::string& data)
 {
     CaaRecord record;
@@ -81,7 +81,7 @@ Result<CaaSet> find_caa(const net::Endpoint& resolver, const std::string& domain
 
 std::optional<std::string> caa_objection(const std::vector<CaaRecord>& records, const CaaRequest& request)
 {
-    // RFC 8659 section 4.3: where there is an issuewild, it alone counts for wildcards.
+    // RFC 8659 section 4.3: if there is an issuewild, only it applies to wildcards.
     const bool wild = request.wildcard && std::any_of(records.begin(), records.end(),
                                                       [](const auto& r) { return r.tag == "issuewild"; });
     bool restricted = false;

@@ -23,8 +23,8 @@ constexpr Milliseconds kFirstWait{25};
 constexpr Milliseconds kLongestWait{5000};
 constexpr Milliseconds kLeastTimeout{1000};
 
-/// What stands between us and the directory: a redirect and a missing page say that the URL is wrong, the
-/// rest that the server fails or refuses.
+/// Adds a hint to a failure to get the directory: after a redirect or a missing page the URL is wrong, else
+/// the server fails or refuses.
 Error directory_error(const http::Response& response, const std::string& url, base::TimePoint now)
 {
     auto error = with_context(error_of(response, now), fmt::format("directory {}", url));
@@ -120,7 +120,7 @@ Result<http::Response> Client::send(const http::Request& request, const Post& po
     context_.message(message);
     context_.log(base::Level::wire, fmt::format("{} {}", message.method, request.url));
     auto bounded = request;
-    // The whole verb has a deadline; a server that is silent may not outlast it by much.
+    // The whole verb has a deadline, which a silent server must not exceed by much.
     bounded.timeout =
         std::max(std::chrono::ceil<Milliseconds>(deadline_ - context_.steady_now()), kLeastTimeout);
     auto response = http_.send(bounded);
@@ -150,7 +150,7 @@ Result<Reply> Client::post(Post post)
         exchange.take(send(send_action.request, exchange.post(), send_action.is_nonce_request),
                       context_.now());
     }
-    // A URL that the CA no longer serves may come from a directory document of yesterday.
+    // A URL that the CA no longer serves may come from an outdated directory document.
     const auto& result = *exchange.result();
     if (!result && result.error().code != Errc::interrupted && result.error().problem_type.empty())
         state_.forget_directory();
@@ -195,7 +195,7 @@ Result<Authorization> Client::wait_until_valid(const Authorization& known, const
     auto wait = kFirstWait;
     for (;;) {
         Post request{"authz", {}, known.url, {}};
-        request.just_created = true; // newAuthz or newOrder came moments before
+        request.just_created = true; // newAuthz or newOrder was sent just before
         ACMETOOL_TRY(reply, post(std::move(request)));
         ACMETOOL_TRY(authorization, parse_authorization(reply.body, known.url, scope));
         if (authorization.status == "valid") return std::move(authorization);

@@ -24,7 +24,7 @@ bool may_be_in_url(char c)
            std::string_view{"-._~:/?#[]@!$&'()*+,;=%"}.find(c) != std::string_view::npos;
 }
 
-/// A profile's name stands in hints and on command lines: no blanks and no control characters.
+/// A profile's name appears in hints and on command lines: no spaces and no control characters.
 bool is_profile_name(std::string_view name)
 {
     return !name.empty() && name.size() <= kLongestProfile &&

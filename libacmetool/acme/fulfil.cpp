@@ -20,8 +20,8 @@ using base::Json;
 constexpr std::size_t kShortestToken = 22; // 128 bits (RFC 8555 section 8.3)
 constexpr std::size_t kLongestToken = 1000;
 constexpr std::size_t kThumbprintLength = 43; // SHA-256 in base64url
-constexpr std::size_t kMostIssuers = 10;      // as the draft has it
-constexpr std::size_t kLongestRecord = 5000;  // of dns-persist-01: an account's URL and little else
+constexpr std::size_t kMostIssuers = 10;      // from the draft
+constexpr std::size_t kLongestRecord = 5000;  // of dns-persist-01: little more than an account's URL
 
 struct Attempt {
     std::size_t index; ///< of the authorization
@@ -35,7 +35,7 @@ Result<void> publish_and_wait(Client& client, std::vector<Authorization>& author
                               std::vector<Attempt>& attempts, Solver& solver)
 {
     for (auto& attempt : attempts) {
-        // Marked first: a publish() that fails half-way may have left something.
+        // Marked first: a failed publish() may have published something.
         attempt.published = true;
         if (auto done = solver.publish(attempt.task, client.context()); !done)
             return fail(
@@ -121,7 +121,7 @@ Result<Challenge> choose_challenge(const Authorization& authorization, const Sol
     const auto usable = [&](const Challenge& challenge) {
         return !challenge.type.starts_with("dns-") || !dns::is_ip_literal(authorization.identifier);
     };
-    // dns-01 first: it is what a record for a whole domain needs, and servers list challenges in any order.
+    // dns-01 first: a whole domain requires it, and servers list challenges in any order.
     if (const auto* dns = authorization.find_challenge("dns-01");
         dns != nullptr && usable(*dns) && (solver == nullptr || solver->supports("dns-01")))
         return *dns;
@@ -143,8 +143,8 @@ Result<void> respond(Client& client, const Authorization& authorization, const C
     Post post{"challenge", authorization.identifier, challenge.url, "{}"};
     post.just_created = true;
     auto reply = client.post(std::move(post));
-    // A challenge that the server looked at already is not pending any more, and a second answer to it
-    // "malformed": what counts is read from the authorization afterwards.
+    // A challenge that the server already validated is no longer pending, and a second response is
+    // "malformed". The authorization, read afterwards, decides.
     if (!reply && reply.error().reason != "malformed") return fail(std::move(reply).error());
     return {};
 }
@@ -209,7 +209,7 @@ Result<ChallengeTask> parse_task(const Json& object)
         ACMETOOL_TRY(needed, base::required_string(object, "token", "challenge"));
         token = needed;
     }
-    std::string name = identifier; // an address stays as it is: it is compared with nothing but itself
+    std::string name = identifier; // an address is not normalised: it is only compared with itself
     if (!dns::is_ip_literal(identifier)) {
         ACMETOOL_TRY(normal, dns::normalize_name(identifier));
         name = normal;
@@ -250,8 +250,8 @@ Result<ChallengeTask> parse_task(const Json& object)
         task.record_value = record_value;
         return task;
     }
-    // The record may name nothing but the validation name of the identifier: a document is no instruction to
-    // write anywhere else, nor anything but a digest.
+    // The record must be at the validation name of the identifier and contain a digest: a document must not
+    // cause writes elsewhere or of other content.
     if (!dns::same_name(record_name, dns::validation_name(name)) || record_value.size() != 43 ||
         !base::is_base64url(record_value))
         return fail(Errc::bad_input, fmt::format("record: not a dns-01 record for {}", name),

@@ -19,9 +19,9 @@ namespace
 using base::Json;
 using base::Milliseconds;
 
-/// A CA that issues on the spot does so within a few milliseconds; later looks wait twice as long each.
+/// A CA that issues immediately does so within a few milliseconds; the wait doubles with each poll.
 constexpr Milliseconds kFirstPoll{5};
-/// After a failure, and where the server's Retry-After is next to nothing.
+/// After a failure, and if the server's Retry-After is very short.
 constexpr Milliseconds kShortestWait{25};
 constexpr Milliseconds kLongestPoll{5000};
 constexpr int kMostFinalizeFailures = 10;
@@ -45,7 +45,7 @@ std::vector<crypto::Identifier> read_identifiers(const Json& object)
 }
 
 /// True if a refused newOrder may have been refused for its `replaces`: the CA has replaced that certificate,
-/// does not know it, or holds it for another account's.
+/// does not know it, or assigns it to another account.
 bool blames_replaces(const Error& error)
 {
     return error.reason == "alreadyReplaced" || error.reason == "malformed" ||
@@ -196,7 +196,7 @@ Result<OrderFlow::Action> OrderFlow::next(const Directory& directory)
     }
     if (goal_ == Goal::placed) return Finished{};
     if (status == "pending") {
-        // The CA was told that everything is authorized and still says "pending": it lags behind, or looks
+        // All authorizations are valid but the order is still "pending": the CA lags behind or validates
         // again.
         if (!authorized_) return Authorize{order_.authorizations};
         must_read_ = true;
@@ -214,7 +214,7 @@ Result<OrderFlow::Action> OrderFlow::next(const Directory& directory)
         action.post.accept = "application/pem-certificate-chain";
         return action;
     }
-    // "processing", and words that a future server may use on the way.
+    // "processing" and unknown intermediate statuses.
     must_read_ = true;
     return Pause{std::min(kFirstPoll * (1 << std::min(polls_++, 10)), kLongestPoll), false};
 }
@@ -238,13 +238,13 @@ Result<void> OrderFlow::take(const Result<Reply>& outcome, base::TimePoint now)
     }
     if (sent == Sent::new_order && !request_.replaces.empty() && !replaces_refused_ &&
         blames_replaces(outcome.error())) {
-        // RFC 9773 section 5: alreadyReplaced and its like say nothing against the order itself.
+        // RFC 9773 section 5: alreadyReplaced and similar errors do not concern the order itself.
         replaces_refused_ = true;
         return {};
     }
     if (sent != Sent::finalize) return fail(outcome.error());
-    // RFC 8555 section 7.4: a 403 orderNotReady says that the order has to be looked at. The same goes for a
-    // broken connection or a 5xx: whether the CA took the CSR is seen in the order, and only there.
+    // RFC 8555 section 7.4: after a 403 orderNotReady the order must be read. Likewise after a broken
+    // connection or a 5xx: only the order shows whether the CA accepted the CSR.
     const auto& error = outcome.error();
     const bool unclear = error.code == Errc::unavailable || error.reason == "orderNotReady";
     if (!unclear || ++finalize_failures_ > kMostFinalizeFailures) return fail(error);
@@ -256,7 +256,7 @@ Result<void> OrderFlow::take(const Result<Reply>& outcome, base::TimePoint now)
 Result<void> OrderFlow::take_order(const Reply& reply)
 {
     ACMETOOL_TRY(order, parse_order(reply.body, order_.url));
-    // RFC 8555 section 7.1.3: "the client SHOULD ... consider the order invalid" where these arrays change.
+    // RFC 8555 section 7.1.3: "the client SHOULD ... consider the order invalid" if these arrays change.
     const bool names_changed = !order.identifiers.empty() && order.identifiers != request_.identifiers;
     auto known = order_.authorizations;
     auto seen = order.authorizations;

@@ -43,7 +43,7 @@ std::optional<PersistentRecord> parse_persistent_record(std::string_view text)
         std::int64_t until = 0;
         const auto* const last = end_text.data() + end_text.size();
         const auto [end, problem] = std::from_chars(end_text.data(), last, until);
-        // What cannot be read has come to its end: a limit is never taken for none.
+        // A malformed limit counts as passed, never as absent.
         const bool read = problem == std::errc{} && end == last;
         record.until = base::TimePoint{std::chrono::seconds{read ? until : 0}};
     }

@@ -19,7 +19,7 @@ StateDirectory::Key key_of(const std::string& directory, const std::string& doma
     return {"authz", entry_id({directory, domain})};
 }
 
-/// Chooses the challenge and says what has to be published for it; nothing where nothing is left to prove.
+/// Chooses the challenge and what must be published for it; nothing if nothing remains to be proved.
 Result<void> prepare(PreAuthorization& preauth, const Solver* solver, const Client& client)
 {
     preauth.task.reset();
@@ -152,7 +152,7 @@ Result<Authorization> read_again(Client& client, const PreAuthorization& preauth
     const auto& known = preauth.authorization;
     auto seen = client.fetch_authorization(known.url, scope_of_name(known.identifier), created);
     if (seen || seen.error().reason != "otherIdentifier") return seen;
-    // Either the CA or the document is wrong, and only the document passed through other hands.
+    // Either the CA or the document is wrong; the document is more likely, because others handled it.
     seen.error().code = Errc::bad_input;
     seen.error().hint = "the document was modified after it was created";
     return seen;
@@ -210,7 +210,7 @@ Result<PreAuthorization> preauthorize(Client& client, const std::string& domain,
     bool found = false;
     if (unfinished && base::bool_member(entry, "subdomainsAsked", false) == subdomains &&
         client.directory().owns(*unfinished)) {
-        // A run was killed after newAuthz: continue with what it got, if the server still has it.
+        // A run was killed after newAuthz: continue with its authorization, if the server still has it.
         if (auto seen = client.fetch_authorization(*unfinished, scope_of_name(domain));
             seen && (seen->status == "pending" || seen->status == "valid")) {
             preauth.authorization = std::move(*seen);
@@ -234,7 +234,7 @@ Result<PreAuthorization> preauthorize(Client& client, const std::string& domain,
     auto fulfilled = fulfil(client, {preauth.authorization}, solver, journal);
     if (!fulfilled) {
         if (fulfilled.error().reason == "validationFailed") {
-            entry.erase("unfinished"); // an invalid authorization is of no further use
+            entry.erase("unfinished"); // an invalid authorization is useless
             ACMETOOL_CHECK(state.save(key, entry));
         }
         return fail(std::move(fulfilled).error());

@@ -22,7 +22,7 @@ using base::printable;
 constexpr std::string_view kNamespace = "urn:ietf:params:acme:error:";
 constexpr std::size_t kMostSubproblems = 100;
 
-/// What each type of RFC 8555 section 6.7 means to us, and what the operator can do about it.
+/// The meaning of each type of RFC 8555 section 6.7 and a hint for the operator.
 struct Meaning {
     std::string_view word;
     Errc code;
@@ -83,7 +83,7 @@ std::optional<Problem> read_problem(const Json& object, bool nested)
     return problem;
 }
 
-/// As docs/schema/error.json has "code".
+/// The form of "code" in docs/schema/error.json.
 bool is_reason(std::string_view word)
 {
     return base::is_word(word) && word.front() >= 'a' && word.front() <= 'z' &&
@@ -133,13 +133,13 @@ Error to_error(const Problem& problem, std::string_view raw, int status,
     error.problem_type = problem.type;
     error.problem = raw;
     error.retry_after = retry_after;
-    // The reason is a word for scripts; what the CA made up in place of one is in the message.
+    // The reason is a word for scripts; any other type of the CA is only in the message.
     if (problem.type.starts_with(kNamespace) && is_reason(problem.word())) error.reason = problem.word();
     error.code = code_of_status(status, retry_after.has_value());
     const auto* const meaning = std::find_if(kMeanings.begin(), kMeanings.end(),
                                              [&](const Meaning& m) { return m.word == problem.word(); });
     if (meaning != kMeanings.end()) {
-        // A 503 that says when to come back is "not yet", whatever type it bears.
+        // A 503 with Retry-After is "not yet", whatever its type.
         if (error.code != Errc::temporary && error.code != Errc::rate_limited) error.code = meaning->code;
         error.hint = meaning->hint;
     }
@@ -154,8 +154,7 @@ Error error_of(const http::Response& response, base::TimePoint now)
     std::optional<std::chrono::seconds> retry_after;
     if (const auto value = http::find(response.headers, "retry-after"))
         retry_after = http::parse_retry_after(*value, now);
-    // The content type is not relied on: servers and proxies in front of them send problem documents under
-    // others.
+    // The content type is ignored, because servers and their proxies send problem documents with others.
     Error error;
     if (const auto problem = parse_problem(response.body)) {
         error = to_error(*problem, response.body, response.status, retry_after);

@@ -37,7 +37,7 @@ Result<AccountStatus> parse_status(const Reply& reply, const std::string& url)
     return status;
 }
 
-/// The contacts as they are compared: in any order, without case and duplicates.
+/// The contacts in a form for comparison: sorted, in lower case, without duplicates.
 std::vector<std::string> compared(const std::vector<std::string>& contact)
 {
     std::vector<std::string> list;
@@ -49,7 +49,7 @@ std::vector<std::string> compared(const std::vector<std::string>& contact)
     return list;
 }
 
-/// A server that says 200 and changes nothing.
+/// The error for a server that answers 200 but changes nothing.
 tl::unexpected<Error> not_changed(std::string message)
 {
     return fail(Errc::protocol, std::move(message),

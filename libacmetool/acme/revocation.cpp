@@ -23,7 +23,7 @@ constexpr std::array<std::string_view, 11> kReasons{
     "superseded",    "cessationOfOperation", "certificateHold", "",
     "removeFromCRL", "privilegeWithdrawn",   "aACompromise"};
 
-/// What the problem types of section 6.7 mean where a certificate is to be revoked.
+/// The meaning of the problem types of section 6.7 for a revocation.
 Error explained(Error error)
 {
     if (error.reason == "alreadyRevoked")

@@ -103,7 +103,7 @@ Result<std::variant<Exchange::Send, Exchange::Pause>> Exchange::next()
         return send;
     }
     base::Json header{{"nonce", session_.nonces.back()}, {"url", post_.url}};
-    session_.nonces.pop_back(); // each nonce once, whatever comes of it
+    session_.nonces.pop_back(); // each nonce only once, whatever the result
     if (post_.by_jwk) {
         ACMETOOL_TRY(jwk, jose::to_jwk(session_.key));
         header["jwk"] = jwk;
@@ -139,7 +139,7 @@ bool Exchange::retry(int limit, base::Milliseconds pause)
 
 void Exchange::take(Result<http::Response> outcome, base::TimePoint now)
 {
-    // A nonce is spent by nobody else's doing, and a read changes nothing: both can be asked for again.
+    // Requesting a nonce and reading change nothing, so both can be repeated.
     const bool repeatable = asked_for_nonce_ || post_.payload.empty();
     if (!outcome) {
         const auto& error = outcome.error();
@@ -196,7 +196,7 @@ void Exchange::take(Result<http::Response> outcome, base::TimePoint now)
     Reply reply;
     reply.status = response.status;
     reply.body = response.body;
-    // One that leads elsewhere names no resource of this CA: nothing can be asked of it, or kept.
+    // A URL elsewhere is not a resource of this CA: it is neither requested nor stored.
     if (const auto location = http::find(response.headers, "location");
         location && session_.directory.owns(*location))
         reply.location = *location;

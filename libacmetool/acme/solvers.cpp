@@ -124,7 +124,7 @@ Result<std::unique_ptr<Solver>> DnsUpdateSolver::make(const SolverOptions& optio
 namespace
 {
 
-/// What was asked of `party` was not done: an arrow back, for the trace.
+/// Reports the failure of a request to `party` as an arrow back, for the trace.
 void tell_failure(std::string party, std::string_view why, base::Context& context)
 {
     constexpr std::size_t kLongestReason = 200;
@@ -170,7 +170,7 @@ Result<void> DnsUpdateSolver::publish(const ChallengeTask& task, base::Context& 
 namespace
 {
 
-/// A context whose signals do not count: what was published is removed although the program is being stopped.
+/// A context that ignores signals: published records are removed even while the program is being stopped.
 class Unhurried final : public base::Context
 {
 public:
@@ -223,7 +223,7 @@ Result<std::unique_ptr<Solver>> HookSolver::make(const SolverOptions& options)
 
 bool HookSolver::supports(std::string_view challenge_type) const
 {
-    // lego calls programs for records only.
+    // lego calls programs only for records.
     return challenge_type == "dns-01" || (challenge_type == "http-01" && style_ != Style::lego);
 }
 
@@ -299,7 +299,7 @@ Result<void> HookSolver::cleanup(const ChallengeTask& task, bool succeeded, base
 
 Result<std::string> WebrootSolver::path_of(const ChallengeTask& task) const
 {
-    // The token becomes a file name: nothing but base64url may be in it (RFC 8555 section 8.3).
+    // The token becomes a file name, so it must be base64url (RFC 8555 section 8.3).
     if (!is_token(task.token)) return fail(Errc::protocol, "the token is not base64url", {}, "badToken");
     return folder_ + "/.well-known/acme-challenge/" + task.token;
 }

@@ -29,7 +29,7 @@ bool contains(const std::vector<Certificate>& list, const Certificate& certifica
 }
 
 /// OldWithOld beside OldWithNew, NewWithNew beside NewWithOld (RFC 4210 section 4.4): a self-signed
-/// certificate of a name and key that another certificate vouches for.
+/// certificate whose name and key are also certified by another certificate.
 bool is_vouched_for(const Certificate& certificate, const std::vector<Certificate>& believed)
 {
     return crypto::is_self_signed(certificate) &&

@@ -17,7 +17,7 @@ namespace
 
 constexpr unsigned kMostRedirects = 8;
 constexpr unsigned kMostReconnections = 3;
-constexpr std::chrono::seconds kShortestWait{1}; ///< a server that says 0 is not asked in a tight loop
+constexpr std::chrono::seconds kShortestWait{1}; ///< prevents a tight loop if a server sends 0
 
 bool is_redirect(int status)
 {
@@ -69,13 +69,13 @@ base::Message Client::message_of(const Call& call) const
     return asked;
 }
 
-/// Whether the 401 has a challenge for our credentials to answer. A 401 also comes from a channel binding
-/// that failed: the same credentials are not tried again, but for a nonce that is new or was only too old
-/// (RFC 7616 section 3.3). `answered`: how many challenges of this request were answered already.
+/// Whether our credentials can answer a challenge of the 401. A failed channel binding also causes a 401, so
+/// the same credentials are not tried again, except for a nonce that is new or was stale (RFC 7616 section
+/// 3.3). `answered`: number of challenges of this request that were already answered.
 bool Client::take_challenge(const http::Response& response, const http::Url& url, unsigned answered)
 {
     const auto home = url_of(options_.server, Operation::cacerts);
-    // Another origin gets the password only where the operator agreed to it.
+    // Another origin gets the password only if the operator agreed to it.
     const bool elsewhere = !home || home->origin() != url.origin();
     if (options_.credentials.user.empty() || (elsewhere && !options_.allow_redirect)) return false;
     auto challenge = http::choose_challenge(response.headers, options_.credentials.scheme);
@@ -114,7 +114,7 @@ Result<http::Url> Client::redirected(const Call& call, const http::Url& from, co
                       fmt::format("if that server may see the request, run the command again with "
                                   "--allow-redirect or with --server {}",
                                   to->origin()));
-    challenge_.reset(); // it was the other origin's
+    challenge_.reset(); // it belonged to the other origin
     context_.log(base::Level::info,
                  fmt::format("{}: the server redirects to {}", name_of(call.operation), to->origin()));
     return to;
@@ -153,7 +153,7 @@ Result<http::Response> Client::perform(const Call& call)
         }
         auto response = exchange(call, std::move(request), connection);
         if (!response) {
-            // A kept connection may be closed by the server in the very moment it is used again.
+            // The server may close a kept connection at the moment when it is used again.
             const bool again = response.error().reason == "reset" && connection.requests > 0 &&
                                ++reconnections < kMostReconnections;
             if (again) continue;
@@ -219,7 +219,7 @@ Result<Bytes> Client::csrattrs()
     }
 }
 
-/// How long to wait after a 202 or 503; says so.
+/// The wait after a 202 or 503, which is logged.
 Result<std::chrono::seconds> Client::wait_after(const Call& call, const http::Response& response)
 {
     const auto asked = retry_after_of(response, context_.now());

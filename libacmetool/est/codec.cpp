@@ -15,8 +15,8 @@ constexpr std::string_view kBegin = "-----BEGIN ";
 constexpr std::string_view kEnd = "-----END ";
 constexpr std::string_view kDashes = "-----";
 
-/// True where a DER SEQUENCE fills `octets`. Text can begin with its tag, the digit "0", but then its length
-/// does not fit.
+/// True if a DER SEQUENCE fills `octets`. Text can begin with its tag, the digit "0", but then the length
+/// does not match.
 bool is_der(std::string_view octets)
 {
     const auto at = [&](std::size_t i) { return static_cast<unsigned char>(octets[i]); };

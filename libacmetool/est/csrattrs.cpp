@@ -89,7 +89,7 @@ Result<std::vector<RequestedExtension>> parse_extensions(const Element& value, b
     if (value.tag != der::kSequence) return broken("the requested extensions are not a SEQUENCE");
     std::vector<RequestedExtension> extensions;
     Reader reader{value.value};
-    // RFC 9908 section 3.4 says that the value is one ExtensionTemplate, its module that it is a list of
+    // According to RFC 9908 section 3.4 the value is one ExtensionTemplate, according to its module a list of
     // them.
     if (may_be_open && reader.next_is(der::kOid)) {
         ACMETOOL_TRY(single, parse_extension(value.value, true));
@@ -108,7 +108,7 @@ Result<std::vector<RequestedExtension>> parse_extensions(const Element& value, b
     return extensions;
 }
 
-/// "ec:P-256", or "ec:" and the OID of a curve that this product does not make.
+/// "ec:P-256", or "ec:" and the OID of an unsupported curve.
 Result<std::string> curve_word(const Element& parameter)
 {
     if (parameter.tag != der::kOid) return broken("the curve of an EC key is not an object identifier");
@@ -156,7 +156,7 @@ Result<int> placeholder_bits(ByteView bit_string)
     return static_cast<int>(octets.size()) * 8;
 }
 
-/// SubjectPublicKeyInfoTemplate: the word for the key type; empty for a key that this product does not know.
+/// SubjectPublicKeyInfoTemplate: the word for the key type; empty for an unknown key.
 Result<std::string> parse_key_template(ByteView content)
 {
     Reader reader{content};
@@ -248,7 +248,7 @@ Result<std::string> legacy_key_type(const Attribute& attribute)
 }
 
 /// extensionRequest outside a template. RFC 7030 and RFC 8951 printed an example whose values are bare object
-/// identifiers; those name nothing that could be filled, so they are ignored like every unknown OID.
+/// identifiers; those cannot be filled, so they are ignored like every unknown OID.
 Result<void> parse_legacy_extensions(const Attribute& attribute, bool seen, CsrAttrs& asked)
 {
     const bool bare =

@@ -17,7 +17,7 @@ namespace acmetool::est
 namespace
 {
 
-/// A device may be told to come back next month.
+/// A device may be asked to come back next month.
 constexpr std::chrono::seconds kLongestWait{std::chrono::hours{24} * 366};
 constexpr std::size_t kShownText = 300;
 constexpr std::string_view kWebPage = "text/html";
@@ -31,7 +31,7 @@ std::string media_type_of(const http::Response& response)
     return base::to_lower(base::trim(type.substr(0, type.find(';'))));
 }
 
-/// For people: the type, or that there is none.
+/// The type for people, or a note that there is none.
 std::string content_type_of(const http::Response& response)
 {
     const auto type = media_type_of(response);
@@ -47,7 +47,7 @@ std::optional<CmcError> cmc_error_of(const http::Response& response)
     return *parsed;
 }
 
-/// What the server wrote for people, on one line.
+/// The server's text for people, on one line.
 std::string text_of(const http::Response& response)
 {
     const auto type = media_type_of(response);
@@ -129,7 +129,7 @@ Result<std::vector<crypto::Certificate>> parse_certificates(Operation operation,
             error.hint = "expected application/pkcs7-mime: a certs-only message in base64 (RFC 8951)";
         return fail(with_context(std::move(error), name_of(operation)));
     };
-    // A page can hold certificates, too: that of openssl s_server shows the client's.
+    // A page can also contain certificates: that of openssl s_server contains the client's.
     if (media_type_of(response) == kWebPage && base::trim(response.body).starts_with('<'))
         return broken(
             {.code = Errc::protocol,

@@ -14,7 +14,8 @@ namespace acmetool::est
 namespace
 {
 
-/// What decides about the CSR's content, so that a changed wish is not answered with the old CSR.
+/// Digest of everything that determines the CSR's content, so that the old CSR is not reused for changed
+/// requirements.
 std::string digest_of_wishes(const Bytes& csrattrs, const RunOptions& options, bool bind)
 {
     std::string text = fmt::format("{};{};{};{};", to_hex(csrattrs), bind, options.filling.common_name,
@@ -32,7 +33,7 @@ std::string type_of_new_key(const CsrAttrs& asked, const std::string& wanted)
     return asked.key_type == "rsa" ? "rsa:3072" : asked.key_type;
 }
 
-/// The CSR's key: the given one, that of a run before, or a new one.
+/// The CSR's key: the given one, that of the previous run, or a new one.
 Result<crypto::Key> key_for(const CsrAttrs& asked, const RunOptions& options, Journal& journal)
 {
     const auto& wish = options.key;
@@ -75,7 +76,7 @@ Result<crypto::CsrOptions> filled(const CsrAttrs& asked, const Filling& filling)
                 "csrattrsUnfilled");
 }
 
-/// Makes the CSR, again for each connection where it is bound.
+/// Creates the CSR, for each connection again if it is bound.
 class CsrMaker
 {
 public:
@@ -106,7 +107,7 @@ private:
     crypto::CsrOptions options_;
 };
 
-/// Says which of the names that were asked for are not in the certificate.
+/// Warns of requested names that are missing in the certificate.
 void compare_names(const Enrolment& enrolment, base::Context& context)
 {
     const auto& certificate = enrolment.certificates.front();
@@ -118,8 +119,8 @@ void compare_names(const Enrolment& enrolment, base::Context& context)
                 fmt::format("the certificate is not for {}, which the request contained", wanted.value));
 }
 
-/// Asks for the CA certificates again where the one that issued ours was not among them: an RA in front of a
-/// CA learns of an intermediate by the first certificate under it.
+/// Requests the CA certificates again if the issuer of ours is missing: an RA in front of a CA learns of an
+/// intermediate only from the first certificate that it issued.
 Result<void> complete_cas(Client& client, const RunOptions& options, const crypto::Certificate& issued,
                           CaCertificates& cas, base::Context& context)
 {

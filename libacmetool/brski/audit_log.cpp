@@ -28,7 +28,7 @@ tl::unexpected<Error> bad_audit_log(std::string_view why)
     return fail(Errc::protocol, fmt::format("audit log: {}", why), {}, "badAuditLog");
 }
 
-/// A count as number or as text; nothing where it is neither.
+/// A count as number or string; nothing if it is neither.
 std::optional<std::uint64_t> count_of(const Json& object, std::string_view name)
 {
     const auto found = object.find(name);

@@ -16,7 +16,7 @@ namespace
 
 constexpr const char* kVoucherChecks = "RFC 8995 section 5.6.1";
 constexpr const char* kRequestChecks = "RFC 8995 section 5.5";
-/// How far another party's clock may go before ours.
+/// How far another party's clock may be ahead of ours.
 constexpr std::chrono::minutes kClockSkew{5};
 
 /// Writes the report. note() returns whether the check passed.
@@ -107,7 +107,7 @@ void check_issuer(Checker& checker, const Voucher& voucher, const PledgeKnowledg
 }
 
 /// RFC 8995 section 5.6.2: "the pledge MUST verify the [...] TLS server certificate against the
-/// pinned-domain-cert"; a pinned end entity has to be that very key.
+/// pinned-domain-cert"; a pinned end entity must have the same key.
 void check_registrar(Checker& checker, VoucherVerdict& verdict, const PledgeKnowledge& knowledge)
 {
     constexpr const char* kSource = "RFC 8995 section 5.6.2";
@@ -170,7 +170,7 @@ VoucherVerdict check_voucher(ByteView octets, const PledgeKnowledge& knowledge)
     const auto time = knowledge.now.value_or(chain->front().not_before());
     checker.note("signer", knowledge.manufacturer.verify(*chain, time),
                  "verified with the manufacturer's trust anchor", kVoucherChecks);
-    // The anchor often is that of the IDevIDs, too: no device may speak for the others' maker.
+    // The anchor is often also that of the IDevIDs: a device must not sign vouchers for the manufacturer.
     if (is_device(chain->front()))
         checker.note("signer", false, "it is a device's certificate, which must not sign vouchers",
                      kVoucherChecks);
@@ -197,7 +197,7 @@ RequestVerdict check_pledge_request(const Envelope& envelope, const RegistrarKno
     Checker checker{verdict.report};
     const auto chain = verify_signature(envelope, {knowledge.idevid});
     if (!checker.note("signature", chain, "holds", kRequestChecks)) return verdict;
-    // The key counts, not the certificate: RFC 8995 appendix C has two of them for one key.
+    // Compare keys, not certificates: RFC 8995 appendix C has two certificates for one key.
     checker.note("signer", chain->front().public_key().same_public_key(knowledge.idevid.public_key()),
                  "the request must be signed with the key of the TLS client certificate", kRequestChecks);
     auto request = parse_voucher_request(envelope.content);
@@ -225,8 +225,8 @@ RequestVerdict check_pledge_request(const Envelope& envelope, const RegistrarKno
 namespace
 {
 
-/// The signer, and upwards from it the issuers among those that came along. Others say nothing about the
-/// signer: whoever signs can send anybody's certificate.
+/// The signer and its issuers among the included certificates. Others are ignored, because a signer can
+/// include any certificate.
 std::vector<crypto::Certificate> path_upwards(const std::vector<crypto::Certificate>& sent)
 {
     std::vector<crypto::Certificate> path{sent.front()};

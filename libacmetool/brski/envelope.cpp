@@ -29,7 +29,7 @@ tl::unexpected<Error> bad_envelope(std::string_view why)
     return fail(Errc::protocol, fmt::format("signed voucher: {}", why), {}, "badEnvelope");
 }
 
-/// "0.5" is 500; what is no weight counts as the full one.
+/// "0.5" is 500; an invalid weight counts as 1.
 unsigned weight_of(std::string_view parameters)
 {
     for (const auto parameter : base::split(parameters, ';')) {
@@ -48,7 +48,7 @@ unsigned weight_of(std::string_view parameters)
     return kFullWeight;
 }
 
-/// The one signature of a General JWS in the form that jose/ reads.
+/// The only signature of a General JWS in the form that jose/ reads.
 Result<jose::Jws> flatten(const Bytes& octets)
 {
     auto document = base::parse_json_object(as_text(octets), "JWS", {kLargestEnvelope, 16});
@@ -129,7 +129,7 @@ Result<Envelope> parse_general_jws(ByteView octets)
     return envelope;
 }
 
-/// `signer` first, then the others, none twice.
+/// `signer` first, then the others, without duplicates.
 std::vector<crypto::Certificate> signer_first(const crypto::Certificate& signer,
                                               const std::vector<crypto::Certificate>& others)
 {
@@ -165,7 +165,7 @@ std::optional<Format> choose_format(std::string_view accept, Format preferred)
 {
     if (base::trim(accept).empty()) return preferred;
     const Format other = preferred == Format::cms ? Format::jws : Format::cms;
-    // The most specific range counts: 2 the type itself, 1 "application/*", 0 "*/*".
+    // The most specific range applies: 2 the type itself, 1 "application/*", 0 "*/*".
     const auto weight = [&](Format format) {
         int best = -1;
         unsigned result = 0;
@@ -220,7 +220,7 @@ Result<std::vector<crypto::Certificate>> verify_signature(const Envelope& envelo
         return signer_first(signers->front(), envelope.certificates);
     }
     ACMETOOL_TRY(jws, flatten(envelope.octets));
-    // RFC 7515 section 4.1.6: the first certificate is that of the key that signed.
+    // RFC 7515 section 4.1.6: the first certificate is that of the signing key.
     const auto& candidates = envelope.certificates.empty() ? more : envelope.certificates;
     if (candidates.empty())
         return fail(Errc::protocol, "JWS: the signer's certificate is missing", {}, "signature");

@@ -20,7 +20,7 @@ constexpr std::string_view kOwnerHint =
     "certificate (openssl x509 -noout -fingerprint -sha256 -in FILE); a domainID (subjectKeyIdentifier) "
     "proves nothing";
 
-/// The 64 digits of a SHA-256, in lower case; nothing where it is none.
+/// The 64 digits of a SHA-256, in lower case; nothing if it is invalid.
 std::optional<std::string> digest_of(std::string_view text)
 {
     auto digits = base::to_lower(text);

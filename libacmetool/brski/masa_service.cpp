@@ -25,7 +25,7 @@ constexpr const char* kTable =
     "CREATE TABLE IF NOT EXISTS masa_log (number INTEGER PRIMARY KEY, serial TEXT NOT "
     "NULL, date TEXT NOT NULL, domain TEXT NOT NULL, nonce TEXT NOT NULL, assertion "
     "TEXT NOT NULL, key TEXT NOT NULL DEFAULT '')";
-/// Files that were made before keys were kept.
+/// Databases created before keys were stored.
 constexpr const char* kHasKeys = "SELECT 1 FROM pragma_table_info('masa_log') WHERE name = 'key'";
 constexpr const char* kAddKeys = "ALTER TABLE masa_log ADD COLUMN key TEXT NOT NULL DEFAULT ''";
 constexpr const char* kIndex = "CREATE INDEX IF NOT EXISTS masa_log_serial ON masa_log (serial)";
@@ -37,7 +37,7 @@ http::ServerResponse voucher_reply(const Bytes& voucher, Format format)
     return {200, {{"Content-Type", std::string{media_type(format)}}}, std::string{as_text(voucher)}, false};
 }
 
-/// In the same time whatever differs.
+/// Compares in constant time.
 bool equal(std::string_view one, std::string_view other)
 {
     const auto own = crypto::sha256(as_bytes(one));
@@ -45,7 +45,7 @@ bool equal(std::string_view one, std::string_view other)
     return CRYPTO_memcmp(own.data(), given.data(), own.size()) == 0;
 }
 
-/// True where nothing is asked for.
+/// True if no credentials are required.
 bool is_authorized(const http::ServerRequest& request, const http::Credentials& wanted)
 {
     if (wanted.user.empty()) return true;
@@ -143,7 +143,7 @@ Result<Bytes> MasaService::sign(const Envelope& request, Format format, base::Ti
     return std::move(voucher);
 }
 
-/// What of ours does not work is said to us, with its paths; the peer is to come again.
+/// Internal errors, which may contain paths, are only reported locally; the peer is asked to try again.
 http::ServerResponse MasaService::refusal(const Error& error) const
 {
     const int status = http_status_of(error);
@@ -154,13 +154,13 @@ http::ServerResponse MasaService::refusal(const Error& error) const
     return response;
 }
 
-/// A pledge that asks by itself: this is its cloud registrar.
+/// A pledge's own request, for which this is the cloud registrar.
 http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const http::ServerRequest& caller,
                                                 Format format, base::TimePoint now)
 {
     const auto chain = verify_signature(envelope);
     if (!chain) return text_response(403, chain.error().message);
-    // The device itself, and nobody who has seen its request.
+    // Only the device itself may send its request, not others who saw it.
     if (!caller.tls || caller.tls->certificates.empty() ||
         !caller.tls->certificates.front().public_key().same_public_key(chain->front().public_key()))
         return text_response(403, "the TLS client certificate must be the IDevID that signed the request");
@@ -210,7 +210,7 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
     return voucher_reply(*sealed, format);
 }
 
-/// RFC 8995 section 5.7, from a device that was answered here.
+/// RFC 8995 section 5.7, from a device that this server answered.
 http::ServerResponse MasaService::take_status(const http::ServerRequest& request, base::TimePoint now) const
 {
     if (!is_status_type(http::find(request.headers, "content-type").value_or("")))
@@ -234,8 +234,8 @@ http::ServerResponse MasaService::audit(const Envelope& envelope, base::TimePoin
     if (!grant) return refusal(grant.error());
     const auto log = records_.log(grant->voucher.serial_number);
     if (!log) return refusal(log.error());
-    // RFC 8995 section 5.8: only who had a voucher for the device may read about it, known by the key that it
-    // pinned.
+    // RFC 8995 section 5.8: only a domain that had a voucher for the device may read its log; the pinned key
+    // identifies it.
     if (std::none_of(log->events.begin(), log->events.end(),
                      [&](const auto& event) { return event.key_digest == grant->event.key_digest; }))
         return text_response(404, "no voucher was issued to this domain for this device");
@@ -263,7 +263,8 @@ http::ServerResponse MasaService::handle(const http::ServerRequest& request, bas
     const auto format = choose_format(accept, *type);
     if (!format && !wants_log)
         return text_response(406, "vouchers are available as application/voucher-cms+json or -jws+json");
-    // A cloud registrar's pledges have no password, and only their signature tells them from registrars.
+    // A cloud registrar's pledges have no password, and only their signature distinguishes them from
+    // registrars.
     if (!options_.is_cloud && !is_authorized(request, options_.credentials)) return not_authorized();
     const auto envelope = parse_envelope(as_bytes(request.body), *type);
     if (!envelope) return text_response(400, envelope.error().message);

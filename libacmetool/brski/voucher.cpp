@@ -190,8 +190,8 @@ std::optional<Bytes> nonce_octets(std::string_view text)
         plain.pop_back();
     std::replace(plain.begin(), plain.end(), '+', '-');
     std::replace(plain.begin(), plain.end(), '/', '_');
-    // Hexadecimal nonces are among the published examples: four characters more or less are base64, too, but
-    // the last bits need not be zero. The text itself counts then.
+    // Some published examples have hexadecimal nonces, which are often also valid base64, except that the
+    // last bits need not be zero. The text itself is used then.
     auto octets = base::parse_base64url(plain);
     if (!octets && base::is_base64url(plain)) return Bytes{plain.begin(), plain.end()};
     if (!octets || octets->empty()) return std::nullopt;

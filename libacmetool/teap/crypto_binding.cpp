@@ -278,7 +278,7 @@ Result<void> verify(const CryptoBinding& received, const KeySchedule& keys, cons
     }
     const bool emsk = (received.flags & CryptoBinding::kEmsk) != 0;
     const bool msk = (received.flags & CryptoBinding::kMsk) != 0;
-    // An EMSK MAC that cannot be checked here counts for nothing; one MAC has to be checked.
+    // An EMSK MAC that cannot be checked is ignored; one MAC must be checked.
     if (!msk && !keys.has_emsk_chain()) return bad_binding("an EMSK Compound MAC without an EMSK");
     const auto buffer = mac_buffer(received, outer);
     if (msk) {

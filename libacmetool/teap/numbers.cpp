@@ -24,7 +24,7 @@ struct Named {
 constexpr std::uint32_t kFirstTlv = tlv_type::kIdentityHint + 1;
 constexpr std::uint32_t kLastTlv = 0x3fff;
 
-/// Ranges as RFC 7170 section 4.2.6 divides them: 1000-1999 go on, 2000-2999 end the tunnel.
+/// Ranges as RFC 7170 section 4.2.6 divides them: 1000-1999 continue, 2000-2999 end the tunnel.
 const std::array<Named, 13> kNames{{
     {"request_voucher", &BrskiNumbers::request_voucher, kFirstTlv, kLastTlv},
     {"voucher", &BrskiNumbers::voucher, kFirstTlv, kLastTlv},

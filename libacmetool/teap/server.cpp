@@ -80,7 +80,7 @@ void ServerSession::Impl::fail_with(std::uint32_t code, std::string_view why, Tl
 
 void ServerSession::Impl::begin(const EapPacket& eap)
 {
-    // The NAS asked for the identity itself, or passes on the answer to our own request.
+    // The NAS requested the identity itself, or forwards the answer to our request.
     identifier = eap.identifier;
     if (eap.type != eap_type::kIdentity) {
         reject("the peer sent no identity");
@@ -210,7 +210,7 @@ bool ServerSession::handle(ByteView octets, std::size_t mtu, std::function<void(
         return true;
     }
     const auto eap = parse_eap(octets);
-    // RFC 3748 section 4.1: a response to another request is discarded in silence.
+    // RFC 3748 section 4.1: a response to another request is silently discarded.
     if (!eap || eap->code != EapCode::response ||
         (impl.state != State::begin && eap->identifier != impl.identifier))
         return false;

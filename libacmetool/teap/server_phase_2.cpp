@@ -25,7 +25,7 @@ void ServerSession::Impl::authorize()
     }
     summary.subject = base::printable(certificates.front().subject(), 200);
     if (vouchers != nullptr && settings->ask != AskPolicy::never && vouchers->wants_voucher(peer())) {
-        // Whether the device is welcome, and under which name, is found out when its voucher is asked for.
+        // Requesting the voucher determines whether the device may enrol, and its name.
         voucher = Voucher::wanted;
         ask = true;
         begin_phase_2();
@@ -50,7 +50,7 @@ bool ServerSession::Impl::derive_keys()
     return keys->step({}, {}).has_value();
 }
 
-/// False where the conversation ends here.
+/// False if the conversation ends here.
 bool ServerSession::Impl::take_attributes(const enrol::AttributesDecision& decision)
 {
     if (const auto* refused = std::get_if<enrol::Refused>(&decision)) {
@@ -62,7 +62,7 @@ bool ServerSession::Impl::take_attributes(const enrol::AttributesDecision& decis
     }
     attributes = std::get<enrol::CsrAttributes>(decision);
     if (attributes.identifiers.empty()) {
-        // Who is not recognised is told what any request has to look like, and no name.
+        // An unrecognised peer receives the general requirements, without a name.
         fail_with(error_code::kClientCertificateRejected,
                   "the certificate was issued neither by a known manufacturer nor by this server");
         return false;
@@ -83,7 +83,8 @@ void ServerSession::Impl::authorized(const enrol::AttributesDecision& decision)
            (!attributes.issued_here ||
             now() >= settings->renew.due(certificate.not_before(), certificate.not_after())));
     if (!ask && !settings->cert_only && tls->version() == "TLSv1.3") {
-        // RFC 9427 section 2.2.1: the strict reading wants phase 2 data besides the proof of the tunnel.
+        // RFC 9427 section 2.2.1: the strict interpretation requires phase 2 data besides the proof of the
+        // tunnel.
         fail_with(error_code::kUnspecifiedAuthorization,
                   "under TLS 1.3 a certificate without enrolment is not sufficient");
         return;
@@ -122,7 +123,7 @@ void ServerSession::Impl::send_action()
     state = State::action;
     if (voucher == Voucher::wanted) {
         // draft-lear-eap-teap-brski section 8.1.1: "The Status field of the Request-Action TLV MUST be set to
-        // Failure." All TLVs are empty: what they hold is for devices that brought a voucher.
+        // Failure." All TLVs are empty: their content is only for devices with a voucher.
         send_tlvs({request_action_tlv(Status::failure, {{false, settings->numbers.request_voucher, {}},
                                                         trusted_server_root_tlv({}),
                                                         {false, tlv_type::kCsrAttributes, {}},
@@ -243,7 +244,7 @@ void ServerSession::Impl::after_binding(const Tlvs& tlvs)
 {
     const auto* pkcs10 = find(tlvs, tlv_type::kPkcs10);
     if (voucher == Voucher::wanted) {
-        wants_root = false; // nothing is handed out before the voucher
+        wants_root = false; // nothing is sent before the voucher
         send_action();
     } else if (pkcs10 != nullptr && settings->ask != AskPolicy::never) {
         enrol(*pkcs10);
@@ -261,7 +262,7 @@ void ServerSession::Impl::after_binding(const Tlvs& tlvs)
     }
 }
 
-/// What a peer that is let in may ask for by an empty TLV.
+/// What an accepted peer may request with an empty TLV.
 Tlvs ServerSession::Impl::answers_to(const Tlvs& tlvs)
 {
     Tlvs answers;
@@ -292,7 +293,7 @@ void ServerSession::Impl::handle_action(const Tlvs& tlvs)
     if (!declined) {
         fail_with(error_code::kUnexpectedTlvs, "neither a PKCS#10 nor a Result in the answer");
     } else if (settings->request_status == Status::failure || voucher != Voucher::none) {
-        // Section 4.2.9: the status is the result where the peer does not act.
+        // Section 4.2.9: the status is the result if the peer does not act.
         fail_with(error_code::kUnspecifiedAuthorization, "the peer did not enrol");
     } else if (!bound) {
         ask = false;

@@ -2,13 +2,13 @@
 
 #include "teap/server_impl.h"
 
-/// The server's half of draft-lear-eap-teap-brski, between Request-Action and what is enrolled after it.
+/// The server's part of draft-lear-eap-teap-brski, between Request-Action and enrolment.
 namespace acmetool::teap
 {
 namespace
 {
 
-constexpr std::size_t kLargestVoucher = 48U << 10U; // with its neighbours it has to fit into one message
+constexpr std::size_t kLargestVoucher = 48U << 10U; // with its neighbours it must fit into one message
 
 } // namespace
 
@@ -55,13 +55,13 @@ void ServerSession::Impl::send_voucher(Bytes granted)
     state = State::action;
     voucher = Voucher::sent;
     Tlvs tlvs{{false, settings->numbers.voucher, std::move(granted)}};
-    // Section 8.1.3: CSR-Attributes go "either along with the BRSKI-Voucher TLV or at any time earlier"; who
-    // asks for them afterwards, as the figures have it, gets them again.
+    // Section 8.1.3: CSR-Attributes go "either along with the BRSKI-Voucher TLV or at any time earlier"; a
+    // peer that requests them afterwards, as in the figures, gets them again.
     if (auto own = attributes_tlv()) tlvs.push_back(std::move(*own));
     send_tlvs(tlvs);
 }
 
-/// The first message after the voucher says whether it was taken. False where the conversation ends here.
+/// The first message after the voucher reports whether it was accepted. False if the conversation ends here.
 bool ServerSession::Impl::heard_of_voucher(const Tlvs& tlvs)
 {
     const auto& numbers = settings->numbers;

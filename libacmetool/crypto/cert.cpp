@@ -182,8 +182,7 @@ Result<std::vector<Certificate>> parse_certificates(std::string_view text, std::
 Result<std::vector<Certificate>> parse_pem_chain(std::string_view text)
 {
     // RFC 8555 section 11.4: "In order to avoid attacks of this kind, ... clients SHOULD ... verify that the
-    // file contains only encapsulated certificates": any other block means that the server tries to slip
-    // something in.
+    // file contains only encapsulated certificates": any other block may be an attack by the server.
     constexpr std::string_view kBegin = "-----BEGIN";
     constexpr std::string_view kCertificate = "-----BEGIN CERTIFICATE-----";
     std::size_t blocks = 0;

@@ -73,7 +73,7 @@ Result<std::vector<Certificate>> certificates_of(CMS_ContentInfo* message, const
     return found;
 }
 
-/// The keys of all signers, before any of them is used.
+/// Checks the keys of all signers before any of them is used.
 Result<void> check_signers(CMS_ContentInfo* message, const std::vector<Certificate>& candidates)
 {
     const auto* signers = CMS_get0_SignerInfos(message);
@@ -97,7 +97,7 @@ Stack stack_of(const std::vector<Certificate>& certificates)
 
 Result<Bytes> to_certs_only(const std::vector<Certificate>& certificates)
 {
-    // PKCS7, because OpenSSL 3.0's CMS interface makes no SignedData without a signer or content.
+    // PKCS7, because OpenSSL 3.0's CMS interface cannot create SignedData without a signer or content.
     const Pkcs7Ptr message{PKCS7_new()};
     if (!message || PKCS7_set_type(message.get(), NID_pkcs7_signed) != 1)
         return openssl_failure(Errc::internal, "building a certs-only message");
@@ -241,7 +241,7 @@ Result<std::vector<Certificate>> verify_signed_data(const SignedData& message,
     for (const auto* candidates : {&message.certificates, &more})
         if (const auto bounded = check_signers(cms, *candidates); !bounded)
             return not_cms("the signer's key: " + bounded.error().message, kReason);
-    // CMS_NO_SIGNER_CERT_VERIFY leaves out the path alone: content digest and signatures are checked.
+    // CMS_NO_SIGNER_CERT_VERIFY only omits the path: content digest and signatures are checked.
     if (CMS_verify(cms, extra.get(), nullptr, nullptr, out.get(), CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) !=
         1)
         return not_cms("the message's signature does not verify", kReason);

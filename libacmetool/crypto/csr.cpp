@@ -32,7 +32,7 @@ tl::unexpected<Error> bad_csr(std::string_view what, std::string reason, std::st
     return failure;
 }
 
-/// PEM of either customary label, else DER that fills the whole text.
+/// PEM with either common label, else DER that fills the whole text.
 ReqPtr read_request(std::string_view text)
 {
     if (text.find("-----BEGIN") != std::string_view::npos) {
@@ -74,14 +74,14 @@ std::optional<std::string> challenge_password_of(X509_REQ* request)
 {
     const int at = X509_REQ_get_attr_by_NID(request, NID_pkcs9_challengePassword, -1);
     if (at < 0) return std::nullopt;
-    // RFC 2985 section 5.4.1: "SINGLE VALUE TRUE". Two of them would let each reader choose another one.
+    // RFC 2985 section 5.4.1: "SINGLE VALUE TRUE". With two of them, readers could choose different ones.
     const bool several = X509_REQ_get_attr_by_NID(request, NID_pkcs9_challengePassword, at) >= 0 ||
                          X509_ATTRIBUTE_count(X509_REQ_get_attr(request, at)) != 1;
     const ASN1_TYPE* value = X509_ATTRIBUTE_get0_type(X509_REQ_get_attr(request, at), 0);
     if (several || value == nullptr ||
         (value->type != V_ASN1_PRINTABLESTRING && value->type != V_ASN1_UTF8STRING &&
          value->type != V_ASN1_T61STRING && value->type != V_ASN1_IA5STRING))
-        return std::string{}; // there, but not as RFC 2985 has it: never equal to any binding
+        return std::string{}; // present but malformed: never equal to any binding
     return utf8_of(value->value.asn1_string);
 }
 
@@ -96,7 +96,7 @@ Result<Csr> describe_request(X509_REQ* request)
             .other_names = {},
             .challenge_password = challenge_password_of(request)};
     ACMETOOL_CHECK(check_key_size(csr.key));
-    // RFC 2986: the signature is made with the very key that is to be certified.
+    // RFC 2986: the request is signed with the key to certify.
     if (X509_REQ_verify(request, pkey) != 1)
         return bad_csr("the request's signature does not verify", "csrSignature",
                        "it was modified after signing or signed with another key");
@@ -126,7 +126,7 @@ Result<void> set_subject(X509_REQ* request, const Bytes& der)
     return {};
 }
 
-/// The names that the request will have in its SAN.
+/// The names for the request's SAN.
 std::vector<Identifier> names_of(const CsrOptions& options)
 {
     auto names = options.identifiers;

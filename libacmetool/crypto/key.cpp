@@ -28,7 +28,7 @@ std::string curve_of(EVP_PKEY* pkey)
     return {name, size};
 }
 
-/// What i2d_PUBKEY makes of a key on P-256 with an uncompressed point, without OpenSSL's search for an
+/// The output of i2d_PUBKEY for a key on P-256 with an uncompressed point, without OpenSSL's search for an
 /// encoder, which takes as long as a signature; empty for other keys.
 Bytes p256_spki(EVP_PKEY* pkey)
 {

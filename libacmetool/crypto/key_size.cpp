@@ -13,9 +13,9 @@ namespace
 
 constexpr int kMostBits = 4096;
 constexpr int kMostCurveBits = 521;
-constexpr int kMostExponentBits = 64; ///< as OpenSSL has it for moduli above 3072 bits
+constexpr int kMostExponentBits = 64; ///< OpenSSL's limit for moduli above 3072 bits
 
-/// 0 where it is no RSA key.
+/// 0 if it is not an RSA key.
 int exponent_bits(EVP_PKEY* pkey)
 {
     if (EVP_PKEY_is_a(pkey, "RSA") != 1 && EVP_PKEY_is_a(pkey, "RSA-PSS") != 1) return 0;

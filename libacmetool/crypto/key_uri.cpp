@@ -24,10 +24,10 @@ using UiMethodPtr = Owned<UI_METHOD, UI_destroy_method>;
 
 constexpr const char* kTpm = "tpm2";
 
-/// What a scheme needs, for the hint of an error.
+/// The requirements of a scheme, for the hint of an error.
 struct Scheme {
     std::string_view name;
-    const char* provider; ///< loaded for it; null: OpenSSL's configuration has to
+    const char* provider; ///< loaded for it; null: OpenSSL's configuration must do so
     std::string_view hint;
 };
 constexpr std::array<Scheme, 3> kSchemes{
@@ -45,7 +45,7 @@ std::string_view scheme_of(std::string_view uri)
     return uri.substr(0, uri.find(':'));
 }
 
-/// Once for the life of the program: keys refer to it. The default provider stays in use beside it.
+/// Loaded once and never unloaded, because keys refer to it. The default provider remains active.
 void load_provider(const char* name)
 {
     static std::mutex mutex;

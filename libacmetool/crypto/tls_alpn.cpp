@@ -57,7 +57,7 @@ int proofs_index()
     return index;
 }
 
-/// A client that offers no protocol at all would otherwise be shown the proof.
+/// Otherwise a client that offers no protocol would receive the proof.
 int demand_alpn(SSL* ssl, int* alert, void*)
 {
     const unsigned char* data = nullptr;
@@ -127,7 +127,7 @@ struct AlpnProofs::Impl {
     std::map<std::string, AlpnProof> by_server_name;
     SslCtxPtr context;
 
-    /// Gives the connection the certificate for the name it asks for.
+    /// Selects the certificate for the requested name.
     static int choose_certificate(SSL* ssl, int* alert, void*)
     {
         const auto* self =
@@ -207,7 +207,7 @@ bool AlpnHandshake::feed(ByteView records, Bytes& reply)
         const int done = SSL_do_handshake(ssl);
         usable = done == 1 || SSL_get_error(ssl, done) == SSL_ERROR_WANT_READ;
     } else {
-        // What the client says is of no interest; when it goes is.
+        // The client's data is ignored; only its closing matters.
         std::array<char, 4096> data{};
         int got = 0;
         while ((got = SSL_read(ssl, data.data(), static_cast<int>(data.size()))) > 0) {

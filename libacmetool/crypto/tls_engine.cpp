@@ -16,7 +16,7 @@ namespace
 
 using SslPtr = Owned<SSL, SSL_free>;
 
-/// Where a context keeps its settings and a connection its verifier.
+/// Index of a context's settings and a connection's verifier.
 int settings_index()
 {
     static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
@@ -193,7 +193,7 @@ Result<TlsEngine> TlsEngine::start(const TlsContext& context, Verifier verifier)
         BIO_free(out);
         return openssl_failure(Errc::internal, "TLS connection");
     }
-    SSL_set_bio(impl->ssl.get(), in, out); // both belong to the connection now
+    SSL_set_bio(impl->ssl.get(), in, out); // the connection owns both now
     SSL_set_ex_data(impl->ssl.get(), verification_index(), &impl->verification);
     if (context.side() == Side::server) {
         SSL_set_accept_state(impl->ssl.get());
@@ -261,7 +261,7 @@ bool TlsEngine::hash_is_sha384() const
 std::vector<Certificate> TlsEngine::peer_certificates() const
 {
     auto certificates = certificates_of(SSL_get_peer_cert_chain(impl_->ssl.get()));
-    // A server's view of the chain lacks the end entity.
+    // On a server, the chain lacks the end entity.
     if (impl_->context.side() == Side::server)
         if (X509* own = SSL_get1_peer_certificate(impl_->ssl.get()); own != nullptr)
             certificates.insert(certificates.begin(), Certificate::adopt(own));

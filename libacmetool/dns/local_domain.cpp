@@ -87,7 +87,7 @@ std::vector<fs::path> lease_files(const std::string& root)
     return files;
 }
 
-/// resolv.conf(5): of "search" and "domain" the last one counts.
+/// resolv.conf(5): the last one of "search" and "domain" applies.
 std::optional<std::string> search_domain(const fs::path& file)
 {
     std::ifstream in{file};

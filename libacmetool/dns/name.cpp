@@ -127,7 +127,7 @@ bool is_subdomain_of(std::string_view name, std::string_view ancestor)
 {
     name = without_dot(name);
     ancestor = without_dot(ancestor);
-    // "ooo.example.com" is not below "oo.example.com": the character before the ancestor has to be a dot.
+    // "ooo.example.com" is not below "oo.example.com": the character before the ancestor must be a dot.
     return !ancestor.empty() && name.size() > ancestor.size() + 1 &&
            name[name.size() - ancestor.size() - 1] == '.' &&
            base::equals_ignoring_case(name.substr(name.size() - ancestor.size()), ancestor);
@@ -143,7 +143,7 @@ bool is_ip_literal(std::string_view text)
 {
     const std::string copy{text};
     unsigned char address[16];
-    if (copy.find('\0') != std::string::npos) return false; // behind which C sees nothing
+    if (copy.find('\0') != std::string::npos) return false; // C functions stop there
     return inet_pton(AF_INET, copy.c_str(), address) == 1 || inet_pton(AF_INET6, copy.c_str(), address) == 1;
 }
 

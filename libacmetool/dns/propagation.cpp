@@ -45,7 +45,7 @@ authoritative_servers(const std::string& zone, const PropagationOptions& options
     return servers;
 }
 
-/// What `server` says of the record; empty where it has the value.
+/// The answer of `server` about the record; empty if it has the value.
 std::string missing_at(const net::Endpoint& server, const Target& target, const std::string& value,
                        base::Context& context)
 {

@@ -22,7 +22,7 @@ tl::unexpected<Error> bad_key(std::string message)
                 "tsigKey");
 }
 
-/// Words, quoted strings, and the signs { } ; of named.conf; # // and /* */ comments are dropped.
+/// Words, quoted strings, and the signs { } ; of named.conf; # // and /* */ comments are skipped.
 std::vector<std::string> tokens_of(std::string_view text)
 {
     std::vector<std::string> tokens;

@@ -17,7 +17,7 @@ constexpr std::uint32_t kTtl = 60;
 constexpr int kNotAuth = 9;
 constexpr int kBadTime = 18;
 
-/// The TXT record of the update; class NONE and TTL 0 delete just this RDATA (RFC 2136 section 2.5.4).
+/// The TXT record of the update; class NONE and TTL 0 delete only this RDATA (RFC 2136 section 2.5.4).
 LdnsRecord make_record(const std::string& name, const std::string& value, Change change)
 {
     LdnsRecord record{ldns_rr_new()};
@@ -57,7 +57,7 @@ LdnsPacket make_update(const std::string& zone, LdnsRecord record)
     return packet;
 }
 
-/// The TSIG error of a NOTAUTH answer (RFC 8945 section 5.2), told apart.
+/// The distinct TSIG errors of a NOTAUTH answer (RFC 8945 section 5.2).
 Error tsig_error(int code, const TsigKey& key, const net::Endpoint& server)
 {
     Error error;
@@ -148,7 +148,7 @@ Result<void> update_txt(const net::Endpoint& server, const TsigKey* key, const s
         return fail(Errc::internal, "building a DNS update");
     const LdnsOctets owned{wire};
     LdnsPacket answer;
-    // RFC 8945 section 5.4: what is not signed as it has to be "SHOULD NOT be considered an acceptable
+    // RFC 8945 section 5.4: an answer without a correct signature "SHOULD NOT be considered an acceptable
     // response", the client shall "continue to wait for a signed response until the request times out".
     const CheckReply check = [&](ByteView reply) -> Result<void> {
         ldns_pkt* raw = nullptr;

@@ -9,7 +9,8 @@ namespace acmetool::http
 namespace
 {
 
-/// The interface has had this number since 2006; packages name it, as no linker sees it.
+/// The interface has had this number since 2006. Packages must list the dependency, because the linker does
+/// not see it.
 constexpr const char* kLibrary = "libcurl.so.4";
 
 Result<CurlLibrary> load()

@@ -121,7 +121,7 @@ Result<ProxyHeader> parse_second(ByteView octets)
     if (size > kLongestProxyHeader) return refused("too long");
     if (octets.size() < size) return ProxyHeader{size - octets.size(), {}, 0};
     if (octets.size() > size) return refused("octets after its end");
-    // A health check of the proxy's own; its addresses mean nothing.
+    // A health check by the proxy; its addresses are meaningless.
     if (command == kLocal || family == kUnspecified) return ProxyHeader{};
     if (family == kTcp4) return parse_addresses(AF_INET, octets.subspan(kFixedPart));
     if (family == kTcp6) return parse_addresses(AF_INET6, octets.subspan(kFixedPart));

@@ -80,7 +80,7 @@ Result<void> ResponseReader::end()
 {
     if (done()) return {};
     beast::error_code problem;
-    // Before the headers are complete there is nothing to end, and the parser asserts that something came.
+    // Before the headers are complete there is no body to end, and the parser asserts that data was received.
     const bool in_body = impl_->parser->is_header_done();
     if (in_body) impl_->parser->put_eof(problem);
     if (!in_body || problem || !done())

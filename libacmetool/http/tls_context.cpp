@@ -8,7 +8,7 @@ namespace acmetool::http
 namespace
 {
 
-/// The key is proven by the handshake; whose certificate it is, the application finds out.
+/// The handshake proves possession of the key; the application checks the certificate.
 int take_any_certificate(X509_STORE_CTX* store, void*)
 {
     if (crypto::check_peer_key(store)) return 1;
@@ -58,7 +58,7 @@ std::shared_ptr<const TlsFacts> facts_of(SSL* ssl)
         facts->channel_binding = std::move(*binding);
     if (X509* own = SSL_get1_peer_certificate(ssl); own != nullptr)
         facts->certificates.push_back(crypto::Certificate::adopt(own));
-    // On the server's side the chain comes without the end entity.
+    // On the server's side, the chain lacks the end entity.
     const auto* chain = SSL_get_peer_cert_chain(ssl);
     for (int i = 0; chain != nullptr && i < sk_X509_num(chain); ++i) {
         X509* one = sk_X509_value(chain, i);

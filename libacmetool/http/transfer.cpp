@@ -186,7 +186,7 @@ void Transfer::prepare(CURL* easy)
     curl_.easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     curl_.easy_setopt(easy, CURLOPT_USERAGENT, options_.user_agent.c_str());
     if (!options_.ca_file.empty()) {
-        // The explicit anchors replace the system's, the hashed directory included.
+        // The explicit anchors replace the system's, including the hashed directory.
         curl_.easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
         curl_.easy_setopt(easy, CURLOPT_CAPATH, nullptr);
     }
@@ -213,9 +213,9 @@ void Transfer::prepare(CURL* easy)
     if (request_.method == Method::post) {
         add_header("Expect:"); // no 100-continue round trip
         curl_.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
-        // libcurl would send a POST again by itself where a kept connection dies under it; the peer may have
-        // taken the first one, and whether to ask again is not for the transport to say. A body that it reads
-        // from us and cannot rewind is sent once.
+        // libcurl would repeat a POST if a kept connection breaks, although the peer may have processed the
+        // first one; the caller must decide about repeating. A body that libcurl reads from us and cannot
+        // rewind is sent only once.
         curl_.easy_setopt(easy, CURLOPT_POST, 1L);
         curl_.easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
         curl_.easy_setopt(easy, CURLOPT_READDATA, this);

@@ -43,9 +43,9 @@ Sqlite::~Sqlite() = default;
 
 Result<std::unique_ptr<Sqlite>> Sqlite::open(const std::string& path)
 {
-    // SQLite would make the file with the umask's mode. One that is there may not be touched: closing any
-    // descriptor of it drops the locks that this process holds by its other connections (POSIX locks), and
-    // then the next program that closes the database takes itself for the last and removes the journal.
+    // SQLite would create the file with the umask's mode. An existing file must not be opened here: closing
+    // any descriptor of it releases the locks of this process's other connections (POSIX locks), and the next
+    // program that closes the database would consider itself the last and remove the journal.
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0) close(fd);
     sqlite3* raw = nullptr;
@@ -152,7 +152,7 @@ Result<void> Sqlite::check_place() const
         return moved_error(path, there ? "was replaced" : "was removed");
     };
     ACMETOOL_CHECK(check(path_, file_id(path_), id_));
-    // The file by another name is no better: who opens it there has another log beside it.
+    // The same file under another name is also wrong: programs that open it there use another log beside it.
     ACMETOOL_CHECK(check(place_, file_id(place_, Links::as_such), id_));
     return check(log_, file_id(log_, Links::as_such), log_id_);
 }

@@ -118,7 +118,7 @@ void OutputQueue::put(std::string line)
     auto& state = *state_;
     std::unique_lock lock{state.mutex};
     if (state.is_idle()) state.progress = Clock::now();
-    // What follows a gap comes after the line that tells of it.
+    // Lines after a gap follow the line that reports it.
     if (state.overflow > 0 || state.octets + line.size() > state.most) {
         ++state.dropped;
         ++state.overflow;

@@ -20,7 +20,7 @@ namespace
 {
 
 constexpr Milliseconds kGrace{1000};
-constexpr int kMostDescriptors = 65'536; // looked at where the kernel has no close_range
+constexpr int kMostDescriptors = 65'536; // used if the kernel has no close_range
 
 std::vector<char*> pointers_of(std::vector<std::string>& texts)
 {
@@ -68,7 +68,7 @@ bool reap(pid_t child, const std::string& program, int& status, Milliseconds tim
     }
 }
 
-/// Starts the command in a process group of its own, `in` and `out` being its streams where they are given.
+/// Starts the command in a separate process group, with `in` and `out` as its streams if given.
 Result<pid_t> start(const Command& command, int in, int out)
 {
     auto arguments = command.arguments;
@@ -107,7 +107,7 @@ void end(pid_t child, const std::string& program, Context& context)
     kill(-child, SIGKILL); // what the program left behind in its group
 }
 
-/// Waits for the end of a program, and ends it where it takes too long.
+/// Waits for the end of a program, and ends it if it takes too long.
 Result<int> finish_with(pid_t child, const Command& command, Milliseconds time, Context& context, bool finish)
 {
     const auto& program = command.arguments.front();

@@ -14,7 +14,7 @@ namespace acmetool::base
 namespace
 {
 
-/// Reads `width` decimal digits at the front of `text` and drops them; -1 where there are other characters.
+/// Reads `width` decimal digits at the front of `text` and drops them; -1 if there are other characters.
 int take_digits(std::string_view& text, std::size_t width)
 {
     if (text.size() < width) return -1;

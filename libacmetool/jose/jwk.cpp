@@ -98,9 +98,9 @@ Result<crypto::Key> parse_rsa(const Json& jwk)
 {
     ACMETOOL_TRY(n, parse_number(jwk, "n", kMostModulus));
     ACMETOOL_TRY(e, parse_number(jwk, "e", kMostExponent));
-    // OpenSSL's own check looks whether the modulus is a prime, which takes a second of CPU for a large one;
-    // a modulus that is one harms nobody but the key's owner. RFC 7518 section 3.3: "A key of size 2048 bits
-    // or larger MUST be used".
+    // OpenSSL's check tests whether the modulus is a prime, which takes a second of CPU for a large one; a
+    // prime modulus only harms the key's owner. RFC 7518 section 3.3: "A key of size 2048 bits or larger MUST
+    // be used".
     if (BN_num_bits(n.get()) < kLeastModulusBits || !BN_is_odd(n.get()) || !BN_is_odd(e.get()) ||
         BN_is_one(e.get()))
         return fail(Errc::bad_input, "jwk: not a valid RSA key of 2048 to 4096 bits");

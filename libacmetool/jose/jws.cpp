@@ -20,7 +20,7 @@ using SignaturePtr = crypto::Owned<ECDSA_SIG, ECDSA_SIG_free>;
 struct Algorithm {
     std::string_view name;  ///< RFC 7518 section 3.1, RFC 8037 section 3.1
     const EVP_MD* digest;   ///< null: the algorithm hashes by itself
-    std::size_t coordinate; ///< octets of R and of S; 0 where the signature is no ECDSA pair
+    std::size_t coordinate; ///< octets of R and of S; 0 if the signature is not an ECDSA pair
 };
 
 std::optional<Algorithm> find_algorithm(const crypto::Key& key)

@@ -76,7 +76,7 @@ std::string wrap_description(const std::string& text)
     return wrapped;
 }
 
-/// CLI11's message as our messages begin: in lower case, unless the first word is a metavariable.
+/// CLI11's message with a lower-case first letter, like our messages, unless it begins with a metavariable.
 std::string lower_first(std::string message)
 {
     const bool metavariable = message.size() > 1 && std::isupper(static_cast<unsigned char>(message[1])) != 0;
@@ -163,7 +163,7 @@ public:
         option.name = parse_spelling(name).longest;
         option.is_flag = true;
         const auto description =
-            wrap_description(help); // add_flag() takes only a named string for a description
+            wrap_description(help); // add_flag() accepts only a named string as description
         option.parsed = app_.add_flag(name, description);
         option.set = [&value](const auto& texts) -> Result<void> {
             ACMETOOL_TRY(parsed, parse_flag(texts.back()));

@@ -185,8 +185,9 @@ void Runtime::begin_serving()
         "log", base::can_block(STDERR_FILENO),
         [](const std::string& line) { return base::write_all(STDERR_FILENO, line) == 0; },
         [form = form_](std::uint64_t count) {
-            return form.line(Level::warning,
-                             fmt::format("{} lines of this log were dropped: they could not be written", count));
+            return form.line(
+                Level::warning,
+                fmt::format("{} lines of this log were dropped: they could not be written", count));
         });
     if (options_.trace.empty()) return;
     trace_queue_ = std::make_unique<base::OutputQueue>(
@@ -220,7 +221,7 @@ void Runtime::say(std::string_view text)
         log_queue_->put(std::string{text});
         return;
     }
-    // Nobody may be there to read it, and the program goes on all the same: the exit status tells.
+    // It may have no reader; the program continues, and the exit status reports the failure.
     static_cast<void>(base::write_all(STDERR_FILENO, text, [this] { return interrupted(); }));
 }
 

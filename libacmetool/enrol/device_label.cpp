@@ -60,7 +60,7 @@ tl::unexpected<Error> no_serial(const crypto::Certificate& idevid, std::string_v
                 "noSerialNumber");
 }
 
-/// An attribute of the subject; nothing where there is none.
+/// An attribute of the subject; nothing if there is none.
 Result<std::optional<std::string>> attribute(const crypto::Certificate& idevid, const std::string& field)
 {
     const ObjectPtr object{OBJ_txt2obj(field.c_str(), 0)};
@@ -98,7 +98,7 @@ Result<std::string> hardware_serial_of(ByteView module_name)
     return encoded;
 }
 
-/// The hwSerialNum in the subject alternative name; nothing where there is none.
+/// The hwSerialNum in the subject alternative name; nothing if there is none.
 Result<std::optional<std::string>> hardware_serial(const crypto::Certificate& idevid)
 {
     const crypto::GeneralNamesPtr names{

@@ -64,7 +64,7 @@ Result<Client::Reply> Client::exchange(Packet request, base::Context& context)
             Bytes reply(kLargestPacket);
             const auto size = recv(fd_, reply.data(), reply.size(), 0);
             if (size < 0 && !sent) break;
-            if (size <= 0) continue; // nobody listens there yet; the next attempt will tell
+            if (size <= 0) continue; // no listener yet; retry
             reply.resize(static_cast<std::size_t>(size));
             anything = true;
             auto packet = parse_packet(reply);

@@ -44,7 +44,7 @@ void check_registrar(Findings& findings, const Config& config)
              "MASAs use it to name a domain in their logs");
 }
 
-/// "HOST[:PORT]" or a URL; each MASA that may be asked.
+/// Each MASA that may be used: "HOST[:PORT]" or a URL.
 std::vector<std::string> masas_of(const registrar::ManufacturerOptions& manufacturer)
 {
     if (!manufacturer.masa_url.empty()) return {manufacturer.masa_url};

@@ -285,7 +285,7 @@ void check_caa(Findings& findings, const std::string& domain, const acme::CaaReq
              fmt::format("add the records that acme-preauth caa-record prints for {}", domain)});
 }
 
-/// Sets and removes a record where the key should be able to, then one where it should not.
+/// Sets and removes a record that the key must be allowed to change, then one that it should not.
 void probe_updates(Findings& findings, const Config& config, const std::string& domain,
                    base::Context& context)
 {

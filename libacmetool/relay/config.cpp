@@ -223,7 +223,7 @@ void read_limits(Section section, Config& config)
     section.finish();
 }
 
-/// The sections of the file, each exactly once; also where it has none, for the required keys in them.
+/// Reads each section exactly once, even if absent, to check its required keys.
 void read_all(const toml::table& root, Reading& reading, Config& config)
 {
     const std::vector<std::string> known{"listen",  "tls",    "clients", "acme",        "domain", "dns",
@@ -307,7 +307,7 @@ Result<Config> parse_relay_config(std::string_view text, const std::string& file
         config.ra.store_file = (std::filesystem::path{file}.parent_path() / config.ra.store_file).string();
     config.http.address = config.est.host;
     config.http.port = config.est.port;
-    config.ra.labels.try_emplace(""); // what goes without a label
+    config.ra.labels.try_emplace(""); // for requests without a label
     return config;
 }
 

@@ -92,7 +92,7 @@ Result<void> check(const RelayOptions& options, relay::Kind kind, Io& io)
     return io.write(text);
 }
 
-/// Asks the running relay's administration listener.
+/// Queries the running relay's administration listener.
 Result<void> status(const RelayOptions& options, relay::Kind kind, Io& io)
 {
     ACMETOOL_TRY(config, relay::load_config(options.config, kind));

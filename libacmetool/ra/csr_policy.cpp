@@ -54,7 +54,7 @@ Refused bad(std::string text)
     return refusal(Refusal::bad_request, std::move(text));
 }
 
-/// The first that stands there twice; whoever reads it may take either.
+/// The first duplicate, which is refused because readers may use either.
 template <class List, class Type>
 std::optional<std::string> repeated(const List& list, Type type)
 {
@@ -123,12 +123,12 @@ std::optional<Refused> judge_constraints(ByteView value)
 std::optional<Refused> judge_extension(const crypto::Extension& extension, const crypto::Key& key,
                                        const Allowed& allowed)
 {
-    if (extension.oid == kSubjectAltName) return std::nullopt; // a matter of names
+    if (extension.oid == kSubjectAltName) return std::nullopt; // checked with the names
     if (extension.oid == kKeyUsage) return judge_key_usage(extension.value, allowed);
     if (extension.oid == kExtendedKeyUsage) return judge_purposes(extension.value, allowed);
     if (extension.oid == kBasicConstraints) return judge_constraints(extension.value);
     if (extension.oid == kSubjectKeyIdentifier) {
-        // Much software asks for it; with the identifier of another key it would name that key's holder.
+        // Much software requests it; with the identifier of another key it would refer to that key's holder.
         const auto value = der::Reader{extension.value}.expect(der::kOctetString, "subjectKeyIdentifier");
         if (value && crypto::is_key_identifier_of(value->value, key)) return std::nullopt;
         return bad("the requested subjectKeyIdentifier is not a digest of the request's key");
@@ -168,7 +168,8 @@ std::optional<Refused> judge_names(const crypto::RequestContents& contents, cons
         if (name.oid != kCommonName && name.oid != kSerialNumber && !has(allowed, name.oid))
             return bad(fmt::format("the request's subject contains {}, which is not allowed",
                                    crypto::describe_oid(name.oid)));
-    // The common name and the serial number are compared, which takes a text. Others copy what is no text.
+    // The common name and the serial number are compared, so they must be strings. Others may be copied
+    // unchanged.
     for (const auto& name : contents.subject)
         if (name.value.empty() && !has(allowed, name.oid))
             return bad(fmt::format("the request's subject contains {} that is empty or not a string",

@@ -101,7 +101,7 @@ Result<crypto::AnchorStore> read_anchors(const std::vector<std::string>& paths)
     return crypto::AnchorStore{std::move(anchors)};
 }
 
-/// The serial number of a device whose path was verified, from where its manufacturer has it.
+/// The serial number of a device with a verified path, from the field that its manufacturer uses.
 Result<std::string> serial_of(const std::vector<crypto::Certificate>& chain, const Files& files,
                               base::TimePoint now)
 {

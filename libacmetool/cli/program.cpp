@@ -245,10 +245,10 @@ private:
         const auto spelling = parse_spelling(name);
         option.name = spelling.longest;
         option.set = std::move(set);
-        option.parsed = app_.add_option(spelling.names, option.raw, wrap_description(help))
-                            ->type_name(spelling.argument)
+        const auto description = fallback.empty() ? help : fmt::format("{} (default: {})", help, fallback);
+        option.parsed = app_.add_option(spelling.names, option.raw, wrap_description(description))
+                            ->option_text(spelling.argument)
                             ->allow_extra_args(false);
-        if (!fallback.empty()) option.parsed->default_str(fallback);
         return *this;
     }
 
@@ -388,10 +388,7 @@ Result<CliVerb*> Program::Impl::parse(int argc, char** argv, bool& done)
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
         done = true;
-        const auto* help_of = &app;
-        for (const auto* chosen : app.get_subcommands())
-            help_of = chosen;
-        ACMETOOL_CHECK(Runtime(name, {}).write(help_of->help()));
+        ACMETOOL_CHECK(Runtime(name, {}).write(app.help()));
         return nullptr;
     } catch (const CLI::ParseError& error) {
         return fail(Errc::usage, lower_first(error.what()), fmt::format("{} --help lists the options", name));

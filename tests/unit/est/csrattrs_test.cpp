@@ -200,7 +200,7 @@ TEST_CASE("CSR-13: what a template may not hold, each with its sentence")
     says(template_attributes({attribute(oid::kExtensionReqTemplate, {})}),
          "extensionReqTemplate has 0 values instead of one");
     says(template_attributes({attribute(oid::kExtensionRequest, {seq({kSan, kSan})})}),
-         "extension 2.5.29.17 is there twice");
+         "extension 2.5.29.17 occurs twice");
     says(template_attributes({attribute(oid::kExtensionRequest, {seq({seq({num("1.2.3")})})})}),
          "the value of extension 1.2.3 is missing");
     says(template_attributes({attribute(oid::kExtensionRequest, {seq({})})}), "an empty list of extensions");

@@ -30,7 +30,7 @@ struct Options {
     std::string key;
     std::string eab_kid;
     std::string eab_key_file;
-    std::string next_key_type; ///< rollover; empty: as it is
+    std::string next_key_type; ///< rollover; empty: the type of the current key
 };
 
 Result<void> print(const acme::AccountFile& account, const acme::AccountStatus& status, cli::Io& io)
@@ -41,12 +41,12 @@ Result<void> print(const acme::AccountFile& account, const acme::AccountStatus& 
                        {"contact", status.contact},
                        {"created", status.created}};
     members[crypto::is_key_uri(account.key_file) ? "keyUri" : "keyFile"] = account.key_file;
-    // All that the account file holds: --output may name that very file.
+    // Every member of the account file, because --output may name that file.
     if (!account.ca_file.empty()) members["caFile"] = account.ca_file;
     return io.write_document("account", members);
 }
 
-/// A new key in its file: encrypted where there is a passphrase.
+/// Writes a new key to its file, encrypted if a passphrase is given.
 Result<void> write_account_key(const std::string& path, const crypto::Key& key,
                                const base::Secret& passphrase, cli::Io& io)
 {
@@ -58,7 +58,7 @@ Result<void> write_account_key(const std::string& path, const crypto::Key& key,
     return io.write_key(path, pem.reveal());
 }
 
-/// The key that an earlier, interrupted registration made is used again: one account, not two.
+/// Reuses the key of an interrupted registration, so that no second account is created.
 Result<crypto::Key> account_key(const std::string& path, const Options& options, cli::Io& io)
 {
     std::error_code none;
@@ -67,18 +67,18 @@ Result<crypto::Key> account_key(const std::string& path, const Options& options,
         return acme::load_account_key(path, passphrase);
     ACMETOOL_TRY(key, crypto::generate_key(options.key_type));
     const auto written = write_account_key(path, key, passphrase, io);
-    // Another run was faster: its key is the account's, and both find the one account.
+    // Another run created the key first: use it, so that both runs find the same account.
     if (!written && written.error().reason == "fileExists") return acme::load_account_key(path, passphrase);
     if (!written) return fail(written.error());
     return key;
 }
 
-/// The external account, if one was given: its key from a file, never from the command line.
+/// The external account, if given. Its key comes from a file, never from the command line.
 Result<void> read_external_account(Options& options)
 {
     if (options.eab_kid.empty() != options.eab_key_file.empty())
-        return fail(Errc::usage, "--eab-kid and --eab-key-file go together",
-                    "the CA gives both: a key identifier and a MAC key", "halfExternalAccount");
+        return fail(Errc::usage, "--eab-kid and --eab-key-file must be given together",
+                    "the CA provides both a key identifier and a MAC key", "halfExternalAccount");
     if (options.eab_kid.empty()) return {};
     auto text = store::read_file(options.eab_key_file);
     if (!text) {
@@ -101,13 +101,14 @@ Result<void> register_account(Options& options, cli::Io& io)
     if (fs::exists(file, none)) {
         ACMETOOL_TRY(known, acme::load_account(file));
         if (!options.directory.empty() && known.directory != options.directory)
-            return fail(Errc::cannot_create, file + " is an account at " + known.directory,
-                        "name another file with --account", "accountExists");
+            return fail(Errc::cannot_create, file + " already holds an account at " + known.directory,
+                        "choose another file with --account", "accountExists");
         options.directory = known.directory;
         options.key = acme::beside(file, known.key_file);
     }
     if (options.directory.empty())
-        return fail(Errc::usage, "no CA given", "--directory URL names the CA's directory", "noDirectory");
+        return fail(Errc::usage, "no CA given", "give the URL of the CA's directory with --directory",
+                    "noDirectory");
     for (const auto& contact : options.registration.contact)
         if (contact.find(':') == std::string::npos)
             return fail(Errc::usage, "--contact " + base::printable(contact) + ": not a URL",
@@ -123,7 +124,7 @@ Result<void> register_account(Options& options, cli::Io& io)
                                                           : fs::absolute(key_path).string();
     if (!io.ca_file().empty()) account.ca_file = fs::absolute(io.ca_file()).string();
     account.contact = options.registration.contact;
-    // The folder is tried before the CA is asked: an account whose file cannot be kept would be lost.
+    // Check that the folder is writable before the request: an account without a saved file would be lost.
     ACMETOOL_TRY(key, account_key(key_path.string(), options, io));
     ACMETOOL_CHECK(acme::check_key_is_fresh(file, account.directory, key));
     ACMETOOL_TRY(client, acme::Client::connect(account.directory, account.ca_file, key,
@@ -149,8 +150,8 @@ Result<void> with_account(const Options& options, cli::Io& io, Call call)
     return print(account, status, io);
 }
 
-/// The account of `key`, which is the one at `account.url`; nothing where the CA does not know the key.
-/// bad_input ("keyInUse") where it is another account's.
+/// The account of `key`; nothing if the CA does not know the key. Errors: bad_input ("keyInUse") if the key
+/// belongs to an account other than `account.url`.
 Result<std::optional<acme::AccountStatus>> status_under(const crypto::Key& key,
                                                         const acme::AccountFile& account,
                                                         const std::string& ca_file, const Options& options,
@@ -164,22 +165,23 @@ Result<std::optional<acme::AccountStatus>> status_under(const crypto::Key& key,
     if (!status && status.error().reason == "accountDoesNotExist")
         return std::optional<acme::AccountStatus>{};
     if (!status) return fail(std::move(status).error());
-    // Whatever keyChange answered to that (RFC 8555 section 7.3.5 has 409, some CAs 500), it cannot be ours.
+    // The answer to keyChange varies (409 by RFC 8555 section 7.3.5, 500 from some CAs); the key cannot be
+    // ours.
     if (status->url != account.url)
         return fail(Errc::bad_input,
-                    fmt::format("the new key is that of another account, {}", base::printable(status->url)),
-                    "move the file away whose name ends in .next, and run the command again", "keyInUse");
+                    fmt::format("the new key belongs to another account, {}", base::printable(status->url)),
+                    "remove the file whose name ends in .next and run the command again", "keyInUse");
     return std::optional{std::move(*status)};
 }
 
-/// The key that the account shall have, on disk before the CA hears of it. One that an interrupted rollover
-/// left may be the account's already: it is never replaced by another.
+/// The new key of the account, written to disk before the request. A key left by an interrupted rollover may
+/// already be the account's key, so it is never replaced.
 Result<crypto::Key> next_key(const std::string& file, const crypto::Key& current, const Options& options,
                              const base::Secret& passphrase, cli::Io& io)
 {
     std::error_code none;
     if (std::filesystem::exists(file, none)) {
-        io.context().log(base::Level::info, "going on with the key of an interrupted rollover, " + file);
+        io.context().log(base::Level::info, "continuing an interrupted rollover with the key in " + file);
         return acme::load_account_key(file, passphrase);
     }
     ACMETOOL_TRY(
@@ -198,8 +200,8 @@ Result<void> roll_over(const Options& options, cli::Io& io)
     const auto key_file = acme::beside(file, account.key_file);
     if (crypto::is_key_uri(key_file))
         return fail(Errc::usage,
-                    fmt::format("the account's key is {}: only a key in a file is replaced", key_file),
-                    "register the account again with another --key, and deactivate this one", "keyUri");
+                    fmt::format("the account's key is {}: only a key in a file can be replaced", key_file),
+                    "register a new account with another --key, then deactivate this one", "keyUri");
     const auto next_file = acme::next_key_file(key_file);
     const auto ca_file = io.ca_file().empty() ? acme::beside(file, account.ca_file) : io.ca_file();
     ACMETOOL_TRY(passphrase, acme::passphrase_for(key_file, options.client.passphrase, io.context()));
@@ -220,23 +222,25 @@ Result<void> roll_over(const Options& options, cli::Io& io)
         const auto changed = acme::change_key(*client, next);
         auto known = status_under(next, account, ca_file, options, io);
         if (!known || !*known) {
-            auto error = !changed ? changed.error()
-                         : !known
-                             ? known.error()
-                             : Error{.code = Errc::protocol,
-                                     .message = "keyChange: the CA said yes, but does not know the new key",
-                                     .hint = {},
-                                     .reason = "keyNotChanged",
-                                     .problem_type = {},
-                                     .problem = {},
-                                     .retry_after = {}};
-            // A plain no, and the CA does not know the key: it is of no more use. Anything else stays open.
+            auto error =
+                !changed ? changed.error()
+                : !known
+                    ? known.error()
+                    : Error{.code = Errc::protocol,
+                            .message = "keyChange: the CA accepted the request but does not know the new key",
+                            .hint = {},
+                            .reason = "keyNotChanged",
+                            .problem_type = {},
+                            .problem = {},
+                            .retry_after = {}};
+            // The CA refused and does not know the key: remove it. After any other failure the outcome is
+            // unknown.
             if (known && !changed && !changed.error().problem_type.empty() &&
                 changed.error().code != Errc::unavailable)
                 std::filesystem::remove(next_file, none);
             else
-                error.hint = fmt::format("whether the CA took the new key is open: {} is kept; run the same "
-                                         "command again",
+                error.hint = fmt::format("it is unknown whether the CA accepted the new key: {} is kept; run "
+                                         "the same command again",
                                          next_file);
             return fail(std::move(error));
         }
@@ -245,8 +249,8 @@ Result<void> roll_over(const Options& options, cli::Io& io)
     if (std::rename(next_file.c_str(), key_file.c_str()) != 0)
         return fail(
             Errc::cannot_create,
-            fmt::format("{}: cannot be replaced by {}: {}", key_file, next_file, std::strerror(errno)),
-            "the CA has the new key: run the same command again once the folder can be written");
+            fmt::format("{}: cannot be replaced with {}: {}", key_file, next_file, std::strerror(errno)),
+            "the CA already uses the new key: make the folder writable and run the same command again");
     return print(account, *status, io);
 }
 
@@ -257,41 +261,46 @@ int main(int argc, char** argv)
     cli::Program program{"acme-account", "manage an ACME account"};
     Options options;
 
-    auto& registering = program.verb("register", "make an account at a CA, or find the key's");
+    auto& registering = program.verb("register", "create an account, or find the key's existing account");
     cli::add_account(registering, options.client);
-    registering.option("--directory", options.directory, "URL of the CA's directory")
-        .option("--contact", options.registration.contact, "Contact URL, mailto:ops@example.com (repeatable)")
-        .flag("--agree-tos", options.registration.agree_tos, "You agree to the CA's terms of service")
-        .flag("--only-existing", options.registration.only_existing, "Find the account of the key; make none")
-        .option("--key-type", options.key_type, "Type of the key to make")
-        .option("--key", options.key, "Use this private key, file or URI, instead of making one")
-        .option("--eab-kid", options.eab_kid,
-                "Key identifier of an account that you have with the CA already")
-        .option("--eab-key-file", options.eab_key_file, "File with that account's MAC key, base64url")
+    registering.option("--directory URL", options.directory, "ACME directory of the CA")
+        .option("--contact URL", options.registration.contact,
+                "Contact URL, such as mailto:ops@example.com (repeatable)")
+        .flag("--agree-tos", options.registration.agree_tos, "Agree to the CA's terms of service")
+        .flag("--only-existing", options.registration.only_existing,
+              "Only find the key's account; do not create one")
+        .option("--key-type TYPE", options.key_type, "Type of the new key")
+        .option("--key KEY", options.key, "Private key (file or URI) to use instead of a new one")
+        .option("--eab-kid ID", options.eab_kid, "Key identifier of an existing non-ACME account at the CA")
+        .option("--eab-key-file FILE", options.eab_key_file, "MAC key of that account (base64url)")
         .action([&](cli::Io& io) { return register_account(options, io); });
 
-    auto& show = program.verb("show", "read the account from the CA");
+    auto& show = program.verb("show", "print the account as the CA has it");
     cli::add_account(show, options.client);
     show.action([&](cli::Io& io) {
         return with_account(options, io,
                             [](acme::Client& client, const Options&) { return acme::fetch_account(client); });
     });
 
-    auto& update = program.verb("update", "replace the contacts");
+    auto& update = program.verb("update", "replace the contact URLs");
     cli::add_account(update, options.client);
-    update.option("--contact", options.registration.contact, "Contact URL (repeatable); none removes all")
+    update
+        .option("--contact URL", options.registration.contact,
+                "New contact URL (repeatable); if absent, remove all contacts")
         .action([&](cli::Io& io) {
             return with_account(options, io, [](acme::Client& client, const Options& given) {
                 return acme::update_account(client, given.registration.contact);
             });
         });
 
-    auto& rolling = program.verb("rollover", "another key for the account");
+    auto& rolling = program.verb("rollover", "replace the account's key");
     cli::add_account(rolling, options.client);
-    rolling.option("--key-type", options.next_key_type, "Type of the new key; as the old one unless given")
+    rolling
+        .option("--key-type TYPE", options.next_key_type,
+                "Type of the new key; default: that of the current key")
         .action([&](cli::Io& io) { return roll_over(options, io); });
 
-    auto& deactivate = program.verb("deactivate", "end the account, for good");
+    auto& deactivate = program.verb("deactivate", "deactivate the account permanently");
     cli::add_account(deactivate, options.client);
     deactivate.action([&](cli::Io& io) {
         return with_account(options, io, [](acme::Client& client, const Options&) {

@@ -52,13 +52,13 @@ std::string eab_keys_file(const Options& options)
 Result<bool> on_or_off(const std::string& name, const std::string& value)
 {
     if (value != "on" && value != "off")
-        return fail(Errc::usage, fmt::format("{}: \"{}\" is neither on nor off", name, value));
+        return fail(Errc::usage, fmt::format("{}: \"{}\" must be on or off", name, value));
     return value == "on";
 }
 
 Result<std::uint16_t> port_number(const std::string& name, unsigned value)
 {
-    if (value == 0 || value > 65535) return fail(Errc::usage, name + ": 1 to 65535");
+    if (value == 0 || value > 65535) return fail(Errc::usage, name + ": must be between 1 and 65535");
     return static_cast<std::uint16_t>(value);
 }
 
@@ -84,8 +84,8 @@ Result<ca::ServiceOptions> service_options(const Options& options)
     else if (options.subdomains == "ancestor-only")
         service.subdomains = ca::Subdomains::ancestor_only;
     else if (options.subdomains != "on")
-        return fail(Errc::usage, fmt::format("--subdomains: \"{}\" is none of on, off, ancestor-only",
-                                             options.subdomains));
+        return fail(Errc::usage,
+                    fmt::format("--subdomains: \"{}\" must be on, off or ancestor-only", options.subdomains));
     ACMETOOL_TRY(new_authz, on_or_off("--newauthz", options.new_authz));
     service.new_authz = new_authz;
     ACMETOOL_TRY(renewal_info, on_or_off("--renewal-info", options.renewal_info));
@@ -99,14 +99,15 @@ Result<ca::ServiceOptions> service_options(const Options& options)
     else if (options.external_binding == "required")
         service.external_binding = ca::ExternalBinding::required;
     else if (options.external_binding != "off")
-        return fail(Errc::usage, fmt::format("--eab: \"{}\" is none of off, optional, required",
-                                             options.external_binding));
+        return fail(Errc::usage,
+                    fmt::format("--eab: \"{}\" must be off, optional or required", options.external_binding));
     service.eab_keys_file = eab_keys_file(options);
     if (!options.rate_limit.empty()) {
         ACMETOOL_TRY(limit, ca::parse_rate_limit(options.rate_limit));
         service.rate_limit = limit;
     }
-    if (options.issuer_domains.size() > 10) return fail(Errc::usage, "--issuer-domain: 10 at most");
+    if (options.issuer_domains.size() > 10)
+        return fail(Errc::usage, "--issuer-domain: at most 10 are allowed");
     for (const auto& name : options.issuer_domains) {
         ACMETOOL_TRY(domain, dns::normalize_name(name));
         service.validation.issuer_domains.push_back(domain);
@@ -121,7 +122,7 @@ Result<ca::ServiceOptions> service_options(const Options& options)
     return service;
 }
 
-/// "ok", and what nobody reads.
+/// "ok", and names that nothing reads.
 http::ServerResponse health(const ca::Service& service, const cli::Io& io)
 {
     std::string text = "ok\n";
@@ -136,7 +137,7 @@ http::ServerResponse health(const ca::Service& service, const cli::Io& io)
 /// GET /faults shows the fault switches, POST /faults with NAME=VALUE lines sets them.
 http::ServerResponse administer(ca::Faults& faults, const http::ServerRequest& request)
 {
-    if (request.target != "/faults") return {404, {}, "here are /faults and /healthz\n", false};
+    if (request.target != "/faults") return {404, {}, "only /faults and /healthz exist\n", false};
     if (request.method == "POST") {
         std::string_view rest = request.body;
         while (!rest.empty()) {
@@ -167,15 +168,15 @@ Result<void> serve(const Options& options, cli::Io& io)
     ca::Faults faults;
     for (const auto& fault : options.faults)
         ACMETOOL_CHECK(faults.set(fault));
-    // A second server would write the same keys and database.
+    // Two servers must not write the same keys and database.
     const auto lock = store::FileLock::acquire_in(options.folder, "acme-ca.lock", io.context());
     if (!lock) return fail(lock.error());
     ACMETOOL_TRY(authority, open_authority(options, listening.address, io.context()));
-    listening.threads = 16; // they wait for the disk, together
+    listening.threads = 16; // they mostly wait for the disk
     listening.certificate_file = authority.tls_certificate_file();
     listening.key_file = authority.tls_key_file();
 
-    // The base URL needs the port, the port needs the listener: requests wait until the service stands.
+    // The base URL needs the port and the port needs the listener: requests wait until the service is ready.
     std::unique_ptr<ca::Service> service;
     std::latch opened{1};
     ACMETOOL_TRY(server, http::Server::start(listening, [&](const http::ServerRequest& request) {
@@ -239,42 +240,49 @@ int main(int argc, char** argv)
     cli::Program program{"acme-ca", "ACME certification authority for labs and private networks"};
     Options options;
     auto& serving = program.verb("serve", "answer ACME requests until SIGTERM");
-    serving.option("--dir", options.folder, "Folder with keys, certificates and database; made if missing")
-        .option("--listen", options.listen, "Address and port; port 0 takes any free one")
-        .option("--name", options.names, "Further name or address for the TLS certificate (repeatable)")
-        .option("--dns-server", options.dns_server, "Resolver for validations, HOST[:PORT]")
-        .option("--http-port", options.http_port, "Port that http-01 validations ask")
-        .option("--tls-port", options.tls_port, "Port that tls-alpn-01 validations ask")
-        .flag("--allow-loopback", options.allow_loopback, "Let http-01 and tls-alpn-01 ask this host")
-        .option("--issuer-domain", options.issuer_domains,
-                "Name of this CA in CAA and dns-persist-01 records (repeatable)")
-        .option("--subdomains", options.subdomains, "RFC 9444: on, off, or ancestor-only")
-        .option("--newauthz", options.new_authz, "Pre-authorization: on or off")
-        .option("--terms-of-service", options.terms_of_service, "URL that clients have to agree to")
-        .option("--authz-lifetime", options.authz_lifetime, "How long a valid authorization lasts")
-        .option("--order-lifetime", options.order_lifetime, "How long an order lasts")
-        .option("--cert-lifetime", options.cert_lifetime, "How long a certificate lasts")
-        .option("--profile", options.profiles,
-                "Profile NAME=LIFETIME[:PURPOSE+PURPOSE]; the first is the default (repeatable)")
-        .option("--eab", options.external_binding, "External account binding: off, optional or required")
-        .option("--eab-keys", options.eab_keys, "File of the binding keys; default eab-keys in --dir")
-        .option("--renewal-info", options.renewal_info, "Renewal information (RFC 9773): on or off")
-        .option("--rate-limit", options.rate_limit, "Orders an account may place, as 5/1h")
-        .option("--request-log", options.request_log, "Append one JSON document for each request")
-        .option("--fault", options.faults, "Play a fault, NAME=VALUE (repeatable)")
-        .option("--admin", options.admin, "Listener where faults are changed at run time, HOST:PORT")
+    serving
+        .option("--dir DIR", options.folder, "Folder for keys, certificates and database; created if missing")
+        .option("--listen HOST:PORT", options.listen, "Address and port; port 0 selects a free port")
+        .option("--name NAME", options.names,
+                "Additional name or address in the TLS certificate (repeatable)")
+        .option("--dns-server HOST[:PORT]", options.dns_server, "DNS resolver for validations")
+        .option("--http-port PORT", options.http_port, "Port to which http-01 validations connect")
+        .option("--tls-port PORT", options.tls_port, "Port to which tls-alpn-01 validations connect")
+        .flag("--allow-loopback", options.allow_loopback,
+              "Allow http-01 and tls-alpn-01 validation of this host")
+        .option("--issuer-domain DOMAIN", options.issuer_domains,
+                "Name of the CA in CAA and dns-persist-01 records (repeatable)")
+        .option("--subdomains MODE", options.subdomains,
+                "Subdomain authorization (RFC 9444): on, off or ancestor-only")
+        .option("--newauthz MODE", options.new_authz, "Pre-authorization: on or off")
+        .option("--terms-of-service URL", options.terms_of_service,
+                "Terms of service to which clients must agree")
+        .option("--authz-lifetime DURATION", options.authz_lifetime, "Lifetime of valid authorizations")
+        .option("--order-lifetime DURATION", options.order_lifetime, "Lifetime of orders")
+        .option("--cert-lifetime DURATION", options.cert_lifetime, "Lifetime of certificates")
+        .option("--profile NAME=LIFETIME", options.profiles,
+                "Profile, NAME=LIFETIME[:PURPOSE+PURPOSE]; the first is the default (repeatable)")
+        .option("--eab MODE", options.external_binding, "External account binding: off, optional or required")
+        .option("--eab-keys FILE", options.eab_keys, "Binding keys; default: eab-keys in --dir")
+        .option("--renewal-info MODE", options.renewal_info, "Renewal information (RFC 9773): on or off")
+        .option("--rate-limit COUNT/DURATION", options.rate_limit, "Orders allowed per account, such as 5/1h")
+        .option("--request-log FILE", options.request_log,
+                "Append one JSON document per request to this file")
+        .option("--fault NAME=VALUE", options.faults, "Inject a fault (repeatable)")
+        .option("--admin HOST:PORT", options.admin, "Listener for changing faults at run time")
         .action([&](cli::Io& io) { return serve(options, io); });
-    auto& initialising = program.verb("init", "make keys and certificates; root certificate on stdout");
-    initialising.option("--dir", options.folder, "Folder to make")
-        .option("--name", options.names, "Further name or address for the TLS certificate (repeatable)")
+    auto& initialising = program.verb("init", "create keys and certificates; write the root certificate");
+    initialising.option("--dir DIR", options.folder, "Folder to create")
+        .option("--name NAME", options.names,
+                "Additional name or address in the TLS certificate (repeatable)")
         .action([&](cli::Io& io) { return init(options, io); });
-    auto& binding = program.verb("eab", "make a key for external account binding and print it");
-    binding.option("--dir", options.folder, "Folder of the CA")
-        .option("--eab-keys", options.eab_keys, "File of the binding keys; default eab-keys in --dir")
-        .option("--kid", options.kid, "Name of the key; one at random if not given")
+    auto& binding = program.verb("eab", "create and print a key for external account binding");
+    binding.option("--dir DIR", options.folder, "Folder of the CA")
+        .option("--eab-keys FILE", options.eab_keys, "Binding keys; default: eab-keys in --dir")
+        .option("--kid ID", options.kid, "Key identifier; random if absent")
         .action([&](cli::Io& io) { return add_eab_key(options, io); });
-    auto& listing = program.verb("list", "print what was issued");
-    listing.option("--dir", options.folder, "Folder of the CA").action([&](cli::Io& io) {
+    auto& listing = program.verb("list", "list issued certificates");
+    listing.option("--dir DIR", options.folder, "Folder of the CA").action([&](cli::Io& io) {
         return list(options, io);
     });
     return program.main(argc, argv);

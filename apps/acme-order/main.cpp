@@ -23,7 +23,7 @@ struct Options {
     cli::RenewOptions renewal;
     // revoke
     std::string cert_key;
-    std::string directory; ///< of renewal-info, too
+    std::string directory; ///< also of renewal-info
     std::string reason;
 };
 
@@ -44,7 +44,7 @@ Result<void> write_certificate(acme::Client& client, const acme::OrderOutcome& o
     return {};
 }
 
-/// What every verb does: open the account, take the order on to `goal`, print what there is then.
+/// Opens the account, advances the order to `goal`, and prints the result.
 Result<void> advance(const Options& options, cli::Io& io, Goal goal, bool from_csr)
 {
     ACMETOOL_TRY(solver, acme::make_solver(options.solver));
@@ -78,7 +78,7 @@ Result<void> advance(const Options& options, cli::Io& io, Goal goal, bool from_c
     return io.write_document("order", acme::order_document(outcome.order, outcome.csr));
 }
 
-/// Reads the order again and prints it, whatever its status.
+/// Fetches the order and prints it, whatever its status.
 Result<void> status(const Options& options, cli::Io& io)
 {
     ACMETOOL_TRY(text, io.input());
@@ -90,7 +90,7 @@ Result<void> status(const Options& options, cli::Io& io)
     return io.write_document("order", acme::order_document(order, task.csr));
 }
 
-/// A client for a CA without its account's key: the directory is --directory, or the account file's.
+/// A client without an account key. The directory comes from --directory or from the account file.
 Result<std::unique_ptr<acme::Client>> client_without_account(const Options& options, crypto::Key key,
                                                              cli::Io& io)
 {
@@ -100,7 +100,7 @@ Result<std::unique_ptr<acme::Client>> client_without_account(const Options& opti
         const auto& file = options.client.account_file;
         auto account = acme::load_account(file);
         if (!account && account.error().reason == "noAccount")
-            account.error().hint = "--directory URL names the CA where there is no account file";
+            account.error().hint = "without an account file, give the CA's directory with --directory";
         if (!account) return fail(std::move(account).error());
         directory = account->directory;
         if (ca_file.empty() && !account->ca_file.empty()) ca_file = acme::beside(file, account->ca_file);
@@ -109,10 +109,11 @@ Result<std::unique_ptr<acme::Client>> client_without_account(const Options& opti
                                  io.timeout().value_or(options.client.timeout), io.context());
 }
 
-/// A client that signs with the certificate's key: it needs no account, and so no account's key.
+/// A client that signs with the certificate's key and needs no account.
 Result<std::unique_ptr<acme::Client>> client_of_certificate(const Options& options, cli::Io& io)
 {
-    ACMETOOL_TRY(key, acme::load_private_key(options.cert_key, "certificate key", "--cert-key names it"));
+    ACMETOOL_TRY(key,
+                 acme::load_private_key(options.cert_key, "certificate key", "choose it with --cert-key"));
     return client_without_account(options, key, io);
 }
 
@@ -121,8 +122,9 @@ Result<void> revoke(const Options& options, cli::Io& io)
     const auto signer =
         options.cert_key.empty() ? acme::RevocationSigner::account : acme::RevocationSigner::certificate;
     if (!options.directory.empty() && signer == acme::RevocationSigner::account)
-        return fail(Errc::usage, "--directory without --cert-key",
-                    "an account is of one CA: --directory goes with the certificate's own key", "noCertKey");
+        return fail(Errc::usage, "--directory requires --cert-key",
+                    "the account determines the CA; --directory is for signing with the certificate's key",
+                    "noCertKey");
     std::optional<int> reason;
     if (!options.reason.empty()) {
         ACMETOOL_TRY(number, acme::parse_revocation_reason(options.reason));
@@ -137,12 +139,12 @@ Result<void> revoke(const Options& options, cli::Io& io)
     return io.write_document("revocation", acme::revocation_document(certificates.front(), signer, reason));
 }
 
-/// When the CA would like the certificate to be renewed.
+/// Prints when the CA suggests renewal.
 Result<void> renewal_info(const Options& options, cli::Io& io)
 {
     ACMETOOL_TRY(text, io.input());
     ACMETOOL_TRY(certificates, crypto::parse_certificates(text, "standard input"));
-    ACMETOOL_TRY(client, client_without_account(options, {}, io)); // nothing is signed: no key is opened
+    ACMETOOL_TRY(client, client_without_account(options, {}, io)); // nothing is signed, so no key is loaded
     ACMETOOL_TRY(answer, acme::fetch_renewal_info(*client, certificates.front()));
     return io.write_document("renewal-info",
                              acme::renewal_info_document(certificates.front(), answer, io.context().now()));
@@ -154,48 +156,52 @@ int main(int argc, char** argv)
 {
     cli::Program program{"acme-order", "order certificates step by step"};
     Options options;
-    auto& placing = program.verb("new", "CSR on stdin; POST newOrder; order document on stdout");
+    auto& placing = program.verb("new", "read a CSR, create an order, write the order document");
     cli::add_account(placing, options.client);
     cli::add_order(placing, options.order);
     placing.action([&](cli::Io& io) { return advance(options, io, Goal::placed, true); });
 
-    auto& authorize = program.verb("authorize", "order document on stdin; fulfil its pending authorizations");
+    auto& authorize = program.verb("authorize", "read an order document, complete its authorizations");
     cli::add_account(authorize, options.client);
     cli::add_solver(authorize, options.solver);
     authorize.action([&](cli::Io& io) { return advance(options, io, Goal::authorized, false); });
 
-    auto& finalize = program.verb("finalize", "order document on stdin; POST the CSR, wait until valid");
+    auto& finalize = program.verb("finalize", "read an order document, submit its CSR, wait for issuance");
     cli::add_account(finalize, options.client);
     finalize.action([&](cli::Io& io) { return advance(options, io, Goal::finalized, false); });
 
-    auto& download = program.verb("download", "order document on stdin; certificate chain on stdout");
+    auto& download = program.verb("download", "read an order document, write the certificate chain");
     cli::add_account(download, options.client);
     cli::add_chain(download, options.order);
     download.action([&](cli::Io& io) { return advance(options, io, Goal::downloaded, false); });
 
-    auto& run = program.verb("run", "CSR on stdin; new, authorize if a solver is given, finalize, download");
+    auto& run = program.verb("run", "read a CSR, do all steps, write the certificate chain");
     cli::add_account(run, options.client);
     cli::add_order(run, options.order);
     cli::add_chain(run, options.order);
     cli::add_solver(run, options.solver);
     run.action([&](cli::Io& io) { return advance(options, io, Goal::downloaded, true); });
 
-    auto& reading =
-        program.verb("status", "order document on stdin; the order as the CA has it now on stdout");
+    auto& reading = program.verb("status", "read an order document, write its current state");
     cli::add_account(reading, options.client);
     reading.action([&](cli::Io& io) { return status(options, io); });
 
-    auto& revoking = program.verb("revoke", "certificate on stdin; the CA is asked to revoke it");
+    auto& revoking = program.verb("revoke", "read a certificate and have the CA revoke it");
     cli::add_account(revoking, options.client);
-    revoking.option("--cert-key", options.cert_key, "Sign with the certificate's own key, not the account's")
-        .option("--directory", options.directory, "With --cert-key: the CA's directory, without an account")
-        .option("--reason", options.reason, "Reason by RFC 5280's name or number, as keyCompromise or 1")
+    revoking
+        .option("--cert-key KEY", options.cert_key,
+                "Sign with the certificate's key instead of the account's")
+        .option("--directory URL", options.directory,
+                "With --cert-key: ACME directory of the CA, if there is no account file")
+        .option("--reason REASON", options.reason,
+                "Reason code of RFC 5280 by name or number, such as keyCompromise or 1")
         .action([&](cli::Io& io) { return revoke(options, io); });
 
     auto& asking =
-        program.verb("renewal-info", "certificate on stdin; when the CA wants it renewed on stdout");
+        program.verb("renewal-info", "read a certificate, write the renewal window that the CA suggests");
     cli::add_account(asking, options.client);
-    asking.option("--directory", options.directory, "The CA's directory, without an account")
+    asking
+        .option("--directory URL", options.directory, "ACME directory of the CA, if there is no account file")
         .action([&](cli::Io& io) { return renewal_info(options, io); });
 
     cli::add_renew(program, options.renewal);

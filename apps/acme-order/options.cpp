@@ -9,20 +9,19 @@ namespace acmetool::cli
 
 void add_order(Verb& verb, OrderOptions& options)
 {
-    verb.option("--ancestor-domain", options.ancestor_domains,
-                "Parent domain that can be authorized for the names below it (RFC 9444; repeatable)");
-    verb.option("--profile", options.profile, "Certificate profile, of those the CA offers");
-    verb.option("--not-before", options.not_before,
-                "Ask for a certificate that is valid from this time on: RFC 3339, or a duration from now");
-    verb.option("--not-after", options.not_after,
-                "Ask for one that ends then: RFC 3339, or a duration from now");
+    verb.option("--ancestor-domain DOMAIN", options.ancestor_domains,
+                "Parent domain whose authorization covers the names below it (RFC 9444; repeatable)");
+    verb.option("--profile NAME", options.profile, "Certificate profile offered by the CA");
+    verb.option("--not-before TIME", options.not_before,
+                "Request this start of validity: RFC 3339 or a duration from now");
+    verb.option("--not-after TIME", options.not_after,
+                "Request this end of validity: RFC 3339 or a duration from now");
 }
 
 void add_chain(Verb& verb, OrderOptions& options)
 {
-    verb.option(
-        "--preferred-chain", options.chain,
-        "Of several chains, that under the issuer of this name, or with a certificate of this SHA-256");
+    verb.option("--preferred-chain ISSUER", options.chain,
+                "Prefer the chain with this issuer name or with a certificate of this SHA-256");
 }
 
 Result<acme::OrderTask> order_task(crypto::Csr csr, const OrderOptions& options, base::TimePoint now)
@@ -31,12 +30,12 @@ Result<acme::OrderTask> order_task(crypto::Csr csr, const OrderOptions& options,
     for (const auto& identifier : identifiers) {
         if (identifier.type != "dns") continue;
         ACMETOOL_TRY(normal, dns::normalize_name(identifier.value, {.allow_wildcard = true}));
-        // What is certified is the request's own bytes: a name in another form cannot be mended here.
+        // The CA certifies the bytes of the request, so the form of a name cannot be corrected here.
         if (normal != identifier.value)
             return fail(Errc::bad_input,
-                        "the CSR has " + base::printable(identifier.value, 255) + " where it should be " +
-                            normal,
-                        "csr-build writes names in the form that certificates have", "badLabel");
+                        "the CSR contains the name " + base::printable(identifier.value, 255) +
+                            ", which must be written " + normal,
+                        "csr-build writes names in the form that certificates use", "badLabel");
     }
     acme::OrderTask task;
     task.csr = std::move(csr);
@@ -45,7 +44,7 @@ Result<acme::OrderTask> order_task(crypto::Csr csr, const OrderOptions& options,
     ACMETOOL_TRY(not_before, parse_moment(options.not_before, "--not-before", now));
     ACMETOOL_TRY(not_after, parse_moment(options.not_after, "--not-after", now));
     if (not_after && *not_after <= not_before.value_or(now))
-        return fail(Errc::usage, "--not-after " + options.not_after + ": over before it begins", {},
+        return fail(Errc::usage, "--not-after " + options.not_after + ": not after the start of validity", {},
                     "badTime");
     task.not_before = not_before;
     task.not_after = not_after;

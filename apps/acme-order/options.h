@@ -6,7 +6,7 @@
 #include "acme/order_task.h"
 #include "cli/program.h"
 
-/// What the verbs of acme-order that begin an order have in common.
+/// Options common to the verbs of acme-order that create an order.
 namespace acmetool::cli
 {
 
@@ -14,7 +14,7 @@ struct OrderOptions {
     std::vector<std::string> ancestor_domains;
     std::string profile;
     std::string not_before; ///< RFC 3339, or a duration from now; empty: the CA's choice
-    std::string not_after;  ///< likewise
+    std::string not_after;  ///< like not_before
     std::string chain;      ///< acme::parse_chain_choice
 };
 /// --ancestor-domain, --profile, --not-before, --not-after.
@@ -22,8 +22,7 @@ void add_order(Verb& verb, OrderOptions& options);
 /// --preferred-chain, of verbs that download.
 void add_chain(Verb& verb, OrderOptions& options);
 
-/// The order that answers `csr`. Errors: bad_input (no SAN, a name that is not in the form of certificates),
-/// usage (times).
+/// The order for `csr`. Errors: bad_input (no SAN, or a name not in certificate form), usage (times).
 Result<acme::OrderTask> order_task(crypto::Csr csr, const OrderOptions& options, base::TimePoint now);
 
 } // namespace acmetool::cli

@@ -20,18 +20,18 @@ namespace acmetool::cli
 namespace
 {
 
-/// Exit statuses of --check, as systemd.service(5) reads those of ExecCondition: 1 to 254 skip the unit.
+/// Exit statuses of --check for ExecCondition in systemd.service(5): 1 to 254 skip the unit.
 constexpr int kCheckDue = 0;
 constexpr int kCheckNothing = 1;
 constexpr int kCheckError = 255;
 constexpr int kNothingChanged = 2; ///< with --detailed-exitcode
 
-/// Keys that a file of the directory cannot have.
+/// Options that a file in --config-dir must not set.
 const std::vector<std::string> kRunWide{
     "config",     "json",  "quiet",  "log-format",        "trace",       "show", "timeout",
     "config-dir", "check", "jitter", "detailed-exitcode", "metrics-file"};
 
-/// One certificate as the options at that moment say it; the solver is made before anything is asked.
+/// One certificate as the current options describe it. The solver is created before any request is sent.
 struct Wanted {
     acme::ClientOptions client;
     std::unique_ptr<acme::Solver> solver;
@@ -55,7 +55,7 @@ Result<std::vector<crypto::Identifier>> names_for_key(const RenewOptions& option
     if (!names.empty() || !std::filesystem::exists(file, none)) {
         if (names.empty())
             return fail(Errc::usage, fmt::format("no names: {} does not exist yet", file),
-                        "--dns NAME or --ip ADDRESS says what the first certificate is for", "noNames");
+                        "name the subject of the first certificate with --dns or --ip", "noNames");
         return names;
     }
     ACMETOOL_TRY(text, store::read_file(file));
@@ -67,16 +67,16 @@ Result<crypto::Csr> request_of(const RenewOptions& options, const std::string& f
 {
     if (!options.key.empty()) {
         if (!options.csr.empty())
-            return fail(Errc::usage, "both --csr and --key", "the request is given, or made with the key",
-                        "severalSources");
+            return fail(Errc::usage, "--csr and --key cannot be combined",
+                        "either give a request, or have one created with the key", "severalSources");
         ACMETOOL_TRY(names, names_for_key(options, file));
-        ACMETOOL_TRY(key, acme::load_private_key(options.key, "certificate key", "--key names it"));
+        ACMETOOL_TRY(key, acme::load_private_key(options.key, "certificate key", "choose it with --key"));
         crypto::CsrOptions request;
         request.identifiers = std::move(names);
         return crypto::build_csr(key, request);
     }
     if (!options.dns.empty() || !options.ip.empty())
-        return fail(Errc::usage, "--dns and --ip without --key", "a request that is given has its names",
+        return fail(Errc::usage, "--dns and --ip require --key", "the names are already in the given request",
                     "noKey");
     ACMETOOL_TRY(text, io.read(options.csr.empty() ? "-" : options.csr));
     auto csr = crypto::parse_csr(text);
@@ -114,8 +114,7 @@ public:
 
 private:
     using Work = std::function<Result<void>(const Wanted&)>;
-    /// Calls `work` for each certificate; with --config-dir what fails for one is kept under the name it goes
-    /// by.
+    /// Calls `work` for each certificate. With --config-dir, the failure of one is recorded under its name.
     Result<void> each(const Work& work);
     Result<void> one(const std::string& file, const std::string& ca_file, const Work& work);
     Result<void> each_file(const Work& work);
@@ -162,14 +161,14 @@ Result<void> RenewRun::each_file(const Work& work)
     for (const auto& file : files) {
         options_ = common;
         const auto given = verb_.read_options(file, kRunWide);
-        auto done = !given ? fail(given.error())
-                    : given->output.empty()
-                        ? fail(Errc::config, fmt::format("{}: no \"output\"", file),
-                               "output = \"FILE\" names the certificate to keep alive", "noOutput")
-                    : options_.key.empty() && options_.csr.empty()
-                        ? fail(Errc::config, fmt::format("{}: neither \"csr\" nor \"key\"", file),
-                               "csr = \"FILE\" is the request, key = \"FILE\" makes one", "noRequest")
-                        : one(given->output, given->ca_file.empty() ? io_.ca_file() : given->ca_file, work);
+        auto done =
+            !given                  ? fail(given.error())
+            : given->output.empty() ? fail(Errc::config, fmt::format("{}: no \"output\"", file),
+                                           "set output = \"FILE\" to the certificate to renew", "noOutput")
+            : options_.key.empty() && options_.csr.empty()
+                ? fail(Errc::config, fmt::format("{}: neither \"csr\" nor \"key\"", file),
+                       "set csr = \"FILE\" to a request, or key = \"FILE\" to create one", "noRequest")
+                : one(given->output, given->ca_file.empty() ? io_.ca_file() : given->ca_file, work);
         if (done) continue;
         if (done.error().code == Errc::interrupted) return done;
         failed(given && !given->output.empty() ? given->output : file, with_context(done.error(), file));
@@ -182,17 +181,18 @@ Result<void> RenewRun::each(const Work& work)
 {
     if (!options_.config_dir.empty()) {
         if (!io_.output().empty())
-            return fail(Errc::usage, "--output with --config-dir", "each file of the directory names its own",
-                        "outputOfMany");
+            return fail(Errc::usage, "--output cannot be combined with --config-dir",
+                        "set output in each file of the directory", "outputOfMany");
         return each_file(work);
     }
     if (io_.output().empty() || io_.output() == "-")
         return fail(Errc::usage, "renew needs -o FILE or --config-dir DIR",
-                    "the file is the certificate to keep alive, and where the new one goes", "noOutput");
+                    "-o names the certificate to renew; the new certificate replaces it", "noOutput");
     return one(io_.output(), io_.ca_file(), work);
 }
 
-/// For ExecCondition: says by the exit status whether a run has something to do. Nothing is asked.
+/// For ExecCondition: reports by the exit status whether a run has something to do. Sends no certificate
+/// request.
 Result<void> RenewRun::check()
 {
     bool due = false;
@@ -225,7 +225,7 @@ Result<void> RenewRun::renew(const Wanted& wanted)
     auto client = acme::Client::open(wanted.client, io_.context());
     if (!client && client.error().code == Errc::interrupted) return fail(client.error());
     if (!client) {
-        // No request could be made: the old certificate and its end are still what there is.
+        // No request could be created: report the current certificate and its end.
         auto renewal = acme::as_planned(wanted.wish, plan);
         renewal.error = with_context(client.error(), wanted.wish.file);
         renewals_.push_back(std::move(renewal));
@@ -239,8 +239,8 @@ Result<void> RenewRun::renew(const Wanted& wanted)
     return {};
 }
 
-/// The document, which has all certificates whatever failed, and the one error that the exit status is of:
-/// what failed comes before a hook that failed.
+/// Writes the document, which lists all certificates, and returns the error that determines the exit status:
+/// a failed renewal takes precedence over a failed hook.
 Result<void> RenewRun::tell()
 {
     bool changed = false;
@@ -279,28 +279,30 @@ Result<void> RenewRun::go()
 
 void add_renew(Program& program, RenewOptions& options)
 {
-    auto& verb =
-        program.verb("renew", "for cron: renew certificates that expire soon or that the CA wants renewed");
+    auto& verb = program.verb(
+        "renew", "renew certificates that expire soon or that the CA suggests renewing; for cron");
     add_account(verb, options.client);
     add_order(verb, options.order);
     add_chain(verb, options.order);
     add_solver(verb, options.solver);
-    verb.option("--csr", options.csr, "Request that the certificate answers; standard input unless --key")
-        .option("--key", options.key, "Make the request with this private key, file or URI")
-        .option("--dns", options.dns,
-                "With --key: DNS name; the current certificate's names unless given (repeatable)")
-        .option("--ip", options.ip, "With --key: IP address (repeatable)")
-        .option("--before", options.before,
-                "Due this long before expiry even if the CA wants it later: a duration or a share of the "
+    verb.option("--csr FILE", options.csr,
+                "CSR of the certificate; default: standard input unless --key is given")
+        .option("--key KEY", options.key, "Create the CSR with this private key (file or URI)")
+        .option("--dns NAME", options.dns,
+                "With --key: DNS name (repeatable); default: the names of the current certificate")
+        .option("--ip ADDRESS", options.ip, "With --key: IP address (repeatable)")
+        .option("--before DURATION", options.before,
+                "Renew this long before expiry even if the CA suggests a later time: a duration or a share "
+                "of the "
                 "lifetime")
-        .option("--deploy-hook", options.deploy_hook,
-                "Program to run once the new certificate is in its place")
-        .option("--config-dir", options.config_dir,
-                "Keep many certificates alive: one for each .toml file in this folder")
-        .flag("--check", options.check, "Only say by the exit status: 0 due, 1 nothing to do, 255 error")
-        .flag("--detailed-exitcode", options.detailed_exitcode, "Exit with 2 where nothing changed")
-        .option("--jitter", options.jitter, "Wait a random time up to this before a request")
-        .option("--metrics-file", options.metrics_file, "Write node_exporter text to this file")
+        .option("--deploy-hook PROGRAM", options.deploy_hook,
+                "Program to run after a new certificate is written")
+        .option("--config-dir DIR", options.config_dir,
+                "Renew many certificates: one per .toml file in this folder")
+        .flag("--check", options.check, "Only report by exit status: 0 due, 1 nothing to do, 255 error")
+        .flag("--detailed-exitcode", options.detailed_exitcode, "Exit with 2 if nothing changed")
+        .option("--jitter DURATION", options.jitter, "Wait up to this long, at random, before a request")
+        .option("--metrics-file FILE", options.metrics_file, "Write metrics for node_exporter to this file")
         .action([&verb, &options](Io& io) {
             return RenewRun{verb, options, io}.go();
         });

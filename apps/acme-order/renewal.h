@@ -8,7 +8,7 @@
 #include "acme/solver_options.h"
 #include "cli/program.h"
 
-/// acme-order renew: certificates kept alive by cron and systemd timers.
+/// acme-order renew: renews certificates from cron and systemd timers.
 namespace acmetool::cli
 {
 
@@ -22,15 +22,15 @@ struct RenewOptions {
     std::vector<std::string> ip;
     std::optional<base::Margin> before;
     std::string deploy_hook;
-    // of the whole run
-    std::string config_dir; ///< of TOML files, one for each certificate
+    // options of the whole run
+    std::string config_dir; ///< folder of TOML files, one per certificate
     bool check = false;
     bool detailed_exitcode = false;
     base::Milliseconds jitter{0};
     std::string metrics_file;
 };
 
-/// The verb, its options and what it does. `options` outlives the program.
+/// Adds the verb with its options and action. `options` must outlive the program.
 void add_renew(Program& program, RenewOptions& options);
 
 } // namespace acmetool::cli

@@ -31,7 +31,7 @@ struct CaaOptions {
     bool no_dns_check = false;
 };
 
-/// RFC 8657 section 4: "label = 1*(ALPHA / DIGIT / "-")". dns-01 unless others are asked for.
+/// RFC 8657 section 4: "label = 1*(ALPHA / DIGIT / "-")". Defaults to dns-01.
 Result<std::vector<std::string>> methods_of(const CaaOptions& options)
 {
     if (options.methods.empty()) return std::vector<std::string>{"dns-01"};
@@ -43,15 +43,16 @@ Result<std::vector<std::string>> methods_of(const CaaOptions& options)
         });
         if (!label)
             return fail(Errc::usage,
-                        fmt::format("--method \"{}\": no validation method", base::printable(given, 50)),
-                        "--method dns-01, http-01, tls-alpn-01, dns-persist-01 or what else the CA knows",
+                        fmt::format("--method \"{}\": not the name of a validation method",
+                                    base::printable(given, 50)),
+                        "give dns-01, http-01, tls-alpn-01, dns-persist-01 or another method of the CA",
                         "badMethod");
         if (std::find(methods.begin(), methods.end(), method) == methods.end()) methods.push_back(method);
     }
     return methods;
 }
 
-/// What the CA goes by in CAA records: as given, else as its directory says.
+/// The CA's name in CAA records: as given, else from its directory.
 Result<std::vector<std::string>> issuers_of(const CaaOptions& options, const acme::ClientOptions& account,
                                             Io& io)
 {
@@ -62,8 +63,9 @@ Result<std::vector<std::string>> issuers_of(const CaaOptions& options, const acm
     ACMETOOL_TRY(client, open_client(account, io));
     const auto& directory = client->directory();
     if (directory.caa_identities.empty())
-        return fail(Errc::unavailable, fmt::format("{}: names no caaIdentities", directory.url),
-                    "name the CA's domain, as it documents it, with --issuer", "noIssuer");
+        return fail(Errc::unavailable,
+                    fmt::format("{}: the directory contains no caaIdentities", directory.url),
+                    "give the CA's documented domain with --issuer", "noIssuer");
     return directory.caa_identities;
 }
 
@@ -72,8 +74,8 @@ Json to_json(const acme::CaaRecord& record)
     return {{"flags", record.flags}, {"tag", record.tag}, {"value", record.value}};
 }
 
-/// Says what the records that are there now do, and returns it for the document; null where they could not be
-/// looked up, which is no failure: what is printed does not depend on it.
+/// Reports the effect of the records published now and returns it for the document. Null if the lookup
+/// failed, which is not an error: the records to print do not depend on it.
 Json judge_present(const net::Endpoint& resolver, const std::string& domain, const acme::CaaRequest& request,
                    Io& io)
 {
@@ -81,7 +83,7 @@ Json judge_present(const net::Endpoint& resolver, const std::string& domain, con
     if (!set) {
         io.context().log(Level::warning,
                          fmt::format("{}: CAA records could not be looked up: {}; --resolver names a server, "
-                                     "--no-dns-check skips the look",
+                                     "--no-dns-check skips the lookup",
                                      domain, set.error().message));
         return nullptr;
     }
@@ -97,10 +99,10 @@ Json judge_present(const net::Endpoint& resolver, const std::string& domain, con
     if (objection) {
         document["reason"] = *objection;
         io.context().log(Level::warning,
-                         fmt::format("{}: the CAA records now at {} do not let this account issue: {}",
+                         fmt::format("{}: the CAA records at {} do not allow this account to issue: {}",
                                      domain, set->name, *objection));
     } else {
-        io.context().log(Level::info, fmt::format("{}: the CAA records now at {} let this account issue",
+        io.context().log(Level::info, fmt::format("{}: the CAA records at {} allow this account to issue",
                                                   domain, set->name));
     }
     return document;
@@ -109,7 +111,7 @@ Json judge_present(const net::Endpoint& resolver, const std::string& domain, con
 Result<void> caa_record(const CaaOptions& options, const acme::ClientOptions& client, Io& io)
 {
     if (options.domains.size() != 1)
-        return fail(Errc::usage, "acme-preauth caa-record takes one domain", "run it once for each");
+        return fail(Errc::usage, "acme-preauth caa-record accepts only one domain", "run it once for each");
     ACMETOOL_TRY(domain, dns::normalize_name(options.domains.front()));
     ACMETOOL_TRY(methods, methods_of(options));
     ACMETOOL_TRY(resolver, dns::resolver_of(options.resolver));
@@ -146,14 +148,16 @@ Result<void> caa_record(const CaaOptions& options, const acme::ClientOptions& cl
 void add_caa_record(Program& program, acme::ClientOptions& client)
 {
     auto options = std::make_shared<CaaOptions>();
-    auto& verb = program.verb("caa-record", "print the CAA records that let just this account issue");
+    auto& verb = program.verb("caa-record", "print CAA records that allow only this account to issue");
     add_account(verb, client);
-    verb.option("--issuer", options->issuer, "Domain name of the CA; as its directory says unless given")
-        .option("--method", options->methods, "Validation method allowed (repeatable); dns-01 unless given")
-        .flag("--wildcard", options->wildcard, "For wildcards, too (issuewild)")
-        .option("--resolver", options->resolver, "Look through this resolver what is there, HOST[:PORT]")
-        .flag("--no-dns-check", options->no_dns_check, "Do not look which CAA records are there")
-        .words("DOMAIN", options->domains, "Domain to be certified", true)
+    verb.option("--issuer DOMAIN", options->issuer, "Domain name of the CA; default: from its directory")
+        .option("--method METHOD", options->methods,
+                "Validation method to allow (repeatable); default: dns-01")
+        .flag("--wildcard", options->wildcard, "Also allow wildcards (issuewild)")
+        .option("--resolver HOST[:PORT]", options->resolver,
+                "Look up the published records with this resolver")
+        .flag("--no-dns-check", options->no_dns_check, "Do not look up the published CAA records")
+        .words("DOMAIN", options->domains, "Domain of the certificates", true)
         .action([options, &client](Io& io) { return caa_record(*options, client, io); });
 }
 

@@ -6,8 +6,8 @@
 namespace acmetool::cli
 {
 
-/// acme-preauth caa-record: prints the CAA records that let just this account at this CA issue, and says what
-/// the ones that are there do. `client` is filled by its options.
+/// acme-preauth caa-record: prints CAA records that allow only this account to issue, and reports the effect
+/// of those published now. The verb's options fill `client`.
 void add_caa_record(Program& program, acme::ClientOptions& client);
 
 } // namespace acmetool::cli

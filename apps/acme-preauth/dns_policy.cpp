@@ -32,7 +32,7 @@ struct PolicyOptions {
 struct Plan {
     std::string zone;
     std::string key_name;
-    std::string key_file;           ///< for the server to include
+    std::string key_file;           ///< included by the name server
     std::vector<std::string> names; ///< of the records
 };
 
@@ -41,7 +41,7 @@ Result<std::string> zone_of(const PolicyOptions& options, const std::vector<std:
     if (!options.zone.empty()) return dns::normalize_name(options.zone);
     ACMETOOL_TRY(resolver, dns::resolver_of(options.resolver));
     auto zone = dns::find_zone(resolver, names.front(), io.context());
-    if (!zone) zone.error().hint = "name the zone with --zone";
+    if (!zone) zone.error().hint = "give the zone with --zone";
     return zone;
 }
 
@@ -55,7 +55,7 @@ base::Secret new_secret()
 
 std::string bind_policy(const Plan& plan)
 {
-    auto text = fmt::format("// For named.conf. The key, which is the client's --tsig-key, too:\n"
+    auto text = fmt::format("// For named.conf. The same key file is for the client's --tsig-key:\n"
                             "include \"{}\";\n"
                             "// Within zone \"{}\" {{ ... }}:\n"
                             "update-policy {{\n",
@@ -104,7 +104,8 @@ Result<Plan> plan_of(const PolicyOptions& options, Io& io)
     const auto file = std::filesystem::absolute(options.key_out, none).string();
     plan.key_file = options.server == "bind" ? file : file + ".knot";
     if (file.find_first_of("\"\\\n") != std::string::npos)
-        return fail(Errc::usage, "--key-out: a quotation mark, backslash or line end in the path", {},
+        return fail(Errc::usage,
+                    "--key-out: the path must not contain a quotation mark, backslash or newline", {},
                     "keyOut");
     return plan;
 }
@@ -112,17 +113,17 @@ Result<Plan> plan_of(const PolicyOptions& options, Io& io)
 Result<void> dns_policy(const PolicyOptions& options, Io& io)
 {
     if (options.server != "bind" && options.server != "knot")
-        return fail(Errc::usage, "--server: neither bind nor knot", "--server bind, or --server knot",
+        return fail(Errc::usage, "--server: must be bind or knot", "give --server bind or --server knot",
                     "server");
     if (options.key_out.empty())
-        return fail(Errc::usage, "no --key-out", "it names the file that the new key goes to", "noKeyOut");
+        return fail(Errc::usage, "no --key-out", "give the file for the new key with --key-out", "noKeyOut");
     ACMETOOL_TRY(plan, plan_of(options, io));
-    // Both before either, so that no half of them is left.
+    // Check both files before writing one, so that a failure leaves neither.
     std::error_code none;
     for (const auto& file : {options.key_out, plan.key_file})
         if (std::filesystem::exists(file, none))
-            return fail(Errc::cannot_create, fmt::format("{}: exists already", file),
-                        "a key is never overwritten: name another --key-out", "fileExists");
+            return fail(Errc::cannot_create, fmt::format("{}: already exists", file),
+                        "keys are never overwritten: choose another --key-out", "fileExists");
     const auto secret = new_secret();
     const base::Secret key{fmt::format("key \"{}\" {{\n    algorithm hmac-sha256;\n    secret \"{}\";\n}};\n",
                                        plan.key_name, secret.reveal())};
@@ -149,13 +150,12 @@ Result<void> dns_policy(const PolicyOptions& options, Io& io)
 void add_dns_policy(Program& program)
 {
     auto options = std::make_shared<PolicyOptions>();
-    program
-        .verb("dns-policy", "make a TSIG key, print the policy that lets it change just the records needed")
-        .option("--server", options->server, "bind or knot: for which name server")
-        .option("--key-out", options->key_out, "File for the new key, which --tsig-key takes then")
-        .option("--key-name", options->key_name, "Name of the key; acme.ZONE unless given")
-        .option("--zone", options->zone, "Zone of the domains; asked of the resolver unless given")
-        .option("--resolver", options->resolver, "Find the zone through this resolver, HOST[:PORT]")
+    program.verb("dns-policy", "create a TSIG key, print the policy that limits it to the validation records")
+        .option("--server SERVER", options->server, "Name server software: bind or knot")
+        .option("--key-out FILE", options->key_out, "File for the new key, in the form that --tsig-key reads")
+        .option("--key-name NAME", options->key_name, "Name of the key; default: acme.ZONE")
+        .option("--zone ZONE", options->zone, "Zone of the domains; default: found with the resolver")
+        .option("--resolver HOST[:PORT]", options->resolver, "Find the zone with this resolver")
         .words("DOMAIN", options->domains, "Domain to be authorized", true)
         .action([options](Io& io) { return dns_policy(*options, io); });
 }

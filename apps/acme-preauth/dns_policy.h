@@ -5,8 +5,8 @@
 namespace acmetool::cli
 {
 
-/// acme-preauth dns-policy: makes a TSIG key and prints the policy by which a name server lets it change the
-/// validation records of some domains, and nothing else.
+/// acme-preauth dns-policy: creates a TSIG key and prints the name server policy that allows the key to
+/// change only the validation records of the given domains.
 void add_dns_policy(Program& program);
 
 } // namespace acmetool::cli

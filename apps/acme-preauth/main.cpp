@@ -49,22 +49,24 @@ Result<std::unique_ptr<acme::Solver>> needed_solver(const acme::SolverOptions& o
 {
     ACMETOOL_TRY(solver, acme::make_solver(options));
     if (!solver)
-        return fail(Errc::usage, "nothing given that could fulfil a challenge",
+        return fail(Errc::usage, "no solver given",
                     "give one of --dns-update, --hook, --webroot, --standalone, --dns-persist, --manual",
                     "noSolver");
     return std::move(solver);
 }
 
-/// The same for verbs that end before the CA looks: what this very process would serve is gone then.
+/// The same for verbs that end before the CA validates: --standalone would have stopped serving by then.
 Result<std::unique_ptr<acme::Solver>> lasting_solver(const acme::SolverOptions& options)
 {
     if (!options.standalone.empty())
-        return fail(Errc::usage, "--standalone serves while the program runs, and a step ends at once",
-                    "acme-preauth run does all steps in one", "standaloneStep");
+        return fail(
+            Errc::usage,
+            "--standalone serves only while the program runs, but a single step ends before validation",
+            "use acme-preauth run, which does all steps", "standaloneStep");
     return needed_solver(options);
 }
 
-/// The flag that the server dropped is an outcome of its own.
+/// A CA that authorizes the name but not its subdomains is a separate outcome.
 Result<void> check_subdomains(const acme::PreAuthorization& preauth, const Options& options, cli::Io& io)
 {
     if (!preauth.lacks_subdomains()) return {};
@@ -72,7 +74,8 @@ Result<void> check_subdomains(const acme::PreAuthorization& preauth, const Optio
         fmt::format("{}: authorized for the exact name only; the CA does not cover its subdomains",
                     preauth.authorization.identifier);
     if (options.require_subdomains)
-        return fail(Errc::refused, message, "order each subdomain with a solver, or ask the CA for RFC 9444",
+        return fail(Errc::refused, message,
+                    "order each subdomain with a solver, or use a CA that supports RFC 9444",
                     "subdomainsNotCovered");
     io.context().log(base::Level::warning, message);
     return {};
@@ -96,7 +99,8 @@ Result<void> begin(const Options& options, cli::Io& io)
 {
     ACMETOOL_TRY(names, normal_names(options.domains));
     if (names.size() != 1)
-        return fail(Errc::usage, "acme-preauth new takes one domain", "acme-preauth run takes several");
+        return fail(Errc::usage, "acme-preauth new accepts only one domain",
+                    "use acme-preauth run for several domains");
     ACMETOOL_TRY(solver, acme::make_solver(options.solver));
     ACMETOOL_TRY(client, cli::open_client(options.client, io));
     ACMETOOL_TRY(preauth, acme::new_authorization(*client, names.front(), options.subdomains, solver.get()));
@@ -110,7 +114,7 @@ Result<acme::PreAuthorization> read_document(cli::Io& io)
     return acme::parse_preauth(text);
 }
 
-/// publish and cleanup need neither account nor CA: they run on the host that has the DNS credential.
+/// publish and cleanup need neither account nor CA, so that they can run on the host with the DNS credential.
 Result<void> publish(const Options& options, cli::Io& io)
 {
     ACMETOOL_TRY(solver, lasting_solver(options.solver));
@@ -141,12 +145,12 @@ Result<acme::PreAuthorization> read_own_document(const acme::Client& client, cli
 {
     ACMETOOL_TRY(preauth, read_document(io));
     if (!client.directory().owns(preauth.authorization.url))
-        return fail(Errc::bad_input,
-                    fmt::format("authorization document: {} is not a URL of {}",
-                                base::printable(preauth.authorization.url), client.directory().url),
-                    "the document and the account belong to different CAs: give the account that the "
-                    "document was made with",
-                    "foreignUrl");
+        return fail(
+            Errc::bad_input,
+            fmt::format("authorization document: {} is not a URL of {}",
+                        base::printable(preauth.authorization.url), client.directory().url),
+            "the document and the account belong to different CAs: use the account that created the document",
+            "foreignUrl");
     return preauth;
 }
 
@@ -201,7 +205,7 @@ Result<void> deactivate(const Options& options, cli::Io& io)
     return write(preauth, io);
 }
 
-/// --check, for systemd's ExecCondition: 0 act now, 1 nothing to do, 255 error.
+/// --check, for systemd's ExecCondition: 0 due, 1 nothing to do, 255 error.
 Result<void> check(const Options& options, const std::vector<std::string>& names, cli::Io& io)
 {
     const auto account = acme::load_account(options.client.account_file);
@@ -288,46 +292,48 @@ int main(int argc, char** argv)
     };
     const auto add_domains = [&](cli::Verb& to) {
         to.words("DOMAIN", options.domains, "Domain to authorize", true);
-        to.flag("--subdomains", options.subdomains, "Ask for everything below it, too (RFC 9444)");
+        to.flag("--subdomains", options.subdomains, "Also authorize all subdomains (RFC 9444)");
         to.flag("--require-subdomains", options.require_subdomains,
                 "Fail if the CA does not cover subdomains");
     };
 
-    auto& begin_verb = verb("new", "POST newAuthz; authorization document on stdout", begin);
+    auto& begin_verb = verb("new", "request an authorization, write the authorization document", begin);
     cli::add_account(begin_verb, options.client);
     cli::add_solver(begin_verb, options.solver);
     add_domains(begin_verb);
 
-    cli::add_solver(verb("publish", "document on stdin; publish the challenge, wait until visible", publish),
+    cli::add_solver(verb("publish", "read the document, publish the challenge, wait until visible", publish),
                     options.solver);
-    cli::add_account(verb("respond", "document on stdin; POST challenge, wait until valid", respond),
-                     options.client);
-    cli::add_solver(verb("cleanup", "document on stdin; remove what publish made", clean_up), options.solver);
+    cli::add_account(
+        verb("respond", "read the document, respond to the challenge, wait until valid", respond),
+        options.client);
+    cli::add_solver(verb("cleanup", "read the document, remove the published challenge", clean_up),
+                    options.solver);
 
-    auto& run_verb = verb("run", "new, publish, respond and cleanup in one", run);
+    auto& run_verb = verb("run", "do all steps: new, publish, respond, cleanup", run);
     cli::add_account(run_verb, options.client);
     cli::add_solver(run_verb, options.solver);
     add_domains(run_verb);
 
-    cli::add_account(verb("status", "document on stdin; the authorization as the CA has it now", status),
+    cli::add_account(verb("status", "read the document, write the authorization's current state", status),
                      options.client);
-    cli::add_account(verb("deactivate", "document on stdin; give the authorization up", deactivate),
+    cli::add_account(verb("deactivate", "read the document, deactivate the authorization", deactivate),
                      options.client);
 
     cli::add_persist_record(program, options.client);
     cli::add_caa_record(program, options.client);
     cli::add_dns_policy(program);
 
-    auto& renew_verb = verb("renew", "for cron: authorize anew what is about to expire", renew);
+    auto& renew_verb = verb("renew", "renew authorizations that expire soon; for cron", renew);
     cli::add_account(renew_verb, options.client);
     cli::add_solver(renew_verb, options.solver);
     add_domains(renew_verb);
     renew_verb
-        .option("--before", options.before,
-                "Due this long before expiry: a duration, or a share of the lifetime")
-        .flag("--check", options.check, "Only say by the exit status: 0 due, 1 nothing to do, 255 error")
-        .flag("--detailed-exitcode", options.detailed_exitcode, "Exit with 2 where nothing was due")
-        .option("--jitter", options.jitter, "Wait a random time up to this before a request")
-        .option("--metrics-file", options.metrics_file, "Write node_exporter text to this file");
+        .option("--before DURATION", options.before,
+                "Renew this long before expiry: a duration or a share of the lifetime")
+        .flag("--check", options.check, "Only report by exit status: 0 due, 1 nothing to do, 255 error")
+        .flag("--detailed-exitcode", options.detailed_exitcode, "Exit with 2 if nothing was due")
+        .option("--jitter DURATION", options.jitter, "Wait up to this long, at random, before a request")
+        .option("--metrics-file FILE", options.metrics_file, "Write metrics for node_exporter to this file");
     return program.main(argc, argv);
 }

@@ -23,11 +23,11 @@ struct PersistOptions {
     std::string until;
 };
 
-/// Asks the CA by which names it goes: its challenge lists them.
+/// Asks the CA for its issuer names, which its challenge lists.
 Result<std::vector<std::string>> issuers_of(const PersistOptions& options, const acme::ClientOptions& account,
                                             const std::string& domain, Io& io)
 {
-    constexpr const char* kHint = "name the CA's domain, as it documents it, with --issuer";
+    constexpr const char* kHint = "give the CA's documented domain with --issuer";
     ACMETOOL_TRY(client, open_client(account, io));
     acme::SolverOptions persist;
     persist.dns_persist = true;
@@ -39,7 +39,7 @@ Result<std::vector<std::string>> issuers_of(const PersistOptions& options, const
     }
     if (!preauth->task)
         return fail(Errc::unavailable,
-                    fmt::format("{}: the authorization is {} already, and names no issuer", domain,
+                    fmt::format("{}: the authorization is already {} and lists no issuer names", domain,
                                 base::printable(preauth->authorization.status)),
                     kHint, "noIssuer");
     return preauth->task->issuers;
@@ -48,7 +48,8 @@ Result<std::vector<std::string>> issuers_of(const PersistOptions& options, const
 Result<void> persist_record(const PersistOptions& options, const acme::ClientOptions& client, Io& io)
 {
     if (options.domains.size() != 1)
-        return fail(Errc::usage, "acme-preauth persist-record takes one domain", "run it once for each");
+        return fail(Errc::usage, "acme-preauth persist-record accepts only one domain",
+                    "run it once for each");
     ACMETOOL_TRY(domain, dns::normalize_name(options.domains.front()));
     acme::PersistentRecord record;
     record.wildcard = options.subdomains;
@@ -79,14 +80,13 @@ Result<void> persist_record(const PersistOptions& options, const acme::ClientOpt
 void add_persist_record(Program& program, acme::ClientOptions& client)
 {
     auto options = std::make_shared<PersistOptions>();
-    auto& verb =
-        program.verb("persist-record", "print the TXT record of dns-persist-01, to be published once");
+    auto& verb = program.verb("persist-record", "print the persistent TXT record for dns-persist-01");
     add_account(verb, client);
-    verb.option("--issuer", options->issuer, "Domain name of the CA; asked of the CA unless given")
-        .option("--until", options->until,
-                "End of the record: RFC 3339, or a duration from now; none unless given")
-        .flag("--subdomains", options->subdomains, "Wildcards and subdomains, too (policy=wildcard)")
-        .words("DOMAIN", options->domains, "Domain to be proved by it", true)
+    verb.option("--issuer DOMAIN", options->issuer, "Domain name of the CA; default: requested from the CA")
+        .option("--until TIME", options->until,
+                "End of the record's validity: RFC 3339 or a duration from now; default: none")
+        .flag("--subdomains", options->subdomains, "Also cover wildcards and subdomains (policy=wildcard)")
+        .words("DOMAIN", options->domains, "Domain of the record", true)
         .action([options, &client](Io& io) { return persist_record(*options, client, io); });
 }
 

@@ -6,8 +6,7 @@
 namespace acmetool::cli
 {
 
-/// acme-preauth persist-record: prints the static record of dns-persist-01. `client` is filled by its
-/// options.
+/// acme-preauth persist-record: prints the static record of dns-persist-01. The verb's options fill `client`.
 void add_persist_record(Program& program, acme::ClientOptions& client);
 
 } // namespace acmetool::cli

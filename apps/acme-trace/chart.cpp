@@ -17,7 +17,7 @@ struct Party {
     std::string_view name;
     std::string_view title;
 };
-/// From left to right. Parties with other names stand to the right of these.
+/// From left to right. Parties with other names are drawn to the right of these.
 constexpr std::array<Party, 9> kParties{{{"client", "Client"},
                                          {"est", "EST RA"},
                                          {"teap", "TEAP server"},
@@ -27,7 +27,7 @@ constexpr std::array<Party, 9> kParties{{{"client", "Client"},
                                          {"dns", "DNS"},
                                          {"web", "Web"},
                                          {"hook", "Hook"}}};
-constexpr std::size_t kMostParties = 12; // a file with more of them is none of ours
+constexpr std::size_t kMostParties = 12; // a file with more is not a trace of ours
 constexpr std::string_view kOthers = "others";
 
 /// The names in the trace, from left to right.
@@ -55,7 +55,7 @@ std::string title_of(const std::string& name)
     return name;
 }
 
-/// Counts how often the same was asked because it had been refused.
+/// Counts the attempts at a request that was refused before.
 class Attempts
 {
 public:

@@ -23,7 +23,7 @@ constexpr std::string_view kStyle =
     "2 4}"
     ".failed .arrow{stroke:#b00}.failed .head{fill:#b00}.failed text{fill:#b00}";
 
-/// Text as XML takes it: the five characters that mean something, and the two that XML 1.0 has not.
+/// Escapes text for XML: the five special characters, and the two that XML 1.0 forbids.
 std::string escaped(std::string_view text)
 {
     std::string out;
@@ -99,7 +99,7 @@ private:
         return out;
     }
 
-    /// One arrow with what stands above it; `row_` goes on behind it.
+    /// One arrow with the text above it; advances `row_`.
     std::string one(const Arrow& arrow)
     {
         std::string out = pass_time(arrow);

@@ -9,12 +9,12 @@ namespace acmetool::cli
 namespace
 {
 
-constexpr std::size_t kGutter = 16; // the time, or how much of it passed, and a mark
+constexpr std::size_t kGutter = 16; // the time or the time passed, and a mark
 constexpr std::size_t kLeastGap = 20;
 constexpr std::size_t kMostGap = 44;
-constexpr std::size_t kHalfBox = 2; // of a title's frame, beyond half of the title
+constexpr std::size_t kHalfBox = 2; // a title's frame beyond half of the title
 
-/// A line of single characters, each of which may take several octets.
+/// A line of characters, each of which may be several octets.
 class Line
 {
 public:
@@ -84,7 +84,7 @@ private:
 
     void head()
     {
-        // The texts outlive the line, which only points to them.
+        // The texts outlive the line, which only refers to them.
         std::vector<std::string> frames;
         std::vector<std::string> names;
         for (std::size_t i = 0; i < columns_.size(); ++i) {
@@ -117,7 +117,7 @@ private:
     void above(const Arrow& arrow)
     {
         const auto left = std::min(arrow.from, arrow.to);
-        // Before the right-most column the text has no neighbour to end at.
+        // Text before the right-most column has no neighbour that limits it.
         const auto room = left + 1 < columns_.size() ? columns_[left + 1] - columns_[left] - 3 : kMostGap;
         auto gutter = base::to_rfc3339(arrow.time).substr(11, 8);
         if (gutter == clock_)

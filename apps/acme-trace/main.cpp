@@ -1,4 +1,4 @@
-// acme-trace: a file that --trace wrote, drawn as the draft's ladder, text or SVG.
+// acme-trace: draws a file written by --trace as the draft's ladder, in text or SVG.
 #include <nlohmann/json.hpp>
 
 #include <fmt/core.h>
@@ -20,7 +20,7 @@ struct Options {
     std::string request_id;
 };
 
-/// A time, or a duration: that long ago.
+/// A time, or a duration before now.
 Result<std::optional<base::TimePoint>> time_of(const std::string& text, const char* option, cli::Io& io)
 {
     if (text.empty()) return std::nullopt;
@@ -29,37 +29,38 @@ Result<std::optional<base::TimePoint>> time_of(const std::string& text, const ch
     auto time = base::parse_rfc3339(text);
     if (time) return *time;
     time.error().code = Errc::usage;
-    time.error().hint = "a time, as 2026-11-23T18:58:45Z, or how long ago, as 36h";
+    time.error().hint = "give a time such as 2026-11-23T18:58:45Z, or a duration before now such as 36h";
     return fail(with_context(std::move(time).error(), option));
 }
 
 Result<base::Trace> read_trace(const Options& options, cli::Io& io)
 {
     if (options.files.size() > 1)
-        return fail(Errc::usage, "more than one trace file", "give one, or join them with cat(1)");
+        return fail(Errc::usage, "more than one trace file", "give one file, or join them with cat(1)");
     ACMETOOL_TRY(since, time_of(options.since, "--since", io));
     ACMETOOL_TRY(until, time_of(options.until, "--until", io));
     auto text = io.read(options.files.empty() ? "-" : options.files.front());
     if (!text) {
-        if (text.error().hint.empty()) text.error().hint = "tail(1) gives the end of a file that is too long";
+        if (text.error().hint.empty())
+            text.error().hint = "for a file that is too long, extract its end with tail(1)";
         return fail(std::move(text).error());
     }
     auto trace = base::parse_trace(*text);
-    if (trace.cut) io.context().log(base::Level::warning, "the last line is cut off; it is left out");
+    if (trace.cut) io.context().log(base::Level::warning, "the last line is incomplete and was ignored");
     if (!trace.skipped.empty())
         io.context().log(base::Level::warning,
-                         fmt::format("{} of the lines are no messages and left out, line {} first",
+                         fmt::format("{} lines are not messages and were ignored, the first is line {}",
                                      trace.skipped.size(), trace.skipped.front()));
     if (trace.entries.empty())
-        return fail(Errc::bad_input, "no message in it: this is no trace file", "--trace FILE writes one",
-                    "noTrace");
+        return fail(Errc::bad_input, "not a trace file: it contains no message",
+                    "trace files are written with --trace FILE", "noTrace");
     std::erase_if(trace.entries, [&](const base::TraceEntry& entry) {
         return (since && entry.time < *since) || (until && entry.time > *until) ||
                (!options.request_id.empty() && entry.message.request_id != options.request_id);
     });
     if (trace.entries.empty())
-        return fail(Errc::bad_input, "no message is left",
-                    "leave --since, --until and --request-id out to see them all", "noMessages");
+        return fail(Errc::bad_input, "no message matches",
+                    "omit --since, --until and --request-id to see all messages", "noMessages");
     return trace;
 }
 
@@ -81,15 +82,17 @@ Result<void> draw(const Options& options, Draw how, cli::Io& io)
 
 int main(int argc, char** argv)
 {
-    cli::Program program{"acme-trace", "draw the messages that --trace wrote as a ladder"};
+    cli::Program program{"acme-trace", "draw a trace file as a ladder of messages"};
     Options options;
     const auto add = [&](const char* name, const char* help, Draw how) {
         program.verb(name, help)
-            .option("--since", options.since, "Leave out what was before: a time, or how long ago")
-            .option("--until", options.until, "Leave out what came after: a time, or how long ago")
-            .option("--request-id", options.request_id,
-                    "Only what belongs to this request of a device, from a relay's trace")
-            .words("FILE", options.files, "Trace file; standard input unless given", false)
+            .option("--since TIME", options.since,
+                    "Omit messages before this time, or before this duration ago")
+            .option("--until TIME", options.until,
+                    "Omit messages after this time, or after this duration ago")
+            .option("--request-id ID", options.request_id,
+                    "Only messages for this request of a device, in a relay's trace")
+            .words("FILE", options.files, "Trace file; default: standard input", false)
             .action([&options, how](cli::Io& io) { return draw(options, how, io); });
     };
     add("show", "the ladder as text", cli::draw_text);

@@ -59,7 +59,7 @@ Result<brski::MasaOptions> masa_options(const Options& options, const brski::Lab
         policy.knowledge.registrar_anchors = anchors;
     }
     if (options.nonceless && options.registrar_trust.empty())
-        return fail(Errc::usage, "--nonceless: only for registrars that --registrar-trust knows");
+        return fail(Errc::usage, "--nonceless requires --registrar-trust");
     policy.knowledge.allow_nonceless = options.nonceless;
     for (const auto& field : options.serial_from)
         if (const auto good = enrol::check_serial_field(field); !good)
@@ -72,7 +72,7 @@ Result<brski::MasaOptions> masa_options(const Options& options, const brski::Lab
     }
     policy.owners_only = options.owners_only;
     if (options.pin != "domain" && options.pin != "registrar")
-        return fail(Errc::usage, fmt::format("--pin: \"{}\" is neither domain nor registrar", options.pin));
+        return fail(Errc::usage, fmt::format("--pin: \"{}\" must be domain or registrar", options.pin));
     policy.pin = options.pin == "domain" ? brski::Pin::domain : brski::Pin::registrar;
     masa.signer = manufacturer.masa;
     if (!options.cloud.empty()) {
@@ -89,7 +89,7 @@ Result<void> serve(const Options& options, cli::Io& io)
 {
     cli::forbid_core_dumps();
     io.begin_serving();
-    // A second server would write the same keys and audit log.
+    // Two servers must not write the same keys and audit log.
     const auto lock = store::FileLock::acquire_in(options.folder, "masa.lock", io.context());
     if (!lock) return fail(lock.error());
     ACMETOOL_TRY(manufacturer, brski::open_manufacturer(options.folder, io.context().now()));
@@ -119,7 +119,7 @@ Result<void> serve(const Options& options, cli::Io& io)
     listening.key_file = options.folder + "/masa-tls.key";
     listening.ask_client_certificate = true;
     listening.body_limit = brski::kLargestEnvelope;
-    listening.threads = 8; // they wait for the disk, together
+    listening.threads = 8; // they mostly wait for the disk
     ACMETOOL_TRY(server, http::Server::start(listening, [&](const http::ServerRequest& request) {
                      if (options.delay.count() > 0)
                          usleep(static_cast<useconds_t>(options.delay.count() * 1000));
@@ -144,7 +144,7 @@ Result<void> sign(const Options& options, cli::Io& io)
     ACMETOOL_TRY(input, io.input());
     ACMETOOL_TRY(envelope, brski::parse_envelope(as_bytes(input)));
     if (options.format != "same" && options.format != "cms" && options.format != "jws")
-        return fail(Errc::usage, fmt::format("--format: \"{}\" is none of same, cms, jws", options.format));
+        return fail(Errc::usage, fmt::format("--format: \"{}\" must be same, cms or jws", options.format));
     const auto format = options.format == "same"  ? envelope.format
                         : options.format == "jws" ? brski::Format::jws
                                                   : brski::Format::cms;
@@ -162,7 +162,7 @@ Result<void> log(const Options& options, cli::Io& io)
 Result<void> make_idevid(const Options& options, cli::Io& io)
 {
     if (options.serial.empty() || options.key_out.empty())
-        return fail(Errc::usage, "an IDevID needs --serial and --key-out");
+        return fail(Errc::usage, "make-idevid requires --serial and --key-out");
     ACMETOOL_TRY(manufacturer, brski::open_manufacturer(options.folder, io.context().now()));
     ACMETOOL_TRY(key, crypto::generate_key("ec:P-256"));
     ACMETOOL_TRY(idevid,
@@ -174,48 +174,53 @@ Result<void> make_idevid(const Options& options, cli::Io& io)
 
 void add_policy(cli::Verb& verb, Options& options)
 {
-    verb.option("--dir", options.folder, "Folder with keys, certificates and audit log; made if missing")
-        .option("--owners", options.owners,
-                "CSV file of devices and their owners, by SHA-256 or certificate file")
-        .flag("--owners-only", options.owners_only, "No voucher for devices that --owners does not name")
-        .option("--registrar-trust", options.registrar_trust, "PEM file of CAs whose registrars are known")
-        .flag("--nonceless", options.nonceless, "Nonceless vouchers for registrars that are known")
-        .option(
-            "--serial-from", options.serial_from,
-            "Field of IDevIDs with the serial number, as in commonName (repeatable, the first there counts)")
-        .option("--pin", options.pin, "What vouchers pin: domain (topmost certificate sent) or registrar");
+    verb.option("--dir DIR", options.folder,
+                "Folder for keys, certificates and audit log; created if missing")
+        .option("--owners FILE", options.owners,
+                "CSV file that assigns devices to owners, given by SHA-256 or certificate file")
+        .flag("--owners-only", options.owners_only, "Issue vouchers only for devices listed in --owners")
+        .option("--registrar-trust FILE", options.registrar_trust,
+                "Trust anchors (PEM) for registrar certificates")
+        .flag("--nonceless", options.nonceless,
+              "Issue nonceless vouchers to registrars trusted by --registrar-trust")
+        .option("--serial-from FIELD", options.serial_from,
+                "Field of the IDevID with the serial number, such as commonName (repeatable; the first one "
+                "present is used)")
+        .option("--pin PIN", options.pin,
+                "Certificate pinned by vouchers: domain (topmost certificate sent) or registrar");
 }
 
 } // namespace
 
 int main(int argc, char** argv)
 {
-    cli::Program program{"brski-masa", "manufacturer authorized signing authority for labs"};
+    cli::Program program{"brski-masa", "manufacturer authorized signing authority (MASA) for labs"};
     Options options;
     auto& serving = program.verb("serve", "answer voucher-requests until SIGTERM");
     add_policy(serving, options);
-    serving.option("--listen", options.listen, "Address and port; port 0 takes any free one")
-        .option("--name", options.names, "Further name or address for the TLS certificate (repeatable)")
-        .option("--cloud", options.cloud, "Be a cloud registrar for the devices in this CSV file")
-        .option("--credentials", options.credentials,
-                "File with user:password that registrars have to give by HTTP Basic")
-        .option("--retry-after", options.retry_after,
-                "When a device whose owner is not known may ask a cloud registrar again; 0s: not again")
-        .option("--delay", options.delay, "Answer each request only after this time")
+    serving.option("--listen HOST:PORT", options.listen, "Address and port; port 0 selects a free port")
+        .option("--name NAME", options.names,
+                "Additional name or address in the TLS certificate (repeatable)")
+        .option("--cloud FILE", options.cloud, "Act as cloud registrar for the devices in this CSV file")
+        .option("--credentials FILE", options.credentials,
+                "File with user:password for HTTP Basic authentication of registrars")
+        .option("--retry-after DURATION", options.retry_after,
+                "Retry-After for devices without a known owner at a cloud registrar; 0s: refuse them")
+        .option("--delay DURATION", options.delay, "Delay each answer by this time")
         .action([&](cli::Io& io) { return serve(options, io); });
-    auto& signing = program.verb("sign", "voucher-request on stdin, voucher on stdout");
+    auto& signing = program.verb("sign", "read a voucher-request, write a voucher");
     add_policy(signing, options);
-    signing.option("--format", options.format, "Format of the voucher: same, cms, or jws")
+    signing.option("--format FORMAT", options.format, "Format of the voucher: same, cms, or jws")
         .action([&](cli::Io& io) { return sign(options, io); });
     program.verb("log", "print the audit log of a device")
-        .option("--dir", options.folder, "Folder of the MASA")
-        .option("--serial", options.serial, "Serial number of the device")
+        .option("--dir DIR", options.folder, "Folder of the MASA")
+        .option("--serial SERIAL", options.serial, "Serial number of the device")
         .action([&](cli::Io& io) { return log(options, io); });
-    program.verb("make-idevid", "make a device: IDevID on stdout, its key in a file")
-        .option("--dir", options.folder, "Folder of the manufacturer; made if missing")
-        .option("--serial", options.serial, "Serial number of the device")
-        .option("--masa-url", options.masa_url, "MASA URL for its certificate, HOST[:PORT] or a URL")
-        .option("--key-out", options.key_out, "New private key of the device, mode 0600")
+    program.verb("make-idevid", "create a device: write its IDevID, and its key to a file")
+        .option("--dir DIR", options.folder, "Folder of the manufacturer; created if missing")
+        .option("--serial SERIAL", options.serial, "Serial number of the device")
+        .option("--masa-url URL", options.masa_url, "MASA URL in its certificate: HOST[:PORT] or a URL")
+        .option("--key-out FILE", options.key_out, "File for the device's private key, mode 0600")
         .action([&](cli::Io& io) { return make_idevid(options, io); });
     return program.main(argc, argv);
 }

@@ -1,4 +1,4 @@
-// brski-pledge: a device's way from its manufacturer's certificate to its owner's (RFC 8995,
+// brski-pledge: bootstraps a device from its manufacturer's certificate to its owner's (RFC 8995,
 // draft-ietf-anima-brski-cloud, RFC 7030).
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -48,21 +48,21 @@ Result<brski::Format> format_of(const Options& options)
     if (options.format == "cms") return brski::Format::cms;
     if (options.format == "jws") return brski::Format::jws;
     return fail(Errc::usage,
-                fmt::format("--format: \"{}\" is neither cms nor jws", base::printable(options.format, 40)));
+                fmt::format("--format: \"{}\" must be cms or jws", base::printable(options.format, 40)));
 }
 
 Result<http::TlsIdentity> read_idevid(const Options& options)
 {
     if (options.idevid.empty() || options.key.empty())
-        return fail(Errc::usage, "a pledge needs --idevid and --key",
-                    "the manufacturer's certificate and its key", "noKey");
+        return fail(Errc::usage, "--idevid and --key are required",
+                    "give the manufacturer's certificate of the device and its private key", "noKey");
     return http::load_identity(options.idevid, options.key, options.key_passphrase_file);
 }
 
 Result<crypto::AnchorStore> read_manufacturer(const Options& options)
 {
     if (options.manufacturer_ta.empty())
-        return fail(Errc::usage, "give --manufacturer-ta, the anchor for vouchers");
+        return fail(Errc::usage, "--manufacturer-ta, the trust anchor for vouchers, is required");
     ACMETOOL_TRY(anchors, cli::read_configured_certificates(options.manufacturer_ta, "--manufacturer-ta"));
     return crypto::AnchorStore{anchors};
 }
@@ -88,12 +88,13 @@ Result<brski::PledgeOptions> pledge_options(const Options& options, cli::Io& io)
 Result<std::string> place_of(const Options& options)
 {
     if (options.registrar.empty() == options.cloud.empty())
-        return fail(Errc::usage, "give either --registrar or --cloud", "the URL to ask, https://host:port",
+        return fail(Errc::usage, "give one of --registrar and --cloud", "both are URLs: https://HOST:PORT",
                     "noServer");
     return options.registrar.empty() ? options.cloud : options.registrar;
 }
 
-/// A connection to a registrar that nobody vouches for yet, and which is `expected` if that is known.
+/// A connection to a registrar that is not authenticated yet; if `expected` is known, it must have that
+/// certificate.
 std::unique_ptr<http::Transport> provisional(const http::TlsIdentity& identity, base::Context& context,
                                              const crypto::Certificate* expected = nullptr)
 {
@@ -123,7 +124,8 @@ Result<void> sign_request(const Options& options, cli::Io& io)
         ACMETOOL_TRY(connection, transport->connect(options.registrar));
         registrar = connection.server_certificates.front();
     } else {
-        return fail(Errc::usage, "give --registrar or --registrar-cert", "the request names the registrar");
+        return fail(Errc::usage, "give one of --registrar and --registrar-cert",
+                    "the request contains the registrar's certificate");
     }
     const auto created = pledge.clock ? std::optional{io.context().now()} : std::nullopt;
     ACMETOOL_TRY(request, brski::sign_request(pledge.idevid, *registrar, pledge.format, created));
@@ -137,7 +139,7 @@ Result<void> sign_request(const Options& options, cli::Io& io)
                               {"registrarUrl", options.registrar}});
 }
 
-/// A request as sign-request wrote it.
+/// A request written by sign-request.
 struct GivenRequest {
     brski::Envelope envelope;
     brski::VoucherRequest leaves;
@@ -187,8 +189,8 @@ Result<void> verify(const Options& options, cli::Io& io)
 {
     ACMETOOL_TRY(manufacturer, read_manufacturer(options));
     if (options.idevid.empty() || options.request.empty())
-        return fail(Errc::usage, "verify needs --idevid and --request",
-                    "the device's certificate, and the request that the voucher answers");
+        return fail(Errc::usage, "verify requires --idevid and --request",
+                    "give the device's certificate and the request for the voucher");
     ACMETOOL_TRY(idevid, cli::read_configured_certificates(options.idevid, "--idevid"));
     ACMETOOL_TRY(request_text, io.read(options.request));
     ACMETOOL_TRY(request, parse_request(request_text));
@@ -198,7 +200,7 @@ Result<void> verify(const Options& options, cli::Io& io)
                      cli::read_configured_certificates(options.registrar_cert, "--registrar-cert"));
         registrar = certificates;
     } else {
-        // What the request names is what the handshake showed.
+        // The request contains the certificate of the handshake.
         ACMETOOL_TRY(
             seen, crypto::parse_certificates(as_text(request.leaves.proximity_registrar_cert), "--request"));
         registrar = seen;
@@ -248,7 +250,8 @@ std::string journal_of(const Options& options)
     return options.journal.empty() ? options.key_out + ".journal" : options.journal;
 }
 
-/// Cacerts, csrattrs and enrolment, over the kept connection or with the EST server that the voucher names.
+/// Runs cacerts, csrattrs and enrolment over the open connection or with the EST server that the voucher
+/// names.
 Result<est::RunOutcome> enrol(const Options& options, const brski::PledgeOptions& pledge,
                               http::Transport& transport, const std::string& origin, cli::Io& io)
 {
@@ -274,7 +277,7 @@ void warn(cli::Io& io, const char* what, const Result<void>& told)
     if (!told) io.context().log(base::Level::warning, fmt::format("{}: {}", what, told.error().message));
 }
 
-/// The device's own new certificate as its identity.
+/// The device's new certificate as its identity.
 Result<http::TlsIdentity> new_identity(const Options& options, const std::vector<crypto::Certificate>& chain)
 {
     ACMETOOL_TRY(key_text, store::read_file(options.key_out));
@@ -292,12 +295,12 @@ std::unique_ptr<http::Transport> verified(const http::ServerTrust& trust, const 
     return std::make_unique<http::TlsClient>(tls, context);
 }
 
-/// Where the device enrols: with its registrar on the kept connection, or with the EST server that the
+/// Where the device enrols: with its registrar on the open connection, or with the EST server that the
 /// voucher names.
 struct Place {
     std::string origin;
     http::Transport* transport = nullptr;
-    std::unique_ptr<http::Transport> own; ///< what `transport` is for an EST server
+    std::unique_ptr<http::Transport> own; ///< owns `transport` if it leads to an EST server
     std::optional<http::ServerTrust> trust;
 };
 
@@ -332,14 +335,14 @@ Result<void> run(const Options& options, cli::Io& io)
     pledge.manufacturer = manufacturer;
     ACMETOOL_TRY(where, place_of(options));
     if (options.key_out.empty())
-        return fail(Errc::usage, "run needs --key-out", "where the new key goes", "noKey");
+        return fail(Errc::usage, "run requires --key-out", "give the file for the new key", "noKey");
     ACMETOOL_TRY(reply, brski::request_voucher(where, pledge, io.context()));
     const auto verdict = brski::check(reply, pledge, io.context());
     const auto lines = explained(verdict.report);
     for (const auto& line : base::split(lines, '\n'))
         if (!line.empty()) io.context().log(base::Level::info, line);
     const auto tell_voucher = [&](bool good) {
-        // Nothing that would help a hostile registrar (RFC 8995 section 5.7).
+        // The reason must not help a hostile registrar (RFC 8995 section 5.7).
         return brski::send_status(*reply.transport, reply.origin, "voucher_status",
                                   {good, good ? "" : "voucher not accepted", ""}, io.context());
     };
@@ -347,7 +350,7 @@ Result<void> run(const Options& options, cli::Io& io)
         static_cast<void>(tell_voucher(false));
         return fail(verdict.report.error("voucher"));
     }
-    // A cloud registrar hears after the EST server was tried (draft-ietf-anima-brski-cloud).
+    // A cloud registrar gets its report after the EST server was tried (draft-ietf-anima-brski-cloud).
     auto place = enrolment_place(reply, verdict, pledge, io);
     warn(io, "voucher_status", tell_voucher(place.has_value()));
     if (!place) return fail(std::move(place).error());
@@ -362,8 +365,8 @@ Result<void> run(const Options& options, cli::Io& io)
         return fail(std::move(outcome).error());
     }
     if (outcome->enrolment.pending) {
-        io.defer({"the certificate is not there yet", outcome->enrolment.retry_after, outcome->enrolment.url,
-                  est::csr_sha256(outcome->enrolment.csr)});
+        io.defer({"the certificate is not available yet", outcome->enrolment.retry_after,
+                  outcome->enrolment.url, est::csr_sha256(outcome->enrolment.csr)});
         return {};
     }
     warn(io, "enrollstatus", tell_enrolled(options, reply, *place, outcome->chain, io));
@@ -378,71 +381,76 @@ Result<void> run(const Options& options, cli::Io& io)
 
 void add_identity(cli::Verb& verb, Options& options)
 {
-    verb.option("--idevid", options.idevid, "Certificate of the device by its manufacturer, PEM")
-        .option("--key", options.key, "Private key of --idevid")
-        .option("--key-passphrase-file", options.key_passphrase_file, "File with the passphrase of --key");
+    verb.option("--idevid FILE", options.idevid, "Manufacturer's certificate of the device (IDevID), PEM")
+        .option("--key KEY", options.key, "Private key of --idevid")
+        .option("--key-passphrase-file FILE", options.key_passphrase_file,
+                "File with the passphrase of --key");
 }
 
 void add_checks(cli::Verb& verb, Options& options)
 {
-    verb.option("--manufacturer-ta", options.manufacturer_ta, "Trust anchors (PEM) for voucher signatures")
-        .flag("--nonceless", options.nonceless, "Take vouchers without a nonce")
-        .flag("--no-clock", options.no_clock, "This host does not know the time: do not compare any");
+    verb.option("--manufacturer-ta FILE", options.manufacturer_ta,
+                "Trust anchors (PEM) for voucher signatures")
+        .flag("--nonceless", options.nonceless, "Accept vouchers without a nonce")
+        .flag("--no-clock", options.no_clock, "Ignore dates, for a device without a clock");
 }
 
 } // namespace
 
 int main(int argc, char** argv)
 {
-    cli::Program program{"brski-pledge", "bootstrap a device by voucher"};
+    cli::Program program{"brski-pledge", "bootstrap a device with a voucher"};
     Options options;
-    auto& signing = program.verb("sign-request", "make a voucher-request; on stdout");
+    auto& signing = program.verb("sign-request", "write a voucher-request");
     add_identity(signing, options);
-    signing.option("--registrar", options.registrar, "URL of the registrar, asked for its certificate")
-        .option("--registrar-cert", options.registrar_cert, "Certificate of the registrar, PEM")
-        .option("--format", options.format, "cms or jws")
-        .flag("--no-clock", options.no_clock, "This host does not know the time: do not compare any")
+    signing.option("--registrar URL", options.registrar, "Registrar from which to get the certificate")
+        .option("--registrar-cert FILE", options.registrar_cert, "Certificate of the registrar, PEM")
+        .option("--format FORMAT", options.format, "cms or jws")
+        .flag("--no-clock", options.no_clock, "Ignore dates, for a device without a clock")
         .action([&](cli::Io& io) { return sign_request(options, io); });
     auto& requesting = program.verb("requestvoucher", "voucher-request on stdin, voucher on stdout");
     add_identity(requesting, options);
-    requesting.option("--registrar", options.registrar, "URL of the registrar")
-        .option("--cloud", options.cloud,
-                "URL of a cloud registrar, verified with --ca-file or the system's anchors")
+    requesting.option("--registrar URL", options.registrar, "URL of the registrar")
+        .option("--cloud URL", options.cloud,
+                "Cloud registrar, verified with --ca-file or the system's trust anchors")
         .action([&](cli::Io& io) { return request_voucher(options, io); });
-    auto& verifying = program.verb("verify", "voucher on stdin, the domain's certificate on stdout");
+    auto& verifying = program.verb("verify", "read a voucher, write the certificate that it pins");
     add_checks(verifying, options);
-    verifying.option("--idevid", options.idevid, "Certificate of the device by its manufacturer, PEM")
-        .option("--request", options.request, "The request that the voucher answers")
-        .option("--registrar-cert", options.registrar_cert,
-                "Certificates that the registrar showed, PEM; default: what the request names")
-        .flag("--explain", options.explain, "Print each check and what came of it")
+    verifying
+        .option("--idevid FILE", options.idevid, "Manufacturer's certificate of the device (IDevID), PEM")
+        .option("--request FILE", options.request, "Voucher-request for this voucher")
+        .option("--registrar-cert FILE", options.registrar_cert,
+                "Certificates that the registrar presented, PEM; default: the one in the request")
+        .flag("--explain", options.explain, "Print each check with its result")
         .action([&](cli::Io& io) { return verify(options, io); });
     for (const auto& [verb, resource] :
          {std::pair{"voucher-status", "voucher_status"}, std::pair{"enroll-status", "enrollstatus"}}) {
-        auto& telling = program.verb(verb, fmt::format("POST {}: how it went", resource));
+        auto& telling = program.verb(verb, fmt::format("report the result with POST {}", resource));
         add_identity(telling, options);
-        telling.option("--registrar", options.registrar, "URL of the registrar")
-            .option("--registrar-cert", options.registrar_cert,
-                    "The registrar's certificate has to be this one, PEM")
+        telling.option("--registrar URL", options.registrar, "URL of the registrar")
+            .option("--registrar-cert FILE", options.registrar_cert,
+                    "Certificate that the registrar must present, PEM")
             .flag("--failed", options.failed, "Report a failure")
-            .option("--reason", options.reason, "Words for the registrar's log")
+            .option("--reason REASON", options.reason, "Reason for the registrar's log")
             .action([&options, name = std::string{resource}](cli::Io& io) {
                 return tell_status(options, name, io);
             });
     }
-    auto& running =
-        program.verb("run", "voucher, CA certificates, CSR attributes, enrolment; certificate on stdout");
+    auto& running = program.verb(
+        "run", "do all steps: voucher, CA certificates, CSR attributes, enrolment; write the certificate");
     add_identity(running, options);
     add_checks(running, options);
-    running.option("--registrar", options.registrar, "URL of the registrar")
-        .option("--cloud", options.cloud,
-                "URL of a cloud registrar, verified with --ca-file or the system's anchors")
-        .option("--format", options.format, "cms or jws")
-        .option("--new-key", options.new_key, "Make a key: ec:P-256, rsa:3072, ...; auto: as the server asks")
-        .option("--key-out", options.key_out, "Write the new key here (0600, never over a file)")
-        .option("--save-cacerts", options.save_cacerts, "Keep the CA certificates in this file")
-        .option("--save-voucher", options.save_voucher, "Keep the voucher in this file")
-        .option("--journal", options.journal, "What a killed run left; default: FILE.journal beside the key")
+    running.option("--registrar URL", options.registrar, "URL of the registrar")
+        .option("--cloud URL", options.cloud,
+                "Cloud registrar, verified with --ca-file or the system's trust anchors")
+        .option("--format FORMAT", options.format, "cms or jws")
+        .option("--new-key TYPE", options.new_key,
+                "Type of a new key: ec:P-256, rsa:3072, ...; auto: as the server requests")
+        .option("--key-out FILE", options.key_out, "File for the new key (mode 0600, never overwritten)")
+        .option("--save-cacerts FILE", options.save_cacerts, "Write the CA certificates to this file")
+        .option("--save-voucher FILE", options.save_voucher, "Write the voucher to this file")
+        .option("--journal FILE", options.journal,
+                "State of an interrupted run; default: the --key-out file with .journal appended")
         .action([&](cli::Io& io) { return run(options, io); });
     return program.main(argc, argv);
 }

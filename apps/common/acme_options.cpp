@@ -5,39 +5,40 @@ namespace acmetool::cli
 
 void add_account(Verb& verb, acme::ClientOptions& options)
 {
-    verb.option("--account", options.account_file, "Account file, from acme-account register");
-    verb.option("--state", options.state_directory,
-                "State directory instead of FILE.d beside the account file");
-    verb.option("--account-passphrase-file", options.passphrase.file,
-                "File with the passphrase of the account's key; default: ask at the terminal");
+    verb.option("--account FILE", options.account_file, "Account file, created by acme-account register");
+    verb.option("--state DIR", options.state_directory,
+                "State directory; default: the account file with .d appended");
+    verb.option("--account-passphrase-file FILE", options.passphrase.file,
+                "Passphrase of the account's key; default: ask at the terminal");
 }
 
 void add_solver(Verb& verb, acme::SolverOptions& options)
 {
-    verb.option("--dns-update", options.dns_update, "dns-01 by RFC 2136 at this server, HOST[:PORT]");
-    verb.option("--tsig-key", options.tsig_key,
-                "TSIG key file: as tsig-keygen prints it, or alg:name:base64");
-    verb.option("--dns-allow-zone", options.dns_allow_zones,
-                "Zone that a CNAME may lead the update to (repeatable)");
-    verb.option("--hook", options.hook, "Program that fulfils challenges; acmetool-hooks(7)");
-    verb.option("--hook-style", options.hook_style,
-                "uacme, certbot, dehydrated or lego: how the program is called");
-    verb.option("--hook-cleanup", options.hook_cleanup,
-                "certbot style: program that removes what --hook made");
-    verb.option("--hook-timeout", options.hook_timeout, "Kill a hook that runs longer");
-    verb.option("--webroot", options.webroot, "http-01 by a file under this folder");
-    verb.option("--standalone", options.standalone,
-                "http or tls-alpn: answer http-01 or tls-alpn-01 with a built-in listener");
-    verb.option("--standalone-listen", options.standalone_listen,
-                "PORT or ADDRESS:PORT for it instead of 80 or 443 at every address");
+    verb.option("--dns-update HOST[:PORT]", options.dns_update,
+                "Solve dns-01 by dynamic update (RFC 2136) of this server");
+    verb.option("--tsig-key FILE", options.tsig_key,
+                "TSIG key, in the form of tsig-keygen or as ALGORITHM:NAME:BASE64");
+    verb.option("--dns-allow-zone ZONE", options.dns_allow_zones,
+                "Zone to which a CNAME may redirect the update (repeatable)");
+    verb.option("--hook PROGRAM", options.hook, "Solve challenges with this program; see acmetool-hooks(7)");
+    verb.option("--hook-style STYLE", options.hook_style,
+                "Calling convention of the hook: uacme, certbot, dehydrated or lego");
+    verb.option("--hook-cleanup PROGRAM", options.hook_cleanup,
+                "With certbot style: program that cleans up after --hook");
+    verb.option("--hook-timeout DURATION", options.hook_timeout, "Kill a hook that runs longer than this");
+    verb.option("--webroot DIR", options.webroot, "Solve http-01 with files under this folder");
+    verb.option("--standalone TYPE", options.standalone,
+                "Solve http-01 (http) or tls-alpn-01 (tls-alpn) with a built-in listener");
+    verb.option("--standalone-listen [ADDRESS:]PORT", options.standalone_listen,
+                "Address and port of that listener; default: port 80 or 443 on all addresses");
     verb.flag("--dns-persist", options.dns_persist,
-              "Use dns-persist-01 with the published record (see acme-preauth persist-record)");
-    verb.flag("--manual", options.manual, "Say what to publish, and wait for Enter");
-    verb.option("--resolver", options.resolver, "Find name servers through this resolver, HOST[:PORT]");
-    verb.option("--name-server", options.name_servers,
-                "Ask this server instead of the zone's own (repeatable)");
-    verb.flag("--no-dns-check", options.no_dns_check, "Do not look whether the record is visible");
-    verb.option("--dns-wait", options.dns_wait, "How long the record may take to become visible");
+              "Solve dns-persist-01 with the record that acme-preauth persist-record prints");
+    verb.flag("--manual", options.manual, "Print what to publish and wait for Enter");
+    verb.option("--resolver HOST[:PORT]", options.resolver, "Find name servers with this resolver");
+    verb.option("--name-server HOST[:PORT]", options.name_servers,
+                "Check this server instead of the zone's servers (repeatable)");
+    verb.flag("--no-dns-check", options.no_dns_check, "Do not check that the record is visible");
+    verb.option("--dns-wait DURATION", options.dns_wait, "Longest wait for the record to become visible");
 }
 
 Result<std::unique_ptr<acme::Client>> open_client(acme::ClientOptions options, Io& io)

@@ -6,14 +6,14 @@
 #include "acme/solver_options.h"
 #include "cli/program.h"
 
-/// What programs that speak ACME as a client share: options, and the account that they lead to.
+/// Shared by the ACME clients: options, and the account that the options select.
 namespace acmetool::cli
 {
 
 /// --account, --state.
 void add_account(Verb& verb, acme::ClientOptions& options);
-/// --dns-update, --tsig-key, --hook, --webroot, --standalone, --dns-persist, --manual and what belongs to
-/// them.
+/// --dns-update, --tsig-key, --hook, --webroot, --standalone, --dns-persist, --manual and the options that
+/// modify them.
 void add_solver(Verb& verb, acme::SolverOptions& options);
 /// Opens the account with the common options (--ca-file, --timeout) applied.
 Result<std::unique_ptr<acme::Client>> open_client(acme::ClientOptions options, Io& io);

@@ -15,8 +15,8 @@ namespace
 
 constexpr base::Milliseconds kLongestRun{3'600'000};
 
-/// Where the file has self-signed certificates, only these are believed by themselves (RFC 7030 section
-/// 4.1.3); the others help to build paths.
+/// If the file has self-signed certificates, only these are trust anchors (RFC 7030 section 4.1.3); the
+/// others help to build paths.
 void add_explicit(const std::vector<crypto::Certificate>& certificates, http::ServerTrust& trust)
 {
     for (const auto& certificate : certificates)
@@ -33,11 +33,11 @@ Result<http::Credentials> read_credentials(const EstOptions& options)
     else if (options.auth == "digest")
         credentials.scheme = http::AuthScheme::digest;
     else if (options.auth != "any")
-        return fail(Errc::usage, fmt::format("--auth: \"{}\" is none of basic, digest, any",
+        return fail(Errc::usage, fmt::format("--auth: \"{}\" must be basic, digest or any",
                                              base::printable(options.auth, 40)));
     if (options.user.empty() != options.password_file.empty())
-        return fail(Errc::usage, "--user and --password-file go together",
-                    "a password is read from a file only", "noPassword");
+        return fail(Errc::usage, "--user and --password-file must be given together",
+                    "a password is only read from a file", "noPassword");
     credentials.user = options.user;
     ACMETOOL_TRY(password, read_secret(options.password_file, "--password-file"));
     credentials.password = std::move(password);
@@ -48,22 +48,23 @@ Result<http::Credentials> read_credentials(const EstOptions& options)
 
 void add_est_server(Verb& verb, EstOptions& options)
 {
-    verb.option("--server", options.server.url, "EST server, https://HOST[:PORT]")
-        .option("--label", options.server.label, "Label of one of the server's CAs")
-        .option("--explicit-ta", options.explicit_ta,
-                "Trust the server by these PEM certificates: its name, or id-kp-cmcRA in its certificate")
+    verb.option("--server URL", options.server.url, "EST server: https://HOST[:PORT]")
+        .option("--label LABEL", options.server.label, "Label that selects one of the server's CAs")
+        .option("--explicit-ta FILE", options.explicit_ta,
+                "Trust anchors (PEM) for the server, whose certificate must have its name or id-kp-cmcRA")
         .flag("--implicit-ta", options.implicit_ta,
-              "Trust it by the system's (or --ca-file's) certificates and its name, beside --explicit-ta")
-        .option("--fingerprint", options.fingerprint,
-                "Bootstrap: sha256:HEX or sha512:HEX of the CA certificate, known by other means")
-        .option("--cert", options.cert, "Client certificate for TLS, PEM, chain behind it")
-        .option("--key", options.key, "Private key of --cert, file or URI")
-        .option("--key-passphrase-file", options.key_passphrase_file, "File with the passphrase of --key")
-        .option("--user", options.user, "User name for HTTP authentication, given when the server asks")
-        .option("--password-file", options.password_file, "File with the password of --user")
-        .option("--auth", options.auth, "basic, digest or any: what may be answered with the password")
-        .option("--tls-max", options.tls_max, "1.2 for servers that want tls-unique, else 1.3")
-        .flag("--allow-redirect", options.allow_redirect, "Follow a POST to another server");
+              "With --explicit-ta: also accept the trust anchors of the system or of --ca-file")
+        .option("--fingerprint HASH", options.fingerprint,
+                "Bootstrap: hash of the CA certificate, sha256:HEX or sha512:HEX")
+        .option("--cert FILE", options.cert, "Client certificate for TLS followed by its chain, PEM")
+        .option("--key KEY", options.key, "Private key of --cert (file or URI)")
+        .option("--key-passphrase-file FILE", options.key_passphrase_file, "Passphrase of --key")
+        .option("--user NAME", options.user, "User name for HTTP authentication, if the server requests it")
+        .option("--password-file FILE", options.password_file, "Password of --user")
+        .option("--auth SCHEME", options.auth, "Allowed HTTP authentication: basic, digest or any")
+        .option("--tls-max VERSION", options.tls_max,
+                "Highest TLS version: 1.3, or 1.2 for servers that require tls-unique")
+        .flag("--allow-redirect", options.allow_redirect, "Follow redirects of a POST to another server");
 }
 
 Result<std::string> read_configured(const std::string& path, std::string_view option)
@@ -92,8 +93,8 @@ Result<base::Secret> read_secret(const std::string& path, std::string_view optio
     return base::Secret{std::string{base::trim(whole.reveal())}};
 }
 
-/// RFC 7030 section 4.1.1: /cacerts from a server that nobody vouches for, with no identity shown; what comes
-/// is used only if the fingerprint says so, and a new TLS session follows.
+/// RFC 7030 section 4.1.1: gets /cacerts from an unauthenticated server, without presenting an identity. The
+/// answer is used only if the fingerprint matches; a new TLS session follows.
 Result<void> EstSession::bootstrap(const EstOptions& options, const http::TlsClientOptions& tls, Io& io)
 {
     ACMETOOL_TRY(fingerprint, est::parse_fingerprint(options.fingerprint));
@@ -105,8 +106,8 @@ Result<void> EstSession::bootstrap(const EstOptions& options, const http::TlsCli
     est::ClientOptions plain;
     plain.server = options.server;
     est::Client client{std::move(plain), transport, io.context()};
-    io.context().log(base::Level::info, "asking an unauthenticated server for its CA certificates; the "
-                                        "fingerprint decides about them");
+    io.context().log(base::Level::info,
+                     "requesting CA certificates from an unauthenticated server; the fingerprint must match");
     ACMETOOL_TRY(received, client.cacerts());
     ACMETOOL_TRY(sorted, est::sort_out(received, fingerprint));
     add_explicit(sorted.trusted, trust_);
@@ -117,14 +118,14 @@ Result<void> EstSession::bootstrap(const EstOptions& options, const http::TlsCli
 Result<std::unique_ptr<EstSession>> EstSession::open(const EstOptions& options, Io& io)
 {
     if (options.server.url.empty())
-        return fail(Errc::usage, "no server given", "give --server https://host:port", "noServer");
+        return fail(Errc::usage, "no server given", "give --server https://HOST:PORT", "noServer");
     ACMETOOL_CHECK(est::url_of(options.server, est::Operation::cacerts));
     if (options.tls_max != "1.2" && options.tls_max != "1.3")
-        return fail(Errc::usage, fmt::format("--tls-max: \"{}\" is neither 1.2 nor 1.3",
+        return fail(Errc::usage, fmt::format("--tls-max: \"{}\" must be 1.2 or 1.3",
                                              base::printable(options.tls_max, 40)));
     if (options.cert.empty() != options.key.empty())
-        return fail(Errc::usage, "--cert and --key go together", "the client certificate and its private key",
-                    "noKey");
+        return fail(Errc::usage, "--cert and --key must be given together",
+                    "give the client certificate and its private key", "noKey");
     ACMETOOL_TRY(credentials, read_credentials(options));
 
     auto session = std::make_unique<EstSession>();
@@ -143,7 +144,7 @@ Result<std::unique_ptr<EstSession>> EstSession::open(const EstOptions& options, 
         ACMETOOL_TRY(anchors, read_configured_certificates(options.explicit_ta, "--explicit-ta"));
         add_explicit(anchors, trust);
     }
-    // RFC 7030 section 4.1.3: with an explicit anchor the implicit ones SHOULD NOT be used for this server.
+    // RFC 7030 section 4.1.3: with an explicit anchor, the implicit ones SHOULD NOT be used for this server.
     const bool implicit = options.implicit_ta || (options.explicit_ta.empty() && options.fingerprint.empty());
     if (implicit) trust.implicit_anchors = crypto::TrustAnchors{{}, io.ca_file(), io.ca_file().empty()};
     if (!options.fingerprint.empty()) ACMETOOL_CHECK(session->bootstrap(options, tls, io));

@@ -13,7 +13,7 @@
 #include "est/client.h"
 #include "http/tls_client.h"
 
-/// What programs that speak EST as a client share: options, trust, and the connection they lead to.
+/// Shared by the EST clients: options, trust, and the connection that they select.
 namespace acmetool::cli
 {
 
@@ -30,32 +30,32 @@ struct EstOptions {
     std::string auth = "any";
     std::string tls_max = "1.3";
     bool allow_redirect = false;
-    base::Milliseconds retry_after{30'000}; ///< where the server says "not yet" but not for how long
+    base::Milliseconds retry_after{30'000}; ///< if the server answers "not yet" without a time
     bool wait = false;
-    bool once = false; ///< goes before `wait`
+    bool once = false; ///< takes precedence over `wait`
 };
 
 /// The options of server, trust and identity.
 void add_est_server(Verb& verb, EstOptions& options);
 
-/// A file that this host's configuration names: trouble with it is Errc::config.
+/// Reads a file named by the configuration of this host. Errors: config.
 Result<std::string> read_configured(const std::string& path, std::string_view option);
 Result<std::vector<crypto::Certificate>> read_configured_certificates(const std::string& path,
                                                                       std::string_view option);
-/// The file's text without blanks around it; empty where there is no path.
+/// The file's text without surrounding white space; empty if `path` is empty.
 Result<base::Secret> read_secret(const std::string& path, std::string_view option);
 
-/// The connection to the server and what speaks over it.
+/// The connection to the server and its EST client.
 class EstSession
 {
 public:
-    /// Reads the files that the options name and, with a fingerprint, bootstraps. Errors: usage, config, and
-    /// those of est::Client::cacerts and est::sort_out.
+    /// Reads the files named by the options and, if a fingerprint is given, bootstraps. Errors: usage,
+    /// config, and those of est::Client::cacerts and est::sort_out.
     static Result<std::unique_ptr<EstSession>> open(const EstOptions& options, Io& io);
 
     est::Client& client() { return *client_; }
     const http::ServerTrust& trust() const { return trust_; }
-    /// What a bootstrap found out, sorted; nothing where there was none.
+    /// The sorted CA certificates of a bootstrap; nothing if there was none.
     const std::optional<est::CaCertificates>& bootstrapped() const { return bootstrapped_; }
     const std::optional<http::TlsIdentity>& identity() const { return identity_; }
 

@@ -1,4 +1,4 @@
-// csr-build: makes a key and a PKCS#10 request (RFC 2986); names go into the subject alternative name.
+// csr-build: creates a key and a PKCS#10 request (RFC 2986) with the names in the subject alternative name.
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -34,7 +34,7 @@ struct Options {
     std::string format = "pem";
 };
 
-/// The names that the caller gave, word for word.
+/// The names given by the caller, unchanged.
 Result<est::Filling> given_names(const Options& options)
 {
     est::Filling filling;
@@ -63,13 +63,13 @@ Result<std::string> domain_of_device(const Options& options, cli::Io& io)
     return found.name;
 }
 
-/// The name that a device gives itself: a label from its IDevID or from nothing, and the domain (CSR-15).
+/// The name that a device gives itself: a label from its IDevID or at random, and the domain (CSR-15).
 Result<void> add_own_name(const Options& options, cli::Io& io, est::Filling& filling)
 {
     const bool random = options.label == "random";
     if (!options.label.empty() && !random)
         return fail(Errc::usage, "--label: \"" + base::printable(options.label) + "\" is not \"random\"",
-                    "a name that you chose goes into --dns");
+                    "give a name of your choice with --dns");
     std::string label;
     if (!options.idevid.empty()) {
         ACMETOOL_TRY(text, io.read(options.idevid));
@@ -81,11 +81,11 @@ Result<void> add_own_name(const Options& options, cli::Io& io, est::Filling& fil
     }
     if (random) label = enrol::random_label();
     if (options.domain.empty() && (random || (!label.empty() && options.csrattrs.empty())))
-        return fail(Errc::usage, "a label without a domain", "give --domain NAME, or --domain auto",
+        return fail(Errc::usage, "a label requires a domain", "give --domain NAME, or --domain auto",
                     "noDomain");
     if (options.domain.empty()) return {};
     if (label.empty())
-        return fail(Errc::usage, "--domain without a label", "give --idevid FILE or --label random",
+        return fail(Errc::usage, "--domain requires a label", "give --idevid FILE or --label random",
                     "noLabel");
     ACMETOOL_TRY(domain, domain_of_device(options, io));
     ACMETOOL_TRY(name, dns::normalize_name(label + "." + domain));
@@ -102,7 +102,7 @@ Result<est::CsrAttrs> read_csrattrs(const Options& options, cli::Io& io)
     return est::parse_csrattrs(body->der);
 }
 
-/// What the request is to hold: as the caller says and, with --csrattrs, as the EST server asks.
+/// The content of the request: from the caller and, with --csrattrs, from the EST server's attributes.
 Result<est::FilledCsr> csr_parts(const Options& options, const est::CsrAttrs& asked, cli::Io& io)
 {
     ACMETOOL_TRY(filling, given_names(options));
@@ -116,12 +116,12 @@ Result<est::FilledCsr> csr_parts(const Options& options, const est::CsrAttrs& as
     }
     for (const auto& open : filled.unfilled)
         io.context().log(base::Level::warning,
-                         "the CSR attributes ask for " + open.name + ", which is left out" +
-                             (open.option.empty() ? "" : "; give it with " + open.option));
+                         "the CSR attributes request " + open.name + ", which is missing" +
+                             (open.option.empty() ? "" : "; provide it with " + open.option));
     return std::move(filled);
 }
 
-/// The type of a new key: what the caller says, else what the EST server asks for, else P-256.
+/// The type of a new key: as given by the caller, else as the EST server requests, else P-256.
 std::string new_key_type(const Options& options, const est::CsrAttrs& asked)
 {
     if (!options.new_key.empty()) return options.new_key;
@@ -148,7 +148,7 @@ Result<crypto::Key> read_key(const Options& options, cli::Io& io)
 
 Result<void> build(const Options& options, cli::Io& io)
 {
-    // With CSR attributes the server says what a new key is, and --key-out alone asks for one.
+    // With CSR attributes the server determines the type of a new key, so --key-out is enough to request one.
     const bool told = options.new_key.empty() && !options.csrattrs.empty() && !options.key_out.empty();
     const bool new_key = !options.new_key.empty() || (told && options.key.empty());
     if (new_key == !options.key.empty())
@@ -156,10 +156,9 @@ Result<void> build(const Options& options, cli::Io& io)
                     "csr-build --new-key ec:P-256 --key-out my.key --dns my.example.com", "noKey");
     if (new_key && options.key_out.empty())
         return fail(Errc::usage, "--new-key needs --key-out FILE",
-                    "a key is written to a file only, with mode 0600", "noKeyOut");
+                    "a new key is only written to a file, with mode 0600", "noKeyOut");
     if (options.format != "pem" && options.format != "der")
-        return fail(Errc::usage,
-                    "--format: \"" + base::printable(options.format) + "\" is neither pem nor der");
+        return fail(Errc::usage, "--format: \"" + base::printable(options.format) + "\" must be pem or der");
     ACMETOOL_TRY(asked, read_csrattrs(options, io));
     ACMETOOL_TRY(parts, csr_parts(options, asked, io));
     ACMETOOL_TRY(key, new_key ? crypto::generate_key(new_key_type(options, asked)) : read_key(options, io));
@@ -189,27 +188,28 @@ Result<void> build(const Options& options, cli::Io& io)
 
 int main(int argc, char** argv)
 {
-    cli::Program program{"csr-build", "make a key and a PKCS#10 request"};
+    cli::Program program{"csr-build", "create a key and a PKCS#10 certificate request"};
     Options options;
     program.only_job()
-        .option("--new-key", options.new_key,
-                "Make a key: ec:P-256, ec:P-384, ec:P-521, rsa:2048..4096, ed25519")
-        .option("--key-out", options.key_out, "Write the new key here (0600, never over a file)")
-        .option("--key", options.key, "Use this private key, file or URI")
-        .option("--key-passphrase-file", options.passphrase_file, "File with the passphrase of --key")
-        .option("--dns", options.dns, "DNS name for the SAN (repeatable)")
-        .option("--ip", options.ip, "IP address for the SAN (repeatable)")
-        .option("--cn", options.common_name, "Common name; repeats one of the names")
-        .option("--challenge-password-file", options.challenge_password_file,
-                "File with the challengePassword (channel binding, base64)")
-        .option("--csrattrs", options.csrattrs,
-                "Build what these CSR attributes ask for (file, DER or base64)")
-        .option("--idevid", options.idevid,
-                "Name the device after the serialNumber of this certificate (with --domain)")
-        .option("--label", options.label, "random: name the device by a fresh opaque label (with --domain)")
-        .option("--domain", options.domain, "Domain of the device's name; auto: as DHCP or the resolver says")
-        .flag("--allow-wildcard", options.allow_wildcard, "Take names like *.example.com")
-        .option("--format", options.format, "pem or der")
+        .option("--new-key TYPE", options.new_key,
+                "Type of a new key: ec:P-256, ec:P-384, ec:P-521, rsa:2048 to rsa:4096, ed25519")
+        .option("--key-out FILE", options.key_out, "File for the new key (mode 0600, never overwritten)")
+        .option("--key KEY", options.key, "Existing private key (file or URI)")
+        .option("--key-passphrase-file FILE", options.passphrase_file, "Passphrase of --key")
+        .option("--dns NAME", options.dns, "DNS name for the SAN (repeatable)")
+        .option("--ip ADDRESS", options.ip, "IP address for the SAN (repeatable)")
+        .option("--cn NAME", options.common_name, "Common name; must be one of the names")
+        .option("--challenge-password-file FILE", options.challenge_password_file,
+                "challengePassword (channel binding, base64)")
+        .option("--csrattrs FILE", options.csrattrs,
+                "Build the request from these CSR attributes (DER or base64)")
+        .option("--idevid FILE", options.idevid,
+                "With --domain: name the device after the serialNumber of this certificate")
+        .option("--label LABEL", options.label, "With --domain: random, for a new opaque label")
+        .option("--domain DOMAIN", options.domain,
+                "Domain of the device's name; auto: from DHCP or the resolver")
+        .flag("--allow-wildcard", options.allow_wildcard, "Accept names like *.example.com")
+        .option("--format FORMAT", options.format, "Output format: pem or der")
         .action([&](cli::Io& io) { return build(options, io); });
     return program.main(argc, argv);
 }

@@ -1,4 +1,4 @@
-// est-enroll: enrolment over secure transport, the client's side (RFC 7030, RFC 8951, RFC 9908).
+// est-enroll: client for Enrollment over Secure Transport (RFC 7030, RFC 8951, RFC 9908).
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
@@ -45,7 +45,7 @@ void warn_of_rejected(const est::CaCertificates& cas, cli::Io& io)
 {
     for (const auto& rejected : cas.rejected)
         io.context().log(base::Level::warning,
-                         fmt::format("cacerts: {} is not used: nothing trusted leads to it",
+                         fmt::format("cacerts: {} is ignored: no path from a trust anchor leads to it",
                                      base::printable(rejected.subject(), 200)));
 }
 
@@ -99,7 +99,7 @@ Result<void> csrattrs(const Options& options, cli::Io& io)
     ACMETOOL_TRY(session, cli::EstSession::open(options, io));
     ACMETOOL_TRY(der, session->client().csrattrs());
     ACMETOOL_TRY(asked, est::parse_csrattrs(der));
-    if (asked.empty()) io.context().log(base::Level::info, "the server asks for nothing particular");
+    if (asked.empty()) io.context().log(base::Level::info, "the server requests no CSR attributes");
     if (!io.json()) return io.write(der.empty() ? kNothingAsked : as_text(der));
     auto members = describe(asked);
     members["csrattrs"] = base::trim(est::to_body(der.empty() ? as_bytes(kNothingAsked) : ByteView{der}, 0));
@@ -114,17 +114,18 @@ Result<crypto::Key> read_csr_key(const Options& options)
     return crypto::parse_private_key(pem.reveal(), options.csr_key, passphrase);
 }
 
-/// simpleenroll and simplereenroll: the CSR comes on standard input.
+/// simpleenroll and simplereenroll: reads the CSR from standard input.
 Result<void> post_request(const Options& options, cli::Io& io, bool renewal)
 {
     ACMETOOL_CHECK(cli::check_format(options));
     if (options.pop && options.csr_key.empty())
-        return fail(Errc::usage, "--pop needs --csr-key FILE",
-                    "the channel binding goes into the CSR, which has to be signed anew for it", "noCsrKey");
+        return fail(Errc::usage, "--pop requires --csr-key KEY",
+                    "the channel binding is part of the CSR, which must be signed again", "noCsrKey");
     if (renewal && options.cert.empty())
-        return fail(Errc::usage, "simplereenroll needs --cert and --key",
-                    "the certificate that is renewed is the one shown in TLS (RFC 7030 section 4.2.2)",
-                    "noCert");
+        return fail(
+            Errc::usage, "simplereenroll requires --cert and --key",
+            "simplereenroll renews the client certificate of the TLS connection (RFC 7030 section 4.2.2)",
+            "noCert");
     ACMETOOL_TRY(text, io.input());
     est::EnrolTask task;
     ACMETOOL_TRY(csr, crypto::parse_csr(text));
@@ -138,8 +139,8 @@ Result<void> post_request(const Options& options, cli::Io& io, bool renewal)
     ACMETOOL_TRY(session, cli::EstSession::open(options, io));
     if (renewal && !crypto::asks_for_same_names(task.csr, session->identity()->certificates.front()))
         return fail(Errc::bad_input,
-                    "the request does not ask for the Subject and SAN of the certificate that is renewed",
-                    "est-enroll renew builds the request to the certificate; other names are a new enrolment "
+                    "the request's Subject and SAN differ from those of the certificate to renew",
+                    "est-enroll renew builds a matching request; other names require a new enrolment "
                     "(simpleenroll)",
                     "renewalNames");
     if (options.pop)
@@ -179,8 +180,8 @@ Result<void> run(const Options& options, cli::Io& io)
     ACMETOOL_CHECK(cli::check_format(options));
     const bool makes_key = !options.new_key.empty();
     if (makes_key != options.csr_key.empty() || makes_key == options.key_out.empty())
-        return fail(Errc::usage, "give either --new-key TYPE with --key-out FILE, or --csr-key FILE",
-                    "the key of the certificate to come; --key is the one of --cert", "noKey");
+        return fail(Errc::usage, "give either --new-key TYPE with --key-out FILE, or --csr-key KEY",
+                    "this is the key of the new certificate; --key is the key of --cert", "noKey");
     est::RunOptions wishes;
     ACMETOOL_TRY(filling, filling_of(options));
     wishes.filling = std::move(filling);
@@ -210,11 +211,10 @@ Result<void> run(const Options& options, cli::Io& io)
 
 void add_csr(cli::Verb& verb, Options& options)
 {
-    verb.flag("--pop", options.pop, "Sign the request anew with the connection's channel binding")
-        .option("--csr-key", options.csr_key, "Private key of the request, for --pop")
-        .option("--csr-key-passphrase-file", options.csr_key_passphrase_file,
-                "File with the passphrase of --csr-key")
-        .flag("--wait", options.wait, "Wait while the server says \"not yet\"");
+    verb.flag("--pop", options.pop, "Sign the request again with the connection's channel binding")
+        .option("--csr-key KEY", options.csr_key, "With --pop: private key of the request")
+        .option("--csr-key-passphrase-file FILE", options.csr_key_passphrase_file, "Passphrase of --csr-key")
+        .flag("--wait", options.wait, "Wait while the server answers \"not yet\"");
     cli::add_waiting(verb, options);
     cli::add_format(verb, options);
 }
@@ -226,38 +226,37 @@ int main(int argc, char** argv)
     cli::Program program{"est-enroll", "enrol with an EST server"};
     Options options;
 
-    auto& cas = program.verb("cacerts", "GET /cacerts; CA certificates on stdout");
+    auto& cas = program.verb("cacerts", "get /cacerts, write the CA certificates");
     cli::add_est_server(cas, options);
     cli::add_format(cas, options);
     cas.action([&](cli::Io& io) { return cacerts(options, io); });
 
-    auto& attributes = program.verb("csrattrs", "GET /csrattrs; CSR attributes in DER on stdout");
+    auto& attributes = program.verb("csrattrs", "get /csrattrs, write the CSR attributes in DER");
     cli::add_est_server(attributes, options);
     cli::add_waiting(attributes, options);
-    attributes.flag("--wait", options.wait, "Wait while the server says \"not yet\"");
+    attributes.flag("--wait", options.wait, "Wait while the server answers \"not yet\"");
     attributes.action([&](cli::Io& io) { return csrattrs(options, io); });
 
-    auto& first = program.verb("simpleenroll", "CSR on stdin; POST it; certificate on stdout, or 75");
+    auto& first = program.verb("simpleenroll", "read a CSR, enrol, write the certificate");
     cli::add_est_server(first, options);
     add_csr(first, options);
     first.action([&](cli::Io& io) { return post_request(options, io, false); });
 
-    auto& again = program.verb("simplereenroll", "the same, renewing the certificate of --cert");
+    auto& again = program.verb("simplereenroll", "read a CSR, renew the certificate of --cert");
     cli::add_est_server(again, options);
     add_csr(again, options);
     again.action([&](cli::Io& io) { return post_request(options, io, true); });
 
-    auto& all = program.verb("run", "cacerts, csrattrs, key, CSR and simpleenroll in one; waits");
+    auto& all = program.verb("run", "do all steps: cacerts, csrattrs, new key, CSR, simpleenroll");
     cli::add_est_server(all, options);
     cli::add_run(all, options);
-    all.option("--csr-key", options.csr_key, "Use this private key instead of --new-key")
-        .option("--csr-key-passphrase-file", options.csr_key_passphrase_file,
-                "File with the passphrase of --csr-key")
-        .option("--dns", options.dns, "DNS name for the SAN, where the server leaves it open (repeatable)")
-        .option("--ip", options.ip, "IP address for the SAN, where the server leaves it open (repeatable)")
-        .option("--cn", options.cn, "Common name, where the server leaves it open")
-        .option("--serial-number", options.serial_number,
-                "The device's serialNumber for the subject, where the server asks for it");
+    all.option("--csr-key KEY", options.csr_key, "Existing private key to use instead of --new-key")
+        .option("--csr-key-passphrase-file FILE", options.csr_key_passphrase_file, "Passphrase of --csr-key")
+        .option("--dns NAME", options.dns, "DNS name for the SAN, if the server sets none (repeatable)")
+        .option("--ip ADDRESS", options.ip, "IP address for the SAN, if the server sets none (repeatable)")
+        .option("--cn NAME", options.cn, "Common name, if the server sets none")
+        .option("--serial-number SERIAL", options.serial_number,
+                "serialNumber for the subject, if the server requests it");
     all.action([&](cli::Io& io) {
         options.wait = true;
         return run(options, io);

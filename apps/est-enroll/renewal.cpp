@@ -29,8 +29,8 @@ Result<void> write_metrics(const crypto::Certificate& certificate, const EstRene
     return store::write_output(options.metrics_file, acme::metrics_of({renewal}), 0644, io.context());
 }
 
-/// A run that failed says so, and keeps what is known of the certificate that is there. The file itself is
-/// the only record of when a run last succeeded.
+/// A failed run records the failure and keeps the known data of the current certificate. The file is the only
+/// record of the last successful run.
 Result<void> write_failure(const Error& error, const EstRenewOptions& options, Io& io)
 {
     if (options.metrics_file.empty() || options.cert.empty()) return {};
@@ -58,15 +58,15 @@ Result<void> deploy(const EstRenewOptions& options, Io& io)
     return fail(Errc::config,
                 status ? fmt::format("--deploy-hook {}: exit status {}", options.deploy_hook, *status)
                        : "--deploy-hook: " + status.error().message,
-                "the certificate was renewed and is in its place; what uses it was not told",
+                "the certificate was renewed and written; the service that uses it was not notified",
                 "deployHookFailed");
 }
 
-/// One certificate that cron keeps alive.
+/// One certificate renewed from cron.
 struct Renewal {
     crypto::Certificate current;
     std::string journal_file;
-    std::string new_key_file; ///< empty: the key stays
+    std::string new_key_file; ///< empty: the key is kept
     bool replaces_key = false;
     base::TimePoint due_at;
 };
@@ -74,10 +74,10 @@ struct Renewal {
 Result<Renewal> plan_renewal(const EstRenewOptions& options)
 {
     if (options.cert.empty() || options.key.empty())
-        return fail(Errc::usage, "renew needs --cert and --key", "the certificate to keep alive and its key",
-                    "noCert");
+        return fail(Errc::usage, "renew requires --cert and --key",
+                    "give the certificate to renew and its private key", "noCert");
     if (!options.key_out.empty() && options.new_key.empty())
-        return fail(Errc::usage, "--key-out needs --new-key TYPE", {}, "noKey");
+        return fail(Errc::usage, "--key-out requires --new-key TYPE", {}, "noKey");
     ACMETOOL_TRY(certificates, read_configured_certificates(options.cert, "--cert"));
     const auto& current = certificates.front();
     const bool rekeys = !options.new_key.empty();
@@ -90,7 +90,7 @@ Result<Renewal> plan_renewal(const EstRenewOptions& options)
                    .due_at = options.before.due(current.not_before(), current.not_after())};
 }
 
-/// Puts certificate and key into their places: the key's old content stays until the certificate is written.
+/// Writes certificate and key to their files: the old key is kept until the certificate is written.
 Result<void> install(const Renewal& renewal, const std::vector<crypto::Certificate>& chain,
                      const EstRenewOptions& options, Io& io)
 {
@@ -98,15 +98,15 @@ Result<void> install(const Renewal& renewal, const std::vector<crypto::Certifica
     if (renewal.replaces_key && std::rename(renewal.new_key_file.c_str(), options.key.c_str()) != 0 &&
         errno != ENOENT)
         return fail(Errc::cannot_create,
-                    fmt::format("{}: cannot be replaced by {}", options.key, renewal.new_key_file),
-                    "run the same command again once the folder can be written");
+                    fmt::format("{}: cannot be replaced with {}", options.key, renewal.new_key_file),
+                    "make the folder writable and run the same command again");
     est::remove_journal(renewal.journal_file);
     ACMETOOL_CHECK(write_metrics(chain.front(), options, io));
     return deploy(options, io);
 }
 
-/// A run that was killed between the server's answer and the last file: its certificate, if the key for it
-/// is still there.
+/// The certificate of a run that was killed between the server's answer and the last file, if its key still
+/// exists.
 Result<std::vector<crypto::Certificate>> unfinished(const Renewal& renewal, const EstRenewOptions& options)
 {
     ACMETOOL_TRY(journal, est::read_journal(renewal.journal_file));
@@ -129,7 +129,7 @@ Result<void> nothing_due(const Renewal& renewal, const EstRenewOptions& options,
     if (options.detailed_exitcode) io.exit_with(2);
     io.context().log(base::Level::detail,
                      fmt::format("{}: not due before {}", options.cert, base::to_rfc3339(renewal.due_at)));
-    if (!io.json()) return {}; // --output keeps what it has
+    if (!io.json()) return {}; // --output is left unchanged
     return io.write_document("renewal", {{"changed", false},
                                          {"notAfter", base::to_rfc3339(renewal.current.not_after())},
                                          {"renewAt", base::to_rfc3339(renewal.due_at)}});
@@ -159,7 +159,7 @@ Result<void> attempt(const EstRenewOptions& options, Io& io)
 {
     auto renewal = plan_renewal(options);
     bool due = renewal && io.context().now() >= renewal->due_at;
-    if (options.check) { // systemd's ExecCondition: 0 act now, 1 nothing to do, 255 error
+    if (options.check) { // systemd's ExecCondition: 0 due, 1 nothing to do, 255 error
         if (!renewal) io.context().log(base::Level::error, renewal.error().message);
         io.exit_with(!renewal ? 255 : due ? 0 : 1);
         return {};
@@ -169,7 +169,7 @@ Result<void> attempt(const EstRenewOptions& options, Io& io)
     if (!due && !est::has_journal(renewal->journal_file)) return nothing_due(*renewal, options, io);
     const auto lock = est::lock_journal(renewal->journal_file, io.context());
     if (!lock) return fail(lock.error());
-    // Another run may have renewed it meanwhile.
+    // Another run may have renewed it in the meantime.
     renewal = plan_renewal(options);
     if (!renewal) return fail(renewal.error());
     due = io.context().now() >= renewal->due_at;
@@ -191,17 +191,18 @@ Result<void> renew(const EstRenewOptions& options, Io& io)
 
 void add_renew(Program& program, EstRenewOptions& options)
 {
-    auto& verb = program.verb("renew", "for cron: simplereenroll what is about to expire");
+    auto& verb = program.verb("renew", "renew the certificate of --cert if it expires soon; for cron");
     add_est_server(verb, options);
     add_run(verb, options);
-    verb.option("--before", options.before,
-                "Due this long before expiry: a duration, or a share of the lifetime")
-        .flag("--check", options.check, "Only say by the exit status: 0 due, 1 nothing to do, 255 error")
-        .flag("--detailed-exitcode", options.detailed_exitcode, "Exit with 2 where nothing was due")
-        .option("--jitter", options.jitter, "Wait a random time up to this before a request")
-        .option("--deploy-hook", options.deploy_hook, "Program to run once a new certificate is in place")
-        .option("--hook-timeout", options.hook_timeout, "Kill a hook that runs longer")
-        .option("--metrics-file", options.metrics_file, "Write node_exporter text to this file")
+    verb.option("--before DURATION", options.before,
+                "Renew this long before expiry: a duration or a share of the lifetime")
+        .flag("--check", options.check, "Only report by exit status: 0 due, 1 nothing to do, 255 error")
+        .flag("--detailed-exitcode", options.detailed_exitcode, "Exit with 2 if nothing was due")
+        .option("--jitter DURATION", options.jitter, "Wait up to this long, at random, before a request")
+        .option("--deploy-hook PROGRAM", options.deploy_hook,
+                "Program to run after a new certificate is written")
+        .option("--hook-timeout DURATION", options.hook_timeout, "Kill a hook that runs longer than this")
+        .option("--metrics-file FILE", options.metrics_file, "Write metrics for node_exporter to this file")
         .action([&options](Io& io) {
             options.wait = true;
             return renew(options, io);

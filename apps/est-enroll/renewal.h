@@ -6,7 +6,7 @@
 #include "cli/program.h"
 #include "est-enroll/request.h"
 
-/// est-enroll renew: one certificate kept alive by cron and systemd timers.
+/// est-enroll renew: renews one certificate from cron or a systemd timer.
 namespace acmetool::cli
 {
 
@@ -20,7 +20,7 @@ struct EstRenewOptions : EstRequestOptions {
     std::string metrics_file;
 };
 
-/// The verb, its options and what it does. `options` outlives the program.
+/// Adds the verb with its options and action. `options` must outlive the program.
 void add_renew(Program& program, EstRenewOptions& options);
 
 } // namespace acmetool::cli

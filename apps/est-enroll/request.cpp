@@ -16,7 +16,7 @@ namespace acmetool::cli
 Result<void> check_format(const EstRequestOptions& options)
 {
     if (options.format == "pem" || options.format == "der" || options.format == "pkcs7") return {};
-    return fail(Errc::usage, fmt::format("--format: \"{}\" is none of pem, der, pkcs7",
+    return fail(Errc::usage, fmt::format("--format: \"{}\" must be pem, der or pkcs7",
                                          base::printable(options.format, 40)));
 }
 
@@ -58,24 +58,26 @@ std::function<Result<void>(const est::CaCertificates&)> cas_keeper(const EstRequ
 
 void add_waiting(Verb& verb, EstOptions& options)
 {
-    verb.option("--retry-after", options.retry_after,
-                "How long to wait where the server says \"not yet\" but not for how long");
+    verb.option("--retry-after DURATION", options.retry_after,
+                "Time to wait if the server answers \"not yet\" without Retry-After");
 }
 
 void add_format(Verb& verb, EstRequestOptions& options)
 {
-    verb.option("--format", options.format, "pem, der (the certificate alone) or pkcs7");
+    verb.option("--format FORMAT", options.format, "Output format: pem, der (without the chain) or pkcs7");
 }
 
 void add_run(Verb& verb, EstRequestOptions& options)
 {
-    verb.option("--new-key", options.new_key, "Make a key: ec:P-256, rsa:3072, ...; auto: as the server asks")
-        .option("--key-out", options.key_out, "Write the new key here (0600, never over a file)")
-        .flag("--pop", options.pop, "Put the channel binding into the request even if it is not asked for")
-        .flag("--once", options.once, "Do not wait: end with 75 where the server says \"not yet\"")
-        .option("--save-cacerts", options.save_cacerts,
-                "Keep the server's CA certificates in this file, for --explicit-ta")
-        .option("--journal", options.journal, "What a killed run left; default: FILE.journal beside the key");
+    verb.option("--new-key TYPE", options.new_key,
+                "Type of a new key: ec:P-256, rsa:3072, ...; auto: as the server requests")
+        .option("--key-out FILE", options.key_out, "File for the new key (mode 0600, never overwritten)")
+        .flag("--pop", options.pop, "Include the channel binding even if the server does not request it")
+        .flag("--once", options.once, "Do not wait: exit with 75 if the server answers \"not yet\"")
+        .option("--save-cacerts FILE", options.save_cacerts,
+                "Write the server's CA certificates to this file, for --explicit-ta")
+        .option("--journal FILE", options.journal,
+                "State of an interrupted run; default: the key's file with .journal appended");
     add_waiting(verb, options);
     add_format(verb, options);
 }

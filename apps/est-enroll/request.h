@@ -8,7 +8,7 @@
 #include "common/est_session.h"
 #include "crypto/cert.h"
 
-/// What the verbs of est-enroll that end with a certificate share: options and output.
+/// Shared by the verbs of est-enroll that return a certificate: options and output.
 namespace acmetool::cli
 {
 
@@ -25,20 +25,20 @@ struct EstRequestOptions : EstOptions {
 void add_waiting(Verb& verb, EstOptions& options);
 /// --format.
 void add_format(Verb& verb, EstRequestOptions& options);
-/// The options of a whole run, both of them among these.
+/// The options of a whole run, including --retry-after and --format.
 void add_run(Verb& verb, EstRequestOptions& options);
 
-/// Errc::usage where --format is none of the three.
+/// Errc::usage if --format has another value.
 Result<void> check_format(const EstRequestOptions& options);
-/// Certificates as --format wants them; DER has room for the first alone.
+/// The certificates in the form of --format; DER holds only the first.
 Result<std::string> to_format(const std::vector<crypto::Certificate>& certificates,
                               const std::string& format);
 /// The result of an enrolment; `more` are members of the document beside the usual ones.
 Result<void> write_certificate(const std::vector<crypto::Certificate>& chain,
                                const EstRequestOptions& options, Io& io, const base::Json& more);
-/// Ends the program with 75: the server has not decided yet.
+/// Makes the program exit with 75: the server has not decided yet.
 void defer(const est::Enrolment& enrolment, Io& io);
-/// Keeps the CA certificates for the next call, where asked to (RFC 7030 section 4.1.3).
+/// Writes the CA certificates for later runs, if --save-cacerts is given (RFC 7030 section 4.1.3).
 std::function<Result<void>(const est::CaCertificates&)> cas_keeper(const EstRequestOptions& options, Io& io);
 
 } // namespace acmetool::cli

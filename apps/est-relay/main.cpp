@@ -29,7 +29,7 @@ Result<void> revoke(const Options& options, cli::Io& io)
         if (!one.device.empty()) certificate["device"] = one.device;
         certificates.push_back(certificate);
         text += fmt::format("{} revoked: {}\n", one.serial,
-                            one.device.empty() ? "no certificate of this serial was issued here"
+                            one.device.empty() ? "this relay issued no certificate with this serial number"
                                                : "issued to " + base::printable(one.device, 200));
     }
     if (io.json()) return io.write_document("exclusion", {{"revoked", certificates}});
@@ -56,17 +56,17 @@ int main(int argc, char** argv)
     Options options;
     cli::add_relay(program, options, "est-relay", relay::Kind::est,
                    "answer EST requests until SIGTERM; SIGHUP reloads");
-    program.verb("revoke", "invalidate certificates that this relay issued")
+    program.verb("revoke", "revoke certificates issued by this relay")
         .own_config(options.config)
         .words("SERIAL", options.serials, "Serial number of a certificate, hexadecimal", true)
         .action([&](cli::Io& io) { return revoke(options, io); });
-    program.verb("block", "refuse devices from now on")
+    program.verb("block", "block devices: refuse their requests")
         .own_config(options.config)
-        .words("DEVICE", options.devices, "Serial number of a device, or its id as in the log", true)
+        .words("DEVICE", options.devices, "Serial number of a device, or its identifier from the log", true)
         .action([&](cli::Io& io) { return block(options, ra::Blocking::block, io); });
-    program.verb("unblock", "take blocked devices again")
+    program.verb("unblock", "unblock devices")
         .own_config(options.config)
-        .words("DEVICE", options.devices, "Serial number of a device, or its id as in the log", true)
+        .words("DEVICE", options.devices, "Serial number of a device, or its identifier from the log", true)
         .action([&](cli::Io& io) { return block(options, ra::Blocking::unblock, io); });
     return program.main(argc, argv);
 }

@@ -17,13 +17,13 @@ namespace
 {
 
 constexpr std::uint32_t kFramedMtu = 1400;
-constexpr const char* kBootstrapIdentity = "teap-bootstrap@"; ///< the draft leaves its realm to be assigned
+constexpr const char* kBootstrapIdentity = "teap-bootstrap@"; ///< the draft leaves the realm to be assigned
 constexpr std::uint32_t kWireless = 19;                       ///< NAS-Port-Type
 constexpr std::uint16_t kRadiusPort = 1812;
 constexpr std::chrono::seconds kLongestDelay{60};
 constexpr std::chrono::seconds kVoucherRetry{120}; ///< draft-lear-eap-teap-brski section 8.1.1
 
-/// Why a server may have rejected, in the order of likelihood.
+/// Why a server may have rejected, most likely cause first.
 std::string likely_cause(const teap::PeerResult& result)
 {
     if (!result.errors.empty()) {
@@ -31,18 +31,18 @@ std::string likely_cause(const teap::PeerResult& result)
         case teap::error_code::kClientCertificateNotSupplied:
             return "give the device's certificate with --cert and --key";
         case teap::error_code::kClientCertificateRejected:
-            return "the server knows neither the certificate nor its manufacturer";
+            return "the server trusts neither the certificate nor its manufacturer";
         case teap::error_code::kUnspecifiedAuthorization:
-            return "the device is not in the server's inventory, is blocked, or did not enrol as asked";
+            return "the device is not in the server's inventory, is blocked, or did not enrol as requested";
         case teap::error_code::kBadIdentityInCsr:
-            return "the CSR holds a name that is not this device's";
+            return "the CSR contains a name that does not belong to this device";
         default:
-            return "the server's log says more";
+            return "see the server's log for details";
         }
     }
     if (result.tls.empty())
-        return "the TLS handshake did not end: the server may not do TEAP, or not this TLS version";
-    return "the server ended without a reason";
+        return "the TLS handshake did not complete: the server may not support TEAP or this TLS version";
+    return "the server ended the conversation without a reason";
 }
 
 std::string words_of(const teap::PeerResult& result, const teap::BrskiNumbers& numbers)
@@ -67,23 +67,23 @@ radius::Packet request_of(const TeapOptions& options, ByteView eap, const std::o
     return packet;
 }
 
-/// The keys that the server gave the NAS have to be those of the tunnel.
+/// The keys that the server gave the NAS must be those of the tunnel.
 Result<void> check_keys(const radius::Client::Reply& reply, const base::Secret& secret,
                         const teap::PeerResult& result)
 {
     if (!result.accepted)
-        return fail(Errc::protocol, "Access-Accept before the tunnel's own success",
-                    "something between us and the server is lying", "teap");
+        return fail(Errc::protocol, "Access-Accept before the tunnel reported success",
+                    "a proxy or attacker between peer and server may have forged it", "teap");
     ACMETOOL_TRY(keys, radius::mppe_keys(reply.packet, secret, reply.request_authenticator));
     Bytes both = keys.recv;
     both.insert(both.end(), keys.send.begin(), keys.send.end());
     if (both != result.keys.msk)
-        return fail(Errc::protocol, "the server gave the NAS other keys than ours",
-                    "compare --kdf and --msk-no-inner at both ends", "mskDiffers");
+        return fail(Errc::protocol, "the keys that the server gave the NAS differ from ours",
+                    "check that --kdf and --msk-no-inner match the server's configuration", "mskDiffers");
     return {};
 }
 
-/// The NAS: passes EAP between the peer and the server until one of them ends.
+/// The NAS: forwards EAP between peer and server until one of them ends.
 Result<void> pass_on(const TeapParty& party, teap::PeerSession& peer, base::Context& context)
 {
     ACMETOOL_TRY(endpoint, net::parse_endpoint(party.options.radius, kRadiusPort));
@@ -92,7 +92,7 @@ Result<void> pass_on(const TeapParty& party, teap::PeerSession& peer, base::Cont
     settings.port = endpoint.port;
     settings.retransmit = party.options.retransmit;
     ACMETOOL_TRY(client, radius::Client::open(settings, party.secret));
-    // A NAS asks for the identity itself: code 1, identifier 1, length 5.
+    // The NAS requests the identity: code 1, identifier 1, length 5.
     const Bytes ask{1, 1, 0, 5, teap::eap_type::kIdentity};
     ACMETOOL_TRY(first, peer.handle(ask));
     Bytes eap = std::move(*first);
@@ -109,7 +109,7 @@ Result<void> pass_on(const TeapParty& party, teap::PeerSession& peer, base::Cont
             ACMETOOL_CHECK(context.sleep(std::min(peer.delay(), kLongestDelay),
                                          {"the server to have the certificate", context.steady_now(), {}}));
         if (!answer) {
-            // The server is told, and its last answer is of no interest.
+            // Notify the server; its last answer is ignored.
             if (const auto words = peer.last_words())
                 static_cast<void>(
                     client.exchange(request_of(party.options, *words, state), context).has_value());
@@ -119,7 +119,8 @@ Result<void> pass_on(const TeapParty& party, teap::PeerSession& peer, base::Cont
             return check_keys(reply, party.secret, peer.result());
         if (packet.code == static_cast<std::uint8_t>(radius::Code::access_reject)) return {};
         if (!*answer)
-            return fail(Errc::protocol, "the RADIUS server sent EAP that nobody can answer", {}, "teap");
+            return fail(Errc::protocol, "the RADIUS server sent an EAP packet that cannot be answered", {},
+                        "teap");
         eap = std::move(**answer);
     }
 }
@@ -178,7 +179,7 @@ Result<teap::PeerResult> hold(const TeapParty& party, base::Context& context)
 {
     ACMETOOL_TRY(settings, settings_of(party, context));
     ACMETOOL_TRY(tls, crypto::TlsContext::make(crypto::Side::client, party.tls));
-    // A device without anchors of its own here trusts nobody yet, not the system's public CAs either.
+    // A device without configured anchors trusts no server yet, not even through the system's public CAs.
     const bool trusts_nobody = settings.bootstrap && party.anchors.file.empty();
     const auto& name = party.options.server_name;
     teap::PeerSession peer{
@@ -215,11 +216,13 @@ std::optional<Error> complaint(const teap::PeerResult& result, const TeapOptions
     };
     if (result.accepted) {
         if (options.expect != "enrol" || result.certificate) return std::nullopt;
-        return error("let in, but without a certificate", "see ask in the server's [teap]", "notEnrolled");
+        return error("accepted by the server, but without a certificate",
+                     "check \"ask\" in [teap] of the server's configuration", "notEnrolled");
     }
     if (result.errors.empty() && result.provisional)
-        return error("nobody vouched for the server",
-                     "give --ca-file, or a server that does draft-lear-eap-teap-brski", "provisional");
+        return error("the server was not authenticated",
+                     "give --ca-file, or use a server that supports draft-lear-eap-teap-brski",
+                     "provisional");
     return error(words_of(result, numbers), likely_cause(result),
                  result.errors.empty() ? "rejected" : fmt::format("teap{}", result.errors.back()));
 }

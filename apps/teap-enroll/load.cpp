@@ -22,7 +22,7 @@ namespace
 using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
-/// A thread's own: it knows when to stop, and tells nobody of single packets.
+/// The context of one thread: knows when to stop and does not report single packets.
 class Worker final : public base::Context
 {
 public:
@@ -35,7 +35,7 @@ private:
 
 struct Figures {
     std::mutex mutex;
-    std::vector<double> took; ///< ms, of those that ended well
+    std::vector<double> took; ///< ms, of the successful ones
     unsigned enrolled = 0;
     std::map<std::string, unsigned> failures; ///< by reason
     std::optional<Error> first;
@@ -70,13 +70,13 @@ double percentile(const std::vector<double>& sorted, std::size_t percent)
     return sorted.empty() ? 0 : sorted[std::min(sorted.size() - 1, sorted.size() * percent / 100)];
 }
 
-/// As many decimals as mean something.
+/// Only as many decimals as are meaningful.
 double rounded(double value)
 {
     return std::round(value * 1000) / 1000;
 }
 
-/// What all conversations share.
+/// Shared by all conversations.
 struct Load {
     const TeapOptions& options;
     base::Secret secret;
@@ -158,7 +158,7 @@ Result<void> teap_load(const TeapOptions& options, Io& io)
                                                 {"p99", rounded(percentile(figures.took, 99))}}}}));
     if (!figures.first) return {};
     io.context().log(base::Level::error,
-                     fmt::format("{} of {} conversations failed, the first so: {}", options.count - ok,
+                     fmt::format("{} of {} conversations failed; the first failure: {}", options.count - ok,
                                  options.count, figures.first->message));
     io.exit_with(figures.status);
     return {};

@@ -6,8 +6,8 @@
 namespace acmetool::cli
 {
 
-/// Holds --count conversations, --parallel of them at a time, and prints a `load` document. Where one failed,
-/// the program ends with the status of the first that did. Errors: usage, config, io.
+/// Runs --count conversations, --parallel of them at a time, and prints a `load` document. If one failed, the
+/// program exits with the status of the first failure. Errors: usage, config, io.
 Result<void> teap_load(const TeapOptions& options, Io& io);
 
 } // namespace acmetool::cli

@@ -18,7 +18,7 @@ using cli::TeapOptions;
 namespace
 {
 
-/// Draws and traces one message; waits for Enter before the next where that is wanted.
+/// Draws and traces one message; with --pause, waits for Enter before the next.
 void show(const teap::Shown& shown, const TeapOptions& options, const teap::BrskiNumbers& numbers,
           base::Context& context)
 {
@@ -53,10 +53,11 @@ std::vector<crypto::Certificate> chain_of(const teap::PeerResult& result)
 Result<void> enroll(const TeapOptions& options, cli::Io& io)
 {
     ACMETOOL_CHECK(cli::check(options));
-    // RFC 9930 section 3.11: the old credential stays until the new one is known to work.
+    // RFC 9930 section 3.11: keep the old credential until the new one is known to work.
     if (!options.cert.empty() && io.output() == options.cert)
-        return fail(Errc::usage, "--output would overwrite the certificate of --cert",
-                    "name another file, and use it once the server lets it in");
+        return fail(
+            Errc::usage, "--output would overwrite the certificate of --cert",
+            "choose another file, and replace the old certificate once the server accepts the new one");
     if (options.count > 1) return cli::teap_load(options, io);
     ACMETOOL_TRY(tls, cli::read_device(options));
     std::string keylog;
@@ -84,7 +85,7 @@ Result<void> enroll(const TeapOptions& options, cli::Io& io)
     if (auto error = cli::complaint(result, options, numbers)) return fail(std::move(*error));
     ACMETOOL_CHECK(save(options.save_voucher, as_text(result.voucher), context));
     ACMETOOL_CHECK(save(options.save_root, crypto::to_pem(result.roots), context));
-    if (!result.nai.empty()) context.log(base::Level::info, "identity from now on: " + result.nai);
+    if (!result.nai.empty()) context.log(base::Level::info, "new identity: " + result.nai);
     if (!result.certificate)
         return io.json() ? io.write_document("access", {{"accepted", true}, {"tls", result.tls}})
                          : Result<void>{};
@@ -99,7 +100,7 @@ Result<void> enroll(const TeapOptions& options, cli::Io& io)
 
 int main(int argc, char** argv)
 {
-    cli::Program program{"teap-enroll", "TEAP peer over RADIUS that enrols, and shows what happens"};
+    cli::Program program{"teap-enroll", "enrol as a TEAP peer over RADIUS and show the conversation"};
     TeapOptions options;
     auto& job = program.only_job();
     cli::add_teap(job, options);

@@ -16,18 +16,19 @@ constexpr unsigned kMostParallel = 1000;
 Result<void> one_of(const std::string& name, const std::string& value, const std::vector<std::string>& words)
 {
     if (std::find(words.begin(), words.end(), value) != words.end()) return {};
-    return fail(Errc::usage, fmt::format("{}: \"{}\" is none of {}", name, base::printable(value, 40),
+    return fail(Errc::usage, fmt::format("{}: \"{}\" must be one of {}", name, base::printable(value, 40),
                                          base::join(words, ", ")));
 }
 
-/// Many conversations leave nothing behind but their figures.
+/// Many conversations leave only statistics.
 Result<void> check_load(const TeapOptions& options)
 {
     if (options.count == 0 || options.parallel == 0 || options.parallel > kMostParallel)
-        return fail(Errc::usage, fmt::format("--count is 1 at least, --parallel 1 to {}", kMostParallel));
+        return fail(Errc::usage,
+                    fmt::format("--count must be at least 1, --parallel must be 1 to {}", kMostParallel));
     if (options.count == 1) return {};
     const auto refused = [](const char* name) {
-        return fail(Errc::usage, std::string{name} + " is for one conversation, not for --count");
+        return fail(Errc::usage, std::string{name} + " cannot be combined with --count");
     };
     if (!options.key_out.empty()) return refused("--key-out");
     if (!options.journal.empty()) return refused("--journal");
@@ -44,46 +45,50 @@ Result<void> check_load(const TeapOptions& options)
 
 void add_teap(Verb& verb, TeapOptions& options)
 {
-    verb.option("--radius", options.radius, "RADIUS server, host[:port]")
-        .option("--secret-file", options.secret_file, "File with the shared secret")
-        .option("--identity", options.identity, "Outer identity, sent in clear")
-        .option("--cert", options.cert, "Certificate chain that is shown: IDevID or LDevID, PEM")
-        .option("--key", options.key, "Its private key")
-        .option("--server-name", options.server_name, "Name that the server's certificate has to have")
-        .option("--new-key", options.new_key, "Make a key to enrol: ec:P-256, rsa:3072, ...")
-        .option("--key-out", options.key_out, "Write the new key here (0600, never over a file)")
-        .option("--journal", options.journal,
-                "Journal of a run that has to come back; default: FILE.journal beside the key")
-        .option("--csr", options.csr, "Enrol with this request; - is standard input")
-        .option("--dns", options.dns,
-                "DNS name for the request, where the server leaves it open (repeatable)")
-        .flag("--request", options.request, "Send the request without being asked")
-        .flag("--want-root", options.want_root, "Ask for the CA's trust anchor, too")
-        .option("--save-root", options.save_root, "Write the trust anchor to this file")
-        .option("--kdf", options.kdf, "Key derivation under TLS 1.3: auto, rfc7170 (legacy), rfc9427")
-        .option("--msk-no-inner", options.msk_no_inner, "What the MSK is derived from: imck1, seed")
-        .option("--tls-version", options.tls_version, "Use this version alone: 1.2, 1.3")
+    verb.option("--radius HOST[:PORT]", options.radius, "RADIUS server")
+        .option("--secret-file FILE", options.secret_file, "File with the RADIUS shared secret")
+        .option("--identity NAI", options.identity, "Outer identity, sent unencrypted")
+        .option("--cert FILE", options.cert,
+                "Certificate of the device (IDevID or LDevID) with its chain, PEM")
+        .option("--key KEY", options.key, "Private key of that certificate")
+        .option("--server-name NAME", options.server_name, "Name that the server's certificate must contain")
+        .option("--new-key TYPE", options.new_key, "Type of a new key to enrol: ec:P-256, rsa:3072, ...")
+        .option("--key-out FILE", options.key_out, "File for the new key (mode 0600, never overwritten)")
+        .option("--journal FILE", options.journal,
+                "State of an unfinished run; default: the --key-out file with .journal appended")
+        .option("--csr FILE", options.csr, "Enrol with this CSR; - is standard input")
+        .option("--dns NAME", options.dns, "DNS name for the CSR, if the server sets none (repeatable)")
+        .flag("--request", options.request, "Send the CSR even if the server does not request it")
+        .flag("--want-root", options.want_root, "Also request the CA's trust anchor")
+        .option("--save-root FILE", options.save_root, "Write the trust anchor to this file")
+        .option("--kdf DERIVATION", options.kdf,
+                "Key derivation with TLS 1.3: auto, rfc7170 (legacy) or rfc9427")
+        .option("--msk-no-inner DERIVATION", options.msk_no_inner,
+                "Source of the MSK without an inner method: imck1 or seed")
+        .option("--tls-version VERSION", options.tls_version, "Only use this TLS version: 1.2 or 1.3")
         .flag("--no-identity-type", options.no_identity_type, "Send no Identity-Type outside the tunnel")
-        .flag("--no-crypto-binding", options.no_crypto_binding, "Take a server that proves no tunnel")
-        .option("--fragment-size", options.fragment_size, "Octets of an EAP packet")
-        .option("--retransmit", options.retransmit, "Send a RADIUS request again after this time")
-        .option("--keylog", options.keylog, "Write the TLS secrets to this file (0600), for Wireshark")
-        .option("--expect", options.expect, "enrol: fail where no certificate came; accept: either will do")
-        .option("--count", options.count,
-                "Hold this many conversations and print statistics; {n} in --cert and --key is the number of "
+        .flag("--no-crypto-binding", options.no_crypto_binding, "Accept a server without Crypto-Binding")
+        .option("--fragment-size BYTES", options.fragment_size, "Size of an EAP packet")
+        .option("--retransmit DURATION", options.retransmit, "Retransmit a RADIUS request after this time")
+        .option("--keylog FILE", options.keylog,
+                "Write the TLS secrets to this file (mode 0600), for Wireshark")
+        .option("--expect OUTCOME", options.expect,
+                "enrol: fail without a new certificate; accept: succeed without one")
+        .option("--count NUMBER", options.count,
+                "Run this many conversations and print statistics; {n} in --cert and --key is the number of "
                 "each")
-        .option("--parallel", options.parallel, "This many at a time")
-        .option("--manufacturer-ta", options.manufacturer_ta,
-                "Without --ca-file: trust the server that this manufacturer's voucher names")
-        .option("--idevid", options.idevid, "Certificate that signs the voucher-request; default: --cert")
-        .option("--idevid-key", options.idevid_key, "Its private key")
-        .option("--format", options.format, "Voucher-requests in cms or jws")
-        .flag("--allow-nonceless", options.allow_nonceless, "Take a voucher without nonce")
-        .option("--save-voucher", options.save_voucher, "Keep the voucher in this file")
-        .flag("--refuse-nai", options.refuse_nai, "Keep to --identity whatever name the server gives")
-        .option("--number", options.numbers, "NAME=NUMBER of what nobody assigned (repeatable)")
+        .option("--parallel NUMBER", options.parallel, "With --count: conversations at a time")
+        .option("--manufacturer-ta FILE", options.manufacturer_ta,
+                "Trust anchors (PEM) for vouchers, which authenticate the server if there is no --ca-file")
+        .option("--idevid FILE", options.idevid, "Certificate that signs voucher-requests; default: --cert")
+        .option("--idevid-key KEY", options.idevid_key, "Private key of that certificate")
+        .option("--format FORMAT", options.format, "Format of voucher-requests: cms or jws")
+        .flag("--allow-nonceless", options.allow_nonceless, "Accept a voucher without a nonce")
+        .option("--save-voucher FILE", options.save_voucher, "Write the voucher to this file")
+        .flag("--refuse-nai", options.refuse_nai, "Keep --identity even if the server assigns another")
+        .option("--number NAME=NUMBER", options.numbers, "Code point that is not assigned yet (repeatable)")
         .flag("--pause", options.pause, "Wait for Enter after each message")
-        .shows("tlv", options.show_tlvs, "what is inside each TLV");
+        .shows("tlv", options.show_tlvs, "the content of each TLV");
 }
 
 Result<void> check(const TeapOptions& options)
@@ -95,21 +100,21 @@ Result<void> check(const TeapOptions& options)
     if (!options.expect.empty()) ACMETOOL_CHECK(one_of("--expect", options.expect, {"enrol", "accept"}));
     ACMETOOL_CHECK(one_of("--format", options.format, {"cms", "jws"}));
     if (options.idevid.empty() != options.idevid_key.empty())
-        return fail(Errc::usage, "--idevid and --idevid-key belong together");
+        return fail(Errc::usage, "--idevid and --idevid-key must be given together");
     if (!options.manufacturer_ta.empty() && options.idevid.empty() && options.cert.empty())
-        return fail(Errc::usage, "--manufacturer-ta wants a device: --cert or --idevid");
-    if (options.secret_file.empty()) return fail(Errc::usage, "--secret-file is needed");
+        return fail(Errc::usage, "--manufacturer-ta requires --cert or --idevid");
+    if (options.secret_file.empty()) return fail(Errc::usage, "--secret-file is required");
     if (options.cert.empty() != options.key.empty())
-        return fail(Errc::usage, "--cert and --key belong together");
+        return fail(Errc::usage, "--cert and --key must be given together");
     if (!options.new_key.empty() && !options.csr.empty())
-        return fail(Errc::usage, "either --new-key or --csr, not both");
+        return fail(Errc::usage, "--new-key and --csr cannot be combined");
     if (options.csr == "-" && options.pause)
-        return fail(Errc::usage, "--pause and --csr - both want standard input");
+        return fail(Errc::usage, "--pause and --csr - both read standard input");
     ACMETOOL_CHECK(check_load(options));
     if (options.count == 1 && options.new_key.empty() != options.key_out.empty())
-        return fail(Errc::usage, "--new-key and --key-out belong together");
+        return fail(Errc::usage, "--new-key and --key-out must be given together");
     if (!options.journal.empty() && options.new_key.empty())
-        return fail(Errc::usage, "--journal is kept of a --new-key");
+        return fail(Errc::usage, "--journal requires --new-key");
     return {};
 }
 

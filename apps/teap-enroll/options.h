@@ -9,7 +9,7 @@
 namespace acmetool::cli
 {
 
-/// What teap-enroll is told.
+/// The options of teap-enroll.
 struct TeapOptions {
     std::string radius = "127.0.0.1:1812";
     std::string secret_file;
@@ -49,7 +49,7 @@ struct TeapOptions {
 };
 
 void add_teap(Verb& verb, TeapOptions& options);
-/// Errc::usage where options are wrong, or do not go together.
+/// Errc::usage if an option is wrong or options cannot be combined.
 Result<void> check(const TeapOptions& options);
 
 } // namespace acmetool::cli

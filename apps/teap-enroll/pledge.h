@@ -7,8 +7,8 @@
 namespace acmetool::cli
 {
 
-/// Vouchers for the device of `options`: the request by its IDevID, the answer by its manufacturer's word.
-/// `context` is not owned. Errors: config.
+/// Vouchers for the device of `options`: requests signed with its IDevID, vouchers verified with its
+/// manufacturer's anchors. `context` is not owned. Errors: config.
 Result<teap::Bootstrap> teap_pledge(const TeapOptions& options, base::Context& context);
 
 } // namespace acmetool::cli

@@ -31,7 +31,7 @@ Result<TeapRequest> TeapRequest::prepare(const TeapOptions& options, std::vector
     ACMETOOL_TRY(before, est::key_of_before(request.journal_, options.key_out));
     request.key_is_kept_ = before.has_value();
     if (before) {
-        io.context().log(base::Level::info, "continuing the enrolment that was begun before");
+        io.context().log(base::Level::info, "continuing an unfinished enrolment");
         request.key_ = std::move(before);
         return request;
     }
@@ -82,7 +82,7 @@ Result<crypto::Csr> TeapRequest::build(const std::optional<Bytes>& attributes,
     }
     wanted.challenge_password = password;
     auto csr = crypto::build_csr(*key_, wanted);
-    if (!csr) csr.error().hint = "the server told no name: give one with --dns";
+    if (!csr) csr.error().hint = "the server sets no name: give one with --dns";
     return csr;
 }
 

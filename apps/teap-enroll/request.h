@@ -14,30 +14,30 @@
 namespace acmetool::cli
 {
 
-/// The PKCS#10 of teap-enroll: given, or made as the server asks with a key that lasts until its certificate
-/// is there.
+/// The PKCS#10 request of teap-enroll: given, or created as the server requests with a key that is kept until
+/// its certificate arrives.
 class TeapRequest
 {
 public:
-    /// Reads --csr, or what a run before left; `own` are the certificates that the device shows. Nothing is
-    /// written yet but the journal's lock. `options` is not owned. Errors: cannot_create (reason "fileExists"
-    /// where --key-out is another run's), bad_input, config, usage.
+    /// Reads --csr, or the state of an unfinished run; `own` is the device's certificate chain. Only the
+    /// journal's lock is written yet. `options` is not owned. Errors: cannot_create (reason "fileExists" if
+    /// --key-out belongs to another run), bad_input, config, usage.
     static Result<TeapRequest> prepare(const TeapOptions& options, std::vector<crypto::Certificate> own,
                                        Io& io);
 
-    /// For one of many conversations: a key that is kept nowhere.
+    /// For one of many conversations: the key is not stored.
     static Result<TeapRequest> passing(const TeapOptions& options, std::vector<crypto::Certificate> own);
 
     /// False: this peer declines to enrol.
     bool able() const { return given_ || key_; }
-    /// The request for one tunnel. Journal and key are on disk before it is returned, so that what the server
-    /// learns of is never lost; without `binding`, it is the very request of the run before where the same
-    /// is wanted.
+    /// The request for one tunnel. Journal and key are on disk before this returns, so that no key that the
+    /// server sees is lost. Without `binding`, the request of the unfinished run is reused if its content is
+    /// the same.
     Result<crypto::Csr> make(const std::optional<Bytes>& attributes,
                              const std::optional<crypto::ChannelBinding>& binding);
-    /// SHA-256 of the request that was made last, lower-case hexadecimal; empty: none was.
+    /// SHA-256 of the last request, lower-case hexadecimal; empty if there was none.
     std::string sent_sha256() const { return sent_sha256_; }
-    /// The certificate is where it belongs.
+    /// Call this after the certificate was written.
     void finish();
 
 private:
@@ -55,7 +55,7 @@ private:
     std::optional<crypto::Key> key_;
     bool key_is_kept_ = false;
     std::string sent_sha256_;
-    std::string journal_file_; ///< empty: nothing is kept
+    std::string journal_file_; ///< empty: nothing is stored
     est::Journal journal_;
     store::FileLock lock_;
 };

@@ -26,7 +26,7 @@ Result<AccountFile> load_account(const std::string& path)
     std::error_code none;
     if (!std::filesystem::exists(path, none))
         return fail(Errc::config, fmt::format("account file {}: does not exist", path),
-                    "acme-account register makes one; name another with --account", "noAccount");
+                    "create one with acme-account register, or choose another with --account", "noAccount");
     ACMETOOL_TRY(text, store::read_file(path));
     const auto what = fmt::format("account file {}", path);
     const auto broken = [](Error error) {
@@ -46,20 +46,21 @@ Result<AccountFile> load_account(const std::string& path)
         *member = std::move(*value);
     }
     if (crypto::is_key_uri(account.key_file) != uri)
-        return broken(Error{.code = Errc::config,
-                            .message = fmt::format("{}: \"keyUri\" is no URI, or \"keyFile\" is one", what),
-                            .hint = {},
-                            .reason = {},
-                            .problem_type = {},
-                            .problem = {},
-                            .retry_after = {}});
+        return broken(
+            Error{.code = Errc::config,
+                  .message = fmt::format("{}: \"keyUri\" is not a URI, or \"keyFile\" is one", what),
+                  .hint = {},
+                  .reason = {},
+                  .problem_type = {},
+                  .problem = {},
+                  .retry_after = {}});
     account.ca_file = base::string_member(*object, "caFile").value_or("");
     if (const auto list = object->find("contact"); list != object->end() && list->is_array())
         for (const auto& entry : *list)
             if (entry.is_string()) account.contact.push_back(entry.get<std::string>());
     if (origin_of(account.directory).empty())
         return broken(Error{.code = Errc::config,
-                            .message = fmt::format("{}: \"directory\" is no https URL", what),
+                            .message = fmt::format("{}: \"directory\" is not an https URL", what),
                             .hint = {},
                             .reason = {},
                             .problem_type = {},
@@ -95,7 +96,7 @@ Result<crypto::Key> load_private_key(const std::string& path, std::string_view w
     struct stat info {
     };
     if (stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0)
-        return fail(Errc::config, fmt::format("{} {}: others can read or write it", what, path),
+        return fail(Errc::config, fmt::format("{} {}: accessible to other users", what, path),
                     fmt::format("chmod 600 {}", path), "keyPermissions");
     auto text = store::read_file(path);
     if (!text) {
@@ -109,7 +110,7 @@ Result<crypto::Key> load_private_key(const std::string& path, std::string_view w
 
 Result<crypto::Key> load_account_key(const std::string& path, const base::Secret& passphrase)
 {
-    return load_private_key(path, "account key", "the account file's \"keyFile\" names it", passphrase);
+    return load_private_key(path, "account key", "the path is \"keyFile\" in the account file", passphrase);
 }
 
 Result<void> check_key_is_fresh(const std::string& account_path, const std::string& directory,
@@ -126,12 +127,11 @@ Result<void> check_key_is_fresh(const std::string& account_path, const std::stri
         if (!other || other->directory == directory) continue;
         const auto other_key = load_account_key(beside(file.path().string(), other->key_file));
         if (other_key && other_key->same_public_key(key))
-            return fail(
-                Errc::bad_input,
-                fmt::format("the key is that of another account already: {} at {}", file.path().string(),
-                            other->directory),
-                "each account has a key of its own (RFC 8555 section 11.1): leave --key out to make one",
-                "keyInUse");
+            return fail(Errc::bad_input,
+                        fmt::format("the key already belongs to another account: {} at {}",
+                                    file.path().string(), other->directory),
+                        "each account requires its own key (RFC 8555 section 11.1): omit --key to create one",
+                        "keyInUse");
     }
     return {};
 }

@@ -18,7 +18,7 @@ namespace
 
 using base::Json;
 
-/// The identifier as the server names it, made normal; nothing where it is none.
+/// The server's identifier, normalised; nothing if it is invalid.
 std::optional<crypto::Identifier> read_identifier(const Json& object)
 {
     const auto member = object.find("identifier");
@@ -57,7 +57,7 @@ bool has_wildcard_of(const AuthorizationScope& scope, const std::string& name)
                        [&](const crypto::Identifier& ordered) { return ordered.value == "*." + name; });
 }
 
-/// Nothing where it lacks what every challenge has (RFC 8555 section 8), or has it in a form that none has.
+/// Nothing if a required member (RFC 8555 section 8) is missing or malformed.
 std::optional<Challenge> read_challenge(const Json& object)
 {
     Challenge challenge;
@@ -123,7 +123,7 @@ Result<Authorization> parse_authorization(std::string_view json, std::string_vie
     authorization.status = std::move(*status);
     if (!base::is_word(authorization.status))
         return fail(Errc::protocol, what + ": malformed \"status\"",
-                    "the CA broke RFC 8555 section 7.1.4: report it to its operator", "badAuthorization");
+                    "the CA violates RFC 8555 section 7.1.4: report it to its operator", "badAuthorization");
     const auto member = object->find("identifier");
     const auto named = base::required_string(member == object->end() ? Json{} : *member, "value", what);
     if (!named) return broken(named.error());
@@ -135,12 +135,12 @@ Result<Authorization> parse_authorization(std::string_view json, std::string_vie
         for (const auto& ordered : scope.identifiers)
             asked.push_back(ordered.value);
         return fail(Errc::protocol,
-                    fmt::format("{} is for {}, and what was asked for is {}", what,
-                                base::printable(*named, 100), base::printable(base::join(asked, ", "), 300)),
-                    "nothing was done for it; report it to the CA's operator", "otherIdentifier");
+                    fmt::format("{} is for {} instead of {}", what, base::printable(*named, 100),
+                                base::printable(base::join(asked, ", "), 300)),
+                    "the authorization was not used; report it to the CA's operator", "otherIdentifier");
     }
     authorization.identifier = base_of(identifier->value);
-    // The flag asks for records that allow more: it counts where a wildcard was ordered.
+    // The flag leads to records that authorize more, so it is only valid if a wildcard was ordered.
     authorization.wildcard =
         (base::bool_member(*object, "wildcard", false) || identifier->value.starts_with("*.")) &&
         has_wildcard_of(scope, authorization.identifier);

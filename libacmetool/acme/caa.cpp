@@ -29,7 +29,7 @@ bool contains(const List& list, const Value& value)
     return std::find(list.begin(), list.end(), value) != list.end();
 }
 
-/// Of "flags tag value", as dns::Record has it.
+/// From "flags tag value", the form of dns::Record.
 CaaRecord parse_caa(const std::string& data)
 {
     CaaRecord record;
@@ -66,7 +66,7 @@ Result<CaaSet> find_caa(const net::Endpoint& resolver, const std::string& domain
         if (answer.rcode != kNoError && answer.rcode != kNameError)
             return fail(Errc::unavailable,
                         fmt::format("DNS server {}: CAA {}: {}", resolver.text(), name, answer.rcode_text),
-                        "a CA that gets this answer does not issue", "dnsRcode");
+                        "a CA that gets this answer must not issue", "dnsRcode");
         for (const auto& record : answer.answers)
             if (record.type == dns::Type::caa) set.records.push_back(parse_caa(record.data));
         if (!set.records.empty()) {
@@ -81,7 +81,7 @@ Result<CaaSet> find_caa(const net::Endpoint& resolver, const std::string& domain
 
 std::optional<std::string> caa_objection(const std::vector<CaaRecord>& records, const CaaRequest& request)
 {
-    // RFC 8659 section 4.3: where there is an issuewild, it alone counts for wildcards.
+    // RFC 8659 section 4.3: if there is an issuewild, only it applies to wildcards.
     const bool wild = request.wildcard && std::any_of(records.begin(), records.end(),
                                                       [](const auto& r) { return r.tag == "issuewild"; });
     bool restricted = false;
@@ -89,7 +89,7 @@ std::optional<std::string> caa_objection(const std::vector<CaaRecord>& records, 
     std::vector<std::string> others;
     for (const auto& record : records) {
         if ((record.flags & kCritical) != 0 && !contains(kKnownTags, record.tag))
-            return fmt::format("the property {} is critical, and CAs that do not know it may not issue",
+            return fmt::format("the property {} is critical: a CA that does not know it must not issue",
                                base::printable(record.tag, 50));
         if (record.tag != (wild ? "issuewild" : "issue")) continue;
         restricted = true;
@@ -101,11 +101,11 @@ std::optional<std::string> caa_objection(const std::vector<CaaRecord>& records, 
     }
     if (!restricted) return std::nullopt;
     if (ours.empty())
-        return others.empty() ? "they let nobody issue" : "they name " + base::join(others, ", ");
+        return others.empty() ? "they allow no CA to issue" : "they name " + base::join(others, ", ");
     ours.erase(std::remove_if(ours.begin(), ours.end(),
                               [&](const auto& value) { return !is_for_account(value, request.account_uri); }),
                ours.end());
-    if (ours.empty()) return "they let another account of this CA issue";
+    if (ours.empty()) return "they only allow another account of this CA to issue";
     for (const auto& method : request.methods)
         if (std::none_of(ours.begin(), ours.end(),
                          [&](const auto& value) { return allows_method(value, method); }))

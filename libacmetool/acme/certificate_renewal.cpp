@@ -39,7 +39,8 @@ Result<std::optional<crypto::Certificate>> read_current(const std::string& file)
     if (base::trim(text).empty()) return std::optional<crypto::Certificate>{};
     auto certificates = crypto::parse_certificates(text, file);
     if (!certificates) {
-        certificates.error().hint = "what is no certificate is not overwritten: name another file";
+        certificates.error().hint =
+            "a file that is not a certificate is not overwritten: choose another file";
         return fail(std::move(certificates).error());
     }
     return std::optional{certificates->front()};
@@ -50,7 +51,7 @@ base::TimePoint due_by_life(const CertificateWish& wish, const crypto::Certifica
     return wish.before.value_or(base::Margin{}).due(certificate.not_before(), certificate.not_after());
 }
 
-/// When it is to be renewed: by its life, or as the state remembers the CA's wish for this very certificate.
+/// The time of renewal: from its lifetime, or from the CA's suggestion for this certificate in the state.
 void decide_when(CertificatePlan& plan, const CertificateWish& wish, base::TimePoint now)
 {
     const auto& current = *plan.current;
@@ -59,21 +60,21 @@ void decide_when(CertificatePlan& plan, const CertificateWish& wish, base::TimeP
     const auto id = certificate_id(current);
     const auto known = plan.entry->find("renewalInfo");
     const bool of_this = known != plan.entry->end() && id && base::string_member(*known, "certID") == *id;
-    // RFC 9773 section 4.3: not after it expired. A clock that was set back asks once more than it has to.
+    // RFC 9773 section 4.3: not after it expired. After the clock was set back, one request too many is sent.
     plan.ask = id && now < current.not_after();
     if (of_this && plan.ask)
         if (const auto next = time_member(*known, "askAgain"))
             plan.ask = now >= *next || *next > now + std::chrono::hours{25};
     if (!of_this) return;
     const auto wanted = time_member(*known, "renewAt");
-    // A CA that names a time at which the certificate is dead cannot mean it.
+    // A suggested time after the certificate's expiry is ignored.
     if (!wanted || *wanted >= current.not_after()) return;
     if (wish.before && *plan.renew_at <= *wanted) return;
     plan.renew_at = *wanted;
     plan.by_renewal_info = true;
 }
 
-/// One certificate's way through a run, under the lock of its entry.
+/// Processes one certificate in a run, under the lock of its entry.
 class Keeper
 {
 public:
@@ -98,7 +99,7 @@ private:
     CertificatePlan plan_;
 };
 
-/// A server without an answer is no failure: the share of the life decides, and it is asked again later.
+/// A missing answer is not a failure: the share of the lifetime decides, and the request is repeated later.
 void Keeper::ask()
 {
     const auto now = client_.context().now();
@@ -118,7 +119,8 @@ void Keeper::ask()
         const bool same = before != plan_.entry->end() && (*before).value("certID", "") == known["certID"] &&
                           (*before).value("start", "") == known["start"] &&
                           (*before).value("end", "") == known["end"] && before->contains("renewAt");
-        // The moment is chosen once for a window: chosen anew at every run, it would always be an early one.
+        // The moment is chosen only once per window: a new choice in every run would always lead to an early
+        // one.
         known["renewAt"] =
             same
                 ? (*before)["renewAt"]
@@ -141,7 +143,7 @@ Result<OrderOutcome> Keeper::new_certificate()
     if (plan_.current && !client_.directory().renewal_info.empty())
         task.replaces = certificate_id(*plan_.current).value_or("");
     ACMETOOL_TRY(outcome, carry_out(client_, task));
-    // The order of an earlier command that was left unfetched is no new certificate.
+    // The unfetched order of an earlier command is not a new certificate.
     if (plan_.current && !outcome.chain.empty() &&
         outcome.chain.front().sha256() == plan_.current->sha256()) {
         delivered(client_, outcome);
@@ -201,8 +203,8 @@ Result<void> Keeper::deploy(CertificateRenewal& renewal)
     return fail(Errc::config,
                 status ? fmt::format("--deploy-hook {}: exit status {}", wish_.deploy_hook, *status)
                        : "--deploy-hook: " + status.error().message,
-                "the certificate was renewed and is in its place; what uses it was not told: the next run "
-                "calls the hook again",
+                "the certificate was renewed and written, but the service that uses it was not notified: the "
+                "next run calls the hook again",
                 "deployHookFailed");
 }
 
@@ -216,7 +218,7 @@ Result<void> Keeper::work(CertificateRenewal& renewal)
 Result<CertificateRenewal> Keeper::go()
 {
     ACMETOOL_TRY(lock, client_.state().lock(key_, client_.context()));
-    // Planned under the lock: another run may have renewed it meanwhile.
+    // Plan under the lock: another run may have renewed it in the meantime.
     ACMETOOL_TRY(plan, plan_renewal(client_.state(), wish_, client_.context().now()));
     plan_ = std::move(plan);
     if (!plan_.due && plan_.ask) ask();
@@ -339,8 +341,9 @@ std::string metrics_of(const std::vector<CertificateRenewal>& renewals)
         if (renewal.not_after)
             text += fmt::format("acme_certificate_expires_timestamp_seconds{{file=\"{}\"}} {}\n",
                                 file_label(renewal.file), renewal.not_after->time_since_epoch().count());
-    text += "# HELP acme_last_success_timestamp_seconds When the certificate was last found or made good.\n"
-            "# TYPE acme_last_success_timestamp_seconds gauge\n";
+    text +=
+        "# HELP acme_last_success_timestamp_seconds When the certificate was last renewed or found not due.\n"
+        "# TYPE acme_last_success_timestamp_seconds gauge\n";
     for (const auto& renewal : renewals)
         if (renewal.last_success)
             text += fmt::format("acme_last_success_timestamp_seconds{{file=\"{}\"}} {}\n",

@@ -10,14 +10,14 @@
 namespace acmetool::acme
 {
 
-/// Which of the chains that a CA offers is wanted (RFC 8555 section 7.4.2).
+/// Selects one of the chains that a CA offers (RFC 8555 section 7.4.2).
 struct ChainChoice {
     std::string
         issuer;   ///< common name, or whole name in the order of RFC 2253, of the last certificate's issuer
-    Bytes sha256; ///< of a certificate in the chain; the name counts where this is empty
+    Bytes sha256; ///< of a certificate in the chain; if empty, the name is used
 
     bool given() const { return !issuer.empty() || !sha256.empty(); }
-    /// True if `chain`, which is not empty, is such a one.
+    /// True if `chain`, which must not be empty, matches.
     bool takes(const std::vector<crypto::Certificate>& chain) const;
 };
 

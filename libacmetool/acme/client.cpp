@@ -23,8 +23,8 @@ constexpr Milliseconds kFirstWait{25};
 constexpr Milliseconds kLongestWait{5000};
 constexpr Milliseconds kLeastTimeout{1000};
 
-/// What stands between us and the directory: a redirect and a missing page say that the URL is wrong, the
-/// rest that the server fails or refuses.
+/// Adds a hint to a failure to get the directory: after a redirect or a missing page the URL is wrong, else
+/// the server fails or refuses.
 Error directory_error(const http::Response& response, const std::string& url, base::TimePoint now)
 {
     auto error = with_context(error_of(response, now), fmt::format("directory {}", url));
@@ -32,11 +32,11 @@ Error directory_error(const http::Response& response, const std::string& url, ba
     if (redirect || response.status == 404 || response.status == 405 || response.status == 410) {
         error.code = Errc::protocol;
         error.reason = "notADirectory";
-        error.hint = "the URL has to be that of an ACME directory, often ending in /directory or /dir";
+        error.hint = "give the URL of an ACME directory, which often ends in /directory or /dir";
     }
     if (const auto location = http::find(response.headers, "location"); redirect && location)
         error.hint =
-            fmt::format("redirects are not followed; it leads to {}: give that URL if it is the right one",
+            fmt::format("redirects are not followed; this one leads to {}: give that URL if it is correct",
                         base::printable(*location, 200));
     return error;
 }
@@ -62,8 +62,9 @@ Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options, base:
     ACMETOOL_TRY(key, load_account_key(key_file, passphrase));
     std::error_code none;
     if (std::filesystem::exists(next_key_file(key_file), none))
-        context.log(base::Level::warning,
-                    "a rollover of the account's key was interrupted: acme-account rollover completes it");
+        context.log(
+            base::Level::warning,
+            "a rollover of the account's key was interrupted: complete it with acme-account rollover");
     ACMETOOL_TRY(state, StateDirectory::open(options.state_directory, options.account_file));
     http::ClientOptions http_options;
     http_options.ca_file =
@@ -77,7 +78,7 @@ Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options, base:
         return fail(Errc::config,
                     fmt::format("account file {}: {} is not a URL of {}", options.account_file, account.url,
                                 account.directory),
-                    "the file was edited, or the CA moved: register again", "foreignUrl");
+                    "the file was edited or the CA moved: register again", "foreignUrl");
     client->session_.nonces = client->state_.take_nonces(account.directory);
     return client;
 }
@@ -119,7 +120,7 @@ Result<http::Response> Client::send(const http::Request& request, const Post& po
     context_.message(message);
     context_.log(base::Level::wire, fmt::format("{} {}", message.method, request.url));
     auto bounded = request;
-    // The whole verb has a deadline; a server that is silent may not outlast it by much.
+    // The whole verb has a deadline, which a silent server must not exceed by much.
     bounded.timeout =
         std::max(std::chrono::ceil<Milliseconds>(deadline_ - context_.steady_now()), kLeastTimeout);
     auto response = http_.send(bounded);
@@ -139,9 +140,8 @@ Result<Reply> Client::post(Post post)
             if (context_.steady_now() + pause_action->duration > deadline_)
                 return fail(
                     Errc::unavailable,
-                    fmt::format("{}: {}: no usable answer in time", exchange.post().step,
-                                exchange.post().url),
-                    "the server is slow or fails; run the same command again, or give it more --timeout",
+                    fmt::format("{}: {}: no valid answer in time", exchange.post().step, exchange.post().url),
+                    "the server is slow or failing; run the same command again or increase --timeout",
                     "timeout");
             ACMETOOL_CHECK(context_.sleep(pause_action->duration, {exchange.post().step, began_, deadline_}));
             continue;
@@ -150,7 +150,7 @@ Result<Reply> Client::post(Post post)
         exchange.take(send(send_action.request, exchange.post(), send_action.is_nonce_request),
                       context_.now());
     }
-    // A URL that the CA no longer serves may come from a directory document of yesterday.
+    // A URL that the CA no longer serves may come from an outdated directory document.
     const auto& result = *exchange.result();
     if (!result && result.error().code != Errc::interrupted && result.error().problem_type.empty())
         state_.forget_directory();
@@ -195,7 +195,7 @@ Result<Authorization> Client::wait_until_valid(const Authorization& known, const
     auto wait = kFirstWait;
     for (;;) {
         Post request{"authz", {}, known.url, {}};
-        request.just_created = true; // newAuthz or newOrder came moments before
+        request.just_created = true; // newAuthz or newOrder was sent just before
         ACMETOOL_TRY(reply, post(std::move(request)));
         ACMETOOL_TRY(authorization, parse_authorization(reply.body, known.url, scope));
         if (authorization.status == "valid") return std::move(authorization);
@@ -208,8 +208,8 @@ Result<Authorization> Client::wait_until_valid(const Authorization& known, const
                                         authorization.why_not_valid());
             error.reason = "validationFailed";
             error.hint =
-                fmt::format("the CA could not see the {} challenge fulfilled; what it says above is what it "
-                            "saw",
+                fmt::format("the CA could not validate the {} challenge; the message above says what it "
+                            "found",
                             challenge_type);
             const auto* challenge = authorization.find_challenge(challenge_type);
             if (challenge != nullptr && challenge->error) error.problem_type = challenge->error->type;

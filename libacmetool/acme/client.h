@@ -23,21 +23,21 @@ struct ClientOptions {
     std::string account_file = "acct.json";
     std::string
         state_directory; ///< empty: acct.json.d beside the account file, else the user's cache, else none
-    std::string ca_file; ///< instead of the account file's
+    std::string ca_file; ///< replaces the one in the account file
     PassphraseSource passphrase{{}, true}; ///< of the account's key
-    base::Milliseconds timeout{300'000};   ///< for a whole verb, waits included
+    base::Milliseconds timeout{300'000};   ///< for a whole verb, including waits
 };
 
-/// One account on one connection, blocking: the driver of Exchange and OrderFlow for command-line programs.
+/// One account on one connection: the blocking driver of Exchange and OrderFlow for command-line programs.
 ///
-/// Used by one thread. Nonces left over are kept in the state directory when it goes.
+/// Used by one thread. The destructor stores unused nonces in the state directory.
 class ACMETOOL_EXPORT Client
 {
 public:
     /// Opens the account file, its key and state, and the directory document (from the state, else fetched).
     /// Errors: config (account or key file), unavailable, protocol.
     static Result<std::unique_ptr<Client>> open(const ClientOptions& options, base::Context& context);
-    /// For a CA where there is no account yet: no state, the directory fetched now.
+    /// For a CA without an account yet: uses no state and fetches the directory.
     static Result<std::unique_ptr<Client>> connect(const std::string& directory_url, std::string ca_file,
                                                    crypto::Key key, base::Milliseconds timeout,
                                                    base::Context& context);
@@ -54,19 +54,19 @@ public:
     /// One request, from nonce to reply.
     Result<Reply> post(Post post);
 
-    /// An unsigned GET of `what.url`, for what needs no account. Errors: the server's problem, the
+    /// An unsigned GET of `what.url`, for resources that need no account. Errors: the server's problem, the
     /// transport's.
     Result<Reply> get(const Post& what);
 
-    /// Sleeps before the next look, within the deadline; false where the deadline comes first.
+    /// Sleeps until the next poll, within the deadline; false if the deadline comes first.
     Result<bool> pause(base::Milliseconds duration, const std::string& what);
 
-    /// Reads an authorization, which has to be in `scope`; `created`: a short while ago, replicas may lag.
+    /// Reads an authorization, which must be in `scope`. `created`: it is new, so replicas may lag.
     Result<Authorization> fetch_authorization(const std::string& url, const AuthorizationScope& scope,
                                               bool created = false);
-    /// Polls until the authorization, known by URL and identifier, is valid. "Not yet" at the deadline is an
-    /// authorization still pending or processing. Errors: refused where it became invalid, with the
-    /// challenge's error.
+    /// Polls until the authorization, known by URL and identifier, is valid. At the deadline, returns the
+    /// authorization while it is still pending or processing. Errors: refused, with the challenge's error, if
+    /// it became invalid.
     Result<Authorization> wait_until_valid(const Authorization& known, const std::string& challenge_type);
 
 private:

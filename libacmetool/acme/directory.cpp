@@ -24,7 +24,7 @@ bool may_be_in_url(char c)
            std::string_view{"-._~:/?#[]@!$&'()*+,;=%"}.find(c) != std::string_view::npos;
 }
 
-/// A profile's name stands in hints and on command lines: no blanks and no control characters.
+/// A profile's name appears in hints and on command lines: no spaces and no control characters.
 bool is_profile_name(std::string_view name)
 {
     return !name.empty() && name.size() <= kLongestProfile &&
@@ -62,8 +62,7 @@ Result<Directory> parse_directory(std::string_view json, std::string_view url)
     auto object = base::parse_json_object(json, what);
     if (!object) {
         object.error().code = Errc::protocol;
-        object.error().hint =
-            "the URL has to be that of an ACME directory, often ending in /directory or /dir";
+        object.error().hint = "give the URL of an ACME directory, which often ends in /directory or /dir";
         object.error().reason = "notADirectory";
         return fail(std::move(object).error());
     }
@@ -82,11 +81,11 @@ Result<Directory> parse_directory(std::string_view json, std::string_view url)
             return fail(
                 Errc::protocol,
                 fmt::format("{}: \"{}\" is not an https URL: {}", what, name, base::printable(*member)),
-                "ACME is spoken over HTTPS only (RFC 8555 section 6.1)", "notHttps");
+                "ACME requires HTTPS (RFC 8555 section 6.1)", "notHttps");
     }
     if (directory.new_nonce.empty() || directory.new_account.empty() || directory.new_order.empty())
         return fail(Errc::protocol, fmt::format("{}: lacks newNonce, newAccount or newOrder", what),
-                    "the URL has to be that of an ACME directory, often ending in /directory or /dir",
+                    "give the URL of an ACME directory, which often ends in /directory or /dir",
                     "notADirectory");
     if (const auto meta = object->find("meta"); meta != object->end() && meta->is_object()) {
         directory.terms_of_service = base::string_member(*meta, "termsOfService").value_or("");

@@ -18,7 +18,7 @@ Result<base::Secret> parse_mac_key(std::string_view text, std::string_view what)
     if (!octets) octets = base::parse_base64(trimmed);
     if (!octets || octets->empty() || octets->size() > kLongest)
         return fail(Errc::config, fmt::format("{}: not a MAC key", what),
-                    "expected one line of base64url, as the CA shows it", "badMacKey");
+                    "expected one line of base64url, as the CA displays it", "badMacKey");
     std::string secret{as_text(*octets)};
     OPENSSL_cleanse(octets->data(), octets->size());
     return base::Secret{std::move(secret)};

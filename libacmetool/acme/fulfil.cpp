@@ -20,8 +20,8 @@ using base::Json;
 constexpr std::size_t kShortestToken = 22; // 128 bits (RFC 8555 section 8.3)
 constexpr std::size_t kLongestToken = 1000;
 constexpr std::size_t kThumbprintLength = 43; // SHA-256 in base64url
-constexpr std::size_t kMostIssuers = 10;      // as the draft has it
-constexpr std::size_t kLongestRecord = 5000;  // of dns-persist-01: an account's URL and little else
+constexpr std::size_t kMostIssuers = 10;      // from the draft
+constexpr std::size_t kLongestRecord = 5000;  // of dns-persist-01: little more than an account's URL
 
 struct Attempt {
     std::size_t index; ///< of the authorization
@@ -35,7 +35,7 @@ Result<void> publish_and_wait(Client& client, std::vector<Authorization>& author
                               std::vector<Attempt>& attempts, Solver& solver)
 {
     for (auto& attempt : attempts) {
-        // Marked first: a publish() that fails half-way may have left something.
+        // Marked first: a failed publish() may have published something.
         attempt.published = true;
         if (auto done = solver.publish(attempt.task, client.context()); !done)
             return fail(
@@ -72,7 +72,7 @@ Result<ChallengeTask> persistent_task(const Authorization& authorization, const 
     }
     if (task.issuers.empty() || challenge.issuer_domain_names.size() > kMostIssuers)
         return fail(Errc::protocol,
-                    fmt::format("{}: the dns-persist-01 challenge names no issuer, or more than {}",
+                    fmt::format("{}: the dns-persist-01 challenge lists no issuer or more than {}",
                                 authorization.identifier, kMostIssuers),
                     "report it to the CA's operator", "badIssuers");
     const bool wide = authorization.wildcard || authorization.subdomain_auth_allowed;
@@ -98,7 +98,7 @@ Result<ChallengeTask> task_for(const Authorization& authorization, const Challen
             Errc::protocol,
             fmt::format("{}: the token of the {} challenge is not base64url of at least {} characters",
                         authorization.identifier, challenge.type, kShortestToken),
-            "the CA broke RFC 8555 section 8: report it to its operator", "badToken");
+            "the CA violates RFC 8555 section 8: report it to its operator", "badToken");
     ACMETOOL_TRY(thumbprint, jose::thumbprint(account_key));
     ChallengeTask task;
     task.type = challenge.type;
@@ -121,7 +121,7 @@ Result<Challenge> choose_challenge(const Authorization& authorization, const Sol
     const auto usable = [&](const Challenge& challenge) {
         return !challenge.type.starts_with("dns-") || !dns::is_ip_literal(authorization.identifier);
     };
-    // dns-01 first: it is what a record for a whole domain needs, and servers list challenges in any order.
+    // dns-01 first: a whole domain requires it, and servers list challenges in any order.
     if (const auto* dns = authorization.find_challenge("dns-01");
         dns != nullptr && usable(*dns) && (solver == nullptr || solver->supports("dns-01")))
         return *dns;
@@ -131,9 +131,9 @@ Result<Challenge> choose_challenge(const Authorization& authorization, const Sol
         offered.push_back(base::printable(challenge.type, 50));
     }
     return fail(Errc::authorization_needed,
-                fmt::format("{}: no usable challenge; the CA offers {}", authorization.identifier,
+                fmt::format("{}: no supported challenge; the CA offers {}", authorization.identifier,
                             offered.empty() ? "none" : base::join(offered, ", ")),
-                "give a solver for one of the offered types: --dns-update, --hook, --webroot, --standalone, "
+                "give a solver for one of these types: --dns-update, --hook, --webroot, --standalone, "
                 "--dns-persist, --manual",
                 "noUsableChallenge");
 }
@@ -143,8 +143,8 @@ Result<void> respond(Client& client, const Authorization& authorization, const C
     Post post{"challenge", authorization.identifier, challenge.url, "{}"};
     post.just_created = true;
     auto reply = client.post(std::move(post));
-    // A challenge that the server looked at already is not pending any more, and a second answer to it
-    // "malformed": what counts is read from the authorization afterwards.
+    // A challenge that the server already validated is no longer pending, and a second response is
+    // "malformed". The authorization, read afterwards, decides.
     if (!reply && reply.error().reason != "malformed") return fail(std::move(reply).error());
     return {};
 }
@@ -209,7 +209,7 @@ Result<ChallengeTask> parse_task(const Json& object)
         ACMETOOL_TRY(needed, base::required_string(object, "token", "challenge"));
         token = needed;
     }
-    std::string name = identifier; // an address stays as it is: it is compared with nothing but itself
+    std::string name = identifier; // an address is not normalised: it is only compared with itself
     if (!dns::is_ip_literal(identifier)) {
         ACMETOOL_TRY(normal, dns::normalize_name(identifier));
         name = normal;
@@ -250,13 +250,12 @@ Result<ChallengeTask> parse_task(const Json& object)
         task.record_value = record_value;
         return task;
     }
-    // The record may name nothing but the validation name of the identifier: a document is no instruction to
-    // write anywhere else, nor anything but a digest.
+    // The record must be at the validation name of the identifier and contain a digest: a document must not
+    // cause writes elsewhere or of other content.
     if (!dns::same_name(record_name, dns::validation_name(name)) || record_value.size() != 43 ||
         !base::is_base64url(record_value))
         return fail(Errc::bad_input, fmt::format("record: not a dns-01 record for {}", name),
-                    "the record is _acme-challenge.<identifier> and holds 43 characters of base64url",
-                    "badRecord");
+                    "expected 43 characters of base64url at _acme-challenge.<identifier>", "badRecord");
     task.record_name = dns::validation_name(name);
     task.record_value = record_value;
     return task;
@@ -265,10 +264,11 @@ Result<ChallengeTask> parse_task(const Json& object)
 Result<void> check_solver(const Solver& solver, const ChallengeTask& task)
 {
     if (solver.supports(task.type)) return {};
-    return fail(Errc::bad_input,
-                fmt::format("{}: the document has a {} challenge, which the given solver does not support",
-                            task.identifier, task.type),
-                "give the solver that acme-preauth new was called with", "otherSolver");
+    return fail(
+        Errc::bad_input,
+        fmt::format("{}: the document contains a {} challenge, which the given solver does not support",
+                    task.identifier, task.type),
+        "give the same solver as for acme-preauth new", "otherSolver");
 }
 
 void clean_up_after_crash(const Json& entry, Solver& solver, base::Context& context)
@@ -278,8 +278,9 @@ void clean_up_after_crash(const Json& entry, Solver& solver, base::Context& cont
     for (const auto& object : *list) {
         const auto task = parse_task(object);
         if (!task || !solver.supports(task->type)) continue;
-        context.log(base::Level::detail,
-                    fmt::format("removing what an interrupted run published for {}", task->identifier));
+        context.log(
+            base::Level::detail,
+            fmt::format("removing the challenge that an interrupted run published for {}", task->identifier));
         if (const auto done = solver.cleanup(*task, false, context); !done)
             context.log(base::Level::warning,
                         fmt::format("cleanup: {}: {}", task->identifier, done.error().message));

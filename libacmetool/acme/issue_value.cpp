@@ -45,11 +45,11 @@ Result<std::string> IssueValue::text() const
                         fmt::format("{} \"{}\": has {}, which CAA and dns-persist-01 records cannot hold",
                                     tag, base::printable(value),
                                     *odd == ';'                               ? "a semicolon"
-                                    : *odd == ' ' || *odd == '\t'             ? "a blank"
+                                    : *odd == ' ' || *odd == '\t'             ? "a space"
                                     : static_cast<unsigned char>(*odd) > 0x7f ? "an octet that is not ASCII"
                                                                               : "a control character"),
-                        "the syntax of RFC 8659 section 4.2 has no escape for it: ask the CA for an account "
-                        "URL without",
+                        "the syntax of RFC 8659 section 4.2 cannot escape it: ask the CA for an account URL "
+                        "without it",
                         "badIssueValue");
         text += fmt::format("; {}={}", tag, value);
     }

@@ -11,20 +11,20 @@
 namespace acmetool::acme
 {
 
-/// Who may issue and under which conditions: the value of a CAA record (RFC 8659 section 4.2), and the
-/// content of a dns-persist-01 one.
+/// A CA and conditions for issuance: the value of a CAA record (RFC 8659 section 4.2) and the content of a
+/// dns-persist-01 record.
 struct IssueValue {
-    std::string issuer; ///< domain name of the CA; read ones in lower case; empty: nobody
-    std::vector<std::pair<std::string, std::string>> parameters; ///< tag (read ones in lower case), value
+    std::string issuer; ///< domain name of the CA, in lower case if parsed; empty: no CA
+    std::vector<std::pair<std::string, std::string>> parameters; ///< tag (in lower case if parsed), value
 
-    /// What each parameter of this tag says.
+    /// The values of the parameters with this tag.
     std::vector<std::string_view> values_of(std::string_view tag) const;
-    /// In the form of the record. Errc::bad_input, reason "badIssueValue", where a value has octets that the
-    /// syntax has no place for: blanks, semicolons, control characters, other than ASCII.
+    /// The record's form. Errc::bad_input, reason "badIssueValue", if a value contains octets that the syntax
+    /// excludes: spaces, semicolons, control characters, non-ASCII octets.
     ACMETOOL_EXPORT Result<std::string> text() const;
 };
 
-/// Reads one. Nothing where it is malformed; a semicolon at the end is taken. Pure.
+/// Parses a value. Nothing if it is malformed; a trailing semicolon is accepted. Pure.
 ACMETOOL_EXPORT std::optional<IssueValue> parse_issue_value(std::string_view text);
 
 } // namespace acmetool::acme

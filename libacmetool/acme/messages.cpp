@@ -16,8 +16,8 @@ namespace
 constexpr std::size_t kLongestWord = 30;
 constexpr std::size_t kLongestDetail = 200;
 
-/// What the ladder writes on the arrow besides the status: "201 status=ready", "403 rateLimited" with the
-/// CA's words.
+/// The text on the ladder's arrow besides the status: "201 status=ready", "403 rateLimited" with the CA's
+/// text.
 void describe_reply(const http::Response& response, base::Message& message)
 {
     if (response.status >= 400) {

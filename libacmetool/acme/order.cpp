@@ -19,16 +19,16 @@ namespace
 using base::Json;
 using base::Milliseconds;
 
-/// A CA that issues on the spot does so within a few milliseconds; later looks wait twice as long each.
+/// A CA that issues immediately does so within a few milliseconds; the wait doubles with each poll.
 constexpr Milliseconds kFirstPoll{5};
-/// After a failure, and where the server's Retry-After is next to nothing.
+/// After a failure, and if the server's Retry-After is very short.
 constexpr Milliseconds kShortestWait{25};
 constexpr Milliseconds kLongestPoll{5000};
 constexpr int kMostFinalizeFailures = 10;
 
 tl::unexpected<Error> protocol_error(std::string message, std::string reason)
 {
-    return fail(Errc::protocol, std::move(message), "the CA broke RFC 8555: report it to its operator",
+    return fail(Errc::protocol, std::move(message), "the CA violates RFC 8555: report it to its operator",
                 std::move(reason));
 }
 
@@ -45,7 +45,7 @@ std::vector<crypto::Identifier> read_identifiers(const Json& object)
 }
 
 /// True if a refused newOrder may have been refused for its `replaces`: the CA has replaced that certificate,
-/// does not know it, or holds it for another account's.
+/// does not know it, or assigns it to another account.
 bool blames_replaces(const Error& error)
 {
     return error.reason == "alreadyReplaced" || error.reason == "malformed" ||
@@ -62,7 +62,7 @@ Result<Order> parse_order(std::string_view json, std::string_view url)
     if (!object) {
         object.error().code = Errc::protocol;
         object.error().reason = "badOrder";
-        object.error().hint = "the CA's reply is no order; is a proxy in between?";
+        object.error().hint = "the reply is not an order; check whether a proxy intercepts the connection";
         return fail(std::move(object).error());
     }
     Order order;
@@ -98,16 +98,16 @@ Result<void> check_chain(const std::vector<crypto::Certificate>& chain, const Or
     if (chain.empty()) return protocol_error("no certificate in the reply", "chainUnreadable");
     const auto& leaf = chain.front();
     if (!leaf.public_key().same_public_key(request.key))
-        return protocol_error("the first certificate is for another key than the CSR's; it was not kept",
+        return protocol_error("the first certificate is not for the CSR's key; it was discarded",
                               "certificateKey");
     if (leaf.identifiers() != request.identifiers)
-        return protocol_error("the certificate's names are not those of the order; it was not kept",
+        return protocol_error("the certificate's names differ from those of the order; it was discarded",
                               "certificateNames");
     if (leaf.not_after() <= now)
         return fail(Errc::protocol,
-                    fmt::format("the certificate expired at {} already; it was not kept",
+                    fmt::format("the certificate already expired at {}; it was discarded",
                                 base::to_rfc3339(leaf.not_after())),
-                    "is this host's clock right?", "certificateExpired");
+                    "check the clock of this host", "certificateExpired");
     // RFC 8555 section 9.1: "Each following certificate SHOULD directly certify the one preceding it."
     for (std::size_t i = 1; i < chain.size(); ++i)
         if (!chain[i - 1].is_issued_by(chain[i]))
@@ -189,14 +189,14 @@ Result<OrderFlow::Action> OrderFlow::next(const Directory& directory)
     const auto& status = order_.status;
     if (status == "invalid") {
         auto error = order_.error ? to_error(*order_.error, order_.raw_error, 0, std::nullopt) : Error{};
-        if (!order_.error) error.message = "the CA gives no reason";
+        if (!order_.error) error.message = "the CA gave no reason";
         if (!order_.error || error.code == Errc::internal) error.code = Errc::refused;
         if (error.reason.empty()) error.reason = "orderInvalid";
         return fail(with_context(std::move(error), fmt::format("order for {} is invalid", subject())));
     }
     if (goal_ == Goal::placed) return Finished{};
     if (status == "pending") {
-        // The CA was told that everything is authorized and still says "pending": it lags behind, or looks
+        // All authorizations are valid but the order is still "pending": the CA lags behind or validates
         // again.
         if (!authorized_) return Authorize{order_.authorizations};
         must_read_ = true;
@@ -214,7 +214,7 @@ Result<OrderFlow::Action> OrderFlow::next(const Directory& directory)
         action.post.accept = "application/pem-certificate-chain";
         return action;
     }
-    // "processing", and words that a future server may use on the way.
+    // "processing" and unknown intermediate statuses.
     must_read_ = true;
     return Pause{std::min(kFirstPoll * (1 << std::min(polls_++, 10)), kLongestPoll), false};
 }
@@ -238,13 +238,13 @@ Result<void> OrderFlow::take(const Result<Reply>& outcome, base::TimePoint now)
     }
     if (sent == Sent::new_order && !request_.replaces.empty() && !replaces_refused_ &&
         blames_replaces(outcome.error())) {
-        // RFC 9773 section 5: alreadyReplaced and its like say nothing against the order itself.
+        // RFC 9773 section 5: alreadyReplaced and similar errors do not concern the order itself.
         replaces_refused_ = true;
         return {};
     }
     if (sent != Sent::finalize) return fail(outcome.error());
-    // RFC 8555 section 7.4: a 403 orderNotReady says that the order has to be looked at. The same goes for a
-    // broken connection or a 5xx: whether the CA took the CSR is seen in the order, and only there.
+    // RFC 8555 section 7.4: after a 403 orderNotReady the order must be read. Likewise after a broken
+    // connection or a 5xx: only the order shows whether the CA accepted the CSR.
     const auto& error = outcome.error();
     const bool unclear = error.code == Errc::unavailable || error.reason == "orderNotReady";
     if (!unclear || ++finalize_failures_ > kMostFinalizeFailures) return fail(error);
@@ -256,7 +256,7 @@ Result<void> OrderFlow::take(const Result<Reply>& outcome, base::TimePoint now)
 Result<void> OrderFlow::take_order(const Reply& reply)
 {
     ACMETOOL_TRY(order, parse_order(reply.body, order_.url));
-    // RFC 8555 section 7.1.3: "the client SHOULD ... consider the order invalid" where these arrays change.
+    // RFC 8555 section 7.1.3: "the client SHOULD ... consider the order invalid" if these arrays change.
     const bool names_changed = !order.identifiers.empty() && order.identifiers != request_.identifiers;
     auto known = order_.authorizations;
     auto seen = order.authorizations;

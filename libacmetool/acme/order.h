@@ -19,7 +19,7 @@ namespace acmetool::acme
 /// An order object (RFC 8555 section 7.1.3).
 struct Order {
     std::string url;
-    std::string status; ///< pending, ready, processing, valid, invalid, or a word of the future
+    std::string status; ///< pending, ready, processing, valid, invalid, or an unknown word
     std::vector<crypto::Identifier> identifiers; ///< sorted
     std::vector<std::string> authorizations;
     std::string finalize;
@@ -30,43 +30,43 @@ struct Order {
     std::string raw;       ///< the whole object as JSON text
 };
 
-/// Parses an order object; unknown members are skipped. Errc::protocol where a member is missing that its
-/// status demands.
+/// Parses an order object; unknown members are skipped. Errc::protocol if a member that its status requires
+/// is missing.
 ACMETOOL_EXPORT Result<Order> parse_order(std::string_view json, std::string_view url);
 
-/// What is wanted of one order.
+/// The wanted content of an order.
 struct OrderRequest {
     std::vector<crypto::Identifier> identifiers; ///< sorted
     std::vector<std::string>
         ancestor_domains;   ///< pre-authorized parents; sent with the names below them (RFC 9444 4.3)
-    std::string profile;    ///< empty: none asked for
-    Bytes csr;              ///< DER; needed from finalize on
-    crypto::Key key;        ///< the CSR's public key; needed from finalize on
+    std::string profile;    ///< empty: none requested
+    Bytes csr;              ///< DER; required for finalize and later
+    crypto::Key key;        ///< the CSR's public key; required for finalize and later
     std::string replaces{}; ///< certID of the predecessor (RFC 9773 section 5); empty: none
     std::optional<base::TimePoint>
-        not_before{}; ///< asked of the CA (RFC 8555 section 7.4); absent: its choice
+        not_before{}; ///< requested from the CA (RFC 8555 section 7.4); absent: its choice
     std::optional<base::TimePoint> not_after{}; ///< likewise
 };
 
-/// One order from newOrder to the certificate, without I/O: it says which request to send next and takes the
-/// reply.
+/// One order from newOrder to the certificate, without I/O: next() returns the next request, take() processes
+/// its reply.
 ///
 ///     while (true) { auto action = flow.next(); ... flow.take(reply); }
 ///
-/// The caller stores order().url as soon as it is known, and gives it to resume() after a crash: the order is
-/// read before anything else, so that finalize is never sent twice blindly. The state machine is RFC 8555
-/// section 7.1.6; every status may come at every step.
+/// The caller stores order().url as soon as it is known and passes it to resume() after a crash. The order is
+/// then read first, so that finalize is never blindly repeated. The state machine is RFC 8555 section 7.1.6;
+/// every step accepts every status.
 class ACMETOOL_EXPORT OrderFlow
 {
 public:
-    /// How far to go.
+    /// The last step to do.
     enum class Goal { placed, authorized, finalized, downloaded };
 
     OrderFlow(OrderRequest request, Goal goal);
 
-    /// Continues with an order that exists.
+    /// Continues an existing order.
     void resume(std::string order_url);
-    /// Continues with an order as it was last seen, trusting its status.
+    /// Continues an order with its last known status, without reading it again.
     void resume(Order order);
 
     struct Send {
@@ -74,9 +74,9 @@ public:
     };
     struct Pause {
         base::Milliseconds duration;
-        bool asked_for; ///< the server named the time (Retry-After)
+        bool asked_for; ///< the server specified the time (Retry-After)
     };
-    /// The order is pending: these authorizations have to become valid, then authorized() is called.
+    /// The order is pending: call authorized() once these authorizations are valid.
     struct Authorize {
         std::vector<std::string> authorizations;
     };
@@ -84,11 +84,11 @@ public:
     };
     using Action = std::variant<Send, Pause, Authorize, Finished>;
 
-    /// Errors: refused or what the order's problem maps to (order invalid), protocol (the order changed).
+    /// Errors: for an invalid order, refused or the mapping of its problem; protocol (the order changed).
     Result<Action> next(const Directory& directory);
-    /// Takes the outcome of the last Send. Errors end the flow.
+    /// Processes the outcome of the last Send. Errors end the flow.
     Result<void> take(const Result<Reply>& outcome, base::TimePoint now);
-    /// All authorizations of the order have become valid: read the order again.
+    /// Call this when all authorizations of the order are valid: the order is read again.
     void authorized();
 
     const Order& order() const { return order_; }
@@ -110,10 +110,10 @@ private:
     OrderRequest request_;
     Goal goal_;
     Order order_;
-    bool must_read_ = false; ///< the order's state is not known: read it before anything else
+    bool must_read_ = false; ///< the order's state is unknown: read it first
     bool created_here_ = false;
     bool authorized_ = false;
-    bool replaces_refused_ = false; ///< the order is placed again, without `replaces`
+    bool replaces_refused_ = false; ///< repeat newOrder without `replaces`
     int polls_ = 0;
     int finalize_failures_ = 0;
     std::optional<Pause> pause_;
@@ -122,8 +122,8 @@ private:
     std::string chain_text_;
 };
 
-/// Checks a certificate against what was ordered: key and names equal, not expired.
-/// Errc::protocol; reasons: certificateKey, certificateNames, certificateExpired, chainOrder.
+/// Checks that a certificate has the key and names of the order and is not expired. Errc::protocol; reasons:
+/// certificateKey, certificateNames, certificateExpired, chainOrder.
 ACMETOOL_EXPORT Result<void> check_chain(const std::vector<crypto::Certificate>& chain,
                                          const OrderRequest& request, base::TimePoint now);
 

@@ -23,11 +23,11 @@ constexpr std::size_t kMostLookedAt = 50;
 constexpr std::size_t kMostExplained = 5;
 constexpr std::size_t kMostAlternates = 20;
 constexpr std::chrono::minutes kClockTolerance{5};
-/// Held from the intent until the order's URL is stored: an order that no entry holds is then really an
+/// Locked from the intent until the order's URL is stored, so that an order without an entry is certainly an
 /// orphan.
 const StateDirectory::Key kPlacing{"orders", "placing"};
 
-/// One intent in the state directory, and the order that is made of it.
+/// One intent in the state directory, and its order.
 class Journey
 {
 public:
@@ -95,7 +95,7 @@ OrderOutcome Journey::outcome(bool not_yet, std::optional<std::chrono::seconds> 
     return result;
 }
 
-/// The certificate of a run that was killed before it had written it out, if it is still as good as new.
+/// The certificate of a run that was killed before it was written, if it is still valid.
 bool Journey::take_kept_certificate()
 {
     const auto pem = base::string_member(entry_, "certificate");
@@ -133,8 +133,8 @@ Result<void> Journey::pick_up()
     return {};
 }
 
-/// The intent was stored, but the run died before it had the order's URL: looks for an unfinished order for
-/// just these names that no other entry holds.
+/// The intent was stored, but the run ended before it had the order's URL: searches for an unfinished order
+/// for exactly these names without an entry.
 Result<void> Journey::adopt()
 {
     const auto placing = client_.state().lock(kPlacing, client_.context());
@@ -143,7 +143,7 @@ Result<void> Journey::adopt()
     if (!urls) {
         if (urls.error().code == Errc::interrupted || urls.error().code == Errc::unavailable)
             return fail(urls.error());
-        return {}; // a server without the list: an orphan may stay, unfinalized
+        return {}; // a server without the list: an unfinalized orphan may remain
     }
     std::vector<std::string> held;
     for (const auto& id : client_.state().list("orders"))
@@ -153,7 +153,7 @@ Result<void> Journey::adopt()
     for (const auto& url : *urls)
         if (std::find(held.begin(), held.end(), url) == held.end() && client_.directory().owns(url))
             orphans.push_back(url);
-    // The list has no order that can be relied on; most servers append or prepend. From both ends, then.
+    // The list has no defined order, but most servers append or prepend, so search from both ends.
     for (std::size_t i = 0; i < std::min(orphans.size(), kMostLookedAt); ++i) {
         const auto& url = i % 2 == 0 ? orphans[orphans.size() - 1 - i / 2] : orphans[i / 2];
         const auto reply = client_.post(Post{"order", {}, url, ""});
@@ -186,7 +186,7 @@ Result<Reply> Journey::send(Post post)
     if (reply && reply->content_type.starts_with("application/pem-certificate-chain"))
         for (const auto& [relation, target] : reply->links)
             if (relation == "alternate") alternates_.push_back(target);
-    // An answer that says no leaves nothing behind on the server: the intent has come to its end.
+    // A refusal leaves nothing on the server: remove the intent.
     if (is_new && !reply && !reply.error().problem_type.empty()) client_.state().erase(key_);
     return reply;
 }
@@ -203,12 +203,13 @@ Result<bool> Journey::authorize(const std::vector<std::string>& urls)
         authorizations.push_back(std::move(authorization));
     }
     if (task_.solver == nullptr && !pending.empty())
-        return fail(Errc::authorization_needed,
-                    fmt::format("order {} is pending: {} must be authorized first", flow_.order().url,
-                                base::printable(base::join(pending, ", "))),
-                    "pre-authorize with acme-preauth run, or give a solver (--dns-update, --hook, --webroot, "
-                    "--standalone, --dns-persist, --manual)",
-                    "authorizationNeeded");
+        return fail(
+            Errc::authorization_needed,
+            fmt::format("order {} is pending: {} must be authorized first", flow_.order().url,
+                        base::printable(base::join(pending, ", "))),
+            "pre-authorize it with acme-preauth run, or give a solver (--dns-update, --hook, --webroot, "
+            "--standalone, --dns-persist, --manual)",
+            "authorizationNeeded");
     if (pending.empty()) return true;
     const Journal journal = [&](const std::vector<ChallengeTask>& tasks) {
         entry_["published"] = Json::array();
@@ -220,8 +221,8 @@ Result<bool> Journey::authorize(const std::vector<std::string>& urls)
     return std::all_of(seen.begin(), seen.end(), [](const Authorization& a) { return a.status == "valid"; });
 }
 
-/// Looks for the chain that is wanted among those that the CA offers with the first one (RFC 8555
-/// section 7.4.2). A certificate is never thrown away for its chain.
+/// Searches for the preferred chain among the alternates of the first one (RFC 8555 section 7.4.2). A
+/// certificate is never discarded because of its chain.
 Result<void> Journey::choose_chain()
 {
     if (!task_.chain.given() || flow_.chain().empty() || task_.chain.takes(flow_.chain())) return {};
@@ -239,13 +240,12 @@ Result<void> Journey::choose_chain()
     }
     client_.context().log(
         base::Level::warning,
-        fmt::format("none of the {} chains that the CA offers is the preferred one; this is its "
-                    "first, under {}",
+        fmt::format("none of the CA's {} chains matches --preferred-chain; using the first, issued by {}",
                     alternates_.size() + 1, base::printable(flow_.chain().back().issuer())));
     return {};
 }
 
-/// Adds to an invalid order's error what its failed authorizations say.
+/// Adds the errors of failed authorizations to an invalid order's error.
 Error Journey::explain(Error error)
 {
     std::size_t explained = 0;
@@ -266,22 +266,21 @@ Result<OrderOutcome> Journey::drive()
         auto action = flow_.next(client_.directory());
         if (!action) {
             if (flow_.order().status == "invalid") {
-                client_.state().erase(key_); // nothing can come of it any more
+                client_.state().erase(key_); // it cannot succeed
                 return fail(explain(std::move(action).error()));
             }
             return fail(std::move(action).error());
         }
         if (const auto* send_action = std::get_if<OrderFlow::Send>(&*action)) {
-            // newOrder until its URL is stored is one step: an unheld order that others see is really an
-            // orphan.
+            // newOrder until its URL is stored is one step under the lock, so that an order without an entry
+            // is certainly an orphan.
             store::FileLock placing;
             if (send_action->post.step == "newOrder") {
                 ACMETOOL_TRY(lock, client_.state().lock(kPlacing, client_.context()));
                 placing = std::move(lock);
             }
             if (auto taken = flow_.take(send(send_action->post), client_.context().now()); !taken) {
-                // RFC 8555 section 7.1.3: an order that changed is as good as invalid; the next run begins
-                // anew.
+                // RFC 8555 section 7.1.3: a changed order is treated as invalid; the next run starts again.
                 if (taken.error().reason == "orderChanged") client_.state().erase(key_);
                 return fail(std::move(taken).error());
             }
@@ -300,9 +299,9 @@ Result<OrderOutcome> Journey::drive()
     }
 }
 
-/// True if what an earlier run left cannot be finished, so that a new order is worth a try, once: it expired,
-/// failed, or the CA forgot it - or it waits for authorizations of its own although the names, or a parent of
-/// theirs, may have been authorized since. Only a new order finds that out.
+/// True if the order of an earlier run cannot be finished, so that a new order should be tried once: it
+/// expired, failed, or is unknown to the CA, or it waits for separate authorizations although the names or a
+/// parent may have been authorized since. Only a new order can use these.
 bool Journey::of_no_use(const Error& error) const
 {
     const auto& status = flow_.order().status;
@@ -320,7 +319,7 @@ Result<OrderOutcome> Journey::go()
     if (!result && resumed_ && of_no_use(result.error())) {
         client_.context().log(
             base::Level::detail,
-            fmt::format("the order of the earlier run cannot be used ({}); placing a new one",
+            fmt::format("the order of the earlier run cannot be used ({}); creating a new one",
                         result.error().message));
         entry_ = Json::object();
         resumed_ = false;
@@ -331,11 +330,11 @@ Result<OrderOutcome> Journey::go()
     if (!result->chain.empty()) {
         const auto begins = result->chain.front().not_before();
         if (begins > client_.context().now() + kClockTolerance)
-            client_.context().log(
-                base::Level::warning,
-                fmt::format("the certificate is not valid before {}, and this host's clock says "
-                            "{}: one of the clocks is wrong",
-                            base::to_rfc3339(begins), base::to_rfc3339(client_.context().now())));
+            client_.context().log(base::Level::warning,
+                                  fmt::format("the certificate is not valid before {}, but the time of this "
+                                              "host is {}: one of the clocks is wrong",
+                                              base::to_rfc3339(begins),
+                                              base::to_rfc3339(client_.context().now())));
         entry_["certificate"] = crypto::to_pem(result->chain);
         ACMETOOL_CHECK(save());
     }
@@ -373,8 +372,8 @@ Result<OrderOutcome> carry_out(Client& client, OrderTask task)
         std::vector<std::string> offered;
         for (const auto& [name, description] : client.directory().profiles)
             offered.push_back(name);
-        return fail(Errc::bad_input, fmt::format("profile \"{}\" is not one of the CA's", task.profile),
-                    offered.empty() ? "this CA has no profiles" : "it offers " + base::join(offered, ", "),
+        return fail(Errc::bad_input, fmt::format("the CA does not offer the profile \"{}\"", task.profile),
+                    offered.empty() ? "this CA offers no profiles" : "it offers " + base::join(offered, ", "),
                     "invalidProfile");
     }
     return Journey{client, std::move(task)}.go();
@@ -396,7 +395,7 @@ Json order_document(const Order& order, const crypto::Csr& csr)
 
 Result<OrderTask> parse_order_document(std::string_view json, const Directory& directory)
 {
-    constexpr const char* kHint = "expected the JSON document that acme-order printed in the step before";
+    constexpr const char* kHint = "expected the JSON document printed by the previous step of acme-order";
     const auto bad = [&](Error error) {
         error.code = Errc::bad_input;
         error.hint = kHint;
@@ -407,7 +406,7 @@ Result<OrderTask> parse_order_document(std::string_view json, const Directory& d
     if (!object) return bad(object.error());
     if (base::string_member(*object, "type") != "order")
         return fail(Errc::bad_input,
-                    fmt::format("a document of type \"{}\", not \"order\"",
+                    fmt::format("expected a document of type \"order\", not \"{}\"",
                                 base::printable(base::string_member(*object, "type").value_or(""), 50)),
                     kHint, "notADocument");
     const auto url = base::required_string(*object, "url", "order document");
@@ -425,12 +424,12 @@ Result<OrderTask> parse_order_document(std::string_view json, const Directory& d
             return fail(
                 Errc::bad_input,
                 fmt::format("order document: {} is not a URL of {}", base::printable(listed), directory.url),
-                "the document and the account belong to different CAs: give the account that the document "
-                "was made with",
+                "the document and the account belong to different CAs: use the account that created the "
+                "document",
                 "foreignUrl");
     if (order->identifiers != identifiers)
-        return fail(Errc::bad_input, "order document: the names of the CSR are not those of the order", kHint,
-                    "csrNames");
+        return fail(Errc::bad_input, "order document: the names of the CSR differ from those of the order",
+                    kHint, "csrNames");
     OrderTask task;
     task.csr = std::move(csr);
     task.identifiers = std::move(identifiers);

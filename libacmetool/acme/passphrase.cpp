@@ -17,7 +17,7 @@ namespace acmetool::acme
 namespace
 {
 
-/// The terminal with its echo off, until it goes.
+/// The terminal with its echo off, until destroyed.
 class SilentTerminal
 {
 public:
@@ -43,7 +43,7 @@ public:
     int fd() const { return fd_; }
     void say(std::string_view text) const
     {
-        // A prompt that could not be shown is still one that can be answered.
+        // The prompt can be answered even if it could not be shown.
         if (write(fd_, text.data(), text.size()) < 0) return;
     }
 
@@ -102,7 +102,7 @@ Result<base::Secret> passphrase_for(const std::string& key_file, const Passphras
     std::error_code none;
     if (!source.ask || !std::filesystem::exists(key_file, none)) return base::Secret{};
     auto text = store::read_file(key_file);
-    if (!text) return base::Secret{}; // whoever opens the key says why it cannot be read
+    if (!text) return base::Secret{}; // loading the key reports why it cannot be read
     const base::Secret key{std::move(*text)};
     if (key.reveal().find("ENCRYPTED") == std::string_view::npos) return base::Secret{};
     return ask(key_file, context);

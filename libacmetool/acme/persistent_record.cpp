@@ -43,7 +43,7 @@ std::optional<PersistentRecord> parse_persistent_record(std::string_view text)
         std::int64_t until = 0;
         const auto* const last = end_text.data() + end_text.size();
         const auto [end, problem] = std::from_chars(end_text.data(), last, until);
-        // What cannot be read has come to its end: a limit is never taken for none.
+        // A malformed limit counts as passed, never as absent.
         const bool read = problem == std::errc{} && end == last;
         record.until = base::TimePoint{std::chrono::seconds{read ? until : 0}};
     }
@@ -57,11 +57,11 @@ bool is_persistent_permission(std::string_view text, const std::vector<std::stri
     if (std::find(issuers.begin(), issuers.end(), issuer) == issuers.end()) return false;
     const auto record = parse_persistent_record(text);
     if (!record) {
-        why = "it is malformed, or names no account";
+        why = "it is malformed or names no account";
         return false;
     }
     if (record->until && now > *record->until) {
-        why = "its persistUntil is over, or is no number";
+        why = "its persistUntil has passed or is not a number";
         return false;
     }
     if (record->account_uri != account) {

@@ -19,7 +19,7 @@ StateDirectory::Key key_of(const std::string& directory, const std::string& doma
     return {"authz", entry_id({directory, domain})};
 }
 
-/// Chooses the challenge and says what has to be published for it; nothing where nothing is left to prove.
+/// Chooses the challenge and what must be published for it; nothing if nothing remains to be proved.
 Result<void> prepare(PreAuthorization& preauth, const Solver* solver, const Client& client)
 {
     preauth.task.reset();
@@ -61,7 +61,7 @@ Json to_json(const PreAuthorization& preauth)
 Result<PreAuthorization> parse_preauth(std::string_view json)
 {
     constexpr std::string_view kHint =
-        "expected the JSON document that acme-preauth printed in the step before";
+        "expected the JSON document printed by the previous step of acme-preauth";
     auto object = base::parse_json_object(json, "authorization document");
     if (!object) {
         object.error().hint = kHint;
@@ -70,7 +70,7 @@ Result<PreAuthorization> parse_preauth(std::string_view json)
     }
     if (base::string_member(*object, "type") != "authorization")
         return fail(Errc::bad_input,
-                    fmt::format("a document of type \"{}\", not \"authorization\"",
+                    fmt::format("expected a document of type \"authorization\", not \"{}\"",
                                 base::printable(base::string_member(*object, "type").value_or(""), 50)),
                     std::string{kHint}, "notADocument");
     PreAuthorization preauth;
@@ -83,7 +83,7 @@ Result<PreAuthorization> parse_preauth(std::string_view json)
     ACMETOOL_TRY(url, base::required_string(*object, "url", "authorization document"));
     if (!base::is_word(status) || origin_of(url).empty())
         return fail(Errc::bad_input,
-                    "authorization document: malformed \"status\", or \"url\" is not an https URL",
+                    "authorization document: \"status\" is malformed or \"url\" is not an https URL",
                     std::string{kHint}, "notADocument");
     authorization.identifier = name;
     authorization.status = status;
@@ -100,7 +100,7 @@ Result<PreAuthorization> parse_preauth(std::string_view json)
     const auto challenge = object->find("challenge");
     if (challenge == object->end()) return preauth;
     Json task = *challenge;
-    if (!task.is_object()) return fail(Errc::bad_input, "authorization document: bad \"challenge\"");
+    if (!task.is_object()) return fail(Errc::bad_input, "authorization document: invalid \"challenge\"");
     task["identifier"] = name;
     if (const auto record = object->find("record"); record != object->end()) task["record"] = *record;
     ACMETOOL_TRY(parsed, parse_task(task));
@@ -118,12 +118,12 @@ Result<PreAuthorization> new_authorization(Client& client, const std::string& do
     const auto& directory = client.directory();
     if (directory.new_authz.empty())
         return fail(Errc::unavailable,
-                    fmt::format("newAuthz: {}: {} offers no pre-authorization", domain, directory.url),
+                    fmt::format("newAuthz: {}: {} does not offer pre-authorization", domain, directory.url),
                     std::string{kFallback}, kUnsupported);
     if (subdomains && !directory.subdomain_auth_allowed)
         client.context().log(base::Level::detail,
-                             "the directory does not announce subdomainAuthAllowed; asking all the "
-                             "same");
+                             "the directory does not announce subdomainAuthAllowed; requesting it "
+                             "anyway");
     Json identifier{{"type", "dns"}, {"value", domain}};
     if (subdomains) identifier["subdomainAuthAllowed"] = true;
     Post request{"newAuthz", domain, directory.new_authz, Json{{"identifier", identifier}}.dump()};
@@ -136,7 +136,7 @@ Result<PreAuthorization> new_authorization(Client& client, const std::string& do
     if (reply->location.empty())
         return fail(Errc::protocol,
                     fmt::format("newAuthz: {}: the reply has no Location header of this CA", domain),
-                    "the CA broke RFC 8555 section 7.4.1: report it to its operator", "noLocation");
+                    "the CA violates RFC 8555 section 7.4.1: report it to its operator", "noLocation");
     PreAuthorization preauth;
     preauth.subdomains_asked = subdomains;
     auto authorization = parse_authorization(reply->body, reply->location, scope_of_name(domain));
@@ -152,9 +152,9 @@ Result<Authorization> read_again(Client& client, const PreAuthorization& preauth
     const auto& known = preauth.authorization;
     auto seen = client.fetch_authorization(known.url, scope_of_name(known.identifier), created);
     if (seen || seen.error().reason != "otherIdentifier") return seen;
-    // Either the CA or the document is wrong, and only the document passed through other hands.
+    // Either the CA or the document is wrong; the document is more likely, because others handled it.
     seen.error().code = Errc::bad_input;
-    seen.error().hint = "the document was changed on its way";
+    seen.error().hint = "the document was modified after it was created";
     return seen;
 }
 
@@ -163,7 +163,7 @@ Result<void> respond(Client& client, PreAuthorization& preauth)
     ACMETOOL_TRY(seen, read_again(client, preauth, true));
     if (seen.status == "pending" && !preauth.task)
         return fail(Errc::bad_input,
-                    fmt::format("respond: {}: the document names no challenge", seen.identifier),
+                    fmt::format("respond: {}: the document contains no challenge", seen.identifier),
                     "give the document that acme-preauth publish printed", "noChallenge");
     if (seen.status == "pending") {
         const auto* challenge = seen.find_challenge(preauth.task->type);
@@ -172,7 +172,8 @@ Result<void> respond(Client& client, PreAuthorization& preauth)
                 Errc::bad_input,
                 fmt::format("respond: {}: the authorization has no {} challenge with the document's token",
                             seen.identifier, preauth.task->type),
-                "the document is of another authorization: begin with acme-preauth new", "otherChallenge");
+                "the document belongs to another authorization: start again with acme-preauth new",
+                "otherChallenge");
         if (challenge->status == "pending") ACMETOOL_CHECK(respond(client, seen, *challenge));
     }
     const auto type = preauth.task ? preauth.task->type : std::string{"unknown"};
@@ -209,7 +210,7 @@ Result<PreAuthorization> preauthorize(Client& client, const std::string& domain,
     bool found = false;
     if (unfinished && base::bool_member(entry, "subdomainsAsked", false) == subdomains &&
         client.directory().owns(*unfinished)) {
-        // A run was killed after newAuthz: continue with what it got, if the server still has it.
+        // A run was killed after newAuthz: continue with its authorization, if the server still has it.
         if (auto seen = client.fetch_authorization(*unfinished, scope_of_name(domain));
             seen && (seen->status == "pending" || seen->status == "valid")) {
             preauth.authorization = std::move(*seen);
@@ -233,7 +234,7 @@ Result<PreAuthorization> preauthorize(Client& client, const std::string& domain,
     auto fulfilled = fulfil(client, {preauth.authorization}, solver, journal);
     if (!fulfilled) {
         if (fulfilled.error().reason == "validationFailed") {
-            entry.erase("unfinished"); // an invalid authorization is of no further use
+            entry.erase("unfinished"); // an invalid authorization is useless
             ACMETOOL_CHECK(state.save(key, entry));
         }
         return fail(std::move(fulfilled).error());
@@ -256,11 +257,10 @@ Result<Authorization> deactivate_authorization(Client& client, const Authorizati
                  client.post(Post{"authz", known.identifier, known.url, R"({"status":"deactivated"})"}));
     ACMETOOL_TRY(seen, parse_authorization(reply.body, known.url, scope_of_name(known.identifier)));
     if (seen.status != "deactivated")
-        return fail(
-            Errc::protocol,
-            fmt::format("authz: {}: it is still {} after the deactivation", known.identifier, seen.status),
-            "the CA accepted the request and changed nothing: report it to its operator",
-            "authorizationNotDeactivated");
+        return fail(Errc::protocol,
+                    fmt::format("authz: {}: still {} after the deactivation", known.identifier, seen.status),
+                    "the CA accepted the request but changed nothing: report it to its operator",
+                    "authorizationNotDeactivated");
     return seen;
 }
 

@@ -65,8 +65,7 @@ Result<void> renew(Client& client, std::vector<Renewal>& renewals, bool subdomai
         else if (!renewal.changed)
             client.context().log(
                 base::Level::warning,
-                fmt::format("{}: the CA still answers with the authorization that is about to expire",
-                            renewal.domain));
+                fmt::format("{}: the CA still returns the authorization that expires soon", renewal.domain));
     }
     return {};
 }
@@ -79,7 +78,8 @@ std::string metrics_of(const std::vector<Renewal>& renewals)
         if (renewal.expires)
             text += fmt::format("acme_authorization_expires_timestamp_seconds{{domain=\"{}\"}} {}\n",
                                 renewal.domain, renewal.expires->time_since_epoch().count());
-    text += "# HELP acme_last_success_timestamp_seconds When the authorization was last found or made good.\n"
+    text += "# HELP acme_last_success_timestamp_seconds When the authorization was last renewed or found not "
+            "due.\n"
             "# TYPE acme_last_success_timestamp_seconds gauge\n";
     for (const auto& renewal : renewals)
         if (renewal.last_success)

@@ -7,36 +7,35 @@
 #include "acme/preauth.h"
 #include "base/result.h"
 
-/// Pre-authorizations kept alive by cron and systemd timers.
+/// Renewal of pre-authorizations from cron and systemd timers.
 namespace acmetool::acme
 {
 
-/// What became of one domain.
+/// The result for one domain.
 struct Renewal {
     std::string domain;
     bool due = false;
     bool changed = false;
-    std::optional<base::TimePoint> expires;      ///< after a failure, of the authorization that there was
-    std::optional<base::TimePoint> last_success; ///< when it was last known to be good
+    std::optional<base::TimePoint> expires;      ///< after a failure, that of the existing authorization
+    std::optional<base::TimePoint> last_success; ///< when it was last renewed or found not due
     std::optional<Error> error;
 };
 
-/// When `preauth` is due: the margin before its expiry; at once where it is not valid, does not expire by its
-/// own word but was never seen valid, or lacks the subdomains it was asked for.
+/// When `preauth` is due: the margin before its expiry; immediately if it is not valid, has no expiry and was
+/// never seen valid, or lacks the requested subdomains.
 ACMETOOL_EXPORT bool is_due(const PreAuthorization& preauth, const base::Margin& margin, base::TimePoint now);
 
-/// What the state knows of each domain, and whether it is due; no request is made. A domain whose state
-/// cannot be read has the error.
+/// The state of each domain and whether it is due; sends no request. A domain whose state cannot be read has
+/// the error.
 ACMETOOL_EXPORT std::vector<Renewal> check_renewals(StateDirectory& state, const std::string& directory,
                                                     const std::vector<std::string>& domains, bool subdomains,
                                                     const base::Margin& margin, base::TimePoint now);
 
-/// Authorizes anew what is due. One failing domain never stops the others. `changed` says that the expiry
-/// moved.
+/// Renews what is due. If one domain fails, the others are still processed. `changed`: the expiry changed.
 ACMETOOL_EXPORT Result<void> renew(Client& client, std::vector<Renewal>& renewals, bool subdomains,
                                    Solver& solver);
 
-/// The text of node_exporter's file for these domains (acme_authorization_expires_timestamp_seconds,
+/// The metrics for node_exporter for these domains (acme_authorization_expires_timestamp_seconds,
 /// acme_last_success_timestamp_seconds, acme_renewal_failed).
 ACMETOOL_EXPORT std::string metrics_of(const std::vector<Renewal>& renewals);
 

@@ -22,40 +22,42 @@ using base::printable;
 constexpr std::string_view kNamespace = "urn:ietf:params:acme:error:";
 constexpr std::size_t kMostSubproblems = 100;
 
-/// What each type of RFC 8555 section 6.7 means to us, and what the operator can do about it.
+/// The meaning of each type of RFC 8555 section 6.7 and a hint for the operator.
 struct Meaning {
     std::string_view word;
     Errc code;
     std::string_view hint;
 };
 constexpr std::array<Meaning, 26> kMeanings{{
-    {"accountDoesNotExist", Errc::refused, "the CA knows no account with this key: acme-account register"},
-    {"alreadyReplaced", Errc::refused, "the certificate was replaced by another order already"},
-    {"alreadyRevoked", Errc::refused, "nothing is left to do"},
-    {"badCSR", Errc::bad_input, "make a request that the CA takes (key type and size, names)"},
-    {"badNonce", Errc::unavailable, "the CA kept refusing its own nonces; run the same command again"},
-    {"badPublicKey", Errc::bad_input, "make a key of another type or size"},
-    {"badRevocationReason", Errc::bad_input, "name another reason"},
-    {"badSignatureAlgorithm", Errc::refused, "make an account key of a type that the CA takes"},
+    {"accountDoesNotExist", Errc::refused,
+     "the CA knows no account with this key: run acme-account register"},
+    {"alreadyReplaced", Errc::refused, "another order already replaced the certificate"},
+    {"alreadyRevoked", Errc::refused, "nothing remains to be done"},
+    {"badCSR", Errc::bad_input, "create a request that the CA accepts (key type and size, names)"},
+    {"badNonce", Errc::unavailable, "the CA repeatedly refused its own nonces; run the same command again"},
+    {"badPublicKey", Errc::bad_input, "create a key of another type or size"},
+    {"badRevocationReason", Errc::bad_input, "give another reason"},
+    {"badSignatureAlgorithm", Errc::refused, "create an account key of a type that the CA accepts"},
     {"caa", Errc::refused,
-     "a CAA record at the domain forbids it: acme-preauth caa-record prints one that allows it"},
+     "a CAA record of the domain forbids it: acme-preauth caa-record prints one that allows it"},
     {"compound", Errc::refused, ""},
-    {"connection", Errc::refused, "the CA could not reach the validation target"},
-    {"dns", Errc::refused, "the CA's DNS query failed: ask the authoritative servers what they answer"},
-    {"externalAccountRequired", Errc::refused, "this CA wants an external account binding"},
-    {"incorrectResponse", Errc::refused, "the CA found another value: is an old record or file still there?"},
+    {"connection", Errc::refused, "the CA could not connect to the validation target"},
+    {"dns", Errc::refused, "the CA's DNS query failed: check the answers of the authoritative servers"},
+    {"externalAccountRequired", Errc::refused, "this CA requires an external account binding"},
+    {"incorrectResponse", Errc::refused, "the CA found another value: check for an old record or file"},
     {"invalidContact", Errc::bad_input, "give another contact URL"},
-    {"invalidProfile", Errc::bad_input, "ask for one of the profiles that the directory lists"},
-    {"malformed", Errc::refused, "the CA could not make sense of the request"},
+    {"invalidProfile", Errc::bad_input, "choose one of the profiles listed in the directory"},
+    {"malformed", Errc::refused, "the CA could not parse the request"},
     {"orderNotReady", Errc::temporary, "the order is not ready yet; run the same command again"},
-    {"rateLimited", Errc::rate_limited, "wait until the time given, and ask for less"},
-    {"rejectedIdentifier", Errc::refused, "the CA will not issue for this name"},
+    {"rateLimited", Errc::rate_limited, "wait until the time given, and send fewer requests"},
+    {"rejectedIdentifier", Errc::refused, "the CA does not issue for this name"},
     {"serverInternal", Errc::unavailable, "the CA failed; run the same command again later"},
     {"tls", Errc::refused, "the CA's TLS connection to the validation target failed"},
-    {"unauthorized", Errc::refused, "the account lacks the authorization: is it the right account?"},
+    {"unauthorized", Errc::refused,
+     "the account lacks the authorization: check that it is the right account"},
     {"unsupportedContact", Errc::bad_input, "give a mailto: contact"},
-    {"unsupportedIdentifier", Errc::refused, "the CA issues for no identifier of this type"},
-    {"userActionRequired", Errc::refused, "a person has to visit the URL given"},
+    {"unsupportedIdentifier", Errc::refused, "the CA does not issue for identifiers of this type"},
+    {"userActionRequired", Errc::refused, "visit the URL given"},
 }};
 
 std::optional<Problem> read_problem(const Json& object, bool nested)
@@ -81,7 +83,7 @@ std::optional<Problem> read_problem(const Json& object, bool nested)
     return problem;
 }
 
-/// As docs/schema/error.json has "code".
+/// The form of "code" in docs/schema/error.json.
 bool is_reason(std::string_view word)
 {
     return base::is_word(word) && word.front() >= 'a' && word.front() <= 'z' &&
@@ -131,18 +133,18 @@ Error to_error(const Problem& problem, std::string_view raw, int status,
     error.problem_type = problem.type;
     error.problem = raw;
     error.retry_after = retry_after;
-    // The reason is a word for scripts; what the CA made up in place of one is in the message.
+    // The reason is a word for scripts; any other type of the CA is only in the message.
     if (problem.type.starts_with(kNamespace) && is_reason(problem.word())) error.reason = problem.word();
     error.code = code_of_status(status, retry_after.has_value());
     const auto* const meaning = std::find_if(kMeanings.begin(), kMeanings.end(),
                                              [&](const Meaning& m) { return m.word == problem.word(); });
     if (meaning != kMeanings.end()) {
-        // A 503 that says when to come back is "not yet", whatever type it bears.
+        // A 503 with Retry-After is "not yet", whatever its type.
         if (error.code != Errc::temporary && error.code != Errc::rate_limited) error.code = meaning->code;
         error.hint = meaning->hint;
     }
     if (!problem.algorithms.empty())
-        error.hint += fmt::format(" (it takes {})", printable(base::join(problem.algorithms, ", ")));
+        error.hint += fmt::format(" (it accepts {})", printable(base::join(problem.algorithms, ", ")));
     if (!problem.instance.empty()) error.hint += fmt::format(": {}", printable(problem.instance));
     return error;
 }
@@ -152,8 +154,7 @@ Error error_of(const http::Response& response, base::TimePoint now)
     std::optional<std::chrono::seconds> retry_after;
     if (const auto value = http::find(response.headers, "retry-after"))
         retry_after = http::parse_retry_after(*value, now);
-    // The content type is not relied on: servers and proxies in front of them send problem documents under
-    // others.
+    // The content type is ignored, because servers and their proxies send problem documents with others.
     Error error;
     if (const auto problem = parse_problem(response.body)) {
         error = to_error(*problem, response.body, response.status, retry_after);
@@ -163,7 +164,7 @@ Error error_of(const http::Response& response, base::TimePoint now)
         error.message = fmt::format("HTTP {} without a problem document", response.status);
         if (const auto words = base::trim(response.body); !words.empty())
             error.message += fmt::format(": {}", printable(words, 200));
-        error.hint = "is the URL that of an ACME server, and not of a proxy in front of it?";
+        error.hint = "check that the URL belongs to an ACME server and not to a proxy in front of it";
         error.retry_after = retry_after;
     }
     if (error.code == Errc::refused && error.reason == "userActionRequired")

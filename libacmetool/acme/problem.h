@@ -14,26 +14,26 @@ namespace acmetool::acme
 {
 
 struct Problem {
-    std::string type; ///< whole URN; "about:blank" where the server gave none
+    std::string type; ///< whole URN; "about:blank" if the server gave none
     std::string title;
-    std::string detail;                  ///< the server's words, not fit for a terminal yet
-    std::string instance;                ///< RFC 8555 section 7.3.3: where a person has to go
-    std::string identifier;              ///< of a subproblem: the identifier it speaks of
+    std::string detail;                  ///< the server's text, not yet sanitized for a terminal
+    std::string instance;                ///< RFC 8555 section 7.3.3: URL that a person must visit
+    std::string identifier;              ///< of a subproblem: its identifier
     std::vector<std::string> algorithms; ///< RFC 8555 section 6.2, with badSignatureAlgorithm
     std::vector<Problem> subproblems;    ///< RFC 8555 section 6.7.1
 
-    /// "rejectedIdentifier" of "urn:ietf:params:acme:error:rejectedIdentifier"; other types whole.
+    /// "rejectedIdentifier" of "urn:ietf:params:acme:error:rejectedIdentifier"; other types unchanged.
     std::string_view word() const;
 };
 
 /// Reads a problem document, or the "error" member of an order or challenge. Unknown members are skipped,
-/// missing ones stay empty; anything but a JSON object is nothing.
+/// missing ones are empty. Nothing if it is not a JSON object.
 ACMETOOL_EXPORT std::optional<Problem> parse_problem(std::string_view json);
 
 /// The problem in one sentence for people: type, detail, then each subproblem with its identifier.
 ACMETOOL_EXPORT std::string describe(const Problem& problem);
 
-/// What a problem means for the caller. `raw` is the document as received.
+/// The error for the caller. `raw` is the document as received.
 ACMETOOL_EXPORT Error to_error(const Problem& problem, std::string_view raw, int status,
                                std::optional<std::chrono::seconds> retry_after);
 

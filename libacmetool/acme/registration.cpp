@@ -30,14 +30,14 @@ Result<AccountStatus> parse_status(const Reply& reply, const std::string& url)
     status.status = base::string_member(*object, "status").value_or("valid");
     if (!base::is_word(status.status))
         return fail(Errc::protocol, "account: malformed \"status\"",
-                    "the CA broke RFC 8555 section 7.1.2: report it to its operator", "badAccount");
+                    "the CA violates RFC 8555 section 7.1.2: report it to its operator", "badAccount");
     if (const auto list = object->find("contact"); list != object->end() && list->is_array())
         for (const auto& entry : *list)
             if (entry.is_string()) status.contact.push_back(entry.get<std::string>());
     return status;
 }
 
-/// The contacts as they are compared: in any order, without case and duplicates.
+/// The contacts in a form for comparison: sorted, in lower case, without duplicates.
 std::vector<std::string> compared(const std::vector<std::string>& contact)
 {
     std::vector<std::string> list;
@@ -49,13 +49,13 @@ std::vector<std::string> compared(const std::vector<std::string>& contact)
     return list;
 }
 
-/// A server that says 200 and changes nothing.
+/// The error for a server that answers 200 but changes nothing.
 tl::unexpected<Error> not_changed(std::string message)
 {
     return fail(Errc::protocol, std::move(message),
-                "the CA accepted the request and left the account as it was (some CAs keep no contacts): "
+                "the CA accepted the request but did not change the account (some CAs store no contacts): "
                 "acme-account show "
-                "reads the account",
+                "prints the account",
                 "accountNotChanged");
 }
 
@@ -72,13 +72,14 @@ Result<AccountStatus> register_account(Client& client, const Registration& regis
     const auto& directory = client.directory();
     if (!registration.only_existing && !registration.agree_tos && !directory.terms_of_service.empty())
         return fail(Errc::refused,
-                    fmt::format("newAccount: the CA's terms of service have to be agreed to: {}",
+                    fmt::format("newAccount: the CA requires agreement to its terms of service: {}",
                                 base::printable(directory.terms_of_service)),
                     "read them, then run the command again with --agree-tos", "termsOfService");
     const bool binds = !registration.external.kid.empty() && !registration.only_existing;
     if (!registration.only_existing && directory.external_account_required && !binds)
-        return fail(Errc::refused, "newAccount: this CA wants an external account binding",
-                    "give what the CA's web site shows: --eab-kid, and its key in a file, --eab-key-file",
+        return fail(Errc::refused, "newAccount: this CA requires an external account binding",
+                    "give the key identifier and the MAC key from the CA's web site with --eab-kid and "
+                    "--eab-key-file",
                     "externalAccountRequired");
     Json payload = Json::object();
     if (registration.only_existing) payload["onlyReturnExisting"] = true;
@@ -99,12 +100,13 @@ Result<AccountStatus> register_account(Client& client, const Registration& regis
     ACMETOOL_TRY(reply, client.post(std::move(post)));
     if (reply.location.empty())
         return fail(Errc::protocol, "newAccount: the reply has no Location header of this CA",
-                    "the CA broke RFC 8555 section 7.3: report it to its operator", "noLocation");
+                    "the CA violates RFC 8555 section 7.3: report it to its operator", "noLocation");
     client.set_account_url(reply.location);
     ACMETOOL_TRY(status, parse_status(reply, reply.location));
     if (status.status != "valid")
         return fail(Errc::refused, fmt::format("newAccount: the account of this key is {}", status.status),
-                    "register with another key: --key, or another --account", "accountNotValid");
+                    "register with another key: choose another --key or another --account",
+                    "accountNotValid");
     return status;
 }
 
@@ -126,7 +128,7 @@ Result<AccountStatus> deactivate_account(Client& client)
 {
     ACMETOOL_TRY(status, change(client, R"({"status":"deactivated"})"));
     if (status.status == "deactivated") return status;
-    return not_changed(fmt::format("account: it is still {} after the deactivation", status.status));
+    return not_changed(fmt::format("account: still {} after the deactivation", status.status));
 }
 
 } // namespace acmetool::acme

@@ -16,7 +16,7 @@ namespace acmetool::acme
 struct Registration {
     std::vector<std::string> contact; ///< URLs, "mailto:ops@example.com"
     bool agree_tos = false;           ///< the operator agreed to the terms of service
-    bool only_existing = false;       ///< onlyReturnExisting: find, never make
+    bool only_existing = false;       ///< onlyReturnExisting: do not create an account
     ExternalAccount external;
 };
 
@@ -27,19 +27,19 @@ struct AccountStatus {
     bool created = false;
 };
 
-/// newAccount: makes the account of the client's key, or finds it.
+/// newAccount: creates the account of the client's key, or finds it.
 ///
-/// Errors: refused ("termsOfService": the CA has terms and nobody agreed; "externalAccountRequired";
+/// Errors: refused ("termsOfService": the CA has terms that were not agreed to; "externalAccountRequired";
 /// accountDoesNotExist with only_existing; "accountNotValid": it was deactivated or revoked).
 ACMETOOL_EXPORT Result<AccountStatus> register_account(Client& client, const Registration& registration);
 
 /// Reads the account.
 ACMETOOL_EXPORT Result<AccountStatus> fetch_account(Client& client);
-/// Replaces its contacts. protocol ("accountNotChanged") where the account's object, which counts and not the
-/// HTTP status, has others.
+/// Replaces its contacts. protocol ("accountNotChanged") if the returned object, which decides rather than
+/// the HTTP status, has others.
 ACMETOOL_EXPORT Result<AccountStatus> update_account(Client& client, const std::vector<std::string>& contact);
-/// Ends it, for good (RFC 8555 section 7.3.6). protocol ("accountNotChanged") where its object has another
-/// status.
+/// Deactivates it permanently (RFC 8555 section 7.3.6). protocol ("accountNotChanged") if the returned object
+/// has another status.
 ACMETOOL_EXPORT Result<AccountStatus> deactivate_account(Client& client);
 
 } // namespace acmetool::acme

@@ -20,7 +20,7 @@ constexpr std::size_t kLongestExplanation = 1000;
 tl::unexpected<Error> bad_renewal_info(std::string what)
 {
     return fail(Errc::protocol, "renewal information: " + std::move(what),
-                "the CA broke RFC 9773: report it to its operator", "badRenewalInfo");
+                "the CA violates RFC 9773: report it to its operator", "badRenewalInfo");
 }
 
 } // namespace
@@ -33,7 +33,8 @@ Result<RenewalInfo> parse_renewal_info(std::string_view json)
     if (window == object->end() || !window->is_object()) return bad_renewal_info("no \"suggestedWindow\"");
     const auto start = base::parse_rfc3339(base::string_member(*window, "start").value_or(""));
     const auto end = base::parse_rfc3339(base::string_member(*window, "end").value_or(""));
-    if (!start || !end) return bad_renewal_info("the window has no \"start\" or \"end\" that is a time");
+    if (!start || !end)
+        return bad_renewal_info("\"start\" or \"end\" of the window is missing or not a time");
     // RFC 9773 section 4.2: "A RenewalInfo object in which the end timestamp equals or precedes the start
     // timestamp is invalid."
     if (*end <= *start) return bad_renewal_info("the window ends before it begins");
@@ -60,11 +61,11 @@ Result<RenewalInfoAnswer> fetch_renewal_info(Client& client, const crypto::Certi
     if (base_url.empty())
         return fail(Errc::unavailable,
                     fmt::format("renewalInfo: {} does not offer it", client.directory().url),
-                    "renew by the share of its life that is left (--before)", "renewalInfoUnsupported");
+                    "renew by the remaining lifetime instead (--before)", "renewalInfoUnsupported");
     const auto id = certificate_id(certificate);
     if (!id)
-        return fail(Errc::bad_input, "the certificate has no authority key identifier, so no name in ARI", {},
-                    "noCertId");
+        return fail(Errc::bad_input, "the certificate has no authority key identifier, which ARI requires",
+                    {}, "noCertId");
     // RFC 9773 section 4.3: "Clients MUST NOT check a certificate's RenewalInfo after the certificate has
     // expired."
     if (certificate.not_after() <= client.context().now())

@@ -11,7 +11,7 @@
 #include "base/time.h"
 #include "crypto/cert.h"
 
-/// ACME Renewal Information: when the CA would like a certificate to be renewed (RFC 9773).
+/// ACME Renewal Information: when the CA suggests renewing a certificate (RFC 9773).
 namespace acmetool::acme
 {
 
@@ -19,17 +19,18 @@ namespace acmetool::acme
 struct RenewalInfo {
     base::TimePoint start;
     base::TimePoint end;
-    std::string explanation_url; ///< a page for people; empty: none, or one that is no https URL
+    std::string explanation_url; ///< page for people; empty: none, or not an https URL
 };
 
-/// Parses a RenewalInfo object. Errc::protocol ("badRenewalInfo"), also where the window ends at or before
-/// its start, which counts as no answer.
+/// Parses a RenewalInfo object. Errc::protocol ("badRenewalInfo"), also if the window ends at or before its
+/// start.
 ACMETOOL_EXPORT Result<RenewalInfo> parse_renewal_info(std::string_view json);
 
-/// The moment of the window that `random`, uniform over all its values, chooses (RFC 9773 section 4.2).
+/// The moment in the window selected by `random`, a uniform random number (RFC 9773 section 4.2).
 ACMETOOL_EXPORT base::TimePoint moment_in(const RenewalInfo& info, std::uint32_t random);
 
-/// How long an answer counts where the server does not say, and after a failure (RFC 9773 section 4.3).
+/// How long an answer is used if the server does not specify it, and the wait after a failure (RFC 9773
+/// section 4.3).
 inline constexpr std::chrono::hours kRenewalInfoRetry{6};
 
 struct RenewalInfoAnswer {
@@ -37,11 +38,11 @@ struct RenewalInfoAnswer {
     std::chrono::seconds ask_again{kRenewalInfoRetry}; ///< Retry-After, kept between a minute and a day
 };
 
-/// Asks for the renewal information of a certificate: an unsigned GET, one request.
+/// Requests the renewal information of a certificate with one unsigned GET.
 ///
-/// Errors: unavailable ("renewalInfoUnsupported": the directory has no such URL, no request was made),
-/// bad_input ("noCertId": the certificate names no key of its issuer; "certificateExpired"), protocol, and
-/// what the server's problem document means.
+/// Errors: unavailable ("renewalInfoUnsupported": the directory has no such URL, so no request was sent),
+/// bad_input ("noCertId": the certificate does not identify its issuer's key; "certificateExpired"),
+/// protocol, and the mapping of the server's problem document.
 ACMETOOL_EXPORT Result<RenewalInfoAnswer> fetch_renewal_info(Client& client,
                                                              const crypto::Certificate& certificate);
 

@@ -23,16 +23,16 @@ constexpr std::array<std::string_view, 11> kReasons{
     "superseded",    "cessationOfOperation", "certificateHold", "",
     "removeFromCRL", "privilegeWithdrawn",   "aACompromise"};
 
-/// What the problem types of section 6.7 mean where a certificate is to be revoked.
+/// The meaning of the problem types of section 6.7 for a revocation.
 Error explained(Error error)
 {
-    if (error.reason == "alreadyRevoked") error.hint = "nothing is left to do: the CA revoked it before";
+    if (error.reason == "alreadyRevoked")
+        error.hint = "nothing remains to be done: the certificate was already revoked";
     if (error.reason == "unauthorized")
-        error.hint =
-            "sign with the account that ordered it, with one that is authorized for all of its names, "
-            "or with --cert-key, the certificate's own key";
+        error.hint = "sign with the account that ordered it, with an account that is authorized for all of "
+                     "its names, or with the certificate's key (--cert-key)";
     if (error.reason == "badRevocationReason")
-        error.hint = "give another --reason, or none: the CA does not take this one";
+        error.hint = "the CA does not accept this reason: give another --reason, or none";
     return error;
 }
 
@@ -59,9 +59,10 @@ Result<int> parse_revocation_reason(std::string_view text)
     std::vector<std::string> names;
     for (const auto name : kReasons)
         if (!name.empty()) names.emplace_back(name);
-    return fail(Errc::usage, fmt::format("\"{}\" is no reason for a revocation", base::printable(text, 50)),
-                fmt::format("one of {}, or its number (RFC 5280 section 5.3.1)", base::join(names, ", ")),
-                "badReason");
+    return fail(
+        Errc::usage, fmt::format("\"{}\" is not a revocation reason", base::printable(text, 50)),
+        fmt::format("give one of {}, or its number (RFC 5280 section 5.3.1)", base::join(names, ", ")),
+        "badReason");
 }
 
 Result<void> revoke(Client& client, const crypto::Certificate& certificate, RevocationSigner signer,
@@ -70,12 +71,11 @@ Result<void> revoke(Client& client, const crypto::Certificate& certificate, Revo
     const auto& url = client.directory().revoke_cert;
     if (url.empty())
         return fail(Errc::unavailable,
-                    fmt::format("the CA has no revokeCert: {} does not list it", client.directory().url),
-                    "ask the CA's operator how certificates are revoked", "revokeCertUnsupported");
+                    fmt::format("the CA offers no revokeCert: {} does not list it", client.directory().url),
+                    "ask the CA's operator how to revoke certificates", "revokeCertUnsupported");
     if (signer == RevocationSigner::certificate && !certificate.public_key().same_public_key(client.key()))
-        return fail(Errc::bad_input, "the key is not that of the certificate",
-                    "--cert-key names the private key the certificate was made for",
-                    "certificateKeyMismatch");
+        return fail(Errc::bad_input, "the key does not belong to the certificate",
+                    "give the certificate's private key with --cert-key", "certificateKeyMismatch");
     Json payload{{"certificate", base::to_base64url(certificate.der())}};
     if (reason) payload["reason"] = *reason;
     Post post{"revokeCert", "certificate " + certificate.serial(), url, payload.dump()};

@@ -9,22 +9,22 @@
 #include "base/result.h"
 #include "crypto/cert.h"
 
-/// Taking a certificate back (RFC 8555 section 7.6).
+/// Revocation of certificates (RFC 8555 section 7.6).
 namespace acmetool::acme
 {
 
 /// A reason code (RFC 5280 section 5.3.1) by its name there, in any case, or by its number. Errc::usage.
 ACMETOOL_EXPORT Result<int> parse_revocation_reason(std::string_view text);
-/// "keyCompromise" of 1; empty for numbers that are no reason.
+/// "keyCompromise" of 1; empty for other numbers.
 ACMETOOL_EXPORT std::string_view revocation_reason_name(int reason);
 
-/// Who signs the request (RFC 8555 section 7.6).
+/// The signer of the request (RFC 8555 section 7.6).
 enum class RevocationSigner {
     account,    ///< the client's account, by "kid"
-    certificate ///< the client's key is the certificate's own: "jwk"; no account is needed
+    certificate ///< the client's key is the certificate's: "jwk"; no account is needed
 };
 
-/// Revokes `certificate`; without `reason` the CA is told none.
+/// Revokes `certificate`. Without `reason`, the request contains none.
 ///
 /// One POST. Errors: unavailable (reason "revokeCertUnsupported": no revokeCert URL in the directory),
 /// bad_input

@@ -74,7 +74,7 @@ Exchange::Exchange(Session& session, Post post) : session_(session), post_(std::
         result_ = fail(describe(
             Error{.code = Errc::protocol,
                   .message = fmt::format("{} is not a URL of this CA", base::printable(post_.url)),
-                  .hint = fmt::format("only URLs of the origins in {} are asked", session_.directory.url),
+                  .hint = fmt::format("requests are only sent to the origins in {}", session_.directory.url),
                   .reason = "foreignUrl",
                   .problem_type = {},
                   .problem = {},
@@ -103,7 +103,7 @@ Result<std::variant<Exchange::Send, Exchange::Pause>> Exchange::next()
         return send;
     }
     base::Json header{{"nonce", session_.nonces.back()}, {"url", post_.url}};
-    session_.nonces.pop_back(); // each nonce once, whatever comes of it
+    session_.nonces.pop_back(); // each nonce only once, whatever the result
     if (post_.by_jwk) {
         ACMETOOL_TRY(jwk, jose::to_jwk(session_.key));
         header["jwk"] = jwk;
@@ -139,7 +139,7 @@ bool Exchange::retry(int limit, base::Milliseconds pause)
 
 void Exchange::take(Result<http::Response> outcome, base::TimePoint now)
 {
-    // A nonce is spent by nobody else's doing, and a read changes nothing: both can be asked for again.
+    // Requesting a nonce and reading change nothing, so both can be repeated.
     const bool repeatable = asked_for_nonce_ || post_.payload.empty();
     if (!outcome) {
         const auto& error = outcome.error();
@@ -158,7 +158,7 @@ void Exchange::take(Result<http::Response> outcome, base::TimePoint now)
             result_ = fail(describe(with_context(error_of(response, now), "newNonce")));
         } else if (session_.nonces.empty()) {
             result_ = fail(describe(Error{.code = Errc::protocol,
-                                          .message = "newNonce: the reply has no usable Replay-Nonce header",
+                                          .message = "newNonce: the reply has no valid Replay-Nonce header",
                                           .hint = {},
                                           .reason = "noNonce",
                                           .problem_type = {},
@@ -183,20 +183,20 @@ void Exchange::take(Result<http::Response> outcome, base::TimePoint now)
         return;
     }
     if (response.status >= 300 || response.status < 200) {
-        result_ = fail(describe(
-            Error{.code = Errc::protocol,
-                  .message = fmt::format("HTTP {}: a redirect or another unexpected status", response.status),
-                  .hint = "ACME resources are not redirected; is a proxy in between?",
-                  .reason = "unexpectedStatus",
-                  .problem_type = {},
-                  .problem = {},
-                  .retry_after = {}}));
+        result_ = fail(describe(Error{
+            .code = Errc::protocol,
+            .message = fmt::format("HTTP {}: a redirect or another unexpected status", response.status),
+            .hint = "ACME resources are not redirected; check whether a proxy intercepts the connection",
+            .reason = "unexpectedStatus",
+            .problem_type = {},
+            .problem = {},
+            .retry_after = {}}));
         return;
     }
     Reply reply;
     reply.status = response.status;
     reply.body = response.body;
-    // One that leads elsewhere names no resource of this CA: nothing can be asked of it, or kept.
+    // A URL elsewhere is not a resource of this CA: it is neither requested nor stored.
     if (const auto location = http::find(response.headers, "location");
         location && session_.directory.owns(*location))
         reply.location = *location;

@@ -12,49 +12,50 @@
 #include "crypto/key.h"
 #include "http/client.h"
 
-/// Signed requests without I/O: what to send, and what a reply means (RFC 8555 section 6).
+/// Signed requests without I/O: builds requests and interprets replies (RFC 8555 section 6).
 namespace acmetool::acme
 {
 
 /// One ACME request before it is signed.
 struct Post {
     std::string step;    ///< for people: "newOrder", "finalize"
-    std::string subject; ///< for people: whom it is about, "sub.domain.com"
+    std::string subject; ///< for people: the subject, "sub.domain.com"
     std::string url;
     std::string payload;     ///< JSON text; empty: POST-as-GET (RFC 8555 section 6.3)
     std::string accept = {}; ///< the Accept header; empty: none
     bool by_jwk =
         false; ///< sign with "jwk" instead of "kid": newAccount, revokeCert by the certificate's key
-    bool just_created = false;   ///< a 404 may be a replica that lags; it is asked again
-    std::string if_missing = {}; ///< reason of the error (then unavailable) where there is no such resource:
-                                 ///< 404 or 405; empty: they are refusals as others
+    bool just_created = false;   ///< a 404 may come from a lagging replica; the request is repeated
+    std::string if_missing = {}; ///< reason of the error (then unavailable) if there is no such resource:
+                                 ///< 404 or 405; empty: these are refusals like others
 };
 
 /// A reply with a status below 400.
 struct Reply {
     int status = 0;
     std::string body;
-    std::string location; ///< a URL of the CA's; empty where the header is absent or leads elsewhere
+    std::string location; ///< a URL of the CA; empty if the header is absent or leads elsewhere
     std::string content_type;
     std::optional<std::chrono::seconds> retry_after;
     std::vector<std::pair<std::string, std::string>> links; ///< Link targets: relation, URL
 };
 
-/// The signing side of one account: its key, its URL ("kid"), its directory and the nonces at hand.
+/// The signing side of one account: its key, its URL ("kid"), its directory and its unused nonces.
 struct Session {
     Directory directory;
     crypto::Key key;
     std::string account_url;         ///< empty until the account is known
     std::vector<std::string> nonces; ///< used from the back, each once
-    std::size_t most_nonces = 10;    ///< that are kept; as many as there are requests at a time
+    std::size_t most_nonces = 10;    ///< number of nonces to keep: that of concurrent requests
 };
 
-/// One request of a session, from nonce to reply. Drive it: while result() is empty, do what next() says.
+/// One request of a session, from nonce to reply. While result() is empty, the caller does what next()
+/// returns.
 ///
-/// It fetches a nonce if none is at hand, signs anew with the nonce of a badNonce reply (RFC 8555
-/// section 6.5; at most 50 times), asks again up to three times within five seconds where a resource was just
-/// created and is not found yet, and repeats reads (POST-as-GET) after a broken connection or a 5xx. Requests
-/// that change something are sent again only when the server said that it did not take them.
+/// It fetches a nonce if there is none, signs again with the nonce of a badNonce reply (RFC 8555 section 6.5;
+/// at most 50 times), repeats the request up to three times within five seconds if a new resource is not
+/// found yet, and repeats reads (POST-as-GET) after a broken connection or a 5xx. Requests that change
+/// something are repeated only if the server reported that it did not accept them.
 class ACMETOOL_EXPORT Exchange
 {
 public:
@@ -69,9 +70,9 @@ public:
     };
     /// Errors: config (a key that cannot sign).
     Result<std::variant<Send, Pause>> next();
-    /// Takes the outcome of the last Send, an answer or the failure to get one.
+    /// Processes the outcome of the last Send: a reply or the failure to get one.
     void take(Result<http::Response> outcome, base::TimePoint now);
-    /// The end, once there is one. Errors as acme/problem.h maps them, or those of the transport.
+    /// The result, once available. Errors as acme/problem.h maps them, or those of the transport.
     const std::optional<Result<Reply>>& result() const { return result_; }
     const Post& post() const { return post_; }
 

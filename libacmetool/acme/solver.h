@@ -10,22 +10,22 @@
 namespace acmetool::acme
 {
 
-/// What has to stand where, for the server to find a challenge fulfilled (RFC 8555 section 8).
+/// What must be published, and where, for a challenge (RFC 8555 section 8).
 struct ChallengeTask {
     std::string type;                 ///< "dns-01", "http-01", "tls-alpn-01", "dns-persist-01"
     std::string identifier;           ///< of the authorization, without "*."
-    std::string token;                ///< checked: base64url, 22 characters or more
+    std::string token;                ///< checked: base64url, at least 22 characters
     std::string key_authorization;    ///< token "." thumbprint; empty on a host without the account
     std::string record_name;          ///< dns-01: "_acme-challenge.<identifier>"; dns-persist-01: its own
     std::string record_value;         ///< the TXT content
-    std::vector<std::string> issuers; ///< dns-persist-01: names that the CA goes by in records
+    std::vector<std::string> issuers; ///< dns-persist-01: names of the CA in records
 };
 
-/// A way to fulfil challenges: RFC 2136 updates, a hook program, a web root, a person.
+/// A way to solve challenges: RFC 2136 updates, a hook program, a web root, a person.
 ///
-/// publish() returns once the server's query is believed to succeed (RFC 8555 section 8.2). cleanup() removes
-/// exactly what publish() made, is called after success, failure and interruption alike, and works in a new
-/// process that was given the same task.
+/// publish() returns once the server's query is expected to succeed (RFC 8555 section 8.2). cleanup() removes
+/// exactly what publish() created. It is called after success, failure and interruption, and works in another
+/// process with the same task.
 class Solver
 {
 public:

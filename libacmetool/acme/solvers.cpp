@@ -34,13 +34,13 @@ Result<std::unique_ptr<Solver>> make_solver(const SolverOptions& options)
     if (given > 1)
         return fail(Errc::usage,
                     "more than one of --dns-update, --hook, --webroot, --standalone, --dns-persist, --manual",
-                    "give just one", "severalSolvers");
+                    "give only one", "severalSolvers");
     if (!options.tsig_key.empty() && options.dns_update.empty())
-        return fail(Errc::usage, "--tsig-key without --dns-update", "name the DNS server with --dns-update",
+        return fail(Errc::usage, "--tsig-key requires --dns-update", "give the DNS server with --dns-update",
                     "noServer");
     if (!options.standalone_listen.empty() && options.standalone.empty())
-        return fail(Errc::usage, "--standalone-listen without --standalone",
-                    "say what listens: --standalone http or tls-alpn", "noStandalone");
+        return fail(Errc::usage, "--standalone-listen requires --standalone",
+                    "give --standalone http or --standalone tls-alpn", "noStandalone");
     if (!options.standalone.empty()) return StandaloneSolver::make(options);
     if (!options.dns_update.empty()) return DnsUpdateSolver::make(options);
     if (!options.hook.empty()) return HookSolver::make(options);
@@ -124,7 +124,7 @@ Result<std::unique_ptr<Solver>> DnsUpdateSolver::make(const SolverOptions& optio
 namespace
 {
 
-/// What was asked of `party` was not done: an arrow back, for the trace.
+/// Reports the failure of a request to `party` as an arrow back, for the trace.
 void tell_failure(std::string party, std::string_view why, base::Context& context)
 {
     constexpr std::size_t kLongestReason = 200;
@@ -170,7 +170,7 @@ Result<void> DnsUpdateSolver::publish(const ChallengeTask& task, base::Context& 
 namespace
 {
 
-/// A context whose signals do not count: what was published is removed although the program is being stopped.
+/// A context that ignores signals: published records are removed even while the program is being stopped.
 class Unhurried final : public base::Context
 {
 public:
@@ -203,8 +203,8 @@ Result<std::unique_ptr<Solver>> HookSolver::make(const SolverOptions& options)
     if (style == styles.end())
         return fail(
             Errc::usage,
-            fmt::format("--hook-style {}: none of uacme, certbot, dehydrated, lego", options.hook_style), {},
-            "hookStyle");
+            fmt::format("--hook-style {}: must be uacme, certbot, dehydrated or lego", options.hook_style),
+            {}, "hookStyle");
     auto solver = std::make_unique<HookSolver>();
     solver->style_ = style->second;
     solver->timeout_ = options.hook_timeout;
@@ -223,7 +223,7 @@ Result<std::unique_ptr<Solver>> HookSolver::make(const SolverOptions& options)
 
 bool HookSolver::supports(std::string_view challenge_type) const
 {
-    // lego calls programs for records only.
+    // lego calls programs only for records.
     return challenge_type == "dns-01" || (challenge_type == "http-01" && style_ != Style::lego);
 }
 
@@ -299,7 +299,7 @@ Result<void> HookSolver::cleanup(const ChallengeTask& task, bool succeeded, base
 
 Result<std::string> WebrootSolver::path_of(const ChallengeTask& task) const
 {
-    // The token becomes a file name: nothing but base64url may be in it (RFC 8555 section 8.3).
+    // The token becomes a file name, so it must be base64url (RFC 8555 section 8.3).
     if (!is_token(task.token)) return fail(Errc::protocol, "the token is not base64url", {}, "badToken");
     return folder_ + "/.well-known/acme-challenge/" + task.token;
 }
@@ -308,7 +308,7 @@ Result<void> WebrootSolver::publish(const ChallengeTask& task, base::Context& co
 {
     ACMETOOL_TRY(path, path_of(task));
     if (task.key_authorization.empty())
-        return fail(Errc::bad_input, "the document holds no key authorization", {}, "noKeyAuthorization");
+        return fail(Errc::bad_input, "the document contains no key authorization", {}, "noKeyAuthorization");
     for (const auto* part : {"/.well-known", "/.well-known/acme-challenge"}) {
         const auto folder = folder_ + part;
         struct stat info {
@@ -317,7 +317,7 @@ Result<void> WebrootSolver::publish(const ChallengeTask& task, base::Context& co
             return fail(Errc::cannot_create, fmt::format("{}: {}", folder, std::strerror(errno)));
         if (lstat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
             return fail(Errc::config, fmt::format("{}: not a folder", folder),
-                        "a link could lead out of the web root", "noWebroot");
+                        "a symbolic link could lead out of the web root", "noWebroot");
     }
     base::Message message;
     message.from = "client";
@@ -346,10 +346,9 @@ Result<void> ManualSolver::publish(const ChallengeTask& task, base::Context& con
 {
     const int terminal = open("/dev/tty", O_RDONLY | O_CLOEXEC);
     if (terminal < 0)
-        return fail(
-            Errc::config, "--manual needs a terminal",
-            "publish with another solver, or run the steps one by one: acme-preauth new prints the record",
-            "noTerminal");
+        return fail(Errc::config, "--manual requires a terminal",
+                    "use another solver, or run the steps one by one: acme-preauth new prints the record",
+                    "noTerminal");
     context.log(
         base::Level::info,
         task.type == "dns-01"
@@ -395,9 +394,10 @@ Result<void> PersistentSolver::publish(const ChallengeTask& task, base::Context&
 {
     if (!check_.enabled()) return {};
     const auto wanted = parse_persistent_record(task.record_value);
-    if (!wanted) return fail(Errc::bad_input, "the document holds no dns-persist-01 record", {}, "badRecord");
+    if (!wanted)
+        return fail(Errc::bad_input, "the document contains no dns-persist-01 record", {}, "badRecord");
     ACMETOOL_TRY(found, check_.texts(task.record_name, context));
-    std::string why = "no record there is for this CA";
+    std::string why = "none of the records found is for this CA";
     for (const auto& text : found)
         if (is_persistent_permission(text, task.issuers, wanted->account_uri, wanted->wildcard, context.now(),
                                      why))

@@ -11,23 +11,23 @@
 #include "dns/tsig.h"
 #include "net/endpoint.h"
 
-/// The ways to fulfil challenges; make_solver() chooses one.
+/// The ways to solve challenges; make_solver() selects one.
 namespace acmetool::acme
 {
 
-/// Looks whether a published dns-01 record is visible everywhere, unless the operator wants no such look.
+/// Checks that a published dns-01 record is visible on all servers, unless the operator disabled this.
 class DnsCheck
 {
 public:
     static Result<DnsCheck> make(const SolverOptions& options);
 
-    /// Where the record has to stand.
+    /// The required name of the record.
     Result<dns::Target> find_target(const ChallengeTask& task, base::Context& context) const;
     Result<void> wait(const dns::Target& target, const ChallengeTask& task, base::Context& context) const;
-    /// For solvers that do not know where the record ends up: finds the target, then waits.
+    /// For solvers that do not know the final name of the record: finds the name, then waits.
     Result<void> wait(const ChallengeTask& task, base::Context& context) const;
 
-    /// The TXT records at `name`, as one server has them: a named one, or the resolver.
+    /// The TXT records at `name` from one server: a given one, or the resolver.
     Result<std::vector<std::string>> texts(const std::string& name, base::Context& context) const;
     bool enabled() const { return enabled_; }
 
@@ -54,7 +54,8 @@ private:
     DnsCheck check_;
 };
 
-/// A program of the operator's, called as uacme, certbot, dehydrated or lego call theirs; acmetool-hooks(7).
+/// A program of the operator, called with the convention of uacme, certbot, dehydrated or lego;
+/// acmetool-hooks(7).
 class HookSolver final : public Solver
 {
 public:
@@ -78,7 +79,7 @@ private:
     DnsCheck check_;
 };
 
-/// http-01 by a file in a folder that a web server shows (RFC 8555 section 8.3).
+/// http-01 by a file in a folder that a web server publishes (RFC 8555 section 8.3).
 class WebrootSolver final : public Solver
 {
 public:
@@ -92,7 +93,7 @@ private:
     std::string folder_;
 };
 
-/// A person before a terminal.
+/// A person at a terminal.
 class ManualSolver final : public Solver
 {
 public:
@@ -105,7 +106,7 @@ private:
     DnsCheck check_;
 };
 
-/// dns-persist-01: the record was published once, by whoever may; nothing is written here.
+/// dns-persist-01: the record was published in advance, so this solver writes nothing.
 class PersistentSolver final : public Solver
 {
 public:
@@ -114,7 +115,7 @@ public:
     {
         return challenge_type == "dns-persist-01";
     }
-    /// Looks whether the record is there. authorization_needed ("noPersistentRecord").
+    /// Checks that the record exists. Errors: authorization_needed ("noPersistentRecord").
     Result<void> publish(const ChallengeTask& task, base::Context& context) override;
     Result<void> cleanup(const ChallengeTask&, bool, base::Context&) override { return {}; }
 

@@ -60,8 +60,8 @@ Result<ListenAddress> parse_listen_address(std::string_view text)
     ACMETOOL_TRY(endpoint,
                  net::parse_endpoint(port_only ? fmt::format("0.0.0.0:{}", text) : std::string{text}));
     if (!port_only && !text.ends_with(fmt::format(":{}", endpoint.port)))
-        return fail(Errc::usage, fmt::format("{}: no port", base::printable(text)),
-                    "PORT, ADDRESS:PORT or [V6]:PORT", "noPort");
+        return fail(Errc::usage, fmt::format("{}: not a port", base::printable(text)),
+                    "give PORT, ADDRESS:PORT or [V6]:PORT", "noPort");
     return ListenAddress{port_only ? std::string{} : endpoint.host, endpoint.port};
 }
 
@@ -85,10 +85,10 @@ Result<std::unique_ptr<Solver>> StandaloneSolver::make(const SolverOptions& opti
 {
     auto solver = std::make_unique<StandaloneSolver>();
     if (options.standalone != "http" && options.standalone != "tls-alpn")
-        return fail(Errc::usage,
-                    fmt::format("--standalone {}: neither http nor tls-alpn",
-                                base::printable(options.standalone, 50)),
-                    {}, "standaloneKind");
+        return fail(
+            Errc::usage,
+            fmt::format("--standalone {}: must be http or tls-alpn", base::printable(options.standalone, 50)),
+            {}, "standaloneKind");
     solver->tls_ = options.standalone == "tls-alpn";
     solver->where_.port = solver->tls_ ? 443 : 80;
     if (!options.standalone_listen.empty()) {
@@ -117,7 +117,7 @@ std::unique_ptr<net::Conversation> StandaloneSolver::answer()
 Result<void> StandaloneSolver::publish(const ChallengeTask& task, base::Context& context)
 {
     if (task.key_authorization.empty())
-        return fail(Errc::bad_input, "the document holds no key authorization", {}, "noKeyAuthorization");
+        return fail(Errc::bad_input, "the document contains no key authorization", {}, "noKeyAuthorization");
     if (tls_) {
         Bytes digest(32);
         EVP_Digest(task.key_authorization.data(), task.key_authorization.size(), digest.data(), nullptr,

@@ -25,7 +25,7 @@ using base::Json;
 constexpr std::chrono::hours kDirectoryLife{24};
 constexpr std::size_t kMostNonces = 10;
 
-/// True if the folder is there, or can be made, with its subfolders, and written to.
+/// True if the folder with its subfolders exists or can be created, and is writable.
 bool prepare(const fs::path& path)
 {
     std::error_code problem;
@@ -53,15 +53,15 @@ Result<StateDirectory> StateDirectory::open(const std::string& path, const std::
     StateDirectory state;
     if (!path.empty()) {
         if (!prepare(path))
-            return fail(Errc::config, fmt::format("state directory {}: cannot be made or written", path),
-                        "name another with --state", "stateDirectory");
+            return fail(Errc::config, fmt::format("state directory {}: cannot be created or written", path),
+                        "choose another with --state", "stateDirectory");
         state.path_ = path;
         return state;
     }
     std::vector<fs::path> places{account_file + ".d"};
     const char* cache = std::getenv("XDG_CACHE_HOME");
     const char* home = std::getenv("HOME");
-    // Two accounts may not share a folder: the account file's whole name goes into the cache's.
+    // Two accounts must not share a folder: the cache's name contains the account file's whole name.
     std::error_code none;
     const auto id = entry_id({fs::absolute(account_file, none).string()}).substr(0, 16);
     if (cache != nullptr && *cache != '\0')
@@ -90,7 +90,7 @@ void StateDirectory::cache_directory(std::string_view url, std::string_view json
 {
     if (!usable()) return;
     const Json entry{{"url", url}, {"fetched", base::to_rfc3339(now)}, {"document", json}};
-    // Losing a cache costs one request, so a full disk is no failure here.
+    // Losing a cache costs one request, so a full disk is not a failure here.
     static_cast<void>(store::write_atomically(path_ + "/directory.json", base::to_text(entry) + "\n", 0600,
                                               store::Durability::cache));
 }
@@ -105,7 +105,7 @@ std::vector<std::string> StateDirectory::take_nonces(std::string_view directory_
 {
     std::vector<std::string> nonces;
     if (!usable()) return nonces;
-    // Renamed first: of two runs at once only one gets the file.
+    // Renamed first, so that only one of two concurrent runs gets the file.
     const auto mine = fmt::format("{}/nonces.{}", path_, getpid());
     if (rename((path_ + "/nonces.json").c_str(), mine.c_str()) != 0) return nonces;
     const auto entry = read_object(mine);
@@ -134,7 +134,7 @@ std::string StateDirectory::file_of(const Key& key) const
 Result<store::FileLock> StateDirectory::lock(const Key& key, base::Context& context)
 {
     if (!usable()) return store::FileLock{};
-    // Few files, however many entries there will ever be: a lock file cannot be removed without a race.
+    // Few files for any number of entries, because a lock file cannot be removed without a race.
     const auto name = key.id.size() == 64 ? key.id.substr(0, 2) : key.id;
     return store::FileLock::acquire(fmt::format("{}/{}/{}.lock", path_, key.kind, name), context);
 }
@@ -145,10 +145,10 @@ Result<std::optional<Json>> StateDirectory::load(const Key& key) const
     if (!usable() || !fs::exists(file_of(key), none)) return std::optional<Json>{};
     ACMETOOL_TRY(text, store::read_file(file_of(key)));
     auto entry = base::parse_json_object(text, file_of(key));
-    // Entries are replaced atomically: one that cannot be read was edited by hand.
+    // Entries are replaced atomically, so a malformed one was edited by hand.
     if (!entry) {
         entry.error().code = Errc::config;
-        entry.error().hint = "the file was damaged from outside; move it away and run the command again";
+        entry.error().hint = "the file is damaged; remove it and run the command again";
         return fail(std::move(entry).error());
     }
     return std::optional<Json>{std::move(*entry)};

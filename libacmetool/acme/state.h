@@ -13,17 +13,17 @@
 namespace acmetool::acme
 {
 
-/// What the ACME programs remember between runs: directory document, unused nonces, orders,
-/// authorizations and what is known of certificates.
+/// The state of the ACME programs between runs: directory document, unused nonces, orders, authorizations and
+/// data about certificates.
 ///
-/// A read-only or missing place is no error: then nothing is remembered, and nothing else changes. Every file
-/// is replaced atomically and has mode 0600.
+/// If the place is read-only or missing, nothing is stored, which is not an error. Every file is replaced
+/// atomically and has mode 0600.
 class ACMETOOL_EXPORT StateDirectory
 {
 public:
-    StateDirectory() = default; ///< remembers nothing
+    StateDirectory() = default; ///< stores nothing
     /// `path`, else "<account_file>.d", else acme-integrations/ in the user's cache folder, else nothing.
-    /// Errors: config where `path` was named by the operator and cannot be used.
+    /// Errors: config if the operator gave `path` and it cannot be used.
     static Result<StateDirectory> open(const std::string& path, const std::string& account_file);
 
     bool usable() const { return !path_.empty(); }
@@ -33,7 +33,7 @@ public:
     void cache_directory(std::string_view url, std::string_view json, base::TimePoint now);
     void forget_directory();
 
-    /// Nonces that an earlier run did not use; they are taken out, so that no other run uses them.
+    /// Nonces that an earlier run did not use; they are removed, so that no other run uses them.
     std::vector<std::string> take_nonces(std::string_view directory_url);
     void keep_nonces(std::string_view directory_url, const std::vector<std::string>& nonces);
 
@@ -42,10 +42,10 @@ public:
         std::string kind; ///< "orders", "authz" or "certificates"
         std::string id;   ///< hexadecimal
     };
-    /// Waits until no other process works on the entry. Without state: a lock that locks nothing.
+    /// Waits until no other process works on the entry. Without state, the lock has no effect.
     Result<store::FileLock> lock(const Key& key, base::Context& context);
     Result<std::optional<base::Json>> load(const Key& key) const;
-    /// Durable when it returns (fsync). Without state: does nothing.
+    /// Durable when it returns (fsync). Without state, does nothing.
     Result<void> save(const Key& key, const base::Json& entry);
     void erase(const Key& key);
     std::vector<std::string> list(std::string_view kind) const;
@@ -55,7 +55,7 @@ private:
     std::string path_;
 };
 
-/// SHA-256 in hexadecimal over the parts, each with its length in front.
+/// SHA-256 in hexadecimal of the parts, each preceded by its length.
 ACMETOOL_EXPORT std::string entry_id(const std::vector<std::string_view>& parts);
 
 } // namespace acmetool::acme

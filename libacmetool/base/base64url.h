@@ -12,7 +12,7 @@ namespace acmetool::base
 /// base64url without padding (RFC 7515 section 2).
 ACMETOOL_EXPORT std::string to_base64url(ByteView bytes);
 
-/// The octets. Refuses padding (RFC 8555 section 6.1), other alphabets and left-over bits that are not zero.
+/// The octets. Refuses padding (RFC 8555 section 6.1), other alphabets and non-zero trailing bits.
 ACMETOOL_EXPORT Result<Bytes> parse_base64url(std::string_view text);
 
 /// True if every character belongs to the base64url alphabet and there is at least one.

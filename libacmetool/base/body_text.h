@@ -7,7 +7,7 @@
 namespace acmetool::base
 {
 
-/// A body of text without blanks at both ends, and without NULs at its end, which programs in C send along.
+/// The text of a body without surrounding white space and without the trailing NULs that C programs send.
 /// Borrowed from `body`.
 ACMETOOL_EXPORT std::string_view trim_body(std::string_view body);
 

@@ -21,7 +21,7 @@ inline ByteView as_bytes(std::string_view text)
     return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-/// The octets as text, not copied; nothing is said of their encoding.
+/// The octets as text, not copied; the encoding is not checked.
 inline std::string_view as_text(ByteView bytes)
 {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

@@ -18,48 +18,48 @@ enum class Level { error, warning, info, detail, wire };
 struct Message {
     std::string from;   ///< "client", "acme", "dns", "hook"; in a relay's trace "ra" between them
     std::string to;     ///< likewise
-    std::string label;  ///< what the draft's ladder writes on the arrow: "POST /newAuthz", "201 status=ready"
+    std::string label;  ///< text on the arrow in the draft's ladder: "POST /newAuthz", "201 status=ready"
     std::string detail; ///< second line of the arrow, often the identifier; may be empty
     std::string method; ///< HTTP method or DNS opcode; may be empty
     std::string url;    ///< whole URL or record name; may be empty
-    int status = 0;     ///< HTTP status, DNS RCODE; 0 on what we send
-    std::optional<Milliseconds> took; ///< on replies: since the request
-    std::string request_id = {};      ///< in a relay: the device's request that it belongs to; may be empty
+    int status = 0;     ///< HTTP status, DNS RCODE; 0 in requests
+    std::optional<Milliseconds> took; ///< in replies: time since the request
+    std::string request_id = {};      ///< in a relay: ID of the device's request; may be empty
 };
 
-/// A wait, for whoever sits before the terminal.
+/// A wait, as shown on a terminal.
 struct Wait {
     std::string what;                                           ///< "the CA to validate example.com"
-    std::chrono::steady_clock::time_point since;                ///< when the wait for it began
+    std::chrono::steady_clock::time_point since;                ///< when the wait began
     std::optional<std::chrono::steady_clock::time_point> until; ///< the deadline, if there is one
 };
 
-/// What a program lends to the library while a call runs: time, cancellation, and somebody to tell.
+/// The environment of a library call: time, cancellation, and receivers of messages.
 ///
-/// This is the one class to replace in tests. It is used by one thread at a time.
+/// Tests replace this class. Used by one thread at a time.
 class ACMETOOL_EXPORT Context
 {
 public:
     virtual ~Context() = default;
 
-    /// Wall clock: for what is compared with a peer's times.
+    /// Wall clock: for comparison with a peer's times.
     virtual TimePoint now() const;
     /// Monotonic clock: for deadlines.
     virtual std::chrono::steady_clock::time_point steady_now() const;
     /// When the whole run must have ended (`--timeout`); absent: no limit. Connections wait no longer.
     virtual std::optional<std::chrono::steady_clock::time_point> run_ends() const { return {}; }
-    /// Sleeps, and tells about it; fails with Errc::interrupted as soon as interrupted() becomes true.
+    /// Sleeps and reports the wait; fails with Errc::interrupted as soon as interrupted() becomes true.
     virtual Result<void> sleep(Milliseconds duration, const Wait& wait);
-    /// Something else than sleep() waits; called a few times a second while it does. Shown on a terminal.
+    /// Called a few times a second while something other than sleep() waits. Shown on a terminal.
     virtual void waiting(const Wait& /*wait*/) {}
-    /// True once a signal asked the program to stop. Whatever must be undone is undone, then the call ends.
+    /// True once a signal asked the program to stop. The call cleans up and ends.
     virtual bool interrupted() const { return false; }
 
     virtual void log(Level, std::string_view /*text*/) {}
     virtual void message(const Message&) {}
 };
 
-/// The error with which an interrupted wait ends.
+/// The error of an interrupted wait.
 ACMETOOL_EXPORT Error interrupted_error(std::string_view what);
 
 } // namespace acmetool::base

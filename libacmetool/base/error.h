@@ -10,21 +10,20 @@
 namespace acmetool
 {
 
-/// What kind of failure ended an operation. Programs turn it into their exit code (cli/exit_code.h); callers
-/// branch on it and on nothing else.
+/// The kind of a failure. Programs map it to their exit code (cli/exit_code.h); callers branch only on it.
 enum class Errc {
     usage,                ///< the command line is wrong
-    bad_input,            ///< the data given to us is wrong (a CSR, a name, a document)
-    unavailable,          ///< the peer cannot be reached, fails, or lacks what was asked for
+    bad_input,            ///< the input is wrong (a CSR, a name, a document)
+    unavailable,          ///< the peer cannot be reached, fails, or does not support the request
     internal,             ///< a bug of ours
-    cannot_create,        ///< an output exists already or cannot be created
+    cannot_create,        ///< an output already exists or cannot be created
     io,                   ///< reading or writing failed (disk full, closed pipe)
     temporary,            ///< not yet: the same call may succeed later
-    protocol,             ///< the peer broke its specification
-    refused,              ///< the peer said no
-    config,               ///< this host is set up wrongly (configuration, key or account file)
-    authorization_needed, ///< an order came back pending and nothing here can fulfil its challenges
-    rate_limited,         ///< the peer wants fewer requests; see retry_after
+    protocol,             ///< the peer violated its specification
+    refused,              ///< the peer refused
+    config,               ///< this host is misconfigured (configuration, key or account file)
+    authorization_needed, ///< an order is pending and there is no solver for its challenges
+    rate_limited,         ///< the peer limits requests; see retry_after
     interrupted,          ///< a signal asked the program to stop
 };
 
@@ -35,15 +34,15 @@ struct Error {
     std::string hint;    ///< what the operator can do next; may be empty
     std::string reason;  ///< stable word for this cause, "newAuthzUnsupported"; empty: the name of `code`
     std::string
-        problem_type;    ///< RFC 8555 section 6.7 type the CA sent, as a whole URN; drives error mappings
+        problem_type; ///< RFC 8555 section 6.7 type sent by the CA, as a whole URN; used for error mappings
     std::string problem; ///< the RFC 9457 document as received (JSON text); may be empty
-    std::optional<std::chrono::seconds> retry_after; ///< the peer's Retry-After, counted from the reply
+    std::optional<std::chrono::seconds> retry_after; ///< the peer's Retry-After, relative to the reply
 };
 
 /// The word for `code` used in documents and logs, "badInput".
 ACMETOOL_EXPORT std::string_view name_of(Errc code);
 
-/// Puts `context` before the message: "order for client.example.com: finalize: badCSR".
+/// Puts `context` in front of the message: "order for client.example.com: finalize: badCSR".
 ACMETOOL_EXPORT Error with_context(Error error, std::string_view context);
 
 } // namespace acmetool

@@ -4,7 +4,7 @@
 
 #include "base/bytes.h"
 
-/// Octets put together and taken apart; numbers in network order.
+/// Composition and decomposition of octets; numbers are in network order.
 namespace acmetool::base
 {
 
@@ -25,7 +25,7 @@ inline void append32(Bytes& to, std::uint32_t number)
     append16(to, static_cast<std::uint16_t>(number));
 }
 
-/// The number in the first octets, of which there are enough.
+/// The number in the first octets, which must be present.
 inline std::uint16_t number16(ByteView octets)
 {
     return static_cast<std::uint16_t>(octets[0] << 8U | octets[1]);

@@ -14,7 +14,7 @@ namespace acmetool::base
 namespace
 {
 
-constexpr int kLookUp = 100; // milliseconds until `stopped` is asked again
+constexpr int kLookUp = 100; // milliseconds between calls of `stopped`
 } // namespace
 
 void keep_standard_streams()

@@ -23,7 +23,8 @@ constexpr std::chrono::seconds kLongestFlush{5};
 std::string describe(const OutputHealth& health)
 {
     return fmt::format("{}: {}, {} octets wait, {} lines were dropped", health.name,
-                       health.is_stalled ? "nobody reads it" : "it is read", health.waiting, health.dropped);
+                       health.is_stalled ? "it has no reader" : "its reader resumed", health.waiting,
+                       health.dropped);
 }
 
 struct OutputQueue::State {
@@ -117,7 +118,7 @@ void OutputQueue::put(std::string line)
     auto& state = *state_;
     std::unique_lock lock{state.mutex};
     if (state.is_idle()) state.progress = Clock::now();
-    // What follows a gap comes after the line that tells of it.
+    // Lines after a gap follow the line that reports it.
     if (state.overflow > 0 || state.octets + line.size() > state.most) {
         ++state.dropped;
         ++state.overflow;

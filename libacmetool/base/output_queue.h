@@ -12,41 +12,41 @@
 namespace acmetool::base
 {
 
-/// How an output does, for health pages and metrics.
+/// The state of an output, for health pages and metrics.
 struct OutputHealth {
     std::string name;          ///< "log", "trace"
-    bool is_stalled = false;   ///< something waits, and for a second nothing was taken
+    bool is_stalled = false;   ///< lines wait and the reader accepted nothing for a second
     std::size_t waiting = 0;   ///< octets
     std::uint64_t dropped = 0; ///< lines since the start
 };
 
-/// "log: nobody reads it, 4711 octets wait, 12 lines were dropped"
+/// "log: it has no reader, 4711 octets wait, 12 lines were dropped"
 ACMETOOL_EXPORT std::string describe(const OutputHealth& health);
 
-/// Lines on their way to a reader that may be slow or stop. Whoever has a line never waits for it: a thread
-/// of the queue writes. What comes while the queue is full, and what cannot be written, is dropped and
-/// counted; the next line that is taken tells how many. All calls may be made by any thread.
+/// Lines for a reader that may be slow or stop. A thread of the queue writes them, so that callers never
+/// wait. Lines that arrive while the queue is full and lines that cannot be written are dropped and counted;
+/// the next accepted line reports the count. All calls are thread-safe.
 class ACMETOOL_EXPORT OutputQueue
 {
 public:
-    /// False if it could not be written. Called by one thread at a time; may block for as long as it likes,
-    /// and even outlive the queue: it owns what it needs.
+    /// False if the line could not be written. Called by one thread at a time. May block without limit and
+    /// even outlive the queue, so it owns what it needs.
     using Write = std::function<bool(const std::string&)>;
-    /// Makes the line that tells of dropped ones.
+    /// Creates the line that reports dropped lines.
     using Tell = std::function<std::string(std::uint64_t)>;
 
     static constexpr std::size_t kMost = 1U << 20U; ///< octets that wait
 
-    /// `can_block`: a pipe, a terminal, a socket. What cannot, a regular file, has its lines when put()
-    /// returns.
+    /// `can_block`: a pipe, a terminal, a socket. To a regular file, put() writes before it returns.
     OutputQueue(std::string name, bool can_block, Write write, Tell tell, std::size_t most = kMost);
-    /// After flush(); a write that blocks still is left to itself.
+    /// Call after flush(). A write that still blocks is abandoned.
     ~OutputQueue();
     OutputQueue(const OutputQueue&) = delete;
     OutputQueue& operator=(const OutputQueue&) = delete;
 
     void put(std::string line);
-    /// Returns when all is written, at the latest when nothing was taken for a second, or after five.
+    /// Returns when all is written, but at the latest when the reader accepted nothing for a second, or after
+    /// five seconds.
     void flush();
     OutputHealth health() const;
 

@@ -22,7 +22,7 @@ namespace
 
 constexpr Milliseconds kGrace{1000};
 constexpr Milliseconds kLook{50};        ///< between two looks for a signal to us
-constexpr int kMostDescriptors = 65'536; // looked at where the kernel has no close_range
+constexpr int kMostDescriptors = 65'536; // used if the kernel has no close_range
 
 std::vector<char*> pointers_of(std::vector<std::string>& texts)
 {
@@ -91,7 +91,7 @@ bool reap(pid_t child, const std::string& program, int& status, Milliseconds tim
     }
 }
 
-/// Starts the command in a process group of its own, `in` and `out` being its streams where they are given.
+/// Starts the command in a separate process group, with `in` and `out` as its streams if given.
 Result<pid_t> start(const Command& command, int in, int out)
 {
     auto arguments = command.arguments;
@@ -130,7 +130,7 @@ void end(pid_t child, const std::string& program, Context& context)
     kill(-child, SIGKILL); // what the program left behind in its group
 }
 
-/// Waits for the end of a program, and ends it where it takes too long.
+/// Waits for the end of a program, and ends it if it takes too long.
 Result<int> finish_with(pid_t child, const Command& command, Milliseconds time, Context& context, bool finish)
 {
     const auto& program = command.arguments.front();
@@ -139,7 +139,7 @@ Result<int> finish_with(pid_t child, const Command& command, Milliseconds time, 
         end(child, program, context);
         if (!finish && context.interrupted()) return fail(interrupted_error(program));
         return fail(Errc::unavailable, fmt::format("{}: killed after {}", program, describe(command.timeout)),
-                    "find out what it waits for, or give it more time", "programTimeout");
+                    "find out why it waits, or give it more time", "programTimeout");
     }
     if (WIFSIGNALED(status))
         return fail(Errc::unavailable, fmt::format("{}: ended by signal {}", program, WTERMSIG(status)), {},
@@ -240,7 +240,7 @@ Result<Filtered> run_filter(const Command& command, std::string_view input, std:
         end(child, command.arguments.front(), context);
         return fail(Errc::protocol,
                     fmt::format("{}: more than {} octets of output", command.arguments.front(), limit),
-                    "is it a program that prints a certificate?", "programOutput");
+                    "check that the program only prints a certificate", "programOutput");
     }
     const auto left = std::chrono::duration_cast<Milliseconds>(until - std::chrono::steady_clock::now());
     auto status = finish_with(child, command, std::max(left, Milliseconds{0}), context, false);

@@ -9,8 +9,8 @@
 namespace acmetool
 {
 
-/// A value or the reason why there is none. Every function that returns one is [[nodiscard]] in effect:
-/// clang-tidy's bugprone-unused-return-value and the compiler's -Wunused-result see to it.
+/// A value or an error. Functions that return one are effectively [[nodiscard]], enforced by clang-tidy's
+/// bugprone-unused-return-value and the compiler's -Wunused-result.
 template <class T>
 using Result = tl::expected<T, Error>;
 

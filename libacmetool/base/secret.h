@@ -8,7 +8,7 @@
 namespace acmetool::base
 {
 
-/// Octets that must not linger or be shown: wiped when they go, not copyable, not printable, not comparable.
+/// Secret octets: wiped when destroyed, not copyable, not printable, not comparable.
 class ACMETOOL_EXPORT Secret
 {
 public:

@@ -12,7 +12,7 @@ char lower(char c)
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
-/// The length of the well-formed UTF-8 sequence at the front of `text`, 0 where there is none (RFC 3629).
+/// The length of the well-formed UTF-8 sequence at the front of `text`, 0 if there is none (RFC 3629).
 std::size_t utf8_length(std::string_view text)
 {
     const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };

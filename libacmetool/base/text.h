@@ -6,19 +6,19 @@
 
 #include "acmetool/export.h"
 
-/// ASCII text helpers; none of them looks at the locale.
+/// ASCII text helpers, independent of the locale.
 namespace acmetool::base
 {
 
 ACMETOOL_EXPORT std::string to_lower(std::string_view text);
 ACMETOOL_EXPORT bool equals_ignoring_case(std::string_view a, std::string_view b);
-/// Without spaces, tabs, CR and LF at both ends. Borrowed from `text`.
+/// `text` without surrounding spaces, tabs, CR and LF. Borrowed from `text`.
 ACMETOOL_EXPORT std::string_view trim(std::string_view text);
-/// The parts between `separator`s, empty ones included. Borrowed from `text`.
+/// The parts between `separator`s, including empty ones. Borrowed from `text`.
 ACMETOOL_EXPORT std::vector<std::string_view> split(std::string_view text, char separator);
 ACMETOOL_EXPORT std::string join(const std::vector<std::string>& parts, std::string_view separator);
-/// Text of a peer made fit for a log line or terminal: control characters and invalid UTF-8 are replaced by
-/// '?', and all after `limit` octets by "...".
+/// A peer's text sanitized for a log line or terminal: control characters and invalid UTF-8 are replaced with
+/// '?', and everything after `limit` octets with "...".
 ACMETOOL_EXPORT std::string printable(std::string_view text, std::size_t limit = 500);
 
 } // namespace acmetool::base

@@ -14,7 +14,7 @@ namespace acmetool::base
 namespace
 {
 
-/// Reads `width` decimal digits at the front of `text` and drops them; -1 where there are other characters.
+/// Reads `width` decimal digits at the front of `text` and drops them; -1 if there are other characters.
 int take_digits(std::string_view& text, std::size_t width)
 {
     if (text.size() < width) return -1;
@@ -98,7 +98,7 @@ std::string to_rfc3339(TimePoint time)
 Result<TimePoint> parse_rfc3339(std::string_view text)
 {
     if (auto time = read_rfc3339(text)) return *time;
-    return fail(Errc::bad_input, fmt::format("\"{}\" is not a time as RFC 3339 writes it", text),
+    return fail(Errc::bad_input, fmt::format("\"{}\" is not a time in RFC 3339 form", text),
                 "for example 2026-11-23T18:58:45Z");
 }
 

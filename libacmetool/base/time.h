@@ -19,7 +19,7 @@ ACMETOOL_EXPORT TimePoint now();
 /// RFC 3339 in UTC, "2026-11-23T18:58:45Z".
 ACMETOOL_EXPORT std::string to_rfc3339(TimePoint time);
 
-/// Parses RFC 3339 with any offset; a fraction of a second is cut off. bad_input otherwise.
+/// Parses RFC 3339 with any offset; a fraction of a second is discarded. bad_input otherwise.
 ACMETOOL_EXPORT Result<TimePoint> parse_rfc3339(std::string_view text);
 
 /// Parses an HTTP-date in its three forms (RFC 9110 section 5.6.7). bad_input otherwise.
@@ -31,18 +31,18 @@ ACMETOOL_EXPORT std::string to_http_date(TimePoint time);
 /// Parses "500ms", "30s", "10m", "12h", "7d" (a bare number is refused). bad_input otherwise.
 ACMETOOL_EXPORT Result<Milliseconds> parse_duration(std::string_view text);
 
-/// "1 min 30 s", for people; two units at most.
+/// "1 min 30 s", for people; at most two units.
 ACMETOOL_EXPORT std::string describe(Milliseconds duration);
 
-/// How long before its end something is renewed: a fixed time ("12h", "7d") or a share of its whole life
+/// How long before its end something is renewed: a fixed time ("12h", "7d") or a share of its lifetime
 /// ("1/3").
 struct ACMETOOL_EXPORT Margin {
     std::optional<std::chrono::seconds> fixed;
-    unsigned numerator = 1;   ///< of the share; used where `fixed` is not set
+    unsigned numerator = 1;   ///< of the share; used if `fixed` is absent
     unsigned denominator = 3; ///< never zero
 
-    /// The moment from which a thing that lives from `start` to `end` is due. A fixed margin longer than the
-    /// life makes it due at once.
+    /// The moment at which something valid from `start` to `end` becomes due. With a fixed margin longer than
+    /// the lifetime, it is due immediately.
     TimePoint due(TimePoint start, TimePoint end) const;
 };
 ACMETOOL_EXPORT Result<Margin> parse_margin(std::string_view text);

@@ -7,8 +7,9 @@
 namespace acmetool::base
 {
 
-/// True if `text` is a word as protocols use them for types and states: 1 to 64 letters, digits, '-' and '_',
-/// a letter or digit first. Such a word of a peer is fit for a program's arguments, a log and a terminal.
+/// True if `text` is a word as protocols use for types and states: 1 to 64 letters, digits, '-' and '_',
+/// beginning with a letter or digit. Such a word from a peer is safe in a program's arguments, a log and a
+/// terminal.
 ACMETOOL_EXPORT bool is_word(std::string_view text);
 
 } // namespace acmetool::base

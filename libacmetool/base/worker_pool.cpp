@@ -10,7 +10,7 @@ namespace acmetool::base
 namespace
 {
 
-/// Linux keeps a nice value for each thread. Where it may not be changed, the work is done all the same.
+/// Linux has a nice value per thread. If it cannot be changed, the work is still done.
 void be_nice(int more)
 {
     if (more == 0) return;

@@ -13,15 +13,15 @@
 namespace acmetool::base
 {
 
-/// Threads for work that neither event loops nor locks may wait for. The queue is bounded: what does not fit
-/// is refused at once, and the caller says so to whoever asked.
+/// Threads for work that must block neither event loops nor locks. The queue is bounded: work that does not
+/// fit is refused immediately, and the caller reports this.
 class ACMETOOL_EXPORT WorkerPool
 {
 public:
     struct Options {
         unsigned threads = 1;
-        std::size_t queue = 64; ///< jobs that wait; those that run are not among them
-        int nice = 0;           ///< added to the threads' nice value, so that others come first
+        std::size_t queue = 64; ///< waiting jobs, without the running ones
+        int nice = 0;           ///< added to the threads' nice value, so that other threads have priority
     };
     using Job = std::function<void()>; ///< does not throw
 
@@ -30,9 +30,9 @@ public:
     WorkerPool(const WorkerPool&) = delete;
     WorkerPool& operator=(const WorkerPool&) = delete;
 
-    /// False, and nothing of `job` is ever run, where the queue is full or the pool was stopped.
+    /// False if the queue is full or the pool was stopped; `job` is then never run.
     [[nodiscard]] bool post(Job job);
-    /// Runs what was posted, then ends. Not to be called by a job.
+    /// Runs the posted jobs, then ends. Must not be called by a job.
     void stop();
 
 private:

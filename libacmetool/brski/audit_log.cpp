@@ -28,7 +28,7 @@ tl::unexpected<Error> bad_audit_log(std::string_view why)
     return fail(Errc::protocol, fmt::format("audit log: {}", why), {}, "badAuditLog");
 }
 
-/// A count as number or as text; nothing where it is neither.
+/// A count as number or string; nothing if it is neither.
 std::optional<std::uint64_t> count_of(const Json& object, std::string_view name)
 {
     const auto found = object.find(name);
@@ -44,7 +44,7 @@ std::optional<std::uint64_t> count_of(const Json& object, std::string_view name)
 
 Result<AuditEvent> parse_event(const Json& object)
 {
-    if (!object.is_object()) return bad_audit_log("an event is no object");
+    if (!object.is_object()) return bad_audit_log("an event is not an object");
     AuditEvent event;
     const auto date = base::string_member(object, "date");
     const auto time = date ? base::parse_rfc3339(*date) : fail(Errc::bad_input, "");
@@ -56,9 +56,9 @@ Result<AuditEvent> parse_event(const Json& object)
     if (event.domain_id.empty() || event.domain_id.size() > kLongestText)
         return bad_audit_log("an event without a domainID");
     if (event.nonce.size() > kLongestText || event.assertion.size() > kLongestText)
-        return bad_audit_log("an event with a text that is too long");
+        return bad_audit_log("an event with a string that is too long");
     const auto truncated = count_of(object, "truncated");
-    if (!truncated) return bad_audit_log("\"truncated\" is no count");
+    if (!truncated) return bad_audit_log("\"truncated\" is not a count");
     event.truncated = *truncated;
     return event;
 }
@@ -73,7 +73,7 @@ Result<AuditLog> parse_audit_log(std::string_view json)
         version == document->end() || (*version != 1 && *version != "1"))
         return bad_audit_log("\"version\" is not 1");
     const auto events = document->find("events");
-    if (events == document->end() || !events->is_array()) return bad_audit_log("there are no \"events\"");
+    if (events == document->end() || !events->is_array()) return bad_audit_log("\"events\" is missing");
     if (events->size() > kMostEvents) return bad_audit_log(fmt::format("more than {} events", kMostEvents));
     AuditLog log;
     for (const auto& one : *events) {
@@ -86,7 +86,7 @@ Result<AuditLog> parse_audit_log(std::string_view json)
     const auto nonceless = count_of(*truncation, "nonceless duplicates");
     const auto arbitrary = count_of(*truncation, "arbitrary");
     if (!nonced || !nonceless || !arbitrary)
-        return bad_audit_log("\"truncation\" holds something else than counts");
+        return bad_audit_log("\"truncation\" contains something other than counts");
     log.nonced_duplicates = *nonced;
     log.nonceless_duplicates = *nonceless;
     log.arbitrary = *arbitrary;
@@ -122,7 +122,7 @@ Result<void> judge(const AuditLog& log, const AuditPolicy& policy, const OwnVouc
 {
     const auto refuse = [](const std::string& why, const std::string& hint = {}) {
         return fail(Errc::refused, "audit log: " + why,
-                    hint.empty() ? "ask the previous owner or the manufacturer; the policy stands in [brski]"
+                    hint.empty() ? "ask the previous owner or the manufacturer; the policy is in [brski]"
                                  : hint,
                     "auditLog");
     };
@@ -132,11 +132,10 @@ Result<void> judge(const AuditLog& log, const AuditPolicy& policy, const OwnVouc
                    policy.known_domains.end();
     };
     const auto not_ours = [&](const std::string& what) {
-        return refuse(
-            what + " in the name of this domain, but this registrar did not ask for it",
-            fmt::format("if another registrar of this domain asked, or the store is a new one: add {} "
-                        "to known_domains in [brski]",
-                        base::printable(own.domain_id, 60)));
+        return refuse(what + " in the name of this domain, but this registrar did not request it",
+                      fmt::format("if another registrar of this domain requested it, or the store is new: "
+                                  "add {} to known_domains in [brski]",
+                                  base::printable(own.domain_id, 60)));
     };
     std::set<Bytes> asked = own.asked_before;
     const auto current = nonce_octets(own.nonce);
@@ -157,14 +156,14 @@ Result<void> judge(const AuditLog& log, const AuditPolicy& policy, const OwnVouc
                                       base::printable(event.domain_id, 60), date));
         }
         if (event.nonce.empty() && !policy.allow_nonceless)
-            return refuse(fmt::format("a nonceless voucher was issued on {}, which stays usable", date));
+            return refuse(fmt::format("a nonceless voucher was issued on {}, which remains valid", date));
     }
     if (left_out > asked.size() - seen.size() && !is_known(own.domain_id))
-        return not_ours(fmt::format("some of {} vouchers left out of the log were issued", left_out));
+        return not_ours(fmt::format("some of {} vouchers omitted from the log were issued", left_out));
     if (log.nonceless_duplicates != 0 && !policy.allow_nonceless)
-        return refuse("nonceless vouchers were issued and left out of the log");
+        return refuse("nonceless vouchers were issued and omitted from the log");
     if (log.arbitrary != 0 && !policy.allow_other_domains)
-        return refuse(fmt::format("{} events were left out of it", log.arbitrary));
+        return refuse(fmt::format("{} events were omitted from it", log.arbitrary));
     if (!current || !seen.contains(*current)) return refuse("the voucher just received is not in it");
     return {};
 }

@@ -11,7 +11,7 @@
 #include "base/time.h"
 #include "crypto/cert.h"
 
-/// Which domains a device had vouchers for (RFC 8995 section 5.8.1).
+/// The domains that had vouchers for a device (RFC 8995 section 5.8.1).
 namespace acmetool::brski
 {
 
@@ -20,9 +20,9 @@ struct AuditEvent {
     std::string domain_id;       ///< base64, as written
     std::string nonce;           ///< as in Voucher; empty: a nonceless voucher
     std::string assertion;       ///< "verified", "logged", "proximity"
-    std::uint64_t truncated = 0; ///< events left out that were like this one
-    /// SHA-256 of the pinned key, hexadecimal: whose event it is. Known to the MASA that wrote it; the wire
-    /// has no member for it.
+    std::uint64_t truncated = 0; ///< omitted events that were like this one
+    /// SHA-256 of the pinned key, hexadecimal: identifies the domain. Only in the MASA that wrote it; the
+    /// format has no member for it.
     std::string key_digest = {};
 };
 
@@ -30,17 +30,17 @@ struct AuditLog {
     std::vector<AuditEvent> events; ///< newest first
     std::uint64_t nonced_duplicates = 0;
     std::uint64_t nonceless_duplicates = 0;
-    std::uint64_t arbitrary = 0; ///< events left out for no such reason: anything may have been in them
+    std::uint64_t arbitrary = 0; ///< events omitted for another reason, with unknown content
 };
 
-/// Reads a log of at most 1 MiB and 10,000 events. Numbers may come as text, as in figure 18. Errc::protocol,
+/// Reads a log of at most 1 MiB and 10,000 events. Numbers may be strings, as in figure 18. Errc::protocol,
 /// reason "badAuditLog".
 ACMETOOL_EXPORT Result<AuditLog> parse_audit_log(std::string_view json);
 ACMETOOL_EXPORT std::string to_json(const AuditLog& log);
 
 /// The domainID of a pinned certificate (section 5.8.2), in base64: its subject key identifier, or the
-/// SHA-256 of its key if it has none. A label for logs and no proof of anything: whoever makes a certificate
-/// writes any key identifier into it.
+/// SHA-256 of its key if it has none. A label for logs, not a proof, because a certificate can contain any
+/// key identifier.
 ACMETOOL_EXPORT std::string domain_id(const crypto::Certificate& pinned);
 
 /// What a registrar knows of its own vouchers for the device.

@@ -16,7 +16,7 @@ namespace
 
 constexpr const char* kVoucherChecks = "RFC 8995 section 5.6.1";
 constexpr const char* kRequestChecks = "RFC 8995 section 5.5";
-/// How far another party's clock may go before ours.
+/// How far another party's clock may be ahead of ours.
 constexpr std::chrono::minutes kClockSkew{5};
 
 /// Writes the report. note() returns whether the check passed.
@@ -70,16 +70,16 @@ void check_freshness(Checker& checker, const Voucher& voucher, const PledgeKnowl
                          : "the voucher has no nonce, and nonceless ones are not allowed",
                      kVoucherChecks);
     else
-        checker.note(
-            "nonce", same_nonce(voucher.nonce, knowledge.nonce),
-            same_nonce(voucher.nonce, knowledge.nonce)
-                ? "the one that was asked with"
-                : fmt::format("{} is not the request's, {}", shown(voucher.nonce), shown(knowledge.nonce)),
-            kVoucherChecks);
+        checker.note("nonce", same_nonce(voucher.nonce, knowledge.nonce),
+                     same_nonce(voucher.nonce, knowledge.nonce)
+                         ? "equal to the request's"
+                         : fmt::format("{} differs from the request's, {}", shown(voucher.nonce),
+                                       shown(knowledge.nonce)),
+                     kVoucherChecks);
     if (!voucher.expires_on)
-        checker.skip("expires-on", "the voucher names no end", kVoucherChecks);
+        checker.skip("expires-on", "the voucher does not expire", kVoucherChecks);
     else if (!knowledge.now)
-        checker.skip("expires-on", "no clock to compare it with", kVoucherChecks);
+        checker.skip("expires-on", "this host has no clock to compare it with", kVoucherChecks);
     else
         checker.note("expires-on", *voucher.expires_on > *knowledge.now,
                      fmt::format("{} at {}",
@@ -90,31 +90,31 @@ void check_freshness(Checker& checker, const Voucher& voucher, const PledgeKnowl
         checker.note(
             "created-on", *voucher.created_on <= *knowledge.now + kClockSkew,
             fmt::format("made at {}{}", base::to_rfc3339(*voucher.created_on),
-                        *voucher.created_on <= *knowledge.now + kClockSkew ? "" : ", which is to come"),
+                        *voucher.created_on <= *knowledge.now + kClockSkew ? "" : ", which is in the future"),
             "RFC 8366 section 5.3");
 }
 
 void check_issuer(Checker& checker, const Voucher& voucher, const PledgeKnowledge& knowledge)
 {
     if (voucher.idevid_issuer.empty()) {
-        checker.skip("idevid-issuer", "the voucher names none", "RFC 8366 section 5.3");
+        checker.skip("idevid-issuer", "the voucher contains none", "RFC 8366 section 5.3");
         return;
     }
     const bool same = same_idevid_issuer(voucher.idevid_issuer, idevid_issuer(knowledge.idevid));
     checker.note("idevid-issuer", same,
-                 same ? "the issuer of the IDevID" : "it is not the issuer of this device's IDevID",
+                 same ? "the issuer of the IDevID" : "not the issuer of this device's IDevID",
                  "RFC 8366 section 5.3");
 }
 
 /// RFC 8995 section 5.6.2: "the pledge MUST verify the [...] TLS server certificate against the
-/// pinned-domain-cert"; a pinned end entity has to be that very key.
+/// pinned-domain-cert"; a pinned end entity must have the same key.
 void check_registrar(Checker& checker, VoucherVerdict& verdict, const PledgeKnowledge& knowledge)
 {
     constexpr const char* kSource = "RFC 8995 section 5.6.2";
     verdict.pinned = parse_one(verdict.voucher->pinned_domain_cert, knowledge.registrar);
     if (!checker.note("pinned-domain-cert", verdict.pinned.has_value(),
                       verdict.pinned ? verdict.pinned->subject()
-                                     : "the voucher has no pinned-domain-cert that can be read",
+                                     : "the voucher has no valid pinned-domain-cert",
                       kVoucherChecks))
         return;
     if (knowledge.registrar.empty()) {
@@ -123,12 +123,12 @@ void check_registrar(Checker& checker, VoucherVerdict& verdict, const PledgeKnow
     }
     const auto& server = knowledge.registrar.front();
     if (verdict.pinned->public_key().same_public_key(server.public_key())) {
-        checker.note("registrar", true, "its key is the pinned one", kSource);
+        checker.note("registrar", true, "its key is the pinned key", kSource);
         return;
     }
     const auto time = knowledge.now.value_or(server.not_before());
     const auto path = crypto::AnchorStore{{*verdict.pinned}}.verify(knowledge.registrar, time);
-    checker.note("registrar", path, "its certificate leads to the pinned one", kSource);
+    checker.note("registrar", path, "its path leads to the pinned certificate", kSource);
 }
 
 } // namespace
@@ -169,10 +169,10 @@ VoucherVerdict check_voucher(ByteView octets, const PledgeKnowledge& knowledge)
         return verdict;
     const auto time = knowledge.now.value_or(chain->front().not_before());
     checker.note("signer", knowledge.manufacturer.verify(*chain, time),
-                 "the manufacturer's anchor vouches for it", kVoucherChecks);
-    // The anchor often is that of the IDevIDs, too: no device may speak for the others' maker.
+                 "verified with the manufacturer's trust anchor", kVoucherChecks);
+    // The anchor is often also that of the IDevIDs: a device must not sign vouchers for the manufacturer.
     if (is_device(chain->front()))
-        checker.note("signer", false, "it is a device's certificate, and devices sign no vouchers",
+        checker.note("signer", false, "it is a device's certificate, which must not sign vouchers",
                      kVoucherChecks);
     auto voucher = parse_voucher(envelope->content);
     if (!checker.note("voucher", voucher, "read", "RFC 8366 section 5.3")) return verdict;
@@ -180,9 +180,10 @@ VoucherVerdict check_voucher(ByteView octets, const PledgeKnowledge& knowledge)
     const auto own = enrol::device_serial(knowledge.idevid);
     const bool same = own && *own == verdict.voucher->serial_number;
     checker.note("serial-number", same,
-                 same ? *own
-                      : fmt::format("{} is not this device's, {}", shown(verdict.voucher->serial_number),
-                                    own ? shown(*own) : own.error().message),
+                 same
+                     ? *own
+                     : fmt::format("{} differs from this device's, {}", shown(verdict.voucher->serial_number),
+                                   own ? shown(*own) : own.error().message),
                  kVoucherChecks);
     check_freshness(checker, *verdict.voucher, knowledge);
     check_issuer(checker, *verdict.voucher, knowledge);
@@ -201,9 +202,9 @@ RequestVerdict check_pledge_request(const Envelope& envelope, const RegistrarKno
     Checker checker{verdict.report};
     const auto chain = verify_signature(envelope, {knowledge.idevid});
     if (!checker.note("signature", chain, "holds", kRequestChecks)) return verdict;
-    // The key counts, not the certificate: RFC 8995 appendix C has two of them for one key.
+    // Compare keys, not certificates: RFC 8995 appendix C has two certificates for one key.
     checker.note("signer", chain->front().public_key().same_public_key(knowledge.idevid.public_key()),
-                 "the request has to be signed with the key of the TLS client certificate", kRequestChecks);
+                 "the request must be signed with the key of the TLS client certificate", kRequestChecks);
     auto request = parse_voucher_request(envelope.content);
     if (!checker.note("voucher-request", request, "read", "RFC 8995 section 3")) return verdict;
     verdict.request = std::move(*request);
@@ -212,16 +213,16 @@ RequestVerdict check_pledge_request(const Envelope& envelope, const RegistrarKno
                  fmt::format("request: {}, IDevID: {}", shown(verdict.request->serial_number),
                              own ? shown(*own) : own.error().message),
                  kRequestChecks);
-    checker.note("nonce", !verdict.request->nonce.empty(), "a pledge's request has to have one",
+    checker.note("nonce", !verdict.request->nonce.empty(), "a pledge's request must have one",
                  "RFC 8995 section 5.2");
     checker.note("assertion", verdict.request->assertion == "proximity",
-                 fmt::format("\"proximity\" is taken, this is: {}", shown(verdict.request->assertion)),
+                 fmt::format("must be \"proximity\"; this is {}", shown(verdict.request->assertion)),
                  "RFC 8995 section 5.2");
     checker.note("prior-signed-voucher-request", verdict.request->prior_signed_voucher_request.empty(),
-                 "belongs into a registrar's request", "RFC 8995 section 5.2");
+                 "only a registrar's request may contain it", "RFC 8995 section 5.2");
     const auto seen = parse_one(verdict.request->proximity_registrar_cert, {knowledge.registrar});
     checker.note("proximity-registrar-cert", seen && seen->sha256() == knowledge.registrar.sha256(),
-                 seen ? fmt::format("the pledge saw {}", seen->subject()) : "missing or no certificate",
+                 seen ? fmt::format("the pledge received {}", seen->subject()) : "missing or no certificate",
                  "RFC 8995 section 5.2");
     return verdict;
 }
@@ -229,8 +230,8 @@ RequestVerdict check_pledge_request(const Envelope& envelope, const RegistrarKno
 namespace
 {
 
-/// The signer, and upwards from it the issuers among those that came along. Others say nothing about the
-/// signer: whoever signs can send anybody's certificate.
+/// The signer and its issuers among the included certificates. Others are ignored, because a signer can
+/// include any certificate.
 std::vector<crypto::Certificate> path_upwards(const std::vector<crypto::Certificate>& sent)
 {
     std::vector<crypto::Certificate> path{sent.front()};
@@ -255,7 +256,7 @@ void check_prior(Checker& checker, RegistrarRequestVerdict& verdict, const MasaK
     const auto chain = verify_signature(*envelope);
     if (!checker.note("prior-signature", chain, "holds", kSource)) return;
     const auto path = knowledge.idevid_anchors.verify(*chain, knowledge.now);
-    if (!checker.note("prior-signer", path, "a device of ours", kSource)) return;
+    if (!checker.note("prior-signer", path, "a known device", kSource)) return;
     verdict.idevid = chain->front();
     const auto prior = parse_voucher_request(envelope->content);
     if (!checker.note("prior-request", prior, "read", kSource)) return;
@@ -280,7 +281,7 @@ void check_prior(Checker& checker, RegistrarRequestVerdict& verdict, const MasaK
                                                return one.public_key().same_public_key(seen->public_key());
                                            });
     verdict.proximity =
-        checker.note("proximity", known, "the registrar that the pledge saw has to be the one that signed",
+        checker.note("proximity", known, "the registrar that the pledge connected to must be the signer",
                      kSource) &&
         prior->assertion == "proximity";
 }
@@ -296,21 +297,21 @@ RegistrarRequestVerdict check_registrar_request(const Envelope& envelope, const 
     verdict.registrar = path_upwards(*chain);
     const auto& signer = verdict.registrar.front();
     checker.note("cmcRA", crypto::has_extended_key_usage(signer, crypto::kCmcRaPurpose),
-                 "id-kp-cmcRA has to be among the signer's extended key usages", "RFC 8995 section 5.5.4");
+                 "the signer's extended key usages must include id-kp-cmcRA", "RFC 8995 section 5.5.4");
     checker.note("registrar-validity",
                  signer.not_before() <= knowledge.now && knowledge.now <= signer.not_after(),
-                 "the signer's certificate has to be valid now", "RFC 8995 section 5.5.3");
+                 "the signer's certificate must be valid now", "RFC 8995 section 5.5.3");
     const bool anchored = !knowledge.registrar_anchors.empty();
     if (anchored)
         checker.note("registrar", knowledge.registrar_anchors.verify(verdict.registrar, knowledge.now),
-                     "known here", "RFC 8995 section 5.5.3");
+                     "known registrar", "RFC 8995 section 5.5.3");
     else
-        checker.skip("registrar", "any is taken", "RFC 8995 section 5.5.3");
+        checker.skip("registrar", "any registrar is accepted", "RFC 8995 section 5.5.3");
     auto request = parse_voucher_request(envelope.content);
     if (!checker.note("voucher-request", request, "read", "RFC 8995 section 3")) return verdict;
     verdict.request = std::move(*request);
     checker.note("proximity-registrar-cert", verdict.request->proximity_registrar_cert.empty(),
-                 "does not belong into a registrar's request", kRequestChecks);
+                 "a registrar's request must not contain it", kRequestChecks);
     const auto created = verdict.request->created_on;
     checker.note("created-on",
                  created && *created <= knowledge.now + kClockSkew &&
@@ -318,10 +319,10 @@ RegistrarRequestVerdict check_registrar_request(const Envelope& envelope, const 
                  created ? base::to_rfc3339(*created) : "missing", "RFC 8995 section 5.5");
     if (verdict.request->nonce.empty())
         checker.note("nonceless", anchored && knowledge.allow_nonceless,
-                     "only for registrars known here, and where it is allowed", "RFC 8995 section 5.5.3");
+                     "only for known registrars, and only if allowed", "RFC 8995 section 5.5.3");
     if (verdict.request->prior_signed_voucher_request.empty())
         checker.note("prior-signed-voucher-request", verdict.request->nonce.empty(),
-                     "a request with a nonce has to hold the pledge's own", "RFC 8995 section 5.5.5");
+                     "a request with a nonce must contain the pledge's request", "RFC 8995 section 5.5.5");
     else
         check_prior(checker, verdict, knowledge);
     return verdict;

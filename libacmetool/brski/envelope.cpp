@@ -29,7 +29,7 @@ tl::unexpected<Error> bad_envelope(std::string_view why)
     return fail(Errc::protocol, fmt::format("signed voucher: {}", why), {}, "badEnvelope");
 }
 
-/// "0.5" is 500; what is no weight counts as the full one.
+/// "0.5" is 500; an invalid weight counts as 1.
 unsigned weight_of(std::string_view parameters)
 {
     for (const auto parameter : base::split(parameters, ';')) {
@@ -48,7 +48,7 @@ unsigned weight_of(std::string_view parameters)
     return kFullWeight;
 }
 
-/// The one signature of a General JWS in the form that jose/ reads.
+/// The only signature of a General JWS in the form that jose/ reads.
 Result<jose::Jws> flatten(const Bytes& octets)
 {
     auto document = base::parse_json_object(as_text(octets), "JWS", {kLargestEnvelope, 16});
@@ -56,7 +56,7 @@ Result<jose::Jws> flatten(const Bytes& octets)
     const auto signatures = document->find("signatures");
     if (signatures == document->end() || !signatures->is_array() || signatures->size() != 1 ||
         !signatures->front().is_object())
-        return bad_envelope("a JWS in General JSON serialization has \"signatures\", and one is taken");
+        return bad_envelope("a JWS in General JSON serialization must have \"signatures\" with one element");
     auto flat = signatures->front();
     if (flat.contains("payload")) return bad_envelope("\"payload\" within a signature");
     const auto payload = base::string_member(*document, "payload");
@@ -78,13 +78,14 @@ Result<std::vector<crypto::Certificate>> x5c_of(const jose::Jws& jws)
     const auto x5c = jws.header->find("x5c");
     if (x5c == jws.header->end()) return certificates;
     if (!x5c->is_array() || x5c->size() > kMostCertificates)
-        return bad_envelope("x5c is no list of certificates");
+        return bad_envelope("x5c is not a list of certificates");
     for (const auto& entry : *x5c) {
-        if (!entry.is_string()) return bad_envelope("x5c holds something else than text");
+        if (!entry.is_string()) return bad_envelope("x5c contains something other than strings");
         const auto der = base::parse_base64(entry.get<std::string>());
-        if (!der) return bad_envelope("x5c holds something else than base64");
+        if (!der) return bad_envelope("x5c contains something other than base64");
         auto parsed = crypto::parse_certificates(as_text(*der), "x5c");
-        if (!parsed || parsed->size() != 1) return bad_envelope("x5c holds something else than certificates");
+        if (!parsed || parsed->size() != 1)
+            return bad_envelope("x5c contains something other than certificates");
         certificates.push_back(parsed->front());
     }
     return certificates;
@@ -108,7 +109,7 @@ Result<Envelope> parse_cms(ByteView octets)
     if (!is_voucher_type(message->content_type))
         return bad_envelope(fmt::format("content of type {}", message->content_type));
     if (message->signers != 1)
-        return bad_envelope(fmt::format("{} signers, and one is taken", message->signers));
+        return bad_envelope(fmt::format("{} signers instead of one", message->signers));
     envelope.content = as_text(message->content);
     envelope.certificates = message->certificates;
     envelope.message = std::move(*message);
@@ -128,7 +129,7 @@ Result<Envelope> parse_general_jws(ByteView octets)
     return envelope;
 }
 
-/// `signer` first, then the others, none twice.
+/// `signer` first, then the others, without duplicates.
 std::vector<crypto::Certificate> signer_first(const crypto::Certificate& signer,
                                               const std::vector<crypto::Certificate>& others)
 {
@@ -164,7 +165,7 @@ std::optional<Format> choose_format(std::string_view accept, Format preferred)
 {
     if (base::trim(accept).empty()) return preferred;
     const Format other = preferred == Format::cms ? Format::jws : Format::cms;
-    // The most specific range counts: 2 the type itself, 1 "application/*", 0 "*/*".
+    // The most specific range applies: 2 the type itself, 1 "application/*", 0 "*/*".
     const auto weight = [&](Format format) {
         int best = -1;
         unsigned result = 0;
@@ -213,16 +214,16 @@ Result<std::vector<crypto::Certificate>> verify_signature(const Envelope& envelo
                                                           const std::vector<crypto::Certificate>& more)
 {
     if (envelope.format == Format::cms) {
-        if (!envelope.message) return fail(Errc::internal, "a CMS that was not read");
+        if (!envelope.message) return fail(Errc::internal, "a CMS that was not parsed");
         auto signers = crypto::verify_signed_data(*envelope.message, more);
         if (!signers) return fail(signature_error(std::move(signers).error()));
         return signer_first(signers->front(), envelope.certificates);
     }
     ACMETOOL_TRY(jws, flatten(envelope.octets));
-    // RFC 7515 section 4.1.6: the first certificate is that of the key that signed.
+    // RFC 7515 section 4.1.6: the first certificate is that of the signing key.
     const auto& candidates = envelope.certificates.empty() ? more : envelope.certificates;
     if (candidates.empty())
-        return fail(Errc::protocol, "JWS: there is no certificate of its signer", {}, "signature");
+        return fail(Errc::protocol, "JWS: the signer's certificate is missing", {}, "signature");
     const auto last = envelope.certificates.empty() ? candidates.end() : candidates.begin() + 1;
     std::optional<Error> problem;
     for (auto candidate = candidates.begin(); candidate != last; ++candidate) {
@@ -235,7 +236,7 @@ Result<std::vector<crypto::Certificate>> verify_signature(const Envelope& envelo
 
 Result<Bytes> seal(std::string_view content, Format format, const Signer& signer)
 {
-    if (signer.chain.empty()) return fail(Errc::config, "there is no certificate to sign with");
+    if (signer.chain.empty()) return fail(Errc::config, "no certificate to sign with");
     const auto& own = signer.chain.front();
     if (format == Format::cms) {
         crypto::SignedDataOptions options;
@@ -245,7 +246,7 @@ Result<Bytes> seal(std::string_view content, Format format, const Signer& signer
         return crypto::sign_data(signer.key, own, options);
     }
     if (!signer.key.same_public_key(own.public_key()))
-        return fail(Errc::config, "the key does not belong to the certificate to sign with");
+        return fail(Errc::config, "the signing key does not belong to the signing certificate");
     Json x5c = Json::array();
     for (const auto& one : signer.chain)
         x5c.push_back(base::to_base64(one.der()));

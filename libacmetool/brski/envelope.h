@@ -34,33 +34,34 @@ struct Envelope {
     Format format = Format::cms;
     Bytes octets;                                  ///< the whole, as it goes over the wire
     std::string content;                           ///< the JSON text that was signed
-    std::vector<crypto::Certificate> certificates; ///< sent along, in the order of the message
-    /// Of a CMS, so that its certificates are read once: their keys take longer than a signature.
+    std::vector<crypto::Certificate> certificates; ///< included certificates, in the order of the message
+    /// The parsed CMS, so that its certificates are read only once: parsing their keys takes longer than a
+    /// signature.
     std::optional<crypto::SignedData> message;
 };
 
-/// Reads a signed document. A CMS may come in base64, as some peers send it; the JWS is General JSON with one
+/// Reads a signed document. A CMS may be in base64, as some peers send it; the JWS is General JSON with one
 /// signature. Errc::protocol, reason "badEnvelope".
 ACMETOOL_EXPORT Result<Envelope> parse_envelope(ByteView octets, Format format);
-/// The same where nothing tells the format: a JSON object is a JWS.
+/// The same if the format is unknown: a JSON object is a JWS.
 ACMETOOL_EXPORT Result<Envelope> parse_envelope(ByteView octets);
 
-/// The JSON text alone, for who passes the document on and believes nothing of it. Errors as above.
+/// Only the JSON text, for forwarding the document without trusting it. Errors as above.
 ACMETOOL_EXPORT Result<std::string> unverified_content(ByteView octets, Format format);
 
-/// Checks the one signature and returns its signer with what was sent along, the signer first, as material
-/// for a path. Nobody is believed yet. `more` are certificates to look for the signer in. Errc::protocol,
-/// reason "signature".
+/// Verifies the only signature and returns its signer followed by the included certificates, for building a
+/// path. The signer is not trusted yet. `more` are additional certificates in which to find the signer.
+/// Errc::protocol, reason "signature".
 ACMETOOL_EXPORT Result<std::vector<crypto::Certificate>>
 verify_signature(const Envelope& envelope, const std::vector<crypto::Certificate>& more = {});
 
-/// Who signs: `chain` begins with the certificate of `key`, and all of it is sent along.
+/// The signer: `chain` begins with the certificate of `key` and is included in the document.
 struct Signer {
     crypto::Key key;
     std::vector<crypto::Certificate> chain;
 };
 
-/// Signs `content`. Errc::config where key and certificate do not belong together.
+/// Signs `content`. Errc::config if key and certificate do not belong together.
 ACMETOOL_EXPORT Result<Bytes> seal(std::string_view content, Format format, const Signer& signer);
 
 } // namespace acmetool::brski

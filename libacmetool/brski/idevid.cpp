@@ -53,7 +53,7 @@ Result<std::optional<std::string>> masa_url(const crypto::Certificate& idevid)
     if (!value) return std::optional<std::string>{};
     crypto::der::Reader reader{*value};
     const auto text = reader.expect(kIa5String, "MASA URL");
-    if (!text || !reader.at_end()) return bad_masa_url("no IA5String");
+    if (!text || !reader.at_end()) return bad_masa_url("not an IA5String");
     ACMETOOL_TRY(url, parse_masa_url(as_text(text->value)));
     return std::optional{std::move(url)};
 }

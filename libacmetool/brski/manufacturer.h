@@ -12,7 +12,7 @@ namespace acmetool::brski
 {
 
 /// The manufacturer's CA and the MASA's signing certificate in `folder`: vendor.pem, vendor.key, masa.pem,
-/// masa.key. Made where they are missing.
+/// masa.key. Created if absent.
 struct LabManufacturer {
     crypto::Key ca_key;
     crypto::Certificate ca;
@@ -21,12 +21,12 @@ struct LabManufacturer {
 ACMETOOL_EXPORT Result<LabManufacturer> open_manufacturer(const std::string& folder, base::TimePoint now);
 
 /// A TLS server certificate for `names`, DNS names and addresses, as masa-tls.pem and masa-tls.key in
-/// `folder`; made anew where it ends within a day or lacks a name.
+/// `folder`; replaced if it expires within a day or lacks a name.
 ACMETOOL_EXPORT Result<void> make_tls_certificate(const LabManufacturer& manufacturer,
                                                   const std::string& folder,
                                                   const std::vector<std::string>& names, base::TimePoint now);
 
-/// An IDevID without end for `key`: serialNumber in the subject and, where `url` is not empty, the MASA URL
+/// An IDevID without expiry for `key`: serialNumber in the subject and, if `url` is not empty, the MASA URL
 /// extension (RFC 8995 section 2.3).
 ACMETOOL_EXPORT Result<crypto::Certificate> make_idevid(const LabManufacturer& manufacturer,
                                                         const crypto::Key& key,

@@ -16,11 +16,11 @@ namespace
 
 constexpr std::size_t kDigestDigits = 64;
 constexpr std::string_view kOwnerHint =
-    "name the owner by a PEM file with the certificate that its vouchers pin, or by the SHA-256 of that "
+    "give the owner as a PEM file with the certificate that its vouchers pin, or as the SHA-256 of that "
     "certificate (openssl x509 -noout -fingerprint -sha256 -in FILE); a domainID (subjectKeyIdentifier) "
     "proves nothing";
 
-/// The 64 digits of a SHA-256, in lower case; nothing where it is none.
+/// The 64 digits of a SHA-256, in lower case; nothing if it is invalid.
 std::optional<std::string> digest_of(std::string_view text)
 {
     auto digits = base::to_lower(text);
@@ -37,7 +37,7 @@ Result<std::string> owner_in_file(const std::filesystem::path& path)
     ACMETOOL_TRY(pem, store::read_file(path.string()));
     ACMETOOL_TRY(certificates, crypto::parse_certificates(pem, path.string()));
     if (certificates.size() != 1)
-        return fail(Errc::config, fmt::format("{}: holds {} certificates, and the owner has one",
+        return fail(Errc::config, fmt::format("{}: contains {} certificates, but must contain one",
                                               path.string(), certificates.size()));
     return key_digest(certificates.front());
 }
@@ -75,7 +75,7 @@ Result<OwnerList> parse_owners(std::string_view text, const std::string& file)
         if (!owner) {
             auto read = owner_in_file(std::filesystem::path{file}.parent_path() / named);
             if (!read)
-                return wrong(fmt::format("owner {} is neither a SHA-256 nor a certificate's file ({})",
+                return wrong(fmt::format("owner {} is neither a SHA-256 nor a certificate file ({})",
                                          base::printable(named, 100), read.error().message));
             owner = std::move(*read);
         }
@@ -95,8 +95,8 @@ Result<Grant> decide(const Envelope& envelope, MasaPolicy policy, base::TimePoin
     const auto owner = policy.owners.find(request.serial_number);
     if (owner == policy.owners.end() && (policy.owners_only || !verdict.idevid))
         return fail(Errc::refused,
-                    fmt::format("device {} is not known here", base::printable(request.serial_number, 100)),
-                    {}, "unknownDevice");
+                    fmt::format("device {} is unknown", base::printable(request.serial_number, 100)), {},
+                    "unknownDevice");
     if (owner != policy.owners.end() && !is_owner(owner->second, pinned))
         return fail(
             Errc::refused,

@@ -25,7 +25,7 @@ constexpr const char* kTable =
     "CREATE TABLE IF NOT EXISTS masa_log (number INTEGER PRIMARY KEY, serial TEXT NOT "
     "NULL, date TEXT NOT NULL, domain TEXT NOT NULL, nonce TEXT NOT NULL, assertion "
     "TEXT NOT NULL, key TEXT NOT NULL DEFAULT '')";
-/// Files that were made before keys were kept.
+/// Databases created before keys were stored.
 constexpr const char* kHasKeys = "SELECT 1 FROM pragma_table_info('masa_log') WHERE name = 'key'";
 constexpr const char* kAddKeys = "ALTER TABLE masa_log ADD COLUMN key TEXT NOT NULL DEFAULT ''";
 constexpr const char* kIndex = "CREATE INDEX IF NOT EXISTS masa_log_serial ON masa_log (serial)";
@@ -37,7 +37,7 @@ http::ServerResponse voucher_reply(const Bytes& voucher, Format format)
     return {200, {{"Content-Type", std::string{media_type(format)}}}, std::string{as_text(voucher)}, false};
 }
 
-/// In the same time whatever differs.
+/// Compares in constant time.
 bool equal(std::string_view one, std::string_view other)
 {
     const auto own = crypto::sha256(as_bytes(one));
@@ -45,7 +45,7 @@ bool equal(std::string_view one, std::string_view other)
     return CRYPTO_memcmp(own.data(), given.data(), own.size()) == 0;
 }
 
-/// True where nothing is asked for.
+/// True if no credentials are required.
 bool is_authorized(const http::ServerRequest& request, const http::Credentials& wanted)
 {
     if (wanted.user.empty()) return true;
@@ -143,34 +143,35 @@ Result<Bytes> MasaService::sign(const Envelope& request, Format format, base::Ti
     return std::move(voucher);
 }
 
-/// What of ours does not work is said to us, with its paths; the peer is to come again.
+/// Internal errors, which may contain paths, are only reported locally; the peer is asked to try again.
 http::ServerResponse MasaService::refusal(const Error& error) const
 {
     const int status = http_status_of(error);
     if (status < 500) return text_response(status, error.message);
     if (options_.on_failure) options_.on_failure(error);
-    auto response = text_response(status, "the MASA does not work at the moment");
+    auto response = text_response(status, "the MASA is temporarily unavailable");
     response.headers.emplace_back("Retry-After", kRetryBroken);
     return response;
 }
 
-/// A pledge that asks by itself: this is its cloud registrar.
+/// A pledge's own request, for which this is the cloud registrar.
 http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const http::ServerRequest& caller,
                                                 Format format, base::TimePoint now)
 {
     const auto chain = verify_signature(envelope);
     if (!chain) return text_response(403, chain.error().message);
-    // The device itself, and nobody who has seen its request.
+    // Only the device itself may send its request, not others who saw it.
     if (!caller.tls || caller.tls->certificates.empty() ||
         !caller.tls->certificates.front().public_key().same_public_key(chain->front().public_key()))
-        return text_response(403, "show the IDevID that signed the request in the TLS handshake");
+        return text_response(403, "the TLS client certificate must be the IDevID that signed the request");
     const auto& anchors = options_.policy.knowledge.idevid_anchors;
-    if (const auto path = anchors.verify(*chain, now); !path) return text_response(404, "no device of ours");
+    if (const auto path = anchors.verify(*chain, now); !path)
+        return text_response(404, "not a device of this manufacturer");
     const auto request = parse_voucher_request(envelope.content);
     const auto serial = enrol::device_serial(chain->front(), options_.policy.knowledge.serial_fields);
     if (!request) return text_response(400, request.error().message);
     if (!serial || *serial != request->serial_number)
-        return text_response(403, "the serial number is not the signer's");
+        return text_response(403, "the serial number differs from the signer's");
     const auto entry = options_.cloud.find(*serial);
     if (entry == options_.cloud.end()) {
         // "the Registrar SHOULD include a Retry-After header that includes a time to defer. The absence [...]
@@ -181,7 +182,7 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
         return response;
     }
     if (!entry->second.redirect.empty()) {
-        auto response = text_response(307, "ask the owner's registrar");
+        auto response = text_response(307, "use the owner's registrar");
         const auto url = http::parse_url(entry->second.redirect);
         response.headers.emplace_back(
             "Location", url->target == "/" ? url->origin() + well_known("requestvoucher") : url->text());
@@ -209,18 +210,18 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
     return voucher_reply(*sealed, format);
 }
 
-/// RFC 8995 section 5.7, from a device that was answered here.
+/// RFC 8995 section 5.7, from a device that this server answered.
 http::ServerResponse MasaService::take_status(const http::ServerRequest& request, base::TimePoint now) const
 {
     if (!is_status_type(http::find(request.headers, "content-type").value_or("")))
-        return text_response(415, "a status message is application/json");
+        return text_response(415, "a status message must be application/json");
     const auto chain = request.tls ? request.tls->certificates : std::vector<crypto::Certificate>{};
     const auto& knowledge = options_.policy.knowledge;
     const auto known = knowledge.idevid_anchors.verify(chain, now);
     const auto serial =
         known ? enrol::device_serial(chain.front(), knowledge.serial_fields) : fail(known.error());
     if (!serial || !options_.cloud.contains(*serial))
-        return text_response(404, "no device that was answered here");
+        return text_response(404, "this server has not answered this device");
     const auto status = parse_status(request.body);
     if (!status) return text_response(400, status.error().message);
     if (options_.on_status) options_.on_status(*serial, *status);
@@ -233,8 +234,8 @@ http::ServerResponse MasaService::audit(const Envelope& envelope, base::TimePoin
     if (!grant) return refusal(grant.error());
     const auto log = records_.log(grant->voucher.serial_number);
     if (!log) return refusal(log.error());
-    // RFC 8995 section 5.8: only who had a voucher for the device may read about it, known by the key that it
-    // pinned.
+    // RFC 8995 section 5.8: only a domain that had a voucher for the device may read its log; the pinned key
+    // identifies it.
     if (std::none_of(log->events.begin(), log->events.end(),
                      [&](const auto& event) { return event.key_digest == grant->event.key_digest; }))
         return text_response(404, "no voucher was issued to this domain for this device");
@@ -247,21 +248,23 @@ http::ServerResponse MasaService::handle(const http::ServerRequest& request, bas
     const bool wants_log = target == well_known("requestauditlog");
     const bool status = options_.is_cloud && target == well_known("voucher_status");
     if (!wants_log && !status && target != well_known("requestvoucher"))
-        return text_response(404, "here are requestvoucher and requestauditlog");
+        return text_response(404, "only requestvoucher and requestauditlog exist");
     if (request.method != "POST") {
-        auto response = text_response(405, "POST it");
+        auto response = text_response(405, "the method must be POST");
         response.headers.emplace_back("Allow", "POST");
         return response;
     }
     if (status) return take_status(request, now);
     const auto type = format_of(http::find(request.headers, "content-type").value_or(""));
     if (!type)
-        return text_response(415, "application/voucher-cms+json or application/voucher-jws+json is taken");
+        return text_response(415,
+                             "the type must be application/voucher-cms+json or application/voucher-jws+json");
     const auto accept = http::find(request.headers, "accept").value_or("");
     const auto format = choose_format(accept, *type);
     if (!format && !wants_log)
-        return text_response(406, "vouchers are application/voucher-cms+json or -jws+json");
-    // A cloud registrar's pledges have no password, and only their signature tells them from registrars.
+        return text_response(406, "vouchers are available as application/voucher-cms+json or -jws+json");
+    // A cloud registrar's pledges have no password, and only their signature distinguishes them from
+    // registrars.
     if (!options_.is_cloud && !is_authorized(request, options_.credentials)) return not_authorized();
     const auto envelope = parse_envelope(as_bytes(request.body), *type);
     if (!envelope) return text_response(400, envelope.error().message);

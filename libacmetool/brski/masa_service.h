@@ -14,11 +14,11 @@
 #include "http/server.h"
 #include "store/sqlite.h"
 
-/// A MASA: decisions, signatures and the audit log; and a cloud registrar where it is told to be one.
+/// A MASA with decisions, signatures and audit log; optionally also a cloud registrar.
 namespace acmetool::brski
 {
 
-/// The audit log in SQLite; an entry is on disk before its voucher leaves. Usable by several threads.
+/// The audit log in SQLite; an entry is on disk before its voucher is sent. Thread-safe.
 class ACMETOOL_EXPORT MasaRecords
 {
 public:
@@ -33,27 +33,27 @@ private:
     std::unique_ptr<store::Sqlite> database_;
 };
 
-/// What a cloud registrar knows of a device (draft-ietf-anima-brski-cloud).
+/// A cloud registrar's entry for a device (draft-ietf-anima-brski-cloud).
 struct CloudEntry {
     std::string redirect;   ///< URL of the owner's registrar, answered with 307; or:
     std::string est_domain; ///< where to enrol, in a voucher
-    Bytes pinned;           ///< of such a voucher, DER
+    Bytes pinned;           ///< pinned by such a voucher, DER
 };
 using CloudList = std::map<std::string, CloudEntry, std::less<>>;
 
-/// Parses lines "serial,redirect,URL" and "serial,est,DOMAIN,FILE.pem"; '#' begins a comment. Names of files
-/// count from the folder of `file`. Errc::config, reason "badCloudList".
+/// Parses lines "serial,redirect,URL" and "serial,est,DOMAIN,FILE.pem"; '#' begins a comment. File names are
+/// relative to the folder of `file`. Errc::config, reason "badCloudList".
 ACMETOOL_EXPORT Result<CloudList> parse_cloud_list(std::string_view text, const std::string& file);
 
 struct MasaOptions {
     MasaPolicy policy;
     Signer signer;
-    http::Credentials credentials; ///< that registrars have to give by HTTP Basic; no user: none
-    CloudList cloud;               ///< devices that may ask for themselves
-    bool is_cloud = false;         ///< pledges are answered: 401 to those that are not in `cloud`
-    /// When these may ask again; zero: not again, as the absence of Retry-After says.
+    http::Credentials credentials; ///< required from registrars by HTTP Basic; no user: none
+    CloudList cloud;               ///< devices that may contact this cloud registrar
+    bool is_cloud = false;         ///< pledges are answered; those not in `cloud` with 401
+    /// Retry-After for these; zero: none, which means that they must not try again.
     std::chrono::seconds owner_retry{std::chrono::minutes{10}};
-    /// What a pledge of a cloud registrar said: its serial number and how it went.
+    /// Receives the report of a cloud registrar's pledge: its serial number and status.
     std::function<void(const std::string& serial_number, const Status& status)> on_status;
     std::function<void(const Error& error)> on_failure; ///< the audit log cannot be read or written
 };
@@ -68,7 +68,7 @@ public:
     /// Decides, records and signs in the format of the request or another one. Errors as in decide().
     Result<Bytes> sign(const Envelope& request, Format format, base::TimePoint now);
 
-    /// POST /.well-known/brski/requestvoucher and requestauditlog, of a cloud registrar voucher_status, too.
+    /// POST /.well-known/brski/requestvoucher and requestauditlog, and voucher_status at a cloud registrar.
     /// Refusals are plain text (RFC 8995 section 5.6).
     http::ServerResponse handle(const http::ServerRequest& request, base::TimePoint now);
 

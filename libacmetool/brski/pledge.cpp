@@ -35,19 +35,19 @@ Error refusal(const std::string& url, const http::Response& reply)
     return error;
 }
 
-/// Sends on the connection that stands, and tells what passes.
+/// Sends on the open connection and reports the messages.
 Result<http::Response> send(http::Transport& transport, const http::Request& request,
                             std::string_view resource, base::Context& context)
 {
     context.log(base::Level::wire, "POST " + request.url);
     base::Message asked;
     asked.from = "client";
-    asked.to = "est"; // the registrar is the EST server of later: one party
+    asked.to = "est"; // the registrar is later the EST server: one party
     asked.label = fmt::format("POST /{}", resource);
     return http::send_traced(transport, request, std::move(asked), context);
 }
 
-/// One attempt: places, waits and what is left of the time.
+/// One attempt: visited URLs, waits and the remaining time.
 class Attempt
 {
 public:
@@ -65,21 +65,21 @@ public:
         unsigned redirects = 0;
         while (true) {
             if (!visited_.insert(place.text()).second)
-                return fail(Errc::protocol,
-                            fmt::format("{}: redirected to a place seen before", place.text()), {},
+                return fail(Errc::protocol, fmt::format("{}: redirect loop", place.text()), {},
                             "redirectLoop");
             ACMETOOL_TRY(reply, ask_there(place));
             if (!next_) return std::move(reply);
             ++redirects;
-            // RFC 8995 section 5.6: one; of registrars that were verified, the cloud draft takes more.
+            // RFC 8995 section 5.6: one; the cloud draft allows more from verified registrars.
             const bool allowed =
                 reply.verified ? redirects <= kMostRedirects : redirects <= 1 && !cloud_redirect_;
             if (!allowed)
-                return fail(Errc::protocol,
-                            fmt::format("{}: redirect to {} refused, there were too many or the registrar is "
-                                        "not verified",
-                                        place.text(), next_->text()),
-                            {}, "tooManyRedirects");
+                return fail(
+                    Errc::protocol,
+                    fmt::format("{}: redirect to {} refused: there were too many, or the registrar is "
+                                "not verified",
+                                place.text(), next_->text()),
+                    {}, "tooManyRedirects");
             cloud_redirect_ = cloud_redirect_ || reply.verified;
             place = *next_;
             next_.reset();
@@ -87,7 +87,7 @@ public:
     }
 
 private:
-    /// Provisional, or by the built-in anchors where there are any and they will do.
+    /// Provisional, or verified with the built-in anchors if possible.
     Result<http::Connection> connect(const http::Url& place, VoucherReply& reply)
     {
         auto tls = options_.tls;
@@ -99,7 +99,7 @@ private:
                 std::make_shared<PinnedTransport>(std::make_unique<http::TlsClient>(tls, context_));
             auto connection = verified->connect(place.text());
             reply.verified = connection.has_value();
-            // The first place is the cloud registrar itself: no provisional TLS there.
+            // The first URL is the cloud registrar itself: no provisional TLS there.
             if (connection || visited_.size() == 1) {
                 reply.transport = std::move(verified);
                 return connection;
@@ -123,7 +123,7 @@ private:
             reply.request = std::move(*given_);
             given_.reset();
         } else {
-            // Another registrar has to be named in another request, with a nonce of its own.
+            // Another registrar requires another request with another nonce.
             const auto created = options_.clock ? std::optional{context_.now()} : std::nullopt;
             ACMETOOL_TRY(request,
                          sign_request(options_.idevid, reply.registrar.front(), options_.format, created));
@@ -131,9 +131,9 @@ private:
         }
         if (reply.request.registrar != reply.registrar.front().der())
             return fail(Errc::refused,
-                        fmt::format("{}: this is {}, and the request is for another registrar", place.text(),
+                        fmt::format("{}: this is {}, but the request is for another registrar", place.text(),
                                     base::printable(reply.registrar.front().subject(), 200)),
-                        "sign another request for it if it is the right one", "registrarChanged");
+                        "if this registrar is correct, sign another request for it", "registrarChanged");
         http::Request request;
         request.method = http::Method::post;
         request.url = place.text();
@@ -143,7 +143,8 @@ private:
         for (bool waits = false;; waits = true) {
             auto answer = exchange(*reply.transport, request);
             if (!answer) {
-                // A registrar that said "not yet" may be away for a while, when it is started anew, say.
+                // A registrar that answered "not yet" may be unreachable for a while, for example during a
+                // restart.
                 const auto& error = answer.error();
                 if (!waits || error.code != Errc::unavailable || error.reason == "tls")
                     return fail(std::move(answer).error());
@@ -178,12 +179,12 @@ private:
         return fail(std::move(error));
     }
 
-    /// True where this place has answered, false where it wants to be asked again.
+    /// True if this URL has answered, false if the request must be repeated.
     Result<bool> take(const http::Response& answer, const http::Url& place, VoucherReply& reply)
     {
         if (answer.status == 200) {
             if (!format_of(http::find(answer.headers, "content-type").value_or("")))
-                return fail(Errc::protocol, place.text() + ": the answer is no voucher", {}, "badReply");
+                return fail(Errc::protocol, place.text() + ": the answer is not a voucher", {}, "badReply");
             reply.voucher.assign(answer.body.begin(), answer.body.end());
             return true;
         }
@@ -191,8 +192,8 @@ private:
         const auto asked =
             header ? http::parse_retry_after(*header, context_.now(), kLongestWait) : std::nullopt;
         const bool told = answer.status == 202 || ((answer.status == 503 || answer.status == 401) && asked);
-        // The cloud draft, where a redirect led: a 401 is asked again "a number of times over a period of a
-        // few hours".
+        // The cloud draft, after a redirect: a request with a 401 is repeated "a number of times over a
+        // period of a few hours".
         const bool unknown_owner =
             !told && answer.status == 401 && visited_.size() > 1 && owner_waits_++ < kMostOwnerWaits;
         if (told || unknown_owner) {
@@ -241,10 +242,10 @@ Result<http::Connection> PinnedTransport::connect(std::string_view url)
     if (!expected_) expected_ = shown;
     if (shown.sha256() != expected_->sha256())
         return fail(Errc::refused,
-                    fmt::format("{}: another registrar than before: {} instead of {}", url,
+                    fmt::format("{}: a different registrar: {} instead of {}", url,
                                 base::printable(shown.subject(), 200),
                                 base::printable(expected_->subject(), 200)),
-                    "begin anew: a voucher is for one registrar", "registrarChanged");
+                    "start again: a voucher is for one registrar", "registrarChanged");
     if (accepted_) connection->provisional = false;
     return connection;
 }
@@ -277,7 +278,8 @@ VoucherVerdict check(const VoucherReply& reply, const PledgeOptions& options, ba
                               options.allow_nonceless,
                               options.clock ? std::optional{context.now()} : std::nullopt,
                               reply.registrar};
-    // A cloud registrar was verified by other means, and its voucher pins whom the device enrols with.
+    // A cloud registrar was verified by other means, and its voucher pins the server with which the device
+    // enrols.
     auto verdict = check_voucher(reply.voucher, knowledge);
     if (reply.verified && verdict.voucher && !verdict.voucher->est_domain.empty()) {
         knowledge.registrar.clear();
@@ -293,9 +295,10 @@ Result<EstService> est_service(const Voucher& voucher, const crypto::Certificate
     const auto url =
         http::parse_url(fmt::format("https://{}{}{}", address6 ? "[" : "", domain, address6 ? "]" : ""));
     if (!url || domain.find_first_of("/?#@") != std::string_view::npos)
-        return fail(Errc::protocol,
-                    fmt::format("est-domain of the voucher: {} is no host", base::printable(domain, 100)), {},
-                    "estDomain");
+        return fail(
+            Errc::protocol,
+            fmt::format("est-domain of the voucher: {} is not a host name", base::printable(domain, 100)), {},
+            "estDomain");
     EstService service;
     service.origin = url->origin();
     service.trust.explicit_anchors = {pinned};

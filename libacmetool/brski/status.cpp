@@ -41,7 +41,7 @@ Result<Status> parse_status(std::string_view json, std::string* unknown)
         if (name == "version") {
             version = value == 1 || value == "1";
         } else if (name == "status") {
-            if (!value.is_boolean()) return bad_status("\"status\" is neither true nor false");
+            if (!value.is_boolean()) return bad_status("\"status\" must be true or false");
             status.status = value.get<bool>();
             told = true;
         } else if (name == "reason") {
@@ -53,7 +53,7 @@ Result<Status> parse_status(std::string_view json, std::string* unknown)
         }
     }
     if (!version) return bad_status("\"version\" is not 1");
-    if (!told) return bad_status("there is no \"status\"");
+    if (!told) return bad_status("\"status\" is missing");
     return status;
 }
 

@@ -41,7 +41,7 @@ public:
     {
         const auto found = object_.find(name);
         if (found == object_.end() || found->is_null()) return std::string{};
-        if (!found->is_string()) return wrong(name, "is no text");
+        if (!found->is_string()) return wrong(name, "is not a string");
         auto value = found->get<std::string>();
         if (value.size() > longest) return wrong(name, "is too long");
         return value;
@@ -51,7 +51,7 @@ public:
         ACMETOOL_TRY(value, text(name, 64));
         if (value.empty()) return std::optional<base::TimePoint>{};
         const auto time = base::parse_rfc3339(value);
-        if (!time) return wrong(name, "is no date and time");
+        if (!time) return wrong(name, "is not a date and time");
         return std::optional{*time};
     }
     Result<Bytes> binary(std::string_view name) const
@@ -59,7 +59,7 @@ public:
         ACMETOOL_TRY(value, text(name, kLargestVoucher));
         if (value.empty()) return Bytes{};
         auto octets = base::parse_base64(value);
-        if (!octets) return wrong(name, "is no base64");
+        if (!octets) return wrong(name, "is not base64");
         return std::move(*octets);
     }
     Result<std::string> serial_number() const
@@ -73,7 +73,7 @@ public:
         ACMETOOL_TRY(value, text("nonce", kLongestNonceText));
         if (value.empty()) return std::move(value);
         const auto octets = nonce_octets(value);
-        if (!octets) return wrong("nonce", "is no base64");
+        if (!octets) return wrong("nonce", "is not base64");
         if (octets->size() < kShortestNonce || octets->size() > kLongestNonce)
             return wrong("nonce", fmt::format("has {} octets, not 8 to 32", octets->size()));
         return std::move(value);
@@ -120,7 +120,7 @@ Result<Json> root_of(std::string_view text, bool request)
         if (const auto found = document->find(root); found != document->end() && found->is_object())
             return Json(*found);
     return fail(Errc::protocol,
-                fmt::format("{}: there is no \"{}\" in it", what, request ? kRequestRoot : kVoucherRoot), {},
+                fmt::format("{}: \"{}\" is missing", what, request ? kRequestRoot : kVoucherRoot), {},
                 reason);
 }
 
@@ -226,8 +226,8 @@ std::optional<Bytes> nonce_octets(std::string_view text)
         plain.pop_back();
     std::replace(plain.begin(), plain.end(), '+', '-');
     std::replace(plain.begin(), plain.end(), '/', '_');
-    // Hexadecimal nonces are among the published examples: four characters more or less are base64, too, but
-    // the last bits need not be zero. The text itself counts then.
+    // Some published examples have hexadecimal nonces, which are often also valid base64, except that the
+    // last bits need not be zero. The text itself is used then.
     auto octets = base::parse_base64url(plain);
     if (!octets && base::is_base64url(plain)) return Bytes{plain.begin(), plain.end()};
     if (!octets || octets->empty()) return std::nullopt;

@@ -10,16 +10,16 @@
 #include "base/time.h"
 #include "crypto/cert.h"
 
-/// Vouchers and voucher-requests as JSON (RFC 8366 section 5, RFC 8995 section 3). No signatures in here: see
+/// Vouchers and voucher-requests as JSON (RFC 8366 section 5, RFC 8995 section 3). For signatures, see
 /// brski/envelope.h.
 namespace acmetool::brski
 {
 
-/// What a manufacturer says about a device (RFC 8366 section 5.3). Empty members are absent.
+/// A manufacturer's statement about a device (RFC 8366 section 5.3). Empty members are absent.
 struct Voucher {
     std::string assertion;     ///< "verified", "logged", "proximity"
     std::string serial_number; ///< never empty
-    std::string nonce;         ///< the text as it was written: base64 or base64url, never re-encoded
+    std::string nonce;         ///< the original text: base64 or base64url, never re-encoded
     std::optional<base::TimePoint> created_on;
     std::optional<base::TimePoint> expires_on;
     Bytes idevid_issuer;      ///< the IDevID's authority key identifier, see same_idevid_issuer
@@ -29,15 +29,16 @@ struct Voucher {
     bool domain_cert_revocation_checks = false;
 };
 
-/// What a pledge asks its registrar, or a registrar the MASA (RFC 8995 sections 3, 5.2, 5.5).
+/// The request of a pledge to its registrar, or of a registrar to the MASA (RFC 8995 sections 3, 5.2, 5.5).
 struct VoucherRequest {
     std::string assertion;
     std::string serial_number;
     std::string nonce; ///< as in Voucher
     std::optional<base::TimePoint> created_on;
     Bytes idevid_issuer;
-    Bytes proximity_registrar_cert;     ///< DER; of a pledge's request alone
-    Bytes prior_signed_voucher_request; ///< the pledge's signed request as it came; of a registrar's alone
+    Bytes proximity_registrar_cert;     ///< DER; only in a pledge's request
+    Bytes prior_signed_voucher_request; ///< the pledge's signed request as received; only in a registrar's
+                                        ///< request
 };
 
 inline constexpr std::size_t kLargestVoucher = 64 * 1024; ///< of the JSON text, in octets
@@ -47,7 +48,7 @@ inline constexpr std::size_t kLargestVoucher = 64 * 1024; ///< of the JSON text,
 /// expires-on; a pinned-domain-cert is checked by its user. Errc::protocol, reason "badVoucher".
 ACMETOOL_EXPORT Result<Voucher> parse_voucher(std::string_view json);
 
-/// Reads a voucher-request; its root may be that of a voucher, as some pledges write it. Errc::protocol,
+/// Reads a voucher-request; its root may be that of a voucher, because some pledges use it. Errc::protocol,
 /// reason "badVoucherRequest".
 ACMETOOL_EXPORT Result<VoucherRequest> parse_voucher_request(std::string_view json);
 
@@ -57,20 +58,20 @@ ACMETOOL_EXPORT std::string to_json(const VoucherRequest& request);
 /// A fresh nonce: 128 random bits in base64.
 ACMETOOL_EXPORT std::string new_nonce();
 
-/// The octets of a nonce in whichever of the two base64 alphabets, padded or not; nothing if it has none.
+/// The octets of a nonce in either base64 alphabet, padded or not; nothing if it is malformed.
 ACMETOOL_EXPORT std::optional<Bytes> nonce_octets(std::string_view text);
 
 /// True if both texts are the same octets, and not empty.
 ACMETOOL_EXPORT bool same_nonce(std::string_view a, std::string_view b);
 
-/// The certificate in a leaf, which is one of `known` where it is among them: reading a key takes longer than
+/// The certificate in a leaf. Returns the one in `known` if equal, because parsing a key takes longer than
 /// verifying a signature with it. Errc::bad_input.
 ACMETOOL_EXPORT Result<crypto::Certificate>
 parse_certificate(ByteView leaf, const std::vector<crypto::Certificate>& known = {});
 
 /// True if `given`, a voucher's idevid-issuer, names the issuer whose authority key identifier extension has
-/// the content `own`. RFC 8366 was read in three ways, and all are taken: the extension's content, that in an
-/// OCTET STRING, and the bare keyIdentifier.
+/// the content `own`. RFC 8366 is interpreted in three ways, which are all accepted: the extension's content,
+/// that in an OCTET STRING, and the bare keyIdentifier.
 ACMETOOL_EXPORT bool same_idevid_issuer(ByteView given, ByteView own);
 
 } // namespace acmetool::brski

@@ -13,7 +13,7 @@ namespace
 tl::unexpected<Error> at(const std::string& file, const toml::source_region& place, std::string_view what)
 {
     return fail(Errc::config, fmt::format("{}:{}:{}: {}", file, place.begin.line, place.begin.column, what),
-                "configuration files are TOML; the manual page lists the options", "badConfig");
+                "configuration files are TOML; see the manual page for the options", "badConfig");
 }
 
 /// A scalar as the command line would write it.
@@ -35,12 +35,12 @@ Result<void> read_table(const toml::table& table, const std::string& file, Confi
         if (const auto* list = node.as_array()) {
             for (const auto& entry : *list) {
                 const auto text = text_of(entry);
-                if (!text) return at(file, entry.source(), "neither text nor number nor true or false");
+                if (!text) return at(file, entry.source(), "must be a string, a number, true or false");
                 value.texts.push_back(*text);
             }
         } else {
             const auto text = text_of(node);
-            if (!text) return at(file, node.source(), "neither text nor number nor true or false");
+            if (!text) return at(file, node.source(), "must be a string, a number, true or false");
             value.texts.push_back(*text);
         }
         std::string name{key.str()};
@@ -61,7 +61,7 @@ Result<ConfigValues> parse_config(std::string_view text, const std::string& file
         for (const auto& [key, node] : root)
             if (node.is_table() &&
                 std::find(all_verbs.begin(), all_verbs.end(), key.str()) == all_verbs.end())
-                return at(file, node.source(), fmt::format("[{}] is no verb of this program", key.str()));
+                return at(file, node.source(), fmt::format("[{}] is not a verb of this program", key.str()));
         ACMETOOL_CHECK(read_table(root, file, config));
         if (const auto* section = root[verb].as_table()) ACMETOOL_CHECK(read_table(*section, file, config));
     } catch (const toml::parse_error& error) {

@@ -20,8 +20,8 @@ struct ConfigValues {
     std::map<std::string, Value, std::less<>> values;
 };
 
-/// Parses TOML: top-level keys go for every verb, those of the table [verb] for that verb and before the
-/// others. Tables of other verbs are skipped. Errors: config, with line and column.
+/// Parses TOML: top-level keys apply to every verb, those of the table [verb] only to that verb, with
+/// precedence. Tables of other verbs are skipped. Errors: config, with line and column.
 Result<ConfigValues> parse_config(std::string_view text, const std::string& file, std::string_view verb,
                                   const std::vector<std::string>& all_verbs);
 

@@ -4,11 +4,11 @@
 
 #include "acmetool/export.h"
 
-/// What daemons need of the system.
+/// System functions for daemons.
 namespace acmetool::cli
 {
 
-/// No core dumps, which would hold keys, and no debugger of the same user (SEC-09).
+/// Disables core dumps, which would contain keys, and debuggers of the same user (SEC-09).
 ACMETOOL_EXPORT void forbid_core_dumps();
 
 /// From now on SIGHUP asks for a reload.
@@ -16,10 +16,10 @@ ACMETOOL_EXPORT void watch_hangup();
 /// True once for each SIGHUP since the last call.
 ACMETOOL_EXPORT bool take_hangup();
 
-/// Tells the service manager, "READY=1"; does nothing where there is none ($NOTIFY_SOCKET, sd_notify(3)).
-/// One datagram needs no library.
+/// Notifies the service manager, "READY=1"; does nothing if there is none ($NOTIFY_SOCKET, sd_notify(3)). One
+/// datagram, so no library is needed.
 ACMETOOL_EXPORT void notify_service_manager(std::string_view state);
-/// "RELOADING=1" with the moment that sd_notify(3) wants with it.
+/// "RELOADING=1" with the time that sd_notify(3) requires.
 ACMETOOL_EXPORT void notify_reloading();
 
 } // namespace acmetool::cli

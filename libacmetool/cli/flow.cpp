@@ -27,7 +27,7 @@ std::size_t column_of(Columns columns, const std::string& party)
 {
     for (std::size_t i = 0; i < columns.size(); ++i)
         if (columns[i].party == party) return i;
-    return columns.size() - 1; // a hook or a web server stands where DNS does
+    return columns.size() - 1; // a hook or a web server is drawn in place of DNS
 }
 
 /// A line with the verticals, and `text` written from `from` on.
@@ -41,7 +41,7 @@ std::string line_with(Columns columns, std::string_view text, std::size_t from)
     return line + "\n";
 }
 
-/// Lines of at most `room` characters, where `text` has spaces enough.
+/// Lines of at most `room` characters, if `text` has enough spaces.
 std::vector<std::string> folded(std::string text, std::size_t room)
 {
     std::vector<std::string> lines;

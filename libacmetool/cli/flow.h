@@ -7,12 +7,12 @@
 namespace acmetool::cli
 {
 
-/// The draft's ladder, drawn as the messages come: client, ACME server and DNS as columns, or device, RA,
-/// ACME server and DNS.
+/// The draft's ladder, drawn message by message: client, ACME server and DNS as columns, or device, RA, ACME
+/// server and DNS.
 class Ladder
 {
 public:
-    /// The lines for one message, with the head of the ladder before the first.
+    /// The lines for one message; the first includes the head of the ladder.
     std::string draw(const base::Message& message);
 
 private:

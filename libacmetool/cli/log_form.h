@@ -8,13 +8,13 @@
 namespace acmetool::cli
 {
 
-/// The lines of a message. Whatever words of a peer are in them, they do not steer the terminal.
+/// The lines of a message, sanitized so that a peer's text cannot control the terminal.
 std::string safe_lines(std::string_view text);
 
 /// The prefix that gives a line in the journal its syslog priority (sd-daemon(3)).
 std::string_view journal_priority(base::Level level);
 
-/// What a line of a program's log looks like.
+/// The form of a program's log lines.
 struct LogForm {
     std::string program;
     bool json = false;

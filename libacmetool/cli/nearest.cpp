@@ -9,7 +9,7 @@ namespace
 
 constexpr std::size_t kFarthest = 3;
 
-/// How many single-character edits lie between two words.
+/// The number of single-character edits between two words.
 std::size_t distance(std::string_view a, std::string_view b)
 {
     std::vector<std::size_t> row(b.size() + 1);

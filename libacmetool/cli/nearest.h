@@ -7,7 +7,7 @@
 namespace acmetool::cli
 {
 
-/// The word of `known` that `given` was meant to be; empty where none is near enough.
+/// The word of `known` closest to `given`; empty if none is close enough.
 std::string nearest(std::string_view given, const std::vector<std::string>& known);
 
 } // namespace acmetool::cli

@@ -14,8 +14,8 @@ Result<std::optional<base::TimePoint>> parse_moment(const std::string& text, con
     if (const auto time = base::parse_rfc3339(text)) return std::optional{*time};
     if (const auto after = base::parse_duration(text))
         return std::optional{now + std::chrono::duration_cast<std::chrono::seconds>(*after)};
-    return fail(Errc::usage, std::string{option} + " " + base::printable(text, 50) + ": no time",
-                "2027-01-31T00:00:00Z, or a duration from now, as 7d", "badTime");
+    return fail(Errc::usage, std::string{option} + " " + base::printable(text, 50) + ": not a time",
+                "give a time such as 2027-01-31T00:00:00Z, or a duration from now such as 7d", "badTime");
 }
 
 Result<void> wait_for_turn(base::Milliseconds jitter, Io& io)

@@ -35,25 +35,68 @@ std::string environment_name(std::string_view option)
     return name;
 }
 
-/// "-o,--output" to "output".
-std::string long_name(const std::string& names)
+constexpr std::size_t kHelpWidth = 80;
+constexpr std::size_t kHelpIndent = 34; ///< column of the descriptions
+
+/// An option's name as the program gives it, in parts.
+struct Spelling {
+    std::string names;    ///< "-o,--output FILE"
+    std::string longest;  ///< "output"
+    std::string argument; ///< "FILE"; empty for a flag
+};
+
+Spelling parse_spelling(const std::string& text)
 {
-    const auto at = names.find("--");
-    return at == std::string::npos ? names : names.substr(at + 2);
+    Spelling result;
+    const auto space = text.find(' ');
+    result.names = text.substr(0, space);
+    if (space != std::string::npos) result.argument = text.substr(space + 1);
+    const auto dashes = result.names.find("--");
+    result.longest = dashes == std::string::npos ? result.names : result.names.substr(dashes + 2);
+    return result;
+}
+
+/// Breaks a description at spaces so that it fits beside the options.
+std::string wrap_description(const std::string& text)
+{
+    constexpr std::size_t room = kHelpWidth - kHelpIndent;
+    std::string wrapped;
+    std::size_t used = 0;
+    for (const auto word : base::split(text, ' ')) {
+        if (used > 0 && used + 1 + word.size() > room) {
+            wrapped += '\n';
+            used = 0;
+        } else if (used > 0) {
+            wrapped += ' ';
+            ++used;
+        }
+        wrapped += word;
+        used += word.size();
+    }
+    return wrapped;
+}
+
+/// CLI11's message with a lower-case first letter, like our messages, unless it begins with a metavariable.
+std::string lower_first(std::string message)
+{
+    const bool metavariable = message.size() > 1 && std::isupper(static_cast<unsigned char>(message[1])) != 0;
+    if (!metavariable && !message.empty())
+        message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
+    return message;
 }
 
 Result<bool> parse_flag(const std::string& text)
 {
     if (text == "true" || text == "1" || text == "yes" || text == "on") return true;
     if (text == "false" || text == "0" || text == "no" || text == "off" || text.empty()) return false;
-    return fail(Errc::usage, fmt::format("\"{}\" is neither true nor false", text));
+    return fail(Errc::usage, fmt::format("\"{}\" must be true or false", text));
 }
 
-/// An option of one verb: where its values come from and where they go.
+/// An option of one verb with the source and the target of its values.
 struct Option {
     std::string name;
     CLI::Option* parsed = nullptr;
-    std::vector<std::string> raw; ///< of the command line; for flags empty
+    std::vector<std::string> raw; ///< from the command line; empty for flags
     bool is_flag = false;
     bool is_list = false;
     Setter set;
@@ -117,9 +160,11 @@ public:
     {
         options_.push_back(std::make_unique<Option>());
         auto& option = *options_.back();
-        option.name = long_name(name);
+        option.name = parse_spelling(name).longest;
         option.is_flag = true;
-        option.parsed = app_.add_flag(name, help);
+        const auto description =
+            wrap_description(help); // add_flag() accepts only a named string as description
+        option.parsed = app_.add_flag(name, description);
         option.set = [&value](const auto& texts) -> Result<void> {
             ACMETOOL_TRY(parsed, parse_flag(texts.back()));
             value = parsed;
@@ -130,7 +175,7 @@ public:
     Verb& words(const std::string& name, std::vector<std::string>& values, const std::string& help,
                 bool required) override
     {
-        auto* option = app_.add_option(name, values, help);
+        auto* option = app_.add_option(name, values, wrap_description(help))->option_text("...");
         if (required) option->required();
         return *this;
     }
@@ -160,19 +205,19 @@ public:
         });
     }
 
-    /// What --show may name besides "flow", and its help.
+    /// The words of --show besides "flow", and their help.
     const std::map<std::string, bool*>& shown() const { return shown_; }
     const std::string& show_help() const { return show_help_; }
 
     CLI::App& app() { return app_; }
     const Action& act() const { return action_; }
-    /// Where the name of a configuration file goes that is not read here; null: it is.
+    /// Receives the name of a configuration file that the action reads; null: it is read here.
     std::string* config_goes_to() const { return own_config_; }
 
     Result<FileOptions> read_options(const std::string& file,
                                      const std::vector<std::string>& not_here) override;
 
-    /// Applies the flags, else the environment, else the configuration file.
+    /// Applies the command line, else the environment, else the configuration file.
     Result<void> settle(const ConfigValues* config, const std::string& file);
 
 private:
@@ -197,10 +242,13 @@ private:
     {
         options_.push_back(std::make_unique<Option>());
         auto& option = *options_.back();
-        option.name = long_name(name);
+        const auto spelling = parse_spelling(name);
+        option.name = spelling.longest;
         option.set = std::move(set);
-        option.parsed = app_.add_option(name, option.raw, help)->type_name("")->allow_extra_args(false);
-        if (!fallback.empty()) option.parsed->default_str(fallback);
+        const auto description = fallback.empty() ? help : fmt::format("{} (default: {})", help, fallback);
+        option.parsed = app_.add_option(spelling.names, option.raw, wrap_description(description))
+                            ->option_text(spelling.argument)
+                            ->allow_extra_args(false);
         return *this;
     }
 
@@ -210,7 +258,7 @@ private:
     Action action_;
     std::string* own_config_ = nullptr;
     std::map<std::string, bool*> shown_;
-    std::string show_help_ = "flow: draw the messages on standard error as they pass";
+    std::string show_help_ = "flow: draw the messages on standard error";
 };
 
 Result<void> CliVerb::settle(const ConfigValues* config, const std::string& file)
@@ -238,7 +286,7 @@ Result<void> CliVerb::settle(const ConfigValues* config, const std::string& file
                     fmt::format("{}:{}:{}: {}", file, found->second.line, found->second.column, option->name);
                 blame = Errc::config;
                 if (texts.size() > 1 && !option->is_list)
-                    return fail(Errc::config, source + ": takes one value, not a list", {}, "badConfig");
+                    return fail(Errc::config, source + ": must be one value, not a list", {}, "badConfig");
             }
         if (texts.empty()) continue;
         if (auto done = option->set(texts); !done) {
@@ -254,7 +302,7 @@ Result<void> CliVerb::settle(const ConfigValues* config, const std::string& file
         if (!known)
             return fail(Errc::config,
                         fmt::format("{}:{}:{}: unknown key \"{}\"", file, value.line, value.column, name),
-                        "the manual page lists the options", "unknownKey");
+                        "see the manual page for the options", "unknownKey");
     }
     return {};
 }
@@ -269,10 +317,10 @@ Result<FileOptions> CliVerb::read_options(const std::string& file, const std::ve
     ACMETOOL_TRY(config, parse_config(*text, file, app_.get_name(), {}));
     for (const auto& [name, value] : config.values)
         if (std::find(not_here.begin(), not_here.end(), name) != not_here.end())
-            return fail(
-                Errc::config,
-                fmt::format("{}:{}:{}: \"{}\" is for the whole run", file, value.line, value.column, name),
-                "give it as a flag, in the environment or in the file of --config", "notHere");
+            return fail(Errc::config,
+                        fmt::format("{}:{}:{}: \"{}\" applies to the whole run", file, value.line,
+                                    value.column, name),
+                        "set it on the command line, in the environment or in the --config file", "notHere");
     const CommonOptions before = common_;
     common_.output.clear();
     const auto settled = settle(&config, file);
@@ -295,11 +343,11 @@ struct Program::Impl {
     Impl(std::string program, const std::string& description)
         : name(std::move(program)), app(description, name)
     {
-        app.get_formatter()->column_width(34);
+        app.get_formatter()->column_width(kHelpIndent);
         app.set_help_flag("-h,--help", "Show this help");
         app.add_flag("--version", version, "Show the version");
         app.footer("Exit status: 0 done, 64 usage, 65 bad input, 69 unavailable, 75 not yet, 77 refused;\n"
-                   "acmetool-exit-codes(7) has them all. Manual: man " +
+                   "acmetool-exit-codes(7) lists all. Manual: man " +
                    name);
     }
 
@@ -312,14 +360,15 @@ struct Program::Impl {
 
 void Program::Impl::add_common(CliVerb& verb)
 {
-    verb.option("--config", common.config, "Read options from this TOML file");
+    verb.option("--config FILE", common.config, "Read options from this TOML file");
     verb.flag("--json", common.json, "Print the result as a JSON document");
-    verb.option("-o,--output", common.output, "Write the result to this file, atomically");
-    verb.flag("-q,--quiet", common.quiet, "Print errors only");
-    verb.option("--log-format", common.log_format, "text, or json for one document a line");
-    verb.option("--ca-file", common.ca_file, "Trust these PEM certificates instead of the system's");
-    verb.option("--trace", common.trace, "Append every message to this file as JSON Lines");
-    verb.option("--show", common.show, verb.show_help());
+    verb.option("-o,--output FILE", common.output, "Write the result to this file, atomically");
+    verb.flag("-q,--quiet", common.quiet, "Only print errors");
+    verb.option("--log-format FORMAT", common.log_format,
+                "Format of the log: text, or json for one document per line");
+    verb.option("--ca-file FILE", common.ca_file, "Trust anchors (PEM) instead of the system's");
+    verb.option("--trace FILE", common.trace, "Append every protocol message to this file (JSON Lines)");
+    verb.option("--show WORDS", common.show, verb.show_help());
 }
 
 Result<CliVerb*> Program::Impl::parse(int argc, char** argv, bool& done)
@@ -339,16 +388,10 @@ Result<CliVerb*> Program::Impl::parse(int argc, char** argv, bool& done)
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
         done = true;
-        const auto* help_of = &app;
-        for (const auto* chosen : app.get_subcommands())
-            help_of = chosen;
-        ACMETOOL_CHECK(Runtime(name, {}).write(help_of->help()));
+        ACMETOOL_CHECK(Runtime(name, {}).write(app.help()));
         return nullptr;
     } catch (const CLI::ParseError& error) {
-        return fail(Errc::usage,
-                    base::to_lower(std::string_view{error.what()}.substr(0, 1)) +
-                        std::string{std::string_view{error.what()}.substr(1)},
-                    fmt::format("{} --help shows what it takes", name));
+        return fail(Errc::usage, lower_first(error.what()), fmt::format("{} --help lists the options", name));
     }
     if (version) {
         done = true;
@@ -363,7 +406,7 @@ Result<CliVerb*> Program::Impl::parse(int argc, char** argv, bool& done)
 
 Result<void> Program::Impl::configure(CliVerb& verb)
 {
-    ACMETOOL_CHECK(verb.settle(nullptr, {})); // --config itself, and a usage error before a file's
+    ACMETOOL_CHECK(verb.settle(nullptr, {})); // --config itself, and usage errors before errors of a file
     std::vector<std::string> words;
     for (const auto& [word, known] : verbs)
         words.push_back(word);
@@ -379,8 +422,7 @@ Result<void> Program::Impl::configure(CliVerb& verb)
         ACMETOOL_CHECK(verb.settle(&config, common.config));
     }
     if (common.log_format != "text" && common.log_format != "json")
-        return fail(Errc::usage,
-                    fmt::format("--log-format: \"{}\" is neither text nor json", common.log_format));
+        return fail(Errc::usage, fmt::format("--log-format: \"{}\" must be text or json", common.log_format));
     return settle_show(verb);
 }
 
@@ -394,7 +436,7 @@ Result<void> Program::Impl::settle_show(CliVerb& verb)
         }
         const auto found = verb.shown().find(std::string{word});
         if (found == verb.shown().end())
-            return fail(Errc::usage, fmt::format("--show: \"{}\" is nothing that can be shown", word),
+            return fail(Errc::usage, fmt::format("--show: \"{}\" is not a known word", word),
                         verb.show_help());
         *found->second = true;
     }
@@ -417,9 +459,9 @@ int Program::Impl::run(CliVerb& verb)
             status = runtime.report(done.error());
             by_signal = done.error().code == Errc::interrupted && caught_signal() != 0;
         }
-    } // and what it has said is written
+    } // destroying `runtime` flushes its output
     if (by_signal) {
-        // Whoever started us learns that it was the signal (and a shell loop ends).
+        // The parent must see that a signal ended us, so that a shell loop ends.
         std::signal(caught_signal(), SIG_DFL);
         std::raise(caught_signal());
     }
@@ -435,8 +477,8 @@ Program::~Program() = default;
 
 Verb& Program::verb(const std::string& name, const std::string& help)
 {
-    auto* app = impl_->app.add_subcommand(name, help);
-    app->get_formatter()->column_width(34);
+    auto* app = impl_->app.add_subcommand(name, wrap_description(help));
+    app->get_formatter()->column_width(kHelpIndent);
     auto& verb = impl_->verbs[name];
     verb = std::make_unique<CliVerb>(*app, impl_->common);
     return *verb;
@@ -461,9 +503,10 @@ int Program::main(int argc, char** argv)
         impl_->add_common(verb);
         verb.app().add_flag("-v,--verbose", impl_->common.verbose,
                             "Print each step; -vv also prints each request");
-        verb.duration("--timeout", impl_->common.timeout, "Give up, or answer \"not yet\", after this time");
+        verb.duration("--timeout DURATION", impl_->common.timeout,
+                      "Give up, or report \"not yet\", after this time");
     });
-    // A failure before the options are settled is told the same way, as a document if --json was among them.
+    // A failure before the options are settled is reported in the same way, as a document if --json is given.
     const bool wants_json =
         std::any_of(argv, argv + argc, [](const char* word) { return std::string_view{word} == "--json"; });
     CommonOptions early;

@@ -13,11 +13,11 @@
 #include "base/result.h"
 #include "base/time.h"
 
-/// What all programs share: options, environment, configuration file, standard streams, exit codes.
+/// Shared by all programs: options, environment, configuration file, standard streams, exit codes.
 namespace acmetool::cli
 {
 
-/// "Not yet", which is no error: exit status 75 and a `deferred` document.
+/// "Not yet", which is not an error: exit status 75 and a `deferred` document.
 struct Deferred {
     std::string what; ///< "order https://ca.example/order/1 is still processing"
     std::optional<std::chrono::seconds> retry_after;
@@ -25,7 +25,7 @@ struct Deferred {
     std::string csr_sha256; ///< lower-case hexadecimal; may be empty
 };
 
-/// What an action is given: the standard streams, the common options and the running program's Context.
+/// The environment of an action: the standard streams, the common options and the program's Context.
 class ACMETOOL_EXPORT Io
 {
 public:
@@ -38,30 +38,31 @@ public:
     virtual std::string output() const = 0;                        ///< --output; may be empty
     virtual bool json_log() const = 0;                             ///< --log-format json
     virtual bool traces() const = 0;                               ///< --trace or --show flow
-    virtual base::Level log_level() const = 0; ///< the last one that -q and -v let through
+    virtual base::Level log_level() const = 0; ///< the least severe one that -q and -v allow
 
-    /// All of standard input, 1 MiB at most. Empty input is bad_input ("emptyInput"); a terminal is
-    /// announced.
+    /// All of standard input, at most 1 MiB. Empty input is bad_input ("emptyInput"). If it is a terminal, a
+    /// message says so.
     virtual Result<std::string> input() = 0;
     /// All of a file, or of standard input for "-".
     virtual Result<std::string> read(const std::string& path) = 0;
 
-    /// The one result: to --output atomically, else to standard output. Errc::io if not everything was
+    /// Writes the result: to --output atomically, else to standard output. Errc::io if not everything was
     /// written.
     virtual Result<void> write(std::string_view text) = 0;
-    /// The same for a document; "type" and "version": 1 are put in front.
+    /// The same for a document, preceded by "type" and "version": 1.
     virtual Result<void> write_document(std::string_view type, const base::Json& members) = 0;
-    /// A document to standard output, where --output names something else than the result.
+    /// Writes a document to standard output, for verbs whose --output is not the result.
     virtual Result<void> print_document(std::string_view type, const base::Json& members) = 0;
-    /// A new private key: mode 0600, never over an existing file (cannot_create, hint to use --key).
+    /// Writes a new private key with mode 0600, never over an existing file (cannot_create, with a hint to
+    /// use --key).
     virtual Result<void> write_key(const std::string& path, std::string_view pem) = 0;
 
-    /// For daemons, before any thread of theirs has something to say: from now on log lines and messages only
-    /// go into queues, and any thread may write them; nobody waits for whoever reads them.
+    /// For daemons, before they start threads: from now on log lines and messages go into queues. Any thread
+    /// may write them, and none waits for their readers.
     virtual void begin_serving() = 0;
-    /// Standard error as it is: for lines that have their form already.
+    /// Writes to standard error unchanged: for lines already in their final form.
     virtual void say(std::string_view text) = 0;
-    /// How the queues of begin_serving() do.
+    /// The state of the queues of begin_serving().
     virtual std::vector<base::OutputHealth> outputs() const = 0;
 
     virtual void defer(Deferred deferred) = 0; ///< the program ends with 75
@@ -70,20 +71,21 @@ public:
 
 using Action = std::function<Result<void>(Io&)>;
 
-/// Common options that a further file of options may have; see Verb::read_options.
+/// Common options that an additional file of options may set; see Verb::read_options.
 struct FileOptions {
     std::string output;
     std::string ca_file;
 };
 
-/// One verb of a program, or the program itself where only one job exists.
+/// One verb of a program, or the program itself if it has only one job.
 class ACMETOOL_EXPORT Verb
 {
 public:
     virtual ~Verb() = default;
 
-    /// Options, "--name" or "-n,--name". Each can also come from the environment (ACMETOOL_NAME) and from the
-    /// configuration file ([verb] name = ...); the flag wins, then the environment, then the file.
+    /// Options, "--name ARGUMENT" or "-n,--name ARGUMENT", where ARGUMENT is what --help calls the value.
+    /// Each can also come from the environment (ACMETOOL_NAME) and from the configuration file ([verb] name =
+    /// ...). The command line takes precedence over the environment, and the environment over the file.
     virtual Verb& option(const std::string& name, std::string& value, const std::string& help) = 0;
     virtual Verb& option(const std::string& name, std::optional<std::string>& value,
                          const std::string& help) = 0;
@@ -100,13 +102,12 @@ public:
                         bool required) = 0;
     /// A word of --show besides "flow": sets `wanted`.
     virtual Verb& shows(const std::string& word, bool& wanted, const std::string& help) = 0;
-    /// --config names a file of the program's own form, which the action reads; options are not taken from
-    /// it.
+    /// --config names a file in the program's own format, which the action reads; it contains no options.
     virtual Verb& own_config(std::string& file) = 0;
     virtual Verb& action(Action action) = 0;
-    /// Sets this verb's options anew as a further TOML file says, for an action that does one thing for each
-    /// of several files. Flags and environment go before it, it goes before --config. Keys in `not_here` are
-    /// for the whole run and refused. Errors: config, with line and column.
+    /// Sets this verb's options from an additional TOML file, for an action that runs once per file. Command
+    /// line and environment take precedence over it, and it takes precedence over --config. Keys in
+    /// `not_here` apply to the whole run and are refused. Errors: config, with line and column.
     virtual Result<FileOptions> read_options(const std::string& file,
                                              const std::vector<std::string>& not_here) = 0;
 };
@@ -123,7 +124,7 @@ public:
     /// For a program with one job: its options and action without a verb.
     Verb& only_job();
 
-    /// Parses, runs the verb's action, reports. Returns the exit status.
+    /// Parses the command line, runs the verb's action, and reports failures. Returns the exit status.
     int main(int argc, char** argv);
 
 private:

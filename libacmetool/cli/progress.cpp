@@ -23,7 +23,7 @@ std::size_t width(const std::string& text)
     return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_character));
 }
 
-/// At most `room` characters, the last two dots where something is missing.
+/// At most `room` characters, the last two are dots if something is omitted.
 std::string cut(const std::string& text, std::size_t room)
 {
     if (width(text) <= room) return text;

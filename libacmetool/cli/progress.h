@@ -8,12 +8,12 @@
 namespace acmetool::cli
 {
 
-/// How wide the terminal is; 80 if it does not say.
+/// The width of the terminal; 80 if unknown.
 std::size_t terminal_columns(int fd);
 
-/// What a wait looks like at a terminal, less than `columns` wide so that it stays on one line: "waiting for
-/// the CA to validate domain.com: 3 s so far, for 57 s more at most". Without the second time where it does
-/// not fit; what is waited for is cut then.
+/// A wait as shown on a terminal, narrower than `columns` so that it fits on one line: "waiting for the CA to
+/// validate domain.com: 3 s so far, for 57 s more at most". If it does not fit, the second time is omitted
+/// and the subject is truncated.
 std::string progress_line(const base::Wait& wait, std::chrono::steady_clock::time_point now,
                           std::size_t columns);
 

@@ -118,7 +118,7 @@ Result<std::string> Runtime::read(const std::string& path)
             return fail(Errc::bad_input, "standard input: longer than 1 MiB", {}, "inputTooLong");
     }
     if (base::trim(text).empty())
-        return fail(Errc::bad_input, "nothing on standard input: did the command before fail?",
+        return fail(Errc::bad_input, "standard input is empty: the previous command may have failed",
                     "in a pipe, use set -o pipefail", "emptyInput");
     return text;
 }
@@ -145,7 +145,7 @@ Result<void> Runtime::check_output() const
     if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
         return fail(Errc::cannot_create,
                     fmt::format("{}: cannot be created: {}", options_.output, std::strerror(errno)),
-                    "name a place for --output that can be written", "outputFolder");
+                    "choose a writable file for --output", "outputFolder");
     return {};
 }
 
@@ -170,7 +170,7 @@ Result<void> Runtime::write_key(const std::string& path, std::string_view pem)
     auto done = store::create_secret(path, pem);
     if (!done && done.error().reason == "fileExists")
         done.error().hint =
-            fmt::format("a key is never overwritten: use it with --key {}, or name another file", path);
+            fmt::format("keys are never overwritten: use it with --key {}, or choose another file", path);
     return done;
 }
 
@@ -222,7 +222,7 @@ void Runtime::say(std::string_view text)
         log_queue_->put(std::string{text});
         return;
     }
-    // Nobody may be there to read it, and the program goes on all the same: the exit status tells.
+    // It may have no reader; the program continues, and the exit status reports the failure.
     static_cast<void>(base::write_all(STDERR_FILENO, text, [this] { return interrupted(); }));
 }
 

@@ -13,7 +13,7 @@
 namespace acmetool::cli
 {
 
-/// The options that every verb has.
+/// The options of every verb.
 struct CommonOptions {
     std::string config;
     bool json = false;
@@ -24,13 +24,13 @@ struct CommonOptions {
     std::optional<base::Milliseconds> timeout;
     std::string ca_file;
     std::string trace;
-    std::string show; ///< words separated by commas, and what "flow" among them means:
+    std::string show; ///< words separated by commas; if "flow" is among them:
     bool show_flow = false;
 };
 
 /// Ignores SIGPIPE, and makes SIGINT and SIGTERM ask the program to stop; a second one kills.
 void watch_signals();
-/// The signal that asked, 0 if none did.
+/// The signal that asked it to stop; 0 if none.
 int caught_signal();
 
 class Runtime final : public Io, public base::Context
@@ -65,9 +65,9 @@ public:
     void log(base::Level level, std::string_view text) override;
     void message(const base::Message& message) override;
 
-    /// Fails early where --output cannot be written.
+    /// Fails early if --output cannot be written.
     Result<void> check_output() const;
-    /// Tells about a failure, on stderr and with --json as a document; returns the exit status.
+    /// Reports a failure on stderr and, with --json, as a document; returns the exit status.
     int report(const Error& error);
     /// The exit status of an action that did not fail.
     Result<int> finish();
@@ -84,12 +84,12 @@ private:
     bool stderr_is_terminal_;
     LogForm form_;
     bool progress_shown_ = false;
-    std::chrono::steady_clock::time_point progress_at_{}; ///< when it was drawn last
+    std::chrono::steady_clock::time_point progress_at_{}; ///< when it was last drawn
     int status_ = 0;
     std::optional<Deferred> deferred_;
     std::shared_ptr<store::AppendedFile> trace_file_;
-    std::shared_ptr<base::OutputQueue> log_queue_;   ///< null: standard error is written at once
-    std::unique_ptr<base::OutputQueue> trace_queue_; ///< goes first, as its thread may write to the log
+    std::shared_ptr<base::OutputQueue> log_queue_;   ///< null: standard error is written directly
+    std::unique_ptr<base::OutputQueue> trace_queue_; ///< destroyed first: its thread may write to the log
 };
 
 } // namespace acmetool::cli

@@ -14,7 +14,7 @@ namespace
 using StoreCtxPtr = Owned<X509_STORE_CTX, X509_STORE_CTX_free>;
 inline void free_borrowed_stack(STACK_OF(X509) * stack) noexcept
 {
-    sk_X509_free(stack); // the certificates are not ours
+    sk_X509_free(stack); // does not own the certificates
 }
 using BorrowedStack = Owned<STACK_OF(X509), free_borrowed_stack>;
 

@@ -12,21 +12,21 @@ using X509_STORE = struct x509_store_st;
 namespace acmetool::crypto
 {
 
-/// Certificates that are trusted as they are, and path validation up to them (RFC 5280 section 6).
+/// Trust anchors and path validation up to them (RFC 5280 section 6).
 ///
-/// An anchor need not be self-signed: a manufacturer's intermediate may be named alone. No extended key usage
-/// is asked for. Usable by several threads at once.
+/// An anchor need not be self-signed: it may be a manufacturer's intermediate. No extended key usage is
+/// required. Thread-safe.
 class ACMETOOL_EXPORT AnchorStore
 {
 public:
-    AnchorStore() = default; ///< trusts nobody
+    AnchorStore() = default; ///< trusts no certificate
     explicit AnchorStore(std::vector<Certificate> anchors);
 
     bool empty() const { return anchors_.empty(); }
     const std::vector<Certificate>& certificates() const { return anchors_; }
 
-    /// Builds a path from `chain`'s first certificate, the others being material for it. Errc::refused with
-    /// OpenSSL's words.
+    /// Builds a path from the first certificate of `chain`, using the others. Errc::refused with OpenSSL's
+    /// message.
     Result<void> verify(const std::vector<Certificate>& chain, base::TimePoint now) const;
 
 private:

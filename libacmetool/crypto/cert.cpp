@@ -173,7 +173,7 @@ Result<std::vector<Certificate>> parse_certificates(std::string_view text, std::
         text.size() > 0x7fffffff ? nullptr : d2i_X509(nullptr, &data, static_cast<long>(text.size()));
     if (x509 == nullptr || X509_get0_pubkey(x509) == nullptr) {
         X509_free(x509);
-        return openssl_failure(Errc::bad_input, fmt::format("{}: no certificate in it", what),
+        return openssl_failure(Errc::bad_input, fmt::format("{}: contains no certificate", what),
                                "expected PEM (-----BEGIN CERTIFICATE-----) or DER");
     }
     return std::vector<Certificate>{Certificate::adopt(x509)};
@@ -182,20 +182,18 @@ Result<std::vector<Certificate>> parse_certificates(std::string_view text, std::
 Result<std::vector<Certificate>> parse_pem_chain(std::string_view text)
 {
     // RFC 8555 section 11.4: "In order to avoid attacks of this kind, ... clients SHOULD ... verify that the
-    // file contains only encapsulated certificates": any other block means that the server tries to slip
-    // something in.
+    // file contains only encapsulated certificates": any other block may be an attack by the server.
     constexpr std::string_view kBegin = "-----BEGIN";
     constexpr std::string_view kCertificate = "-----BEGIN CERTIFICATE-----";
     std::size_t blocks = 0;
     for (auto at = text.find(kBegin); at != std::string_view::npos; at = text.find(kBegin, at + 1), ++blocks)
         if (text.substr(at, kCertificate.size()) != kCertificate)
             return fail(Errc::protocol, "certificate chain: a PEM block that is not a certificate",
-                        "the CA sent something else along with the certificate; nothing of it was kept",
+                        "the CA sent other data with the certificate; all of it was discarded",
                         "chainForeignBlock");
     ACMETOOL_TRY(chain, read_blocks(text, "certificate chain", Errc::protocol));
     if (chain.empty() || chain.size() != blocks)
-        return fail(Errc::protocol, "certificate chain: not the PEM certificates it should be", {},
-                    "chainUnreadable");
+        return fail(Errc::protocol, "certificate chain: not PEM certificates", {}, "chainUnreadable");
     return std::move(chain);
 }
 

@@ -29,9 +29,9 @@ public:
     std::string to_pem() const;
     Key public_key() const;
     base::TimePoint not_before() const;
-    base::TimePoint not_after() const; ///< 99991231235959Z is kept as that very moment
+    base::TimePoint not_after() const; ///< 99991231235959Z is kept exactly
     std::string serial() const;        ///< lower-case hexadecimal, as many octets as the number needs
-    Bytes serial_octets() const; ///< as encoded: two's complement, with a leading 00 where DER needs one
+    Bytes serial_octets() const;       ///< as encoded: two's complement, with a leading 00 if DER requires it
     Bytes
     authority_key_id() const;    ///< keyIdentifier of the issuer's key (RFC 5280 section 4.2.1.1), or empty
     std::string subject() const; ///< RFC 2253 order, for people
@@ -44,15 +44,15 @@ private:
     std::shared_ptr<X509> x509_;
 };
 
-/// Parses certificates in PEM one after the other, or a single one in DER; at most 100.
+/// Parses a sequence of certificates in PEM, or a single one in DER; at most 100.
 ///
-/// For a file that we configured. bad_input where there is none.
+/// For a configured file. bad_input if it contains none.
 ACMETOOL_EXPORT Result<std::vector<Certificate>> parse_certificates(std::string_view text,
                                                                     std::string_view what);
 
 /// Parses the reply of an ACME certificate URL (RFC 8555 section 9.1): end entity first.
 ///
-/// Text around the blocks, CRLF and a missing last end-of-line are taken; a PEM block of another type is
+/// Text around the blocks, CRLF and a missing last end-of-line are accepted; a PEM block of another type is
 /// refused (section 11.4: "-----BEGIN" other than CERTIFICATE), as is an empty chain. Errc::protocol.
 ACMETOOL_EXPORT Result<std::vector<Certificate>> parse_pem_chain(std::string_view text);
 

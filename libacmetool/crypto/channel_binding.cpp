@@ -60,11 +60,11 @@ std::string ChannelBinding::to_base64() const
 Result<ChannelBinding> channel_binding(SSL* ssl, Side side)
 {
     if (ssl == nullptr || SSL_is_init_finished(ssl) != 1)
-        return no_binding("there is no channel binding before the TLS handshake is done");
+        return no_binding("there is no channel binding before the TLS handshake is complete");
     const int version = SSL_version(ssl);
     if (version == TLS1_3_VERSION) return tls_exporter(ssl);
     if (version == TLS1_2_VERSION) return tls_unique(ssl, side);
-    return no_binding("channel bindings are used with TLS 1.2 and 1.3 only");
+    return no_binding("channel bindings require TLS 1.2 or 1.3");
 }
 
 } // namespace acmetool::crypto

@@ -73,7 +73,7 @@ Result<std::vector<Certificate>> certificates_of(CMS_ContentInfo* message, const
     return found;
 }
 
-/// The keys of all signers, before any of them is used.
+/// Checks the keys of all signers before any of them is used.
 Result<void> check_signers(CMS_ContentInfo* message, const std::vector<Certificate>& candidates)
 {
     const auto* signers = CMS_get0_SignerInfos(message);
@@ -97,7 +97,7 @@ Stack stack_of(const std::vector<Certificate>& certificates)
 
 Result<Bytes> to_certs_only(const std::vector<Certificate>& certificates)
 {
-    // PKCS7, because OpenSSL 3.0's CMS interface makes no SignedData without a signer or content.
+    // PKCS7, because OpenSSL 3.0's CMS interface cannot create SignedData without a signer or content.
     const Pkcs7Ptr message{PKCS7_new()};
     if (!message || PKCS7_set_type(message.get(), NID_pkcs7_signed) != 1)
         return openssl_failure(Errc::internal, "building a certs-only message");
@@ -130,9 +130,7 @@ Result<std::vector<Certificate>> parse_certs_only(ByteView der)
     }
     const ASN1_OBJECT* type = CMS_get0_eContentType(message.get());
     if (OBJ_obj2nid(type) != NID_pkcs7_data)
-        return not_cms(
-            fmt::format("a message with content of type {} where certificates belong", dotted(type)),
-            kReason);
+        return not_cms(fmt::format("content of type {} instead of certificates", dotted(type)), kReason);
     ACMETOOL_TRY(found, certificates_of(message.get(), kReason));
     if (found.empty()) return not_cms("a certs-only message without certificates", kReason);
     return std::move(found);
@@ -147,7 +145,7 @@ Result<Bytes> sign_data(const Key& key, const Certificate& signer, const SignedD
     if (!type || !message || !content || CMS_set1_eContentType(message.get(), type.get()) != 1)
         return openssl_failure(Errc::internal, "building signed data");
     if (X509_check_private_key(signer.get(), key.get()) != 1)
-        return openssl_failure(Errc::config, "the signer's key is not that of its certificate");
+        return openssl_failure(Errc::config, "the signer's key does not belong to its certificate");
     if (CMS_add1_signer(message.get(), signer.get(), key.get(), nullptr, kFlags) == nullptr)
         return openssl_failure(Errc::config, "signing with this key");
     std::vector<Certificate> sent{signer};
@@ -239,11 +237,11 @@ Result<std::vector<Certificate>> verify_signed_data(const SignedData& message,
     const BorrowedCertificatesPtr extra = stack_of<BorrowedCertificatesPtr>(more);
     const BioPtr out{BIO_new(BIO_s_mem())};
     if (cms == nullptr || !extra || !out) return not_cms("not signed data", kReason);
-    if (message.signers == 0) return not_cms("nobody signed the message", kReason);
+    if (message.signers == 0) return not_cms("the message has no signer", kReason);
     for (const auto* candidates : {&message.certificates, &more})
         if (const auto bounded = check_signers(cms, *candidates); !bounded)
             return not_cms("the signer's key: " + bounded.error().message, kReason);
-    // CMS_NO_SIGNER_CERT_VERIFY leaves out the path alone: content digest and signatures are checked.
+    // CMS_NO_SIGNER_CERT_VERIFY only omits the path: content digest and signatures are checked.
     if (CMS_verify(cms, extra.get(), nullptr, nullptr, out.get(), CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) !=
         1)
         return not_cms("the message's signature does not verify", kReason);

@@ -32,7 +32,7 @@ tl::unexpected<Error> bad_csr(std::string_view what, std::string reason, std::st
     return failure;
 }
 
-/// PEM of either customary label, else DER that fills the whole text.
+/// PEM with either common label, else DER that fills the whole text.
 ReqPtr read_request(std::string_view text)
 {
     if (text.find("-----BEGIN") != std::string_view::npos) {
@@ -74,14 +74,14 @@ std::optional<std::string> challenge_password_of(X509_REQ* request)
 {
     const int at = X509_REQ_get_attr_by_NID(request, NID_pkcs9_challengePassword, -1);
     if (at < 0) return std::nullopt;
-    // RFC 2985 section 5.4.1: "SINGLE VALUE TRUE". Two of them would let each reader choose another one.
+    // RFC 2985 section 5.4.1: "SINGLE VALUE TRUE". With two of them, readers could choose different ones.
     const bool several = X509_REQ_get_attr_by_NID(request, NID_pkcs9_challengePassword, at) >= 0 ||
                          X509_ATTRIBUTE_count(X509_REQ_get_attr(request, at)) != 1;
     const ASN1_TYPE* value = X509_ATTRIBUTE_get0_type(X509_REQ_get_attr(request, at), 0);
     if (several || value == nullptr ||
         (value->type != V_ASN1_PRINTABLESTRING && value->type != V_ASN1_UTF8STRING &&
          value->type != V_ASN1_T61STRING && value->type != V_ASN1_IA5STRING))
-        return std::string{}; // there, but not as RFC 2985 has it: never equal to any binding
+        return std::string{}; // present but malformed: never equal to any binding
     return utf8_of(value->value.asn1_string);
 }
 
@@ -96,10 +96,10 @@ Result<Csr> describe_request(X509_REQ* request)
             .other_names = {},
             .challenge_password = challenge_password_of(request)};
     ACMETOOL_CHECK(check_key_size(csr.key));
-    // RFC 2986: the signature is made with the very key that is to be certified.
+    // RFC 2986: the request is signed with the key to certify.
     if (X509_REQ_verify(request, pkey) != 1)
         return bad_csr("the request's signature does not verify", "csrSignature",
-                       "it was changed after it was signed, or signed with another key");
+                       "it was modified after signing or signed with another key");
     const ExtensionsPtr extensions{X509_REQ_get_extensions(request)};
     const int count = extensions ? sk_X509_EXTENSION_num(extensions.get()) : 0;
     int names_seen = 0;
@@ -126,7 +126,7 @@ Result<void> set_subject(X509_REQ* request, const Bytes& der)
     return {};
 }
 
-/// The names that the request will have in its SAN.
+/// The names for the request's SAN.
 std::vector<Identifier> names_of(const CsrOptions& options)
 {
     auto names = options.identifiers;
@@ -151,7 +151,7 @@ Result<void> add_subject(X509_REQ* request, const CsrOptions& options)
     if (!among)
         return fail(Errc::bad_input,
                     fmt::format("common name {} is not among the names", options.common_name),
-                    "the common name repeats one of the names; add it with --dns", "commonNameNotInSan");
+                    "the common name must be one of the names; add it with --dns", "commonNameNotInSan");
     if (options.common_name.size() > kLongestCommonName) return {};
     if (X509_NAME_add_entry_by_NID(X509_REQ_get_subject_name(request), NID_commonName, MBSTRING_UTF8,
                                    reinterpret_cast<const unsigned char*>(options.common_name.data()),
@@ -222,7 +222,7 @@ const EVP_MD* digest_for(const Key& key, const std::string& wanted)
 Result<void> add_challenge_password(X509_REQ* request, std::string_view password)
 {
     if (password.empty() || password.size() > kLongestPassword)
-        return fail(Errc::bad_input, "challengePassword has to be 1 to 255 octets long", {},
+        return fail(Errc::bad_input, "challengePassword must be 1 to 255 octets long", {},
                     "challengePassword");
     if (X509_REQ_add1_attr_by_NID(request, NID_pkcs9_challengePassword, MBSTRING_UTF8,
                                   reinterpret_cast<const unsigned char*>(password.data()),
@@ -253,17 +253,17 @@ Result<std::vector<Identifier>> require_identifiers(const Csr& csr)
 {
     if (csr.identifiers.empty())
         return fail(Errc::bad_input, "the request has no subject alternative name",
-                    "names go into the SAN (csr-build --dns NAME); a common name alone is not relied on",
+                    "put names into the SAN (csr-build --dns NAME); a common name is not enough",
                     "csrWithoutSan");
     if (!csr.other_names.empty())
-        return fail(Errc::bad_input, fmt::format("the request asks for {}", csr.other_names.front()),
+        return fail(Errc::bad_input, fmt::format("the request contains {}", csr.other_names.front()),
                     "only DNS names and IP addresses can be ordered", "csrOtherName");
     if (!csr.common_name.empty() &&
         std::none_of(csr.identifiers.begin(), csr.identifiers.end(), [&](const Identifier& i) {
             return base::equals_ignoring_case(i.value, csr.common_name);
         }))
         return fail(Errc::bad_input, "the request's common name is not among its subject alternative names",
-                    "the common name repeats one of the names, or is left out", "commonNameNotInSan");
+                    "the common name must be one of the names, or absent", "commonNameNotInSan");
     return csr.identifiers;
 }
 

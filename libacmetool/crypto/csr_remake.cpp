@@ -18,7 +18,7 @@ ReqPtr request_of(const Csr& csr)
     return ReqPtr{d2i_X509_REQ(nullptr, &data, static_cast<long>(csr.der.size()))};
 }
 
-/// The digest that `request` was signed with, which the server may have asked for.
+/// The digest of the signature of `request`, which the server may have required.
 const EVP_MD* digest_of(const X509_REQ* request, const Key& key)
 {
     int digest = NID_undef;
@@ -47,7 +47,7 @@ Result<Csr> sign(X509_REQ* request, const Key& key, const EVP_MD* digest)
     return parse_csr(as_text({out, static_cast<std::size_t>(size)}));
 }
 
-/// extnValue of the SAN in DER; empty where there is none.
+/// extnValue of the SAN in DER; empty if there is none.
 Bytes alternative_names(const STACK_OF(X509_EXTENSION) * extensions)
 {
     const int at = X509v3_get_ext_by_NID(extensions, NID_subject_alt_name, -1);
@@ -62,8 +62,8 @@ Bytes alternative_names(const STACK_OF(X509_EXTENSION) * extensions)
 Result<Csr> remake_csr(const Csr& csr, const Key& key, const std::optional<std::string>& challenge_password)
 {
     if (!csr.key.same_public_key(key))
-        return fail(Errc::config, "the key is not the one of the request",
-                    "give the key that the request was made with", "csrKey");
+        return fail(Errc::config, "the key does not belong to the request",
+                    "give the key with which the request was signed", "csrKey");
     const ReqPtr request = request_of(csr);
     if (!request) return openssl_failure(Errc::internal, "reading the request");
     const auto* const digest = digest_of(request.get(), key);

@@ -8,14 +8,14 @@
 #include "crypto/csr.h"
 #include "crypto/key.h"
 
-/// Requests made after something that exists: another request, or the certificate to be renewed.
+/// Requests derived from another request or from the certificate to renew.
 namespace acmetool::crypto
 {
 
-/// The same request signed anew by `key`, with another challengePassword (none: without one).
+/// The same request signed again with `key`, with another challengePassword (none: without one).
 ///
-/// Subject and all other attributes stay (RFC 7030 section 3.5: a binding belongs to one connection).
-/// Errc::config, reason "csrKey", where `key` is not the request's.
+/// Subject and all other attributes are unchanged (RFC 7030 section 3.5: a binding belongs to one
+/// connection). Errc::config, reason "csrKey", if `key` is not the request's.
 ACMETOOL_EXPORT Result<Csr> remake_csr(const Csr& csr, const Key& key,
                                        const std::optional<std::string>& challenge_password);
 

@@ -27,7 +27,7 @@ tl::unexpected<Error> malformed(std::string message)
 Result<Element> Reader::next(std::string_view what)
 {
     if (rest_.empty()) return malformed(fmt::format("{} is missing", what));
-    const auto cut = [&] { return malformed(fmt::format("{} is cut off", what)); };
+    const auto cut = [&] { return malformed(fmt::format("{} is truncated", what)); };
     if ((rest_[0] & kLongTag) == kLongTag) return malformed(fmt::format("{} has a tag above 30", what));
     if (rest_.size() < 2) return cut();
     std::size_t header = 2;
@@ -60,7 +60,7 @@ Result<Element> Reader::expect(std::uint8_t tag, std::string_view what)
 
 Result<void> Reader::end(std::string_view what) const
 {
-    if (!rest_.empty()) return malformed(fmt::format("{} octets too many after {}", rest_.size(), what));
+    if (!rest_.empty()) return malformed(fmt::format("{} unexpected octets after {}", rest_.size(), what));
     return {};
 }
 
@@ -77,7 +77,7 @@ Result<void> check_nesting(ByteView bytes, int depth)
 
 Result<std::string> oid_text(ByteView content)
 {
-    const auto bad = [] { return malformed("an object identifier that is malformed"); };
+    const auto bad = [] { return malformed("a malformed object identifier"); };
     if (content.empty() || content.size() > kLongestOid || (content.back() & 0x80U) != 0) return bad();
     std::string text;
     std::uint64_t number = 0;
@@ -103,7 +103,7 @@ Result<int> small_integer(ByteView content, std::string_view what)
 {
     const bool padded = content.size() > 1 && content[0] == 0 && content[1] < 0x80;
     if (content.empty() || content[0] >= 0x80 || content.size() > 4 || padded)
-        return malformed(fmt::format("{} is not a number that fits", what));
+        return malformed(fmt::format("{} is not a number in range", what));
     int number = 0;
     for (const auto octet : content)
         number = number << 8 | octet;

@@ -7,8 +7,7 @@
 #include "base/octets.h"
 #include "base/result.h"
 
-/// DER (X.690) for structures that OpenSSL has no type for. Tag numbers up to 30, which is all that PKIX
-/// uses.
+/// DER (X.690) for structures without a type in OpenSSL. Tag numbers up to 30, which are all that PKIX uses.
 namespace acmetool::crypto::der
 {
 
@@ -28,12 +27,12 @@ constexpr std::uint8_t context(unsigned number)
 
 struct Element {
     std::uint8_t tag = 0;
-    ByteView value; ///< borrowed from what is read
+    ByteView value; ///< borrowed from the input
     ByteView whole; ///< with tag and length
 };
 
-/// Reads elements one after the other. Errors are bad_input and say what was expected; callers give them
-/// their own code and reason.
+/// Reads a sequence of elements. Errors are bad_input and say what was expected; callers replace code and
+/// reason.
 class Reader
 {
 public:
@@ -44,28 +43,29 @@ public:
     bool next_is(std::uint8_t tag) const { return !rest_.empty() && rest_.front() == tag; }
     /// The next element. `what` names it in the message.
     Result<Element> next(std::string_view what);
-    /// The same where the tag has to be `tag`.
+    /// The same; the tag must be `tag`.
     Result<Element> expect(std::uint8_t tag, std::string_view what);
-    /// Fails where something is left.
+    /// Fails if octets remain.
     Result<void> end(std::string_view what) const;
 
 private:
     ByteView rest_;
 };
 
-/// Checks all lengths of one element that fills `bytes`, constructed ones inside it included, to `depth`.
+/// Checks all lengths of one element that fills `bytes`, including constructed elements inside it, to
+/// `depth`.
 Result<void> check_nesting(ByteView bytes, int depth = 24);
 
 /// An object identifier's content as dotted decimal.
 Result<std::string> oid_text(ByteView content);
-/// A non-negative INTEGER's content; bad_input where it is negative, not minimal, or above 2^31-1.
+/// A non-negative INTEGER's content; bad_input if it is negative, not minimal, or above 2^31-1.
 Result<int> small_integer(ByteView content, std::string_view what);
 
 Bytes element(std::uint8_t tag, ByteView content);
 /// The concatenation of `parts` in one element.
 Bytes element(std::uint8_t tag, std::initializer_list<Bytes> parts);
 Bytes integer(unsigned number);
-/// bad_input where `dotted` is no object identifier.
+/// bad_input if `dotted` is not an object identifier.
 Result<Bytes> oid(std::string_view dotted);
 
 using base::append;

@@ -11,15 +11,15 @@
 namespace acmetool::crypto
 {
 
-/// The content of the extension `oid` (dotted decimal): what its OCTET STRING holds (RFC 5280 section 4.2).
-/// Nothing where the certificate has no such extension.
+/// The content of the extension `oid` (dotted decimal): the content of its OCTET STRING (RFC 5280 section
+/// 4.2). Nothing if the certificate has no such extension.
 ACMETOOL_EXPORT std::optional<Bytes> extension_value(const Certificate& certificate, std::string_view oid);
 
-/// The subjectKeyIdentifier (RFC 5280 section 4.2.1.2), or nothing. The issuer wrote it: it need not come
-/// from the key.
+/// The subjectKeyIdentifier (RFC 5280 section 4.2.1.2), or nothing. The issuer chooses it: it need not be
+/// derived from the key.
 ACMETOOL_EXPORT std::optional<Bytes> subject_key_id(const Certificate& certificate);
 
-/// The last common name in the issuer's name, UTF-8; empty where there is none.
+/// The last common name in the issuer's name, UTF-8; empty if there is none.
 ACMETOOL_EXPORT std::string issuer_common_name(const Certificate& certificate);
 
 } // namespace acmetool::crypto

@@ -19,7 +19,8 @@ std::string_view text_of(const ASN1_STRING* string)
             static_cast<std::size_t>(ASN1_STRING_length(string))};
 }
 
-/// As RFC 8738 section 3 writes addresses; inet_ntop's IPv6 form is that of RFC 5952. Empty: no address.
+/// The form of addresses in RFC 8738 section 3; inet_ntop's IPv6 form is that of RFC 5952. Empty: not an
+/// address.
 std::string address_text(const ASN1_OCTET_STRING* address)
 {
     const int length = ASN1_STRING_length(address);

@@ -13,11 +13,11 @@ namespace acmetool::crypto
 struct AlternativeNames {
     std::vector<Identifier> identifiers; ///< dns and ip; sorted, without duplicates, names in lower case
     std::vector<std::string> others;     ///< the rest, described
-    bool malformed = false;              ///< a name with a NUL or another octet that is no visible ASCII
+    bool malformed = false;              ///< a name with a NUL or another octet that is not visible ASCII
 };
 AlternativeNames read_general_names(const GENERAL_NAMES* names);
 
-/// The SAN that holds `identifiers`. Null where one cannot be encoded.
+/// The SAN with `identifiers`. Null if one cannot be encoded.
 GeneralNamesPtr make_general_names(const std::vector<Identifier>& identifiers);
 
 } // namespace acmetool::crypto

@@ -28,7 +28,7 @@ std::string curve_of(EVP_PKEY* pkey)
     return {name, size};
 }
 
-/// What i2d_PUBKEY makes of a key on P-256 with an uncompressed point, without OpenSSL's search for an
+/// The output of i2d_PUBKEY for a key on P-256 with an uncompressed point, without OpenSSL's search for an
 /// encoder, which takes as long as a signature; empty for other keys.
 Bytes p256_spki(EVP_PKEY* pkey)
 {
@@ -164,11 +164,11 @@ Result<Key> parse_private_key(std::string_view text, std::string_view what, cons
     if (read) return Key::adopt(pkey);
     EVP_PKEY_free(pkey);
     if (text.find("ENCRYPTED") != std::string_view::npos) {
-        auto failure = openssl_failure(Errc::config,
-                                       passphrase.empty()
-                                           ? fmt::format("{}: the private key is encrypted", what)
-                                           : fmt::format("{}: the passphrase does not open the key", what),
-                                       "give the right passphrase in a file");
+        auto failure =
+            openssl_failure(Errc::config,
+                            passphrase.empty() ? fmt::format("{}: the private key is encrypted", what)
+                                               : fmt::format("{}: wrong passphrase", what),
+                            "give the correct passphrase in a file");
         failure.value().reason = "encryptedKey";
         return failure;
     }

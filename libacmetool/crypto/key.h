@@ -23,7 +23,7 @@ public:
     /// The OpenSSL object, borrowed; for crypto/, jose/ and TLS code.
     EVP_PKEY* get() const { return pkey_.get(); }
 
-    /// "ec:P-256", "ec:P-384", "ec:P-521", "rsa:2048", "ed25519"; "other" for what we do not make.
+    /// "ec:P-256", "ec:P-384", "ec:P-521", "rsa:2048", "ed25519"; "other" for types that we do not create.
     std::string type() const;
     bool has_private() const;
     /// SubjectPublicKeyInfo, DER (RFC 5280 section 4.1.2.7).
@@ -39,12 +39,11 @@ private:
     std::shared_ptr<EVP_PKEY> pkey_;
 };
 
-/// Makes a key: ec:P-256, ec:P-384, ec:P-521, rsa:2048 to rsa:4096, ed25519. Other words are Errc::usage.
+/// Creates a key: ec:P-256, ec:P-384, ec:P-521, rsa:2048 to rsa:4096, ed25519. Other words are Errc::usage.
 ACMETOOL_EXPORT Result<Key> generate_key(std::string_view type);
 
 /// Parses a private key, PEM (PKCS#8, SEC1, PKCS#1) or DER. `what` names it in the message. An encrypted key
-/// is opened with `passphrase`; without one, it is an error that says so. Errc::config on anything that is no
-/// key.
+/// is decrypted with `passphrase`; without one, it is an error that says so. Errc::config if it is not a key.
 ACMETOOL_EXPORT Result<Key> parse_private_key(std::string_view text, std::string_view what,
                                               const base::Secret& passphrase = {});
 

@@ -13,9 +13,9 @@ namespace
 
 constexpr int kMostBits = 4096;
 constexpr int kMostCurveBits = 521;
-constexpr int kMostExponentBits = 64; ///< as OpenSSL has it for moduli above 3072 bits
+constexpr int kMostExponentBits = 64; ///< OpenSSL's limit for moduli above 3072 bits
 
-/// 0 where it is no RSA key.
+/// 0 if it is not an RSA key.
 int exponent_bits(EVP_PKEY* pkey)
 {
     if (EVP_PKEY_is_a(pkey, "RSA") != 1 && EVP_PKEY_is_a(pkey, "RSA-PSS") != 1) return 0;
@@ -32,13 +32,14 @@ Result<void> check_key_size(const Key& key)
     const int bits = EVP_PKEY_get_bits(key.get());
     const int most = EVP_PKEY_is_a(key.get(), "EC") == 1 ? kMostCurveBits : kMostBits;
     if (bits > most)
-        return fail(Errc::bad_input, fmt::format("a key of {} bits is too large: {} at most", bits, most),
+        return fail(Errc::bad_input,
+                    fmt::format("a key of {} bits is too large: the maximum is {}", bits, most),
                     "use ec:P-256, or rsa:2048 to rsa:4096", "keyTooLarge");
     if (const int exponent = exponent_bits(key.get()); exponent > kMostExponentBits)
-        return fail(
-            Errc::bad_input,
-            fmt::format("an RSA exponent of {} bits is too large: {} at most", exponent, kMostExponentBits),
-            "use the exponent 65537", "keyTooLarge");
+        return fail(Errc::bad_input,
+                    fmt::format("an RSA exponent of {} bits is too large: the maximum is {}", exponent,
+                                kMostExponentBits),
+                    "use the exponent 65537", "keyTooLarge");
     return {};
 }
 

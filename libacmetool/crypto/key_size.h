@@ -5,7 +5,7 @@
 
 using X509_STORE_CTX = struct x509_store_ctx_st;
 
-/// What the keys of strangers may cost. Asked before a signature is verified with a key that a peer brought.
+/// Limits on the cost of peers' keys, checked before a signature is verified with such a key.
 namespace acmetool::crypto
 {
 
@@ -13,8 +13,8 @@ namespace acmetool::crypto
 /// curve of more than 521. Errc::bad_input, reason "keyTooLarge".
 ACMETOOL_EXPORT Result<void> check_key_size(const Key& key);
 
-/// For a callback of SSL_CTX_set_cert_verify_callback(): the same of the certificate that the peer showed,
-/// whose key the handshake verifies a signature with next.
+/// For a callback of SSL_CTX_set_cert_verify_callback(): the same for the peer's certificate, with whose key
+/// the handshake next verifies a signature.
 ACMETOOL_EXPORT Result<void> check_peer_key(X509_STORE_CTX* store);
 
 } // namespace acmetool::crypto

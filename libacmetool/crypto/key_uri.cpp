@@ -24,29 +24,28 @@ using UiMethodPtr = Owned<UI_METHOD, UI_destroy_method>;
 
 constexpr const char* kTpm = "tpm2";
 
-/// What a scheme needs, for the hint of an error.
+/// The requirements of a scheme, for the hint of an error.
 struct Scheme {
     std::string_view name;
-    const char* provider; ///< loaded for it; null: OpenSSL's configuration has to
+    const char* provider; ///< loaded for it; null: OpenSSL's configuration must do so
     std::string_view hint;
 };
 constexpr std::array<Scheme, 3> kSchemes{
     {{"handle", kTpm,
-      "the provider tpm2 is needed (Debian: tpm2-openssl), a TPM (TPM2OPENSSL_TCTI names it), and a "
-      "persistent "
-      "key at that handle"},
+      "required: the provider tpm2 (Debian: tpm2-openssl), a TPM (selected by TPM2OPENSSL_TCTI), and a "
+      "persistent key at that handle"},
      {"object", kTpm,
-      "the provider tpm2 is needed (Debian: tpm2-openssl), a TPM (TPM2OPENSSL_TCTI names it), and such a "
+      "required: the provider tpm2 (Debian: tpm2-openssl), a TPM (selected by TPM2OPENSSL_TCTI), and such a "
       "file"},
      {"pkcs11", nullptr,
-      "a PKCS#11 provider is needed, which Debian 12 has not for OpenSSL 3; openssl.cnf(5) names one"}}};
+      "required: a PKCS#11 provider for OpenSSL 3 (Debian 12 has none), configured in openssl.cnf(5)"}}};
 
 std::string_view scheme_of(std::string_view uri)
 {
     return uri.substr(0, uri.find(':'));
 }
 
-/// Once for the life of the program: keys refer to it. The default provider stays in use beside it.
+/// Loaded once and never unloaded, because keys refer to it. The default provider remains active.
 void load_provider(const char* name)
 {
     static std::mutex mutex;
@@ -71,19 +70,17 @@ Result<Key> load_key_uri(const std::string& uri, const base::Secret& passphrase)
 {
     const auto name = scheme_of(uri);
     if (name == "file")
-        return fail(Errc::config, fmt::format("key {}: a file is named by its path", uri),
-                    "leave the scheme away", "keyUri");
+        return fail(Errc::config, fmt::format("key {}: a file must be given by its path", uri),
+                    "omit the scheme", "keyUri");
     const auto* const known =
         std::find_if(kSchemes.begin(), kSchemes.end(), [&](const Scheme& s) { return s.name == name; });
     const bool is_known = known != kSchemes.end();
     if (is_known && known->provider != nullptr) load_provider(known->provider);
     const auto failed = [&](std::string_view what) {
-        auto hint =
-            is_known
-                ? std::string{known->hint}
-                : fmt::format("a provider with a store for \"{}:\" is needed, which openssl.cnf(5) names; "
-                              "a file with a colon in its name is ./NAME",
-                              name);
+        auto hint = is_known ? std::string{known->hint}
+                             : fmt::format("required: a provider with a store for \"{}:\", configured in "
+                                           "openssl.cnf(5); write a file with a colon in its name as ./NAME",
+                                           name);
         auto failure = openssl_failure(Errc::config, fmt::format("key {}: {}", uri, what), std::move(hint));
         failure.value().reason = "keyUri";
         return failure;
@@ -102,7 +99,7 @@ Result<Key> load_key_uri(const std::string& uri, const base::Secret& passphrase)
             return Key::adopt(key);
         }
     }
-    return failed("no private key there");
+    return failed("no private key found");
 }
 
 const char* properties_for(const Key& key)

@@ -12,11 +12,11 @@
 
 #include "base/result.h"
 
-/// Ownership of OpenSSL objects. Raw pointers appear inside crypto/ and in the TLS code only.
+/// Ownership of OpenSSL objects. Raw pointers appear only inside crypto/ and in the TLS code.
 namespace acmetool::crypto
 {
 
-/// Stateless deleter: the pointer stays one word wide.
+/// Stateless deleter: the pointer remains one word wide.
 template <auto Free>
 struct Deleter {
     template <class T>
@@ -51,19 +51,19 @@ using ExtensionsPtr = Owned<STACK_OF(X509_EXTENSION), free_extension_stack>;
 using GeneralNamesPtr = Owned<GENERAL_NAMES, GENERAL_NAMES_free>;
 using OpensslMemory = Owned<unsigned char, free_openssl_memory>;
 
-/// Empties OpenSSL's error queue into a failure: "<message>: <OpenSSL's words>".
+/// Moves OpenSSL's error queue into a failure: "<message>: <OpenSSL's message>".
 tl::unexpected<Error> openssl_failure(Errc code, std::string_view message, std::string hint = {});
 
 /// An object identifier in dotted decimal; empty if it is longer than 255 characters.
 std::string dotted(const ASN1_OBJECT* object);
 
-/// A pem_password_cb: hands over the base::Secret at `context`, and fails if it is empty, so that OpenSSL
-/// never prompts.
+/// A pem_password_cb: returns the base::Secret at `context`, and fails if it is empty, so that OpenSSL never
+/// prompts.
 int give_passphrase(char* buffer, int size, int writing, void* context);
 
 /// A memory BIO that reads `text` without a copy.
 BioPtr memory_bio(std::string_view text);
-/// What was written to a memory BIO.
+/// The content of a memory BIO.
 std::string contents(BIO* bio);
 
 } // namespace acmetool::crypto

@@ -14,7 +14,7 @@ namespace acmetool::crypto
 namespace
 {
 
-/// The stack counts no references: the certificates outlive it.
+/// The stack holds no references: the certificates outlive it.
 inline void free_borrowing_stack(STACK_OF(X509) * stack) noexcept
 {
     sk_X509_free(stack);
@@ -34,13 +34,13 @@ Result<StorePtr> make_store(const TrustAnchors& anchors)
     if (!anchors.file.empty() && X509_STORE_load_file(store.get(), anchors.file.c_str()) != 1) {
         auto failure = openssl_failure(
             Errc::config, fmt::format("CA file {}: cannot be read as PEM certificates", anchors.file),
-            "a PEM file with the trust anchors is expected");
+            "expected a PEM file with trust anchors");
         failure.value().reason = "caFile";
         return failure;
     }
     if (anchors.system && X509_STORE_set_default_paths(store.get()) != 1)
         return openssl_failure(Errc::config, "the system's trust anchors cannot be read");
-    // RFC 5280 section 6.1.1 (d): an anchor is a name and a key; nothing asks for a self-signed certificate.
+    // RFC 5280 section 6.1.1 (d): an anchor is a name and a key; it need not be self-signed.
     X509_STORE_set_flags(store.get(), X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
     return store;
 }
@@ -61,7 +61,7 @@ Result<std::vector<Certificate>> verify_path(const Certificate& certificate,
         return openssl_failure(Errc::internal, "preparing to verify a path");
     if (purpose == Purpose::tls_server) X509_STORE_CTX_set_default(context.get(), "ssl_server");
     const bool valid = X509_verify_cert(context.get()) == 1;
-    static_cast<void>(openssl_failure(Errc::internal, {})); // the verdict is in the context
+    static_cast<void>(openssl_failure(Errc::internal, {})); // the result is in the context
     if (!valid) {
         const auto depth = X509_STORE_CTX_get_error_depth(context.get());
         X509* const at = X509_STORE_CTX_get_current_cert(context.get());
@@ -86,7 +86,7 @@ bool is_valid_for(const Certificate& certificate, std::string_view host)
 {
     const std::string name{host};
     int match = X509_check_ip_asc(certificate.get(), name.c_str(), 0);
-    if (match == -2) // no IP address
+    if (match == -2) // not an IP address
         match = X509_check_host(certificate.get(), name.data(), name.size(),
                                 X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
                                 nullptr);

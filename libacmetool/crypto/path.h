@@ -7,23 +7,23 @@
 #include "base/result.h"
 #include "crypto/cert.h"
 
-/// Certification paths (RFC 5280 section 6) and what an end entity's certificate is good for.
+/// Certification paths (RFC 5280 section 6) and the purposes of end entity certificates.
 namespace acmetool::crypto
 {
 
-/// What is believed by itself. Certificates in it need not be self-signed: whoever lists one trusts it.
+/// Trust anchors, which need not be self-signed.
 struct TrustAnchors {
     std::vector<Certificate> certificates;
-    std::string file;    ///< PEM file with more of them; empty: none
-    bool system = false; ///< the system's store, too
+    std::string file;    ///< PEM file with additional anchors; empty: none
+    bool system = false; ///< also the system's store
 };
 
 enum class Purpose { any, tls_server };
 
-/// Builds and validates a path from `certificate` over `others` to an anchor; now is the system's time.
+/// Builds and validates a path from `certificate` through `others` to an anchor, at the system's time.
 ///
 /// Returns it with the end entity first and the anchor last. Errors: refused, reason "path", with OpenSSL's
-/// words; config, reason "caFile", where the anchors' file cannot be read.
+/// message; config, reason "caFile", if the anchors' file cannot be read.
 ACMETOOL_EXPORT Result<std::vector<Certificate>> verify_path(const Certificate& certificate,
                                                              const std::vector<Certificate>& others,
                                                              const TrustAnchors& anchors,
@@ -44,7 +44,7 @@ ACMETOOL_EXPORT bool has_extended_key_usage(const Certificate& certificate, std:
 /// True if subject and issuer are the same name and the signature is by its own key.
 ACMETOOL_EXPORT bool is_self_signed(const Certificate& certificate);
 
-/// True if basicConstraints says cA, or the certificate is a self-signed one of version 1.
+/// True if basicConstraints has cA, or the certificate is a self-signed one of version 1.
 ACMETOOL_EXPORT bool is_ca(const Certificate& certificate);
 
 } // namespace acmetool::crypto

@@ -21,10 +21,10 @@ namespace acmetool::crypto
 namespace
 {
 
-/// The parts of a CertificationRequestInfo (RFC 2986 section 4.1), borrowed. Read here and not by OpenSSL,
-/// whose every look at a request decodes the public key anew: four times the price of a signature.
+/// The parts of a CertificationRequestInfo (RFC 2986 section 4.1), borrowed. Parsed here, because OpenSSL
+/// decodes the public key each time it parses a request, which costs four times as much as a signature.
 struct RequestInfo {
-    ByteView before; ///< version, subject and key as they stand
+    ByteView before; ///< version, subject and key, unchanged
     ByteView subject;
     std::vector<ByteView> attributes;
 };
@@ -94,7 +94,7 @@ Result<std::vector<RequestContents::Name>> read_subject(ByteView subject)
 {
     const auto* data = subject.data();
     const NamePtr name{d2i_X509_NAME(nullptr, &data, static_cast<long>(subject.size()))};
-    if (!name) return openssl_failure(Errc::bad_input, "the subject is no name");
+    if (!name) return openssl_failure(Errc::bad_input, "the subject is not a name");
     std::vector<RequestContents::Name> names;
     for (int i = 0; i < X509_NAME_entry_count(name.get()); ++i) {
         const X509_NAME_ENTRY* entry = X509_NAME_get_entry(name.get(), i);
@@ -190,7 +190,7 @@ bool is_key_identifier_of(ByteView identifier, const Key& key)
     return is_digest(key_bits, EVP_sha1(), kSha1Size) || is_short_sha1() ||
            is_digest(key_bits, EVP_sha256(), kSha1Size) || is_digest(key_bits, EVP_sha384(), kSha1Size) ||
            is_digest(key_bits, EVP_sha512(), kSha1Size) || is_digest(spki, EVP_sha256(), EVP_MAX_MD_SIZE) ||
-           is_digest(spki, EVP_sha1(), EVP_MAX_MD_SIZE); // one of the ways of Windows
+           is_digest(spki, EVP_sha1(), EVP_MAX_MD_SIZE); // one of Windows' ways
 }
 
 bool same_subject(const Csr& csr, const Certificate& certificate)

@@ -57,7 +57,7 @@ int proofs_index()
     return index;
 }
 
-/// A client that offers no protocol at all would otherwise be shown the proof.
+/// Otherwise a client that offers no protocol would receive the proof.
 int demand_alpn(SSL* ssl, int* alert, void*)
 {
     const unsigned char* data = nullptr;
@@ -105,7 +105,7 @@ Result<AlpnProof> make_alpn_proof(const std::string& name, ByteView digest)
     const auto names = make_general_names({{is_address(name) ? "ip" : "dns", name}});
     if (!names)
         return fail(Errc::bad_input,
-                    fmt::format("{}: no certificate can hold this name", base::printable(name)));
+                    fmt::format("{}: a certificate cannot contain this name", base::printable(name)));
     const bool made =
         x509 && serial && X509_set_version(x509.get(), 2) == 1 &&
         BN_rand(serial.get(), 64, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
@@ -118,7 +118,7 @@ Result<AlpnProof> make_alpn_proof(const std::string& name, ByteView digest)
         X509_set_issuer_name(x509.get(), subject) == 1 && X509_set_pubkey(x509.get(), key.get()) == 1 &&
         X509_add1_ext_i2d(x509.get(), NID_subject_alt_name, names.get(), 0, X509V3_ADD_DEFAULT) == 1 &&
         add_acme_identifier(x509.get(), digest) && X509_sign(x509.get(), key.get(), EVP_sha256()) > 0;
-    if (!made) return openssl_failure(Errc::internal, "making the certificate of a tls-alpn-01 challenge");
+    if (!made) return openssl_failure(Errc::internal, "creating the certificate of a tls-alpn-01 challenge");
     return AlpnProof{Certificate::adopt(x509.release()), key};
 }
 
@@ -127,7 +127,7 @@ struct AlpnProofs::Impl {
     std::map<std::string, AlpnProof> by_server_name;
     SslCtxPtr context;
 
-    /// Gives the connection the certificate for the name it asks for.
+    /// Selects the certificate for the requested name.
     static int choose_certificate(SSL* ssl, int* alert, void*)
     {
         const auto* self =
@@ -207,7 +207,7 @@ bool AlpnHandshake::feed(ByteView records, Bytes& reply)
         const int done = SSL_do_handshake(ssl);
         usable = done == 1 || SSL_get_error(ssl, done) == SSL_ERROR_WANT_READ;
     } else {
-        // What the client says is of no interest; when it goes is.
+        // The client's data is ignored; only its closing matters.
         std::array<char, 4096> data{};
         int got = 0;
         while ((got = SSL_read(ssl, data.data(), static_cast<int>(data.size()))) > 0) {

@@ -9,25 +9,24 @@
 #include "crypto/cert.h"
 #include "crypto/key.h"
 
-/// The server's side of tls-alpn-01 (RFC 8737): handshakes that show a certificate as proof, and nothing
-/// else.
+/// The server's side of tls-alpn-01 (RFC 8737): only handshakes that present a certificate as proof.
 namespace acmetool::crypto
 {
 
-/// The server name under which a validation asks for `name`: the name itself, or for an address its reverse
-/// name, as "1.0.0.127.in-addr.arpa", for SNI holds no address (RFC 8738 section 6).
+/// The server name (SNI) of a validation of `name`: the name itself, or for an address its reverse name, such
+/// as "1.0.0.127.in-addr.arpa", because SNI cannot contain an address (RFC 8738 section 6).
 ACMETOOL_EXPORT std::string alpn_server_name(const std::string& name);
 
-/// What proves the control of one name.
+/// The proof of control of one name.
 struct AlpnProof {
-    Certificate certificate; ///< self-signed, for just that name, with a critical acmeIdentifier
+    Certificate certificate; ///< self-signed, only for that name, with a critical acmeIdentifier
     Key key;
 };
-/// Makes a key and the certificate that RFC 8737 section 3 asks for. `name` is a domain name or an address,
-/// `digest` the SHA-256 of the key authorization. bad_input where no certificate can hold the name.
+/// Creates a key and the certificate that RFC 8737 section 3 requires. `name` is a domain name or an address,
+/// `digest` the SHA-256 of the key authorization. bad_input if a certificate cannot contain the name.
 ACMETOOL_EXPORT Result<AlpnProof> make_alpn_proof(const std::string& name, ByteView digest);
 
-/// The proofs that stand at one port. Changed by one thread while another shakes hands.
+/// The proofs offered at one port. One thread changes them while another runs handshakes.
 class ACMETOOL_EXPORT AlpnProofs
 {
 public:
@@ -46,8 +45,8 @@ private:
     std::shared_ptr<Impl> impl_;
 };
 
-/// One connection to a port with proofs, without the socket. Whoever does not ask by ALPN for "acme-tls/1",
-/// or asks for a name without proof, gets an alert; after a handshake nothing is said any more.
+/// One connection to a port with proofs, without the socket. A client without the ALPN protocol "acme-tls/1",
+/// or with a name without proof, gets an alert; nothing is sent after the handshake.
 class ACMETOOL_EXPORT AlpnHandshake
 {
 public:
@@ -56,8 +55,7 @@ public:
     AlpnHandshake(const AlpnHandshake&) = delete;
     AlpnHandshake& operator=(const AlpnHandshake&) = delete;
 
-    /// Takes records and appends what is to be sent. False: that was the last, the connection is of no
-    /// further use.
+    /// Processes records and appends the octets to send. False: the connection must be closed after them.
     bool feed(ByteView records, Bytes& reply);
 
 private:

@@ -16,7 +16,7 @@ namespace
 
 using SslPtr = Owned<SSL, SSL_free>;
 
-/// Where a context keeps its settings and a connection its verifier.
+/// Index of a context's settings and a connection's verifier.
 int settings_index()
 {
     static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
@@ -84,7 +84,7 @@ Result<void> use_certificate(SSL_CTX* context, const TlsSettings& settings)
             return openssl_failure(Errc::config, "TLS certificate chain");
     if (!settings.key || SSL_CTX_use_PrivateKey(context, settings.key->get()) != 1 ||
         SSL_CTX_check_private_key(context) != 1) {
-        auto failure = openssl_failure(Errc::config, "TLS key", "the key has to be that of the certificate");
+        auto failure = openssl_failure(Errc::config, "TLS key", "the key must belong to the certificate");
         failure.value().reason = "tlsKey";
         return failure;
     }
@@ -140,8 +140,8 @@ tl::unexpected<Error> TlsEngine::Impl::failure(std::string_view step)
     }
     const auto code = ERR_peek_last_error();
     const bool alert = ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) >= SSL_AD_REASON_OFFSET;
-    auto problem = openssl_failure(
-        Errc::protocol, alert ? fmt::format("{}: the other side sent an alert", step) : std::string{step});
+    auto problem = openssl_failure(Errc::protocol, alert ? fmt::format("{}: the peer sent an alert", step)
+                                                         : std::string{step});
     problem.value().reason = "tls";
     return problem;
 }
@@ -170,7 +170,7 @@ Result<void> TlsEngine::Impl::advance()
         if (why == SSL_ERROR_WANT_READ) return {};
         if (why == SSL_ERROR_ZERO_RETURN) {
             failed = true;
-            return fail(Errc::protocol, "the other side closed the TLS tunnel", {}, "tls");
+            return fail(Errc::protocol, "the peer closed the TLS tunnel", {}, "tls");
         }
         return failure("TLS record");
     }
@@ -193,7 +193,7 @@ Result<TlsEngine> TlsEngine::start(const TlsContext& context, Verifier verifier)
         BIO_free(out);
         return openssl_failure(Errc::internal, "TLS connection");
     }
-    SSL_set_bio(impl->ssl.get(), in, out); // both belong to the connection now
+    SSL_set_bio(impl->ssl.get(), in, out); // the connection owns both now
     SSL_set_ex_data(impl->ssl.get(), verification_index(), &impl->verification);
     if (context.side() == Side::server) {
         SSL_set_accept_state(impl->ssl.get());
@@ -261,7 +261,7 @@ bool TlsEngine::hash_is_sha384() const
 std::vector<Certificate> TlsEngine::peer_certificates() const
 {
     auto certificates = certificates_of(SSL_get_peer_cert_chain(impl_->ssl.get()));
-    // A server's view of the chain lacks the end entity.
+    // On a server, the chain lacks the end entity.
     if (impl_->context.side() == Side::server)
         if (X509* own = SSL_get1_peer_certificate(impl_->ssl.get()); own != nullptr)
             certificates.insert(certificates.begin(), Certificate::adopt(own));

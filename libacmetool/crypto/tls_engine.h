@@ -15,25 +15,25 @@
 
 using SSL_CTX = struct ssl_ctx_st;
 
-/// TLS 1.2 and 1.3 without sockets: records go in and come out as octets.
+/// TLS 1.2 and 1.3 without sockets: reads and writes records as octets.
 namespace acmetool::crypto
 {
 
 struct TlsSettings {
     std::vector<Certificate> chain;               ///< ours, end entity first; empty: none (clients only)
-    std::optional<Key> key;                       ///< of the first one
+    std::optional<Key> key;                       ///< key of the first one
     std::string min_version = "1.2";              ///< "1.2" or "1.3"
     std::string max_version = "1.3";              ///< likewise
     std::function<void(std::string_view)> keylog; ///< lines of NSS key log format; secret
 };
 
-/// What connections of one kind share; copies are the same one. No tickets, no resumption, no renegotiation,
-/// no compression. Suites of TLS 1.2 are the AEAD ones with ECDHE, so that the PRF's hash is SHA-256 or
-/// SHA-384.
+/// Shared by connections of one kind; copies share the same object. No tickets, no resumption, no
+/// renegotiation, no compression. Suites of TLS 1.2 are the AEAD ones with ECDHE, so that the PRF's hash is
+/// SHA-256 or SHA-384.
 class ACMETOOL_EXPORT TlsContext
 {
 public:
-    /// Servers ask for a client certificate and demand none. Errors: config.
+    /// Servers request a client certificate but do not require it. Errors: config.
     static Result<TlsContext> make(Side side, const TlsSettings& settings);
 
     SSL_CTX* get() const { return context_.get(); }
@@ -49,32 +49,32 @@ private:
 class ACMETOOL_EXPORT TlsEngine
 {
 public:
-    /// Judges the other side's certificates, end entity first, while the handshake runs; an error ends it
-    /// with the alert bad_certificate. On a server it is not called where the client shows none.
+    /// Checks the peer's certificates, end entity first, during the handshake; an error ends it with the
+    /// alert bad_certificate. Not called on a server if the client presents none.
     using Verifier = std::function<Result<void>(const std::vector<Certificate>&)>;
 
-    /// A client has its ClientHello in take_output() then. `verifier` empty: any certificate is taken.
+    /// A client's ClientHello is in take_output() afterwards. `verifier` empty: any certificate is accepted.
     static Result<TlsEngine> start(const TlsContext& context, Verifier verifier);
     ~TlsEngine();
     TlsEngine(TlsEngine&&) noexcept;
     TlsEngine& operator=(TlsEngine&&) noexcept;
 
-    /// Takes records. An error ends the connection; take_output() may hold an alert for the other side. The
-    /// verifier's own error, if that was it; else Errc::protocol, reason "tls", which says when the alert
-    /// came from the other side.
+    /// Processes records. An error ends the connection; take_output() may then contain an alert for the peer.
+    /// The error is the verifier's, or Errc::protocol, reason "tls", which says so if the alert came from the
+    /// peer.
     Result<void> feed(ByteView records);
-    /// What is to be sent, once.
+    /// Returns the octets to send and removes them.
     Bytes take_output();
-    /// What was decrypted, once.
+    /// Returns the decrypted octets and removes them.
     Bytes take_data();
-    /// Encrypts; established() only.
+    /// Encrypts; requires established().
     Result<void> send(ByteView data);
 
     bool established() const;
     std::string version() const; ///< "TLSv1.2", "TLSv1.3"
     std::string cipher() const;  ///< OpenSSL's name of the suite
     bool hash_is_sha384() const; ///< of the suite's PRF or HKDF; else SHA-256
-    /// End entity first; empty: none was shown.
+    /// End entity first; empty: none was presented.
     std::vector<Certificate> peer_certificates() const;
     Result<ChannelBinding> channel_binding() const;
     /// RFC 5705, RFC 8446 section 7.5.

@@ -87,7 +87,7 @@ std::vector<fs::path> lease_files(const std::string& root)
     return files;
 }
 
-/// resolv.conf(5): of "search" and "domain" the last one counts.
+/// resolv.conf(5): the last one of "search" and "domain" applies.
 std::optional<std::string> search_domain(const fs::path& file)
 {
     std::ifstream in{file};
@@ -111,8 +111,8 @@ Result<LocalDomain> local_domain(const std::string& root)
     const auto resolver = root + "/etc/resolv.conf";
     if (auto name = search_domain(resolver))
         return LocalDomain{std::move(*name), fmt::format("the resolver's search list ({})", resolver)};
-    return fail(Errc::unavailable, "no DHCP lease and no resolver configuration names a domain",
-                "give the domain itself: --domain example.com", "noLocalDomain");
+    return fail(Errc::unavailable, "neither a DHCP lease nor the resolver configuration contains a domain",
+                "give the domain explicitly: --domain example.com", "noLocalDomain");
 }
 
 } // namespace acmetool::dns

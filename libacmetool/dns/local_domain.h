@@ -12,11 +12,11 @@ struct LocalDomain {
     std::string source; ///< for people: "DHCP option 15 (/run/systemd/netif/leases/2)"
 };
 
-/// The domain that this host was told to be in: DHCP option 15 (RFC 2132 section 3.17) from the leases of
-/// systemd-networkd, NetworkManager and dhclient, else the first usable name of the resolver's search list.
+/// The domain of this host: from DHCP option 15 (RFC 2132 section 3.17) from the leases of systemd-networkd,
+/// NetworkManager and dhclient, else the first usable name of the resolver's search list.
 ///
-/// Of several leases the newest file counts, in it the last lease. `root` goes before every path. Names that
-/// are none are passed over. Errc::unavailable, reason "noLocalDomain", where nobody says.
+/// If there are several leases, the last one in the newest file is used. `root` is prefixed to every path.
+/// Invalid names are skipped. Errc::unavailable, reason "noLocalDomain", if no source has a domain.
 ACMETOOL_EXPORT Result<LocalDomain> local_domain(const std::string& root = {});
 
 } // namespace acmetool::dns

@@ -68,20 +68,20 @@ Result<void> check_label(std::string_view label, std::string_view name)
     if (label.size() > kLongestLabel) return bad("a label of more than 63 characters", "labelTooLong");
     if (label.find('_') != std::string_view::npos)
         return bad("an underscore", "underscoreInName",
-                   "host names in certificates have letters, digits and hyphens only");
+                   "host names in certificates only contain letters, digits and hyphens");
     const bool ldh = std::all_of(label.begin(), label.end(), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
     });
     if (!ldh || label.front() == '-' || label.back() == '-')
         return bad(fmt::format("\"{}\" is not a host name label", base::printable(label)), "badLabel",
-                   "letters, digits and hyphens, no hyphen at either end (RFC 1034 section 3.5)");
+                   "use letters, digits and hyphens, without a hyphen at either end (RFC 1034 section 3.5)");
     if (label.size() < 4 || label.substr(2, 2) != "--") return {};
     if (!label.starts_with("xn--"))
-        return bad(fmt::format("\"{}\" has \"--\" in places 3 and 4", label), "badLabel",
+        return bad(fmt::format("\"{}\" has \"--\" in positions 3 and 4", label), "badLabel",
                    "such labels are reserved (RFC 5890 section 2.3.1)");
     if (!is_a_label(label))
         return bad(fmt::format("\"{}\" does not decode", label), "badALabel",
-                   "an A-label encodes an IDNA 2008 label");
+                   "an A-label must encode an IDNA 2008 label");
     return {};
 }
 
@@ -98,7 +98,7 @@ Result<std::string> normalize_name(std::string_view name, NameRules rules)
     if (wildcard && !rules.allow_wildcard)
         return fail(
             Errc::bad_input, fmt::format("{}: a wildcard", base::printable(rest, kLongestName)),
-            "wildcards have to be allowed explicitly, and newAuthz takes none (RFC 8555 section 7.4.1)",
+            "wildcards must be allowed explicitly, and newAuthz accepts none (RFC 8555 section 7.4.1)",
             "wildcardNotAllowed");
     if (wildcard) rest.remove_prefix(2);
     std::string ascii = base::to_lower(rest);
@@ -127,7 +127,7 @@ bool is_subdomain_of(std::string_view name, std::string_view ancestor)
 {
     name = without_dot(name);
     ancestor = without_dot(ancestor);
-    // "ooo.example.com" is not below "oo.example.com": the character before the ancestor has to be a dot.
+    // "ooo.example.com" is not below "oo.example.com": the character before the ancestor must be a dot.
     return !ancestor.empty() && name.size() > ancestor.size() + 1 &&
            name[name.size() - ancestor.size() - 1] == '.' &&
            base::equals_ignoring_case(name.substr(name.size() - ancestor.size()), ancestor);
@@ -143,7 +143,7 @@ bool is_ip_literal(std::string_view text)
 {
     const std::string copy{text};
     unsigned char address[16];
-    if (copy.find('\0') != std::string::npos) return false; // behind which C sees nothing
+    if (copy.find('\0') != std::string::npos) return false; // C functions stop there
     return inet_pton(AF_INET, copy.c_str(), address) == 1 || inet_pton(AF_INET6, copy.c_str(), address) == 1;
 }
 

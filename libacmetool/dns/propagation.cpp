@@ -39,13 +39,13 @@ authoritative_servers(const std::string& zone, const PropagationOptions& options
     if (servers.empty())
         return fail(Errc::unavailable,
                     fmt::format("{}: no name server found through {}", zone, options.discovery.text()),
-                    "name one with --name-server, or skip the look with --no-dns-check", "noNameServer");
+                    "give one with --name-server, or skip the check with --no-dns-check", "noNameServer");
     std::sort(servers.begin(), servers.end());
     servers.erase(std::unique(servers.begin(), servers.end()), servers.end());
     return servers;
 }
 
-/// What `server` says of the record; empty where it has the value.
+/// The answer of `server` about the record; empty if it has the value.
 std::string missing_at(const net::Endpoint& server, const Target& target, const std::string& value,
                        base::Context& context)
 {
@@ -80,17 +80,17 @@ Result<Target> find_target(const net::Endpoint& discovery, const std::string& na
                 return same_name(alias->data, zone) || is_subdomain_of(alias->data, zone);
             });
         if (!home_zone && !allowed)
-            return fail(
-                Errc::refused,
-                fmt::format("{} is an alias of {}, which no --dns-allow-zone covers", name, alias->data),
-                "allow the zone that it leads to with --dns-allow-zone, or remove the CNAME",
-                "cnameOutsideAllowedZones");
+            return fail(Errc::refused,
+                        fmt::format("{} is an alias of {}, which is not in a zone of --dns-allow-zone", name,
+                                    alias->data),
+                        "allow the target zone with --dns-allow-zone, or remove the CNAME",
+                        "cnameOutsideAllowedZones");
         target.name = alias->data;
         ACMETOOL_TRY(zone, find_zone(discovery, target.name, context));
         target.zone = zone;
     }
     return fail(Errc::refused, fmt::format("{}: more than {} CNAMEs, or a loop", name, kMostCnames),
-                "mend the zone", "cnameLoop");
+                "correct the zone", "cnameLoop");
 }
 
 Result<void> wait_until_visible(const Target& target, const std::string& value,
@@ -111,12 +111,12 @@ Result<void> wait_until_visible(const Target& target, const std::string& value,
                 missing.push_back(std::move(what));
         if (missing.empty()) return {};
         if (context.steady_now() + pause > deadline)
-            return fail(
-                Errc::unavailable,
-                fmt::format("{} is not visible everywhere after {}: {}", target.name,
-                            base::describe(options.wait), base::join(missing, "; ")),
-                "is the name server that lags reachable for its master, and is the zone delegated to it?",
-                "notPropagated");
+            return fail(Errc::unavailable,
+                        fmt::format("{} is not visible on all name servers after {}: {}", target.name,
+                                    base::describe(options.wait), base::join(missing, "; ")),
+                        "check that the lagging name server can reach its primary and that the zone is "
+                        "delegated to it",
+                        "notPropagated");
         ACMETOOL_CHECK(
             context.sleep(pause, {fmt::format("{} name {} to show {}", missing.size(),
                                               missing.size() == 1 ? "server" : "servers", target.name),

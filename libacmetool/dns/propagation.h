@@ -13,25 +13,25 @@ namespace acmetool::dns
 {
 
 struct PropagationOptions {
-    net::Endpoint discovery;                 ///< whom to ask for zone, name servers and their addresses
-    std::optional<net::Endpoint> update;     ///< a name server at this very address is asked at this port
-    std::vector<net::Endpoint> name_servers; ///< if not empty: these, and no discovery
+    net::Endpoint discovery; ///< server for queries of the zone, its name servers and their addresses
+    std::optional<net::Endpoint> update;     ///< a name server at this address is queried at this port
+    std::vector<net::Endpoint> name_servers; ///< if not empty: use these without discovery
     base::Milliseconds wait{120'000};
 };
 
-/// Where a validation name leads: the end of its CNAME chain, and the zone that holds it.
+/// The target of a validation name: the end of its CNAME chain, and the zone of that name.
 struct Target {
     std::string name;
     std::string zone;
 };
-/// Follows CNAMEs from `name`, at most eight. A target outside the zone of `name` has to lie in one of
+/// Follows at most eight CNAMEs from `name`. A target outside the zone of `name` must be in one of
 /// `allowed_zones`. Errors: refused ("cnameOutsideAllowedZones", "cnameLoop"), those of find_zone().
 ACMETOOL_EXPORT Result<Target> find_target(const net::Endpoint& discovery, const std::string& name,
                                            const std::vector<std::string>& allowed_zones,
                                            base::Context& context);
 
 /// Waits until every authoritative server of the zone answers with `value` at `target.name` (RFC 8555
-/// section 8.2). The error at the deadline says what each server answered: unavailable, reason
+/// section 8.2). The error at the deadline contains the answer of each server: unavailable, reason
 /// "notPropagated".
 ACMETOOL_EXPORT Result<void> wait_until_visible(const Target& target, const std::string& value,
                                                 const PropagationOptions& options, base::Context& context);

@@ -10,7 +10,7 @@ namespace acmetool::dns
 
 std::optional<NameKind> kind_of(const std::string& name)
 {
-    // Read each time: the list is asked a few times in a program's life.
+    // Read each time, because the list is only used a few times per process.
     const std::unique_ptr<psl_ctx_t, void (*)(psl_ctx_t*)> list{psl_latest(nullptr), psl_free};
     if (!list) return std::nullopt;
     if (psl_is_public_suffix2(list.get(), name.c_str(), PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE) != 0)

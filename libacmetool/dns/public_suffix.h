@@ -5,18 +5,18 @@
 
 #include "base/result.h"
 
-/// Where registrations end: the Public Suffix List of the system, else the one that libpsl was built with.
+/// The Public Suffix List of the system, else the one built into libpsl.
 namespace acmetool::dns
 {
 
-/// What a name is to those who register names.
+/// The kind of a name with respect to registration.
 enum class NameKind {
-    public_suffix, ///< "com", "co.uk": others register below it
-    registrable,   ///< "example.com", "example.co.uk": what one buys, with all names below it
+    public_suffix, ///< "com", "co.uk": anyone can register names below it
+    registrable,   ///< "example.com", "example.co.uk": a registered domain with all names below it
     below,         ///< "iot.example.com"
 };
 
-/// The kind of a normalised name (A-labels). Nothing where there is no list.
+/// The kind of a normalised name (A-labels). Nothing if there is no list.
 std::optional<NameKind> kind_of(const std::string& name);
 
 } // namespace acmetool::dns

@@ -53,7 +53,7 @@ struct AddressFree {
 };
 using Addresses = std::unique_ptr<addrinfo, AddressFree>;
 
-/// One try: until when, and for whom.
+/// One try: its deadline and its context.
 struct Try {
     std::chrono::steady_clock::time_point deadline;
     const base::Wait& wait; ///< for the server, since the first try
@@ -75,7 +75,7 @@ bool wait_for(int fd, short events, const Try& now)
     return false;
 }
 
-/// A server that does not answer at all holds nobody longer than the deadline, and no signal either.
+/// A silent server delays neither the deadline nor signals.
 bool connect_to(int fd, const addrinfo& address, const Try& now)
 {
     if (connect(fd, address.ai_addr, address.ai_addrlen) == 0) return true;
@@ -107,11 +107,11 @@ bool read_all(int fd, std::span<std::uint8_t> bytes, const Try& now)
     return true;
 }
 
-/// What came of the tries so far.
+/// The result of the tries so far.
 struct Outcome {
     Bytes reply;                ///< empty: none yet
-    std::size_t strangers = 0;  ///< datagrams that answered something else
-    std::optional<Error> error; ///< of the check that a reply did not pass
+    std::size_t strangers = 0;  ///< datagrams that were not replies to the query
+    std::optional<Error> error; ///< of the check that a reply failed
 };
 
 /// One try over UDP: the first datagram from the server that answers the message and passes the check.
@@ -153,27 +153,27 @@ void try_tcp(int fd, ByteView message, const CheckReply& check, const Try& now, 
     }
 }
 
-/// Why there is no reply.
+/// The error if there is no reply.
 Error no_reply(const net::Endpoint& server, bool tcp, const Outcome& outcome)
 {
     if (outcome.error) return *outcome.error;
     const bool mismatch = tcp && outcome.strangers > 0;
-    auto message = mismatch ? fmt::format("DNS server {}: the answer is to another question", server.text())
+    auto message = mismatch ? fmt::format("DNS server {}: the answer is for another question", server.text())
                             : fmt::format("DNS server {}: no answer", server.text());
     if (!tcp && outcome.strangers > 0)
         message += fmt::format("; ignored {} datagrams that did not answer the question", outcome.strangers);
     return Error{.code = mismatch ? Errc::protocol : Errc::unavailable,
                  .message = std::move(message),
                  .hint = outcome.strangers > 0
-                             ? "somebody between this host and the server may have answered instead of it"
-                             : "is it running, and does a firewall let UDP and TCP through?",
+                             ? "another host on the path may have answered instead of the server"
+                             : "check that it is running and that firewalls allow UDP and TCP",
                  .reason = mismatch ? "dnsMismatch" : "dnsTimeout",
                  .problem_type = {},
                  .problem = {},
                  .retry_after = {}};
 }
 
-/// Where the first question of `message` ends: after its type and class. 0 where it does not end.
+/// The end of the first question of `message`, after its type and class. 0 if it is incomplete.
 std::size_t end_of_question(ByteView message)
 {
     std::size_t at = kHeaderSize;
@@ -191,8 +191,8 @@ std::string plain_name(const ldns_rdf* name)
     return plain;
 }
 
-/// Flags, tag, value (RFC 8659 section 4.1); the tag, letters and digits, in lower case. Empty where the
-/// record is malformed.
+/// Flags, tag, value (RFC 8659 section 4.1); the tag, letters and digits, in lower case. Empty if the record
+/// is malformed.
 std::string caa_property(const ldns_rr* rr)
 {
     Bytes octets;
@@ -279,7 +279,7 @@ bool is_reply_to(ByteView asked, ByteView reply)
     const auto name_of = [&](ByteView message) {
         return as_text(message.subspan(kHeaderSize, end - 4 - kHeaderSize));
     };
-    // Octets that give a label's length are below those of letters: no case changes them.
+    // Octets with a label's length are less than those of letters, so they have no case.
     return base::equals_ignoring_case(name_of(asked), name_of(reply)) &&
            std::equal(asked.begin() + static_cast<std::ptrdiff_t>(end) - 4,
                       asked.begin() + static_cast<std::ptrdiff_t>(end),
@@ -323,8 +323,8 @@ Result<Bytes> exchange(const net::Endpoint& server, ByteView message, bool tcp, 
             const Socket socket{
                 ::socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
             const Try now{std::chrono::steady_clock::now() + kTryTime, wait, context};
-            // Connected, UDP too: only this server's datagrams come through, and a closed port is seen at
-            // once.
+            // UDP sockets are also connected: only this server's datagrams are received, and a closed port is
+            // detected immediately.
             if (socket.get() < 0 || !connect_to(socket.get(), *address, now)) {
                 if (context.interrupted()) break;
                 continue;
@@ -393,7 +393,8 @@ Result<std::string> find_zone(const net::Endpoint& server, const std::string& na
                 if (record.type == Type::soa &&
                     (same_name(name, record.owner) || is_subdomain_of(name, record.owner)))
                     return record.owner;
-        // At an alias the server speaks of the zone that it leads to: the parent tells the alias's own.
+        // At an alias, the server returns the zone of the target; the parent name gives the zone of the
+        // alias.
         const bool alias = std::any_of(answer.answers.begin(), answer.answers.end(), [&](const Record& r) {
             return r.type == Type::cname && same_name(r.owner, owner);
         });
@@ -402,7 +403,7 @@ Result<std::string> find_zone(const net::Endpoint& server, const std::string& na
             return fail(
                 Errc::refused,
                 fmt::format("DNS server {}: no zone for {} ({})", server.text(), name, answer.rcode_text),
-                "is this server authoritative for the domain?", "dnsRcode");
+                "check that this server is authoritative for the domain", "dnsRcode");
         owner.erase(0, dot + 1);
     }
 }

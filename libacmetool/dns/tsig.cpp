@@ -18,11 +18,11 @@ constexpr std::array<std::string_view, 3> kAlgorithms{"hmac-sha256", "hmac-sha38
 
 tl::unexpected<Error> bad_key(std::string message)
 {
-    return fail(Errc::config, std::move(message), "make one with: tsig-keygen -a hmac-sha256 NAME > FILE",
+    return fail(Errc::config, std::move(message), "create one with: tsig-keygen -a hmac-sha256 NAME > FILE",
                 "tsigKey");
 }
 
-/// Words, quoted strings, and the signs { } ; of named.conf; # // and /* */ comments are dropped.
+/// Words, quoted strings, and the signs { } ; of named.conf; # // and /* */ comments are skipped.
 std::vector<std::string> tokens_of(std::string_view text)
 {
     std::vector<std::string> tokens;
@@ -58,14 +58,13 @@ Result<TsigKey> make_key(std::string_view algorithm, std::string_view name, std:
     key.name = base::to_lower(name);
     if (key.name.ends_with('.')) key.name.pop_back();
     if (std::find(kAlgorithms.begin(), kAlgorithms.end(), key.algorithm) == kAlgorithms.end())
-        return bad_key(
-            fmt::format("TSIG algorithm \"{}\" is not one of hmac-sha256, hmac-sha384, hmac-sha512",
-                        base::printable(algorithm, 40)));
+        return bad_key(fmt::format("TSIG algorithm \"{}\": must be hmac-sha256, hmac-sha384 or hmac-sha512",
+                                   base::printable(algorithm, 40)));
     const bool plain = std::all_of(key.name.begin(), key.name.end(), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
     });
     if (key.name.empty() || key.name.size() > 253 || !plain || key.name.find("..") != std::string::npos)
-        return bad_key("the TSIG key's name is no domain name");
+        return bad_key("the TSIG key's name is not a domain name");
     const auto octets = base::parse_base64(secret);
     if (!octets || octets->empty() || octets->size() > 512) return bad_key("the TSIG secret is not base64");
     key.secret = base::Secret{std::string{secret}};
@@ -79,12 +78,12 @@ Result<TsigKey> parse_tsig_key(std::string_view text)
     const auto tokens = tokens_of(text);
     if (tokens.size() == 1) {
         const auto parts = base::split(tokens.front(), ':');
-        if (parts.size() != 3) return bad_key("neither a key statement nor alg:name:base64");
+        if (parts.size() != 3) return bad_key("neither a key statement nor ALGORITHM:NAME:BASE64");
         return make_key(parts[0], parts[1], parts[2]);
     }
     // key NAME { algorithm ALG ; secret "..." ; } ;
     if (tokens.size() < 4 || tokens[0] != "key" || tokens[2] != "{")
-        return bad_key("neither a key statement nor alg:name:base64");
+        return bad_key("neither a key statement nor ALGORITHM:NAME:BASE64");
     std::string algorithm;
     std::string secret;
     for (std::size_t i = 3; i + 2 < tokens.size() && tokens[i] != "}"; i += 3) {

@@ -17,7 +17,7 @@ constexpr std::uint32_t kTtl = 60;
 constexpr int kNotAuth = 9;
 constexpr int kBadTime = 18;
 
-/// The TXT record of the update; class NONE and TTL 0 delete just this RDATA (RFC 2136 section 2.5.4).
+/// The TXT record of the update; class NONE and TTL 0 delete only this RDATA (RFC 2136 section 2.5.4).
 LdnsRecord make_record(const std::string& name, const std::string& value, Change change)
 {
     LdnsRecord record{ldns_rr_new()};
@@ -57,7 +57,7 @@ LdnsPacket make_update(const std::string& zone, LdnsRecord record)
     return packet;
 }
 
-/// The TSIG error of a NOTAUTH answer (RFC 8945 section 5.2), told apart.
+/// The distinct TSIG errors of a NOTAUTH answer (RFC 8945 section 5.2).
 Error tsig_error(int code, const TsigKey& key, const net::Endpoint& server)
 {
     Error error;
@@ -68,9 +68,9 @@ Error tsig_error(int code, const TsigKey& key, const net::Endpoint& server)
         error.hint = std::move(hint);
     };
     if (code == 16)
-        say("BADSIG", "tsigBadSig", "the server's key of this name has another secret");
+        say("BADSIG", "tsigBadSig", "the server has another secret for this key");
     else if (code == 17)
-        say("BADKEY", "tsigBadKey", "the server knows no key of this name and algorithm");
+        say("BADKEY", "tsigBadKey", "the server has no key with this name and algorithm");
     else if (code == kBadTime)
         say("BADTIME", "tsigBadTime",
             "the clocks of this host and the DNS server differ by more than five minutes");
@@ -109,9 +109,8 @@ Result<void> check_signature(ldns_pkt* answer, ByteView wire, const TsigKey& key
             return fail(tsig_error(tsig_code_of(answer), key, server));
         return fail(Errc::protocol,
                     fmt::format("DNS server {}: the answer to a signed update is {}", server.text(),
-                                tsig == nullptr ? "not signed" : "signed wrongly"),
-                    "somebody between this host and the server may have answered instead of it",
-                    "tsigUnsigned");
+                                tsig == nullptr ? "not signed" : "signed with a wrong signature"),
+                    "another host on the path may have answered instead of the server", "tsigUnsigned");
     }
     const auto* time = ldns_rdf_data(ldns_rr_rdf(tsig, 1));
     std::int64_t signed_at = 0;
@@ -149,7 +148,7 @@ Result<void> update_txt(const net::Endpoint& server, const TsigKey* key, const s
         return fail(Errc::internal, "building a DNS update");
     const LdnsOctets owned{wire};
     LdnsPacket answer;
-    // RFC 8945 section 5.4: what is not signed as it has to be "SHOULD NOT be considered an acceptable
+    // RFC 8945 section 5.4: an answer without a correct signature "SHOULD NOT be considered an acceptable
     // response", the client shall "continue to wait for a signed response until the request times out".
     const CheckReply check = [&](ByteView reply) -> Result<void> {
         ldns_pkt* raw = nullptr;
@@ -169,7 +168,8 @@ Result<void> update_txt(const net::Endpoint& server, const TsigKey* key, const s
     return fail(Errc::refused,
                 fmt::format("DNS server {}: update of {} in zone {}: {}", server.text(), name, zone,
                             text ? text.get() : "refused"),
-                "does the server's policy let this key change TXT records at this name?", "dnsRefused");
+                "check that the server's policy allows this key to change TXT records at this name",
+                "dnsRefused");
 }
 
 } // namespace acmetool::dns

@@ -55,12 +55,12 @@ tl::unexpected<Error> no_serial(const crypto::Certificate& idevid, std::string_v
 {
     return fail(Errc::bad_input,
                 fmt::format("subject {} has {} {}", base::printable(idevid.subject()), how_many, field),
-                "a device's certificate names it by the serialNumber attribute, or where the configuration "
+                "a device's certificate names it in the serialNumber attribute, or where the configuration "
                 "says (RFC 8995 section 2.3.1)",
                 "noSerialNumber");
 }
 
-/// An attribute of the subject; nothing where there is none.
+/// An attribute of the subject; nothing if there is none.
 Result<std::optional<std::string>> attribute(const crypto::Certificate& idevid, const std::string& field)
 {
     const ObjectPtr object{OBJ_txt2obj(field.c_str(), 0)};
@@ -98,7 +98,7 @@ Result<std::string> hardware_serial_of(ByteView module_name)
     return encoded;
 }
 
-/// The hwSerialNum in the subject alternative name; nothing where there is none.
+/// The hwSerialNum in the subject alternative name; nothing if there is none.
 Result<std::optional<std::string>> hardware_serial(const crypto::Certificate& idevid)
 {
     const crypto::GeneralNamesPtr names{
@@ -136,9 +136,10 @@ Result<void> check_serial_field(const std::string& name)
     const ObjectPtr object{name == kHardwareModuleName ? nullptr : OBJ_txt2obj(name.c_str(), 0)};
     ERR_clear_error();
     if (object || name == kHardwareModuleName) return {};
-    return fail(Errc::config,
-                fmt::format("\"{}\" is no attribute of a certificate's subject", base::printable(name, 60)),
-                "as in \"serialNumber\", \"commonName\", \"2.5.4.5\", or \"hardwareModuleName\"");
+    return fail(
+        Errc::config,
+        fmt::format("\"{}\" is not an attribute of a certificate's subject", base::printable(name, 60)),
+        "for example \"serialNumber\", \"commonName\", \"2.5.4.5\" or \"hardwareModuleName\"");
 }
 
 Result<std::string> device_serial(const crypto::Certificate& idevid, const SerialFields& fields)

@@ -11,14 +11,14 @@
 #include "crypto/cert.h"
 #include "crypto/csr.h"
 
-/// What a protocol (EST, BRSKI, TEAP) hands to the registration authority and what it gets back. Neither HTTP
-/// nor EAP is in here; ra/ implements it.
+/// The interface between a protocol (EST, BRSKI, TEAP) and the registration authority, which ra/ implements.
+/// Independent of HTTP and EAP.
 namespace acmetool::enrol
 {
 
-/// Who asks, as the protocol saw it. Nothing of it was judged yet: the registration authority does that.
+/// The peer's identity as the protocol received it. The registration authority decides whether it is valid.
 struct Peer {
-    /// The TLS client's certificates, end entity first. The peer proved that it has the key; no path was
+    /// The TLS client's certificates, end entity first. The peer proved possession of the key; no path was
     /// verified.
     std::vector<crypto::Certificate> certificates;
     std::string user;      ///< HTTP Basic (RFC 7030 section 3.2.3); empty: none given
@@ -28,57 +28,57 @@ struct Peer {
     Peer clone() const;
 };
 
-/// The channel binding in the CSR's challengePassword (RFC 7030 section 3.5), as the protocol compared it.
+/// The channel binding in the CSR's challengePassword (RFC 7030 section 3.5), as compared by the protocol.
 enum class Binding { absent, matches, differs };
 
 struct EnrolRequest {
-    std::string request_id; ///< joins the device's request, the order and the DNS update in the logs
+    std::string request_id; ///< links the device's request, the order and the DNS update in the logs
     Peer peer;
     std::string label;    ///< CA label of the URI (RFC 7030 section 3.2.2); may be empty
-    bool renewal = false; ///< simplereenroll: Subject and SAN have to be those of the peer's certificate
+    bool renewal = false; ///< simplereenroll: Subject and SAN must be those of the peer's certificate
     crypto::Csr csr;      ///< its signature was verified
     Binding binding = Binding::absent;
-    /// What differs may come from an RA, whose clients have channels of their own (RFC 7030 section 3.7).
+    /// A different binding may come from an RA, whose clients have other channels (RFC 7030 section 3.7).
     bool relayed_by_ra = false;
 };
 
-/// Why there will be no certificate for this request; each protocol has its own words for it.
+/// Why a request is refused; each protocol maps this to its own codes.
 enum class Refusal {
-    unauthenticated,       ///< no identity was shown, or it does not hold: EST 401
+    unauthenticated,       ///< no identity was presented, or it is invalid: EST 401
     forbidden,             ///< the device may not enrol (unknown, revoked, blocked): EST 403
-    bad_request,           ///< CMC badRequest, TEAP 1025: the CSR is not what is certified here
-    bad_identity,          ///< CMC badIdentity, TEAP 1024: a name that is not this device's
-    pop_failed,            ///< CMC popFailed: the channel binding is missing or another connection's
+    bad_request,           ///< CMC badRequest, TEAP 1025: the content of the CSR is not allowed
+    bad_identity,          ///< CMC badIdentity, TEAP 1024: a name that does not belong to this device
+    pop_failed,            ///< CMC popFailed: the channel binding is missing or from another connection
     not_found,             ///< no such label
-    too_many,              ///< the device's or the whole relay's budget is spent; see retry_after
-    unavailable,           ///< the CA wants fewer requests or is away; see retry_after
+    too_many,              ///< the limit of the device or of the relay is reached; see retry_after
+    unavailable,           ///< the CA limits requests or is unavailable; see retry_after
     internal,              ///< CMC internalCAError, TEAP 1026: the CA failed or refused in another way
-    unsupported_algorithm, ///< CMC badRequest, TEAP 1022: a key that is not certified here
-    unsupported_extension, ///< CMC badRequest, TEAP 1023: an extension that nobody asked for
+    unsupported_algorithm, ///< CMC badRequest, TEAP 1022: a key that is not allowed
+    unsupported_extension, ///< CMC badRequest, TEAP 1023: an extension that is not allowed
 };
 
 struct Issued {
-    crypto::Certificate certificate; ///< the end entity alone (INT-21)
+    crypto::Certificate certificate; ///< only the end entity (INT-21)
 };
 struct Pending {
     std::chrono::seconds retry_after;
 };
 struct Refused {
     Refusal why = Refusal::internal;
-    std::string text; ///< one sentence for whoever sits at the device; lower case, no full stop
+    std::string text; ///< one sentence for the device's operator; lower case, no full stop
     std::optional<std::chrono::seconds> retry_after;
 };
 using Decision = std::variant<Issued, Pending, Refused>;
 
-/// What the CSR of this very peer has to hold (RFC 7030 section 4.5, RFC 9908).
+/// The required content of this peer's CSR (RFC 7030 section 4.5, RFC 9908).
 struct CsrAttributes {
     std::vector<crypto::Identifier> identifiers; ///< SAN entries; none for a peer without an identity
     std::string key_type;                        ///< "ec:P-256", "rsa:2048"; empty: any that is strong enough
-    bool channel_binding = false;                ///< challengePassword is asked for
-    std::vector<std::string> extensions;         ///< OIDs of further extensions to ask for, dotted decimal
-    bool issued_here = false; ///< the peer showed a certificate that this registration authority issued
-    /// The device's serial number as the registration authority knows it, whatever the subject of the peer's
-    /// certificate says; empty for users and for a peer without an identity.
+    bool channel_binding = false;                ///< challengePassword is requested
+    std::vector<std::string> extensions;         ///< OIDs of further extensions to request, dotted decimal
+    bool issued_here = false; ///< the peer presented a certificate issued by this registration authority
+    /// The device's serial number from the registration authority's records, independent of the subject of
+    /// the peer's certificate; empty for users and for a peer without an identity.
     std::string device_serial = {};
 };
 using AttributesDecision = std::variant<CsrAttributes, Refused>;
@@ -88,17 +88,16 @@ class RegistrationAuthority
 public:
     virtual ~RegistrationAuthority() = default;
 
-    /// Decides on a request. `done` is called exactly once, at once or within the configured short wait, from
-    /// any thread. What it says is durable by then: a Pending order is continued after a crash, and the same
-    /// or a re-made CSR (INT-12, INT-13) finds it.
+    /// Decides on a request. `done` is called exactly once, immediately or within the configured short wait,
+    /// from any thread. The decision is durable by then: a Pending order is continued after a crash, and the
+    /// same or a re-signed CSR (INT-12, INT-13) finds it.
     virtual void enrol(EnrolRequest request, std::function<void(Decision)> done) = 0;
 
-    /// What the peer's CSR is to hold. `done` as above.
+    /// The required content of the peer's CSR. `done` as above.
     virtual void csr_attributes(Peer peer, const std::string& label,
                                 std::function<void(AttributesDecision)> done) = 0;
 
-    /// Root and intermediates to hand out for `label` (INT-21 to INT-23); nothing where there is no such
-    /// label. Never waits.
+    /// Root and intermediates for `label` (INT-21 to INT-23); nothing if the label is unknown. Never blocks.
     virtual std::optional<std::vector<crypto::Certificate>> ca_certificates(const std::string& label) = 0;
 };
 

@@ -8,20 +8,20 @@
 #include "base/bytes.h"
 #include "enrol/registration_authority.h"
 
-/// What a protocol that carries vouchers inside (TEAP) hands to the BRSKI registrar and what it gets back.
+/// The interface between a protocol that carries vouchers (TEAP) and the BRSKI registrar.
 namespace acmetool::enrol
 {
 
-/// The manufacturer's word for this device, as it came (RFC 8366).
+/// The voucher for this device, as received (RFC 8366).
 struct VoucherGranted {
     Bytes voucher;
 };
-/// Asked for, and not there yet.
+/// Requested, but not available yet.
 struct VoucherLater {
     std::chrono::seconds retry_after;
 };
 struct VoucherRefused {
-    bool unavailable = false; ///< the MASA does not answer; false: it, or the registrar, says no
+    bool unavailable = false; ///< the MASA does not answer; false: the MASA or the registrar refuses
     std::string text;         ///< one sentence; lower case, no full stop
 };
 using VoucherDecision = std::variant<VoucherGranted, VoucherLater, VoucherRefused>;
@@ -31,14 +31,14 @@ class VoucherAuthority
 public:
     virtual ~VoucherAuthority() = default;
 
-    /// True where devices that show such a certificate may enrol with a voucher only. Never waits.
+    /// True if devices with such a certificate may only enrol with a voucher. Never blocks.
     virtual bool wants_voucher(const Peer& peer) const = 0;
 
-    /// Has the manufacturer asked with the pledge's signed voucher-request (RFC 8995 section 5.2). `done` is
-    /// called exactly once, at once or within a short wait, from any thread.
+    /// Requests a voucher from the manufacturer with the pledge's signed voucher-request (RFC 8995 section
+    /// 5.2). `done` is called exactly once, immediately or within a short wait, from any thread.
     virtual void request_voucher(Peer peer, Bytes request, std::function<void(VoucherDecision)> done) = 0;
 
-    /// What the pledge said of its voucher (RFC 8995 section 5.7); `reason` where it is no good.
+    /// The pledge's report on its voucher (RFC 8995 section 5.7); `reason` if the voucher is not good.
     virtual void voucher_status(const Peer& peer, bool good, const std::string& reason) = 0;
 };
 

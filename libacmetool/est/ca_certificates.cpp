@@ -29,7 +29,7 @@ bool contains(const std::vector<Certificate>& list, const Certificate& certifica
 }
 
 /// OldWithOld beside OldWithNew, NewWithNew beside NewWithOld (RFC 4210 section 4.4): a self-signed
-/// certificate of a name and key that another certificate vouches for.
+/// certificate whose name and key are also certified by another certificate.
 bool is_vouched_for(const Certificate& certificate, const std::vector<Certificate>& believed)
 {
     return crypto::is_self_signed(certificate) &&
@@ -71,7 +71,7 @@ Result<Fingerprint> parse_fingerprint(std::string_view text)
 {
     const auto bad = [&] {
         return fail(Errc::usage, fmt::format("\"{}\" is not a fingerprint", base::printable(text, 200)),
-                    "sha256:HEX or sha512:HEX over the whole certificate, as openssl x509 -fingerprint "
+                    "give sha256:HEX or sha512:HEX of the whole certificate, as openssl x509 -fingerprint "
                     "-sha256 prints it",
                     "badFingerprint");
     };
@@ -109,8 +109,8 @@ Result<CaCertificates> sort_out(const std::vector<Certificate>& received, const 
         return fail(Errc::refused,
                     fmt::format("none of the {} certificates has the fingerprint {}:{}", received.size(),
                                 fingerprint.algorithm, to_hex(fingerprint.digest)),
-                    "nothing of the answer was used: is that the right server, and the fingerprint of its "
-                    "EST CA's certificate?",
+                    "the answer was discarded: check the server's URL and the fingerprint of its EST CA's "
+                    "certificate",
                     "fingerprint");
     return validate(received, {*found});
 }
@@ -133,11 +133,12 @@ Result<CaCertificates> sort_out(const std::vector<Certificate>& received,
                 anchors.push_back(certificate);
     auto sorted = validate(received, anchors);
     if (sorted.trusted.empty())
-        return fail(Errc::protocol,
-                    fmt::format("none of the {} certificates in the server's answer is a CA's that can be "
-                                "believed",
-                                received.size()),
-                    "ask the server's operator: /cacerts has to hold the root of its CA", "noCaCertificate");
+        return fail(
+            Errc::protocol,
+            fmt::format("none of the {} certificates in the server's answer is a CA certificate that can be "
+                        "believed",
+                        received.size()),
+            "ask the server's operator: /cacerts must contain the root of its CA", "noCaCertificate");
     return sorted;
 }
 

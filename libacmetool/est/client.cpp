@@ -17,7 +17,7 @@ namespace
 
 constexpr unsigned kMostRedirects = 8;
 constexpr unsigned kMostReconnections = 3;
-constexpr std::chrono::seconds kShortestWait{1}; ///< a server that says 0 is not asked in a tight loop
+constexpr std::chrono::seconds kShortestWait{1}; ///< prevents a tight loop if a server sends 0
 
 bool is_redirect(int status)
 {
@@ -69,13 +69,13 @@ base::Message Client::message_of(const Call& call) const
     return asked;
 }
 
-/// Whether the 401 has a challenge for our credentials to answer. A 401 also comes from a channel binding
-/// that failed: the same credentials are not tried again, but for a nonce that is new or was only too old
-/// (RFC 7616 section 3.3). `answered`: how many challenges of this request were answered already.
+/// Whether our credentials can answer a challenge of the 401. A failed channel binding also causes a 401, so
+/// the same credentials are not tried again, except for a nonce that is new or was stale (RFC 7616 section
+/// 3.3). `answered`: number of challenges of this request that were already answered.
 bool Client::take_challenge(const http::Response& response, const http::Url& url, unsigned answered)
 {
     const auto home = url_of(options_.server, Operation::cacerts);
-    // Another origin gets the password only where the operator agreed to it.
+    // Another origin gets the password only if the operator agreed to it.
     const bool elsewhere = !home || home->origin() != url.origin();
     if (options_.credentials.user.empty() || (elsewhere && !options_.allow_redirect)) return false;
     auto challenge = http::choose_challenge(response.headers, options_.credentials.scheme);
@@ -96,7 +96,7 @@ Result<http::Url> Client::redirected(const Call& call, const http::Url& from, co
     };
     const auto location = http::find(response.headers, "location");
     if (!location)
-        return fail(Errc::protocol, fmt::format("{}: a redirect to nowhere", name_of(call.operation)),
+        return fail(Errc::protocol, fmt::format("{}: a redirect without a target", name_of(call.operation)),
                     "the server sent no Location", "redirect");
     auto to = http::resolve(from, *location);
     if (!to) {
@@ -105,16 +105,16 @@ Result<http::Url> Client::redirected(const Call& call, const http::Url& from, co
         return fail(with_context(std::move(to).error(), "redirect"));
     }
     if (call.method == http::Method::post && response.status == 303)
-        return refuse("by 303, which would make a GET of it", "ask the server's operator");
+        return refuse("by 303, which would turn it into a GET", "ask the server's operator");
     if (to->origin() == from.origin()) return to;
     // RFC 7030 section 3.2.1: "If the HTTP method is POST ... the EST client MUST NOT automatically redirect
     // the request unless it can be confirmed by the user".
     if (call.method == http::Method::post && !options_.allow_redirect)
         return refuse(fmt::format("to {}, which is another server", to->origin()),
-                      fmt::format("if that server is to see the request, repeat it with --allow-redirect or "
-                                  "with --server {}",
+                      fmt::format("if that server may see the request, run the command again with "
+                                  "--allow-redirect or with --server {}",
                                   to->origin()));
-    challenge_.reset(); // it was the other origin's
+    challenge_.reset(); // it belonged to the other origin
     context_.log(base::Level::info,
                  fmt::format("{}: the server redirects to {}", name_of(call.operation), to->origin()));
     return to;
@@ -137,7 +137,7 @@ Result<http::Response> Client::perform(const Call& call)
         }
         const auto& connection = *connected;
         if (connection.provisional && call.operation != Operation::cacerts)
-            return fail(Errc::internal, "only /cacerts may be asked before the server is authorized");
+            return fail(Errc::internal, "only /cacerts may be requested before the server is authorized");
         http::Request request{call.method, url.text(), call.headers, {}};
         if (call.body) {
             ACMETOOL_TRY(body, call.body(connection));
@@ -153,7 +153,7 @@ Result<http::Response> Client::perform(const Call& call)
         }
         auto response = exchange(call, std::move(request), connection);
         if (!response) {
-            // A kept connection may be closed by the server in the very moment it is used again.
+            // The server may close a kept connection at the moment when it is used again.
             const bool again = response.error().reason == "reset" && connection.requests > 0 &&
                                ++reconnections < kMostReconnections;
             if (again) continue;
@@ -165,7 +165,7 @@ Result<http::Response> Client::perform(const Call& call)
                             {}, "redirect");
             ACMETOOL_TRY(to, redirected(call, url, *response));
             if (connection.provisional && to.origin() != url.origin())
-                return fail(Errc::refused, "a bootstrap is not redirected to another server", {},
+                return fail(Errc::refused, "a bootstrap does not follow a redirect to another server", {},
                             "redirectRefused");
             url = std::move(to);
             continue;
@@ -178,10 +178,10 @@ Result<http::Response> Client::perform(const Call& call)
         }
         auto error = error_of(call.operation, *response, context_.now());
         if (answered_before)
-            error.hint = "the server does not take this user name and password, or the channel binding in "
-                         "the CSR; --tls-max 1.2 is for servers that want tls-unique";
+            error.hint = "the server does not accept this user name and password, or the channel binding in "
+                         "the CSR; servers that require tls-unique need --tls-max 1.2";
         else if (!options_.credentials.user.empty())
-            error.hint = "the server offers no way to log in that --auth allows";
+            error.hint = "the server offers no authentication scheme that --auth allows";
         return fail(std::move(error));
     }
 }
@@ -219,7 +219,7 @@ Result<Bytes> Client::csrattrs()
     }
 }
 
-/// How long to wait after a 202 or 503; says so.
+/// The wait after a 202 or 503, which is logged.
 Result<std::chrono::seconds> Client::wait_after(const Call& call, const http::Response& response)
 {
     const auto asked = retry_after_of(response, context_.now());
@@ -231,12 +231,12 @@ Result<std::chrono::seconds> Client::wait_after(const Call& call, const http::Re
         return wait;
     }
     const auto said = http::find(response.headers, "retry-after");
-    context_.log(base::Level::warning,
-                 fmt::format("{}: the server answered {} {}, as it must not: waiting {}",
-                             name_of(call.operation), response.status,
-                             said ? fmt::format("with the Retry-After \"{}\"", base::printable(*said, 60))
-                                  : std::string{"without Retry-After"},
-                             base::describe(options_.default_wait)));
+    context_.log(
+        base::Level::warning,
+        fmt::format("{}: the server answered {} {}: waiting {}", name_of(call.operation), response.status,
+                    said ? fmt::format("with the invalid Retry-After \"{}\"", base::printable(*said, 60))
+                         : std::string{"without Retry-After"},
+                    base::describe(options_.default_wait)));
     return options_.default_wait;
 }
 

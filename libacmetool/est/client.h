@@ -20,62 +20,62 @@ namespace acmetool::est
 
 struct ClientOptions {
     ServerUrl server;
-    http::Credentials credentials;         ///< given only when the server asks, and once for each challenge
+    http::Credentials credentials;         ///< sent only if the server requests it, and once per challenge
     bool allow_redirect = false;           ///< follow a POST to another origin (RFC 7030 section 3.2.1)
-    std::chrono::seconds default_wait{30}; ///< where a 202 says nothing usable
-    std::optional<base::Milliseconds> total_deadline; ///< of one enrolment, all waits included
+    std::chrono::seconds default_wait{30}; ///< used if a 202 has no valid Retry-After
+    std::optional<base::Milliseconds> total_deadline; ///< of one enrolment, including all waits
     bool wait = true;                                 ///< false: a 202 ends the enrolment as `pending`
 };
 
-/// What is to be enrolled.
+/// The request to enrol.
 struct EnrolTask {
     bool renewal = false; ///< /simplereenroll
-    crypto::Csr csr;      ///< sent as it is, again and again, where there is no `bind`
-    /// Makes the CSR for a channel binding (base64), same key. Where it is set, the CSR sent is always one
-    /// for the connection it is sent on (RFC 7030 sections 3.5 and 4.2.3).
+    crypto::Csr csr;      ///< sent unchanged in every attempt if there is no `bind`
+    /// Creates the CSR for a channel binding (base64) with the same key. If set, the CSR is always bound to
+    /// the connection on which it is sent (RFC 7030 sections 3.5 and 4.2.3).
     std::function<Result<crypto::Csr>(const std::string& binding)> bind;
-    /// Called before a CSR that was not sent yet is sent; may be empty.
+    /// Called before a new CSR is sent; may be empty.
     std::function<Result<void>(const crypto::Csr&)> before_send;
 };
 
 struct Enrolment {
     std::vector<crypto::Certificate> certificates; ///< ours first; empty while `pending`
     std::string url;                               ///< where it was enrolled
-    crypto::Csr csr;                               ///< as sent last
+    crypto::Csr csr;                               ///< as last sent
     bool pending = false;
     std::chrono::seconds retry_after{0}; ///< of a pending one
 };
 
-/// An EST client (RFC 7030, 8951, 9908): blocking, over whatever transport it is given.
+/// A blocking EST client (RFC 7030, 8951, 9908) over any transport.
 ///
 /// Errors of all operations: those of the transport; refused (4xx), rate_limited (429), unavailable (5xx),
 /// temporary (503 with Retry-After), protocol. Reason "notImplemented" for 404 and 501, "unauthenticated" for
-/// 401, "redirectRefused" where a redirect may not be followed, else the CMCFailInfo's name if the server
-/// sent one.
+/// 401, "redirectRefused" if a redirect must not be followed, else the CMCFailInfo's name if the server sent
+/// one.
 class ACMETOOL_EXPORT Client
 {
 public:
     Client(ClientOptions options, http::Transport& transport, base::Context& context);
 
-    /// GET /cacerts, as received: nothing of it is trusted yet (see est/ca_certificates.h).
+    /// GET /cacerts. Returns untrusted certificates as received (see est/ca_certificates.h).
     Result<std::vector<crypto::Certificate>> cacerts();
 
-    /// GET /csrattrs, as DER for parse_csrattrs; empty where nothing is asked (200 empty, 204, 404).
+    /// GET /csrattrs, as DER for parse_csrattrs; empty if the server requests nothing (200 empty, 204, 404).
     Result<Bytes> csrattrs();
 
-    /// POST /simpleenroll or /simplereenroll until there is a certificate of the CSR's key, or a refusal, or
-    /// the deadline: then, and with `wait` off, the enrolment is returned as pending.
+    /// POST /simpleenroll or /simplereenroll until there is a certificate for the CSR's key, a refusal, or
+    /// the deadline. At the deadline, and without `wait`, the enrolment is returned as pending.
     Result<Enrolment> enrol(const EnrolTask& task);
 
 private:
-    /// What one request needs to be sent as often as it takes.
+    /// A request that can be sent repeatedly.
     struct Call {
         Operation operation;
         http::Method method = http::Method::get;
         http::Headers headers;
-        /// The body for this very connection; empty for GET.
+        /// The body for this connection; empty for GET.
         std::function<Result<std::string>(const http::Connection&)> body;
-        std::string names = {}; ///< that the body asks for; for people who watch
+        std::string names = {}; ///< requested by the body; for messages
     };
     Result<http::Response> perform(const Call& call);
     Result<http::Response> exchange(const Call& call, http::Request request,

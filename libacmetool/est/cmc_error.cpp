@@ -27,7 +27,7 @@ constexpr std::array<std::string_view, 14> kNames{
     "unsupportedExt", "mustArchiveKeys", "badIdentity", "popRequired", "popFailed",
     "noKeyReuse",     "internalCAError", "tryLater",    "authDataFail"};
 
-/// CMCStatusInfo and CMCStatusInfoV2 differ in how they name body parts only, which is skipped here.
+/// CMCStatusInfo and CMCStatusInfoV2 differ only in the reference to body parts, which is skipped here.
 Result<CmcError> parse_status(ByteView value)
 {
     der::Reader reader{value};
@@ -41,7 +41,7 @@ Result<CmcError> parse_status(ByteView value)
         ACMETOOL_TRY(text, reader.next("statusString"));
         error.text = as_text(text.value);
     }
-    // Extended failure information (a SEQUENCE) says nothing that this product has a word for.
+    // Extended failure information (a SEQUENCE) is not supported.
     if (reader.next_is(der::kInteger)) {
         ACMETOOL_TRY(info, reader.next("failInfo"));
         ACMETOOL_TRY(fail_info, der::small_integer(info.value, "failInfo"));
@@ -50,7 +50,7 @@ Result<CmcError> parse_status(ByteView value)
     return error;
 }
 
-/// TaggedAttribute (RFC 5272 section 3.2.1.1): the status it holds, if it holds one.
+/// TaggedAttribute (RFC 5272 section 3.2.1.1): its status, if it has one.
 Result<std::optional<CmcError>> parse_control(ByteView control)
 {
     der::Reader reader{control};

@@ -31,29 +31,28 @@ enum class CmcFailInfo {
     authDataFail = 13,
 };
 
-/// "badIdentity"; "failInfo 99" for what has no name.
+/// "badIdentity"; "failInfo 99" for unknown values.
 ACMETOOL_EXPORT std::string name_of(CmcFailInfo info);
 
 struct CmcError {
-    int status = 2;                       ///< cMCStatus (RFC 5272 section 6.1.3): 2 is "failed"
-    std::optional<CmcFailInfo> fail_info; ///< may hold a number without a name
-    std::string text;                     ///< statusString; may be empty
-    bool verified = false;                ///< somebody signed it and the signature is right; whoever that is
+    int status = 2;                            ///< cMCStatus (RFC 5272 section 6.1.3): 2 is "failed"
+    std::optional<CmcFailInfo> fail_info;      ///< may be a number without a name
+    std::string text;                          ///< statusString; may be empty
+    bool verified = false;                     ///< it has a correct signature, by any signer
     std::optional<crypto::Certificate> signer; ///< set where `verified`
 
     /// "badIdentity: identifier not under a controlled domain", for people.
     std::string describe() const;
 };
 
-/// A PKIResponse with one statusInfoV2 (failed), signed by the registration authority, in DER. `chain` is
-/// sent along with the signer's certificate.
+/// A PKIResponse with one statusInfoV2 (failed), signed by the registration authority, in DER. Contains
+/// `chain` and the signer's certificate.
 ACMETOOL_EXPORT Result<Bytes> to_cmc_error(CmcFailInfo info, std::string_view text, const crypto::Key& key,
                                            const crypto::Certificate& signer,
                                            const std::vector<crypto::Certificate>& chain = {});
 
-/// Reads a Full PKI Response: statusInfoV2 or statusInfo, signed or not, also a bare PKIResponse without CMS
-/// around it. The first status that is not "success" counts. At most 256 KiB. Errc::protocol, reason
-/// "notCmc".
+/// Reads a Full PKI Response: statusInfoV2 or statusInfo, signed or not, also a bare PKIResponse without CMS.
+/// Returns the first status that is not "success". At most 256 KiB. Errc::protocol, reason "notCmc".
 ACMETOOL_EXPORT Result<CmcError> parse_cmc_error(ByteView der);
 
 } // namespace acmetool::est

@@ -15,8 +15,8 @@ constexpr std::string_view kBegin = "-----BEGIN ";
 constexpr std::string_view kEnd = "-----END ";
 constexpr std::string_view kDashes = "-----";
 
-/// True where a DER SEQUENCE fills `octets`. Text can begin with its tag, the digit "0", but then its length
-/// does not fit.
+/// True if a DER SEQUENCE fills `octets`. Text can begin with its tag, the digit "0", but then the length
+/// does not match.
 bool is_der(std::string_view octets)
 {
     const auto at = [&](std::size_t i) { return static_cast<unsigned char>(octets[i]); };
@@ -35,9 +35,7 @@ bool is_der(std::string_view octets)
 /// The base64 inside the first PEM block.
 Result<std::string_view> inside_armour(std::string_view text)
 {
-    const auto bad = [] {
-        return fail(Errc::bad_input, "a PEM block that is not complete", {}, "notBase64");
-    };
+    const auto bad = [] { return fail(Errc::bad_input, "an incomplete PEM block", {}, "notBase64"); };
     const auto label_end = text.find(kDashes, text.find(kBegin) + kBegin.size());
     if (label_end == std::string_view::npos) return bad();
     const auto from = label_end + kDashes.size();
@@ -53,7 +51,7 @@ Result<Bytes> decode(std::string_view text)
         return fail(Errc::bad_input, "the body is not base64", "expected base64 of DER (RFC 8951 section 3)",
                     "notBase64");
     if (!octets->empty() && octets->front() != kSequence)
-        return fail(Errc::bad_input, "the body's base64 does not hold DER", {}, "notDer");
+        return fail(Errc::bad_input, "the body's base64 does not contain DER", {}, "notDer");
     return std::move(*octets);
 }
 
@@ -70,7 +68,7 @@ Result<Body> parse_body(std::string_view body, BodyRules rules)
     if (rules.strict && (der || pem))
         return fail(Errc::bad_input,
                     der ? "the body is DER, not base64" : "the body is PEM, not plain base64",
-                    "only base64 without armour is taken here (RFC 8951 section 3)", "notStrictBase64");
+                    "only base64 without armour is accepted (RFC 8951 section 3)", "notStrictBase64");
     if (der) return Body{{body.begin(), body.end()}, BodyForm::der};
     if (pem) {
         ACMETOOL_TRY(inner, inside_armour(text));

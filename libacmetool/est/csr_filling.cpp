@@ -17,7 +17,7 @@ namespace
 namespace der = crypto::der;
 
 constexpr std::size_t kLongestCommonName = 64; // RFC 5280 appendix A.1, ub-common-name
-constexpr std::uint8_t kEmail = 0x81;          // GeneralName's choices, as they are tagged
+constexpr std::uint8_t kEmail = 0x81;          // GeneralName's choices with their tags
 constexpr std::uint8_t kDnsName = 0x82;
 constexpr std::uint8_t kDirectoryName = 0xa4;
 constexpr std::uint8_t kUri = 0x86;
@@ -48,7 +48,7 @@ std::string choice_name(std::uint8_t tag)
     }
 }
 
-/// The one GeneralName for `identifier`, DER; empty where it cannot be encoded.
+/// The one GeneralName for `identifier`, DER; empty if it cannot be encoded.
 Bytes general_name(const crypto::Identifier& identifier)
 {
     const auto names = crypto::make_general_names({identifier});
@@ -73,7 +73,7 @@ public:
             wanted_.push_back({identifier, general_name(identifier), false});
     }
 
-    /// The extension's value; empty where nothing is left in it.
+    /// The extension's value; empty if it has no entries.
     Result<Bytes> fill(const RequestedExtension& extension)
     {
         if (!extension.value) return everything();
@@ -84,7 +84,7 @@ public:
             ACMETOOL_TRY(name, reader.next("GeneralName"));
             names.push_back(name);
         }
-        for (const auto& name : names) // a name that the server gave needs no room
+        for (const auto& name : names) // a name set by the server needs no place
             std::erase_if(wanted_, [&](const Wanted& w) { return std::ranges::equal(w.der, name.whole); });
         Bytes filled;
         for (const auto& name : names)
@@ -94,7 +94,7 @@ public:
                 return fail(Errc::bad_input,
                             fmt::format("the CSR attributes leave no room for {}",
                                         base::printable(left.identifier.value)),
-                            "the EST server told this device its names; leave out --dns and --ip",
+                            "the EST server sets the names of this device; omit --dns and --ip",
                             "csrattrsSan");
         return filled.empty() ? Bytes{} : der::element(der::kSequence, filled);
     }
@@ -116,7 +116,7 @@ private:
         return Bytes{};
     }
 
-    /// The next name of this kind, which is then used up.
+    /// The next unused name of this kind; marks it as used.
     Bytes take(std::uint8_t tag)
     {
         const auto found = std::find_if(wanted_.begin(), wanted_.end(), [&](const Wanted& wanted) {
@@ -136,7 +136,7 @@ private:
     std::vector<Wanted> wanted_;
 };
 
-/// What a client puts into an extension of which the server named the OID alone; empty: it does not know.
+/// The client's value for an extension of which the server gave only the OID; empty: unknown.
 Bytes customary_value(std::string_view oid)
 {
     if (oid == oid::kKeyUsage) return {0x03, 0x02, 0x07, 0x80}; // digitalSignature
@@ -248,8 +248,8 @@ Result<void> check_key(const CsrAttrs& asked, const crypto::Key& key)
         return {};
     return fail(
         Errc::bad_input,
-        fmt::format("the CSR attributes ask for a key of type {}, this one is {}", asked.key_type, type),
-        "give another key, or make one with --new-key", "csrattrsKey");
+        fmt::format("the CSR attributes require a key of type {}, but this one is {}", asked.key_type, type),
+        "give another key, or create one with --new-key", "csrattrsKey");
 }
 
 } // namespace acmetool::est

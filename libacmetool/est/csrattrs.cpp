@@ -23,8 +23,7 @@ constexpr std::size_t kLargest = 64 * 1024;
 tl::unexpected<Error> broken(std::string_view rule)
 {
     return fail(Errc::protocol, fmt::format("CSR attributes: {}", rule),
-                "the EST server sent attributes that break RFC 9908 or DER; nothing of them was used",
-                "csrattrs");
+                "the EST server sent attributes that violate RFC 9908 or DER; all were ignored", "csrattrs");
 }
 
 /// An Attribute (RFC 2986 section 4): its type and the elements of its set of values.
@@ -87,10 +86,10 @@ Result<RequestedExtension> parse_extension(ByteView content, bool may_be_open)
 
 Result<std::vector<RequestedExtension>> parse_extensions(const Element& value, bool may_be_open)
 {
-    if (value.tag != der::kSequence) return broken("the requested extensions are no SEQUENCE");
+    if (value.tag != der::kSequence) return broken("the requested extensions are not a SEQUENCE");
     std::vector<RequestedExtension> extensions;
     Reader reader{value.value};
-    // RFC 9908 section 3.4 says that the value is one ExtensionTemplate, its module that it is a list of
+    // According to RFC 9908 section 3.4 the value is one ExtensionTemplate, according to its module a list of
     // them.
     if (may_be_open && reader.next_is(der::kOid)) {
         ACMETOOL_TRY(single, parse_extension(value.value, true));
@@ -102,17 +101,17 @@ Result<std::vector<RequestedExtension>> parse_extensions(const Element& value, b
         const auto same = [&](const RequestedExtension& other) { return other.oid == extension.oid; };
         // RFC 9908 section 3.2: "MUST NOT include more than one element with a particular extnID".
         if (std::any_of(extensions.begin(), extensions.end(), same))
-            return broken(fmt::format("extension {} is there twice", extension.oid));
+            return broken(fmt::format("extension {} occurs twice", extension.oid));
         extensions.push_back(std::move(extension));
     }
     if (extensions.empty()) return broken("an empty list of extensions");
     return extensions;
 }
 
-/// "ec:P-256", or "ec:" and the OID of a curve that this product does not make.
+/// "ec:P-256", or "ec:" and the OID of an unsupported curve.
 Result<std::string> curve_word(const Element& parameter)
 {
-    if (parameter.tag != der::kOid) return broken("the curve of an EC key is no object identifier");
+    if (parameter.tag != der::kOid) return broken("the curve of an EC key is not an object identifier");
     ACMETOOL_TRY(curve, der::oid_text(parameter.value));
     const auto word = oid::word_for(oid::kCurves, curve);
     return word.empty() ? "ec:" + curve : std::string{word};
@@ -157,7 +156,7 @@ Result<int> placeholder_bits(ByteView bit_string)
     return static_cast<int>(octets.size()) * 8;
 }
 
-/// SubjectPublicKeyInfoTemplate: the word for the key type; empty for a key that this product does not know.
+/// SubjectPublicKeyInfoTemplate: the word for the key type; empty for an unknown key.
 Result<std::string> parse_key_template(ByteView content)
 {
     Reader reader{content};
@@ -213,7 +212,7 @@ Result<void> parse_template_attributes(ByteView content, CsrAttrs& asked)
 
 Result<CsrAttrs> parse_template(const Element& value)
 {
-    if (value.tag != der::kSequence) return broken("the template is no SEQUENCE");
+    if (value.tag != der::kSequence) return broken("the template is not a SEQUENCE");
     CsrAttrs asked;
     asked.from_template = true;
     Reader reader{value.value};
@@ -243,13 +242,13 @@ Result<std::string> legacy_key_type(const Attribute& attribute)
     if (attribute.values.empty()) return std::string{ec ? "ec" : "rsa"};
     ACMETOOL_TRY(value, only_value(attribute, ec ? "id-ecPublicKey" : "rsaEncryption"));
     if (ec) return curve_word(value);
-    if (value.tag != der::kInteger) return broken("the size of an RSA key is no INTEGER");
+    if (value.tag != der::kInteger) return broken("the size of an RSA key is not an INTEGER");
     ACMETOOL_TRY(bits, der::small_integer(value.value, "the size of an RSA key"));
     return fmt::format("rsa:{}", bits);
 }
 
 /// extensionRequest outside a template. RFC 7030 and RFC 8951 printed an example whose values are bare object
-/// identifiers; those name nothing that could be filled, so they are ignored like every unknown OID.
+/// identifiers; those cannot be filled, so they are ignored like every unknown OID.
 Result<void> parse_legacy_extensions(const Attribute& attribute, bool seen, CsrAttrs& asked)
 {
     const bool bare =
@@ -263,7 +262,7 @@ Result<void> parse_legacy_extensions(const Attribute& attribute, bool seen, CsrA
         return {};
     }
     // RFC 9908 section 3.2: "There MUST be only one such attribute".
-    if (seen) return broken("extensionRequest is there twice");
+    if (seen) return broken("extensionRequest occurs twice");
     ACMETOOL_TRY(value, only_value(attribute, "extensionRequest"));
     ACMETOOL_TRY(extensions, parse_extensions(value, false));
     asked.extensions = std::move(extensions);

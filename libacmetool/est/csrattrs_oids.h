@@ -3,7 +3,7 @@
 #include <array>
 #include <string_view>
 
-/// Object identifiers of CSR attributes and what they mean here.
+/// Object identifiers of CSR attributes and their meaning.
 namespace acmetool::est::oid
 {
 
@@ -32,7 +32,7 @@ struct Meaning {
 inline constexpr std::array<Meaning, 3> kCurves{
     {{"1.2.840.10045.3.1.7", "ec:P-256"}, {"1.3.132.0.34", "ec:P-384"}, {"1.3.132.0.35", "ec:P-521"}}};
 
-/// Signature algorithms and hash functions; either may stand for the hash to sign with.
+/// Signature algorithms and hash functions; either can determine the hash of the signature.
 inline constexpr std::array<Meaning, 9> kDigests{{{"1.2.840.10045.4.3.2", "sha256"},
                                                   {"1.2.840.10045.4.3.3", "sha384"},
                                                   {"1.2.840.10045.4.3.4", "sha512"},
@@ -43,7 +43,7 @@ inline constexpr std::array<Meaning, 9> kDigests{{{"1.2.840.10045.4.3.2", "sha25
                                                   {"2.16.840.1.101.3.4.2.2", "sha384"},
                                                   {"2.16.840.1.101.3.4.2.3", "sha512"}}};
 
-/// The word for `number`, empty where there is none.
+/// The word for `number`; empty if there is none.
 template <std::size_t Size>
 constexpr std::string_view word_for(const std::array<Meaning, Size>& table, std::string_view number)
 {
@@ -52,7 +52,7 @@ constexpr std::string_view word_for(const std::array<Meaning, Size>& table, std:
     return {};
 }
 
-/// The first number for `word`, empty where there is none.
+/// The first number for `word`; empty if there is none.
 template <std::size_t Size>
 constexpr std::string_view number_for(const std::array<Meaning, Size>& table, std::string_view word)
 {

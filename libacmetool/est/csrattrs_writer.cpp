@@ -17,7 +17,7 @@ namespace der = crypto::der;
 
 constexpr std::size_t kLargestModulus = 16384;
 
-/// How a key type is asked for, in both forms.
+/// The request for a key type, in both forms.
 struct KeyRequest {
     Bytes legacy;      ///< attribute or OID
     Bytes digest;      ///< OID of the signature algorithm; empty: the key type says it all
@@ -29,7 +29,7 @@ Bytes attribute(std::string_view type, const Bytes& value)
     return der::element(der::kSequence, {*der::oid(type), der::element(der::kSet, {value})});
 }
 
-/// A public key with a modulus of the wanted length (RFC 9908 section 3.4), which is nobody's key.
+/// A placeholder public key with a modulus of the wanted length (RFC 9908 section 3.4).
 Bytes placeholder_key(std::size_t bits)
 {
     Bytes modulus(bits / 8 + 1); // a zero octet in front, the top bit set
@@ -43,8 +43,8 @@ Bytes placeholder_key(std::size_t bits)
 
 tl::unexpected<Error> bad_key_type(std::string_view type)
 {
-    return fail(Errc::config, fmt::format("\"{}\" is no key type that CSR attributes can ask for", type),
-                "ec:P-256, ec:P-384, ec:P-521, rsa:2048 to rsa:16384, ed25519", "keyType");
+    return fail(Errc::config, fmt::format("\"{}\" is not a key type that CSR attributes can request", type),
+                "use ec:P-256, ec:P-384, ec:P-521, rsa:2048 to rsa:16384, or ed25519", "keyType");
 }
 
 Result<KeyRequest> request_key(std::string_view type)
@@ -116,22 +116,23 @@ Result<Bytes> to_csrattrs(const enrol::CsrAttributes& attributes)
         auto oid = der::oid(extension);
         if (!oid || extension == oid::kSubjectAltName)
             return fail(
-                Errc::config, fmt::format("CSR attributes: \"{}\" is no extension to ask for", extension),
-                "an object identifier in dotted decimal, other than subjectAltName's", "extensionOid");
+                Errc::config,
+                fmt::format("CSR attributes: \"{}\" is not an extension that can be requested", extension),
+                "use an object identifier in dotted decimal, except that of subjectAltName", "extensionOid");
         der::append(bare, *oid);
         der::append(open, der::element(der::kSequence, {*oid}));
     }
     if (key.legacy.empty() && san.empty() && open.empty() && !attributes.channel_binding)
         return der::element(der::kSequence, ByteView{});
 
-    // A client that knows the template looks at nothing else, so that it holds all of it.
+    // A client that knows the template ignores everything else, so the template must be complete.
     std::vector<Bytes> set;
-    // challengePassword has no value that the server could give; an empty one stands for it, because an
-    // attribute has at least one value.
+    // The server has no value for challengePassword, so an empty one is used, because an attribute has at
+    // least one value.
     if (attributes.channel_binding)
         set.push_back(attribute(oid::kChallengePassword, der::element(der::kUtf8String, ByteView{})));
     if (!san.empty() || !open.empty())
-        // RFC 9908 section 3.4: extensionReqTemplate only where a value is left open, else extensionRequest.
+        // RFC 9908 section 3.4: extensionReqTemplate only if a value is left open, else extensionRequest.
         set.push_back(attribute(open.empty() ? oid::kExtensionRequest : oid::kExtensionReqTemplate,
                                 der::element(der::kSequence, {san, open})));
     std::sort(set.begin(), set.end()); // X.690 section 11.6: SET OF in ascending order

@@ -24,7 +24,7 @@ Result<std::optional<Journal>> read_journal(const std::string& path)
     const auto json = base::parse_json_object(text, path);
     if (!json || base::string_member(*json, "type") != kType)
         return fail(Errc::config, fmt::format("{}: not the journal of an enrolment", path),
-                    "if the file is of no use, remove it", "journal");
+                    "if the file is not needed, remove it", "journal");
     Journal journal;
     journal.url = base::string_member(*json, "url").value_or("");
     journal.key_file = base::string_member(*json, "keyFile").value_or("");
@@ -69,8 +69,8 @@ Result<std::optional<crypto::Key>> key_of_before(const Journal& journal, const s
 {
     if (::access(file.c_str(), F_OK) != 0) return std::optional<crypto::Key>{};
     if (journal.key_file != file)
-        return fail(Errc::cannot_create, fmt::format("{}: exists already", file),
-                    "a key is never overwritten: name another file", "fileExists");
+        return fail(Errc::cannot_create, fmt::format("{}: already exists", file),
+                    "keys are never overwritten: choose another file", "fileExists");
     auto text = store::read_file(file);
     if (!text) {
         text.error().code = Errc::config;

@@ -12,35 +12,36 @@
 namespace acmetool::est
 {
 
-/// What a run has done so far, so that one that was killed is continued: a file beside the key, mode 0600,
-/// synced before what it announces is done. It holds no key.
+/// The state of a run, so that a killed one can be continued: a file beside the key, mode 0600, synced before
+/// each announced action. It contains no key.
 struct Journal {
-    std::string url;         ///< of the enrolment, or the RADIUS server it goes by
-    std::string key_file;    ///< announced before the key is made: a key there is the run's own
-    std::string asked;       ///< SHA-256 over what the CSR was built to, hexadecimal
+    std::string url;         ///< of the enrolment, or the RADIUS server
+    std::string key_file;    ///< recorded before the key is created: a key in this file belongs to the run
+    std::string asked;       ///< SHA-256 of the requirements for which the CSR was built, hexadecimal
     std::string csr;         ///< PEM; empty: none was sent yet
-    std::string certificate; ///< PEM, the chain that is to be put into its place; empty: none came yet
+    std::string certificate; ///< PEM, the chain that must be written to its file; empty: none yet
 };
 
-/// The journal in `path`; nothing where there is none. Errc::config, reason "journal", where it cannot be
-/// understood.
+/// The journal in `path`; nothing if it does not exist. Errc::config, reason "journal", if it is malformed.
 ACMETOOL_EXPORT Result<std::optional<Journal>> read_journal(const std::string& path);
 ACMETOOL_EXPORT Result<void> write_journal(const std::string& path, const Journal& journal);
 ACMETOOL_EXPORT bool has_journal(const std::string& path);
-/// One run at a time: waits until no other one works on this journal. The lock is a file beside it,
-/// PATH.lock, and stays there. Errors: those of store::FileLock::acquire.
+/// Waits until no other run works on this journal. The lock is the file PATH.lock beside it, which is never
+/// removed. Errors: those of store::FileLock::acquire.
 ACMETOOL_EXPORT Result<store::FileLock> lock_journal(const std::string& path, base::Context& context);
-/// Removes it: the run is over.
+/// Removes it at the end of the run.
 ACMETOOL_EXPORT void remove_journal(const std::string& path);
 
-/// The key in `file`, which the journal knows as the run's own; nothing where there is no such file. Errors:
-/// cannot_create (reason "fileExists") where it is somebody else's, config where it holds no key.
+/// The key in `file`, which must be the run's key according to the journal; nothing if there is no such file.
+/// Errors: cannot_create (reason "fileExists") if the key belongs to another run, config if the file contains
+/// no key.
 ACMETOOL_EXPORT Result<std::optional<crypto::Key>> key_of_before(const Journal& journal,
                                                                  const std::string& file);
-/// Announces `file` in the journal at `path`, then makes it, mode 0600. Errors: cannot_create, io.
+/// Records `file` in the journal at `path`, then creates it with mode 0600. Errors: cannot_create, io.
 ACMETOOL_EXPORT Result<void> keep_key(const std::string& path, Journal& journal, const std::string& file,
                                       const crypto::Key& key);
-/// The CSR of a run before, if it was made with this key and to the same end: `asked`, as in Journal.
+/// The CSR of the previous run, if it was created with this key and for the same requirements: `asked`, as in
+/// Journal.
 ACMETOOL_EXPORT std::optional<crypto::Csr> csr_of_before(const Journal& journal, const std::string& asked,
                                                          const crypto::Key& key);
 

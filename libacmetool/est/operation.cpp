@@ -55,18 +55,18 @@ Result<http::Url> url_of(const ServerUrl& server, Operation operation)
             label = rest.substr(1);
         else if (!rest.empty() && rest != "/" + label)
             return fail(Errc::usage, fmt::format("--server {}: not an EST server's URL", server.url),
-                        "give https://host:port, and a label by --label", "badUrl");
+                        "give https://HOST:PORT, and a label with --label", "badUrl");
     } else if (!url->target.empty()) {
-        return fail(Errc::usage,
-                    fmt::format("--server {}: EST is found under {} of a host", server.url, kWellKnown),
-                    "give https://host:port, and a label by --label", "badUrl");
+        return fail(Errc::usage, fmt::format("--server {}: the path of EST is {}", server.url, kWellKnown),
+                    "give https://HOST:PORT, and a label with --label", "badUrl");
     }
     // RFC 7030 section 3.2.2: "Such a CA label ... MUST NOT be the same as any of the defined operation path
     // segments".
     const bool taken = std::find(kOperations.begin(), kOperations.end(), label) != kOperations.end();
     if (taken || !std::all_of(label.begin(), label.end(), is_label_character))
         return fail(Errc::usage, fmt::format("\"{}\" cannot be a label", base::printable(label, 100)),
-                    taken ? "an operation has that name" : "a label is one segment of a path", "badLabel");
+                    taken ? "it is the name of an operation" : "a label is one segment of a path",
+                    "badLabel");
     url->target = fmt::format("{}{}{}/{}", kWellKnown, label.empty() ? "" : "/", label, name_of(operation));
     return url;
 }

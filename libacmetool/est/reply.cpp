@@ -17,13 +17,12 @@ namespace acmetool::est
 namespace
 {
 
-/// A device may be told to come back next month.
+/// A device may be asked to come back next month.
 constexpr std::chrono::seconds kLongestWait{std::chrono::hours{24} * 366};
 constexpr std::size_t kShownText = 300;
 constexpr std::string_view kWebPage = "text/html";
-constexpr const char* kWebPageHint = "are --server and --label those of the EST server, and is no login page "
-                                     "of the network (captive portal) or "
-                                     "proxy in between?";
+constexpr const char* kWebPageHint = "check --server and --label, and whether a login page of the network "
+                                     "(captive portal) or a proxy intercepts the connection";
 
 /// "application/pkcs7-mime" of a Content-Type, in lower case, without parameters.
 std::string media_type_of(const http::Response& response)
@@ -32,7 +31,7 @@ std::string media_type_of(const http::Response& response)
     return base::to_lower(base::trim(type.substr(0, type.find(';'))));
 }
 
-/// For people: the type, or that there is none.
+/// The type for people, or a note that there is none.
 std::string content_type_of(const http::Response& response)
 {
     const auto type = media_type_of(response);
@@ -48,7 +47,7 @@ std::optional<CmcError> cmc_error_of(const http::Response& response)
     return *parsed;
 }
 
-/// What the server wrote for people, on one line.
+/// The server's text for people, on one line.
 std::string text_of(const http::Response& response)
 {
     const auto type = media_type_of(response);
@@ -97,21 +96,22 @@ Error error_of(Operation operation, const http::Response& response, base::TimePo
     switch (response.status) {
     case 401:
         error.reason = "unauthenticated";
-        error.hint = "the server wants a client certificate that it knows (--cert, --key) or a user name "
-                     "(--user); its log says why";
+        error.hint = "the server requires a known client certificate (--cert, --key) or a user name "
+                     "(--user); see its log for the reason";
         break;
     case 403:
-        error.hint = "the server knows who asks, and says no: ask its operator";
+        error.hint = "the server authenticated the client but refuses the request: ask its operator";
         break;
     case 404:
     case 501:
         if (!cmc) error.reason = "notImplemented";
         error.message += text.empty() ? " (not implemented)" : "";
-        error.hint = fmt::format("the server has no {} here: check --server and --label", name_of(operation));
+        error.hint =
+            fmt::format("the server has no {} at this URL: check --server and --label", name_of(operation));
         break;
     default:
         if (response.status < 300)
-            error.hint = fmt::format("only 200 is a success of {} (RFC 7030)", name_of(operation));
+            error.hint = fmt::format("only status 200 is a success of {} (RFC 7030)", name_of(operation));
         else if (media_type_of(response) == kWebPage)
             error.hint = kWebPageHint;
         break;
@@ -129,7 +129,7 @@ Result<std::vector<crypto::Certificate>> parse_certificates(Operation operation,
             error.hint = "expected application/pkcs7-mime: a certs-only message in base64 (RFC 8951)";
         return fail(with_context(std::move(error), name_of(operation)));
     };
-    // A page can hold certificates, too: that of openssl s_server shows the client's.
+    // A page can also contain certificates: that of openssl s_server contains the client's.
     if (media_type_of(response) == kWebPage && base::trim(response.body).starts_with('<'))
         return broken(
             {.code = Errc::protocol,
@@ -170,9 +170,9 @@ Result<std::vector<crypto::Certificate>> put_own_first(std::vector<crypto::Certi
         });
     if (own == certificates.end())
         return fail(Errc::protocol,
-                    fmt::format("the server's answer holds no certificate of our key, but one for {}",
+                    fmt::format("the server's answer contains no certificate for our key, but one for {}",
                                 base::printable(certificates.front().subject(), 200)),
-                    "the server answered with somebody else's certificate: report it to its operator",
+                    "the server answered with the certificate of another client: report it to its operator",
                     "otherKey");
     std::rotate(certificates.begin(), own, own + 1);
     return certificates;

@@ -9,33 +9,33 @@
 #include "est/operation.h"
 #include "http/client.h"
 
-/// What an EST server's HTTP replies say; no I/O. The bodies come from a peer: codec, cms, csrattrs and
-/// cmc_error parse them.
+/// Interpretation of an EST server's HTTP replies; no I/O. The bodies come from a peer: codec, cms, csrattrs
+/// and cmc_error parse them.
 namespace acmetool::est
 {
 
 /// A reply other than the success or "not yet" of its operation, as an error.
 ///
 /// 4xx are refused, 429 rate_limited, 503 with Retry-After temporary, other 5xx unavailable, the rest
-/// protocol. The message has what the server said: text, or CMCFailInfo by name and statusString
-/// (RFC 7030 section 4.2.3, RFC 8951 section 5). Reasons: "notImplemented" (404, 501), "unauthenticated"
-/// (401), else the failInfo's name if there is one.
+/// protocol. The message contains the server's text, or CMCFailInfo by name and statusString (RFC 7030
+/// section 4.2.3, RFC 8951 section 5). Reasons: "notImplemented" (404, 501), "unauthenticated" (401), else
+/// the failInfo's name if there is one.
 ACMETOOL_EXPORT Error error_of(Operation operation, const http::Response& response, base::TimePoint now);
 
-/// The certificates of a certs-only body, at least one, in the server's order; its content type is not
-/// relied on, but a web page is none. Errc::protocol, reason "notCertsOnly".
+/// The certificates of a certs-only body, at least one, in the server's order. The content type is ignored,
+/// except that a web page is an error. Errc::protocol, reason "notCertsOnly".
 ACMETOOL_EXPORT Result<std::vector<crypto::Certificate>> parse_certificates(Operation operation,
                                                                             const http::Response& response);
 
-/// The attributes of a /csrattrs reply of status 200, 204 or 404; the last two, and no body, ask for nothing
-/// (RFC 7030 section 4.5.2, RFC 8951 section 4). Returns the DER, which parse_csrattrs takes. Errc::protocol.
+/// The attributes of a /csrattrs reply of status 200, 204 or 404; the last two, and an empty body, request
+/// nothing (RFC 7030 section 4.5.2, RFC 8951 section 4). Returns the DER for parse_csrattrs. Errc::protocol.
 ACMETOOL_EXPORT Result<Bytes> parse_csrattrs_body(const http::Response& response);
 
-/// The certificates with the one of `key` first. Errc::protocol, reason "otherKey", where none is of it.
+/// The certificates with the one for `key` first. Errc::protocol, reason "otherKey", if there is none.
 ACMETOOL_EXPORT Result<std::vector<crypto::Certificate>>
 put_own_first(std::vector<crypto::Certificate> certificates, const crypto::Key& key);
 
-/// How long a 202 or 503 wants us to wait; nothing where it does not say, or not so that it can be read.
+/// The wait requested by a 202 or 503; nothing if it is absent or malformed.
 ACMETOOL_EXPORT std::optional<std::chrono::seconds> retry_after_of(const http::Response& response,
                                                                    base::TimePoint now);
 

@@ -14,7 +14,8 @@ namespace acmetool::est
 namespace
 {
 
-/// What decides about the CSR's content, so that a changed wish is not answered with the old CSR.
+/// Digest of everything that determines the CSR's content, so that the old CSR is not reused for changed
+/// requirements.
 std::string digest_of_wishes(const Bytes& csrattrs, const RunOptions& options, bool bind)
 {
     std::string text = fmt::format("{};{};{};{};", to_hex(csrattrs), bind, options.filling.common_name,
@@ -32,7 +33,7 @@ std::string type_of_new_key(const CsrAttrs& asked, const std::string& wanted)
     return asked.key_type == "rsa" ? "rsa:3072" : asked.key_type;
 }
 
-/// The CSR's key: the given one, that of a run before, or a new one.
+/// The CSR's key: the given one, that of the previous run, or a new one.
 Result<crypto::Key> key_for(const CsrAttrs& asked, const RunOptions& options, Journal& journal)
 {
     const auto& wish = options.key;
@@ -44,7 +45,7 @@ Result<crypto::Key> key_for(const CsrAttrs& asked, const RunOptions& options, Jo
     if (!before) {
         if (before.error().reason == "fileExists")
             before.error().hint = fmt::format(
-                "a key is never overwritten: use it with --csr-key {}, or name another file", wish.file);
+                "keys are never overwritten: use it with --csr-key {}, or choose another file", wish.file);
         return fail(std::move(before).error());
     }
     if (*before) {
@@ -68,14 +69,14 @@ Result<crypto::CsrOptions> filled(const CsrAttrs& asked, const Filling& filling)
         if (!open.option.empty()) remedies.push_back(open.option);
     }
     return fail(Errc::bad_input,
-                fmt::format("the server's CSR attributes ask for what is not known here: {}",
+                fmt::format("the server's CSR attributes request something unsupported: {}",
                             base::printable(base::join(names, ", "))),
-                remedies.empty() ? "build the request by other means and give it to simpleenroll"
+                remedies.empty() ? "build the request with another program and submit it with simpleenroll"
                                  : "give " + base::join(remedies, ", "),
                 "csrattrsUnfilled");
 }
 
-/// Makes the CSR, again for each connection where it is bound.
+/// Creates the CSR, for each connection again if it is bound.
 class CsrMaker
 {
 public:
@@ -106,20 +107,20 @@ private:
     crypto::CsrOptions options_;
 };
 
-/// Says which of the names that were asked for are not in the certificate.
+/// Warns of requested names that are missing in the certificate.
 void compare_names(const Enrolment& enrolment, base::Context& context)
 {
     const auto& certificate = enrolment.certificates.front();
     const auto got = certificate.identifiers();
     for (const auto& wanted : enrolment.csr.identifiers)
         if (std::find(got.begin(), got.end(), wanted) == got.end())
-            context.log(base::Level::warning,
-                        fmt::format("the certificate is not for {}, although the request asked for it",
-                                    wanted.value));
+            context.log(
+                base::Level::warning,
+                fmt::format("the certificate is not for {}, which the request contained", wanted.value));
 }
 
-/// Asks for the CA certificates again where the one that issued ours was not among them: an RA in front of a
-/// CA learns of an intermediate by the first certificate under it.
+/// Requests the CA certificates again if the issuer of ours is missing: an RA in front of a CA learns of an
+/// intermediate only from the first certificate that it issued.
 Result<void> complete_cas(Client& client, const RunOptions& options, const crypto::Certificate& issued,
                           CaCertificates& cas, base::Context& context)
 {
@@ -132,13 +133,13 @@ Result<void> complete_cas(Client& client, const RunOptions& options, const crypt
         return sort_out(received, options.explicit_anchors);
     });
     if (!again) {
-        context.log(base::Level::warning, "cacerts, asked again: " + again.error().message);
+        context.log(base::Level::warning, "cacerts, requested again: " + again.error().message);
         return {};
     }
     cas = std::move(*again);
     if (!has_issuer())
         context.log(base::Level::warning,
-                    fmt::format("no CA certificate of the server issued this one; it names {}",
+                    fmt::format("none of the server's CA certificates issued this one; its issuer is {}",
                                 base::printable(issued.issuer(), 200)));
     return options.take_cas ? options.take_cas(cas) : Result<void>{};
 }
@@ -162,8 +163,9 @@ Result<RunOutcome> run(Client& client, const RunOptions& options, const ServerUr
     ACMETOOL_TRY(received, client.cacerts());
     ACMETOOL_TRY(cas, sort_out(received, options.explicit_anchors));
     for (const auto& rejected : cas.rejected)
-        context.log(base::Level::warning, fmt::format("cacerts: {} is not used: nothing trusted leads to it",
-                                                      base::printable(rejected.subject(), 200)));
+        context.log(base::Level::warning,
+                    fmt::format("cacerts: {} is ignored: no path from a trust anchor leads to it",
+                                base::printable(rejected.subject(), 200)));
     if (options.take_cas) ACMETOOL_CHECK(options.take_cas(cas));
 
     ACMETOOL_TRY(attributes, client.csrattrs());
@@ -178,7 +180,7 @@ Result<RunOutcome> run(Client& client, const RunOptions& options, const ServerUr
     if (bind) {
         task.bind = maker;
     } else if (auto before = csr_of_before(journal, wishes, key)) {
-        context.log(base::Level::info, "continuing the enrolment that was begun before");
+        context.log(base::Level::info, "continuing an unfinished enrolment");
         task.csr = std::move(*before);
     } else {
         ACMETOOL_TRY(csr, maker(std::nullopt));

@@ -19,21 +19,21 @@ namespace acmetool::est
 
 /// The key of the CSR.
 struct RunKey {
-    std::string new_type; ///< "ec:P-256", ...; "auto": as the server asks; empty: `existing`
-    std::string file;     ///< where a new key goes (0600, never over one that is not this run's)
+    std::string new_type; ///< "ec:P-256", ...; "auto": as the server requests; empty: `existing`
+    std::string file;     ///< file for a new key (0600, never over a key of another run)
     std::optional<crypto::Key> existing;
 };
 
 struct RunOptions {
     RunKey key;
-    Filling filling;   ///< for what the CSR attributes leave open
-    bool bind = false; ///< put the channel binding into the CSR even if the server does not ask for it
-    /// For a renewal: the certificate whose Subject and SAN are asked for again.
+    Filling filling;   ///< values that the CSR attributes leave open
+    bool bind = false; ///< include the channel binding even if the server does not request it
+    /// For a renewal: the certificate whose Subject and SAN are requested again.
     std::optional<crypto::Certificate> renewed;
-    std::vector<crypto::Certificate> explicit_anchors; ///< CA certificates trusted by themselves already
+    std::vector<crypto::Certificate> explicit_anchors; ///< existing trust anchors
     std::string journal_file;
-    /// Given the CA certificates as soon as they are known to be good, and again where they had to be asked
-    /// for once more because the issuer of the new certificate was not among them; may be empty.
+    /// Called with the verified CA certificates, and again if they had to be requested again because the
+    /// issuer of the new certificate was missing; may be empty.
     std::function<Result<void>(const CaCertificates&)> take_cas;
 };
 
@@ -42,17 +42,16 @@ struct RunOutcome {
     std::vector<crypto::Certificate> chain; ///< ours first, intermediates after it; empty while pending
 };
 
-/// Asks for CA certificates and attributes, makes (or finds in the journal) key and CSR, and enrols.
+/// Requests CA certificates and attributes, creates key and CSR or finds them in the journal, and enrols.
 ///
-/// The journal is written before the key is made and before a CSR is sent. A run that was killed goes on
-/// with the same key, and with the same CSR unless that is bound to a connection or the server asks for
-/// something else now. The caller removes the journal once the certificate is where it belongs. Errors
-/// beyond those of Client: bad_input (reason "csrattrsUnfilled", "csrattrsKey"), cannot_create
-/// ("fileExists").
+/// The journal is written before the key is created and before a CSR is sent. A killed run is continued with
+/// the same key, and with the same CSR unless that is bound to a connection or the server's requirements
+/// changed. The caller removes the journal after writing the certificate. Errors beyond those of Client:
+/// bad_input (reason "csrattrsUnfilled", "csrattrsKey"), cannot_create ("fileExists").
 ACMETOOL_EXPORT Result<RunOutcome> run(Client& client, const RunOptions& options, const ServerUrl& server,
                                        base::Context& context);
 
-/// SHA-256 over the CSR's DER in lower-case hexadecimal.
+/// SHA-256 of the CSR's DER in lower-case hexadecimal.
 ACMETOOL_EXPORT std::string csr_sha256(const crypto::Csr& csr);
 
 } // namespace acmetool::est

@@ -28,7 +28,7 @@ using http::text_response;
 constexpr std::string_view kPrefix = "/.well-known/est/";
 constexpr std::size_t kLongestLabel = 64;
 constexpr std::size_t kLines = 64;
-/// Told where the authority names no time of its own.
+/// Sent if the authority specifies no time.
 constexpr std::chrono::seconds kRetryLater{60};
 
 struct Route {
@@ -49,7 +49,7 @@ bool is_operation(std::string_view word)
     return std::find(kServed.begin(), kServed.end(), word) != kServed.end();
 }
 
-/// RFC 7030 section 3.2.2: the operation, a label before it or not.
+/// RFC 7030 section 3.2.2: the operation, with an optional label before it.
 std::optional<Route> parse_target(std::string_view target)
 {
     target = target.substr(0, target.find('?'));
@@ -137,8 +137,8 @@ int status_of(Refusal refusal, bool basic)
     return 500;
 }
 
-/// What CMC calls it; the refusals in here are made after the client was authenticated, and only they are
-/// signed: nobody else gets a signature out of this server (SEC-10).
+/// The CMC code. Only these refusals, which are created after the client was authenticated, are signed, so
+/// that only authenticated clients get a signature from this server (SEC-10).
 std::optional<CmcFailInfo> fail_info_of(Refusal refusal)
 {
     switch (refusal) {
@@ -170,12 +170,12 @@ http::ServerResponse base64_response(std::string type, std::string body)
             false};
 }
 
-/// RFC 7030 sections 4.1.3 and 4.2.3: /cacerts is of the plain type, an enrolment names its smime-type. There
-/// are clients that compare each of them as a whole.
+/// RFC 7030 sections 4.1.3 and 4.2.3: /cacerts has the plain type, an enrolment has an smime-type. Some
+/// clients compare each of them as a whole.
 constexpr const char* kCaCerts = "application/pkcs7-mime";
 constexpr const char* kCertsOnly = "application/pkcs7-mime; smime-type=certs-only";
 
-/// One request on its way to its answer.
+/// One request until it is answered.
 struct Exchange {
     std::shared_ptr<const ServerOptions> options;
     http::Responder respond;
@@ -183,7 +183,7 @@ struct Exchange {
     const Server::Observer* arrival = nullptr;
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
     std::size_t wrap = kLines;
-    bool logs_in = false; ///< the request came with user and password
+    bool logs_in = false; ///< the request contains user and password
     RequestEvent event;
 
     void arrived() const
@@ -336,7 +336,7 @@ void Server::Impl::ca_certs_request(const Route& route, Exchange& exchange)
     exchange.arrived();
     auto certificates = authority.ca_certificates(route.label);
     if (!certificates) {
-        exchange.refuse({Refusal::not_found, "there is no such label here", {}});
+        exchange.refuse({Refusal::not_found, "unknown label", {}});
         return;
     }
     if (certificates->empty()) {
@@ -365,7 +365,7 @@ void Server::Impl::attributes_request(const Route& route, const http::ServerRequ
             const auto der = to_csrattrs(std::get<enrol::CsrAttributes>(decision));
             if (!der)
                 exchange->fail(500, der.error().message);
-            else if (der->size() <= 2) // an empty SEQUENCE asks for nothing
+            else if (der->size() <= 2) // an empty SEQUENCE requests nothing
                 exchange->finish({204, {}, "", false});
             else
                 exchange->finish(base64_response("application/csrattrs", to_body(*der, exchange->wrap)));
@@ -377,22 +377,23 @@ void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& 
                                  const std::shared_ptr<Exchange>& exchange)
 {
     if (!has_media_type(request.headers, "application/pkcs10")) {
-        exchange->fail(415, "the body has to be of type application/pkcs10");
+        exchange->fail(415, "the body must be of type application/pkcs10");
         return;
     }
     enrol::EnrolRequest enrolment;
     enrolment.peer = peer_of(request);
     exchange->logs_in = !enrolment.peer.user.empty();
     if (enrolment.peer.certificates.empty() && enrolment.peer.user.empty()) {
-        // Not one octet is parsed for a caller who shows nothing.
-        exchange->refuse({Refusal::unauthenticated, "show a client certificate or log in to enrol", {}});
+        // Nothing is parsed for a client without credentials.
+        exchange->refuse(
+            {Refusal::unauthenticated, "a client certificate or a login is required to enrol", {}});
         return;
     }
     if (exchange->logs_in && !exchange->options->basic) {
-        exchange->refuse({Refusal::unauthenticated, "user and password do not match", {}});
+        exchange->refuse({Refusal::unauthenticated, "wrong user name or password", {}});
         return;
     }
-    // Nobody was authenticated yet: what is wrong with the octets is said in text, never signed.
+    // The client is not authenticated yet: report malformed bodies as text, never signed.
     const auto body = parse_body(request.body, {.strict = exchange->options->strict_body});
     if (!body) {
         exchange->event.decision = name_of(Refusal::bad_request);
@@ -452,8 +453,8 @@ void Server::handle(const http::ServerRequest& request, http::Responder respond)
     exchange->event.address = request.peer;
     const auto route = parse_target(request.target);
     if (!route) {
-        exchange->fail(404, "here are cacerts, csrattrs, simpleenroll and simplereenroll below "
-                            "/.well-known/est, with a label or without");
+        exchange->fail(404, "only cacerts, csrattrs, simpleenroll and simplereenroll exist under "
+                            "/.well-known/est, with or without a label");
         return;
     }
     exchange->event.operation = route->operation;

@@ -16,25 +16,25 @@
 namespace acmetool::est
 {
 
-/// Who signs errors in CMC form (RFC 7030 section 4.2.3).
+/// The signer of errors in CMC form (RFC 7030 section 4.2.3).
 struct ErrorSigner {
     crypto::Key key;
     crypto::Certificate certificate;
-    std::vector<crypto::Certificate> chain; ///< sent along
+    std::vector<crypto::Certificate> chain; ///< included in the message
 };
 
 struct ServerOptions {
-    bool basic = false;              ///< HTTP Basic can authenticate here: 401 offers it
-    bool strict_body = false;        ///< bodies in base64 alone (RFC 8951 section 3)
-    std::optional<std::size_t> wrap; ///< characters in a line of base64, 0: one line; nothing: as the client
-                                     ///< seems to need it
-    std::optional<ErrorSigner> signer; ///< errors as Full PKI Response to whom is authenticated; none: text
+    bool basic = false;                ///< HTTP Basic is available: 401 offers it
+    bool strict_body = false;          ///< only bodies in base64 (RFC 8951 section 3)
+    std::optional<std::size_t> wrap;   ///< characters per line of base64; 0: one line; nothing: as the client
+                                       ///< appears to need
+    std::optional<ErrorSigner> signer; ///< errors as Full PKI Response for authenticated clients; none: text
 };
 
-/// What became of one request, for logs (ESTS-22). Nothing secret is in it.
+/// The outcome of one request, for logs (ESTS-22). Contains no secrets.
 struct RequestEvent {
     std::string request_id;
-    std::string operation; ///< "simpleenroll" ...; empty: no operation of EST
+    std::string operation; ///< "simpleenroll" ...; empty: not an operation of EST
     std::string label;
     std::string address; ///< of the client
     std::string client;  ///< subject and serial of its certificate, or its name; not verified; may be empty
@@ -50,31 +50,31 @@ struct RequestEvent {
 /// "badIdentity" and so on, for logs.
 ACMETOOL_EXPORT std::string_view name_of(enrol::Refusal refusal);
 
-/// Enrolment over Secure Transport (RFC 7030, RFC 8951): /cacerts, /csrattrs, /simpleenroll and
-/// /simplereenroll below /.well-known/est and /.well-known/est/<label>. No sockets in it.
+/// Enrollment over Secure Transport (RFC 7030, RFC 8951): /cacerts, /csrattrs, /simpleenroll and
+/// /simplereenroll below /.well-known/est and /.well-known/est/<label>. Independent of sockets.
 ///
 /// Status of refusals (INT-19): bad_request and pop_failed 400, bad_identity, forbidden 403, not_found 404,
-/// too_many 429, internal 502, unavailable 503; unauthenticated 401 where HTTP Basic can help, else 403
-/// (RFC 9110 section 15.5.2 wants a challenge with each 401).
+/// too_many 429, internal 502, unavailable 503; unauthenticated 401 if HTTP Basic is available, else 403 (RFC
+/// 9110 section 15.5.2 requires a challenge with each 401).
 class ACMETOOL_EXPORT Server
 {
 public:
     using Observer = std::function<void(const RequestEvent&)>;
 
-    /// `authority` is not owned; both it and the decisions it still owes go before the server does.
-    /// `observer` is called by several threads at once, before the answer leaves; `arrival` likewise, before
-    /// the authority is asked. Both may be empty.
+    /// `authority` is not owned; the server must outlive it and its pending decisions. `observer` is called
+    /// by several threads at once, before the answer is sent; `arrival` is called in the same way, before the
+    /// authority. Both may be empty.
     Server(enrol::RegistrationAuthority& authority, ServerOptions options, Observer observer,
            Observer arrival = {});
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    /// For requests that come from now on.
+    /// Applies to new requests.
     void configure(ServerOptions options);
 
-    /// Answers one request, at once or when the registration authority decided. The body's size is the HTTP
-    /// server's matter.
+    /// Answers one request, immediately or when the registration authority decides. The HTTP server limits
+    /// the body's size.
     void handle(const http::ServerRequest& request, http::Responder respond);
 
 private:

@@ -18,7 +18,7 @@ namespace
 
 constexpr std::string_view kTokenEnd = " \t,=\"";
 
-/// Walks over "Scheme name=value, name="quoted", Scheme2 ...".
+/// Parses "Scheme name=value, name="quoted", Scheme2 ...".
 class ChallengeScanner
 {
 public:
@@ -35,7 +35,7 @@ public:
         if (rest_.empty()) return std::nullopt;
         Item item{take_token(), std::nullopt};
         if (item.name.empty()) {
-            rest_.remove_prefix(1); // what cannot begin anything
+            rest_.remove_prefix(1); // an unexpected character
             return item;
         }
         const auto before = rest_;

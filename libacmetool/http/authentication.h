@@ -8,7 +8,7 @@
 #include "base/secret.h"
 #include "http/client.h"
 
-/// HTTP Basic (RFC 7617) and Digest (RFC 7616) authentication, the client's side; of Basic the server's, too.
+/// HTTP Basic (RFC 7617) and Digest (RFC 7616) authentication for clients, and Basic also for servers.
 namespace acmetool::http
 {
 
@@ -17,7 +17,7 @@ enum class AuthScheme { any, basic, digest };
 struct Credentials {
     std::string user; ///< empty: there are none
     base::Secret password;
-    AuthScheme scheme = AuthScheme::any; ///< what is answered; any: Digest before Basic
+    AuthScheme scheme = AuthScheme::any; ///< accepted schemes; any: Digest before Basic
 };
 
 /// One challenge of a server.
@@ -31,24 +31,25 @@ struct Challenge {
     bool stale = false;
 };
 
-/// The best challenge in the WWW-Authenticate headers of a 401 that `allowed` lets us answer: Digest with
-/// SHA-256, Digest with MD5, Basic. Nothing where there is none; unknown schemes and parameters are skipped.
+/// The best challenge in the WWW-Authenticate headers of a 401 that `allowed` permits: Digest with SHA-256,
+/// Digest with MD5, Basic. Nothing if there is none. Unknown schemes and parameters are skipped.
 ACMETOOL_EXPORT std::optional<Challenge> choose_challenge(const Headers& headers, AuthScheme allowed);
 
-/// What one Digest answer is made of besides the challenge.
+/// The input of a Digest answer besides the challenge.
 struct DigestInput {
     std::string method; ///< "POST"
     std::string target; ///< as in the request line
     std::string cnonce; ///< fresh random text
-    unsigned count = 1; ///< how often this nonce was answered, this time included
+    unsigned count = 1; ///< number of answers with this nonce, including this one
 };
 
-/// The value of the Authorization header. It holds the password or what is made of it: never logged.
+/// The value of the Authorization header. It contains the password or a value derived from it and must never
+/// be logged.
 ACMETOOL_EXPORT Result<std::string> answer(const Challenge& challenge, const Credentials& credentials,
                                            const DigestInput& input);
 
-/// What a request's Authorization header says (RFC 7617). Nothing where another scheme or none is used; an
-/// empty user where the header is malformed.
+/// The credentials in a request's Authorization header (RFC 7617). Nothing if another scheme or none is used;
+/// an empty user if the header is malformed.
 ACMETOOL_EXPORT std::optional<Credentials> parse_basic(const Headers& headers);
 
 } // namespace acmetool::http

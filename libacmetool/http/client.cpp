@@ -29,7 +29,7 @@ std::optional<std::string_view> find(const Headers& headers, std::string_view na
 struct Client::Impl {
     ClientOptions options;
     base::Context& context;
-    const CurlLibrary* curl = nullptr; ///< with `easy`, from the first request on
+    const CurlLibrary* curl = nullptr; ///< exists with `easy`, from the first request
     CurlEasy easy;
 };
 

@@ -26,10 +26,10 @@ ACMETOOL_EXPORT std::optional<std::string_view> find(const Headers& headers, std
 
 struct Request {
     Method method = Method::get;
-    std::string url; ///< sent as it is, never re-encoded
+    std::string url; ///< sent unchanged, never re-encoded
     Headers headers; ///< User-Agent and Accept-Language are added
     std::string body;
-    std::optional<std::chrono::milliseconds> timeout = {}; ///< where shorter than the client's
+    std::optional<std::chrono::milliseconds> timeout = {}; ///< used if shorter than the client's
 };
 
 struct Response {
@@ -41,7 +41,7 @@ struct Response {
 
 struct ClientOptions {
     std::string ca_file;            ///< PEM trust anchors; empty: the system's
-    std::string client_certificate; ///< PEM file, shown to servers that ask; empty: none
+    std::string client_certificate; ///< PEM file, presented to servers that request it; empty: none
     std::string client_key;         ///< PEM file with its key
     std::chrono::milliseconds connect_timeout{10'000};
     std::chrono::milliseconds request_timeout{60'000};

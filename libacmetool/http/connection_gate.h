@@ -12,7 +12,7 @@
 namespace acmetool::http
 {
 
-/// How many connections there are, in all and from each address.
+/// Counts connections, in total and per address.
 class ConnectionGate
 {
 public:
@@ -54,7 +54,7 @@ private:
     unsigned open_ = 0;
 };
 
-/// A connection's place in the gate; that of its address, too, once it is known whose it is.
+/// A connection's place in the gate, and in the count of its address once that is known.
 class ConnectionPass
 {
 public:

@@ -9,7 +9,8 @@ namespace acmetool::http
 namespace
 {
 
-/// The interface has had this number since 2006; packages name it, as no linker sees it.
+/// The interface has had this number since 2006. Packages must list the dependency, because the linker does
+/// not see it.
 constexpr const char* kLibrary = "libcurl.so.4";
 
 Result<CurlLibrary> load()
@@ -33,7 +34,7 @@ Result<CurlLibrary> load()
         !find(curl.multi_info_read, "curl_multi_info_read") ||
         !find(curl.slist_append, "curl_slist_append") || !find(curl.slist_free_all, "curl_slist_free_all"))
         return fail(Errc::config, fmt::format("{} cannot be loaded: {}", kLibrary, dlerror()),
-                    "install libcurl, on Debian: apt install libcurl4", "libcurl");
+                    "install libcurl; on Debian: apt install libcurl4", "libcurl");
     return curl;
 }
 

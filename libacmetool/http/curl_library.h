@@ -9,9 +9,9 @@
 namespace acmetool::http
 {
 
-/// The functions of libcurl that we call, under their own names without "curl_". Their types are those of
-/// <curl/curl.h>, so calls are checked as if they were direct ones. A further function is one line here and
-/// one in curl_library.cpp.
+/// The functions of libcurl that we call, under their names without "curl_". Their types are those of
+/// <curl/curl.h>, so calls are checked like direct ones. Another function needs one line here and one in
+/// curl_library.cpp.
 struct CurlLibrary {
     decltype(&curl_easy_init) easy_init;
     decltype(&curl_easy_cleanup) easy_cleanup;
@@ -35,8 +35,8 @@ struct CurlLibrary {
 
 /// libcurl, loaded at the first call and never unloaded. Safe to call from several threads.
 ///
-/// It brings 26 libraries along (LDAP, Kerberos, RTMP, SSH), whose loading takes longer than everything else
-/// that csr-build does; programs that send nothing do without. Errors: config, reason "libcurl".
+/// It depends on 26 libraries (LDAP, Kerberos, RTMP, SSH), whose loading takes longer than everything else
+/// that csr-build does; programs that send nothing do not load it. Errors: config, reason "libcurl".
 Result<const CurlLibrary*> curl_library();
 
 struct CurlDeleter {

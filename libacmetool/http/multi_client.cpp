@@ -89,7 +89,7 @@ void MultiClient::Impl::begin()
         }
         next->transfer.prepare(easy);
         if (public_only) {
-            // Looked at when the socket is made: the name may lead elsewhere the next time.
+            // Checked when the socket is created, because the name may resolve differently the next time.
             curl.easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_public_socket);
             curl.easy_setopt(easy, CURLOPT_PROXY, "");
         }
@@ -146,7 +146,7 @@ void MultiClient::run(base::Milliseconds longest)
     impl_->begin();
     int running = 0;
     impl_->curl.multi_perform(impl_->multi.get(), &running);
-    // One that ended may have brought the next, which has to begin before anything is waited for.
+    // A completed transfer may have added another, which must be started before waiting.
     if (!impl_->collect() && longest.count() > 0) {
         impl_->curl.multi_poll(impl_->multi.get(), nullptr, 0, static_cast<int>(longest.count()), nullptr);
         impl_->curl.multi_perform(impl_->multi.get(), &running);

@@ -10,30 +10,30 @@
 namespace acmetool::http
 {
 
-/// Many HTTPS requests at once on one thread, over few kept connections (curl_multi). Limits, TLS rules and
-/// errors are those of Client.
+/// Concurrent HTTPS requests on one thread over few persistent connections (curl_multi). Limits, TLS rules
+/// and errors are those of Client.
 ///
-/// All calls but wake() belong to the thread that calls run(). Requests over `most_in_flight` wait.
+/// All calls except wake() belong to the thread that calls run(). Requests over `most_in_flight` wait.
 class ACMETOOL_EXPORT MultiClient
 {
 public:
     /// Called from run(), once.
     using Done = std::function<void(Result<Response>)>;
 
-    /// `curl` is curl_library()'s. `public_only` refuses servers whose address http/address_rules.h does not
-    /// call public, whatever name led to them: reason "connect".
+    /// `curl` is curl_library()'s. `public_only` refuses servers whose address is not public according to
+    /// http/address_rules.h, whatever their name: reason "connect".
     MultiClient(const CurlLibrary& curl, ClientOptions options, unsigned most_in_flight,
                 bool public_only = false);
-    ~MultiClient(); ///< requests under way are forgotten
+    ~MultiClient(); ///< cancels pending requests without calling back
     MultiClient(const MultiClient&) = delete;
     MultiClient& operator=(const MultiClient&) = delete;
 
     void send(Request request, Done done);
-    /// Does what there is to do; waits for it at most `longest`, or until wake().
+    /// Processes events; waits for them at most `longest`, or until wake().
     void run(base::Milliseconds longest);
     /// From any thread: the present or next run() returns soon.
     void wake();
-    /// Requests under way and waiting.
+    /// Active and waiting requests.
     std::size_t size() const;
 
 private:

@@ -32,7 +32,7 @@ constexpr std::uint8_t kTcp6 = 0x21;
 tl::unexpected<Error> refused(std::string what)
 {
     return fail(Errc::protocol, "PROXY header: " + std::move(what),
-                "only load balancers that send it belong into proxy_protocol", "proxyHeader");
+                "proxy_protocol must only list load balancers that send the header", "proxyHeader");
 }
 
 bool begins_like(std::string_view text, std::string_view whole)
@@ -84,14 +84,14 @@ Result<ProxyHeader> parse_first(std::string_view text)
     if (text.size() < kShortestLine) return ProxyHeader{kShortestLine - text.size(), {}, 0};
     const auto end = text.find('\n');
     if (end == std::string_view::npos) {
-        if (text.size() >= kLongestLine) return refused("the line does not end");
+        if (text.size() >= kLongestLine) return refused("the line is not terminated");
         return ProxyHeader{text.ends_with('\r') ? std::size_t{1}
                                                 : std::min<std::size_t>(2, kLongestLine - text.size()),
                            {},
                            0};
     }
     if (end + 1 != text.size() || text[end - 1] != '\r' || text.find('\r') != end - 1)
-        return refused("the line does not end with CR LF");
+        return refused("the line is not terminated with CR LF");
     return parse_line(text.substr(0, end - 1));
 }
 
@@ -120,8 +120,8 @@ Result<ProxyHeader> parse_second(ByteView octets)
     const auto size = kFixedPart + (std::size_t{octets[14]} << 8U | octets[15]);
     if (size > kLongestProxyHeader) return refused("too long");
     if (octets.size() < size) return ProxyHeader{size - octets.size(), {}, 0};
-    if (octets.size() > size) return refused("octets behind its end");
-    // A health check of the proxy's own; its addresses mean nothing.
+    if (octets.size() > size) return refused("octets after its end");
+    // A health check by the proxy; its addresses are meaningless.
     if (command == kLocal || family == kUnspecified) return ProxyHeader{};
     if (family == kTcp4) return parse_addresses(AF_INET, octets.subspan(kFixedPart));
     if (family == kTcp6) return parse_addresses(AF_INET6, octets.subspan(kFixedPart));
@@ -136,7 +136,7 @@ Result<ProxyHeader> parse_proxy_header(ByteView octets)
     if (octets.empty()) return ProxyHeader{kShortestLine, {}, 0};
     if (begins_like(text, kSecond)) return parse_second(octets);
     if (begins_like(text, kFirst)) return parse_first(text);
-    return refused("there is none");
+    return refused("it is missing");
 }
 
 } // namespace acmetool::http

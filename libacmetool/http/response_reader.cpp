@@ -67,7 +67,7 @@ Result<void> ResponseReader::put(std::string_view octets)
         if (problem && problem != beast::http::error::need_more) return self.failure(problem);
         if (self.parser->is_done() && self.parser->get().result_int() / 100 == 1) {
             if (++self.interim > kMostInterim)
-                return fail(Errc::protocol, "the reply does not come to its end", {}, "notHttp");
+                return fail(Errc::protocol, "the reply does not end", {}, "notHttp");
             self.begin();
             continue;
         }
@@ -80,7 +80,7 @@ Result<void> ResponseReader::end()
 {
     if (done()) return {};
     beast::error_code problem;
-    // Before the headers are complete there is nothing to end, and the parser asserts that something came.
+    // Before the headers are complete there is no body to end, and the parser asserts that data was received.
     const bool in_body = impl_->parser->is_header_done();
     if (in_body) impl_->parser->put_eof(problem);
     if (!in_body || problem || !done())

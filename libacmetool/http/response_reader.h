@@ -10,7 +10,7 @@
 namespace acmetool::http
 {
 
-/// Reads one HTTP/1.1 response from octets as they come; no I/O (RFC 9112, by Boost.Beast).
+/// Reads one HTTP/1.1 response incrementally; no I/O (RFC 9112, with Boost.Beast).
 ///
 /// Interim responses (1xx) are skipped. Header block at most 32 KiB. Errc::protocol, reason "notHttp" or
 /// "bodyTooLarge".
@@ -23,14 +23,14 @@ public:
     ResponseReader& operator=(const ResponseReader&) = delete;
 
     Result<void> put(std::string_view octets);
-    /// The peer closed the connection: the end of some bodies, an error in the middle of others.
+    /// The peer closed the connection, which ends some bodies and is an error in others.
     Result<void> end();
-    /// Nothing at all came yet.
+    /// Nothing was received yet.
     bool untouched() const;
     bool done() const;
     /// The connection can be used again. Meaningful once done().
     bool keeps_connection() const;
-    /// Once done(); `took` is left to the caller.
+    /// Valid once done(); the caller sets `took`.
     Response take();
 
 private:

@@ -13,7 +13,7 @@ std::optional<std::chrono::seconds> parse_retry_after(std::string_view value, ba
     value = base::trim(value);
     if (value.empty()) return std::nullopt;
     if (std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; })) {
-        // More digits than the limit has are more than the limit, whatever they say.
+        // A number with more digits than the limit exceeds the limit.
         std::int64_t seconds = 0;
         for (const char c : value)
             seconds = std::min<std::int64_t>(seconds * 10 + (c - '0'), limit.count());

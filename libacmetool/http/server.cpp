@@ -46,9 +46,8 @@ using Tcp = asio::ip::tcp;
 using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 using Parser = bhttp::request_parser<bhttp::string_body>;
 
-/// What is read and thrown away after a refusal, so that the client gets to see it before the connection
-/// resets.
 constexpr std::size_t kMostEmptyLines = 16; ///< octets of empty lines before a request
+/// Octets read and discarded after a refusal, so that the client receives it before the connection is reset.
 constexpr std::size_t kLingerOctets = 1U << 20U;
 constexpr std::chrono::seconds kLingerTime{2};
 
@@ -57,8 +56,8 @@ struct Peer {
     std::uint16_t port = 0;
 };
 
-/// A socket that listens on "::" has IPv4 clients with mapped addresses: limits and logs are to see the IPv4
-/// address, whichever socket took the connection.
+/// A socket that listens on "::" has IPv4 clients with mapped addresses: limits and logs must use the IPv4
+/// address, whichever socket accepted the connection.
 Peer peer_at(const Tcp::endpoint& remote)
 {
     const auto text = remote.address().to_string();
@@ -112,14 +111,14 @@ std::size_t drop_empty_lines(beast::flat_buffer& buffer)
     return count;
 }
 
-/// What a request that could not be read is answered; nothing where the connection just ended or went slow.
+/// The answer to a malformed request; nothing if the connection ended or timed out.
 std::optional<ServerResponse> refusal_of(const boost::system::error_code& problem)
 {
     if (problem == bhttp::error::body_limit) return text_response(413, "the body is too large");
     if (problem == bhttp::error::header_limit) return text_response(431, "the header fields are too large");
     if (problem == bhttp::error::end_of_stream || problem == bhttp::error::partial_message) return {};
     if (problem.category() == bhttp::make_error_code(bhttp::error::bad_method).category())
-        return text_response(400, "this is not HTTP/1.1");
+        return text_response(400, "the request is not HTTP/1.1");
     return {};
 }
 
@@ -129,7 +128,8 @@ bool is_proxy(const std::string& address, const ServerOptions& options)
                        [&](const net::AddressRange& range) { return range.contains(address); });
 }
 
-/// Takes the PROXY header off a connection, and not an octet more. An empty address: the proxy itself calls.
+/// Reads the PROXY header from a connection, and not an octet more. Empty address: the connection is the
+/// proxy's.
 asio::awaitable<std::optional<Peer>> read_proxy_header(beast::tcp_stream& tcp, const ServerOptions& options)
 {
     tcp.expires_after(options.handshake_timeout);
@@ -160,8 +160,8 @@ private:
     std::atomic<unsigned>& count_;
 };
 
-/// One thread and the connections that it serves from first to last: nothing of theirs is handed over, and no
-/// other thread is woken for them. Tasks come here from other threads.
+/// One thread and the connections that it serves from start to end, so that no state is passed between
+/// threads and no other thread must be woken. Other threads post tasks to it.
 class ServerThread final : public base::Executor
 {
 public:
@@ -202,13 +202,13 @@ private:
     bool stopped_ = false;
 };
 
-/// What goes for a connection from first to last.
+/// Settings of a connection for its whole life.
 struct Settings {
     ServerOptions options;
     std::unique_ptr<asio::ssl::context> tls; ///< null: plain HTTP
 };
 
-/// Where an answer is left, and the connection's coroutine woken if it waits for it.
+/// Receives an answer and wakes the connection's coroutine if it waits.
 struct Slot {
     explicit Slot(const asio::any_io_executor& on) : executor(on), waker(on)
     {
@@ -216,7 +216,7 @@ struct Slot {
     }
 
     asio::any_io_executor executor; ///< the connection's thread
-    asio::steady_timer waker;       ///< touched on that thread only
+    asio::steady_timer waker;       ///< only used on that thread
     std::mutex mutex;
     std::optional<ServerResponse> response;
     bool waited_for = false;
@@ -224,7 +224,7 @@ struct Slot {
 
 } // namespace
 
-/// The order of the members matters: whatever the coroutines of the workers refer to goes after them.
+/// The order of the members matters: what the workers' coroutines refer to is destroyed after them.
 struct Server::Impl : std::enable_shared_from_this<Impl> {
     AsyncHandler handler;
     ConnectionGate gate;
@@ -271,7 +271,7 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
 namespace
 {
 
-/// One request's way back. Keeps the server's insides alive, so that a late answer falls on nothing.
+/// The responder of one request. Keeps the server's state alive, so that a late answer is ignored safely.
 template <class Impl>
 class Ticket
 {
@@ -297,7 +297,7 @@ public:
     }
 
 private:
-    std::shared_ptr<Impl> impl_; ///< goes last
+    std::shared_ptr<Impl> impl_; ///< destroyed last
     std::shared_ptr<Slot> slot_;
     bool given_ = false;
 };
@@ -346,7 +346,7 @@ asio::awaitable<boost::system::error_code> Server::Impl::read(Stream& stream, be
         if (problem) co_return problem;
         buffer.commit(got);
     }
-    // From here on one deadline for all of it, however slowly the octets drip.
+    // One deadline for the whole request, however slowly it arrives.
     tcp.expires_after(options.request_timeout);
     co_await bhttp::async_read_header(stream, buffer, parser,
                                       asio::redirect_error(asio::use_awaitable, problem));
@@ -470,7 +470,7 @@ asio::awaitable<void> Server::Impl::accept()
             co_await acceptor->async_accept(thread->io, asio::redirect_error(asio::use_awaitable, problem));
         if (problem == asio::error::operation_aborted) co_return;
         if (problem) {
-            // Out of descriptors, most likely: others close theirs meanwhile.
+            // Probably out of descriptors: wait until others are closed.
             asio::steady_timer pause{acceptor->get_executor(), std::chrono::milliseconds{50}};
             co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, problem));
             continue;
@@ -523,7 +523,7 @@ Result<void> Server::Impl::listen(const ServerOptions& options)
     if (problem)
         return fail(Errc::cannot_create,
                     fmt::format("listening on {}:{}: {}", options.address, options.port, problem.message()),
-                    "does another program listen there?", "listen");
+                    "check whether another program already listens there", "listen");
     return {};
 }
 

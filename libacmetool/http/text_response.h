@@ -7,9 +7,9 @@
 namespace acmetool::http
 {
 
-/// A sentence for people, as text/plain and fit for a terminal. 202 and 401 go without it: a widespread
-/// client of EST cannot go on from a body that it did not read. What they mean is in Retry-After and
-/// WWW-Authenticate, and the reason belongs in the server's log.
+/// A sentence for people as text/plain, sanitized for a terminal. 202 and 401 have no body, because a
+/// widespread EST client fails on one. Their meaning is in Retry-After and WWW-Authenticate, and the reason
+/// in the server's log.
 ACMETOOL_EXPORT ServerResponse text_response(int status, std::string_view sentence);
 
 } // namespace acmetool::http

@@ -34,19 +34,20 @@ std::vector<crypto::Certificate> copies_of(const STACK_OF(X509) * stack)
     return copies;
 }
 
-/// Whether the server that showed `certificates` is the one meant by `host` (RFC 7030 section 3.6).
+/// Whether the server with `certificates` is authorized for `host` (RFC 7030 section 3.6).
 Result<void> authorize_server(const std::vector<crypto::Certificate>& certificates, const std::string& host,
                               const ServerTrust& trust)
 {
     if (trust.provisional) return {};
-    if (certificates.empty()) return fail(Errc::unavailable, "the server showed no certificate", {}, "tls");
+    if (certificates.empty())
+        return fail(Errc::unavailable, "the server presented no certificate", {}, "tls");
     const auto& server = certificates.front();
     const bool named = crypto::is_valid_for(server, host);
     std::optional<Error> why;
     if (!trust.explicit_anchors.empty()) {
         // Section 3.6.1: "the client MUST check either the configured URI or the most recent HTTP redirection
         // URI against the server's identity ..., or the EST server certificate MUST contain the id-kp-cmcRA
-        // [RFC6402] extended key usage extension." That purpose is a TLS server's here, too.
+        // [RFC6402] extended key usage extension." That purpose also authorizes a TLS server here.
         const bool registration_authority = crypto::has_extended_key_usage(server, crypto::kCmcRaPurpose);
         const bool pinned = trust.pinned_server &&
                             std::any_of(trust.explicit_anchors.begin(), trust.explicit_anchors.end(),
@@ -64,25 +65,24 @@ Result<void> authorize_server(const std::vector<crypto::Certificate>& certificat
             crypto::verify_path(server, certificates, *trust.implicit_anchors, crypto::Purpose::tls_server);
         if (path && named) return {};
         if (!path && (!why || path.error().code == Errc::config)) why = path.error();
-        if (path) why.reset(); // the name is what is wrong
+        if (path) why.reset(); // only the name is wrong
     }
     if (why && why->code == Errc::config) return fail(*why);
     if (why)
         return fail(Errc::unavailable,
                     fmt::format("the server's certificate does not verify: {}", why->message),
-                    "name the anchors that its path ends in: --explicit-ta for the EST CA's, --ca-file for "
-                    "another root",
+                    "give the trust anchors of its path: with --explicit-ta for the EST CA, with --ca-file "
+                    "for another root",
                     "tls");
     return fail(Errc::unavailable,
                 fmt::format("the server's certificate ({}) is not for {}", server.subject(), host),
-                trust.explicit_anchors.empty()
-                    ? "the name in the URL has to be in the certificate"
-                    : "the name in the URL has to be in the certificate, or id-kp-cmcRA among its extended "
-                      "key usages",
+                trust.explicit_anchors.empty() ? "the certificate must contain the name in the URL"
+                                               : "the certificate must contain the name in the URL, or "
+                                                 "id-kp-cmcRA among its extended key usages",
                 "tls");
 }
 
-/// What the verification callback is told, and what it has to say.
+/// Input and result of the verification callback.
 struct Verification {
     const ServerTrust* trust = nullptr;
     const std::string* host = nullptr;
@@ -151,7 +151,7 @@ Result<TlsIdentity> load_identity(const std::string& certificate_file, const std
     if (!certificates->front().public_key().same_public_key(key))
         return fail(Errc::config,
                     fmt::format("{} is not the key of the certificate in {}", key_file, certificate_file),
-                    "name the two files that belong together, the device's own certificate first in its file",
+                    "give files that belong together, with the device's certificate first in its file",
                     "tlsIdentity");
     return TlsIdentity{std::move(*certificates), key};
 }
@@ -173,7 +173,7 @@ struct TlsClient::Impl {
     Result<void> write(std::string_view text, net::Deadline deadline);
     Result<std::string> read(net::Deadline deadline);
     Result<Response> exchange(const Request& request, const Url& url);
-    /// Waits for what `result` says OpenSSL wants; anything else is the end of the connection.
+    /// Waits for the event that OpenSSL needs according to `result`; any other result ends the connection.
     Result<void> await(int result, net::Deadline deadline, std::string_view doing);
 };
 
@@ -209,7 +209,7 @@ bool TlsClient::Impl::is_alive() const
 {
     if (!ssl) return false;
     if (!socket.has_input()) return true;
-    // Session tickets of TLS 1.3 may lie there, or the peer's farewell.
+    // Session tickets of TLS 1.3 may be pending, or the peer's close_notify.
     char octet = 0;
     const int got = SSL_peek(ssl.get(), &octet, 1);
     const bool alive = got <= 0 && SSL_get_error(ssl.get(), got) == SSL_ERROR_WANT_READ;
@@ -231,12 +231,12 @@ Result<void> TlsClient::Impl::await(int result, net::Deadline deadline, std::str
         const bool cut = ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
         auto failure = crypto::openssl_failure(Errc::unavailable, doing);
         failure.value().reason = cut ? "reset" : "tls";
-        // RFC 8446 section 6.2: alerts 42 to 49 and 116 are about our certificate or the server's view of it.
+        // RFC 8446 section 6.2: alerts 42 to 49 and 116 concern our certificate.
         const int alert = ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET;
         if ((alert >= 42 && alert <= 49) || alert == 116)
             failure.value().hint = options.identity
-                                       ? "the server does not take our certificate (--cert)"
-                                       : "the server wants a client certificate: --cert and --key";
+                                       ? "the server does not accept our certificate (--cert)"
+                                       : "the server requires a client certificate: give --cert and --key";
         return failure;
     }
     ERR_clear_error();

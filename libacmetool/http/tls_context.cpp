@@ -8,7 +8,7 @@ namespace acmetool::http
 namespace
 {
 
-/// The key is proven by the handshake; whose certificate it is, the application finds out.
+/// The handshake proves possession of the key; the application checks the certificate.
 int take_any_certificate(X509_STORE_CTX* store, void*)
 {
     if (crypto::check_peer_key(store)) return 1;
@@ -29,14 +29,14 @@ Result<SslCtxPtr> make_server_context(const ServerOptions& options)
     SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
     if (SSL_CTX_use_certificate_chain_file(context.get(), options.certificate_file.c_str()) != 1) {
         auto failure = crypto::openssl_failure(Errc::config, options.certificate_file,
-                                               "the TLS certificate has to be PEM, end entity first");
+                                               "the TLS certificate must be PEM, with the end entity first");
         failure.value().reason = "tlsCertificate";
         return failure;
     }
     if (SSL_CTX_use_PrivateKey_file(context.get(), options.key_file.c_str(), SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(context.get()) != 1) {
         auto failure = crypto::openssl_failure(Errc::config, options.key_file,
-                                               "the key has to be that of the TLS certificate");
+                                               "the key must belong to the TLS certificate");
         failure.value().reason = "tlsKey";
         return failure;
     }
@@ -58,7 +58,7 @@ std::shared_ptr<const TlsFacts> facts_of(SSL* ssl)
         facts->channel_binding = std::move(*binding);
     if (X509* own = SSL_get1_peer_certificate(ssl); own != nullptr)
         facts->certificates.push_back(crypto::Certificate::adopt(own));
-    // On the server's side the chain comes without the end entity.
+    // On the server's side, the chain lacks the end entity.
     const auto* chain = SSL_get_peer_cert_chain(ssl);
     for (int i = 0; chain != nullptr && i < sk_X509_num(chain); ++i) {
         X509* one = sk_X509_value(chain, i);

@@ -73,13 +73,13 @@ std::pair<const char*, std::string> Transfer::clock_error(CURL* easy) const
     long result = X509_V_OK;
     curl_.easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &result);
     const auto hint = [&](const char* then) {
-        return fmt::format("is this host's clock right? it says {}; if it is, {}",
+        return fmt::format("check the clock of this host, which is at {}; if it is correct, {}",
                            base::to_rfc3339(base::now()), then);
     };
     if (result == X509_V_ERR_CERT_HAS_EXPIRED)
         return {"tlsCertificateExpired", hint("the server needs a new certificate")};
     if (result == X509_V_ERR_CERT_NOT_YET_VALID)
-        return {"tlsCertificateNotYetValid", hint("the server's certificate is for later")};
+        return {"tlsCertificateNotYetValid", hint("the server's certificate is not valid yet")};
     return {nullptr, {}};
 }
 
@@ -106,16 +106,16 @@ Error Transfer::failure(CURL* easy, CURLcode code) const
         }
         error.hint =
             options_.ca_file.empty()
-                ? "the server's certificate has to verify: name a private CA's root with --ca-file"
-                : fmt::format("does {} hold the root of this server's certificate, and is the name in the "
-                              "URL in the certificate?",
+                ? "the server's certificate must verify: give the root of a private CA with --ca-file"
+                : fmt::format("check that {} contains the root of the server's certificate and that the "
+                              "certificate contains the name in the URL",
                               options_.ca_file);
         break;
     case CURLE_SSL_CACERT_BADFILE:
         error.code = Errc::config;
         error.reason = "caFile";
         error.message = fmt::format("CA file {}: cannot be read as PEM certificates", options_.ca_file);
-        error.hint = "--ca-file takes a PEM file with the trust anchors";
+        error.hint = "--ca-file must be a PEM file with trust anchors";
         break;
     case CURLE_COULDNT_RESOLVE_HOST:
         error.reason = "resolve";
@@ -123,7 +123,7 @@ Error Transfer::failure(CURL* easy, CURLcode code) const
         break;
     case CURLE_COULDNT_CONNECT:
         error.reason = "connect";
-        error.hint = "is the server running, and does the URL name the right port?";
+        error.hint = "check that the server is running and that the URL has the correct port";
         break;
     case CURLE_OPERATION_TIMEDOUT:
         error.reason = "timeout";
@@ -144,13 +144,13 @@ Error Transfer::failure(CURL* easy, CURLcode code) const
     case CURLE_WEIRD_SERVER_REPLY:
         error.code = Errc::protocol;
         error.reason = "notHttp";
-        error.hint = "the reply is not HTTP as it should be; is a proxy in between?";
+        error.hint = "the reply is not valid HTTP; check whether a proxy intercepts the connection";
         break;
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
         error.code = Errc::protocol;
         error.reason = "notHttp";
-        error.hint = "only https:// URLs are used";
+        error.hint = "only https:// URLs are allowed";
         break;
     default:
         error.reason = "reset";
@@ -186,7 +186,7 @@ void Transfer::prepare(CURL* easy)
     curl_.easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     curl_.easy_setopt(easy, CURLOPT_USERAGENT, options_.user_agent.c_str());
     if (!options_.ca_file.empty()) {
-        // The explicit anchors replace the system's, the hashed directory included.
+        // The explicit anchors replace the system's, including the hashed directory.
         curl_.easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
         curl_.easy_setopt(easy, CURLOPT_CAPATH, nullptr);
     }
@@ -213,9 +213,9 @@ void Transfer::prepare(CURL* easy)
     if (request_.method == Method::post) {
         add_header("Expect:"); // no 100-continue round trip
         curl_.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
-        // libcurl would send a POST again by itself where a kept connection dies under it; the peer may have
-        // taken the first one, and whether to ask again is not for the transport to say. A body that it reads
-        // from us and cannot rewind is sent once.
+        // libcurl would repeat a POST if a kept connection breaks, although the peer may have processed the
+        // first one; the caller must decide about repeating. A body that libcurl reads from us and cannot
+        // rewind is sent only once.
         curl_.easy_setopt(easy, CURLOPT_POST, 1L);
         curl_.easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
         curl_.easy_setopt(easy, CURLOPT_READDATA, this);
@@ -239,14 +239,14 @@ Result<void> check_ca_file(const ClientOptions& options)
 {
     if (options.ca_file.empty() || ::access(options.ca_file.c_str(), R_OK) == 0) return {};
     return fail(Errc::config, fmt::format("CA file {}: cannot be opened", options.ca_file),
-                "--ca-file takes a PEM file with the trust anchors", "caFile");
+                "--ca-file must be a PEM file with trust anchors", "caFile");
 }
 
 Result<void> check_url(const ClientOptions& options, const Request& request)
 {
     if (request.url.starts_with("https://") || is_plain(options, request)) return {};
     return fail(Errc::protocol, fmt::format("{}: not an https URL", base::printable(request.url)),
-                "ACME is spoken over HTTPS only (RFC 8555 section 6.1)", "notHttps");
+                "ACME requires HTTPS (RFC 8555 section 6.1)", "notHttps");
 }
 
 ClientOptions with_defaults(ClientOptions options)

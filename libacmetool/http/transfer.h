@@ -6,16 +6,16 @@
 #include "http/client.h"
 #include "http/curl_library.h"
 
-/// One request on a libcurl handle: the only place with its options, shared by the blocking client and the
-/// one that has many under way. The limits and TLS rules are therefore the same.
+/// One request on a libcurl handle. The blocking and the concurrent client share it, so that limits and TLS
+/// rules are the same.
 namespace acmetool::http
 {
 
-/// Lives while the transfer does, at one address; options and request are borrowed.
+/// Must exist at one address during the transfer; options and request are borrowed.
 class Transfer
 {
 public:
-    /// `context` may be null: then nothing interrupts it.
+    /// `context` may be null: the transfer cannot be interrupted then.
     Transfer(const CurlLibrary& curl, const ClientOptions& options, const Request& request,
              base::Context* context);
     Transfer(const Transfer&) = delete;
@@ -23,7 +23,7 @@ public:
 
     /// Sets all options on `easy`, a fresh or reset handle.
     void prepare(CURL* easy);
-    /// What came of it.
+    /// The result.
     Result<Response> finish(CURL* easy, CURLcode code);
 
 private:
@@ -47,9 +47,9 @@ private:
     CurlList headers_;
 };
 
-/// The options with what they leave out, and the checks that need no connection. Errors: config (CA file).
+/// The options with defaults filled in, after checks that need no connection. Errors: config (CA file).
 Result<void> check_ca_file(const ClientOptions& options);
-/// Errc::protocol for anything but an https URL (or a plain one, where the options allow it).
+/// Errc::protocol unless it is an https URL (or a plain one, if the options allow it).
 Result<void> check_url(const ClientOptions& options, const Request& request);
 ClientOptions with_defaults(ClientOptions options);
 

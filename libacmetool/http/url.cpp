@@ -59,7 +59,7 @@ Result<Url> parse_url(std::string_view text)
         return bad_url(text, "not a URL");
     if (!base::equals_ignoring_case(text.substr(0, kScheme.size()), kScheme))
         return fail(Errc::bad_input, fmt::format("{}: not an https URL", base::printable(text, 200)),
-                    "only https:// URLs are used", "notHttps");
+                    "only https:// URLs are allowed", "notHttps");
     auto rest = text.substr(kScheme.size());
     rest = rest.substr(0, rest.find('#'));
     const auto end = rest.find_first_of("/?");
@@ -78,7 +78,7 @@ Result<Url> parse_url(std::string_view text)
                                         [](char c) { return is_host_character(c) || c == ':'; })
                           : std::all_of(url.host.begin(), url.host.end(), is_host_character);
     if (url.host.empty() || !known || (v6 && colon != close + 1 && close + 1 != authority.size()))
-        return bad_url(text, "no host name in it");
+        return bad_url(text, "contains no host name");
     if (colon == std::string_view::npos) return url;
     const auto digits = authority.substr(colon + 1);
     const auto* const last = digits.data() + digits.size();

@@ -9,22 +9,22 @@
 namespace acmetool::http
 {
 
-/// An https URL taken apart (RFC 3986, RFC 9110 section 4.2.2).
+/// The parts of an https URL (RFC 3986, RFC 9110 section 4.2.2).
 struct Url {
     std::string host;         ///< lower case; an IPv6 address without its brackets
     std::uint16_t port = 443; ///< never 0
-    std::string target = "/"; ///< path and query as they were, fragment left out; begins with '/'
+    std::string target = "/"; ///< path and query unchanged, without fragment; begins with '/'
 
     std::string authority() const;              ///< "host", or "host:port" for another port than 443
     ACMETOOL_EXPORT std::string origin() const; ///< "https://host" or "https://host:port" (RFC 6454)
     std::string text() const;                   ///< origin() + target
 };
 
-/// Parses an absolute https URL. User names in it, blanks, control characters and other schemes are refused.
+/// Parses an absolute https URL. User names, spaces, control characters and other schemes are refused.
 /// Errc::bad_input, reason "badUrl" or "notHttps".
 ACMETOOL_EXPORT Result<Url> parse_url(std::string_view text);
 
-/// The URL that `reference` (a Location header) means when it came in reply to `base` (RFC 3986 section 5).
+/// The URL that `reference` (a Location header) denotes in a reply from `base` (RFC 3986 section 5).
 ACMETOOL_EXPORT Result<Url> resolve(const Url& base, std::string_view reference);
 
 } // namespace acmetool::http

@@ -51,7 +51,7 @@ Result<BignumPtr> parse_number(const Json& jwk, std::string_view name, std::size
     ACMETOOL_TRY(bytes, base::parse_base64url(text));
     if (bytes.empty() || bytes.size() > most)
         return fail(Errc::bad_input,
-                    fmt::format("jwk: bad length of \"{}\": 1 to {} bits are taken", name, most * 8));
+                    fmt::format("jwk: bad length of \"{}\": must be 1 to {} bits", name, most * 8));
     return BignumPtr{BN_bin2bn(bytes.data(), static_cast<int>(bytes.size()), nullptr)};
 }
 
@@ -98,9 +98,9 @@ Result<crypto::Key> parse_rsa(const Json& jwk)
 {
     ACMETOOL_TRY(n, parse_number(jwk, "n", kMostModulus));
     ACMETOOL_TRY(e, parse_number(jwk, "e", kMostExponent));
-    // OpenSSL's own check looks whether the modulus is a prime, which takes a second of CPU for a large one;
-    // a modulus that is one harms nobody but the key's owner. RFC 7518 section 3.3: "A key of size 2048 bits
-    // or larger MUST be used".
+    // OpenSSL's check tests whether the modulus is a prime, which takes a second of CPU for a large one; a
+    // prime modulus only harms the key's owner. RFC 7518 section 3.3: "A key of size 2048 bits or larger MUST
+    // be used".
     if (BN_num_bits(n.get()) < kLeastModulusBits || !BN_is_odd(n.get()) || !BN_is_odd(e.get()) ||
         BN_is_one(e.get()))
         return fail(Errc::bad_input, "jwk: not a valid RSA key of 2048 to 4096 bits");
@@ -142,14 +142,14 @@ Result<Json> to_jwk(const crypto::Key& key)
         EVP_PKEY_get_raw_public_key(key.get(), raw.data(), &size);
         return Json{{"crv", "Ed25519"}, {"kty", "OKP"}, {"x", base::to_base64url(raw)}};
     }
-    return fail(Errc::config, "the key is of no type that ACME accounts use",
+    return fail(Errc::config, "ACME accounts do not use keys of this type",
                 "use ec:P-256, ec:P-384, ec:P-521, rsa:2048 and up, or ed25519");
 }
 
 Result<crypto::Key> parse_jwk(const Json& jwk)
 {
     if (!jwk.is_object()) return fail(Errc::bad_input, "jwk: not an object");
-    if (jwk.contains("d") || jwk.contains("k")) return fail(Errc::bad_input, "jwk: holds a private key");
+    if (jwk.contains("d") || jwk.contains("k")) return fail(Errc::bad_input, "jwk: contains a private key");
     ACMETOOL_TRY(type, base::required_string(jwk, "kty", "jwk"));
     if (type == "EC") return parse_ec(jwk);
     if (type == "RSA") return parse_rsa(jwk);

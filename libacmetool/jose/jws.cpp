@@ -20,7 +20,7 @@ using SignaturePtr = crypto::Owned<ECDSA_SIG, ECDSA_SIG_free>;
 struct Algorithm {
     std::string_view name;  ///< RFC 7518 section 3.1, RFC 8037 section 3.1
     const EVP_MD* digest;   ///< null: the algorithm hashes by itself
-    std::size_t coordinate; ///< octets of R and of S; 0 where the signature is no ECDSA pair
+    std::size_t coordinate; ///< octets of R and of S; 0 if the signature is not an ECDSA pair
 };
 
 std::optional<Algorithm> find_algorithm(const crypto::Key& key)
@@ -65,7 +65,7 @@ Bytes pair_to_der(ByteView pair)
 Result<std::string> algorithm_of(const crypto::Key& key)
 {
     if (const auto algorithm = find_algorithm(key)) return std::string{algorithm->name};
-    return fail(Errc::config, "the key is of no type that JWS in ACME uses",
+    return fail(Errc::config, "JWS in ACME does not use keys of this type",
                 "use ec:P-256, ec:P-384, ec:P-521, rsa:2048 and up, or ed25519");
 }
 
@@ -102,8 +102,7 @@ Result<Jws> parse_jws(std::string_view text)
     ACMETOOL_TRY(object, base::parse_json_object(text, "JWS"));
     for (const auto& [name, value] : object.items())
         if (name != "protected" && name != "payload" && name != "signature")
-            return fail(Errc::bad_input,
-                        fmt::format("JWS: member \"{}\" does not belong there", base::to_text(name)));
+            return fail(Errc::bad_input, fmt::format("JWS: unexpected member \"{}\"", base::to_text(name)));
     ACMETOOL_TRY(protected_header, base::required_string(object, "protected", "JWS"));
     ACMETOOL_TRY(payload, base::required_string(object, "payload", "JWS"));
     ACMETOOL_TRY(signature, base::required_string(object, "signature", "JWS"));
@@ -111,7 +110,7 @@ Result<Jws> parse_jws(std::string_view text)
     Jws jws;
     ACMETOOL_TRY(header, base::parse_json_object(as_text(header_bytes), "JWS header"));
     if (header.contains("b64") || header.contains("crit"))
-        return fail(Errc::bad_input, "JWS: \"b64\" and \"crit\" are not taken");
+        return fail(Errc::bad_input, "JWS: \"b64\" and \"crit\" are not supported");
     jws.header = std::make_shared<const Json>(std::move(header));
     ACMETOOL_TRY(payload_bytes, base::parse_base64url(payload));
     jws.payload = std::move(payload_bytes);
@@ -125,7 +124,7 @@ Result<void> verify(const Jws& jws, const crypto::Key& key)
 {
     const auto algorithm = find_algorithm(key);
     if (!algorithm || base::string_member(*jws.header, "alg") != algorithm->name)
-        return fail(Errc::bad_input, "JWS: \"alg\" does not fit the key");
+        return fail(Errc::bad_input, "JWS: \"alg\" does not match the key");
     ACMETOOL_CHECK(crypto::check_key_size(key));
     Bytes signature = jws.signature;
     if (algorithm->coordinate != 0) {

@@ -17,7 +17,8 @@ namespace acmetool::jose
 ACMETOOL_EXPORT Result<std::string> algorithm_of(const crypto::Key& key);
 
 /// Signs `payload` under the members of `header`; adds "alg". Returns the JSON text of the whole JWS.
-/// ECDSA signatures are R||S of fixed length (RFC 7518 section 3.4). An empty payload stays "" (POST-as-GET).
+/// ECDSA signatures are R||S of fixed length (RFC 7518 section 3.4). An empty payload remains ""
+/// (POST-as-GET).
 ACMETOOL_EXPORT Result<std::string> sign(const crypto::Key& key, base::Json header, std::string_view payload);
 
 /// A JWS as received, not verified yet.
@@ -32,7 +33,7 @@ struct Jws {
 /// "signatures", no b64:false (RFC 8555 section 6.2). bad_input.
 ACMETOOL_EXPORT Result<Jws> parse_jws(std::string_view text);
 
-/// Verifies with `key`, whose algorithm must be the header's "alg". bad_input where it does not hold.
+/// Verifies with `key`, whose algorithm must be the header's "alg". bad_input if it does not verify.
 ACMETOOL_EXPORT Result<void> verify(const Jws& jws, const crypto::Key& key);
 
 } // namespace acmetool::jose

@@ -45,7 +45,7 @@ Result<void> verify_mac(const Jws& jws, const base::Secret& key)
                            : name == "HS384" ? EVP_sha384()
                            : name == "HS512" ? EVP_sha512()
                                              : nullptr;
-    if (digest == nullptr) return fail(Errc::bad_input, "JWS: \"alg\" is no MAC algorithm");
+    if (digest == nullptr) return fail(Errc::bad_input, "JWS: \"alg\" is not a MAC algorithm");
     ACMETOOL_TRY(mac, mac_of(digest, key, jws.signing_input));
     if (mac.size() != jws.signature.size() ||
         CRYPTO_memcmp(mac.data(), jws.signature.data(), mac.size()) != 0)

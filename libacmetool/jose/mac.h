@@ -17,8 +17,8 @@ namespace acmetool::jose
 ACMETOOL_EXPORT Result<std::string> sign_with_mac(const base::Secret& key, base::Json header,
                                                   std::string_view payload);
 
-/// Verifies with `key`; the header's "alg" is HS256, HS384 or HS512 (RFC 7518 section 3.2). bad_input where
-/// it does not hold.
+/// Verifies with `key`; the header's "alg" is HS256, HS384 or HS512 (RFC 7518 section 3.2). bad_input if it
+/// does not verify.
 ACMETOOL_EXPORT Result<void> verify_mac(const Jws& jws, const base::Secret& key);
 
 } // namespace acmetool::jose

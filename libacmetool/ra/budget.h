@@ -11,17 +11,17 @@
 namespace acmetool::ra
 {
 
-/// How many orders were placed in the window before now, by device and in all, and whether another one may be
-/// (SEC-07). Renewals keep a reserve that new devices cannot use up.
+/// Counts the orders in the past window, per device and in total, and decides whether another one is allowed
+/// (SEC-07). Renewals have a reserve that new devices cannot use.
 class Budget
 {
 public:
     explicit Budget(LimitOptions limits) : limits_(limits) {}
 
     void set_limits(LimitOptions limits) { limits_ = limits; }
-    /// Nothing where the order may be placed; else when to ask again.
+    /// Nothing if the order is allowed; else the time until it may be.
     std::optional<std::chrono::seconds> refuses(const std::string& device, bool renewal, base::TimePoint now);
-    /// Counts until settle() or undo() for good.
+    /// Counts an order; settle() makes the count final, undo() reverts it.
     void spend(Records::Spent spent);
     void settle() { unsettled_ = 0; } ///< what was spent is on disk
     void undo();                      ///< what was spent since the last settle() is not

@@ -18,7 +18,8 @@ Result<crypto::Certificate> CaSet::read_root(const std::string& path)
     }
     if (found->size() != 1 || !crypto::is_self_signed(found->front()))
         return fail(Errc::config, fmt::format("root {}: not one self-signed certificate", path),
-                    "name the root certificate of the CA behind the ACME server alone", "rootNotSelfSigned");
+                    "the file must contain only the root certificate of the CA behind the ACME server",
+                    "rootNotSelfSigned");
     return found->front();
 }
 
@@ -74,7 +75,8 @@ Result<void> CaSet::check(const std::vector<crypto::Certificate>& chain, base::T
     if (!verified) {
         problem_ =
             fmt::format("the CA's chain does not lead to the configured root: {}", verified.error().message);
-        return fail(Errc::config, problem_, "is the root file that of the CA behind the ACME server?",
+        return fail(Errc::config, problem_,
+                    "check that root is the root certificate of the CA behind the ACME server",
                     "rootMismatch");
     }
     problem_.clear();

@@ -14,8 +14,8 @@
 namespace acmetool::ra
 {
 
-/// What /cacerts offers: the configured root, and the intermediates that the CA's chains had (INT-21 to
-/// INT-23). Usable by several threads at once.
+/// The content of /cacerts: the configured root, and the intermediates of the CA's chains (INT-21 to INT-23).
+/// Thread-safe.
 class CaSet
 {
 public:
@@ -23,15 +23,15 @@ public:
     static Result<crypto::Certificate> read_root(const std::string& path);
 
     void set_root(crypto::Certificate root);
-    /// Replaces the intermediates by those of the store; those that do not lead to the root are left out.
+    /// Replaces the intermediates by those of the store; those without a path to the root are omitted.
     void set_intermediates(const std::vector<Bytes>& ders, base::TimePoint now);
     std::vector<crypto::Certificate> offered() const;
 
-    /// Checks a chain, end entity first, up to the root. `intermediates`: what has to be kept of it. An error
-    /// is remembered until a chain is good again.
+    /// Checks a chain, end entity first, up to the root. `intermediates`: the ones to store. An error is
+    /// remembered until a chain is valid again.
     Result<void> check(const std::vector<crypto::Certificate>& chain, base::TimePoint now,
                        std::vector<crypto::Certificate>& intermediates);
-    /// What the last chain lacked; empty: nothing.
+    /// The error of the last chain; empty: none.
     std::string problem() const;
 
 private:

@@ -54,7 +54,7 @@ Refused bad(std::string text)
     return refusal(Refusal::bad_request, std::move(text));
 }
 
-/// The first that stands there twice; whoever reads it may take either.
+/// The first duplicate, which is refused because readers may use either.
 template <class List, class Type>
 std::optional<std::string> repeated(const List& list, Type type)
 {
@@ -85,7 +85,7 @@ std::optional<Refused> judge_key_usage(ByteView value, const Allowed& allowed)
         refused += (refused.empty() ? "" : ", ") + name;
     }
     if (refused.empty()) return std::nullopt;
-    return bad(fmt::format("the request asks for the key usage {}, which is not certified here", refused));
+    return bad(fmt::format("the request contains the key usage {}, which is not allowed", refused));
 }
 
 std::optional<Refused> judge_purposes(ByteView value, const Allowed& allowed)
@@ -98,9 +98,8 @@ std::optional<Refused> judge_purposes(ByteView value, const Allowed& allowed)
         const auto oid = element ? der::oid_text(element->value) : fail(element.error());
         if (!oid) return unreadable();
         if (*oid != crypto::kClientAuthPurpose && *oid != crypto::kServerAuthPurpose && !has(allowed, *oid))
-            return bad(
-                fmt::format("the request asks for the extended key usage {}, which is not certified here",
-                            crypto::describe_oid(*oid)));
+            return bad(fmt::format("the request contains the extended key usage {}, which is not allowed",
+                                   crypto::describe_oid(*oid)));
     }
     return std::nullopt;
 }
@@ -115,28 +114,28 @@ std::optional<Refused> judge_constraints(ByteView value)
     if (reader.next_is(der::kBoolean)) {
         const auto is_ca = reader.next("cA");
         if (!is_ca || is_ca->value.size() != 1 || is_ca->value[0] != 0)
-            return bad("the request asks for the certificate of a CA (basicConstraints CA:TRUE)");
+            return bad("the request is for a CA certificate (basicConstraints CA:TRUE)");
     }
-    if (!reader.at_end()) return bad("the request asks for basicConstraints with more than CA:FALSE");
+    if (!reader.at_end()) return bad("the request contains basicConstraints with more than CA:FALSE");
     return std::nullopt;
 }
 
 std::optional<Refused> judge_extension(const crypto::Extension& extension, const crypto::Key& key,
                                        const Allowed& allowed)
 {
-    if (extension.oid == kSubjectAltName) return std::nullopt; // a matter of names
+    if (extension.oid == kSubjectAltName) return std::nullopt; // checked with the names
     if (extension.oid == kKeyUsage) return judge_key_usage(extension.value, allowed);
     if (extension.oid == kExtendedKeyUsage) return judge_purposes(extension.value, allowed);
     if (extension.oid == kBasicConstraints) return judge_constraints(extension.value);
     if (extension.oid == kSubjectKeyIdentifier) {
-        // Much software asks for it; with the identifier of another key it would name that key's holder.
+        // Much software requests it; with the identifier of another key it would refer to that key's holder.
         const auto value = der::Reader{extension.value}.expect(der::kOctetString, "subjectKeyIdentifier");
         if (value && crypto::is_key_identifier_of(value->value, key)) return std::nullopt;
         return bad("the requested subjectKeyIdentifier is not a digest of the request's key");
     }
     if (has(allowed, extension.oid)) return std::nullopt;
     return refusal(Refusal::unsupported_extension,
-                   fmt::format("the request asks for the extension {}, which is not certified here",
+                   fmt::format("the request contains the extension {}, which is not allowed",
                                crypto::describe_oid(extension.oid)));
 }
 
@@ -145,15 +144,15 @@ std::optional<Refused> judge_requested(const crypto::RequestContents& contents, 
 {
     const auto itself = [](const std::string& oid) { return oid; };
     if (const auto twice = repeated(contents.attributes, itself))
-        return bad(
-            fmt::format("the request has the attribute {} more than once", crypto::describe_oid(*twice)));
+        return bad(fmt::format("the request contains the attribute {} more than once",
+                               crypto::describe_oid(*twice)));
     for (const auto& oid : contents.attributes)
         if (oid != kExtensionRequest && oid != kChallengePassword &&
             (oid == kOtherExtensionRequest || !has(allowed, oid)))
-            return bad(fmt::format("the request has the attribute {}, which nobody asked for",
+            return bad(fmt::format("the request contains the attribute {}, which is not allowed",
                                    crypto::describe_oid(oid)));
     if (const auto twice = repeated(contents.extensions, [](const auto& one) { return one.oid; }))
-        return bad(fmt::format("the request asks for the extension {} more than once",
+        return bad(fmt::format("the request contains the extension {} more than once",
                                crypto::describe_oid(*twice)));
     for (const auto& extension : contents.extensions)
         if (auto refused = judge_extension(extension, key, allowed)) return refused;
@@ -163,15 +162,17 @@ std::optional<Refused> judge_requested(const crypto::RequestContents& contents, 
 std::optional<Refused> judge_names(const crypto::RequestContents& contents, const Allowed& allowed)
 {
     if (const auto twice = repeated(contents.subject, [](const auto& one) { return one.oid; }))
-        return bad(fmt::format("the request's subject has {} more than once", crypto::describe_oid(*twice)));
+        return bad(
+            fmt::format("the request's subject contains {} more than once", crypto::describe_oid(*twice)));
     for (const auto& name : contents.subject)
         if (name.oid != kCommonName && name.oid != kSerialNumber && !has(allowed, name.oid))
-            return bad(fmt::format("the request's subject has {}, which nobody asked for",
+            return bad(fmt::format("the request's subject contains {}, which is not allowed",
                                    crypto::describe_oid(name.oid)));
-    // The common name and the serial number are compared, which takes a text. Others copy what is no text.
+    // The common name and the serial number are compared, so they must be strings. Others may be copied
+    // unchanged.
     for (const auto& name : contents.subject)
         if (name.value.empty() && !has(allowed, name.oid))
-            return bad(fmt::format("the request's subject has {} that is not a text, or an empty one",
+            return bad(fmt::format("the request's subject contains {} that is empty or not a string",
                                    crypto::describe_oid(name.oid)));
     return std::nullopt;
 }
@@ -204,7 +205,7 @@ std::optional<Refused> judge_subject(const ContentsVerdict& verdict, const Devic
 {
     if (verdict.subject_refused) return verdict.subject_refused;
     if (verdict.serial_number.empty() || verdict.serial_number == device.serial) return std::nullopt;
-    return bad(fmt::format("the request's subject has the serialNumber {}, and the device's is {}",
+    return bad(fmt::format("the request's subject contains the serialNumber {} instead of the device's, {}",
                            base::printable(verdict.serial_number, 100),
                            device.serial.empty() ? "not known" : base::printable(device.serial, 100)));
 }

@@ -9,27 +9,27 @@
 #include "enrol/registration_authority.h"
 #include "ra/records.h"
 
-/// What a CSR may ask for, whichever protocol brings it and whoever issues: a list of what is allowed, and
-/// all else is refused by its name. Names and keys are judged in ra/policy.h.
+/// The allowed content of a CSR, for all protocols and issuers: a list of allowed items; everything else is
+/// refused by name. ra/policy.h checks names and keys.
 namespace acmetool::ra
 {
 
 struct ContentsVerdict {
     std::optional<enrol::Refused> refused; ///< attributes and extensions
-    /// The subject. It does not count where the subject is that of a certificate issued here, which the peer
-    /// showed (RFC 7030 section 4.2.2).
+    /// The subject. It is ignored if the subject is that of an issued certificate that the peer presented
+    /// (RFC 7030 section 4.2.2).
     std::optional<enrol::Refused> subject_refused;
-    std::string serial_number; ///< in the subject; has to be the device's own; empty: none there
+    std::string serial_number; ///< in the subject; must be the device's; empty: none
 };
 
 /// `allowed`: object identifiers, dotted decimal, of further extensions, key purposes, attributes of the
 /// subject and attributes of the request; and names of further key usages.
 ContentsVerdict judge_contents(const crypto::Csr& csr, const std::vector<std::string>& allowed);
 
-/// True for a word that may be in `allowed`. The key usages of CAs may not.
+/// True for a word that is permitted in `allowed`. The key usages of CAs are not.
 bool can_be_allowed(std::string_view word);
 
-/// The subject, once it is known whose request it is.
+/// Checks the subject, once the device is known.
 std::optional<enrol::Refused> judge_subject(const ContentsVerdict& verdict, const Device& device);
 
 } // namespace acmetool::ra

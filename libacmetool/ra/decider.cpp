@@ -71,8 +71,8 @@ Result<Decider::OrRefused<Identity>> Decider::identify(Records& records, const C
                 refusal(Refusal::unauthenticated, "the certificate has expired, or is not valid yet")};
         if (options_->issued.eku == "clientAuth" &&
             !crypto::has_extended_key_usage(*claim.certificate, crypto::kClientAuthPurpose))
-            return OrRefused<Identity>{refusal(
-                Refusal::unauthenticated, "the certificate is not made for clients (extended key usage)")};
+            return OrRefused<Identity>{
+                refusal(Refusal::unauthenticated, "the certificate is not for clients (extended key usage)")};
     } else if (claim.idevid) {
         identity.kind = Identity::Kind::idevid;
         identity.device = *claim.idevid;
@@ -81,13 +81,13 @@ Result<Decider::OrRefused<Identity>> Decider::identify(Records& records, const C
         identity.device = {"user:" + claim.user, ""};
         identity.names = claim.user_names;
     } else {
-        return OrRefused<Identity>{
-            refusal(Refusal::unauthenticated,
-                    claim.certificate
-                        ? fmt::format("the certificate is neither a known manufacturer's nor one that was "
-                                      "issued here ({})",
-                                      claim.why_not)
-                        : "an identity is needed: a client certificate, or user and password")};
+        return OrRefused<Identity>{refusal(
+            Refusal::unauthenticated,
+            claim.certificate
+                ? fmt::format(
+                      "the certificate was issued neither by a known manufacturer nor by this relay ({})",
+                      claim.why_not)
+                : "an identity is required: a client certificate, or user and password")};
     }
     ACMETOOL_TRY(blocked, records.is_blocked(identity.device));
     if (blocked) return OrRefused<Identity>{refusal(Refusal::forbidden, "the device is blocked")};
@@ -106,7 +106,7 @@ Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& 
     using Names = OrRefused<std::vector<std::string>>;
     if (identity.kind != Identity::Kind::idevid) {
         if (identity.names.empty())
-            return Names{refusal(Refusal::forbidden, "no name is allowed to this user")};
+            return Names{refusal(Refusal::forbidden, "this user has no allowed name")};
         return Names{identity.names};
     }
     const auto& domain = rules.domain.name;
@@ -143,16 +143,16 @@ Result<std::optional<Refused>> Decider::judge_renewal(const Application& applica
     // corresponding fields in the certificate being renewed/rekeyed."
     if (identity.kind != Identity::Kind::issued)
         return std::optional{
-            refusal(Refusal::forbidden, "a renewal is asked for with the certificate that is to be renewed")};
+            refusal(Refusal::forbidden, "a renewal must be requested with the certificate to renew")};
     if (application.request.csr.identifiers != identity.certificate->identifiers())
         return std::optional{
-            refusal(Refusal::bad_identity, fmt::format("the request is for {}, the certificate for {}",
+            refusal(Refusal::bad_identity, fmt::format("the request is for {}, but the certificate is for {}",
                                                        describe(application.request.csr.identifiers),
                                                        describe(identity.certificate->identifiers())))};
     if (!application.same_subject)
         return std::optional{
             refusal(Refusal::bad_identity,
-                    fmt::format("the request's subject is not that of the certificate to be renewed ({})",
+                    fmt::format("the request's subject differs from that of the certificate to renew ({})",
                                 base::printable(identity.certificate->subject())))};
     return std::optional<Refused>{};
 }
@@ -189,7 +189,7 @@ Result<std::optional<Refused>> Decider::judge(Records& records, const Applicatio
                 : wanted == names;
         if (!allowed)
             return std::optional{refusal(Refusal::bad_identity,
-                                         fmt::format("the request is for {}, and this device's name is {}",
+                                         fmt::format("the request is for {}, but this device's name is {}",
                                                      base::join(wanted, ", "), base::join(names, ", ")))};
     }
     if (identity.kind == Identity::Kind::user)
@@ -202,7 +202,7 @@ Result<std::optional<Refused>> Decider::judge(Records& records, const Applicatio
     ACMETOOL_TRY(revoked, records.is_key_revoked(application.key_digest));
     if (revoked)
         return std::optional{
-            refusal(Refusal::forbidden, "a certificate of this key was revoked: make a new key")};
+            refusal(Refusal::forbidden, "a certificate for this key was revoked: create a new key")};
     return std::optional<Refused>{};
 }
 
@@ -240,7 +240,7 @@ Result<void> Decider::place(Records& records, const Application& application, co
         row.state = row.url.empty() ? OrderState::intent : OrderState::placed;
     } else {
         if (const auto wait = budget_.refuses(identity.device.id, request.renewal, now)) {
-            Refused refused = refusal(Refusal::too_many, "too many certificates were ordered lately");
+            Refused refused = refusal(Refusal::too_many, "too many certificates were ordered recently");
             refused.retry_after = *wait;
             verdict.decision = std::move(refused);
             return {};

@@ -16,7 +16,7 @@
 namespace acmetool::ra
 {
 
-/// A request, with everything that could be found out about it without the store.
+/// A request, with everything that is known about it without the store.
 struct Application {
     enrol::EnrolRequest request;
     std::shared_ptr<const Files> files;
@@ -24,25 +24,25 @@ struct Application {
     LabelRules rules;
     std::optional<enrol::Refused> csr_refusal;     ///< told once the identity holds
     std::optional<enrol::Refused> binding_refusal; ///< the same, for all but RAs
-    ContentsVerdict contents;                      ///< what the CSR asks for besides names
+    ContentsVerdict contents;                      ///< the content of the CSR besides names
     bool same_subject = false;                     ///< of CSR and certificate presented
     std::string info_digest;                       ///< hexadecimal, as the next two
     std::string csr_digest;
     std::string key_digest;
 };
 
-/// What became of an application.
+/// The outcome of an application.
 struct Verdict {
     enrol::Decision decision;
-    Device device;                    ///< empty where nobody was recognised
+    Device device;                    ///< empty if the peer was not recognised
     std::string order_id;             ///< of the row that the decision comes from; may be empty
     std::string url;                  ///< of its order; may be empty
     std::optional<IssuerOrder> start; ///< an order to begin once this is on disk
     bool from_cache = false;
 };
 
-/// The rules that need the store: who it is, whose a name is, what was issued or asked for already, and what
-/// the budget allows. Used only inside the store's transactions; an error ends the transaction.
+/// The rules that need the store: identity, owner of a name, existing certificates and orders, and budget.
+/// Used only inside the store's transactions; an error ends the transaction.
 class Decider
 {
 public:
@@ -50,7 +50,7 @@ public:
         : options_(std::move(options)), budget_(std::move(budget))
     {
     }
-    /// Other rules and limits from now on; what was spent stays spent.
+    /// Replaces rules and limits; the spent budget is kept.
     void configure(std::shared_ptr<const Options> options)
     {
         options_ = std::move(options);
@@ -66,7 +66,7 @@ public:
                             const std::string& label, const Files& files, base::TimePoint now);
     Budget& budget() { return budget_; }
 
-    /// The time a device is asked to wait: longer, the older the order is.
+    /// The time that a device is asked to wait, which grows with the age of the order.
     std::chrono::seconds retry_after(const OrderRow& row, base::TimePoint now) const;
 
 private:

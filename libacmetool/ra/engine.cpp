@@ -26,12 +26,12 @@ constexpr const char* kCounters[] = {"requests",          "decisions_issued", "d
 Result<void> check_domains(const Options& options)
 {
     if (options.domains.empty())
-        return fail(Errc::config, "no domain to issue for", "name at least one [[domain]]", "noDomain");
+        return fail(Errc::config, "no domain is configured", "add at least one [[domain]]", "noDomain");
     for (const auto& [label, chosen] : options.labels)
         if (!rules_of(options, label))
             return fail(Errc::config,
-                        fmt::format("label {}: {} is none of the domains", label, chosen.domain),
-                        "name one of the [[domain]]s", "noDomain");
+                        fmt::format("label {}: {} is not one of the domains", label, chosen.domain),
+                        "use one of the [[domain]] names", "noDomain");
     return {};
 }
 
@@ -277,7 +277,7 @@ Result<void> Engine::ready()
     }
     if (const auto problem = impl_->commits->problem()) return fail(*problem);
     if (impl_->ca_set.offered().empty())
-        return fail(Errc::config, "/cacerts has nothing to offer", "name the CA's root certificate");
+        return fail(Errc::config, "/cacerts has no certificate", "set root to the CA's root certificate");
     return {};
 }
 

@@ -36,7 +36,7 @@ std::string_view name_of(Refusal why)
 
 Refused store_refusal()
 {
-    Refused refused = refusal(Refusal::unavailable, "the registration authority's store does not work");
+    Refused refused = refusal(Refusal::unavailable, "the registration authority's store is not available");
     refused.retry_after = std::chrono::seconds{30};
     return refused;
 }
@@ -159,7 +159,7 @@ void Engine::Impl::enrol(enrol::EnrolRequest request, std::function<void(Decisio
     auto rules = rules_of(*settings(), application->request.label);
     if (!rules)
         return decided(application->request, application->csr_digest, {}, done,
-                       refusal(Refusal::not_found, "there is no such label"));
+                       refusal(Refusal::not_found, "unknown label"));
     application->rules = std::move(*rules);
     application->files = files();
     examine_then(application->request.peer, application->files,
@@ -214,7 +214,7 @@ void Engine::Impl::attributes(enrol::Peer peer, const std::string& label,
 {
     count("csr_attributes");
     const auto rules = rules_of(*settings(), label);
-    if (!rules) return done(refusal(Refusal::not_found, "there is no such label"));
+    if (!rules) return done(refusal(Refusal::not_found, "unknown label"));
     auto shared_done = std::make_shared<std::function<void(enrol::AttributesDecision)>>(std::move(done));
     const auto known = files();
     examine_then(peer, known, [this, known, label, rules = *rules, shared_done](Claim claim) {

@@ -28,9 +28,9 @@ Result<void> check_shared(const std::string& store_file)
     if (!running || running->note.empty() || (here && here->text() == running->note)) return {};
     return fail(
         Errc::unavailable,
-        fmt::format("{}: the relay that runs (process {}) has another file open, and would not see a change",
+        fmt::format("{}: the running relay (process {}) has another file open and would not see the change",
                     store_file, running->process),
-        "put the file back or restart the relay, then repeat the command", "otherStore");
+        "restore the file or restart the relay, then run the command again", "otherStore");
 }
 
 namespace
@@ -41,8 +41,9 @@ Result<std::unique_ptr<store::Database>> open_existing(const std::string& store_
 {
     ACMETOOL_CHECK(check_shared(store_file));
     if (::access(store_file.c_str(), F_OK) != 0)
-        return fail(Errc::config, fmt::format("{}: there is no such store", store_file),
-                    "est-relay serve makes it; is that the configuration it runs with?", "noStore");
+        return fail(Errc::config, fmt::format("{}: the store does not exist", store_file),
+                    "est-relay serve creates it; check that the relay runs with this configuration",
+                    "noStore");
     return Records::open(store_file);
 }
 
@@ -68,7 +69,7 @@ Result<std::string> parse_serial(const std::string& text)
     if (serial.size() % 2 != 0) serial.insert(serial.begin(), '0');
     if (serial.empty() || serial.find_first_not_of("0123456789abcdef") != std::string::npos)
         return fail(Errc::bad_input, fmt::format("{} is not a serial number", base::printable(text, 60)),
-                    "hexadecimal, as certificates and events show it", "badSerial");
+                    "give it in hexadecimal, as in certificates and events", "badSerial");
     return serial;
 }
 
@@ -97,8 +98,8 @@ Result<void> block_in(const std::string& store_file, const std::vector<std::stri
 {
     for (const auto& device : devices)
         if (device.empty())
-            return fail(Errc::bad_input, "a device has a serial number",
-                        "as events and the inventory show it", "badDevice");
+            return fail(Errc::bad_input, "a device is given by its serial number",
+                        "give it as in events and the inventory", "badDevice");
     return write_for_all(store_file, [&](Records& records) -> Result<void> {
         for (const auto& device : devices) {
             if (what == Blocking::block)

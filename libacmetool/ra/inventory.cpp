@@ -21,7 +21,7 @@ Result<Inventory> parse_inventory(std::string_view text, std::string_view what)
         if (inventory.empty() && base::equals_ignoring_case(serial, "serial")) continue;
         const auto place = fmt::format("{}: line {}", what, number);
         if (serial.empty())
-            return fail(Errc::config, place + ": no serial number", "lines are serial[,label][,name...]");
+            return fail(Errc::config, place + ": no serial number", "lines must be serial[,label][,name...]");
         InventoryEntry entry;
         if (fields.size() > 1) entry.label = base::trim(fields[1]);
         for (std::size_t i = 2; i < fields.size(); ++i) {
@@ -34,7 +34,7 @@ Result<Inventory> parse_inventory(std::string_view text, std::string_view what)
             entry.names.push_back(std::move(*name));
         }
         if (!inventory.emplace(serial, std::move(entry)).second)
-            return fail(Errc::config, fmt::format("{}: {} is there twice", place, base::printable(serial)));
+            return fail(Errc::config, fmt::format("{}: {} occurs twice", place, base::printable(serial)));
     }
     return inventory;
 }

@@ -10,10 +10,10 @@
 namespace acmetool::ra
 {
 
-/// What the operator knows of one device.
+/// The inventory entry of one device.
 struct InventoryEntry {
     std::string label;              ///< CA label that it may use; empty: any
-    std::vector<std::string> names; ///< for san = "table"; a single label counts below the label's domain
+    std::vector<std::string> names; ///< for san = "table"; a single label is relative to the label's domain
 };
 using Inventory = std::map<std::string, InventoryEntry, std::less<>>; ///< by serial number
 

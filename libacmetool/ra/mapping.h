@@ -8,13 +8,13 @@
 namespace acmetool::ra
 {
 
-/// What a device is told where the CA or the issuer program failed: the one table
+/// The answer to a device if the CA or the issuer program failed: the only table
 /// (draft-ietf-acme-integrations, "Error Handling"; INT-18 to INT-20).
 ///
-/// badCSR and caa: bad_request; rejectedIdentifier: bad_identity; rateLimited, or a 503 that says when to
-/// come back: unavailable; every other problem: internal. Of several subproblems the worst counts (internal
-/// before bad_identity before bad_request). Without a problem document the error's code decides.
-/// `retry_after` is given where the CA or its absence makes a later try useful.
+/// badCSR and caa: bad_request; rejectedIdentifier: bad_identity; rateLimited, or a 503 with Retry-After:
+/// unavailable; every other problem: internal. Of several subproblems, the worst is used (internal before
+/// bad_identity before bad_request). Without a problem document the error's code decides. `retry_after` is
+/// set if a later try is useful.
 enrol::Refused refusal_of(const Error& error);
 
 } // namespace acmetool::ra

@@ -9,11 +9,11 @@
 #include "acme/solver_options.h"
 #include "base/time.h"
 
-/// How one registration authority is set up; what relay.toml says of it, files not read yet.
+/// The configuration of a registration authority from relay.toml, before its files are read.
 namespace acmetool::ra
 {
 
-/// Manufacturers whose devices have their serial number elsewhere than in serialNumber.
+/// Manufacturers whose devices have their serial number in another field than serialNumber.
 struct SerialRule {
     std::vector<std::string> trust;  ///< PEM files of their CAs
     std::vector<std::string> fields; ///< see enrol::SerialFields
@@ -36,7 +36,7 @@ struct IssuedOptions {
 struct DomainOptions {
     std::string name;
     bool preauthorize = true;  ///< by newAuthz with subdomains; else each order is authorized
-    std::string authz_file;    ///< an `authorization` document of acme-preauth to begin with; may be empty
+    std::string authz_file;    ///< initial `authorization` document of acme-preauth; may be empty
     base::Margin renew_before; ///< of the authorization
 };
 
@@ -44,8 +44,8 @@ struct LabelOptions {
     std::string domain;                ///< one of the domains; empty: the first
     std::string profile;               ///< ACME profile; empty: the CA's default
     std::string san = "idevid-serial"; ///< "idevid-serial", "table", "random"
-    std::string key_type;              ///< told in csrattrs and demanded; empty: any that is strong enough
-    std::vector<std::string> allow;    ///< see judge_contents
+    std::string key_type;           ///< requested in csrattrs and required; empty: any that is strong enough
+    std::vector<std::string> allow; ///< see judge_contents
 };
 
 struct LimitOptions {
@@ -63,23 +63,23 @@ struct Options {
     IssuedOptions issued;
     std::string users_file;   ///< user:crypt(3) hash:allowed names, separated by commas; empty: no Basic
     std::string account_file; ///< ACME account; or issuer_program
-    std::string account_passphrase_file;     ///< opens the account's key where it is encrypted
-    std::vector<std::string> issuer_program; ///< argv of a program that takes a CSR and prints JSON
+    std::string account_passphrase_file;     ///< decrypts the account's key if necessary
+    std::vector<std::string> issuer_program; ///< argv of a program that reads a CSR and prints JSON
     std::vector<DomainOptions> domains;      ///< at least one
-    acme::SolverOptions solver;              ///< how challenges are fulfilled; may be empty
+    acme::SolverOptions solver;              ///< how challenges are solved; may be empty
     std::string root_file;                   ///< trust anchor for /cacerts
     std::string store_file = "relay.db";
     std::map<std::string, LabelOptions> labels; ///< by name; "" is what applies without a label
     std::chrono::milliseconds wait{2000};       ///< how long a request may wait before "pending"
-    std::chrono::seconds retry_after{5};        ///< told with "pending"
-    std::chrono::seconds remember_failure{300}; ///< a failed order is not tried again before
-    base::Margin reissue_margin;                ///< a cached certificate this near its end is not served
+    std::chrono::seconds retry_after{5};        ///< sent with "pending"
+    std::chrono::seconds remember_failure{300}; ///< time before a failed order is tried again
+    base::Margin reissue_margin; ///< a stored certificate this close to its expiry is not returned
     Pop pop = Pop::optional;
     LimitOptions limits;
 };
 
-/// True if both ask for the same issuer: account with passphrase file or program, domains, solver, requests
-/// in flight.
+/// True if both select the same issuer: account with passphrase file or program, domains, solver, requests in
+/// flight.
 bool same_issuer(const Options& a, const Options& b);
 
 } // namespace acmetool::ra

@@ -15,10 +15,10 @@
 namespace acmetool::ra
 {
 
-/// Compares passwords, which is slow on purpose: on threads that give way to all others, with a short queue.
-/// An address has at most half of its places, for a while after a wrong password a few, and after many wrong
-/// ones none. Right ones are remembered for five minutes, as an HMAC under a key that dies with the process.
-/// Usable by several threads at once.
+/// Compares passwords, which is deliberately slow, on low-priority threads with a short queue. An address can
+/// use at most half of the queue, fewer places for a while after a wrong password, and none after many.
+/// Correct passwords are remembered for five minutes, as an HMAC with a key that only exists in this process.
+/// Thread-safe.
 class PasswordCheck
 {
 public:
@@ -26,20 +26,19 @@ public:
     enum class Verdict { right, wrong, too_many };
     using Done = std::function<void(Verdict)>;
 
-    /// Says whether `peer` is one of `users`: at once where nothing has to be compared (nobody has a
-    /// password, it is remembered, too many wait), else from the pool's thread. A user that is not there
-    /// takes as long as one that is, so that nobody learns which there are. `users` stays until `done` was
-    /// called.
+    /// Reports whether `peer` is one of `users`: immediately if nothing must be compared (no users, a
+    /// remembered password, a full queue), else from the pool's thread. An unknown user takes as long as a
+    /// known one, so that timing does not reveal users. `users` must exist until `done` is called.
     void check(const Users& users, const enrol::Peer& peer, Done done);
-    /// What waits is answered "too many" without being looked at. Nothing is compared after it.
+    /// Waiting requests are answered "too many" without a comparison. Nothing is compared afterwards.
     void stop();
 
 private:
     using Clock = std::chrono::steady_clock;
-    /// Whose limits go for an address.
+    /// The keys of the limits for an address.
     struct Origin {
-        std::string host;    ///< its own; of IPv6 the /64, which one host has to itself
-        std::string network; ///< of IPv6 the /48, which one site has to itself; else empty
+        std::string host;    ///< the address; of IPv6 the /64, which belongs to one host
+        std::string network; ///< of IPv6 the /48, which belongs to one site; else empty
     };
     /// A host that has passwords looked at.
     struct Caller {
@@ -61,7 +60,7 @@ private:
     std::map<std::string, Caller, std::less<>> callers_;
     std::map<std::string, unsigned, std::less<>> networks_; ///< how many of each wait
     std::map<Bytes, Clock::time_point> right_;
-    base::WorkerPool pool_; ///< goes first
+    base::WorkerPool pool_; ///< destroyed first
 };
 
 } // namespace acmetool::ra

@@ -36,13 +36,13 @@ std::optional<Refused> judge_key(const crypto::Key& key, const LabelOptions& lab
     const auto type = key.type();
     if (!label.key_type.empty() && type != label.key_type)
         return refusal(Refusal::unsupported_algorithm,
-                       fmt::format("the key is {}, and {} is asked for here", type, label.key_type));
+                       fmt::format("the key is {}, but the policy requires {}", type, label.key_type));
     const bool weak =
         type == "other" || (type.starts_with("rsa:") && std::stoi(type.substr(4)) < kLeastRsaBits);
     if (weak)
         return refusal(
             Refusal::unsupported_algorithm,
-            fmt::format("a key of type {} is not certified here: ec:P-256 or rsa:2048 at least", type));
+            fmt::format("a key of type {} is not allowed: use at least ec:P-256 or rsa:2048", type));
     return std::nullopt;
 }
 
@@ -50,7 +50,7 @@ std::optional<Refused> judge_names(const crypto::Csr& csr, const std::vector<Dom
 {
     if (!csr.other_names.empty())
         return refusal(Refusal::bad_request,
-                       fmt::format("the request asks for {}: only DNS names are certified here",
+                       fmt::format("the request contains {}: only DNS names are allowed",
                                    base::printable(csr.other_names.front(), 200)));
     if (csr.identifiers.empty())
         return refusal(Refusal::bad_request, "the request has no subject alternative name");
@@ -58,18 +58,17 @@ std::optional<Refused> judge_names(const crypto::Csr& csr, const std::vector<Dom
         return refusal(Refusal::bad_request, fmt::format("more than {} names", kMostNames));
     for (const auto& identifier : csr.identifiers) {
         if (identifier.type != "dns")
-            return refusal(
-                Refusal::bad_request,
-                fmt::format("the request asks for the address {}: only DNS names are certified here",
-                            identifier.value));
+            return refusal(Refusal::bad_request,
+                           fmt::format("the request contains the address {}: only DNS names are allowed",
+                                       identifier.value));
         const auto name = dns::normalize_name(identifier.value);
         if (!name || *name != identifier.value)
-            return refusal(Refusal::bad_identity, fmt::format("{} is not a name that is certified here",
+            return refusal(Refusal::bad_identity, fmt::format("{} is not a name that can be certified",
                                                               base::printable(identifier.value, 260)));
         if (!is_controlled(identifier.value, domains))
             return refusal(
                 Refusal::bad_identity,
-                fmt::format("{} is not below a domain of this registration authority", identifier.value));
+                fmt::format("{} is not in a domain of this registration authority", identifier.value));
     }
     if (const auto named = crypto::require_identifiers(csr); !named)
         return refusal(Refusal::bad_request, named.error().message);
@@ -102,7 +101,7 @@ Result<crypto::AnchorStore> read_anchors(const std::vector<std::string>& paths)
     return crypto::AnchorStore{std::move(anchors)};
 }
 
-/// The serial number of a device whose path was verified, from where its manufacturer has it.
+/// The serial number of a device with a verified path, from the field that its manufacturer uses.
 Result<std::string> serial_of(const std::vector<crypto::Certificate>& chain, const Files& files,
                               base::TimePoint now)
 {
@@ -164,7 +163,7 @@ Claim examine(const enrol::Peer& peer, const Files& files, std::optional<Passwor
     }
     const auto user = files.users.find(peer.user);
     if (password && (password == PasswordCheck::Verdict::wrong || user == files.users.end())) {
-        claim.refused = refusal(Refusal::unauthenticated, "user and password do not match");
+        claim.refused = refusal(Refusal::unauthenticated, "wrong user name or password");
         return claim;
     }
     if (password) {
@@ -175,7 +174,7 @@ Claim examine(const enrol::Peer& peer, const Files& files, std::optional<Passwor
     claim.certificate = peer.certificates.front();
     claim.certificate_digest = to_hex(claim.certificate->sha256());
     if (files.manufacturers.empty()) {
-        claim.why_not = "no manufacturer is trusted here";
+        claim.why_not = "no manufacturer is trusted";
     } else if (const auto path = files.manufacturers.verify(peer.certificates, now); !path) {
         claim.why_not = path.error().message;
     } else if (const auto serial = serial_of(peer.certificates, files, now); !serial) {
@@ -218,7 +217,7 @@ std::optional<Refused> judge_binding(const enrol::EnrolRequest& request, const O
                        "the challengePassword is not the channel binding of this connection");
     if (request.binding == enrol::Binding::absent && options.pop == Pop::required)
         return refusal(Refusal::pop_failed,
-                       "the request has to hold this connection's channel binding in its "
+                       "the request must contain this connection's channel binding in its "
                        "challengePassword (RFC 7030 section 3.5)");
     return std::nullopt;
 }

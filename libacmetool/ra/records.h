@@ -18,17 +18,18 @@
 namespace acmetool::ra
 {
 
-/// The device behind an identity: what names, budgets and blocks hang on.
+/// The device behind an identity, to which names, budgets and blocks are assigned.
 struct Device {
     std::string id;     ///< "<serialNumber>@<issuer>" or "user:<name>"
     std::string serial; ///< serialNumber of the IDevID; empty for users
 };
 
-/// How far an order is.
+/// The state of an order.
 enum class OrderState { intent = 0, placed = 1, issued = 2, failed = 3 };
 std::string_view name_of(OrderState state);
 
-/// A row of the pending table. Its id is made of CSR and identity, so that there is one order for both.
+/// A row of the pending table. Its id is derived from CSR and identity, so that there is only one order for
+/// both.
 struct OrderRow {
     std::string id;
     OrderState state = OrderState::intent;
@@ -40,15 +41,15 @@ struct OrderRow {
     std::vector<crypto::Identifier> identifiers;
     Bytes csr; ///< DER of what was received; empty once issued
     std::string url;
-    bool unsure = true; ///< an order may be there whose URL we do not know
+    bool unsure = true; ///< an order with unknown URL may exist
     std::string request_id;
     base::TimePoint created; ///< of a failed one: when it failed
-    base::TimePoint until;   ///< issued: notAfter; failed: the failure is told until then
+    base::TimePoint until;   ///< issued: notAfter; failed: the failure is reported until then
     std::string certificate; ///< issued: its digest, hexadecimal
     enrol::Refused failure;  ///< failed
 };
 
-/// A certificate that was issued through this RA.
+/// A certificate issued through this RA.
 struct CertificateRow {
     std::string digest; ///< SHA-256 over all of it, hexadecimal
     std::string serial; ///< hexadecimal
@@ -61,8 +62,8 @@ struct CertificateRow {
     Bytes der;
 };
 
-/// Everything the registration authority remembers; the only file with its SQL. A view of the database: it
-/// costs nothing to make.
+/// The state of the registration authority; the only file with its SQL. A view of the database that costs
+/// nothing to create.
 ///
 /// Each function is one short step on unique keys. Changes become durable together, when the transaction
 /// commits. Used by one thread at a time. All errors are io.
@@ -85,7 +86,7 @@ public:
 
     Result<void> put(const CertificateRow& row);
     Result<std::optional<CertificateRow>> certificate(std::string_view digest);
-    /// The newest that was issued to the device for this very CSR.
+    /// The newest certificate issued to the device for this CSR.
     Result<std::optional<CertificateRow>> certificate_for(std::string_view csr_digest,
                                                           std::string_view device);
 
@@ -97,15 +98,15 @@ public:
     Result<bool> is_key_revoked(std::string_view key_digest);
     Result<void> block(std::string_view device, base::TimePoint at);
     Result<void> unblock(std::string_view device);
-    /// By id or by serial number alone.
+    /// By id or only by serial number.
     Result<bool> is_blocked(const Device& device);
 
-    /// Binds `name` to `device` if it is nobody's yet. Returns whose it is now. `domain` groups the names of
-    /// one device.
+    /// Binds `name` to `device` if it is not bound yet. Returns the device to which it is bound. `domain`
+    /// groups the names of one device.
     Result<std::string> bind_name(std::string_view name, std::string_view device, std::string_view domain);
     Result<std::optional<std::string>> name_of_device(std::string_view device, std::string_view domain);
 
-    /// Keeps an intermediate of the CA's until `until`, or longer where it is kept longer already.
+    /// Keeps an intermediate of the CA until `until`, or longer if it is already kept longer.
     Result<void> keep_intermediate(ByteView der, std::string_view digest, base::TimePoint until);
     Result<std::vector<Bytes>> intermediates();
 
@@ -118,7 +119,7 @@ public:
     /// Oldest first.
     Result<std::vector<Spent>> spent();
 
-    /// Removes what is of no use any more at `now`, and orders counted before `spent_before`.
+    /// Removes what is useless at `now`, and orders counted before `spent_before`.
     Result<void> purge(base::TimePoint now, base::TimePoint spent_before);
 
 private:

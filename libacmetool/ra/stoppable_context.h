@@ -7,7 +7,7 @@
 namespace acmetool::ra
 {
 
-/// Ends waits and programs once their issuer goes.
+/// Ends waits and programs when their issuer is destroyed.
 class StoppableContext final : public base::Context
 {
 public:

@@ -14,8 +14,7 @@ Result<std::string> known_hash(std::string_view hash)
 {
     for (const auto* prefix : {"$y$", "$gy$", "$2b$", "$2a$", "$2y$", "$7$", "$6$", "$5$"})
         if (hash.starts_with(prefix)) return std::string{hash};
-    return fail(Errc::config, "not a crypt(3) hash of a strong kind",
-                "make one with: mkpasswd --method=yescrypt");
+    return fail(Errc::config, "not a strong crypt(3) hash", "create one with: mkpasswd --method=yescrypt");
 }
 
 } // namespace
@@ -32,7 +31,7 @@ Result<Users> parse_users(std::string_view text, std::string_view what)
         const auto place = fmt::format("{}: line {}", what, number);
         if (fields.size() != 3 || fields[0].empty())
             return fail(Errc::config, place + ": not user:hash:names",
-                        "a user, a crypt(3) hash, and names separated by commas");
+                        "lines must be a user, a crypt(3) hash, and names separated by commas");
         auto hash = known_hash(fields[1]);
         if (!hash) return fail(with_context(hash.error(), place));
         User user{std::move(*hash), {}};
@@ -46,7 +45,7 @@ Result<Users> parse_users(std::string_view text, std::string_view what)
             user.names.push_back(std::move(*name));
         }
         if (!users.emplace(fields[0], std::move(user)).second)
-            return fail(Errc::config, fmt::format("{}: user {} is there twice", place, fields[0]));
+            return fail(Errc::config, fmt::format("{}: user {} occurs twice", place, fields[0]));
     }
     return users;
 }

@@ -12,7 +12,7 @@ namespace acmetool::ra
 
 struct User {
     std::string hash;               ///< crypt(3): yescrypt ($y$), bcrypt ($2b$), SHA-512 ($6$)
-    std::vector<std::string> names; ///< A-labels that the user may ask for
+    std::vector<std::string> names; ///< A-labels that the user may request
 };
 using Users = std::map<std::string, User, std::less<>>;
 

@@ -64,7 +64,7 @@ Result<Client::Reply> Client::exchange(Packet request, base::Context& context)
             Bytes reply(kLargestPacket);
             const auto size = recv(fd_, reply.data(), reply.size(), 0);
             if (size < 0 && !sent) break;
-            if (size <= 0) continue; // nobody listens there yet; the next attempt will tell
+            if (size <= 0) continue; // no listener yet; retry
             reply.resize(static_cast<std::size_t>(size));
             anything = true;
             auto packet = parse_packet(reply);
@@ -76,12 +76,11 @@ Result<Client::Reply> Client::exchange(Packet request, base::Context& context)
         }
     }
     return fail(Errc::unavailable,
-                anything ? "the RADIUS server's answers are not made with our shared secret"
+                anything ? "the RADIUS server's answers do not match our shared secret"
                          : "no answer from the RADIUS server",
-                anything
-                    ? "compare the secret at both ends"
-                    : "a wrong shared secret, an address that the server does not know, and a server that "
-                      "is not there all look like this",
+                anything ? "check that both ends have the same secret"
+                         : "check the server's address, the shared secret, and whether the server knows this "
+                           "client's address",
                 "noAnswer");
 }
 

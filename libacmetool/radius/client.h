@@ -15,11 +15,11 @@ namespace acmetool::radius
 struct ClientOptions {
     std::string host = "127.0.0.1"; ///< name or address
     std::uint16_t port = 1812;
-    std::chrono::milliseconds retransmit{3000}; ///< the same octets again after this time
+    std::chrono::milliseconds retransmit{3000}; ///< retransmission after this time
     unsigned tries = 10;
 };
 
-/// A NAS's side: one request at a time over UDP.
+/// The NAS's side: one request at a time over UDP.
 class ACMETOOL_EXPORT Client
 {
 public:
@@ -33,10 +33,10 @@ public:
 
     struct Reply {
         Packet packet;
-        Authenticator request_authenticator{}; ///< what the keys in it are encrypted for
+        Authenticator request_authenticator{}; ///< needed to decrypt the keys in it
     };
-    /// Sends `request` with a fresh identifier and authenticator and waits for the answer; whatever has no
-    /// right authenticators is left unread. Errors: unavailable (reason "noAnswer"), interrupted.
+    /// Sends `request` with a fresh identifier and authenticator and waits for the answer; packets without
+    /// correct authenticators are ignored. Errors: unavailable (reason "noAnswer"), interrupted.
     Result<Reply> exchange(Packet request, base::Context& context);
 
 private:

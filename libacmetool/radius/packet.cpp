@@ -79,13 +79,13 @@ Result<Bytes> lay_out(const Packet& packet, const Authenticator& authenticator)
     for (const auto& one : packet.attributes) {
         if (one.type == attribute::kMessageAuthenticator) continue;
         if (one.value.size() > kLargestValue)
-            return fail(Errc::internal, "RADIUS attribute over 253 octets", {}, "radiusTooLong");
+            return fail(Errc::internal, "RADIUS attribute longer than 253 octets", {}, "radiusTooLong");
         octets.push_back(one.type);
         octets.push_back(static_cast<std::uint8_t>(one.value.size() + 2));
         append(octets, one.value);
     }
     if (octets.size() > kLargestPacket)
-        return fail(Errc::internal, "RADIUS packet over 4096 octets", {}, "radiusTooLong");
+        return fail(Errc::internal, "RADIUS packet longer than 4096 octets", {}, "radiusTooLong");
     octets[kLengthAt] = static_cast<std::uint8_t>(octets.size() >> 8U);
     octets[kLengthAt + 1] = static_cast<std::uint8_t>(octets.size());
     return octets;
@@ -181,7 +181,7 @@ Result<Packet> parse_packet(ByteView octets)
     auto rest = octets.subspan(kHeaderSize, length - kHeaderSize);
     while (!rest.empty()) {
         if (rest.size() < 2 || rest[1] < 2 || rest[1] > rest.size())
-            return malformed("an attribute runs over the end");
+            return malformed("an attribute longer than the packet");
         packet.add(rest[0], rest.subspan(2, rest[1] - std::size_t{2}));
         rest = rest.subspan(rest[1]);
     }
@@ -273,7 +273,7 @@ bool has_valid_response_authenticator(ByteView octets, const base::Secret& secre
 Result<void> add_mppe_keys(Packet& packet, ByteView msk, const base::Secret& secret,
                            const Authenticator& request_authenticator)
 {
-    if (msk.size() != 2 * kKeySize) return fail(Errc::internal, "the MSK has to have 64 octets");
+    if (msk.size() != 2 * kKeySize) return fail(Errc::internal, "the MSK must have 64 octets");
     std::array<std::uint8_t, 4> random{};
     if (RAND_bytes(random.data(), random.size()) != 1) return crypto::openssl_failure(Errc::internal, "salt");
     // RFC 2548 section 2.4.2: "The most significant bit (leftmost) of the Salt field MUST be set (1). The
@@ -300,7 +300,7 @@ Result<MppeKeys> mppe_keys(const Packet& packet, const base::Secret& secret,
             ACMETOOL_TRY(plain, crypt(found->subspan(kSaltSize), true, found->first(kSaltSize), secret,
                                       request_authenticator));
             if (plain[0] > plain.size() - 1)
-                return fail(Errc::protocol, "MS-MPPE key of a wrong length", "is the shared secret right?",
+                return fail(Errc::protocol, "MS-MPPE key of a wrong length", "check the shared secret",
                             "mppeKeys");
             const auto key = ByteView{plain}.subspan(1, plain[0]);
             auto& to = type == kMppeSendKey ? keys.send : keys.recv;

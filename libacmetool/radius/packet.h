@@ -10,8 +10,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 
-/// RADIUS packets and what of them is keyed with the shared secret (RFC 2865, RFC 3579, RFC 2548). No
-/// sockets.
+/// RADIUS packets and their use of the shared secret (RFC 2865, RFC 3579, RFC 2548). Independent of sockets.
 namespace acmetool::radius
 {
 
@@ -71,47 +70,45 @@ struct ACMETOOL_EXPORT Packet {
     std::uint8_t code = 0;
     std::uint8_t identifier = 0;
     Authenticator authenticator{};
-    std::vector<Attribute> attributes; ///< in the order of the wire
+    std::vector<Attribute> attributes; ///< in the order of the packet
 
-    /// The first attribute of this type, borrowed; null where there is none.
+    /// The first attribute of this type, borrowed; null if there is none.
     const Bytes* find(std::uint8_t type) const;
     std::size_t count(std::uint8_t type) const;
     void add(std::uint8_t type, ByteView value);
     void add(std::uint8_t type, std::uint32_t value);
 };
 
-/// Reads one packet. Octets after its Length are padding and left out; a packet shorter than its Length, a
-/// Length outside 20 to 4096, and an attribute that runs over the end are Errc::protocol, reason
-/// "radiusPacket".
+/// Reads one packet. Octets after its Length are padding and ignored. A packet shorter than its Length, a
+/// Length outside 20 to 4096, and an attribute beyond the end are Errc::protocol, reason "radiusPacket".
 ACMETOOL_EXPORT Result<Packet> parse_packet(ByteView octets);
 
-/// All EAP-Message attributes joined (RFC 3579 section 3.1); empty where there is none. Errc::protocol where
-/// other attributes stand between them.
+/// All EAP-Message attributes joined (RFC 3579 section 3.1); empty if there is none. Errc::protocol if other
+/// attributes are between them.
 ACMETOOL_EXPORT Result<Bytes> eap_message(const Packet& packet);
 /// Appends `eap` in attributes of at most 253 octets.
 ACMETOOL_EXPORT void add_eap_message(Packet& packet, ByteView eap);
 
-/// Encodes an Access-Request: its authenticator as given, Message-Authenticator first, whatever was in the
-/// list of it replaced. Errc::internal, reason "radiusTooLong", over kLargestPacket.
+/// Encodes an Access-Request: with the given authenticator, and a Message-Authenticator first that replaces
+/// any in the list. Errc::internal, reason "radiusTooLong", over kLargestPacket.
 ACMETOOL_EXPORT Result<Bytes> encode_request(const Packet& packet, const base::Secret& secret);
-/// Encodes an answer to the request that had `request_authenticator`; `packet`'s own authenticator is not
-/// looked at. The Message-Authenticator comes first, except that an Accounting-Response has none (RFC 2869
+/// Encodes an answer to the request that had `request_authenticator`; the authenticator in `packet` is
+/// ignored. The Message-Authenticator comes first, except that an Accounting-Response has none (RFC 2869
 /// section 5.19).
 ACMETOOL_EXPORT Result<Bytes> encode_response(const Packet& packet, const base::Secret& secret,
                                               const Authenticator& request_authenticator);
 
-/// True if the packet holds exactly one Message-Authenticator and it is right (RFC 3579 section 3.2).
-/// `authenticator` stands in the header while it is computed: a request's own, or, for an answer, that of its
-/// request.
+/// True if the packet contains exactly one Message-Authenticator and it is correct (RFC 3579 section 3.2).
+/// `authenticator` is used in the header for the computation: that of the request, also for an answer.
 ACMETOOL_EXPORT bool has_valid_message_authenticator(ByteView octets, const base::Secret& secret,
                                                      const Authenticator& authenticator);
-/// True if the Request Authenticator of an Accounting-Request is right (RFC 2866 section 3).
+/// True if the Request Authenticator of an Accounting-Request is correct (RFC 2866 section 3).
 ACMETOOL_EXPORT bool has_valid_request_authenticator(ByteView octets, const base::Secret& secret);
-/// True if the Response Authenticator of an answer is right (RFC 2865 section 3).
+/// True if the Response Authenticator of an answer is correct (RFC 2865 section 3).
 ACMETOOL_EXPORT bool has_valid_response_authenticator(ByteView octets, const base::Secret& secret,
                                                       const Authenticator& request_authenticator);
 
-/// The keys that an Access-Accept carries (RFC 2548 section 2.4).
+/// The keys in an Access-Accept (RFC 2548 section 2.4).
 struct MppeKeys {
     Bytes recv; ///< MS-MPPE-Recv-Key: MSK octets 0 to 31
     Bytes send; ///< MS-MPPE-Send-Key: MSK octets 32 to 63
@@ -119,7 +116,7 @@ struct MppeKeys {
 /// Appends both keys, encrypted for the request that had `request_authenticator`, with fresh salts.
 ACMETOOL_EXPORT Result<void> add_mppe_keys(Packet& packet, ByteView msk, const base::Secret& secret,
                                            const Authenticator& request_authenticator);
-/// Decrypts both keys. Errc::protocol, reason "mppeKeys", where one is missing or malformed.
+/// Decrypts both keys. Errc::protocol, reason "mppeKeys", if one is missing or malformed.
 ACMETOOL_EXPORT Result<MppeKeys> mppe_keys(const Packet& packet, const base::Secret& secret,
                                            const Authenticator& request_authenticator);
 

@@ -35,16 +35,16 @@ void check_registrar(Findings& findings, const Config& config)
     const auto& own = chain->front();
     if (!crypto::has_extended_key_usage(own, crypto::kCmcRaPurpose)) {
         findings.push_back({Verdict::fail, "brski", "the certificate in [tls] has no id-kp-cmcRA",
-                            "have it issued with extendedKeyUsage serverAuth and 1.3.6.1.5.5.7.3.28"});
+                            "obtain one with extendedKeyUsage serverAuth and 1.3.6.1.5.5.7.3.28"});
         return;
     }
-    ok(findings, "brski", "the certificate in [tls] is a registrar's (id-kp-cmcRA)");
+    ok(findings, "brski", "the certificate in [tls] is that of a registrar (id-kp-cmcRA)");
     if (!crypto::extension_value(own, kSubjectKeyIdentifier))
         warn(findings, "brski", "the certificate in [tls] has no subjectKeyIdentifier",
-             "MASAs name a domain in their logs by it");
+             "MASAs use it to name a domain in their logs");
 }
 
-/// "HOST[:PORT]" or a URL; each MASA that may be asked.
+/// Each MASA that may be used: "HOST[:PORT]" or a URL.
 std::vector<std::string> masas_of(const registrar::ManufacturerOptions& manufacturer)
 {
     if (!manufacturer.masa_url.empty()) return {manufacturer.masa_url};
@@ -64,25 +64,25 @@ void check_manufacturer(Findings& findings, const registrar::ManufacturerOptions
             if (!known)
                 findings.push_back({Verdict::fail, subject,
                                     fmt::format("{} is not in trust of [clients.idevid]", anchor.subject()),
-                                    "its devices are refused before anybody asks for their vouchers"});
+                                    "its devices are refused before a voucher is requested"});
         }
     if (!manufacturer.masa_ca.empty())
         for (const auto& anchor : read(findings, subject, manufacturer.masa_ca))
-            check_end(findings, subject, fmt::format("MASA under {}", anchor.subject()), anchor.not_after(),
-                      now, "ask the manufacturer for the next anchor of its MASA");
+            check_end(findings, subject, fmt::format("MASA with root {}", anchor.subject()),
+                      anchor.not_after(), now, "ask the manufacturer for the next anchor of its MASA");
     if (!manufacturer.masa_certificate.empty()) {
         const auto shown = http::load_identity(manufacturer.masa_certificate, manufacturer.masa_key, "");
         if (!shown)
             bad(findings, subject, shown.error());
         else
             check_end(findings, subject, "certificate for the MASA", shown->certificates.front().not_after(),
-                      now, "get the next one, then send SIGHUP");
+                      now, "obtain the next one, then send SIGHUP");
     }
     for (const auto& masa : masas_of(manufacturer))
         if (const auto url = brski::parse_masa_url(masa); !url) bad(findings, subject, url.error());
     if (manufacturer.private_addresses)
-        warn(findings, subject, "its MASA may have an address in a private network or of this host",
-             "private_addresses is for labs and for MASAs of one's own");
+        warn(findings, subject, "its MASA may have an address of a private network or of this host",
+             "only set private_addresses for labs and for your own MASA");
 }
 
 } // namespace
@@ -100,14 +100,14 @@ void check_brski(Findings& findings, const Config& config, base::TimePoint now)
     for (const auto& manufacturer : brski.manufacturers)
         check_manufacturer(findings, manufacturer, clients, now);
     if (!brski.audit_log)
-        warn(findings, "brski", "audit logs are not asked for: an earlier owner goes unnoticed",
-             "leave audit_log at \"required\"");
+        warn(findings, "brski", "audit logs are not requested: an earlier owner is not detected",
+             "set audit_log to \"required\"");
     else if (brski.other_domains)
-        warn(findings, "brski", "devices are taken whoever else had vouchers for them",
+        warn(findings, "brski", "devices are accepted even if other domains had vouchers for them",
              "list the earlier owners in known_domains instead");
     if (brski.nonceless)
-        warn(findings, "brski", "nonceless vouchers are taken, which can be used again and again",
-             "leave nonceless at false where devices can do without");
+        warn(findings, "brski", "nonceless vouchers are accepted, which can be used repeatedly",
+             "set nonceless to false if the devices do not need it");
 }
 
 void ask_masas(Findings& findings, const Config& config, base::Context& context)

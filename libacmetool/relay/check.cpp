@@ -48,7 +48,7 @@ void check_tls(Findings& findings, const Config& config, base::TimePoint now)
         return;
     }
     check_end(findings, "tls", fmt::format("certificate {}", chain->front().subject()),
-              chain->front().not_after(), now, "renew the relay's own certificate, then send SIGHUP");
+              chain->front().not_after(), now, "renew the relay's certificate, then send SIGHUP");
 }
 
 void check_clients(Findings& findings, const Config& config, base::TimePoint now)
@@ -74,11 +74,11 @@ void check_clients(Findings& findings, const Config& config, base::TimePoint now
             bad(findings, "clients.idevid", inventory.error());
     }
     if (idevid.accept_any)
-        warn(findings, "clients.idevid", "accept_any lets every device of these manufacturers enrol",
-             "list the devices that are yours in an inventory");
+        warn(findings, "clients.idevid", "accept_any allows every device of these manufacturers to enrol",
+             "list your devices in an inventory");
     else if (!idevid.trust.empty() && idevid.inventory.empty())
-        warn(findings, "clients.idevid", "without an inventory no manufacturer's device is taken",
-             "name the file with inventory");
+        warn(findings, "clients.idevid", "without an inventory all devices of manufacturers are refused",
+             "set inventory to the file that lists the devices");
     if (!config.ra.users_file.empty()) {
         const auto text = store::read_file(config.ra.users_file);
         const auto users =
@@ -89,7 +89,7 @@ void check_clients(Findings& findings, const Config& config, base::TimePoint now
             bad(findings, "clients.basic", users.error());
     }
     if (idevid.trust.empty() && config.ra.users_file.empty())
-        warn(findings, "clients", "no new device can enrol: neither manufacturers nor users are named",
+        warn(findings, "clients", "no new device can enrol: neither manufacturers nor users are configured",
              "set trust in [clients.idevid] or file in [clients.basic]");
 }
 
@@ -121,7 +121,7 @@ void check_acme(Findings& findings, const Config& config)
         const auto& program = config.ra.issuer_program.front();
         if (program.find('/') != std::string::npos && ::access(program.c_str(), X_OK) != 0)
             findings.push_back({Verdict::fail, "acme", fmt::format("{} cannot be run", program),
-                                "issuer names a program and its arguments"});
+                                "issuer must be a program followed by its arguments"});
         else
             ok(findings, "acme", fmt::format("issued by {}", program));
         return;
@@ -154,13 +154,13 @@ void check_domains(Findings& findings, const Config& config, base::TimePoint now
         const auto kind = dns::kind_of(domain.name);
         if (kind == dns::NameKind::public_suffix)
             warn(findings, subject,
-                 "is a public suffix: others register names below it, and no public CA certifies them all",
-                 "name a domain that is yours");
+                 "is a public suffix: others can register names below it, and no public CA authorizes all of "
+                 "them",
+                 "choose a domain that you control");
         else if (kind == dns::NameKind::registrable && domain.preauthorize)
             warn(findings, subject,
-                 "a whole registered domain is authorized: every name in it can be certified with this "
-                 "account",
-                 fmt::format("use a domain of its own for devices, as in iot.{}", domain.name));
+                 "a whole registered domain is authorized: this account can certify every name in it",
+                 fmt::format("use a separate domain for devices, such as iot.{}", domain.name));
         if (domain.authz_file.empty()) continue;
         const auto text = store::read_file(domain.authz_file);
         const auto preauth =
@@ -176,11 +176,11 @@ void check_domains(Findings& findings, const Config& config, base::TimePoint now
     if (!made)
         bad(findings, "dns", made.error());
     else if (*made == nullptr)
-        warn(findings, "dns", "nothing here can fulfil challenges: authorizations are not renewed",
-             "set update or hook in [dns], or keep them alive with acme-preauth renew");
+        warn(findings, "dns", "no solver is configured: authorizations cannot be renewed",
+             "set update or hook in [dns], or renew them with acme-preauth renew");
     if (made && !solver.tsig_key.empty())
-        warn(findings, "dns", "what else the update key may change cannot be seen from here",
-             "let the name server grant it TXT at _acme-challenge names alone; check --online tries it");
+        warn(findings, "dns", "it is unknown which other records the update key may change",
+             "allow it to change only TXT records at _acme-challenge names; check --online tests this");
 }
 
 /// Whether what the CA's chains brought so far leads to the root (INT-22).
@@ -190,7 +190,8 @@ void check_chain(Findings& findings, const Config& config, const crypto::Certifi
     const std::string subject = "cacerts";
     std::error_code none;
     if (!std::filesystem::exists(config.ra.store_file, none)) {
-        ok(findings, subject, "no chain of the CA is known yet: the first one is compared with the root");
+        ok(findings, subject,
+           "no chain of the CA is known yet: the first one will be compared with the root");
         return;
     }
     if (const auto shared = ra::check_shared(config.ra.store_file); !shared) {
@@ -201,8 +202,8 @@ void check_chain(Findings& findings, const Config& config, const crypto::Certifi
     const auto ders = database ? ra::Records{**database}.intermediates()
                                : Result<std::vector<Bytes>>{fail(database.error())};
     if (!ders) {
-        warn(findings, subject,
-             fmt::format("the CA's chain could not be looked up: {}", ders.error().message), "");
+        warn(findings, subject, fmt::format("the CA's chain could not be read: {}", ders.error().message),
+             "");
         return;
     }
     ra::CaSet set;
@@ -212,13 +213,12 @@ void check_chain(Findings& findings, const Config& config, const crypto::Certifi
     if (ders->empty())
         ok(findings, subject, "no intermediate of the CA is known yet");
     else if (leading == 0)
-        findings.push_back(
-            {Verdict::fail, subject,
-             fmt::format("none of the {} intermediates that the CA used leads to this root", ders->size()),
-             "is the root file that of the CA behind the ACME server?"});
+        findings.push_back({Verdict::fail, subject,
+                            fmt::format("none of the CA's {} intermediates leads to this root", ders->size()),
+                            "check that root is the root certificate of the CA behind the ACME server"});
     else
         ok(findings, subject,
-           fmt::format("{} of {} intermediates that the CA used lead to it", leading, ders->size()));
+           fmt::format("{} of the CA's {} intermediates lead to it", leading, ders->size()));
 }
 
 void check_rest(Findings& findings, const Config& config, base::TimePoint now)
@@ -227,14 +227,14 @@ void check_rest(Findings& findings, const Config& config, base::TimePoint now)
         bad(findings, "cacerts", root.error());
     } else {
         check_end(findings, "cacerts", fmt::format("root {}", root->subject()), root->not_after(), now,
-                  "get the CA's next root");
+                  "obtain the CA's next root certificate");
         check_chain(findings, config, *root, now);
     }
     const auto folder = std::filesystem::path{config.ra.store_file}.parent_path().string();
     if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
         findings.push_back({Verdict::fail, "store",
-                            fmt::format("{}: its folder cannot be written", config.ra.store_file),
-                            "the database and its journal lie there"});
+                            fmt::format("{}: its folder is not writable", config.ra.store_file),
+                            "the database and its journal are stored there"});
     else
         ok(findings, "store", config.ra.store_file);
 }
@@ -245,15 +245,15 @@ void check_clock(Findings& findings, const http::Response& reply, base::TimePoin
     const auto date =
         header ? base::parse_http_date(*header) : Result<base::TimePoint>{fail(Errc::bad_input, "no Date")};
     if (!date) {
-        warn(findings, "clock", "the ACME server tells no time to compare with", "");
+        warn(findings, "clock", "the ACME server sent no time to compare with", "");
         return;
     }
     const auto offset = std::chrono::abs(now - *date);
-    const auto text = fmt::format("{} s from the ACME server's", offset.count());
+    const auto text = fmt::format("{} s from the ACME server's time", offset.count());
     const auto verdict = offset > std::chrono::seconds{300}  ? Verdict::fail
                          : offset > std::chrono::seconds{30} ? Verdict::warn
                                                              : Verdict::ok;
-    findings.push_back({verdict, "clock", text, verdict == Verdict::ok ? "" : "set this host's clock"});
+    findings.push_back({verdict, "clock", text, verdict == Verdict::ok ? "" : "set the clock of this host"});
 }
 
 void check_caa(Findings& findings, const std::string& domain, const acme::CaaRequest& request,
@@ -275,15 +275,17 @@ void check_caa(Findings& findings, const std::string& domain, const acme::CaaReq
         ok(findings, subject, fmt::format("the CAA records at {} allow this CA", set->name));
     else if (request.issuers.empty())
         warn(findings, subject,
-             fmt::format("CAA records at {}: {}, and the CA does not say who it is", set->name, *objection),
-             "look at the CA's documentation for its CAA name");
+             fmt::format("the CAA records at {}: {}; the CA's directory does not contain its name", set->name,
+                         *objection),
+             "see the CA's documentation for its CAA name");
     else
-        findings.push_back({Verdict::fail, subject,
-                            fmt::format("the CAA records at {} forbid this CA: {}", set->name, *objection),
-                            fmt::format("add what acme-preauth caa-record prints for {}", domain)});
+        findings.push_back(
+            {Verdict::fail, subject,
+             fmt::format("the CAA records at {} forbid this CA: {}", set->name, *objection),
+             fmt::format("add the records that acme-preauth caa-record prints for {}", domain)});
 }
 
-/// Sets and removes a record where the key should be able to, then one where it should not.
+/// Sets and removes a record that the key must be allowed to change, then one that it should not.
 void probe_updates(Findings& findings, const Config& config, const std::string& domain,
                    base::Context& context)
 {
@@ -313,7 +315,7 @@ void probe_updates(Findings& findings, const Config& config, const std::string& 
     }
     static_cast<void>((*solver)->cleanup(task, true, context));
     warn(findings, subject, "the update key can set records of any name",
-         "let the name server grant it TXT at _acme-challenge names alone");
+         "allow it to change only TXT records at _acme-challenge names");
 }
 
 void check_authorization(Findings& findings, const Config& config, const std::string& directory,
@@ -330,8 +332,8 @@ void check_authorization(Findings& findings, const Config& config, const std::st
         check_end(findings, subject, "authorized", *(*known)->authorization.expires, now,
                   "run acme-preauth renew");
     else if (domain.authz_file.empty())
-        warn(findings, subject, "not authorized yet: the relay does it before the first order",
-             "acme-preauth run does it now");
+        warn(findings, subject, "not authorized yet: the relay requests authorization before the first order",
+             "acme-preauth run requests it now");
 }
 
 } // namespace
@@ -371,7 +373,7 @@ namespace
 void check_ca(Findings& findings, const Config& config, base::Context& context)
 {
     if (config.ra.account_file.empty()) {
-        warn(findings, "acme", "an external issuer cannot be asked from here", "");
+        warn(findings, "acme", "an external issuer cannot be checked", "");
         return;
     }
     const auto account = acme::load_account(config.ra.account_file);
@@ -393,7 +395,8 @@ void check_ca(Findings& findings, const Config& config, base::Context& context)
         if (directory->new_authz.empty() &&
             std::any_of(config.ra.domains.begin(), config.ra.domains.end(),
                         [](const auto& domain) { return domain.preauthorize; }))
-            warn(findings, "acme", "the CA has no newAuthz", "set preauthorize = false in the [[domain]]s");
+            warn(findings, "acme", "the CA offers no newAuthz",
+                 "set preauthorize = false in the [[domain]]s");
         else
             ok(findings, "acme", fmt::format("{} answers", account->directory));
     }

@@ -17,14 +17,15 @@ struct Finding {
     Verdict verdict = Verdict::ok;
     std::string subject; ///< "tls", "domain example.com"
     std::string text;
-    std::string hint; ///< what to do; may be empty
+    std::string hint; ///< what the operator can do; may be empty
 };
 
-/// Looks at the files that the configuration names and at what is unwise in it (SEC-08, SEC-12). No network.
+/// Checks the files that the configuration names and warns of unwise settings (SEC-08, SEC-12). Uses no
+/// network.
 ACMETOOL_EXPORT std::vector<Finding> check_files(const Config& config, base::TimePoint now);
 
-/// Asks the ACME server (its clock first) and the name servers: authorizations, CAA records, and whether the
-/// update key can set, and remove, a validation record, and whether it can set more than that.
+/// Queries the ACME server (first its clock) and the name servers: authorizations, CAA records, whether the
+/// update key can set and remove a validation record, and whether it can set other records.
 ACMETOOL_EXPORT std::vector<Finding> check_online(const Config& config, base::Context& context);
 
 ACMETOOL_EXPORT std::string_view name_of(Verdict verdict);

@@ -17,36 +17,36 @@
 namespace acmetool::relay
 {
 
-/// What relay.toml says. Names of files count from its folder.
+/// The content of relay.toml. File names are relative to its folder.
 struct Config {
     net::Endpoint est{"0.0.0.0", 8443};
     net::Endpoint admin{"127.0.0.1", 9443};
     http::ServerOptions
-        http; ///< certificate, key, limits and proxies of the EST listener; its address is `est`
+        http; ///< certificate, key, limits and proxies of the EST listener, whose address is `est`
     bool cmc_errors = false;
     bool strict_body = false;
     std::optional<std::size_t> wrap;     ///< see est::ServerOptions
-    std::chrono::seconds drain{10};      ///< how long requests may take to end after SIGTERM
-    bool serves_est = true;              ///< teap-relay: only with [listen] est
-    std::optional<access::Options> teap; ///< est-relay: only with [listen] radius
+    std::chrono::seconds drain{10};      ///< longest time for pending requests after SIGTERM
+    bool serves_est = true;              ///< teap-relay: only with est in [listen]
+    std::optional<access::Options> teap; ///< est-relay: only with radius in [listen]
     ra::Options ra;
     registrar::Options brski;
 };
 
-/// The program that reads the file; both may serve both.
+/// The program that reads the file; both can serve both protocols.
 enum class Kind { est, teap };
 
 /// One key that a configuration may have, for `check --explain`.
 struct KeyHelp {
     std::string section; ///< "[listen]"
     std::string key;
-    std::string fallback; ///< as it would be written; empty: none
+    std::string fallback; ///< as written in the file; empty: none
     std::string help;
 };
 
-/// Parses relay.toml. `file` names it in messages, which carry line and column.
+/// Parses relay.toml. `file` is its name in messages, which contain line and column.
 ///
-/// A key that is not known is an error that names the nearest one. Whether the files exist is not looked at.
+/// An unknown key is an error that names the nearest one. Does not check whether the files exist.
 /// Errc::config; reasons: badConfig, unknownKey, missingKey.
 ACMETOOL_EXPORT Result<Config> parse_relay_config(std::string_view text, const std::string& file,
                                                   Kind kind = Kind::est);

@@ -13,7 +13,7 @@
 #include "net/endpoint.h"
 #include "relay/config.h"
 
-/// How the sections of the configuration file are read. For the files that read them alone: toml++ is heavy.
+/// Reading of the configuration file's sections. Only for the files that read them, because toml++ is heavy.
 namespace acmetool::relay
 {
 
@@ -30,10 +30,10 @@ inline Error error_at(const std::string& file, const toml::source_region& place,
     return error;
 }
 
-/// What goes for the whole file while it is read.
+/// State for the whole file while it is read.
 struct Reading {
     std::string file;
-    std::vector<KeyHelp>* help = nullptr; ///< filled instead of reading values, where it is set
+    std::vector<KeyHelp>* help = nullptr; ///< if set, filled instead of reading values
     std::optional<Error> error;           ///< the first one
 
     void fail(Error problem)
@@ -66,7 +66,7 @@ inline std::string shown(std::chrono::milliseconds time)
     return fmt::format("{}ms", time.count());
 }
 
-/// One table of the file. Each call reads a key and says what it is for; finish() refuses the others.
+/// One table of the file. Each call reads and documents a key; finish() refuses unknown keys.
 class Section
 {
 public:
@@ -81,7 +81,7 @@ public:
             if (const auto* given = node->as_string())
                 value = given->get();
             else
-                complain(*node, key, "has to be text, in quotes");
+                complain(*node, key, "must be a string, in quotes");
         }
     }
     void choice(const std::string& key, std::string& value, const std::vector<std::string>& words,
@@ -92,7 +92,7 @@ public:
                                           std::find(words.begin(), words.end(), value) == words.end())
             complain(
                 *node, key,
-                fmt::format("\"{}\" is none of {}", base::printable(value, 60), base::join(words, ", ")));
+                fmt::format("\"{}\" must be one of {}", base::printable(value, 60), base::join(words, ", ")));
     }
     void file(const std::string& key, std::string& value, const std::string& help)
     {
@@ -105,7 +105,7 @@ public:
             if (const auto* given = node->as_boolean())
                 value = given->get();
             else
-                complain(*node, key, "has to be true or false");
+                complain(*node, key, "must be true or false");
         }
     }
     void list(const std::string& key, std::vector<std::string>& values, const std::string& help)
@@ -119,13 +119,13 @@ public:
         }
         const auto* given = node->as_array();
         if (given == nullptr) {
-            complain(*node, key, "has to be a list of texts");
+            complain(*node, key, "must be a list of strings");
             return;
         }
         for (const auto& entry : *given) {
             const auto* one = entry.as_string();
             if (one == nullptr) {
-                complain(entry, key, "has to be a list of texts");
+                complain(entry, key, "must be a list of strings");
                 return;
             }
             values.push_back(one->get());
@@ -145,7 +145,7 @@ public:
                 given->get() <= std::numeric_limits<unsigned>::max())
                 value = static_cast<unsigned>(given->get());
             else
-                complain(*node, key, fmt::format("has to be a number from {} on", least));
+                complain(*node, key, fmt::format("must be a number of at least {}", least));
         }
     }
     void size(const std::string& key, std::size_t& value, const std::string& help)
@@ -158,7 +158,7 @@ public:
             if (given && *given >= 1024 && *given <= (std::size_t{16} << 20U))
                 value = *given;
             else
-                complain(*node, key, "has to be a size from 1KiB to 16MiB, as in \"64KiB\"");
+                complain(*node, key, "must be a size from 1KiB to 16MiB, such as \"64KiB\"");
         }
     }
     template <class Duration>
@@ -172,7 +172,8 @@ public:
             if (given)
                 value = std::chrono::ceil<Duration>(*given);
             else
-                complain(*node, key, "has to be a time, as in \"500ms\", \"30s\", \"10m\", \"12h\", \"7d\"");
+                complain(*node, key,
+                         "must be a duration, such as \"500ms\", \"30s\", \"10m\", \"12h\" or \"7d\"");
         }
     }
     void margin(const std::string& key, base::Margin& value, const std::string& help)
@@ -184,7 +185,8 @@ public:
             if (given)
                 value = *given;
             else
-                complain(*node, key, "has to be a time or a share of the life, as in \"12h\" or \"1/3\"");
+                complain(*node, key,
+                         "must be a duration or a share of the lifetime, such as \"12h\" or \"1/3\"");
         }
     }
     void endpoint(const std::string& key, net::Endpoint& value, const std::string& help)
@@ -200,7 +202,7 @@ public:
     }
 
     bool has(const std::string& key) const { return peek(key) != nullptr; }
-    /// Says where `key` stands that is wrong for a reason that the caller knows.
+    /// Reports an invalid value of `key`, with its position and the caller's reason.
     void refuse(const std::string& key, std::string_view why)
     {
         if (const auto* node = peek(key)) complain(*node, key, why);

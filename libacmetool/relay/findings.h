@@ -4,7 +4,7 @@
 
 #include "relay/check.h"
 
-/// How the parts of `est-relay check` write their lines.
+/// Output of the parts of `est-relay check`.
 namespace acmetool::relay
 {
 
@@ -23,7 +23,7 @@ inline void bad(Findings& findings, std::string subject, const Error& error)
     findings.push_back({Verdict::fail, std::move(subject), error.message, error.hint});
 }
 
-/// Ok with what is left, a warning when it is little, a failure when nothing is.
+/// Ok with the remaining time, a warning if it is short, a failure if it has passed.
 inline void check_end(Findings& findings, const std::string& subject, const std::string& what,
                       base::TimePoint end, base::TimePoint now, const std::string& hint)
 {
@@ -35,7 +35,7 @@ inline void check_end(Findings& findings, const std::string& subject, const std:
 
 /// The registrar's certificate, the manufacturers' files and policies. Nothing without [[manufacturer]].
 void check_brski(Findings& findings, const Config& config, base::TimePoint now);
-/// Whether every MASA that is named can be reached, with its certificate and under the rules of SEC-06.
+/// Checks that every configured MASA can be reached, with its certificate and under the rules of SEC-06.
 void ask_masas(Findings& findings, const Config& config, base::Context& context);
 
 } // namespace acmetool::relay

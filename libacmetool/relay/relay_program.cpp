@@ -33,7 +33,7 @@ void reload(const RelayOptions& options, relay::Kind kind, relay::Daemon& daemon
         log.log(base::Level::info, "reloaded");
     } else {
         log.log(base::Level::error,
-                fmt::format("not reloaded, the old configuration stays: {}", done.error().message));
+                fmt::format("not reloaded, the old configuration remains in use: {}", done.error().message));
     }
     notify_service_manager("READY=1");
 }
@@ -92,7 +92,7 @@ Result<void> check(const RelayOptions& options, relay::Kind kind, Io& io)
     return io.write(text);
 }
 
-/// Asks the running relay's administration listener.
+/// Queries the running relay's administration listener.
 Result<void> status(const RelayOptions& options, relay::Kind kind, Io& io)
 {
     ACMETOOL_TRY(config, relay::load_config(options.config, kind));
@@ -105,7 +105,7 @@ Result<void> status(const RelayOptions& options, relay::Kind kind, Io& io)
     const auto url = "http://" + net::Endpoint{host, config.admin.port}.text() + "/status";
     auto reply = client.send({http::Method::get, url, {}, {}});
     if (!reply) {
-        reply.error().hint = "does the relay run with this configuration?";
+        reply.error().hint = "check that the relay runs with this configuration";
         return fail(std::move(reply).error());
     }
     if (reply->status != 200)
@@ -133,12 +133,12 @@ void add_relay(Program& program, RelayOptions& options, const std::string& name,
     program.verb("serve", serve_help).own_config(options.config).action([&options, name, kind](Io& io) {
         return serve(options, name, kind, io);
     });
-    program.verb("check", "look at the configuration and every file that it names")
+    program.verb("check", "check the configuration and every file that it names")
         .own_config(options.config)
-        .flag("--online", options.online, "Ask the ACME server and the name servers, too")
+        .flag("--online", options.online, "Also query the ACME server and the name servers")
         .flag("--explain", options.explain, "Print every key of the configuration file")
         .action([&options, kind](Io& io) { return check(options, kind, io); });
-    program.verb("status", "ask the running relay how it is")
+    program.verb("status", "print the status of the running relay")
         .own_config(options.config)
         .action([&options, kind](Io& io) { return status(options, kind, io); });
 }

@@ -5,7 +5,7 @@
 #include "cli/program.h"
 #include "relay/config.h"
 
-/// What est-relay and teap-relay have in common: both serve what one configuration file describes.
+/// Shared by est-relay and teap-relay: both serve what one configuration file describes.
 namespace acmetool::cli
 {
 
@@ -15,10 +15,10 @@ struct RelayOptions {
     bool explain = false;
 };
 
-/// The verbs serve, check and status of a relay that reads its configuration as `kind`. `name` is what its
-/// event log is called, `serve_help` what serve says of itself. serve answers until SIGTERM and takes the
-/// file anew on SIGHUP; check ends with 78 where something is wrong; status asks the running relay's
-/// administration listener. `options` has to outlive the program.
+/// Adds the verbs serve, check and status of a relay that reads its configuration as `kind`. `name` is the
+/// name of its event log, `serve_help` the description of serve. serve answers until SIGTERM and reloads the
+/// file on SIGHUP; check exits with 78 if a check failed; status queries the running relay's administration
+/// listener. `options` must outlive the program.
 ACMETOOL_EXPORT void add_relay(Program& program, RelayOptions& options, const std::string& name,
                                relay::Kind kind, const std::string& serve_help);
 

@@ -24,38 +24,43 @@ void read_settings(Section section, access::Options& teap)
     std::string pending = "internal-ca-error";
     std::vector<std::string> numbers;
     unsigned fragment = static_cast<unsigned>(settings.fragment_size);
-    section.text("authority_id", authority, "Authority-ID that peers are shown");
-    section.text("label", settings.label, "one of the labels of [label.NAME], whose rules apply");
+    section.text("authority_id", authority, "Authority-ID sent to peers");
+    section.text("label", settings.label, "label whose rules apply, one of [label.NAME]");
     section.choice("ask", ask, {"needed", "always", "never"},
-                   "when a device is asked to enrol; needed: with a manufacturer's certificate, or ours near "
-                   "its end");
-    section.margin("renew", settings.renew, "a certificate of ours is near its end so long before");
+                   "when to request enrolment; needed: from devices with a manufacturer's certificate, or "
+                   "with an issued one that expires soon");
+    section.margin("renew", settings.renew, "renew an issued certificate this long before it expires");
     section.choice("kdf", kdf, {"auto", "rfc7170", "rfc9427"},
-                   "key derivation under TLS 1.3; auto: RFC 9427, hostap's peers want rfc7170");
-    section.choice("msk_no_inner", msk, {"imck1", "seed"}, "what the MSK is derived from");
+                   "key derivation with TLS 1.3; auto: RFC 9427; hostap's peers need rfc7170");
+    section.choice("msk_no_inner", msk, {"imck1", "seed"}, "source of the MSK without an inner method");
     section.choice("order", order, {"binding-first", "binding-last"},
-                   "whether Crypto-Binding and Result come before the enrolment or after it");
-    section.choice("status", status, {"failure", "success"}, "of the Request-Action that asks for a PKCS#10");
+                   "send Crypto-Binding and Result before or after the enrolment");
+    section.choice("status", status, {"failure", "success"},
+                   "status of the Request-Action that requests a PKCS#10");
     section.choice("cert_only", cert_only, {"accept", "reject"},
-                   "let in by certificate alone, without enrolment, under TLS 1.3");
-    section.choice(
-        "pending", pending, {"internal-ca-error", "retry-new-tunnel"},
-        "error told where the CA takes longer than hold: 1026, or draft-lear-eap-teap-brski's own");
-    section.duration("retry_in_tunnel", settings.retry_in_tunnel,
-                     "a certificate that comes no later is waited for in the same tunnel; 0s: in a new one");
-    section.text("nai", settings.nai, "network access identifier that enrolled devices use from then on");
+                   "accept a certificate without enrolment, with TLS 1.3");
+    section.choice("pending", pending, {"internal-ca-error", "retry-new-tunnel"},
+                   "error sent if the CA takes longer than hold: 1026, or that of draft-lear-eap-teap-brski");
+    section.duration(
+        "retry_in_tunnel", settings.retry_in_tunnel,
+        "longest wait for a certificate in the same tunnel; 0s: the device returns in a new one");
+    section.text("nai", settings.nai, "network access identifier assigned to enrolled devices");
     section.list("numbers", numbers,
-                 "NAME=NUMBER of TLVs and errors that nobody assigned (draft-lear-eap-teap-brski)");
-    section.number("fragment_size", fragment, 100, "octets of an EAP packet; Framed-MTU may lower it");
-    section.duration("hold", teap.hold, "how long an answer may wait for the CA; below the NAS's EAP timers");
-    section.number("sessions", teap.sessions, 1, "conversations at once");
-    section.duration("session_life", teap.session_life, "a conversation without a packet ends");
-    section.duration("repeat", teap.repeat, "answers are kept so long for repeated requests");
-    if (authority.empty() || authority.size() > 253) section.refuse("authority_id", "1 to 253 octets");
-    if (fragment > 4000) section.refuse("fragment_size", "at most 4000, as a RADIUS packet has 4096");
-    if (settings.nai.size() > 253) section.refuse("nai", "at most 253 octets");
+                 "NAME=NUMBER for TLVs and errors that are not assigned yet (draft-lear-eap-teap-brski)");
+    section.number("fragment_size", fragment, 100, "size of an EAP packet; Framed-MTU may lower it");
+    section.duration("hold", teap.hold,
+                     "longest wait of an answer for the CA; must be less than the NAS's EAP timers");
+    section.number("sessions", teap.sessions, 1, "maximum number of conversations");
+    section.duration("session_life", teap.session_life, "time before an idle conversation is ended");
+    section.duration("repeat", teap.repeat, "time that answers are kept for retransmitted requests");
+    if (authority.empty() || authority.size() > 253)
+        section.refuse("authority_id", "must be 1 to 253 octets");
+    if (fragment > 4000)
+        section.refuse("fragment_size",
+                       "must be at most 4000, because a RADIUS packet has at most 4096 octets");
+    if (settings.nai.size() > 253) section.refuse("nai", "must be at most 253 octets");
     if (settings.retry_in_tunnel >= teap.session_life)
-        section.refuse("retry_in_tunnel", "has to be shorter than session_life");
+        section.refuse("retry_in_tunnel", "must be shorter than session_life");
     for (const auto& number : numbers)
         if (const auto set = teap::set_number(settings.numbers, number); !set)
             section.refuse("numbers", set.error().message);
@@ -78,9 +83,11 @@ void read_client(Section section, access::Options& teap)
 {
     access::Client client;
     std::string kdf = "auto";
-    section.text("address", client.address, "address of a NAS or proxy, or a network, \"192.0.2.0/24\"");
+    section.text("address", client.address,
+                 "address of a NAS or proxy, or a network such as \"192.0.2.0/24\"");
     section.file("secret_file", client.secret_file, "file with the shared secret");
-    section.choice("kdf", kdf, {"auto", "rfc7170", "rfc9427"}, "as in [teap], for the peers behind it");
+    section.choice("kdf", kdf, {"auto", "rfc7170", "rfc9427"},
+                   "like kdf in [teap], for the peers of this client");
     section.require("address", !client.address.empty());
     section.require("secret_file", !client.secret_file.empty());
     client.kdf = kdf_of(kdf);
@@ -92,14 +99,14 @@ void read_accept(Section section, access::Options& teap)
 {
     access::AcceptRule rule;
     std::string enrolled = "any";
-    section.text("device", rule.device,
-                 "serial number or name of devices, * at its end for all that begin so");
-    section.choice("enrolled", enrolled, {"any", "yes", "no"}, "got its certificate in this conversation");
+    section.text("device", rule.device, "serial number or name of a device; a trailing * matches any ending");
+    section.choice("enrolled", enrolled, {"any", "yes", "no"},
+                   "whether the device received its certificate in this conversation");
     section.text("vlan", rule.vlan, "VLAN for the port (RFC 3580)");
     section.text("filter_id", rule.filter_id, "Filter-Id");
     section.duration("session_timeout", rule.session_timeout, "Session-Timeout; 0s: none");
-    if (rule.vlan.size() > 250) section.refuse("vlan", "at most 250 octets");
-    if (rule.filter_id.size() > 250) section.refuse("filter_id", "at most 250 octets");
+    if (rule.vlan.size() > 250) section.refuse("vlan", "must be at most 250 octets");
+    if (rule.filter_id.size() > 250) section.refuse("filter_id", "must be at most 250 octets");
     if (enrolled != "any") rule.enrolled = enrolled == "yes";
     section.finish();
     teap.accept.push_back(std::move(rule));
@@ -112,8 +119,8 @@ void read_teap(const toml::table& root, Reading& reading, Config& config)
     if (!config.teap) {
         for (const auto* name : {"teap", "client", "accept"})
             if (const auto* node = root.get(name))
-                reading.fail(
-                    error_at(reading.file, node->source(), fmt::format("[{}] needs [listen] radius", name)));
+                reading.fail(error_at(reading.file, node->source(),
+                                      fmt::format("[{}] requires radius in [listen]", name)));
         return;
     }
     auto& teap = *config.teap;

@@ -89,8 +89,8 @@ namespace
 Result<void> replace(const std::string& path, std::string_view text, mode_t mode, Durability durability,
                      base::Context* context)
 {
-    // A device or a pipe is written to: replacing /dev/null by a file would be a bad surprise. Where a link
-    // to it leads, as /dev/stdout does, need not be a path.
+    // Devices and pipes are written to: /dev/null must not be replaced with a file. The target of a link such
+    // as /dev/stdout need not be a path.
     if (is_special(path)) {
         ACMETOOL_TRY(device, open_special(path, context));
         return write_special(device, text, path, context);
@@ -131,10 +131,10 @@ Result<void> create_secret(const std::string& path, std::string_view text)
     if (fd < 0) return system_error(Errc::cannot_create, path, "cannot be created");
     const Temporary temporary{name};
     ACMETOOL_CHECK(write_temporary(temporary.path(), fd, text, 0600, Durability::durable));
-    // link() fails where the name is taken, which rename() would not.
+    // link() fails if the name exists, unlike rename().
     if (link(temporary.path().c_str(), path.c_str()) != 0) {
         if (errno == EEXIST)
-            return fail(Errc::cannot_create, fmt::format("{}: exists already", path), {}, "fileExists");
+            return fail(Errc::cannot_create, fmt::format("{}: already exists", path), {}, "fileExists");
         return system_error(Errc::cannot_create, path, "cannot be created");
     }
     sync_folder(path);

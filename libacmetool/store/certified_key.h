@@ -14,17 +14,17 @@ namespace acmetool::store
 /// The certificates of a PEM file, in its order, at least one. Errors: io, bad_input.
 ACMETOOL_EXPORT Result<std::vector<crypto::Certificate>> read_certificates(const std::string& file);
 
-/// A private key and the certificate of its public key, as they lie in BASE.key and BASE.pem.
+/// A private key and the certificate of its public key, stored in BASE.key and BASE.pem.
 struct CertifiedKey {
     crypto::Certificate certificate;
     crypto::Key key;
 };
 
-/// Nothing where there is no BASE.pem. Errors: io, bad_input.
+/// Nothing if BASE.pem does not exist. Errors: io, bad_input.
 ACMETOOL_EXPORT Result<std::optional<CertifiedKey>> load_certified_key(const std::string& base);
 
-/// Writes BASE.key (0600) and BASE.pem, with the PEM text `chain` behind the certificate; the key first, so
-/// that a certificate never lacks its key. Errors: cannot_create, io.
+/// Writes BASE.key (0600) and BASE.pem, with the PEM text `chain` after the certificate. The key is written
+/// first, so that a certificate never lacks its key. Errors: cannot_create, io.
 ACMETOOL_EXPORT Result<void> save_certified_key(const std::string& base, const CertifiedKey& pair,
                                                 const std::string& chain = {});
 

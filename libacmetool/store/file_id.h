@@ -9,7 +9,7 @@
 namespace acmetool::store
 {
 
-/// Which file it is, whatever its name.
+/// The identity of a file, independent of its name.
 struct FileId {
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
@@ -20,7 +20,7 @@ struct FileId {
 
 enum class Links {
     followed,
-    as_such, ///< a symbolic link is a file like others
+    as_such, ///< do not follow symbolic links
 };
 
 /// The file at the end of a path; nothing if there is none.

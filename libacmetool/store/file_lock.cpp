@@ -19,7 +19,7 @@ namespace acmetool::store
 namespace
 {
 
-/// The process that wrote itself into the lock file; 0 where it had not come to that.
+/// The process ID in the lock file; 0 if it was not written yet.
 pid_t holder_of(int fd)
 {
     char text[16] = {};
@@ -28,7 +28,7 @@ pid_t holder_of(int fd)
     return holder;
 }
 
-/// Only for those who ask: the lock holds without it.
+/// Only for information: the lock does not depend on it.
 void sign(int fd, std::string_view note)
 {
     const auto text = fmt::format("{}\n{}{}", getpid(), note, note.empty() ? "" : "\n");

@@ -10,28 +10,28 @@
 namespace acmetool::store
 {
 
-/// An exclusive lock between processes (flock), held until it goes. It goes with the process, too, however
-/// that ends.
+/// An exclusive lock between processes (flock), held until destroyed. The system releases it when the process
+/// ends, however that happens.
 class ACMETOOL_EXPORT FileLock
 {
 public:
     FileLock() = default; ///< locks nothing
-    /// Waits for the lock on `path` (made if need be, and left there), and says for which process, which is
-    /// what the file holds, at the level `told`. Errors: io, interrupted.
+    /// Waits for the lock on `path`, which is created if absent and never removed. The file contains the
+    /// holder's process, which is logged at the level `told`. Errors: io, interrupted.
     static Result<FileLock> acquire(const std::string& path, base::Context& context,
                                     base::Level told = base::Level::detail);
-    /// The lock of the one server on `folder`, which is made if need be. Says what it waits for as a warning.
+    /// The lock of the only server on `folder`, which is created if absent. Logs the wait as a warning.
     /// Errors: cannot_create, io, interrupted.
     static Result<FileLock> acquire_in(const std::string& folder, std::string_view name,
                                        base::Context& context);
 
-    /// What `holder()` tells of this process besides its number: one line.
+    /// One line about this process that `holder()` returns besides its number.
     void note(std::string_view line);
     struct Holder {
-        int process = 0;  ///< 0: it has not written that yet
+        int process = 0;  ///< 0: not written yet
         std::string note; ///< empty: none yet
     };
-    /// Who holds the lock on `path`; nothing where nobody does.
+    /// The holder of the lock on `path`; nothing if it is not locked.
     static std::optional<Holder> holder(const std::string& path);
 
     FileLock(FileLock&& other) noexcept;

@@ -30,7 +30,7 @@ tl::unexpected<Error> system_error(Errc code, const std::string& path, const cha
     const int problem = errno;
     const bool full = problem == ENOSPC || problem == EDQUOT || problem == EFBIG;
     return fail(full ? Errc::io : code, fmt::format("{}: {}: {}", path, what, std::strerror(problem)),
-                full ? "make room there, then run the same command again" : "", full ? "diskFull" : "");
+                full ? "free some space there, then run the same command again" : "", full ? "diskFull" : "");
 }
 
 Descriptor::~Descriptor()
@@ -55,7 +55,7 @@ Result<Descriptor> open_special(const std::string& path, base::Context* context)
         if (errno != ENXIO || !is_pipe(path))
             return system_error(Errc::cannot_create, path, "cannot be opened");
         if (context == nullptr)
-            return fail(Errc::cannot_create, fmt::format("{}: nobody reads this pipe", path));
+            return fail(Errc::cannot_create, fmt::format("{}: no program reads this pipe", path));
         const auto what = fmt::format("a program that reads {}", path);
         if (!is_told) context->log(base::Level::info, "waiting for " + what);
         is_told = true;

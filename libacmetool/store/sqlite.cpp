@@ -17,13 +17,13 @@ namespace
 tl::unexpected<Error> sqlite_error(sqlite3* database, std::string_view what)
 {
     return fail(Errc::io, fmt::format("database: {}: {}", what, sqlite3_errmsg(database)),
-                "is the disk full, or the file another program's?", "database");
+                "check whether the disk is full or the file belongs to another program", "database");
 }
 
 tl::unexpected<Error> moved_error(const std::string& path, std::string_view what)
 {
     return fail(Errc::io, fmt::format("database: {} {} while it was open", path, what),
-                "put the file back, or restart the program to go on with what is there now", "databaseMoved");
+                "restore the file, or restart the program to continue with the current one", "databaseMoved");
 }
 
 } // namespace
@@ -43,9 +43,9 @@ Sqlite::~Sqlite() = default;
 
 Result<std::unique_ptr<Sqlite>> Sqlite::open(const std::string& path)
 {
-    // SQLite would make the file with the umask's mode. One that is there may not be touched: closing any
-    // descriptor of it drops the locks that this process holds by its other connections (POSIX locks), and
-    // then the next program that closes the database takes itself for the last and removes the journal.
+    // SQLite would create the file with the umask's mode. An existing file must not be opened here: closing
+    // any descriptor of it releases the locks of this process's other connections (POSIX locks), and the next
+    // program that closes the database would consider itself the last and remove the journal.
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0) close(fd);
     sqlite3* raw = nullptr;
@@ -152,7 +152,7 @@ Result<void> Sqlite::check_place() const
         return moved_error(path, there ? "was replaced" : "was removed");
     };
     ACMETOOL_CHECK(check(path_, file_id(path_), id_));
-    // The file by another name is no better: who opens it there has another log beside it.
+    // The same file under another name is also wrong: programs that open it there use another log beside it.
     ACMETOOL_CHECK(check(place_, file_id(place_, Links::as_such), id_));
     return check(log_, file_id(log_, Links::as_such), log_id_);
 }
@@ -181,8 +181,8 @@ Result<void> Sqlite::create(const std::vector<std::string_view>& statements, uns
     ACMETOOL_TRY(rows, execute("PRAGMA user_version"));
     const auto& found = rows.front().front();
     if (version != 0 && found != "0" && found != std::to_string(version))
-        return fail(Errc::config, fmt::format("store {}: made by another version of this program", path_),
-                    "run the version that made it", "storeVersion");
+        return fail(Errc::config, fmt::format("store {}: created by another version of this program", path_),
+                    "run the version that created it", "storeVersion");
     for (const auto statement : statements)
         ACMETOOL_CHECK(execute(statement));
     if (version != 0) ACMETOOL_CHECK(execute(fmt::format("PRAGMA user_version={}", version)));

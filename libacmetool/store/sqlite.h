@@ -18,10 +18,11 @@ struct sqlite3_stmt;
 namespace acmetool::store
 {
 
-/// One SQLite database: write-ahead log, synchronous=FULL, so that a committed change survives a power cut.
+/// One SQLite database: write-ahead log, synchronous=FULL, so that a committed change survives a power
+/// failure.
 ///
-/// It stays the file that its path led to when it was opened. In a transaction nothing is read or written if
-/// the path now leads elsewhere or nowhere: no other program would see it (SEC-29).
+/// It remains the file to which the path led when it was opened. A transaction reads and writes nothing if
+/// the path now leads elsewhere or nowhere, because no other program would see the changes (SEC-29).
 class ACMETOOL_EXPORT Sqlite final : public Database
 {
 public:
@@ -36,12 +37,12 @@ public:
     void rollback() noexcept override;
     Result<void> create(const std::vector<std::string_view>& statements, unsigned version) override;
     Result<void> probe() override;
-    /// Whether the path still leads to the file that is open, and that and its write-ahead log are still in
-    /// their places. Costs three calls of stat(2).
+    /// Whether the path still leads to the open file, and the file and its write-ahead log are still in
+    /// place. Costs three calls of stat(2).
     Result<void> check_place() const override;
     std::uint64_t changes() const noexcept override;
     Result<std::unique_ptr<Database>> reopen() const override;
-    /// Of the file that is open (FileId::text()).
+    /// Of the open file (FileId::text()).
     std::string id() const override { return id_.text(); }
 
 private:
@@ -63,9 +64,9 @@ private:
 
     std::string path_;
     std::string place_; ///< the file itself, symbolic links resolved
-    std::string log_;   ///< the write-ahead log, which is there as long as the database is open
+    std::string log_;   ///< the write-ahead log, which exists while the database is open
     FileId id_;
-    std::optional<FileId> log_id_; ///< nothing on a file system that cannot have such a log
+    std::optional<FileId> log_id_; ///< nothing on a file system that does not support such a log
     std::unique_ptr<sqlite3, Close> database_;
     std::map<std::string, Statement, std::less<>> prepared_; ///< destroyed before the database
 };

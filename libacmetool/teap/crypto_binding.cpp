@@ -45,8 +45,8 @@ Result<Bytes> hmac(Hash hash, ByteView key, ByteView data)
 tl::unexpected<Error> bad_binding(std::string_view what)
 {
     return fail(Errc::protocol, "Crypto-Binding: " + std::string{what},
-                "something between the two ends changed what they sent, or they derive keys differently: "
-                "compare --kdf at both ends",
+                "a message was modified in transit, or peer and server derive keys differently: check that "
+                "--kdf matches the server's configuration",
                 "cryptoBinding");
 }
 
@@ -263,7 +263,7 @@ Result<void> verify(const CryptoBinding& received, const KeySchedule& keys, cons
 {
     if (received.version != kTeapVersion) return bad_binding("another version of TEAP");
     if (received.received_version != sent_version)
-        return bad_binding("the version that we sent did not arrive");
+        return bad_binding("the version that we sent was changed in transit");
     if (received.sub_type != (request != nullptr ? CryptoBinding::kResponse : CryptoBinding::kRequest))
         return bad_binding("a wrong sub-type");
     if (received.flags == 0 || received.flags > (CryptoBinding::kEmsk | CryptoBinding::kMsk))
@@ -272,13 +272,13 @@ Result<void> verify(const CryptoBinding& received, const KeySchedule& keys, cons
     if (request != nullptr) {
         nonce.back() &= static_cast<std::uint8_t>(~kLastBit);
         if ((received.nonce.back() & kLastBit) == 0 || !same(nonce, request->nonce))
-            return bad_binding("a nonce that is not the request's");
+            return bad_binding("a nonce that differs from the request's");
     } else if ((nonce.back() & kLastBit) != 0) {
         return bad_binding("a nonce that is not a request's");
     }
     const bool emsk = (received.flags & CryptoBinding::kEmsk) != 0;
     const bool msk = (received.flags & CryptoBinding::kMsk) != 0;
-    // An EMSK MAC that cannot be checked here counts for nothing; one MAC has to be checked.
+    // An EMSK MAC that cannot be checked is ignored; one MAC must be checked.
     if (!msk && !keys.has_emsk_chain()) return bad_binding("an EMSK Compound MAC without an EMSK");
     const auto buffer = mac_buffer(received, outer);
     if (msk) {

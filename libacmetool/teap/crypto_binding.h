@@ -11,21 +11,21 @@
 #include "base/secret.h"
 #include "teap/tlv.h"
 
-/// The keys of a tunnel and the proof that both ends have the same ones (RFC 7170 sections 4.2.13 and 5,
-/// RFC 9427 section 2.2). All octets here are secret but the TLVs.
+/// The keys of a tunnel and the proof that both ends have the same keys (RFC 7170 sections 4.2.13 and 5, RFC
+/// 9427 section 2.2). All octets except the TLVs are secret.
 namespace acmetool::teap
 {
 
-/// Which formulas derive the keys.
+/// The formulas that derive the keys.
 enum class Kdf {
     rfc7170, ///< the TLS 1.2 PRF of RFC 7170; under TLS 1.3, too, with the suite's hash, as hostap and
              ///< FreeRADIUS do
-    rfc9427, ///< the TLS 1.3 exporter; with TLS 1.3 only
+    rfc9427, ///< the TLS 1.3 exporter; only with TLS 1.3
 };
 
-/// What the MSK comes from where no inner method gave a key.
+/// The source of the MSK if no inner method provided a key.
 enum class MskSource {
-    imck1, ///< S-IMCK[1], of the zero IMSK that the Crypto-Binding was made with; what peers do
+    imck1, ///< S-IMCK[1], of the zero IMSK used for the Crypto-Binding; common practice
     seed,  ///< S-IMCK[0], the session key seed (RFC 9930 section 5.4)
 };
 
@@ -43,7 +43,7 @@ struct ExportedKeys {
 class ACMETOOL_EXPORT KeySchedule
 {
 public:
-    /// Takes the session key seed, S-IMCK[0], out of the finished tunnel.
+    /// Derives the session key seed, S-IMCK[0], from the established tunnel.
     static Result<KeySchedule> start(Kdf kdf, Hash hash, Exporter exporter);
     ~KeySchedule();
     KeySchedule(KeySchedule&&) = default;
@@ -51,15 +51,16 @@ public:
     KeySchedule(const KeySchedule&) = delete;
     KeySchedule& operator=(const KeySchedule&) = delete;
 
-    /// One round of derivation, after an inner method with these keys; both empty: none ran, or it gave none.
+    /// One round of derivation, after an inner method with these keys; both empty: none ran, or it provided
+    /// no keys.
     Result<void> step(ByteView msk, ByteView emsk);
 
-    /// First 20 octets of HMAC(CMK, buffer), by the MSK chain or the EMSK chain; the latter only where the
-    /// last step had an EMSK.
+    /// First 20 octets of HMAC(CMK, buffer), by the MSK chain or the EMSK chain; the latter only if the last
+    /// step had an EMSK.
     Result<Bytes> compound_mac(ByteView buffer, bool emsk_chain) const;
     bool has_emsk_chain() const { return !emsk_.cmk.empty(); }
 
-    /// The keys that EAP exports.
+    /// The keys exported by EAP.
     Result<ExportedKeys> exported(MskSource source, bool emsk_chain) const;
 
     Kdf kdf() const { return kdf_; }
@@ -83,7 +84,7 @@ private:
     Chain msk_;
     Chain emsk_;
     bool stepped_ = false;
-    bool keyed_ = false; ///< an inner method gave a key
+    bool keyed_ = false; ///< an inner method provided a key
 };
 
 /// PRF(secret, label, seed) = P_hash(secret, label || seed) (RFC 5246 section 5).
@@ -108,31 +109,32 @@ struct ACMETOOL_EXPORT CryptoBinding {
 
     Tlv encode() const;
 };
-/// Errc::protocol, reason "cryptoBinding", where it is not of 76 octets.
+/// Errc::protocol, reason "cryptoBinding", if it is not 76 octets long.
 ACMETOOL_EXPORT Result<CryptoBinding> parse_crypto_binding(const Tlv& tlv);
 
-/// What both ends saw outside the tunnel, and what the MACs cover besides the TLV.
+/// The messages outside the tunnel that the MACs cover besides the TLV.
 struct OuterTlvs {
     Bytes server; ///< of the Start, headers included
     Bytes peer;   ///< of the peer's first message
 };
 
-/// The octets that the MACs are computed over (RFC 7170 section 5.3).
+/// The input of the MACs (RFC 7170 section 5.3).
 ACMETOOL_EXPORT Bytes mac_buffer(const CryptoBinding& binding, const OuterTlvs& outer);
 
-/// A request with a fresh nonce and all MACs that the schedule has keys for. `received_version` is the
+/// A request with a fresh nonce and all MACs for which the schedule has keys. `received_version` is the
 /// version octet that the peer sent.
 ACMETOOL_EXPORT Result<CryptoBinding> make_request(const KeySchedule& keys, const OuterTlvs& outer,
                                                    std::uint8_t received_version);
-/// The answer to a verified request: an EMSK MAC alone where there are both.
+/// The answer to a verified request: only an EMSK MAC if both are possible.
 ACMETOOL_EXPORT Result<CryptoBinding> make_response(const KeySchedule& keys, const OuterTlvs& outer,
                                                     const CryptoBinding& request,
                                                     std::uint8_t received_version);
 
-/// Checks the other side's TLV: versions, sub-type, flags, nonce, MACs, in constant time. Errc::protocol,
-/// reason "cryptoBinding".
+/// Checks the peer's TLV: versions, sub-type, flags, nonce, MACs, in constant time. Errc::protocol, reason
+/// "cryptoBinding".
 ///
-/// `sent_version`: the version octet that we sent. `request`: on the server's side, the one that is answered.
+/// `sent_version`: the version octet that we sent. `request`: on the server's side, the request that it
+/// answers.
 ACMETOOL_EXPORT Result<void> verify(const CryptoBinding& received, const KeySchedule& keys,
                                     const OuterTlvs& outer, std::uint8_t sent_version,
                                     const CryptoBinding* request);

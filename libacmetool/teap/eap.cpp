@@ -38,7 +38,8 @@ Result<EapPacket> parse_eap(ByteView octets)
 {
     if (octets.size() < kEapHeader) return malformed("shorter than its header");
     const std::size_t length = std::size_t{octets[2]} << 8U | octets[3];
-    if (length < kEapHeader || length > octets.size()) return malformed("a length that is not its own");
+    if (length < kEapHeader || length > octets.size())
+        return malformed("a length that differs from its size");
     if (octets[0] < 1 || octets[0] > 4) return malformed("an unknown code");
     EapPacket packet;
     packet.code = static_cast<EapCode>(octets[0]);

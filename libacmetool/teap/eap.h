@@ -21,7 +21,7 @@ inline constexpr std::uint8_t kNak = 3;
 inline constexpr std::uint8_t kTeap = 55;
 } // namespace eap_type
 
-/// Packets in one direction after which either end gives a conversation up.
+/// Packets in one direction after which either end aborts a conversation.
 inline constexpr unsigned kMostRounds = 200;
 
 struct ACMETOOL_EXPORT EapPacket {
@@ -33,7 +33,7 @@ struct ACMETOOL_EXPORT EapPacket {
     Bytes encode() const;
 };
 
-/// Reads one packet; octets after its Length are left out. Errc::protocol, reason "eapPacket".
+/// Reads one packet; octets after its Length are ignored. Errc::protocol, reason "eapPacket".
 ACMETOOL_EXPORT Result<EapPacket> parse_eap(ByteView octets);
 
 inline constexpr std::uint8_t kTeapVersion = 1;

@@ -63,7 +63,7 @@ std::string pkcs10(const Tlv& tlv)
                        csr->key.type(), csr->challenge_password ? ", with challengePassword" : "");
 }
 
-/// A line for each certificate of a certs-only message.
+/// One line per certificate of a certs-only message.
 std::vector<std::string> certificates(ByteView der)
 {
     std::vector<std::string> lines;
@@ -82,7 +82,7 @@ std::vector<std::string> certificates(ByteView der)
     return lines;
 }
 
-/// The value in one line, without what stands in lines of its own.
+/// The value in one line, without the parts on separate lines.
 std::string value_of(const Tlv& tlv, const BrskiNumbers& numbers)
 {
     const ByteView value{tlv.value};
@@ -128,7 +128,7 @@ std::string value_of(const Tlv& tlv, const BrskiNumbers& numbers)
     return hex(value);
 }
 
-/// What stands in lines of its own below a TLV.
+/// The separate lines below a TLV.
 std::vector<std::string> lines_of(const Tlv& tlv, const BrskiNumbers& numbers)
 {
     if (tlv.type == tlv_type::kPkcs7) return certificates(tlv.value);

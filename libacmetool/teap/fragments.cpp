@@ -61,13 +61,14 @@ Result<std::optional<Message>> Reassembler::take(const Frame& frame)
     if (fragments_ == 0) {
         announced_ = frame.message_length;
         outer_length_ = frame.outer_tlv_length;
-        if (announced_ && *announced_ > kLargestMessage) return bad_fragment("a message over 64 KiB");
+        if (announced_ && *announced_ > kLargestMessage) return bad_fragment("a message longer than 64 KiB");
     } else if (frame.outer_tlv_length) {
         return bad_fragment("outer TLVs in a later fragment");
     }
     if (++fragments_ > kMostFragments) return bad_fragment("too many");
     if (frame.more && frame.data.empty()) return bad_fragment("one without data");
-    if (data_.size() + frame.data.size() > kLargestMessage) return bad_fragment("a message over 64 KiB");
+    if (data_.size() + frame.data.size() > kLargestMessage)
+        return bad_fragment("a message longer than 64 KiB");
     data_.insert(data_.end(), frame.data.begin(), frame.data.end());
     if (announced_ && data_.size() > *announced_) return bad_fragment("more octets than announced");
     if (frame.more) return std::optional<Message>{};

@@ -5,27 +5,27 @@
 
 #include "teap/eap.h"
 
-/// Messages longer than one EAP packet (RFC 7170 section 3.7, RFC 5216 section 2.1.5), and the outer TLVs
-/// that the first message of either side may end with.
+/// Messages longer than one EAP packet (RFC 7170 section 3.7, RFC 5216 section 2.1.5), and the outer TLVs at
+/// the end of the first message of either side.
 namespace acmetool::teap
 {
 
-/// The largest message that is put together, TLS data and outer TLVs.
+/// The maximum size of an assembled message with TLS data and outer TLVs.
 inline constexpr std::size_t kLargestMessage = 64U << 10U;
 
 /// A whole message.
 struct Message {
     Bytes tls;
-    Bytes outer_tlvs; ///< as they came, headers included; they go into the Compound MAC
+    Bytes outer_tlvs; ///< as received, with headers; input of the Compound MAC
 };
 
-/// Takes a message apart.
+/// Splits a message into fragments.
 class ACMETOOL_EXPORT Fragmenter
 {
 public:
-    /// `limit`: octets of an EAP packet with everything in it; at least 32 are used.
+    /// `limit`: size of a whole EAP packet; at least 32 is used.
     void load(Message message, bool start, std::size_t limit);
-    /// True while fragments are left.
+    /// True while fragments remain.
     bool pending() const { return loaded_; }
     /// The next one; call only while pending().
     Frame next();
@@ -39,11 +39,11 @@ private:
     bool loaded_ = false;
 };
 
-/// Puts a message together.
+/// Assembles a message.
 class ACMETOOL_EXPORT Reassembler
 {
 public:
-    /// Takes the next fragment: the message once it is whole, nothing while more is to come (the caller
+    /// Adds the next fragment. Returns the message once it is complete, nothing before (the caller
     /// acknowledges). Errc::protocol, reason "teapFragments": over kLargestMessage, more or fewer octets than
     /// announced, a fragment without data, too many of them.
     Result<std::optional<Message>> take(const Frame& frame);

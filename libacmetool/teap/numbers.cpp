@@ -24,7 +24,7 @@ struct Named {
 constexpr std::uint32_t kFirstTlv = tlv_type::kIdentityHint + 1;
 constexpr std::uint32_t kLastTlv = 0x3fff;
 
-/// Ranges as RFC 7170 section 4.2.6 divides them: 1000-1999 go on, 2000-2999 end the tunnel.
+/// Ranges as RFC 7170 section 4.2.6 divides them: 1000-1999 continue, 2000-2999 end the tunnel.
 const std::array<Named, 13> kNames{{
     {"request_voucher", &BrskiNumbers::request_voucher, kFirstTlv, kLastTlv},
     {"voucher", &BrskiNumbers::voucher, kFirstTlv, kLastTlv},
@@ -65,7 +65,7 @@ Result<void> set_number(BrskiNumbers& numbers, std::string_view assignment)
         std::string names;
         for (const auto& one : kNames)
             names += (names.empty() ? "" : ", ") + std::string{one.name};
-        return bad_number(assignment, "not NAME=NUMBER with a name that is known here", "names are " + names);
+        return bad_number(assignment, "not NAME=NUMBER with a known name", "known names: " + names);
     }
     auto text = base::trim(assignment.substr(equals + 1));
     const bool hexadecimal = text.starts_with("0x");
@@ -79,7 +79,7 @@ Result<void> set_number(BrskiNumbers& numbers, std::string_view assignment)
     const bool tlv = found->most == kLastTlv;
     for (const auto& one : kNames)
         if (one.name != found->name && get(numbers, one) == number && tlv == (one.most == kLastTlv))
-            return bad_number(assignment, fmt::format("{} has that number", one.name));
+            return bad_number(assignment, fmt::format("{} already has that number", one.name));
     std::visit(
         [&](auto member) { numbers.*member = static_cast<std::decay_t<decltype(numbers.*member)>>(number); },
         found->member);

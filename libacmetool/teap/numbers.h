@@ -5,7 +5,8 @@
 
 #include "base/result.h"
 
-/// TLV types and error codes: RFC 7170 sections 4.2 and 7, RFC 9930, and, where nobody assigned one, ours.
+/// TLV types and error codes: RFC 7170 sections 4.2 and 7, RFC 9930, and our values for those that are not
+/// assigned.
 namespace acmetool::teap
 {
 
@@ -49,8 +50,8 @@ inline constexpr std::uint32_t kTunnelCompromise = 2001;
 inline constexpr std::uint32_t kUnexpectedTlvs = 2002;
 } // namespace error_code
 
-/// What draft-lear-eap-teap-brski leaves to be assigned: defaults from the upper end of the 14-bit space and
-/// of each range of errors. Both ends of a network have to use the same ones.
+/// Code points that draft-lear-eap-teap-brski leaves to be assigned: defaults from the upper end of the
+/// 14-bit space and of each range of errors. Peer and server must use the same.
 struct BrskiNumbers {
     std::uint16_t request_voucher = 0x3ff0;      ///< BRSKI-RequestVoucher TLV (TBD1)
     std::uint16_t voucher = 0x3ff1;              ///< BRSKI-Voucher TLV (TBD4)
@@ -67,9 +68,9 @@ struct BrskiNumbers {
     std::uint32_t nai_rejected = 1997;           ///< TBD13
 };
 
-/// Gives one of them another number: "NAME=NUMBER", NAME with '-' or '_', NUMBER decimal or 0x....
-/// Errc::usage where the name is not known (the hint lists all), the number is assigned to something else, or
-/// is out of the range that the draft wants.
+/// Sets one of them to another number: "NAME=NUMBER", NAME with '-' or '_', NUMBER decimal or 0x....
+/// Errc::usage if the name is unknown (the hint lists all), or the number is otherwise assigned or outside
+/// the range that the draft requires.
 ACMETOOL_EXPORT Result<void> set_number(BrskiNumbers& numbers, std::string_view assignment);
 
 } // namespace acmetool::teap

@@ -58,7 +58,7 @@ struct PeerSession::Impl {
     std::optional<Bytes> attributes; ///< CSR-Attributes, DER
     bool asked_for_voucher = false;
     bool vouched = false;
-    /// What the server wants to be asked for once its voucher is good; in this order.
+    /// What to request once the voucher is verified, in this order.
     struct Steps {
         bool root = false;
         bool attributes = false;
@@ -93,7 +93,7 @@ struct PeerSession::Impl {
         ACMETOOL_CHECK(tls->send(encode(tlvs)));
         return respond_message({tls->take_output(), {}});
     }
-    /// Ends with Result failure and an Error, and our own words.
+    /// Ends with Result failure, an Error and our message.
     Result<Bytes> refuse(std::uint32_t code)
     {
         refused = true;
@@ -117,7 +117,7 @@ struct PeerSession::Impl {
 
 Result<Bytes> PeerSession::Impl::start(const Frame& frame)
 {
-    // RFC 7170 section 3.1: the server proposes its highest version; ours is the only one there is.
+    // RFC 7170 section 3.1: the server proposes its highest version; only version 1 exists.
     if (frame.version < kTeapVersion) return broken("it proposes a version below 1");
     server_version = frame.version;
     Reassembler whole;
@@ -149,7 +149,7 @@ Result<Bytes> PeerSession::Impl::handle_frame(const Frame& frame)
         return start(frame);
     }
     if (!tls) return broken("TEAP data before a Start");
-    if (frame.version != server_version) return broken("it changed the version in between");
+    if (frame.version != server_version) return broken("it changed the version during the conversation");
     if (fragmenter.pending()) {
         if (!frame.is_acknowledgement()) return broken("it did not acknowledge a fragment");
         return respond_frame(fragmenter.next());
@@ -210,7 +210,7 @@ Result<CryptoBinding> PeerSession::Impl::verify_binding(const Tlv& tlv)
     ACMETOOL_TRY(binding, parse_crypto_binding(tlv));
     std::vector<Kdf> candidates;
     if (keys)
-        candidates = {keys->kdf()}; // a second one belongs to the same keys
+        candidates = {keys->kdf()}; // a second one uses the same keys
     else if (tls->version() != "TLSv1.3")
         candidates = {Kdf::rfc7170};
     else if (settings.kdf)
@@ -230,12 +230,12 @@ Result<CryptoBinding> PeerSession::Impl::verify_binding(const Tlv& tlv)
 Result<void> PeerSession::Impl::take_certificates(const Bytes& der)
 {
     ACMETOOL_TRY(certificates, crypto::parse_certs_only(der));
-    if (!csr) return broken("a PKCS#7 that was not asked for");
-    // TEAP-11: no order is assumed, and none of them is trusted for being here.
+    if (!csr) return broken("an unsolicited PKCS#7");
+    // TEAP-11: no order is assumed, and none of them is trusted because of its position.
     const auto own = std::find_if(certificates.begin(), certificates.end(), [this](const auto& one) {
         return one.public_key().same_public_key(csr->key);
     });
-    if (own == certificates.end()) return broken("its PKCS#7 holds no certificate of our key");
+    if (own == certificates.end()) return broken("its PKCS#7 contains no certificate for our key");
     result.certificate = *own;
     result.certificates = std::move(certificates);
     return {};
@@ -267,11 +267,11 @@ Result<void> PeerSession::Impl::note(const Tlvs& tlvs)
     return {};
 }
 
-/// Makes the request and adds it to `answer`.
+/// Creates the request and adds it to `answer`.
 Result<void> PeerSession::Impl::enrol(Tlvs& answer)
 {
     std::optional<crypto::ChannelBinding> binding;
-    // RFC 7170 section 3.8.2 names tls-unique; for TLS 1.3 neither text names a value.
+    // RFC 7170 section 3.8.2 specifies tls-unique; neither specification defines a value for TLS 1.3.
     if (tls->version() == "TLSv1.2")
         if (auto own = tls->channel_binding()) binding = std::move(*own);
     auto made = settings.make_request(attributes, binding);
@@ -292,7 +292,7 @@ Result<void> PeerSession::Impl::take_voucher(const Tlv& tlv)
 {
     if (!asked_for_voucher || vouched) {
         if (auto last = refuse(error_code::kUnexpectedTlvs)) words = std::move(*last);
-        return broken("a voucher that was not asked for");
+        return broken("an unsolicited voucher");
     }
     if (auto good = settings.bootstrap->check(tlv.value, tls->peer_certificates()); !good) {
         const auto& numbers = settings.numbers;
@@ -309,7 +309,7 @@ Result<void> PeerSession::Impl::take_voucher(const Tlv& tlv)
     return {};
 }
 
-/// Asks for what the server wanted to be asked for beside the voucher, one after the other.
+/// Requests the other items that the server asked for besides the voucher, one after the other.
 Result<void> PeerSession::Impl::next_step(Tlvs& answer)
 {
     if (std::exchange(steps.root, false))
@@ -321,7 +321,7 @@ Result<void> PeerSession::Impl::next_step(Tlvs& answer)
     return {};
 }
 
-/// Does what Request-Action TLVs ask for, or says in `answer` that it does not.
+/// Acts on Request-Action TLVs, or declines in `answer`.
 Result<void> PeerSession::Impl::act(const Tlvs& tlvs, Tlvs& answer)
 {
     bool wants_pkcs10 = false;
@@ -357,14 +357,14 @@ Result<void> PeerSession::Impl::act(const Tlvs& tlvs, Tlvs& answer)
         return {};
     }
     if (wants_pkcs10 && result.provisional) {
-        // RFC 9930 section 3.11: services are asked for of an authenticated server only.
+        // RFC 9930 section 3.11: services are only requested from an authenticated server.
         wants_pkcs10 = false;
         declined = Status::failure;
     }
     const bool unasked = settings.request_enrolment && settings.make_request && bound && !sent_request &&
                          !result.provisional && protected_result == Status::success;
     if ((wants_pkcs10 || unasked) && protected_result != Status::failure) return enrol(answer);
-    // RFC 7170 section 4.2.9: the status is the result where we do not act.
+    // RFC 7170 section 4.2.9: the status is the result if we do not act.
     if (declined && find(tlvs, tlv_type::kResult) == nullptr) answer.push_back(result_tlv(*declined));
     return {};
 }
@@ -401,7 +401,7 @@ Result<Bytes> PeerSession::Impl::handle_tlvs(const Tlvs& tlvs)
         if (status == Status::success && !bound && settings.require_binding) {
             if (auto last = refuse(error_code::kTunnelCompromise)) words = std::move(*last);
             return broken("a Result without Crypto-Binding",
-                          "a server that is known to send none may be allowed with --no-crypto-binding");
+                          "--no-crypto-binding accepts a server that is known to send none");
         }
     } else if (csr && !result.errors.empty() && result.errors.back() == settings.numbers.retry_same_tunnel) {
         // draft-lear-eap-teap-brski section 8.1.4: "The peer MUST resend the exact same PKCS#10 request."
@@ -423,7 +423,7 @@ Result<std::optional<Bytes>> PeerSession::Impl::handle(const EapPacket& eap)
 {
     if (eap.code == EapCode::success) {
         show(false, "EAP-Success");
-        // RFC 7170 section 3.3.3: a Success in clear text counts only after a protected one.
+        // RFC 7170 section 3.3.3: an unprotected Success is only accepted after a protected one.
         const bool proven = bound || !settings.require_binding;
         if (!tls || !proven || result.provisional || protected_result != Status::success ||
             !answered_success || refused)

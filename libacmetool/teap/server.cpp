@@ -80,10 +80,10 @@ void ServerSession::Impl::fail_with(std::uint32_t code, std::string_view why, Tl
 
 void ServerSession::Impl::begin(const EapPacket& eap)
 {
-    // The NAS asked for the identity itself, or passes on the answer to our own request.
+    // The NAS requested the identity itself, or forwards the answer to our request.
     identifier = eap.identifier;
     if (eap.type != eap_type::kIdentity) {
-        reject("the peer gave no identity");
+        reject("the peer sent no identity");
         return;
     }
     summary.identity = as_text(eap.data).substr(0, kLongestIdentity);
@@ -102,7 +102,7 @@ void ServerSession::Impl::handle_frame(const Frame& frame)
     // RFC 7170 section 3.1: "If the TEAP server does not support the version number proposed by the TEAP
     // peer, it terminates the conversation with an EAP Failure".
     if (frame.version != kTeapVersion) {
-        reject(fmt::format("the peer wants version {} of TEAP", frame.version));
+        reject(fmt::format("the peer requires version {} of TEAP", frame.version));
         return;
     }
     if (frame.start) {
@@ -138,7 +138,7 @@ void ServerSession::Impl::handle_message(Message message)
         const auto tlvs = parse_tlvs(message.outer_tlvs);
         // Errata 5765: outer TLVs are never mandatory.
         if (!tlvs || std::any_of(tlvs->begin(), tlvs->end(), [](const Tlv& tlv) { return tlv.mandatory; })) {
-            reject("the peer's outer TLVs cannot be read");
+            reject("the peer's outer TLVs cannot be parsed");
             return;
         }
         outer.peer = std::move(message.outer_tlvs);
@@ -165,7 +165,7 @@ void ServerSession::Impl::handle_message(Message message)
     if (!tls->established()) {
         auto output = tls->take_output();
         if (output.empty())
-            reject("the TLS handshake stopped");
+            reject("the TLS handshake did not complete");
         else
             send_message({std::move(output), {}});
         return;
@@ -210,7 +210,7 @@ bool ServerSession::handle(ByteView octets, std::size_t mtu, std::function<void(
         return true;
     }
     const auto eap = parse_eap(octets);
-    // RFC 3748 section 4.1: a response to another request is discarded in silence.
+    // RFC 3748 section 4.1: a response to another request is silently discarded.
     if (!eap || eap->code != EapCode::response ||
         (impl.state != State::begin && eap->identifier != impl.identifier))
         return false;
@@ -220,7 +220,7 @@ bool ServerSession::handle(ByteView octets, std::size_t mtu, std::function<void(
     } else if (impl.state == State::begin || impl.state == State::identity) {
         impl.begin(*eap);
     } else if (eap->type == eap_type::kNak) {
-        impl.reject("the peer does not do TEAP");
+        impl.reject("the peer does not support TEAP");
     } else if (eap->type != eap_type::kTeap) {
         impl.reject(fmt::format("the peer answered with EAP type {}", eap->type));
     } else if (const auto frame = parse_frame(eap->data)) {

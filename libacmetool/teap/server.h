@@ -19,14 +19,14 @@
 namespace acmetool::teap
 {
 
-/// When a device that was let in is asked for a PKCS#10.
+/// When an accepted device is asked for a PKCS#10.
 enum class AskPolicy {
-    needed, ///< it shows a manufacturer's certificate, or one of ours past its share of life
+    needed, ///< it presents a manufacturer's certificate, or an issued one that expires soon
     always,
-    never, ///< nor may it ask for itself
+    never, ///< nor may it send one unrequested
 };
 
-/// In which order the server proves the tunnel and asks for enrolment.
+/// The order in which the server proves the tunnel and requests enrolment.
 enum class Order {
     binding_first, ///< Crypto-Binding and Result, then Request-Action, and another Result (the seed)
     binding_last,  ///< Request-Action, PKCS#10, and Crypto-Binding with the PKCS#7 and the Result
@@ -34,42 +34,42 @@ enum class Order {
 
 struct ServerSettings {
     Bytes authority_id{0x61, 0x63, 0x6d, 0x65}; ///< Authority-ID TLV; 1 to 253 octets
-    std::string label;                          ///< CA label that requests count under
+    std::string label;                          ///< CA label of the requests
     std::size_t fragment_size = 1020;           ///< octets of an EAP packet
-    std::optional<Kdf> kdf;                     ///< none: as the TLS version has it
+    std::optional<Kdf> kdf;                     ///< none: determined by the TLS version
     MskSource msk_no_inner = MskSource::imck1;
     Order order = Order::binding_first;
     Status request_status = Status::failure; ///< of the Request-Action
-    /// Makes the CSR-Attributes TLV that stands beside the PKCS#10 in the Request-Action; empty: none is
+    /// Creates the CSR-Attributes TLV that is sent with the Request-Action for a PKCS#10; empty: none is
     /// sent.
     std::function<Result<Bytes>(const enrol::CsrAttributes&)> csr_attributes;
-    bool cert_only = true; ///< let in by certificate alone under TLS 1.3, without enrolment (RFC 9427 2.2.1)
+    bool cert_only = true; ///< accept a certificate without enrolment with TLS 1.3 (RFC 9427 2.2.1)
     AskPolicy ask = AskPolicy::needed;
-    base::Margin renew; ///< of our certificates
+    base::Margin renew; ///< of issued certificates
     std::uint32_t pending_error =
-        error_code::kInternalCaError; ///< where the CA takes longer than we may wait
-    /// A certificate that is not there yet, but in so short a time, is waited for in the same tunnel (the
-    /// draft's section 4.5); 0: in a new one.
+        error_code::kInternalCaError; ///< sent if the CA takes longer than we may wait
+    /// Longest wait for a certificate in the same tunnel (the draft's section 4.5); 0: the device returns in
+    /// a new one.
     std::chrono::seconds retry_in_tunnel{0};
     std::string nai; ///< for the peer's next conversations, sent with its certificate; empty: none
     BrskiNumbers numbers;
     std::function<base::TimePoint()> now; ///< empty: the system's clock
 };
 
-/// How a conversation goes on.
+/// How a conversation continues.
 enum class Outcome { proceed, accept, reject };
 
-/// What happened in one conversation; for logs and for the rules of Access-Accept. Nothing secret.
+/// The events of one conversation, for logs and the rules for Access-Accept. Contains no secrets.
 struct Summary {
-    std::string identity;           ///< outer identity, as the peer gave it
+    std::string identity;           ///< outer identity, as sent by the peer
     std::string tls;                ///< "TLSv1.3"
     std::string subject;            ///< of the client certificate; may be empty
-    std::string serial_number;      ///< of the device, as the registration authority knows it; may be empty
-    std::vector<std::string> names; ///< what it may be called, likewise
-    bool issued_here = false;       ///< it showed a certificate of ours
-    bool enrolled = false;          ///< it got a certificate in this conversation
+    std::string serial_number;      ///< of the device, from the registration authority; may be empty
+    std::vector<std::string> names; ///< names of the device, from the registration authority
+    bool issued_here = false;       ///< it presented an issued certificate
+    bool enrolled = false;          ///< it received a certificate in this conversation
     std::string serial;             ///< of that certificate
-    bool vouched = false;           ///< it took its voucher in this conversation
+    bool vouched = false;           ///< it accepted its voucher in this conversation
     std::uint32_t error = 0;        ///< Error TLV that was sent; 0: none
     std::string text;               ///< why not
 };
@@ -79,18 +79,19 @@ struct Answer {
     Bytes eap;
     ExportedKeys keys;                 ///< accept only
     Bytes session_id;                  ///< accept only (RFC 9427 section 2.1, RFC 7170 section 5.4)
-    std::chrono::seconds peer_wait{0}; ///< the peer was told to answer no sooner
+    std::chrono::seconds peer_wait{0}; ///< the peer was asked not to answer sooner
 };
 
-/// One EAP conversation as a server: Identity, then TEAP (RFC 7170, RFC 9427, RFC 9930). No sockets.
+/// One EAP conversation as a server: Identity, then TEAP (RFC 7170, RFC 9427, RFC 9930). Independent of
+/// sockets.
 ///
-/// Calls come one after the other; the next one when the answer to the last was given. Decisions of the
-/// registration authority come from its threads: `done` is called by whoever made the answer complete.
+/// Calls must be sequential: the next one after the answer to the previous one. Decisions of the registration
+/// authority arrive on its threads: `done` is called on the thread that completes the answer.
 class ACMETOOL_EXPORT ServerSession
 {
 public:
-    /// `authority` and `vouchers` are not owned and outlive the session. With `vouchers`, the devices that it
-    /// wants one of are led through draft-lear-eap-teap-brski first.
+    /// `authority` and `vouchers` are not owned and must outlive the session. With `vouchers`, devices that
+    /// need a voucher first follow draft-lear-eap-teap-brski.
     ServerSession(std::shared_ptr<const ServerSettings> settings, crypto::TlsContext context,
                   enrol::RegistrationAuthority& authority, std::string peer_address, std::string request_id,
                   enrol::VoucherAuthority* vouchers = nullptr);
@@ -98,12 +99,12 @@ public:
     ServerSession(const ServerSession&) = delete;
     ServerSession& operator=(const ServerSession&) = delete;
 
-    /// Takes one EAP packet (empty: EAP-Start). `mtu`: Framed-MTU, 0: not told. `done` is called once, or not
-    /// at all where the packet is to be discarded in silence (RFC 3748 section 4.1), which the return value
-    /// says: false.
+    /// Processes one EAP packet (empty: EAP-Start). `mtu`: Framed-MTU; 0: unknown. `done` is called once.
+    /// Returns false, without calling `done`, if the packet must be silently discarded (RFC 3748 section
+    /// 4.1).
     bool handle(ByteView eap, std::size_t mtu, std::function<void(Answer)> done);
 
-    /// What is known so far. Between calls only.
+    /// The events so far. Only call this between calls of handle().
     Summary summary() const;
 
     struct Impl;

@@ -5,7 +5,7 @@
 #include "crypto/path.h"
 #include "teap/server_impl.h"
 
-/// From the PKCS#10 to the PKCS#7, or to the error that fits.
+/// From the PKCS#10 to the PKCS#7 or the matching error.
 namespace acmetool::teap
 {
 

@@ -9,20 +9,20 @@
 namespace acmetool::teap
 {
 
-/// The draft's table, "Error Handling"; what it leaves open is the closest code of RFC 7170 section 4.2.6.
+/// The draft's table, "Error Handling"; for the rest, the closest code of RFC 7170 section 4.2.6.
 std::uint32_t error_of(enrol::Refusal refusal);
 
-/// A conversation's state: packets and the handshake in server.cpp, TLVs in server_phase_2.cpp, what they
-/// lead to in server_voucher.cpp and server_enrolment.cpp.
+/// A conversation's state. Packets and the handshake are in server.cpp, TLVs in server_phase_2.cpp, vouchers
+/// and enrolment in server_voucher.cpp and server_enrolment.cpp.
 struct ServerSession::Impl : std::enable_shared_from_this<ServerSession::Impl> {
     enum class State {
         begin,       ///< nothing was sent yet
         identity,    ///< Identity request sent
         start,       ///< TEAP Start sent
         handshake,   ///< TLS
-        authorizing, ///< the registration authority is asked
+        authorizing, ///< waiting for the registration authority
         binding,     ///< Crypto-Binding and Result sent
-        action,      ///< Request-Action sent, or an answer to what it led to
+        action,      ///< Request-Action sent, or a later answer in the enrolment
         voucher,     ///< the registrar has the voucher-request
         enrolling,   ///< the registration authority has the CSR
         result,      ///< PKCS#7 and Result sent
@@ -39,12 +39,12 @@ struct ServerSession::Impl : std::enable_shared_from_this<ServerSession::Impl> {
     std::string request_id;
 
     State state = State::begin;
-    std::uint8_t identifier = 0; ///< of the request that was sent last
+    std::uint8_t identifier = 0; ///< of the last request
     std::size_t limit = 0;
     unsigned rounds = 0;
     unsigned naks = 0;
     std::function<void(Answer)> done;
-    std::chrono::seconds peer_wait{0}; ///< before the peer answers what is sent next
+    std::chrono::seconds peer_wait{0}; ///< before the peer answers the next packet
 
     std::optional<crypto::TlsEngine> tls;
     Fragmenter fragmenter;
@@ -58,7 +58,7 @@ struct ServerSession::Impl : std::enable_shared_from_this<ServerSession::Impl> {
     bool ask = false;
     bool wants_root = false;
     enrol::CsrAttributes attributes;
-    /// What a device that has to bring a voucher did of it.
+    /// The progress of a device that needs a voucher.
     enum class Voucher { none, wanted, sent, taken };
     Voucher voucher = Voucher::none;
 

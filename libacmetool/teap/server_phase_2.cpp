@@ -20,12 +20,12 @@ void ServerSession::Impl::authorize()
 {
     const auto certificates = tls->peer_certificates();
     if (certificates.empty()) {
-        fail_with(error_code::kClientCertificateNotSupplied, "the peer showed no certificate");
+        fail_with(error_code::kClientCertificateNotSupplied, "the peer presented no certificate");
         return;
     }
     summary.subject = base::printable(certificates.front().subject(), 200);
     if (vouchers != nullptr && settings->ask != AskPolicy::never && vouchers->wants_voucher(peer())) {
-        // Whether the device is welcome, and under which name, is found out when its voucher is asked for.
+        // Requesting the voucher determines whether the device may enrol, and its name.
         voucher = Voucher::wanted;
         ask = true;
         begin_phase_2();
@@ -50,7 +50,7 @@ bool ServerSession::Impl::derive_keys()
     return keys->step({}, {}).has_value();
 }
 
-/// False where the conversation ends here.
+/// False if the conversation ends here.
 bool ServerSession::Impl::take_attributes(const enrol::AttributesDecision& decision)
 {
     if (const auto* refused = std::get_if<enrol::Refused>(&decision)) {
@@ -62,9 +62,9 @@ bool ServerSession::Impl::take_attributes(const enrol::AttributesDecision& decis
     }
     attributes = std::get<enrol::CsrAttributes>(decision);
     if (attributes.identifiers.empty()) {
-        // Who is not recognised is told what any request has to look like, and no name.
+        // An unrecognised peer receives the general requirements, without a name.
         fail_with(error_code::kClientCertificateRejected,
-                  "the certificate is neither a known manufacturer's nor one that was issued here");
+                  "the certificate was issued neither by a known manufacturer nor by this server");
         return false;
     }
     summary.issued_here = attributes.issued_here;
@@ -83,7 +83,8 @@ void ServerSession::Impl::authorized(const enrol::AttributesDecision& decision)
            (!attributes.issued_here ||
             now() >= settings->renew.due(certificate.not_before(), certificate.not_after())));
     if (!ask && !settings->cert_only && tls->version() == "TLSv1.3") {
-        // RFC 9427 section 2.2.1: the strict reading wants phase 2 data besides the proof of the tunnel.
+        // RFC 9427 section 2.2.1: the strict interpretation requires phase 2 data besides the proof of the
+        // tunnel.
         fail_with(error_code::kUnspecifiedAuthorization,
                   "under TLS 1.3 a certificate without enrolment is not sufficient");
         return;
@@ -122,7 +123,7 @@ void ServerSession::Impl::send_action()
     state = State::action;
     if (voucher == Voucher::wanted) {
         // draft-lear-eap-teap-brski section 8.1.1: "The Status field of the Request-Action TLV MUST be set to
-        // Failure." All TLVs are empty: what they hold is for devices that brought a voucher.
+        // Failure." All TLVs are empty: their content is only for devices with a voucher.
         send_tlvs({request_action_tlv(Status::failure, {{false, settings->numbers.request_voucher, {}},
                                                         trusted_server_root_tlv({}),
                                                         {false, tlv_type::kCsrAttributes, {}},
@@ -157,7 +158,7 @@ void ServerSession::Impl::handle_phase_2(const Bytes& data)
     if (const auto unknown = unknown_mandatory(*tlvs, settings->numbers)) {
         // RFC 7170 section 4.2.1: the other TLVs of the message are not processed.
         if (++naks > kMostNaks)
-            fail_with(error_code::kUnexpectedTlvs, "mandatory TLVs that are not known, again and again");
+            fail_with(error_code::kUnexpectedTlvs, "repeated unknown mandatory TLVs");
         else
             send_tlvs({nak_tlv(*unknown)});
         return;
@@ -198,7 +199,7 @@ void ServerSession::Impl::handle_tlvs(const Tlvs& tlvs)
         status = *parsed;
     }
     if (status == Status::failure) {
-        std::string why = "the peer ended with failure";
+        std::string why = "the peer ended the conversation with a failure";
         if (const auto* error = find(tlvs, tlv_type::kError))
             if (const auto code = parse_error(*error))
                 why += fmt::format(", error {} ({})", *code, name_of_error(*code, settings->numbers));
@@ -208,7 +209,7 @@ void ServerSession::Impl::handle_tlvs(const Tlvs& tlvs)
     }
     for (const auto type : {tlv_type::kPac, tlv_type::kEapPayload, tlv_type::kBasicPasswordAuthResp})
         if (find(tlvs, type) != nullptr) {
-            fail_with(error_code::kUnexpectedTlvs, name_of_tlv(type) + " was not asked for");
+            fail_with(error_code::kUnexpectedTlvs, name_of_tlv(type) + " was not requested");
             return;
         }
     if (voucher == Voucher::sent && !heard_of_voucher(tlvs)) return;
@@ -243,12 +244,12 @@ void ServerSession::Impl::after_binding(const Tlvs& tlvs)
 {
     const auto* pkcs10 = find(tlvs, tlv_type::kPkcs10);
     if (voucher == Voucher::wanted) {
-        wants_root = false; // nothing is handed out before the voucher
+        wants_root = false; // nothing is sent before the voucher
         send_action();
     } else if (pkcs10 != nullptr && settings->ask != AskPolicy::never) {
         enrol(*pkcs10);
     } else if (pkcs10 != nullptr) {
-        fail_with(error_code::kUnspecifiedAuthorization, "nobody is enrolled here");
+        fail_with(error_code::kUnspecifiedAuthorization, "this server enrols no devices");
     } else if (ask) {
         send_action();
     } else if (wants_root) {
@@ -261,7 +262,7 @@ void ServerSession::Impl::after_binding(const Tlvs& tlvs)
     }
 }
 
-/// What a peer that is let in may ask for by an empty TLV.
+/// What an accepted peer may request with an empty TLV.
 Tlvs ServerSession::Impl::answers_to(const Tlvs& tlvs)
 {
     Tlvs answers;
@@ -292,7 +293,7 @@ void ServerSession::Impl::handle_action(const Tlvs& tlvs)
     if (!declined) {
         fail_with(error_code::kUnexpectedTlvs, "neither a PKCS#10 nor a Result in the answer");
     } else if (settings->request_status == Status::failure || voucher != Voucher::none) {
-        // Section 4.2.9: the status is the result where the peer does not act.
+        // Section 4.2.9: the status is the result if the peer does not act.
         fail_with(error_code::kUnspecifiedAuthorization, "the peer did not enrol");
     } else if (!bound) {
         ask = false;

@@ -64,7 +64,7 @@ Result<Tlvs> parse_tlvs(ByteView octets)
     while (!octets.empty()) {
         if (octets.size() < kHeader) return bad_tlv("shorter than its header");
         const std::size_t length = base::number16(octets.subspan(2));
-        if (length > octets.size() - kHeader) return bad_tlv("runs over the end");
+        if (length > octets.size() - kHeader) return bad_tlv("longer than the message");
         if (tlvs.size() == kMostTlvs) return bad_tlv("too many in one message");
         const auto value = octets.subspan(kHeader, length);
         tlvs.push_back({(octets[0] & kMandatory) != 0,
@@ -247,7 +247,7 @@ Tlv trusted_server_root_tlv(ByteView pkcs7)
 
 Tlv retry_after_tlv(std::uint32_t seconds, const BrskiNumbers& numbers)
 {
-    Tlv tlv = error_tlv(seconds); // four octets, too
+    Tlv tlv = error_tlv(seconds); // also four octets
     tlv.mandatory = false;
     tlv.type = numbers.retry_after;
     return tlv;
@@ -255,7 +255,7 @@ Tlv retry_after_tlv(std::uint32_t seconds, const BrskiNumbers& numbers)
 
 Result<Status> parse_result(const Tlv& tlv)
 {
-    // Intermediate-Result may hold TLVs after its status (section 4.2.11), Result may not.
+    // Intermediate-Result may contain TLVs after its status (section 4.2.11), Result must not.
     const bool fits = tlv.type == tlv_type::kResult ? tlv.value.size() == 2 : tlv.value.size() >= 2;
     if (!fits || tlv.value[0] != 0 || tlv.value[1] < 1 || tlv.value[1] > 2)
         return bad_tlv("a Result that is neither success nor failure");
@@ -276,7 +276,7 @@ Result<RequestAction> parse_request_action(const Tlv& tlv)
     action.status = static_cast<Status>(tlv.value[0]);
     action.action = tlv.value[1];
     const auto inside = ByteView{tlv.value}.subspan(2);
-    if (inside.size() == 2) { // elear/hostap-teapv2 sends the type alone
+    if (inside.size() == 2) { // elear/hostap-teapv2 sends only the type
         action.tlvs.push_back({(inside[0] & kMandatory) != 0,
                                static_cast<std::uint16_t>((inside[0] & kTypeMask) << 8U | inside[1]),
                                {}});
@@ -291,7 +291,7 @@ Result<std::optional<Bytes>> parse_trusted_server_root(const Tlv& tlv)
 {
     if (tlv.value.size() < 2) return bad_tlv("a Trusted-Server-Root without format");
     if (base::number16(tlv.value) != kPkcs7ServerCertificateRoot)
-        return bad_tlv("a Trusted-Server-Root in a format that is not known");
+        return bad_tlv("a Trusted-Server-Root in an unknown format");
     const auto inside = ByteView{tlv.value}.subspan(2);
     if (inside.empty()) return std::optional<Bytes>{};
     constexpr std::uint8_t kDerSequence = 0x30;

@@ -29,9 +29,9 @@ ACMETOOL_EXPORT const Tlv* find(const Tlvs& tlvs, std::uint16_t type);
 
 enum class Status : std::uint16_t { success = 1, failure = 2 };
 
-/// "PKCS#10", "Crypto-Binding"; "TLV 77" for a number that has no name here.
+/// "PKCS#10", "Crypto-Binding"; "TLV 77" for an unknown number.
 ACMETOOL_EXPORT std::string name_of_tlv(std::uint16_t type, const BrskiNumbers& numbers = {});
-/// What RFC 7170 section 4.2.6 calls an error code; empty for one it does not know.
+/// The name of an error code in RFC 7170 section 4.2.6; empty for an unknown one.
 ACMETOOL_EXPORT std::string name_of_error(std::uint32_t code, const BrskiNumbers& numbers = {});
 /// One line for people: "Result=Success", "PKCS#10 (206 octets)", "Error=1024 (bad identity in CSR)".
 ACMETOOL_EXPORT std::string describe(const Tlvs& tlvs, const BrskiNumbers& numbers = {});
@@ -40,15 +40,15 @@ ACMETOOL_EXPORT Tlv result_tlv(Status status);
 ACMETOOL_EXPORT Tlv intermediate_result_tlv(Status status);
 ACMETOOL_EXPORT Tlv error_tlv(std::uint32_t code);
 ACMETOOL_EXPORT Tlv identity_type_tlv(std::uint16_t type); ///< 1 user, 2 machine
-/// Of a TLV that was mandatory and is not known.
+/// For an unknown mandatory TLV.
 ACMETOOL_EXPORT Tlv nak_tlv(std::uint16_t refused);
 /// Process-TLV with `tlvs`; `status` is the result if the receiver does not act (errata 6157).
 ACMETOOL_EXPORT Tlv request_action_tlv(Status status, const Tlvs& tlvs);
-/// PKCS#7 certificates in a Trusted-Server-Root TLV; an empty view makes the request.
+/// PKCS#7 certificates in a Trusted-Server-Root TLV; an empty view creates the request.
 ACMETOOL_EXPORT Tlv trusted_server_root_tlv(ByteView pkcs7);
 ACMETOOL_EXPORT Tlv retry_after_tlv(std::uint32_t seconds, const BrskiNumbers& numbers);
 
-/// What a Request-Action TLV asks for.
+/// The content of a Request-Action TLV.
 struct RequestAction {
     static constexpr std::uint8_t kProcessTlv = 1;
     static constexpr std::uint8_t kNegotiateEap = 2;
@@ -61,16 +61,16 @@ struct RequestAction {
 /// Values of single TLVs. Errc::protocol, reason "teapTlv".
 ACMETOOL_EXPORT Result<Status> parse_result(const Tlv& tlv); ///< Result and Intermediate-Result
 ACMETOOL_EXPORT Result<std::uint32_t> parse_error(const Tlv& tlv);
-/// Takes what a known peer sends, too: a TLV inside that is its bare type, without M and length.
+/// Also accepts the form of a known peer: an inner TLV that is only a bare type, without M and length.
 ACMETOOL_EXPORT Result<RequestAction> parse_request_action(const Tlv& tlv);
-/// The certificates, DER: of the PKCS#7 TLV inside, or, as a known peer sends them, right after the format.
-/// Nothing where it is a request.
+/// The certificates, DER: of the inner PKCS#7 TLV or, as a known peer sends them, directly after the format.
+/// Nothing if it is a request.
 ACMETOOL_EXPORT Result<std::optional<Bytes>> parse_trusted_server_root(const Tlv& tlv);
 ACMETOOL_EXPORT Result<std::uint32_t> parse_retry_after(const Tlv& tlv); ///< 1 to 4 octets
 
-/// The first mandatory TLV that this implementation does not know, or nothing.
+/// The first unknown mandatory TLV, or nothing.
 ACMETOOL_EXPORT std::optional<std::uint16_t> unknown_mandatory(const Tlvs& tlvs, const BrskiNumbers& numbers);
-/// Errc::protocol, reason "teapDuplicate", where a TLV that may come once came twice.
+/// Errc::protocol, reason "teapDuplicate", if a TLV that may occur only once occurs twice.
 ACMETOOL_EXPORT Result<void> check_duplicates(const Tlvs& tlvs);
 
 } // namespace acmetool::teap

@@ -43,7 +43,7 @@ names() { # CSR
     while read -r sample key hash; do
         csr-build --csrattrs "$examples/csrattrs/$sample.csrattr.b64" --key-out "$sample.key" --dns a.example -o out.csr \
             2>warnings
-        grep -q 'ask for challengePassword, which is left out; give it with --challenge-password-file' warnings
+        grep -q 'request challengePassword, which is missing; provide it with --challenge-password-file' warnings
         openssl req -in out.csr -noout -text >text
         grep -q "$key" text
         grep -q "Signature Algorithm: $hash" text
@@ -77,7 +77,7 @@ END
     openssl req -in out.csr -noout -subject | grep -q 'CN = www.myserver.com, OU = myDept, OU = myGroup'
     openssl req -in out.csr -noout -text | grep -A1 'Key Usage: critical' | grep -q 'Digital Signature, Key Agreement'
     csr-build --csrattrs "$template" --key a.key --json 2>warnings >out.json
-    grep -q 'ask for iPAddress of subjectAltName, which is left out; give it with --ip' warnings
+    grep -q 'request iPAddress of subjectAltName, which is missing; provide it with --ip' warnings
     python3 -c 'import json; d = json.load(open("out.json")); assert d["unfilled"] == ["iPAddress of subjectAltName"], d'
 }
 

@@ -35,7 +35,7 @@ line() {
     grep -E '^\+1 h +: ' drawn
     grep -F 'attempt 2' drawn
     [ "$(tail -n 1 drawn)" = "5 messages in 1 h, 1 failure" ]
-    grep -F 'the last line is cut off' err
+    grep -F 'the last line is incomplete' err
     grep -F 'line 6' err
     acme-trace show -q <t.jsonl | cmp - drawn
     acme-trace svg -q t.jsonl -o t.svg

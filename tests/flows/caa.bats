@@ -37,10 +37,10 @@ judged() {
     for server in bind knot; do
         "start_$server" "$PWD/$server" domain.com other.example
         sed 's/^domain\.com\. IN CAA //' lines | sort | diff - <(caa_values domain.com)
-        judged domain.com | grep -F "domain.com: the CAA records now at domain.com let this account issue"
-        judged --wildcard sub.domain.com | grep -F "sub.domain.com: the CAA records now at domain.com let this account issue"
-        judged --method tls-alpn-01 domain.com | grep -F "do not let this account issue: they do not allow the validation method tls-alpn-01"
-        judged --account stranger.json domain.com | grep -F "they let another account of this CA issue"
+        judged domain.com | grep -F "domain.com: the CAA records at domain.com allow this account to issue"
+        judged --wildcard sub.domain.com | grep -F "sub.domain.com: the CAA records at domain.com allow this account to issue"
+        judged --method tls-alpn-01 domain.com | grep -F "do not allow this account to issue: they do not allow the validation method tls-alpn-01"
+        judged --account stranger.json domain.com | grep -F "they only allow another account of this CA to issue"
         judged --issuer elsewhere.example domain.com | grep -F "they name lab.invalid"
         acme-preauth caa-record --json --resolver "$DNS_SERVER" --wildcard sub.domain.com -o document.json
         "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/caa-record.json" <document.json
@@ -111,6 +111,6 @@ judged() {
     local at="domain iot.domain.com: the CAA records at domain.com"
     checked "other.invalid; accounturi=$URL" "ok $at allow this CA"
     checked "elsewhere.example" "fail $at forbid this CA: they name elsewhere.example"
-    checked "lab.invalid; accounturi=$URL/9" "fail $at forbid this CA: they let another account of this CA issue"
+    checked "lab.invalid; accounturi=$URL/9" "fail $at forbid this CA: they only allow another account of this CA to issue"
     checked "lab.invalid; validationmethods=http-01" "fail $at forbid this CA: they do not allow the validation method dns-01"
 }

@@ -70,12 +70,12 @@ post() { # DEVICE FILE [CURL OPTION...]
     cp other/device0001.key "$PKI/copycat.key"
     make_csr device0001.iot.domain.com dev.csr
     post copycat dev.csr
-    refused 401 "neither a known manufacturer's nor one that was issued here"
+    refused 401 "was issued neither by a known manufacturer nor by this relay"
     # A certificate that the device signed for itself.
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$PKI/self.key" -out "$PKI/self.pem" \
         -subj /O=Maker/serialNumber=device0001 -days 2 2>/dev/null
     post self dev.csr
-    refused 401 'neither a known'
+    refused 401 'issued neither by a known'
 }
 
 @test "SEC-02: a certificate that the same CA issued to another account is no identity" {
@@ -87,9 +87,9 @@ post() { # DEVICE FILE [CURL OPTION...]
     SEEN=$(wc -l <"$CA_LOG")
     make_csr device0001.iot.domain.com dev.csr "$PKI/foreign.key"
     post foreign dev.csr
-    refused 401 "nor one that was issued here"
+    refused 401 "nor by this relay"
     est foreign simplereenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
-    refused 401 "nor one that was issued here"
+    refused 401 "nor by this relay"
 }
 
 @test "SEC-03: three devices and three names: each gets its own and none of the others'" {
@@ -100,7 +100,7 @@ post() { # DEVICE FILE [CURL OPTION...]
             [[ $device == "$name" ]] && continue
             make_csr "$name.iot.domain.com" "$name.csr"
             post "$device" "$name.csr"
-            refused 403 "the request is for $name.iot.domain.com, and this device's name is $device"
+            refused 403 "the request is for $name.iot.domain.com, but this device's name is $device"
         done
     done
     # Its own name and another one beside it.
@@ -125,7 +125,7 @@ post() { # DEVICE FILE [CURL OPTION...]
     cp device0003.csr.key "$PKI/ldevid.key"
     SEEN=$(wc -l <"$CA_LOG")
     est ldevid simplereenroll -H 'Content-Type: application/pkcs10' --data-binary @device0001.csr
-    refused 403 'the certificate for device0003'
+    refused 403 'the certificate is for device0003'
 }
 
 @test "SEC-04: revoked: no identity, no cached certificate, no new one for its key, at once" {
@@ -149,7 +149,7 @@ post() { # DEVICE FILE [CURL OPTION...]
     post ldevid dev.csr
     refused 403 'the certificate was revoked'
     post device0001 dev.csr
-    refused 403 'a certificate of this key was revoked: make a new key'
+    refused 403 'a certificate for this key was revoked: create a new key'
     # A new key under its IDevID is a new beginning.
     make_csr device0001.iot.domain.com fresh.csr
     post device0001 fresh.csr
@@ -327,7 +327,7 @@ post() { # DEVICE FILE [CURL OPTION...]
         [ "$(curl -s -o ready -w '%{http_code}' "$RELAY_ADMIN/readyz")" = 503 ]
         grep -q 'relay.db was re' ready
         post device0001 dev.csr
-        refused 503 'store does not work'
+        refused 503 'store is not available'
         grep -qi '^retry-after: [1-9]' "$PKI/headers"
         est device0001 csrattrs
         refused 503 .

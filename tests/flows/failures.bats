@@ -104,7 +104,7 @@ says() { # STATUS CODE WORDS COMMAND...: the document of the failure, with a mes
     run bash -c '(ulimit -f 0; exec acme-order run --json) <n.csr 2>&1 | cat; exit "${PIPESTATUS[0]}"'
     echo "$output"
     [ "$status" = 74 ]
-    [[ "$output" == *'"code": "diskFull"'* && "$output" == *"make room"* ]]
+    [[ "$output" == *'"code": "diskFull"'* && "$output" == *"free some space"* ]]
     [ "$(requests newOrder)" = "$before" ]
     acme-order run -q -o n.pem <n.csr
     if ! unshare -m true 2>/dev/null; then skip "no mount namespace for a small file system"; fi
@@ -129,8 +129,8 @@ says() { # STATUS CODE WORDS COMMAND...: the document of the failure, with a mes
 
 @test "FAULT-20: the clock a day ahead or behind: certificates and TSIG say so" {
     local order=(acme-order run --state fresh)
-    says 76 certificateExpired "clock right" faketime -f +1d "${order[@]}" <n.csr
-    says 69 tlsCertificateNotYetValid "clock right" faketime -f -2d "${order[@]}" <n.csr
+    says 76 certificateExpired "check the clock" faketime -f +1d "${order[@]}" <n.csr
+    says 69 tlsCertificateNotYetValid "check the clock" faketime -f -2d "${order[@]}" <n.csr
     acme-preauth new "t$NAME" -q -o t.json
     says 77 tsigBadTime clocks faketime -f +1d acme-preauth publish --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" <t.json
 }

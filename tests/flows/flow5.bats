@@ -243,11 +243,11 @@ teardown() {
     }
     start_masa "$MAKER"
     findings --online >found
-    grep -q '^ok the certificate in \[tls\] is a registrar' found
+    grep -q '^ok the certificate in \[tls\] is that of a registrar' found
     grep -q '^ok devices of .*Lab manufacturer CA until' found
     grep -q '^ok MASA under .*Lab manufacturer CA until' found
     grep -q "^ok https://$MASA/.well-known/brski answers" found
-    grep -q '^warn its MASA may have an address in a private network' found
+    grep -q '^warn its MASA may have an address of a private network' found
     run ! grep '^fail' found
     # Each of these on its own would end in refused devices.
     make_tls "$PKI"
@@ -258,8 +258,8 @@ teardown() {
     grep -q '^fail the certificate in \[tls\] has no id-kp-cmcRA' found
     grep -q '^fail .*missing.pem' found
     grep -q '^fail .* is not in trust of \[clients.idevid\]' found
-    grep -q '^warn audit logs are not asked for' found
-    grep -q '^warn nonceless vouchers are taken' found
+    grep -q '^warn audit logs are not requested' found
+    grep -q '^warn nonceless vouchers are accepted' found
     sed -i "s|^masa_ca = .*|masa_ca = \"$MAKER/vendor.pem\"|" "$PKI/relay.toml"
     findings --online >found
     grep -q "^fail https://$MASA/.well-known/brski: " found

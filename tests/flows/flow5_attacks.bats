@@ -509,7 +509,7 @@ restart_masa() { # [OPTION...]
     request five
     ask five
     [ "$STATUS" = 403 ]
-    grep -q 'did not ask for it' answer
+    grep -q 'did not request it' answer
     [ "$(est_code csrattrs)" = 403 ]
     kill "$RELAY_PID"
     wait "$RELAY_PID" || true

@@ -216,7 +216,7 @@ END
     [ "$status" != 0 ]
     [[ $output == *"code=3"* ]] # Access-Reject
     [[ $output == *"EAP: Received EAP-Failure"* ]]
-    wait_for 5 grep -q 'does not do TEAP' "$TEAP_LOG"
+    wait_for 5 grep -q 'does not support TEAP' "$TEAP_LOG"
 }
 
 # start_proxy [LINE...]: FreeRADIUS in front of teap-relay, LINEs in its home_server; sets PROXY_PORT.

@@ -66,7 +66,7 @@ fails_with() { # STATUS CODE COMMAND...
 
 @test "a key's URI that does not load: the provider that is missing, no such key, no TPM" {
     fails_with 78 keyUri csr-build --json --key 'pkcs11:token=t;object=k' --dns a.example
-    [[ "$output" == *"Debian 12 has not"* ]]
+    [[ "$output" == *"Debian 12 has none"* ]]
     fails_with 78 keyUri csr-build --json --key zebra:k --dns a.example
     [[ "$output" == *'a store for \"zebra:\"'* ]]
     fails_with 78 keyUri csr-build --json --key "file:$PWD/k" --dns a.example

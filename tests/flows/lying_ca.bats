@@ -258,7 +258,7 @@ says() { # STATUS CODE
             est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
             # shellcheck disable=SC2153 # set by est
             [ "$STATUS" != 200 ]
-            wait_for 20 grep -qE "(is for $lie, and what was asked for is|wants proof for $lie,)" "$PKI/relay.log"
+            wait_for 20 grep -qE "(is for $lie instead of|wants proof for $lie,)" "$PKI/relay.log"
             kill "$RELAY_PID"
             wait "$RELAY_PID" || true
             untouched

@@ -170,9 +170,9 @@ fails_with() { # STATUS CODE [OPTION...]
     run faketime -f +3d acme-account register --json --directory "$DIRECTORY" --ca-file tls.pem
     echo "$output"
     [ "$status" = 69 ]
-    [[ "$output" == *tlsCertificateExpired* && "$output" == *"clock right"* ]]
+    [[ "$output" == *tlsCertificateExpired* && "$output" == *"check the clock"* ]]
     run faketime -f -3d acme-account register --json --directory "$DIRECTORY" --ca-file tls.pem
     echo "$output"
     [ "$status" = 69 ]
-    [[ "$output" == *tlsCertificateNotYetValid* && "$output" == *"clock right"* ]]
+    [[ "$output" == *tlsCertificateNotYetValid* && "$output" == *"check the clock"* ]]
 }

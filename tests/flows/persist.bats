@@ -71,7 +71,7 @@ send"
         [ "$status" = 79 ]
         [[ "$output" == *"$2"* ]]
     }
-    try "stranger.invalid; accounturi=$account; policy=wildcard" "no record there is for this CA"
+    try "stranger.invalid; accounturi=$account; policy=wildcard" "none of the records found is for this CA"
     try "lab.invalid; accounturi=$account/9; policy=wildcard" "does not name the account"
     try "lab.invalid; accounturi=$account" "lacks policy=wildcard"
     [ "$(requests challenge)" = 0 ]

@@ -293,7 +293,7 @@ asked() {
     [ "$status" = 79 ]
     [[ "$output" == *'"code": "authorizationNeeded"'* ]]
     [[ "$stderr" == *'unknown key "outputs"'* ]]
-    [[ "$stderr" == *'"metrics-file" is for the whole run'* ]]
+    [[ "$stderr" == *'"metrics-file" applies to the whole run'* ]]
     for i in 1 3; do
         openssl verify -CAfile "$CA_ROOT" -untrusted "c$i.pem" "c$i.pem"
         grep -E "^acme_certificate_expires_timestamp_seconds\{file=\"c$i.pem\"\} [0-9]+$" m.prom

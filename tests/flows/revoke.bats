@@ -56,7 +56,7 @@ fails_with() { # STATUS CODE OPTION...; the certificate is on standard input
     [ -z "$output" ]
     in_crl Superseded
     fails_with 77 alreadyRevoked <c.pem
-    [[ "$output" == *"nothing is left to do"* ]]
+    [[ "$output" == *"nothing remains to be done"* ]]
 }
 
 @test "ACME-37, ACME-06: by the certificate's key, without any account, DER on standard input; the document" {

@@ -82,8 +82,8 @@ metric_is() { [ "$(metric "$1")" = "$2" ]; }
     [ "$(metric 'acmetool_output_dropped_lines_total{output="log"}')" -gt 0 ]
     curl -sf --max-time 10 "$admin/readyz" >page
     [ "$(head -n 1 page)" = ready ]
-    grep -E '^warning: log: nobody reads it, [0-9]+ octets wait, [0-9]+ lines were dropped$' page
-    grep '^warning: trace: nobody reads it' page
+    grep -E '^warning: log: it has no reader, [0-9]+ octets wait, [0-9]+ lines were dropped$' page
+    grep '^warning: trace: it has no reader' page
     est-relay status --config "$PKI/relay.toml" --json |
         jq -e '[.outputs[] | select(.stalled and .waiting > 0)] | length == 2'
 
@@ -123,7 +123,7 @@ metric_is() { [ "$(metric "$1")" = "$2" ]; }
     all_404 "${ca%/directory}/nothing" 20
     curl -sk --max-time 10 "$ca" | jq -e .newOrder
     admin=$(json_value admin ready)
-    stalled() { curl -s --max-time 10 "${admin%/faults}/healthz" | grep '^warning: request log: nobody reads it'; }
+    stalled() { curl -s --max-time 10 "${admin%/faults}/healthz" | grep '^warning: request log: it has no reader'; }
     wait_for 10 stalled
     ends 0 "$PID"
 }

@@ -28,9 +28,9 @@ TEST_CASE("EXT-06: CAA records let a CA issue, or do not (RFC 8659 section 4)")
     CHECK(objection({{0, "issue", "other.example"}, {0, "issue", "ca.example.net"}}).empty());
     CHECK(objection({{0, "issue", "other.example"}, {0, "issue", "\x1b.example"}}) ==
           "they name other.example, ?.example");
-    CHECK(objection({{0, "issue", ";"}}) == "they let nobody issue");
-    CHECK(objection({{0, "issue", ""}}) == "they let nobody issue");
-    CHECK(objection({{0, "issue", "ca.example; what is this"}}) == "they let nobody issue");
+    CHECK(objection({{0, "issue", ";"}}) == "they allow no CA to issue");
+    CHECK(objection({{0, "issue", ""}}) == "they allow no CA to issue");
+    CHECK(objection({{0, "issue", "ca.example; what is this"}}) == "they allow no CA to issue");
     CHECK(objection({{128, "tbs", "Unknown"}, {0, "issue", "ca.example"}}).find("tbs") != std::string::npos);
     CHECK(objection({{0, "tbs", "Unknown"}, {128, "issue", "ca.example"}}).empty());
 }
@@ -39,7 +39,7 @@ TEST_CASE("EXT-06: issuewild counts for wildcards alone, and alone for them")
 {
     const std::vector<acme::CaaRecord> wild{{0, "issue", "ca.example"}, {0, "issuewild", ";"}};
     CHECK(objection(wild).empty());
-    CHECK(objection(wild, true) == "they let nobody issue");
+    CHECK(objection(wild, true) == "they allow no CA to issue");
     CHECK(objection({{0, "issuewild", ";"}}).empty());
     CHECK(objection({{0, "issue", "ca.example"}}, true).empty());
     CHECK(objection({{0, "issue", "other.example"}, {0, "issuewild", "ca.example"}}, true).empty());
@@ -52,9 +52,9 @@ TEST_CASE("EXT-06: accounturi and validationmethods of CAA records (RFC 8657)")
     };
     CHECK(issue("accounturi=" + kAccount).empty());
     CHECK(issue("AccountURI = " + kAccount + " ; validationmethods=http-01,dns-01; other=1").empty());
-    CHECK(issue("accounturi=" + kAccount + "0") == "they let another account of this CA issue");
+    CHECK(issue("accounturi=" + kAccount + "0") == "they only allow another account of this CA to issue");
     CHECK(issue("accounturi=" + kAccount + "; accounturi=" + kAccount) ==
-          "they let another account of this CA issue");
+          "they only allow another account of this CA to issue");
     CHECK(issue("validationmethods=http-01") == "they do not allow the validation method dns-01");
     CHECK(issue("validationmethods=") == "they do not allow the validation method dns-01");
     // The account in one record, the method in another: neither lets it in.

@@ -190,7 +190,7 @@ TEST_CASE("CSR-13: what a template may not hold, each with its sentence")
     says(with_template({der::integer(256), none}), "the template's version is not 0");
     says(with_template({none}), "the template's version has tag 0xa1 instead of 0x02");
     says(with_template({der::integer(0)}), "the template's attributes is missing");
-    says(with_template({der::integer(0), none, seq({})}), "2 octets too many after the template");
+    says(with_template({der::integer(0), none, seq({})}), "2 unexpected octets after the template");
     says(template_attributes({request, open}), "more than one of extensionRequest and extensionReqTemplate");
     says(template_attributes({open, open}), "more than one of extensionRequest and extensionReqTemplate");
     says(template_attributes({request, request}),
@@ -200,7 +200,7 @@ TEST_CASE("CSR-13: what a template may not hold, each with its sentence")
     says(template_attributes({attribute(oid::kExtensionReqTemplate, {})}),
          "extensionReqTemplate has 0 values instead of one");
     says(template_attributes({attribute(oid::kExtensionRequest, {seq({kSan, kSan})})}),
-         "extension 2.5.29.17 is there twice");
+         "extension 2.5.29.17 occurs twice");
     says(template_attributes({attribute(oid::kExtensionRequest, {seq({seq({num("1.2.3")})})})}),
          "the value of extension 1.2.3 is missing");
     says(template_attributes({attribute(oid::kExtensionRequest, {seq({})})}), "an empty list of extensions");
@@ -222,19 +222,18 @@ TEST_CASE("CSR-12, CSR-13: malformed DER is an error")
     CHECK(refusal(seq({seq({num("1.2.3")})})) ==
           "CSR attributes: the set of values of attribute 1.2.3 is missing");
     CHECK(refusal(seq({attribute(oid::kExtensionRequest, {der::integer(1)})})) ==
-          "CSR attributes: the requested extensions are no SEQUENCE");
+          "CSR attributes: the requested extensions are not a SEQUENCE");
     const Bytes request = attribute(oid::kExtensionRequest, {seq({kSan})});
-    CHECK(refusal(seq({request, request})) == "CSR attributes: extensionRequest is there twice");
+    CHECK(refusal(seq({request, request})) == "CSR attributes: extensionRequest occurs twice");
     CHECK(refusal(seq({attribute(oid::kExtensionRequest, {seq({kSan}), seq({kSan})})})) ==
           "CSR attributes: extensionRequest has 2 values instead of one");
     const Bytes bad_san = seq({num(oid::kSubjectAltName), octets({0x30, 0x05, 0x82})});
     CHECK(refusal(seq({attribute(oid::kExtensionRequest, {seq({bad_san})})})) ==
-          "CSR attributes: subjectAltName: GeneralNames is cut off");
+          "CSR attributes: subjectAltName: GeneralNames is truncated");
     CHECK(refusal(Bytes{0x30, 0x80, 0x00, 0x00}) ==
           "CSR attributes: CsrAttrs has a length that DER does not allow");
     CHECK(refusal(Bytes{0x30, 0x81, 0x00}) == "CSR attributes: CsrAttrs has a length that is not minimal");
-    CHECK(refusal(Bytes{0x30, 0x03, 0x06, 0x01, 0x80}) ==
-          "CSR attributes: an object identifier that is malformed");
+    CHECK(refusal(Bytes{0x30, 0x03, 0x06, 0x01, 0x80}) == "CSR attributes: a malformed object identifier");
     CHECK(refusal(Bytes(70'000, 0x30)) == "CSR attributes: more than 65536 octets");
     Bytes deep;
     for (int i = 0; i < 40; ++i)
@@ -245,7 +244,7 @@ TEST_CASE("CSR-12, CSR-13: malformed DER is an error")
             CHECK(refusal({whole.begin(), whole.begin() + static_cast<long>(size)}) != "taken");
         Bytes longer = whole;
         longer.push_back(0);
-        CHECK(refusal(longer) == "CSR attributes: 1 octets too many after CsrAttrs");
+        CHECK(refusal(longer) == "CSR attributes: 1 unexpected octets after CsrAttrs");
     }
 }
 

@@ -200,7 +200,7 @@ TEST_CASE("SEC-14, ESTS-24: what a request must not ask for is refused by its na
                     X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(request), field, V_ASN1_BIT_STRING,
                                                reinterpret_cast<const unsigned char*>("ADMIN-1"), -1, -1, 0);
                 }),
-                "not a text");
+                "not a string");
     }
     const auto curve = *crypto::generate_key("ec:P-384");
     desk.options.labels[""].key_type = "ec:P-256";

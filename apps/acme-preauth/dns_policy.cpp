@@ -1,7 +1,5 @@
 #include "acme-preauth/dns_policy.h"
 
-#include <openssl/crypto.h>
-
 #include <filesystem>
 #include <memory>
 
@@ -11,6 +9,7 @@
 #include "base/base64url.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "base/wipe.h"
 #include "crypto/digest.h"
 #include "dns/name.h"
 #include "dns/propagation.h"
@@ -49,7 +48,7 @@ base::Secret new_secret()
 {
     auto octets = crypto::random_bytes(32);
     base::Secret secret{base::to_base64(octets)};
-    OPENSSL_cleanse(octets.data(), octets.size());
+    base::wipe(octets);
     return secret;
 }
 

@@ -2,11 +2,11 @@
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
-#include <openssl/evp.h>
 
 #include "acme/persistent_record.h"
 #include "base/base64url.h"
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "dns/name.h"
 #include "jose/jwk.h"
 
@@ -106,11 +106,8 @@ Result<ChallengeTask> task_for(const Authorization& authorization, const Challen
     task.token = challenge.token;
     task.key_authorization = challenge.token + "." + thumbprint;
     if (task.type == "dns-01") {
-        Bytes digest(32);
-        EVP_Digest(task.key_authorization.data(), task.key_authorization.size(), digest.data(), nullptr,
-                   EVP_sha256(), nullptr);
         task.record_name = dns::validation_name(task.identifier);
-        task.record_value = base::to_base64url(digest);
+        task.record_value = base::to_base64url(crypto::sha256(as_bytes(task.key_authorization)));
     }
     return task;
 }

@@ -8,8 +8,8 @@
 #include <filesystem>
 
 #include <fmt/core.h>
-#include <openssl/crypto.h>
 
+#include "base/wipe.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::acme
@@ -63,7 +63,7 @@ Result<base::Secret> ask(const std::string& key_file, base::Context& context)
     line.reserve(kLongest); // so that no copy is left behind
     for (;;) {
         if (context.interrupted()) {
-            OPENSSL_cleanse(line.data(), line.size());
+            base::wipe(line);
             return fail(base::interrupted_error("the passphrase"));
         }
         pollfd entry{terminal.fd(), POLLIN, 0};
@@ -73,7 +73,7 @@ Result<base::Secret> ask(const std::string& key_file, base::Context& context)
         line += c;
     }
     base::Secret secret{line};
-    OPENSSL_cleanse(line.data(), line.size());
+    base::wipe(line);
     return secret;
 }
 

@@ -4,7 +4,6 @@
 #include <filesystem>
 
 #include <fmt/core.h>
-#include <openssl/crypto.h>
 
 #include "base/text.h"
 #include "brski/idevid.h"
@@ -40,9 +39,7 @@ http::ServerResponse voucher_reply(const Bytes& voucher, Format format)
 /// In the same time whatever differs.
 bool equal(std::string_view one, std::string_view other)
 {
-    const auto own = crypto::sha256(as_bytes(one));
-    const auto given = crypto::sha256(as_bytes(other));
-    return CRYPTO_memcmp(own.data(), given.data(), own.size()) == 0;
+    return crypto::equal_in_constant_time(crypto::sha256(as_bytes(one)), crypto::sha256(as_bytes(other)));
 }
 
 /// True where nothing is asked for.

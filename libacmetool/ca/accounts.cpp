@@ -4,10 +4,10 @@
 #include <filesystem>
 
 #include <fmt/core.h>
-#include <openssl/rand.h>
 
 #include "base/base64url.h"
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "jose/jwk.h"
 #include "jose/mac.h"
 #include "store/atomic_file.h"
@@ -47,9 +47,7 @@ Result<BindingKey> add_binding_key(const std::string& file, std::string kid)
         ACMETOOL_TRY(read, store::read_file(file));
         text = std::move(read);
     }
-    std::string key(32, '\0');
-    RAND_bytes(reinterpret_cast<unsigned char*>(key.data()), static_cast<int>(key.size()));
-    BindingKey made{std::move(kid), base::to_base64url(as_bytes(key))};
+    BindingKey made{std::move(kid), base::to_base64url(crypto::random_bytes(32))};
     if (!text.empty() && !text.ends_with('\n')) text += '\n';
     const base::Secret secret{fmt::format("{}{} {}\n", text, made.kid, made.key)};
     ACMETOOL_CHECK(store::write_atomically(file, secret.reveal(), 0600));

@@ -12,6 +12,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
+#include "crypto/digest.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -114,10 +115,7 @@ Bytes Key::spki() const
 
 Bytes Key::spki_sha256() const
 {
-    const Bytes der = spki();
-    Bytes digest(32);
-    EVP_Digest(der.data(), der.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-    return digest;
+    return crypto::sha256(spki());
 }
 
 bool Key::same_public_key(const Key& other) const

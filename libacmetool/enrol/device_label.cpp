@@ -6,11 +6,12 @@
 
 #include <fmt/core.h>
 #include <openssl/err.h>
-#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
+#include "base/base64url.h"
 #include "base/text.h"
 #include "crypto/der.h"
+#include "crypto/digest.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::enrol
@@ -91,11 +92,7 @@ Result<std::string> hardware_serial_of(ByteView module_name)
     const auto text = as_text(serial.value);
     if (!text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; }))
         return std::string{text};
-    std::string encoded(serial.value.size() / 3 * 4 + 5, '\0'); // and EVP_EncodeBlock's final NUL
-    encoded.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
-                                                            serial.value.data(),
-                                                            static_cast<int>(serial.value.size()))));
-    return encoded;
+    return base::to_base64(serial.value);
 }
 
 /// The hwSerialNum in the subject alternative name; nothing where there is none.
@@ -126,9 +123,7 @@ std::string device_label(std::string_view serial)
 {
     auto label = base::to_lower(serial);
     if (is_label(label)) return label;
-    std::array<std::uint8_t, 32> digest{};
-    EVP_Digest(serial.data(), serial.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-    return "h-" + to_base32hex(digest); // 256 bits are 52 characters
+    return "h-" + to_base32hex(crypto::sha256(as_bytes(serial))); // 256 bits are 52 characters
 }
 
 Result<void> check_serial_field(const std::string& name)
@@ -155,9 +150,7 @@ Result<std::string> device_serial(const crypto::Certificate& idevid, const Seria
 
 std::string random_label()
 {
-    std::array<std::uint8_t, 16> octets{};
-    if (RAND_bytes(octets.data(), static_cast<int>(octets.size())) != 1) return {};
-    return "r-" + to_base32hex(octets);
+    return "r-" + to_base32hex(crypto::random_bytes(16));
 }
 
 } // namespace acmetool::enrol

@@ -4,9 +4,9 @@
 #include <charconv>
 
 #include <fmt/core.h>
-#include <openssl/evp.h>
 
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "crypto/path.h"
 
 namespace acmetool::est
@@ -95,10 +95,8 @@ Result<Fingerprint> parse_fingerprint(std::string_view text)
 bool matches(const Fingerprint& fingerprint, const Certificate& certificate)
 {
     if (fingerprint.algorithm == "sha256") return fingerprint.digest == certificate.sha256();
-    const auto der = certificate.der();
-    Bytes digest(64);
-    return EVP_Digest(der.data(), der.size(), digest.data(), nullptr, EVP_sha512(), nullptr) == 1 &&
-           digest == fingerprint.digest;
+    const auto digest = crypto::digest(crypto::Hash::sha512, {certificate.der()});
+    return digest && *digest == fingerprint.digest;
 }
 
 Result<CaCertificates> sort_out(const std::vector<Certificate>& received, const Fingerprint& fingerprint)

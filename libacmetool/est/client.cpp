@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include <fmt/core.h>
-#include <openssl/rand.h>
 
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "est/codec.h"
 #include "est/reply.h"
 #include "http/traced.h"
@@ -26,9 +26,7 @@ bool is_redirect(int status)
 
 std::string fresh_cnonce()
 {
-    Bytes random(16);
-    RAND_bytes(random.data(), static_cast<int>(random.size()));
-    return to_hex(random);
+    return to_hex(crypto::random_bytes(16));
 }
 
 std::string names_of(const crypto::Csr& csr)

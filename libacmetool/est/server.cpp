@@ -6,11 +6,10 @@
 #include <mutex>
 
 #include <fmt/core.h>
-#include <openssl/rand.h>
-#include <openssl/sha.h>
 
 #include "base/text.h"
 #include "crypto/cms.h"
+#include "crypto/digest.h"
 #include "est/cmc_error.h"
 #include "est/codec.h"
 #include "est/csrattrs.h"
@@ -70,16 +69,7 @@ std::optional<Route> parse_target(std::string_view target)
 
 std::string new_request_id()
 {
-    std::array<std::uint8_t, 8> octets{};
-    RAND_bytes(octets.data(), octets.size());
-    return to_hex(octets);
-}
-
-std::string sha256_hex(ByteView octets)
-{
-    std::array<std::uint8_t, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(octets.data(), octets.size(), digest.data());
-    return to_hex(digest);
+    return to_hex(crypto::random_bytes(8));
 }
 
 /// "application/pkcs10; charset=x" is "application/pkcs10".
@@ -405,7 +395,7 @@ void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& 
         exchange->fail(400, csr.error().message);
         return;
     }
-    exchange->event.csr_sha256 = sha256_hex(csr->der);
+    exchange->event.csr_sha256 = to_hex(crypto::sha256(csr->der));
     for (const auto& identifier : csr->identifiers)
         exchange->event.identifiers.push_back(identifier.value);
     enrolment.request_id = exchange->event.request_id;

@@ -8,6 +8,7 @@
 #include <openssl/param_build.h>
 
 #include "base/base64url.h"
+#include "crypto/digest.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::jose
@@ -162,10 +163,7 @@ Result<std::string> thumbprint(const crypto::Key& key)
     // The members of to_jwk() are just those RFC 7638 section 3.2 requires, and nlohmann's object keeps them
     // in lexicographic order: its compact text is the canonical form.
     ACMETOOL_TRY(jwk, to_jwk(key));
-    const std::string canonical = jwk.dump();
-    Bytes digest(32);
-    EVP_Digest(canonical.data(), canonical.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-    return base::to_base64url(digest);
+    return base::to_base64url(crypto::sha256(as_bytes(jwk.dump())));
 }
 
 } // namespace acmetool::jose

@@ -6,7 +6,6 @@
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
-#include <openssl/sha.h>
 
 #include "base/text.h"
 #include "base/time.h"
@@ -14,6 +13,7 @@
 #include "brski/idevid.h"
 #include "brski/status.h"
 #include "crypto/anchor_store.h"
+#include "crypto/digest.h"
 #include "crypto/path.h"
 #include "enrol/device_label.h"
 #include "http/text_response.h"
@@ -33,9 +33,7 @@ using http::text_response;
 
 std::string sha256_hex(ByteView octets)
 {
-    std::array<std::uint8_t, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(octets.data(), octets.size(), digest.data());
-    return to_hex(digest);
+    return to_hex(crypto::sha256(octets));
 }
 
 Result<std::vector<crypto::Certificate>> read_anchors(const std::vector<std::string>& files)

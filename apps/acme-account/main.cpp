@@ -68,7 +68,8 @@ Result<crypto::Key> account_key(const std::string& path, const Options& options,
     ACMETOOL_TRY(key, crypto::generate_key(options.key_type));
     const auto written = write_account_key(path, key, passphrase, io);
     // Another run was faster: its key is the account's, and both find the one account.
-    if (!written && written.error().reason == "fileExists") return acme::load_account_key(path, passphrase);
+    if (!written && written.error().reason == Cause::file_exists)
+        return acme::load_account_key(path, passphrase);
     if (!written) return fail(written.error());
     return key;
 }
@@ -161,7 +162,7 @@ Result<std::optional<acme::AccountStatus>> status_under(const crypto::Key& key,
     acme::Registration existing;
     existing.only_existing = true;
     auto status = acme::register_account(*client, existing);
-    if (!status && status.error().reason == "accountDoesNotExist")
+    if (!status && status.error().reason == Cause::account_does_not_exist)
         return std::optional<acme::AccountStatus>{};
     if (!status) return fail(std::move(status).error());
     // Whatever keyChange answered to that (RFC 8555 section 7.3.5 has 409, some CAs 500), it cannot be ours.

@@ -121,7 +121,7 @@ Result<void> dns_policy(const PolicyOptions& options, Io& io)
     for (const auto& file : {options.key_out, plan.key_file})
         if (std::filesystem::exists(file, none))
             return fail(Errc::cannot_create, fmt::format("{}: exists already", file),
-                        "a key is never overwritten: name another --key-out", "fileExists");
+                        "a key is never overwritten: name another --key-out", Cause::file_exists);
     const auto secret = new_secret();
     const base::Secret key{fmt::format("key \"{}\" {{\n    algorithm hmac-sha256;\n    secret \"{}\";\n}};\n",
                                        plan.key_name, secret.reveal())};

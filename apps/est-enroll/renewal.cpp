@@ -59,7 +59,7 @@ Result<void> deploy(const EstRenewOptions& options, Io& io)
                 status ? fmt::format("--deploy-hook {}: exit status {}", options.deploy_hook, *status)
                        : "--deploy-hook: " + status.error().message,
                 "the certificate was renewed and is in its place; what uses it was not told",
-                "deployHookFailed");
+                Cause::deploy_hook_failed);
 }
 
 /// One certificate that cron keeps alive.

@@ -205,7 +205,7 @@ std::optional<Deferred> not_yet(const teap::PeerResult& result, const teap::Brsk
 std::optional<Error> complaint(const teap::PeerResult& result, const TeapOptions& options,
                                const teap::BrskiNumbers& numbers)
 {
-    const auto error = [](std::string message, std::string hint, std::string reason) {
+    const auto error = [](std::string message, std::string hint, Reason reason) {
         Error made;
         made.code = Errc::refused;
         made.message = std::move(message);

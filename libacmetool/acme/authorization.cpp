@@ -137,7 +137,7 @@ Result<Authorization> parse_authorization(std::string_view json, std::string_vie
         return fail(Errc::protocol,
                     fmt::format("{} is for {}, and what was asked for is {}", what,
                                 base::printable(*named, 100), base::printable(base::join(asked, ", "), 300)),
-                    "nothing was done for it; report it to the CA's operator", "otherIdentifier");
+                    "nothing was done for it; report it to the CA's operator", Cause::other_identifier);
     }
     authorization.identifier = base_of(identifier->value);
     // The flag asks for records that allow more: it counts where a wildcard was ordered.

@@ -47,7 +47,7 @@ Result<void> publish_and_wait(Client& client, std::vector<Authorization>& author
     for (auto& attempt : attempts) {
         auto& authorization = authorizations[attempt.index];
         auto seen = client.wait_until_valid(authorization, attempt.challenge.type);
-        if (!seen && seen.error().reason != "validationFailed") return fail(std::move(seen).error());
+        if (!seen && seen.error().reason != Cause::validation_failed) return fail(std::move(seen).error());
         if (!seen) {
             if (failure) seen.error().message = failure->message + "; " + seen.error().message;
             failure = std::move(seen).error();
@@ -137,12 +137,12 @@ Result<Challenge> choose_challenge(const Authorization& authorization, const Sol
 
 Result<void> respond(Client& client, const Authorization& authorization, const Challenge& challenge)
 {
-    Post post{"challenge", authorization.identifier, challenge.url, "{}"};
+    Post post{Step::challenge, authorization.identifier, challenge.url, "{}"};
     post.just_created = true;
     auto reply = client.post(std::move(post));
     // A challenge that the server looked at already is not pending any more, and a second answer to it
     // "malformed": what counts is read from the authorization afterwards.
-    if (!reply && reply.error().reason != "malformed") return fail(std::move(reply).error());
+    if (!reply && reply.error().reason != Cause::malformed) return fail(std::move(reply).error());
     return {};
 }
 

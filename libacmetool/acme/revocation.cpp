@@ -26,12 +26,13 @@ constexpr std::array<std::string_view, 11> kReasons{
 /// What the problem types of section 6.7 mean where a certificate is to be revoked.
 Error explained(Error error)
 {
-    if (error.reason == "alreadyRevoked") error.hint = "nothing is left to do: the CA revoked it before";
-    if (error.reason == "unauthorized")
+    if (error.reason == Cause::already_revoked)
+        error.hint = "nothing is left to do: the CA revoked it before";
+    if (error.reason == Cause::unauthorized)
         error.hint =
             "sign with the account that ordered it, with one that is authorized for all of its names, "
             "or with --cert-key, the certificate's own key";
-    if (error.reason == "badRevocationReason")
+    if (error.reason == Cause::bad_revocation_reason)
         error.hint = "give another --reason, or none: the CA does not take this one";
     return error;
 }
@@ -78,7 +79,7 @@ Result<void> revoke(Client& client, const crypto::Certificate& certificate, Revo
                     "certificateKeyMismatch");
     Json payload{{"certificate", base::to_base64url(certificate.der())}};
     if (reason) payload["reason"] = *reason;
-    Post post{"revokeCert", "certificate " + certificate.serial(), url, payload.dump()};
+    Post post{Step::revoke_cert, "certificate " + certificate.serial(), url, payload.dump()};
     post.by_jwk = signer == RevocationSigner::certificate;
     const auto reply = client.post(std::move(post));
     if (!reply) return fail(explained(reply.error()));

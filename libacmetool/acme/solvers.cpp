@@ -269,7 +269,7 @@ Result<void> HookSolver::call(const std::string& program, const std::string& wor
     context.message(message);
     auto status = base::run_program(command, context, finish);
     if (!status) {
-        if (status.error().reason == "programTimeout") status.error().reason = "hookTimeout";
+        if (status.error().reason == Cause::program_timeout) status.error().reason = Cause::hook_timeout;
         tell_failure(message.to, status.error().message, context);
         return fail(with_context(std::move(status).error(), "hook"));
     }

@@ -141,7 +141,7 @@ std::vector<crypto::Certificate> signer_first(const crypto::Certificate& signer,
 Error signature_error(Error error)
 {
     error.code = Errc::protocol;
-    error.reason = "signature";
+    error.reason = Cause::signature;
     return error;
 }
 
@@ -222,7 +222,7 @@ Result<std::vector<crypto::Certificate>> verify_signature(const Envelope& envelo
     // RFC 7515 section 4.1.6: the first certificate is that of the key that signed.
     const auto& candidates = envelope.certificates.empty() ? more : envelope.certificates;
     if (candidates.empty())
-        return fail(Errc::protocol, "JWS: there is no certificate of its signer", {}, "signature");
+        return fail(Errc::protocol, "JWS: there is no certificate of its signer", {}, Cause::signature);
     const auto last = envelope.certificates.empty() ? candidates.end() : candidates.begin() + 1;
     std::optional<Error> problem;
     for (auto candidate = candidates.begin(); candidate != last; ++candidate) {

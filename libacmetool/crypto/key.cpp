@@ -167,7 +167,7 @@ Result<Key> parse_private_key(std::string_view text, std::string_view what, cons
                                            ? fmt::format("{}: the private key is encrypted", what)
                                            : fmt::format("{}: the passphrase does not open the key", what),
                                        "give the right passphrase in a file");
-        failure.value().reason = "encryptedKey";
+        failure.value().reason = Cause::encrypted_key;
         return failure;
     }
     return openssl_failure(Errc::config, fmt::format("{}: not a private key", what),

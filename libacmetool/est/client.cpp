@@ -152,7 +152,7 @@ Result<http::Response> Client::perform(const Call& call)
         auto response = exchange(call, std::move(request), connection);
         if (!response) {
             // A kept connection may be closed by the server in the very moment it is used again.
-            const bool again = response.error().reason == "reset" && connection.requests > 0 &&
+            const bool again = response.error().reason == Cause::reset && connection.requests > 0 &&
                                ++reconnections < kMostReconnections;
             if (again) continue;
             return fail(std::move(response).error());

@@ -70,7 +70,7 @@ Result<std::optional<crypto::Key>> key_of_before(const Journal& journal, const s
     if (::access(file.c_str(), F_OK) != 0) return std::optional<crypto::Key>{};
     if (journal.key_file != file)
         return fail(Errc::cannot_create, fmt::format("{}: exists already", file),
-                    "a key is never overwritten: name another file", "fileExists");
+                    "a key is never overwritten: name another file", Cause::file_exists);
     auto text = store::read_file(file);
     if (!text) {
         text.error().code = Errc::config;

@@ -42,7 +42,7 @@ Result<crypto::Key> key_for(const CsrAttrs& asked, const RunOptions& options, Jo
     }
     auto before = key_of_before(journal, wish.file);
     if (!before) {
-        if (before.error().reason == "fileExists")
+        if (before.error().reason == Cause::file_exists)
             before.error().hint = fmt::format(
                 "a key is never overwritten: use it with --csr-key {}, or name another file", wish.file);
         return fail(std::move(before).error());

@@ -39,7 +39,8 @@ Result<void> authorize_server(const std::vector<crypto::Certificate>& certificat
                               const ServerTrust& trust)
 {
     if (trust.provisional) return {};
-    if (certificates.empty()) return fail(Errc::unavailable, "the server showed no certificate", {}, "tls");
+    if (certificates.empty())
+        return fail(Errc::unavailable, "the server showed no certificate", {}, Cause::tls);
     const auto& server = certificates.front();
     const bool named = crypto::is_valid_for(server, host);
     std::optional<Error> why;
@@ -72,14 +73,14 @@ Result<void> authorize_server(const std::vector<crypto::Certificate>& certificat
                     fmt::format("the server's certificate does not verify: {}", why->message),
                     "name the anchors that its path ends in: --explicit-ta for the EST CA's, --ca-file for "
                     "another root",
-                    "tls");
+                    Cause::tls);
     return fail(Errc::unavailable,
                 fmt::format("the server's certificate ({}) is not for {}", server.subject(), host),
                 trust.explicit_anchors.empty()
                     ? "the name in the URL has to be in the certificate"
                     : "the name in the URL has to be in the certificate, or id-kp-cmcRA among its extended "
                       "key usages",
-                "tls");
+                Cause::tls);
 }
 
 /// What the verification callback is told, and what it has to say.
@@ -109,7 +110,7 @@ Result<void> set_identity(SSL_CTX* context, const TlsIdentity& identity)
         SSL_CTX_use_certificate(context, identity.certificates.front().get()) != 1 ||
         SSL_CTX_use_PrivateKey(context, identity.key.get()) != 1) {
         auto failure = crypto::openssl_failure(Errc::config, "the client certificate cannot be used for TLS");
-        failure.value().reason = "tlsIdentity";
+        failure.value().reason = Cause::tls_identity;
         return failure;
     }
     for (std::size_t i = 1; i < identity.certificates.size(); ++i)
@@ -152,7 +153,7 @@ Result<TlsIdentity> load_identity(const std::string& certificate_file, const std
         return fail(Errc::config,
                     fmt::format("{} is not the key of the certificate in {}", key_file, certificate_file),
                     "name the two files that belong together, the device's own certificate first in its file",
-                    "tlsIdentity");
+                    Cause::tls_identity);
     return TlsIdentity{std::move(*certificates), key};
 }
 
@@ -230,7 +231,7 @@ Result<void> TlsClient::Impl::await(int result, net::Deadline deadline, std::str
         const auto code = ERR_peek_error();
         const bool cut = ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
         auto failure = crypto::openssl_failure(Errc::unavailable, doing);
-        failure.value().reason = cut ? "reset" : "tls";
+        failure.value().reason = cut ? Cause::reset : Cause::tls;
         // RFC 8446 section 6.2: alerts 42 to 49 and 116 are about our certificate or the server's view of it.
         const int alert = ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET;
         if ((alert >= 42 && alert <= 49) || alert == 116)
@@ -241,7 +242,7 @@ Result<void> TlsClient::Impl::await(int result, net::Deadline deadline, std::str
     }
     ERR_clear_error();
     return fail(Errc::unavailable, fmt::format("{}: the connection broke", doing),
-                "the connection broke; run the same command again", "reset");
+                "the connection broke; run the same command again", Cause::reset);
 }
 
 Result<void> TlsClient::Impl::open(const Url& url)
@@ -315,18 +316,18 @@ Result<Response> TlsClient::Impl::exchange(const Request& request, const Url& ur
     const auto deadline = started + options.request_timeout;
     const auto sent = write(head + request.body, deadline);
     // A server that refuses may answer and close before it has read everything.
-    if (!sent && sent.error().reason != "reset") return fail(sent.error());
+    if (!sent && sent.error().reason != Cause::reset) return fail(sent.error());
     ResponseReader reader{options.body_limit};
     while (!reader.done()) {
         auto octets = read(deadline);
-        if (!octets && octets.error().reason != "reset") return fail(std::move(octets).error());
+        if (!octets && octets.error().reason != Cause::reset) return fail(std::move(octets).error());
         const bool closed = !octets || octets->empty();
         if (closed && reader.untouched())
             return fail(!sent ? sent.error()
                               : Error{.code = Errc::unavailable,
                                       .message = "the server closed the connection without an answer",
                                       .hint = "run the same command again",
-                                      .reason = "reset",
+                                      .reason = Cause::reset,
                                       .problem_type = {},
                                       .problem = {},
                                       .retry_after = {}});
@@ -371,7 +372,7 @@ Result<Response> TlsClient::send(const Request& request)
 {
     ACMETOOL_TRY(url, parse_url(request.url));
     if (impl_->origin != url.origin())
-        return fail(Errc::unavailable, fmt::format("{}: not connected", url.origin()), {}, "reset");
+        return fail(Errc::unavailable, fmt::format("{}: not connected", url.origin()), {}, Cause::reset);
     ++impl_->connection.requests;
     auto response = impl_->exchange(request, url);
     if (response) return response;

@@ -199,8 +199,10 @@ void Registrar::Impl::begin(const http::ServerRequest& request, const Manufactur
                       {"client", base::printable(idevid.subject())},
                       {"text", error.message}});
         // RFC 8995 section 5.2: "If these do not match, [...] the connection is closed", 401 before that.
-        auto response = text_response(error.reason == "proximity-registrar-cert" ? 401 : 403, error.message);
-        if (error.reason == "proximity-registrar-cert") response.headers.emplace_back("Connection", "close");
+        auto response =
+            text_response(error.reason == Cause::proximity_registrar_cert ? 401 : 403, error.message);
+        if (error.reason == Cause::proximity_registrar_cert)
+            response.headers.emplace_back("Connection", "close");
         respond(std::move(response));
         return;
     }

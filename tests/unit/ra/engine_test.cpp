@@ -228,15 +228,15 @@ TEST_CASE(
     std::filesystem::copy_file(lab.folder / "backup.db", store);
     const auto ready = lab.engine->ready();
     REQUIRE_FALSE(ready);
-    CHECK(ready.error().reason == "databaseMoved");
+    CHECK(ready.error().reason.word() == "databaseMoved");
     const auto decision = lab.enrol(Lab::request(device, csr));
     CHECK(Lab::word(decision) == "unavailable");
     CHECK(std::get<enrol::Refused>(decision).retry_after.has_value());
     CHECK(std::holds_alternative<enrol::Refused>(lab.attributes(&device)));
     const auto blocked = block();
     REQUIRE_FALSE(blocked);
-    CHECK(blocked.error().reason == "otherStore");
-    CHECK(ra::revoke_in(store, {"01"}, lab.now()).error().reason == "otherStore");
+    CHECK(blocked.error().reason.word() == "otherStore");
+    CHECK(ra::revoke_in(store, {"01"}, lab.now()).error().reason.word() == "otherStore");
 
     std::filesystem::rename(lab.folder / "away.db", store);
     REQUIRE(block());

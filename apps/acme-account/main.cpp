@@ -14,6 +14,7 @@
 #include "cli/program.h"
 #include "common/acme_options.h"
 #include "crypto/encrypted_key.h"
+#include "crypto/key_type.h"
 #include "crypto/key_uri.h"
 #include "store/atomic_file.h"
 
@@ -26,7 +27,7 @@ struct Options {
     acme::ClientOptions client;
     acme::Registration registration;
     std::string directory;
-    std::string key_type = "ec:P-256";
+    std::string key_type{crypto::kDefaultKeyType};
     std::string key;
     std::string eab_kid;
     std::string eab_key_file;

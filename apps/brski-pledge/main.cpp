@@ -10,6 +10,7 @@
 #include "brski/pledge.h"
 #include "cli/program.h"
 #include "common/est_session.h"
+#include "crypto/key_type.h"
 #include "enrol/device_label.h"
 #include "est/journal.h"
 #include "est/run.h"
@@ -438,7 +439,9 @@ int main(int argc, char** argv)
         .option("--cloud", options.cloud,
                 "URL of a cloud registrar, verified with --ca-file or the system's anchors")
         .option("--format", options.format, "cms or jws")
-        .option("--new-key", options.new_key, "Make a key: ec:P-256, rsa:3072, ...; auto: as the server asks")
+        .option("--new-key", options.new_key,
+                fmt::format("Make a key: {}, {}, ...; auto: as the server asks", crypto::kDefaultKeyType,
+                            crypto::kDefaultRsaType))
         .option("--key-out", options.key_out, "Write the new key here (0600, never over a file)")
         .option("--save-cacerts", options.save_cacerts, "Keep the CA certificates in this file")
         .option("--save-voucher", options.save_voucher, "Keep the voucher in this file")

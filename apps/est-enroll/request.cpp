@@ -6,6 +6,7 @@
 #include "acme/order_task.h"
 #include "base/text.h"
 #include "crypto/cms.h"
+#include "crypto/key_type.h"
 #include "est/codec.h"
 #include "est/run.h"
 #include "store/atomic_file.h"
@@ -69,7 +70,9 @@ void add_format(Verb& verb, EstRequestOptions& options)
 
 void add_run(Verb& verb, EstRequestOptions& options)
 {
-    verb.option("--new-key", options.new_key, "Make a key: ec:P-256, rsa:3072, ...; auto: as the server asks")
+    verb.option("--new-key", options.new_key,
+                fmt::format("Make a key: {}, {}, ...; auto: as the server asks", crypto::kDefaultKeyType,
+                            crypto::kDefaultRsaType))
         .option("--key-out", options.key_out, "Write the new key here (0600, never over a file)")
         .flag("--pop", options.pop, "Put the channel binding into the request even if it is not asked for")
         .flag("--once", options.once, "Do not wait: end with 75 where the server says \"not yet\"")

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "crypto/key_type.h"
 
 namespace acmetool::cli
 {
@@ -50,7 +51,9 @@ void add_teap(Verb& verb, TeapOptions& options)
         .option("--cert", options.cert, "Certificate chain that is shown: IDevID or LDevID, PEM")
         .option("--key", options.key, "Its private key")
         .option("--server-name", options.server_name, "Name that the server's certificate has to have")
-        .option("--new-key", options.new_key, "Make a key to enrol: ec:P-256, rsa:3072, ...")
+        .option(
+            "--new-key", options.new_key,
+            fmt::format("Make a key to enrol: {}, {}, ...", crypto::kDefaultKeyType, crypto::kDefaultRsaType))
         .option("--key-out", options.key_out, "Write the new key here (0600, never over a file)")
         .option("--journal", options.journal,
                 "Journal of a run that has to come back; default: FILE.journal beside the key")

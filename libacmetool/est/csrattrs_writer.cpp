@@ -5,6 +5,7 @@
 
 #include "crypto/der.h"
 #include "crypto/general_names.h"
+#include "crypto/key_type.h"
 #include "est/csrattrs.h"
 #include "est/csrattrs_oids.h"
 
@@ -72,7 +73,7 @@ Result<KeyRequest> request_key(std::string_view type)
     if (!type.starts_with("rsa:")) return bad_key_type(type);
     const auto digits = type.substr(4);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
-    if (error != std::errc{} || end != digits.data() + digits.size() || bits < 2048 ||
+    if (error != std::errc{} || end != digits.data() + digits.size() || bits < crypto::kLeastRsaBits ||
         bits > kLargestModulus || bits % 8 != 0)
         return bad_key_type(type);
     constexpr std::string_view kSha256WithRsa = "1.2.840.113549.1.1.11";

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "crypto/csr_remake.h"
 #include "crypto/digest.h"
+#include "crypto/key_type.h"
 #include "est/journal.h"
 
 namespace acmetool::est
@@ -27,9 +28,7 @@ std::string digest_of_wishes(const Bytes& csrattrs, const RunOptions& options, b
 
 std::string type_of_new_key(const CsrAttrs& asked, const std::string& wanted)
 {
-    if (wanted != "auto") return wanted;
-    if (asked.key_type.empty() || asked.key_type == "ec") return "ec:P-256";
-    return asked.key_type == "rsa" ? "rsa:3072" : asked.key_type;
+    return wanted == "auto" ? crypto::new_key_type(asked.key_type) : wanted;
 }
 
 /// The CSR's key: the given one, that of a run before, or a new one.

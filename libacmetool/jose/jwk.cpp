@@ -9,6 +9,7 @@
 
 #include "base/base64url.h"
 #include "crypto/digest.h"
+#include "crypto/key_type.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::jose
@@ -44,7 +45,6 @@ std::string number_of(EVP_PKEY* pkey, const char* name, std::size_t octets)
 
 constexpr std::size_t kMostModulus = 512; ///< octets: 4096 bits, as crypto::check_key_size()
 constexpr std::size_t kMostExponent = 8;
-constexpr int kLeastModulusBits = 2048;
 
 Result<BignumPtr> parse_number(const Json& jwk, std::string_view name, std::size_t most)
 {
@@ -102,7 +102,7 @@ Result<crypto::Key> parse_rsa(const Json& jwk)
     // OpenSSL's own check looks whether the modulus is a prime, which takes a second of CPU for a large one;
     // a modulus that is one harms nobody but the key's owner. RFC 7518 section 3.3: "A key of size 2048 bits
     // or larger MUST be used".
-    if (BN_num_bits(n.get()) < kLeastModulusBits || !BN_is_odd(n.get()) || !BN_is_odd(e.get()) ||
+    if (BN_num_bits(n.get()) < crypto::kLeastRsaBits || !BN_is_odd(n.get()) || !BN_is_odd(e.get()) ||
         BN_is_one(e.get()))
         return fail(Errc::bad_input, "jwk: not a valid RSA key of 2048 to 4096 bits");
     const Owned<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free> builder{OSSL_PARAM_BLD_new()};

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "crypto/digest.h"
+#include "crypto/key_type.h"
 #include "crypto/path.h"
 #include "dns/name.h"
 #include "store/atomic_file.h"
@@ -19,8 +20,6 @@ namespace
 using enrol::Refusal;
 using enrol::Refused;
 
-constexpr const char* kCmcRa = "1.3.6.1.5.5.7.3.28"; // id-kp-cmcRA (RFC 6402 section 2.10)
-constexpr int kLeastRsaBits = 2048;
 constexpr std::size_t kMostNames = 100;
 constexpr std::chrono::seconds kPasswordRetry{10};
 
@@ -38,11 +37,11 @@ std::optional<Refused> judge_key(const crypto::Key& key, const LabelOptions& lab
         return refusal(Refusal::unsupported_algorithm,
                        fmt::format("the key is {}, and {} is asked for here", type, label.key_type));
     const bool weak =
-        type == "other" || (type.starts_with("rsa:") && std::stoi(type.substr(4)) < kLeastRsaBits);
+        type == "other" || (type.starts_with("rsa:") && std::stoi(type.substr(4)) < crypto::kLeastRsaBits);
     if (weak)
-        return refusal(
-            Refusal::unsupported_algorithm,
-            fmt::format("a key of type {} is not certified here: ec:P-256 or rsa:2048 at least", type));
+        return refusal(Refusal::unsupported_algorithm,
+                       fmt::format("a key of type {} is not certified here: {} or rsa:{} at least", type,
+                                   crypto::kDefaultKeyType, crypto::kLeastRsaBits));
     return std::nullopt;
 }
 
@@ -250,7 +249,7 @@ std::string order_id(const std::string& info, const std::string& renewed, const 
 
 bool is_registration_authority(const crypto::Certificate& certificate)
 {
-    return crypto::has_extended_key_usage(certificate, kCmcRa);
+    return crypto::has_extended_key_usage(certificate, crypto::kCmcRaPurpose);
 }
 
 } // namespace acmetool::ra

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "acmetool/export.h"
 #include "base/secret.h"
 #include "crypto/cert.h"
 #include "crypto/csr.h"
@@ -42,20 +43,24 @@ struct EnrolRequest {
     bool relayed_by_ra = false;
 };
 
-/// Why there will be no certificate for this request; each protocol has its own words for it.
+/// Why there will be no certificate for this request; each protocol has its own words for it. The numbers are
+/// stored (ra/records): a new one gets the next, and none is given to another meaning.
 enum class Refusal {
-    unauthenticated,       ///< no identity was shown, or it does not hold: EST 401
-    forbidden,             ///< the device may not enrol (unknown, revoked, blocked): EST 403
-    bad_request,           ///< CMC badRequest, TEAP 1025: the CSR is not what is certified here
-    bad_identity,          ///< CMC badIdentity, TEAP 1024: a name that is not this device's
-    pop_failed,            ///< CMC popFailed: the channel binding is missing or another connection's
-    not_found,             ///< no such label
-    too_many,              ///< the device's or the whole relay's budget is spent; see retry_after
-    unavailable,           ///< the CA wants fewer requests or is away; see retry_after
-    internal,              ///< CMC internalCAError, TEAP 1026: the CA failed or refused in another way
-    unsupported_algorithm, ///< CMC badRequest, TEAP 1022: a key that is not certified here
-    unsupported_extension, ///< CMC badRequest, TEAP 1023: an extension that nobody asked for
+    unauthenticated = 0,        ///< no identity was shown, or it does not hold: EST 401
+    forbidden = 1,              ///< the device may not enrol (unknown, revoked, blocked): EST 403
+    bad_request = 2,            ///< CMC badRequest, TEAP 1025: the CSR is not what is certified here
+    bad_identity = 3,           ///< CMC badIdentity, TEAP 1024: a name that is not this device's
+    pop_failed = 4,             ///< CMC popFailed: the channel binding is missing or another connection's
+    not_found = 5,              ///< no such label
+    too_many = 6,               ///< the device's or the whole relay's budget is spent; see retry_after
+    unavailable = 7,            ///< the CA wants fewer requests or is away; see retry_after
+    internal = 8,               ///< CMC internalCAError, TEAP 1026: the CA failed or refused in another way
+    unsupported_algorithm = 9,  ///< CMC badRequest, TEAP 1022: a key that is not certified here
+    unsupported_extension = 10, ///< CMC badRequest, TEAP 1023: an extension that nobody asked for
 };
+
+/// The name of a refusal in logs and events: "badIdentity".
+ACMETOOL_EXPORT std::string_view name_of(Refusal refusal);
 
 struct Issued {
     crypto::Certificate certificate; ///< the end entity alone (INT-21)
@@ -67,6 +72,9 @@ struct Refused {
     Refusal why = Refusal::internal;
     std::string text; ///< one sentence for whoever sits at the device; lower case, no full stop
     std::optional<std::chrono::seconds> retry_after;
+    /// The peer's identity held, and something else is refused. Only then may a protocol sign the refusal
+    /// (SEC-10).
+    bool authenticated = false;
 };
 using Decision = std::variant<Issued, Pending, Refused>;
 

@@ -127,8 +127,7 @@ int status_of(Refusal refusal, bool basic)
     return 500;
 }
 
-/// What CMC calls it; the refusals in here are made after the client was authenticated, and only they are
-/// signed: nobody else gets a signature out of this server (SEC-10).
+/// What CMC calls it; nothing if it has no word for it.
 std::optional<CmcFailInfo> fail_info_of(Refusal refusal)
 {
     switch (refusal) {
@@ -202,10 +201,12 @@ void Exchange::refuse(const enrol::Refused& refused)
     // RFC 9110 section 15.5.2: "If the request included authentication credentials, then the 401 response
     // indicates that authorization has been refused for those credentials."
     const int status = status_of(refused.why, options->basic || logs_in);
-    event.decision = name_of(refused.why);
+    event.decision = enrol::name_of(refused.why);
     event.text = refused.text;
     auto response = text_response(status, refused.text);
-    if (const auto info = fail_info_of(refused.why); info && options->signer) {
+    // Nobody gets a signature out of this server whom the authority did not authenticate (SEC-10).
+    const auto info = refused.authenticated ? fail_info_of(refused.why) : std::nullopt;
+    if (info && options->signer) {
         const auto& signer = *options->signer;
         if (const auto der = to_cmc_error(*info, base::printable(refused.text), signer.key,
                                           signer.certificate, signer.chain)) {
@@ -244,35 +245,6 @@ void Exchange::decide(const enrol::Decision& decision)
 }
 
 } // namespace
-
-std::string_view name_of(Refusal refusal)
-{
-    switch (refusal) {
-    case Refusal::unauthenticated:
-        return "unauthenticated";
-    case Refusal::forbidden:
-        return "forbidden";
-    case Refusal::bad_request:
-        return "badRequest";
-    case Refusal::bad_identity:
-        return "badIdentity";
-    case Refusal::pop_failed:
-        return "popFailed";
-    case Refusal::not_found:
-        return "notFound";
-    case Refusal::too_many:
-        return "tooMany";
-    case Refusal::unavailable:
-        return "unavailable";
-    case Refusal::internal:
-        return "internalCAError";
-    case Refusal::unsupported_algorithm:
-        return "unsupportedAlgorithm";
-    case Refusal::unsupported_extension:
-        return "unsupportedExtension";
-    }
-    return "internalCAError";
-}
 
 struct Server::Impl {
     /// /cacerts of one label, made once for a set of certificates.
@@ -384,14 +356,14 @@ void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& 
     // Nobody was authenticated yet: what is wrong with the octets is said in text, never signed.
     const auto body = parse_body(request.body, {.strict = exchange->options->strict_body});
     if (!body) {
-        exchange->event.decision = name_of(Refusal::bad_request);
+        exchange->event.decision = enrol::name_of(Refusal::bad_request);
         exchange->fail(400, body.error().message);
         return;
     }
     if (!exchange->options->wrap && body->form == BodyForm::one_line) exchange->wrap = 0;
     auto csr = crypto::parse_csr(as_text(body->der));
     if (!csr) {
-        exchange->event.decision = name_of(Refusal::bad_request);
+        exchange->event.decision = enrol::name_of(Refusal::bad_request);
         exchange->fail(400, csr.error().message);
         return;
     }

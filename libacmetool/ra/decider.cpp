@@ -309,11 +309,11 @@ Result<Verdict> Decider::decide(Records& records, const Application& application
     const auto& identity = std::get<Identity>(identified);
     verdict.device = identity.device;
     ACMETOOL_TRY(refused, judge(records, application, identity));
-    if (refused) {
+    if (refused)
         verdict.decision = std::move(*refused);
-        return verdict;
-    }
-    ACMETOOL_CHECK(look_up(records, application, identity, verdict, now));
+    else
+        ACMETOOL_CHECK(look_up(records, application, identity, verdict, now));
+    if (auto* made = std::get_if<Refused>(&verdict.decision)) made->authenticated = true;
     return verdict;
 }
 
@@ -338,6 +338,7 @@ Result<Decider::Told> Decider::attributes(Records& records, const Claim& claim, 
     attributes.issued_here = identity.kind == Identity::Kind::issued;
     ACMETOOL_TRY(names, names_of(records, identity, rules, files, true));
     if (auto* refused = std::get_if<Refused>(&names)) {
+        refused->authenticated = true;
         told.decision = std::move(*refused);
         return told;
     }

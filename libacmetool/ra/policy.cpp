@@ -114,7 +114,7 @@ Result<std::string> serial_of(const std::vector<crypto::Certificate>& chain, con
 
 Refused refusal(Refusal why, std::string text)
 {
-    return {why, std::move(text), std::nullopt};
+    return {why, std::move(text), std::nullopt, false};
 }
 
 Result<Files> Files::read(const Options& options)

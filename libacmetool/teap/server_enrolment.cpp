@@ -33,7 +33,7 @@ std::vector<crypto::Certificate> chain_of(const crypto::Certificate& certificate
 
 } // namespace
 
-std::uint32_t error_of(Refusal refusal)
+std::uint32_t error_of(Refusal refusal, Asked asked)
 {
     switch (refusal) {
     case Refusal::bad_identity:
@@ -47,9 +47,11 @@ std::uint32_t error_of(Refusal refusal)
     case Refusal::not_found:
         return error_code::kUnspecifiedAuthorization;
     case Refusal::too_many:
+        return error_code::kInternalCaError;
     case Refusal::unavailable:
     case Refusal::internal:
-        return error_code::kInternalCaError;
+        return asked == Asked::certificate ? error_code::kInternalCaError
+                                           : error_code::kInfrastructureUnavailable;
     case Refusal::unsupported_algorithm:
         return error_code::kUnsupportedAlgorithmInCsr;
     case Refusal::unsupported_extension:
@@ -103,7 +105,7 @@ void ServerSession::Impl::decided(const enrol::Decision& decision)
                 retry_after_tlv(static_cast<std::uint32_t>(std::clamp<std::int64_t>(wait, 1, 7 * 86'400)),
                                 settings->numbers));
         }
-        fail_with(error_of(refused.why), refused.text, std::move(more));
+        fail_with(error_of(refused.why, Asked::certificate), refused.text, std::move(more));
     }
 }
 

@@ -9,8 +9,11 @@
 namespace acmetool::teap
 {
 
+/// What the registration authority was asked for when it refused.
+enum class Asked { attributes, certificate };
+
 /// The draft's table, "Error Handling"; what it leaves open is the closest code of RFC 7170 section 4.2.6.
-std::uint32_t error_of(enrol::Refusal refusal);
+std::uint32_t error_of(enrol::Refusal refusal, Asked asked);
 
 /// A conversation's state: packets and the handshake in server.cpp, TLVs in server_phase_2.cpp, what they
 /// lead to in server_voucher.cpp and server_enrolment.cpp.

@@ -224,22 +224,6 @@ RequestVerdict check_pledge_request(const Envelope& envelope, const RegistrarKno
 namespace
 {
 
-/// The signer, and upwards from it the issuers among those that came along. Others say nothing about the
-/// signer: whoever signs can send anybody's certificate.
-std::vector<crypto::Certificate> path_upwards(const std::vector<crypto::Certificate>& sent)
-{
-    std::vector<crypto::Certificate> path{sent.front()};
-    while (path.size() < sent.size()) {
-        const auto issuer = std::find_if(sent.begin(), sent.end(), [&](const crypto::Certificate& one) {
-            return one.sha256() != path.back().sha256() && crypto::is_ca(one) &&
-                   path.back().is_issued_by(one);
-        });
-        if (issuer == sent.end()) break;
-        path.push_back(*issuer);
-    }
-    return path;
-}
-
 /// The pledge's own request inside a registrar's (RFC 8995 sections 5.5.5 and 5.5.6).
 void check_prior(Checker& checker, RegistrarRequestVerdict& verdict, const MasaKnowledge& knowledge)
 {
@@ -288,7 +272,7 @@ RegistrarRequestVerdict check_registrar_request(const Envelope& envelope, const 
     Checker checker{verdict.report};
     const auto chain = verify_signature(envelope);
     if (!checker.note("signature", chain, "holds", "RFC 8995 section 5.5.3")) return verdict;
-    verdict.registrar = path_upwards(*chain);
+    verdict.registrar = crypto::issuer_chain(chain->front(), *chain, crypto::ChainEnd::root);
     const auto& signer = verdict.registrar.front();
     checker.note("cmcRA", crypto::has_extended_key_usage(signer, crypto::kCmcRaPurpose),
                  "id-kp-cmcRA has to be among the signer's extended key usages", "RFC 8995 section 5.5.4");

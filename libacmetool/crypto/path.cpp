@@ -1,5 +1,6 @@
 #include "crypto/path.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/core.h>
@@ -80,6 +81,25 @@ Result<std::vector<Certificate>> verify_path(const Certificate& certificate,
         if (X509_up_ref(x509) == 1) path.push_back(Certificate::adopt(x509));
     }
     return path;
+}
+
+std::vector<Certificate> issuer_chain(const Certificate& certificate, const std::vector<Certificate>& known,
+                                      ChainEnd end)
+{
+    constexpr std::size_t kLongest = 10;
+    std::vector<Certificate> chain{certificate};
+    const auto is_next = [&](const Certificate& one) {
+        const auto is_same = [&](const Certificate& other) { return one.sha256() == other.sha256(); };
+        return chain.back().is_issued_by(one) && is_ca(one) &&
+               std::none_of(chain.begin(), chain.end(), is_same) &&
+               (end == ChainEnd::root || !is_self_signed(one));
+    };
+    while (chain.size() < kLongest) {
+        const auto issuer = std::find_if(known.begin(), known.end(), is_next);
+        if (issuer == known.end()) break;
+        chain.push_back(*issuer);
+    }
+    return chain;
 }
 
 bool is_valid_for(const Certificate& certificate, std::string_view host)

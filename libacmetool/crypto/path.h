@@ -29,6 +29,20 @@ ACMETOOL_EXPORT Result<std::vector<Certificate>> verify_path(const Certificate& 
                                                              const TrustAnchors& anchors,
                                                              Purpose purpose = Purpose::any);
 
+/// Where issuer_chain() ends.
+enum class ChainEnd {
+    below_root, ///< without the self-signed certificate: whoever gets the chain has it, or does not believe
+                ///< it
+    root,       ///< with it, if it is known
+};
+
+/// `certificate` and, upwards from it, its issuers among `known`, ten certificates at most. What else is in
+/// `known` says nothing about the certificate: a peer can send anybody's.
+///
+/// Names, signatures and basicConstraints are compared, and no time: it is no validation.
+ACMETOOL_EXPORT std::vector<Certificate> issuer_chain(const Certificate& certificate,
+                                                      const std::vector<Certificate>& known, ChainEnd end);
+
 /// True if `host`, a name or an IP address, is in the subject alternative name (RFC 9525; no common name).
 ACMETOOL_EXPORT bool is_valid_for(const Certificate& certificate, std::string_view host);
 

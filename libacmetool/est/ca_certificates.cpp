@@ -16,8 +16,6 @@ namespace
 
 using crypto::Certificate;
 
-constexpr std::size_t kLongestChain = 10;
-
 bool is_same(const Certificate& a, const Certificate& b)
 {
     return a.sha256() == b.sha256();
@@ -145,15 +143,7 @@ std::vector<Certificate> chain_of(const std::vector<Certificate>& certificates,
     if (certificates.empty()) return {};
     std::vector<Certificate> pool{certificates.begin() + 1, certificates.end()};
     pool.insert(pool.end(), cas.begin(), cas.end());
-    std::vector<Certificate> chain{certificates.front()};
-    while (chain.size() < kLongestChain) {
-        const auto issuer = std::find_if(pool.begin(), pool.end(), [&](const Certificate& one) {
-            return !crypto::is_self_signed(one) && !contains(chain, one) && chain.back().is_issued_by(one);
-        });
-        if (issuer == pool.end()) break;
-        chain.push_back(*issuer);
-    }
-    return chain;
+    return crypto::issuer_chain(certificates.front(), pool, crypto::ChainEnd::below_root);
 }
 
 } // namespace acmetool::est

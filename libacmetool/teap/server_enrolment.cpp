@@ -16,21 +16,6 @@ namespace
 
 constexpr std::chrono::seconds kRetryLater{60};
 
-/// `certificate` and the intermediates above it, without the self-signed one.
-std::vector<crypto::Certificate> chain_of(const crypto::Certificate& certificate,
-                                          const std::vector<crypto::Certificate>& cas)
-{
-    std::vector<crypto::Certificate> chain{certificate};
-    while (chain.size() <= cas.size()) {
-        const auto issuer = std::find_if(cas.begin(), cas.end(), [&](const auto& ca) {
-            return chain.back().is_issued_by(ca) && !crypto::is_self_signed(ca);
-        });
-        if (issuer == cas.end()) break;
-        chain.push_back(*issuer);
-    }
-    return chain;
-}
-
 } // namespace
 
 std::uint32_t error_of(Refusal refusal, Asked asked)
@@ -135,7 +120,7 @@ std::optional<Tlv> ServerSession::Impl::root_tlv() const
 void ServerSession::Impl::issued(const crypto::Certificate& certificate)
 {
     const auto cas = authority.ca_certificates(settings->label).value_or(std::vector<crypto::Certificate>{});
-    auto der = crypto::to_certs_only(chain_of(certificate, cas));
+    auto der = crypto::to_certs_only(crypto::issuer_chain(certificate, cas, crypto::ChainEnd::below_root));
     if (!der) {
         fail_with(error_code::kGeneralPkiError, der.error().message);
         return;

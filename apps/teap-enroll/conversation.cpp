@@ -185,7 +185,7 @@ Result<teap::PeerResult> hold(const TeapParty& party, base::Context& context)
         settings, tls, [&](const std::vector<crypto::Certificate>& chain) -> Result<void> {
             if (trusts_nobody) return fail(Errc::refused, "no trust anchors yet", {}, "provisional");
             ACMETOOL_CHECK(crypto::verify_path(chain.front(), {chain.begin() + 1, chain.end()}, party.anchors,
-                                               crypto::Purpose::tls_server));
+                                               crypto::PathPolicy::tls_server()));
             if (!name.empty() && !crypto::is_valid_for(chain.front(), name))
                 return fail(Errc::refused, "the server's certificate is not for " + name, {}, "serverName");
             return {};

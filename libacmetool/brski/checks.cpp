@@ -127,7 +127,8 @@ void check_registrar(Checker& checker, VoucherVerdict& verdict, const PledgeKnow
         return;
     }
     const auto time = knowledge.now.value_or(server.not_before());
-    const auto path = crypto::AnchorStore{{*verdict.pinned}}.verify(knowledge.registrar, time);
+    const auto path = crypto::AnchorStore{{*verdict.pinned}}.verify(knowledge.registrar,
+                                                                    crypto::PathPolicy::registrar(time));
     checker.note("registrar", path, "its certificate leads to the pinned one", kSource);
 }
 
@@ -168,7 +169,7 @@ VoucherVerdict check_voucher(ByteView octets, const PledgeKnowledge& knowledge)
                       kVoucherChecks))
         return verdict;
     const auto time = knowledge.now.value_or(chain->front().not_before());
-    checker.note("signer", knowledge.manufacturer.verify(*chain, time),
+    checker.note("signer", knowledge.manufacturer.verify(*chain, crypto::PathPolicy::voucher_signer(time)),
                  "the manufacturer's anchor vouches for it", kVoucherChecks);
     // The anchor often is that of the IDevIDs, too: no device may speak for the others' maker.
     if (is_device(chain->front()))
@@ -233,7 +234,7 @@ void check_prior(Checker& checker, RegistrarRequestVerdict& verdict, const MasaK
     if (!checker.note("prior-signed-voucher-request", envelope, "read", kSource)) return;
     const auto chain = verify_signature(*envelope);
     if (!checker.note("prior-signature", chain, "holds", kSource)) return;
-    const auto path = knowledge.idevid_anchors.verify(*chain, knowledge.now);
+    const auto path = knowledge.idevid_anchors.verify(*chain, crypto::PathPolicy::idevid(knowledge.now));
     if (!checker.note("prior-signer", path, "a device of ours", kSource)) return;
     verdict.idevid = chain->front();
     const auto prior = parse_voucher_request(envelope->content);
@@ -281,7 +282,9 @@ RegistrarRequestVerdict check_registrar_request(const Envelope& envelope, const 
                  "the signer's certificate has to be valid now", "RFC 8995 section 5.5.3");
     const bool anchored = !knowledge.registrar_anchors.empty();
     if (anchored)
-        checker.note("registrar", knowledge.registrar_anchors.verify(verdict.registrar, knowledge.now),
+        checker.note("registrar",
+                     knowledge.registrar_anchors.verify(verdict.registrar,
+                                                        crypto::PathPolicy::registrar(knowledge.now)),
                      "known here", "RFC 8995 section 5.5.3");
     else
         checker.skip("registrar", "any is taken", "RFC 8995 section 5.5.3");

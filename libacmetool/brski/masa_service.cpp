@@ -162,7 +162,8 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
         !caller.tls->certificates.front().public_key().same_public_key(chain->front().public_key()))
         return text_response(403, "show the IDevID that signed the request in the TLS handshake");
     const auto& anchors = options_.policy.knowledge.idevid_anchors;
-    if (const auto path = anchors.verify(*chain, now); !path) return text_response(404, "no device of ours");
+    if (const auto path = anchors.verify(*chain, crypto::PathPolicy::idevid(now)); !path)
+        return text_response(404, "no device of ours");
     const auto request = parse_voucher_request(envelope.content);
     const auto serial = enrol::device_serial(chain->front(), options_.policy.knowledge.serial_fields);
     if (!request) return text_response(400, request.error().message);
@@ -213,7 +214,7 @@ http::ServerResponse MasaService::take_status(const http::ServerRequest& request
         return text_response(415, "a status message is application/json");
     const auto chain = request.tls ? request.tls->certificates : std::vector<crypto::Certificate>{};
     const auto& knowledge = options_.policy.knowledge;
-    const auto known = knowledge.idevid_anchors.verify(chain, now);
+    const auto known = knowledge.idevid_anchors.verify(chain, crypto::PathPolicy::idevid(now));
     const auto serial =
         known ? enrol::device_serial(chain.front(), knowledge.serial_fields) : fail(known.error());
     if (!serial || !options_.cloud.contains(*serial))

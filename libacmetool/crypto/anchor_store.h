@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "base/time.h"
 #include "crypto/cert.h"
+#include "crypto/path.h"
 
 using X509_STORE = struct x509_store_st;
 
@@ -14,8 +14,8 @@ namespace acmetool::crypto
 
 /// Certificates that are trusted as they are, and path validation up to them (RFC 5280 section 6).
 ///
-/// An anchor need not be self-signed: a manufacturer's intermediate may be named alone. No extended key usage
-/// is asked for. Usable by several threads at once.
+/// An anchor need not be self-signed: only a manufacturer's intermediate may be named. Usable by several
+/// threads at once.
 class ACMETOOL_EXPORT AnchorStore
 {
 public:
@@ -25,9 +25,8 @@ public:
     bool empty() const { return anchors_.empty(); }
     const std::vector<Certificate>& certificates() const { return anchors_; }
 
-    /// Builds a path from `chain`'s first certificate, the others being material for it. Errc::refused with
-    /// OpenSSL's words.
-    Result<void> verify(const std::vector<Certificate>& chain, base::TimePoint now) const;
+    /// Builds a path from `chain`'s first certificate over the others. Errc::refused with OpenSSL's words.
+    Result<void> verify(const std::vector<Certificate>& chain, const PathPolicy& policy) const;
 
 private:
     std::vector<Certificate> anchors_;

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "crypto/cert.h"
 
 /// Certification paths (RFC 5280 section 6) and what an end entity's certificate is good for.
@@ -20,14 +22,40 @@ struct TrustAnchors {
 
 enum class Purpose { any, tls_server };
 
-/// Builds and validates a path from `certificate` over `others` to an anchor; now is the system's time.
+/// What a certification path has to fulfil besides leading to an anchor. Every caller states its policy by
+/// name.
+///
+/// No policy looks at revocation: devices have no way to CRL or OCSP servers before they are enrolled, and
+/// what was issued here is looked up in the store.
+struct PathPolicy {
+    Purpose purpose = Purpose::any;    ///< extended key usage and key usage of the end entity
+    std::optional<base::TimePoint> at; ///< all certificates are valid then; nothing: at the system's time
+
+    /// The certificate of a TLS server, of the name asked for: serverAuth, now.
+    static PathPolicy tls_server() { return {Purpose::tls_server, {}}; }
+    /// An EST server that is known by id-kp-cmcRA or by its very certificate (RFC 7030 section 3.6.1): its
+    /// purpose need not be that of a TLS server, too.
+    static PathPolicy known_est_server() { return {}; }
+    /// A CA certificate of /cacerts (RFC 7030 section 4.1.3).
+    static PathPolicy ca_certificate() { return {}; }
+    /// The IDevID of a device: any purpose (IEEE 802.1AR names none).
+    static PathPolicy idevid(base::TimePoint now) { return {Purpose::any, now}; }
+    /// The signer of a voucher, a MASA; `time` is the signer's own notBefore for a device without a clock.
+    static PathPolicy voucher_signer(base::TimePoint time) { return {Purpose::any, time}; }
+    /// A registrar's certificate under the domain that a voucher pins, or that a MASA knows; `time` as above.
+    static PathPolicy registrar(base::TimePoint time) { return {Purpose::any, time}; }
+    /// What the CA issued to us, under the configured root.
+    static PathPolicy issued(base::TimePoint now) { return {Purpose::any, now}; }
+};
+
+/// Builds and validates a path from `certificate` over `others` to an anchor.
 ///
 /// Returns it with the end entity first and the anchor last. Errors: refused, reason "path", with OpenSSL's
 /// words; config, reason "caFile", where the anchors' file cannot be read.
 ACMETOOL_EXPORT Result<std::vector<Certificate>> verify_path(const Certificate& certificate,
                                                              const std::vector<Certificate>& others,
                                                              const TrustAnchors& anchors,
-                                                             Purpose purpose = Purpose::any);
+                                                             const PathPolicy& policy);
 
 /// Where issuer_chain() ends.
 enum class ChainEnd {

@@ -46,7 +46,8 @@ CaCertificates validate(const std::vector<Certificate>& received, const std::vec
             if (contains(believed, certificate) || !crypto::is_ca(certificate)) continue;
             // RFC 7030 section 4.1.3: "all the other certificates MUST be validated using normal [RFC5280]
             // certificate path validation".
-            if (!crypto::verify_path(certificate, received, {anchors, {}, false}) &&
+            if (!crypto::verify_path(certificate, received, {anchors, {}, false},
+                                     crypto::PathPolicy::ca_certificate()) &&
                 !is_vouched_for(certificate, believed))
                 continue;
             believed.push_back(certificate);

@@ -54,15 +54,16 @@ Result<void> authorize_server(const std::vector<crypto::Certificate>& certificat
                                         [&](const auto& one) { return one.sha256() == server.sha256(); });
         auto others = certificates;
         others.insert(others.end(), trust.explicit_others.begin(), trust.explicit_others.end());
-        const auto path = crypto::verify_path(server, others, {trust.explicit_anchors, {}, false},
-                                              registration_authority || pinned ? crypto::Purpose::any
-                                                                               : crypto::Purpose::tls_server);
+        const auto path =
+            crypto::verify_path(server, others, {trust.explicit_anchors, {}, false},
+                                registration_authority || pinned ? crypto::PathPolicy::known_est_server()
+                                                                 : crypto::PathPolicy::tls_server());
         if (path && (named || registration_authority || pinned)) return {};
         if (!path) why = path.error();
     }
     if (trust.implicit_anchors) {
-        const auto path =
-            crypto::verify_path(server, certificates, *trust.implicit_anchors, crypto::Purpose::tls_server);
+        const auto path = crypto::verify_path(server, certificates, *trust.implicit_anchors,
+                                              crypto::PathPolicy::tls_server());
         if (path && named) return {};
         if (!path && (!why || path.error().code == Errc::config)) why = path.error();
         if (path) why.reset(); // the name is what is wrong

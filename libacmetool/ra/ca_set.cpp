@@ -41,7 +41,8 @@ void CaSet::set_intermediates(const std::vector<Bytes>& ders, base::TimePoint no
     for (const auto& candidate : found) {
         auto chain = found;
         chain.insert(chain.begin(), candidate);
-        if (root_.empty() || root_.verify(chain, now)) intermediates_.push_back(candidate);
+        if (root_.empty() || root_.verify(chain, crypto::PathPolicy::issued(now)))
+            intermediates_.push_back(candidate);
     }
 }
 
@@ -69,7 +70,7 @@ Result<void> CaSet::check(const std::vector<crypto::Certificate>& chain, base::T
             return {};
         root = root_;
     }
-    const auto verified = root.verify(chain, now);
+    const auto verified = root.verify(chain, crypto::PathPolicy::issued(now));
     const std::lock_guard lock{mutex_};
     if (!verified) {
         problem_ =

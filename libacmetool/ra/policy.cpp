@@ -106,7 +106,8 @@ Result<std::string> serial_of(const std::vector<crypto::Certificate>& chain, con
                               base::TimePoint now)
 {
     for (const auto& [anchors, fields] : files.serial_rules)
-        if (anchors.verify(chain, now)) return enrol::device_serial(chain.front(), fields);
+        if (anchors.verify(chain, crypto::PathPolicy::idevid(now)))
+            return enrol::device_serial(chain.front(), fields);
     return enrol::device_serial(chain.front());
 }
 
@@ -175,7 +176,9 @@ Claim examine(const enrol::Peer& peer, const Files& files, std::optional<Passwor
     claim.certificate_digest = to_hex(claim.certificate->sha256());
     if (files.manufacturers.empty()) {
         claim.why_not = "no manufacturer is trusted here";
-    } else if (const auto path = files.manufacturers.verify(peer.certificates, now); !path) {
+    } else if (const auto path =
+                   files.manufacturers.verify(peer.certificates, crypto::PathPolicy::idevid(now));
+               !path) {
         claim.why_not = path.error().message;
     } else if (const auto serial = serial_of(peer.certificates, files, now); !serial) {
         claim.why_not = serial.error().message;

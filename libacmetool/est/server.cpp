@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "crypto/cms.h"
 #include "crypto/digest.h"
+#include "enrol/binding.h"
 #include "est/cmc_error.h"
 #include "est/codec.h"
 #include "est/csrattrs.h"
@@ -89,17 +90,6 @@ enrol::Peer peer_of(const http::ServerRequest& request)
         peer.password = std::move(credentials->password);
     }
     return peer;
-}
-
-/// RFC 7030 section 3.5: the password is the connection's binding in base64. Some clients break the line.
-enrol::Binding compare_binding(const crypto::Csr& csr, const http::ServerRequest& request)
-{
-    if (!csr.challenge_password) return enrol::Binding::absent;
-    if (!request.tls || !request.tls->channel_binding) return enrol::Binding::differs;
-    auto given = *csr.challenge_password;
-    std::erase_if(given, [](char c) { return c == '\n' || c == '\r' || c == ' '; });
-    return given == request.tls->channel_binding->to_base64() ? enrol::Binding::matches
-                                                              : enrol::Binding::differs;
 }
 
 int status_of(Refusal refusal, bool basic)
@@ -373,7 +363,8 @@ void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& 
     enrolment.request_id = exchange->event.request_id;
     enrolment.label = route.label;
     enrolment.renewal = route.operation == "simplereenroll";
-    enrolment.binding = compare_binding(*csr, request);
+    enrolment.binding =
+        enrol::compare_binding(*csr, request.tls ? request.tls->channel_binding : std::nullopt);
     enrolment.relayed_by_ra = true;
     enrolment.csr = std::move(*csr);
     exchange->arrived();

@@ -3,6 +3,7 @@
 #include "crypto/cms.h"
 #include "crypto/csr_remake.h"
 #include "crypto/path.h"
+#include "enrol/binding.h"
 #include "teap/server_impl.h"
 
 /// From the PKCS#10 to the PKCS#7, or to the error that fits.
@@ -45,15 +46,6 @@ std::uint32_t error_of(Refusal refusal, Asked asked)
     return error_code::kInternalCaError;
 }
 
-enrol::Binding ServerSession::Impl::compare_binding(const crypto::Csr& request_made) const
-{
-    if (!request_made.challenge_password || request_made.challenge_password->empty())
-        return enrol::Binding::absent;
-    const auto own = tls->channel_binding();
-    return own && *request_made.challenge_password == own->to_base64() ? enrol::Binding::matches
-                                                                       : enrol::Binding::differs;
-}
-
 void ServerSession::Impl::enrol(const Tlv& pkcs10)
 {
     auto parsed = crypto::parse_csr(as_text(pkcs10.value));
@@ -65,7 +57,8 @@ void ServerSession::Impl::enrol(const Tlv& pkcs10)
     wanted.request_id = request_id;
     wanted.peer = peer();
     wanted.label = settings->label;
-    wanted.binding = compare_binding(*parsed);
+    const auto own = tls->channel_binding();
+    wanted.binding = enrol::compare_binding(*parsed, own ? std::optional{*own} : std::nullopt);
     wanted.renewal =
         attributes.issued_here && crypto::asks_for_same_names(*parsed, wanted.peer.certificates.front());
     wanted.csr = std::move(*parsed);

@@ -115,7 +115,6 @@ struct ServerSession::Impl : std::enable_shared_from_this<ServerSession::Impl> {
     void pending(std::chrono::seconds retry_after);
     void issued(const crypto::Certificate& certificate);
     std::optional<Tlv> root_tlv() const;
-    enrol::Binding compare_binding(const crypto::Csr& request_made) const;
     enrol::Peer peer() const
     {
         enrol::Peer who;

@@ -37,7 +37,10 @@ struct EnrolRequest {
     Peer peer;
     std::string label;    ///< CA label of the URI (RFC 7030 section 3.2.2); may be empty
     bool renewal = false; ///< simplereenroll: Subject and SAN have to be those of the peer's certificate
-    crypto::Csr csr;      ///< its signature was verified
+    /// The protocol does not say whether it is a renewal (TEAP): it is one if the peer shows a certificate
+    /// that was issued here and requests its names again.
+    bool may_renew = false;
+    crypto::Csr csr; ///< its signature was verified
     Binding binding = Binding::absent;
     /// What differs may come from an RA, whose clients have channels of their own (RFC 7030 section 3.7).
     bool relayed_by_ra = false;

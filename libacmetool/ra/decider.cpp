@@ -296,7 +296,7 @@ Result<void> Decider::look_up(Records& records, const Application& application, 
     return place(records, application, identity, row, verdict, now);
 }
 
-Result<Verdict> Decider::decide(Records& records, const Application& application, base::TimePoint now)
+Result<Verdict> Decider::decide(Records& records, Application& application, base::TimePoint now)
 {
     Verdict verdict;
     ACMETOOL_TRY(identified,
@@ -308,6 +308,8 @@ Result<Verdict> Decider::decide(Records& records, const Application& application
     }
     const auto& identity = std::get<Identity>(identified);
     verdict.device = identity.device;
+    auto& request = application.request;
+    request.renewal = request.renewal || is_renewal(request, identity);
     ACMETOOL_TRY(refused, judge(records, application, identity));
     if (refused)
         verdict.decision = std::move(*refused);

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "crypto/csr_remake.h"
 #include "crypto/digest.h"
 #include "crypto/key_type.h"
 #include "crypto/path.h"
@@ -186,6 +187,12 @@ Claim examine(const enrol::Peer& peer, const Files& files, std::optional<Passwor
         claim.idevid = Device{device_id(*serial, *claim.certificate), *serial};
     }
     return claim;
+}
+
+bool is_renewal(const enrol::EnrolRequest& request, const Identity& identity)
+{
+    return request.may_renew && identity.kind == Identity::Kind::issued &&
+           crypto::asks_for_same_names(request.csr, *identity.certificate);
 }
 
 std::optional<LabelRules> rules_of(const Options& options, const std::string& label)

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "crypto/cms.h"
-#include "crypto/csr_remake.h"
 #include "crypto/path.h"
 #include "enrol/binding.h"
 #include "teap/server_impl.h"
@@ -59,8 +58,7 @@ void ServerSession::Impl::enrol(const Tlv& pkcs10)
     wanted.label = settings->label;
     const auto own = tls->channel_binding();
     wanted.binding = enrol::compare_binding(*parsed, own ? std::optional{*own} : std::nullopt);
-    wanted.renewal =
-        attributes.issued_here && crypto::asks_for_same_names(*parsed, wanted.peer.certificates.front());
+    wanted.may_renew = true; // RFC 9930 has one message for both
     wanted.csr = std::move(*parsed);
     state = State::enrolling;
     authority.enrol(std::move(wanted), [self = shared_from_this()](const enrol::Decision& decision) {

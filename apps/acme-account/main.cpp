@@ -17,6 +17,7 @@
 #include "crypto/key_type.h"
 #include "crypto/key_uri.h"
 #include "store/atomic_file.h"
+#include "store/configured.h"
 
 using namespace acmetool;
 
@@ -82,12 +83,7 @@ Result<void> read_external_account(Options& options)
         return fail(Errc::usage, "--eab-kid and --eab-key-file go together",
                     "the CA gives both: a key identifier and a MAC key", "halfExternalAccount");
     if (options.eab_kid.empty()) return {};
-    auto text = store::read_file(options.eab_key_file);
-    if (!text) {
-        text.error().code = Errc::config;
-        return fail(with_context(std::move(text).error(), "--eab-key-file"));
-    }
-    const base::Secret secret{std::move(*text)};
+    ACMETOOL_TRY(secret, store::read_configured_secret(options.eab_key_file, "--eab-key-file"));
     ACMETOOL_TRY(key, acme::parse_mac_key(secret.reveal(), "--eab-key-file " + options.eab_key_file));
     options.registration.external.kid = options.eab_kid;
     options.registration.external.mac_key = std::move(key);

@@ -16,6 +16,7 @@
 #include "est/run.h"
 #include "http/url.h"
 #include "store/atomic_file.h"
+#include "store/configured.h"
 
 using namespace acmetool;
 
@@ -64,7 +65,7 @@ Result<crypto::AnchorStore> read_manufacturer(const Options& options)
 {
     if (options.manufacturer_ta.empty())
         return fail(Errc::usage, "give --manufacturer-ta, the anchor for vouchers");
-    ACMETOOL_TRY(anchors, cli::read_configured_certificates(options.manufacturer_ta, "--manufacturer-ta"));
+    ACMETOOL_TRY(anchors, store::read_configured_certificates(options.manufacturer_ta, "--manufacturer-ta"));
     return crypto::AnchorStore{anchors};
 }
 
@@ -117,7 +118,7 @@ Result<void> sign_request(const Options& options, cli::Io& io)
     std::optional<crypto::Certificate> registrar;
     if (!options.registrar_cert.empty()) {
         ACMETOOL_TRY(certificates,
-                     cli::read_configured_certificates(options.registrar_cert, "--registrar-cert"));
+                     store::read_configured_certificates(options.registrar_cert, "--registrar-cert"));
         registrar = certificates.front();
     } else if (!options.registrar.empty()) {
         const auto transport = provisional(pledge.idevid, io.context());
@@ -190,13 +191,13 @@ Result<void> verify(const Options& options, cli::Io& io)
     if (options.idevid.empty() || options.request.empty())
         return fail(Errc::usage, "verify needs --idevid and --request",
                     "the device's certificate, and the request that the voucher answers");
-    ACMETOOL_TRY(idevid, cli::read_configured_certificates(options.idevid, "--idevid"));
+    ACMETOOL_TRY(idevid, store::read_configured_certificates(options.idevid, "--idevid"));
     ACMETOOL_TRY(request_text, io.read(options.request));
     ACMETOOL_TRY(request, parse_request(request_text));
     std::vector<crypto::Certificate> registrar;
     if (!options.registrar_cert.empty()) {
         ACMETOOL_TRY(certificates,
-                     cli::read_configured_certificates(options.registrar_cert, "--registrar-cert"));
+                     store::read_configured_certificates(options.registrar_cert, "--registrar-cert"));
         registrar = certificates;
     } else {
         // What the request names is what the handshake showed.
@@ -236,7 +237,7 @@ Result<void> tell_status(const Options& options, std::string_view resource, cli:
     std::optional<crypto::Certificate> expected;
     if (!options.registrar_cert.empty()) {
         ACMETOOL_TRY(certificates,
-                     cli::read_configured_certificates(options.registrar_cert, "--registrar-cert"));
+                     store::read_configured_certificates(options.registrar_cert, "--registrar-cert"));
         expected = certificates.front();
     }
     const auto transport = provisional(identity, io.context(), expected ? &*expected : nullptr);

@@ -38,10 +38,6 @@ struct EstOptions {
 /// The options of server, trust and identity.
 void add_est_server(Verb& verb, EstOptions& options);
 
-/// A file that this host's configuration names: trouble with it is Errc::config.
-Result<std::string> read_configured(const std::string& path, std::string_view option);
-Result<std::vector<crypto::Certificate>> read_configured_certificates(const std::string& path,
-                                                                      std::string_view option);
 /// The file's text without blanks around it; empty where there is no path.
 Result<base::Secret> read_secret(const std::string& path, std::string_view option);
 

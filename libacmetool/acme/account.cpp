@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "crypto/key_uri.h"
 #include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::acme
 {
@@ -97,14 +98,12 @@ Result<crypto::Key> load_private_key(const std::string& path, std::string_view w
     if (stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0)
         return fail(Errc::config, fmt::format("{} {}: others can read or write it", what, path),
                     fmt::format("chmod 600 {}", path), "keyPermissions");
-    auto text = store::read_file(path);
-    if (!text) {
-        text.error().code = Errc::config;
-        text.error().hint = hint;
-        return fail(std::move(text).error());
+    auto secret = store::read_configured_secret(path);
+    if (!secret) {
+        secret.error().hint = hint;
+        return fail(std::move(secret).error());
     }
-    const base::Secret secret{std::move(*text)};
-    return crypto::parse_private_key(secret.reveal(), fmt::format("{} {}", what, path), passphrase);
+    return crypto::parse_private_key(secret->reveal(), fmt::format("{} {}", what, path), passphrase);
 }
 
 Result<crypto::Key> load_account_key(const std::string& path, const base::Secret& passphrase)

@@ -11,6 +11,7 @@
 
 #include "base/wipe.h"
 #include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::acme
 {
@@ -82,12 +83,7 @@ Result<base::Secret> ask(const std::string& key_file, base::Context& context)
 Result<base::Secret> read_passphrase(const std::string& file)
 {
     if (file.empty()) return base::Secret{};
-    auto text = store::read_file(file);
-    if (!text) {
-        text.error().code = Errc::config;
-        return fail(with_context(std::move(text).error(), "passphrase"));
-    }
-    const base::Secret whole{std::move(*text)};
+    ACMETOOL_TRY(whole, store::read_configured_secret(file, "passphrase"));
     base::Secret line{std::string{whole.reveal().substr(0, whole.reveal().find_first_of("\r\n"))}};
     if (line.empty())
         return fail(Errc::config, fmt::format("passphrase {}: its first line is empty", file), {},

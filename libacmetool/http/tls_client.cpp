@@ -14,7 +14,7 @@
 #include "http/response_reader.h"
 #include "http/url.h"
 #include "net/socket.h"
-#include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::http
 {
@@ -125,37 +125,23 @@ Result<void> set_identity(SSL_CTX* context, const TlsIdentity& identity)
 Result<TlsIdentity> load_identity(const std::string& certificate_file, const std::string& key_file,
                                   const std::string& passphrase_file)
 {
-    const auto read = [](const std::string& path, std::string_view what) -> Result<base::Secret> {
-        auto text = store::read_file(path);
-        if (!text) {
-            text.error().code = Errc::config;
-            return fail(with_context(std::move(text).error(), what));
-        }
-        return base::Secret{std::move(*text)};
-    };
     base::Secret passphrase;
     if (!passphrase_file.empty()) {
-        ACMETOOL_TRY(text, read(passphrase_file, "passphrase file"));
+        ACMETOOL_TRY(text, store::read_configured_secret(passphrase_file, "passphrase file"));
         passphrase = base::Secret{std::string{base::trim(text.reveal())}};
     }
-    ACMETOOL_TRY(certificate_text, read(certificate_file, "client certificate"));
-    auto certificates = crypto::parse_certificates(certificate_text.reveal(), certificate_file);
-    if (!certificates) {
-        certificates.error().code = Errc::config;
-        return fail(certificates.error());
-    }
+    ACMETOOL_TRY(certificates, store::read_configured_certificates(certificate_file, "client certificate"));
     const auto load = [&]() -> Result<crypto::Key> {
         if (crypto::is_key_uri(key_file)) return crypto::load_key_uri(key_file, passphrase);
-        ACMETOOL_TRY(key_text, read(key_file, "key of the client certificate"));
-        return crypto::parse_private_key(key_text.reveal(), key_file, passphrase);
+        return store::read_configured_key(key_file, "key of the client certificate", passphrase);
     };
     ACMETOOL_TRY(key, load());
-    if (!certificates->front().public_key().same_public_key(key))
+    if (!certificates.front().public_key().same_public_key(key))
         return fail(Errc::config,
                     fmt::format("{} is not the key of the certificate in {}", key_file, certificate_file),
                     "name the two files that belong together, the device's own certificate first in its file",
                     Cause::tls_identity);
-    return TlsIdentity{std::move(*certificates), key};
+    return TlsIdentity{std::move(certificates), key};
 }
 
 struct TlsClient::Impl {

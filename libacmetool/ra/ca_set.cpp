@@ -3,23 +3,18 @@
 #include <fmt/core.h>
 
 #include "crypto/path.h"
-#include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::ra
 {
 
 Result<crypto::Certificate> CaSet::read_root(const std::string& path)
 {
-    ACMETOOL_TRY(text, store::read_file(path));
-    auto found = crypto::parse_certificates(text, path);
-    if (!found) {
-        found.error().code = Errc::config;
-        return fail(std::move(found).error());
-    }
-    if (found->size() != 1 || !crypto::is_self_signed(found->front()))
+    ACMETOOL_TRY(found, store::read_configured_certificates(path));
+    if (found.size() != 1 || !crypto::is_self_signed(found.front()))
         return fail(Errc::config, fmt::format("root {}: not one self-signed certificate", path),
                     "name the root certificate of the CA behind the ACME server alone", "rootNotSelfSigned");
-    return found->front();
+    return found.front();
 }
 
 void CaSet::set_root(crypto::Certificate root)

@@ -10,8 +10,7 @@
 #include "crypto/key_type.h"
 #include "crypto/path.h"
 #include "dns/name.h"
-#include "store/atomic_file.h"
-#include "store/certified_key.h"
+#include "store/configured.h"
 
 namespace acmetool::ra
 {
@@ -80,24 +79,16 @@ template <class T, class Parse>
 Result<T> read_list(const std::string& path, Parse parse)
 {
     if (path.empty()) return T{};
-    auto text = store::read_file(path);
-    if (!text) {
-        text.error().code = Errc::config;
-        return fail(std::move(text).error());
-    }
-    return parse(*text, path);
+    ACMETOOL_TRY(text, store::read_configured(path));
+    return parse(text, path);
 }
 
 Result<crypto::AnchorStore> read_anchors(const std::vector<std::string>& paths)
 {
     std::vector<crypto::Certificate> anchors;
     for (const auto& path : paths) {
-        auto found = store::read_certificates(path);
-        if (!found) {
-            found.error().code = Errc::config;
-            return fail(std::move(found).error());
-        }
-        anchors.insert(anchors.end(), found->begin(), found->end());
+        ACMETOOL_TRY(found, store::read_configured_certificates(path));
+        anchors.insert(anchors.end(), found.begin(), found.end());
     }
     return crypto::AnchorStore{std::move(anchors)};
 }

@@ -21,7 +21,7 @@
 #include "http/url.h"
 #include "registrar/masa.h"
 #include "registrar/masa_login.h"
-#include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::registrar
 {
@@ -40,12 +40,7 @@ Result<std::vector<crypto::Certificate>> read_anchors(const std::vector<std::str
 {
     std::vector<crypto::Certificate> anchors;
     for (const auto& file : files) {
-        auto pem = store::read_file(file);
-        if (!pem) {
-            pem.error().code = Errc::config;
-            return fail(std::move(pem).error());
-        }
-        ACMETOOL_TRY(certificates, crypto::parse_certificates(*pem, file));
+        ACMETOOL_TRY(certificates, store::read_configured_certificates(file));
         anchors.insert(anchors.end(), certificates.begin(), certificates.end());
     }
     return anchors;

@@ -66,12 +66,8 @@ Result<Config> load_config(const std::string& file, Kind kind)
 {
     if (file.empty())
         return fail(Errc::usage, "no configuration file given", "name it with --config", "noConfig");
-    auto text = store::read_file(file);
-    if (!text) {
-        text.error().code = Errc::config;
-        return fail(with_context(std::move(text).error(), "--config"));
-    }
-    return parse_relay_config(*text, file, kind);
+    ACMETOOL_TRY(text, store::read_configured(file, "--config"));
+    return parse_relay_config(text, file, kind);
 }
 
 Result<est::ServerOptions> est_options(const Config& config)
@@ -81,18 +77,9 @@ Result<est::ServerOptions> est_options(const Config& config)
     options.strict_body = config.strict_body;
     options.wrap = config.wrap;
     if (config.cmc_errors) {
-        const auto as_config = [](Error error) {
-            error.code = Errc::config;
-            return error;
-        };
-        auto chain_text = store::read_file(config.http.certificate_file);
-        if (!chain_text) return fail(as_config(std::move(chain_text).error()));
-        auto chain = crypto::parse_certificates(*chain_text, config.http.certificate_file);
-        if (!chain) return fail(as_config(std::move(chain).error()));
-        auto key_text = store::read_file(config.http.key_file);
-        if (!key_text) return fail(as_config(std::move(key_text).error()));
-        ACMETOOL_TRY(key, crypto::parse_private_key(*key_text, config.http.key_file));
-        options.signer = est::ErrorSigner{std::move(key), chain->front(), {chain->begin() + 1, chain->end()}};
+        ACMETOOL_TRY(chain, store::read_configured_certificates(config.http.certificate_file));
+        ACMETOOL_TRY(key, store::read_configured_key(config.http.key_file));
+        options.signer = est::ErrorSigner{std::move(key), chain.front(), {chain.begin() + 1, chain.end()}};
     }
     return options;
 }

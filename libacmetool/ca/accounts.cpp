@@ -8,6 +8,7 @@
 #include "base/base64url.h"
 #include "base/text.h"
 #include "crypto/digest.h"
+#include "http/text_response.h"
 #include "jose/jwk.h"
 #include "jose/mac.h"
 #include "store/atomic_file.h"
@@ -159,7 +160,7 @@ Answer<ServerResponse> Service::Impl::agree(const std::string& account)
     if (!key) return broken(key.error());
     object["terms"] = terms();
     CA_STORE(records.put("account", account, account, jose::thumbprint(*key).value_or(""), object));
-    return ServerResponse{200, {{"Content-Type", "text/plain"}}, "The new terms are agreed to.\n", false};
+    return http::text_response(200, "The new terms are agreed to.");
 }
 
 Answer<ServerResponse> Service::Impl::key_change(const SignedRequest& request)

@@ -2,15 +2,13 @@
 
 #include <cstdlib>
 
-#include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+#include "crypto/hash_function.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
-{
-namespace
 {
 
 const EVP_MD* function_of(Hash hash)
@@ -29,8 +27,6 @@ const EVP_MD* function_of(Hash hash)
     }
     return nullptr;
 }
-
-} // namespace
 
 Bytes sha256(ByteView data)
 {

@@ -1,18 +1,15 @@
 #include "enrol/device_label.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 #include <fmt/core.h>
-#include <openssl/err.h>
-#include <openssl/x509v3.h>
 
 #include "base/base64url.h"
 #include "base/text.h"
 #include "crypto/der.h"
 #include "crypto/digest.h"
-#include "crypto/openssl.h"
+#include "crypto/subject.h"
 
 namespace acmetool::enrol
 {
@@ -49,8 +46,6 @@ bool is_label(std::string_view text)
 constexpr std::string_view kHardwareModuleName = "hardwareModuleName";
 constexpr const char* kIdOnHardwareModuleName = "1.3.6.1.5.5.7.8.4";
 
-using ObjectPtr = crypto::Owned<ASN1_OBJECT, ASN1_OBJECT_free>;
-
 tl::unexpected<Error> no_serial(const crypto::Certificate& idevid, std::string_view how_many,
                                 std::string_view field)
 {
@@ -61,23 +56,16 @@ tl::unexpected<Error> no_serial(const crypto::Certificate& idevid, std::string_v
                 "noSerialNumber");
 }
 
-/// An attribute of the subject; nothing where there is none.
+/// An attribute of the subject; nothing if it has none of this type.
 Result<std::optional<std::string>> attribute(const crypto::Certificate& idevid, const std::string& field)
 {
-    const ObjectPtr object{OBJ_txt2obj(field.c_str(), 0)};
-    const X509_NAME* subject = X509_get_subject_name(idevid.get());
-    const int at = X509_NAME_get_index_by_OBJ(subject, object.get(), -1);
-    if (at < 0) return std::optional<std::string>{};
-    if (X509_NAME_get_index_by_OBJ(subject, object.get(), at) >= 0)
-        return no_serial(idevid, "several", field);
-    unsigned char* out = nullptr;
-    const int size = ASN1_STRING_to_UTF8(&out, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-    const crypto::OpensslMemory owned{out};
-    if (size > 0) return std::string{reinterpret_cast<const char*>(out), static_cast<std::size_t>(size)};
-    auto failure =
-        crypto::openssl_failure(Errc::bad_input, fmt::format("the {} of the subject is not text", field));
-    failure.value().reason = "noSerialNumber";
-    return failure;
+    auto values = crypto::subject_values(idevid, field);
+    if (values.empty()) return std::optional<std::string>{};
+    if (values.size() > 1) return no_serial(idevid, "several", field);
+    if (!values.front())
+        return fail(Errc::bad_input, fmt::format("the {} of the subject is not text", field), {},
+                    "noSerialNumber");
+    return std::move(values.front());
 }
 
 /// HardwareModuleName ::= SEQUENCE { hwType OBJECT IDENTIFIER, hwSerialNum OCTET STRING }
@@ -98,19 +86,11 @@ Result<std::string> hardware_serial_of(ByteView module_name)
 /// The hwSerialNum in the subject alternative name; nothing where there is none.
 Result<std::optional<std::string>> hardware_serial(const crypto::Certificate& idevid)
 {
-    const crypto::GeneralNamesPtr names{
-        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(idevid.get(), NID_subject_alt_name, nullptr, nullptr))};
-    const ObjectPtr wanted{OBJ_txt2obj(kIdOnHardwareModuleName, 1)};
     std::optional<std::string> found;
-    for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
-        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-        if (name->type != GEN_OTHERNAME || OBJ_cmp(name->d.otherName->type_id, wanted.get()) != 0 ||
-            name->d.otherName->value->type != V_ASN1_SEQUENCE)
-            continue;
+    for (const auto& value : crypto::other_names(idevid, kIdOnHardwareModuleName)) {
+        if (value.front() != crypto::der::kSequence) continue;
         if (found) return no_serial(idevid, "several", kHardwareModuleName);
-        const ASN1_STRING* sequence = name->d.otherName->value->value.sequence;
-        auto serial = hardware_serial_of(
-            {ASN1_STRING_get0_data(sequence), static_cast<std::size_t>(ASN1_STRING_length(sequence))});
+        auto serial = hardware_serial_of(value);
         if (!serial) return no_serial(idevid, "a malformed", kHardwareModuleName);
         found = std::move(*serial);
     }
@@ -128,9 +108,7 @@ std::string device_label(std::string_view serial)
 
 Result<void> check_serial_field(const std::string& name)
 {
-    const ObjectPtr object{name == kHardwareModuleName ? nullptr : OBJ_txt2obj(name.c_str(), 0)};
-    ERR_clear_error();
-    if (object || name == kHardwareModuleName) return {};
+    if (name == kHardwareModuleName || crypto::is_attribute_type(name)) return {};
     return fail(Errc::config,
                 fmt::format("\"{}\" is no attribute of a certificate's subject", base::printable(name, 60)),
                 "as in \"serialNumber\", \"commonName\", \"2.5.4.5\", or \"hardwareModuleName\"");

@@ -3,8 +3,8 @@
 
 #include <fmt/core.h>
 
+#include "crypto/alternative_name.h"
 #include "crypto/der.h"
-#include "crypto/general_names.h"
 #include "crypto/key_type.h"
 #include "est/csrattrs.h"
 #include "est/csrattrs_oids.h"
@@ -90,15 +90,10 @@ Result<KeyRequest> request_key(std::string_view type)
 Result<Bytes> san_extension(const std::vector<crypto::Identifier>& identifiers)
 {
     if (identifiers.empty()) return Bytes{};
-    const auto names = crypto::make_general_names(identifiers);
-    unsigned char* out = nullptr;
-    const int size = names ? i2d_GENERAL_NAMES(names.get(), &out) : 0;
-    const crypto::OpensslMemory owned{out};
-    if (size <= 0)
-        return crypto::openssl_failure(Errc::config, "CSR attributes: a name that cannot be encoded");
+    const auto names = crypto::encode_alternative_name(identifiers);
+    if (!names) return fail(with_context(names.error(), "CSR attributes"));
     return der::element(der::kSequence,
-                        {*der::oid(oid::kSubjectAltName),
-                         der::element(der::kOctetString, ByteView{out, static_cast<std::size_t>(size)})});
+                        {*der::oid(oid::kSubjectAltName), der::element(der::kOctetString, *names)});
 }
 
 } // namespace

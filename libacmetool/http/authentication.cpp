@@ -10,7 +10,6 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "crypto/digest.h"
-#include "crypto/openssl.h"
 
 namespace acmetool::http
 {

@@ -1,7 +1,7 @@
 # The public headers: a request, an order as a state machine, and what these two include.
 set(ACMETOOL_PUBLIC_HEADERS
     acme/directory.h acme/order.h acme/problem.h acme/session.h
-    base/bytes.h base/context.h base/error.h base/result.h base/secret.h base/time.h
+    base/bytes.h base/cause.h base/context.h base/error.h base/result.h base/secret.h base/time.h
     crypto/cert.h crypto/csr.h crypto/key.h
     http/client.h)
 

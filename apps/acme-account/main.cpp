@@ -14,8 +14,10 @@
 #include "cli/program.h"
 #include "common/acme_options.h"
 #include "crypto/encrypted_key.h"
+#include "crypto/key_type.h"
 #include "crypto/key_uri.h"
 #include "store/atomic_file.h"
+#include "store/configured.h"
 
 using namespace acmetool;
 
@@ -26,7 +28,7 @@ struct Options {
     acme::ClientOptions client;
     acme::Registration registration;
     std::string directory;
-    std::string key_type = "ec:P-256";
+    std::string key_type{crypto::kDefaultKeyType};
     std::string key;
     std::string eab_kid;
     std::string eab_key_file;
@@ -68,7 +70,8 @@ Result<crypto::Key> account_key(const std::string& path, const Options& options,
     ACMETOOL_TRY(key, crypto::generate_key(options.key_type));
     const auto written = write_account_key(path, key, passphrase, io);
     // Another run created the key first: use it, so that both runs find the same account.
-    if (!written && written.error().reason == "fileExists") return acme::load_account_key(path, passphrase);
+    if (!written && written.error().reason == Cause::file_exists)
+        return acme::load_account_key(path, passphrase);
     if (!written) return fail(written.error());
     return key;
 }
@@ -80,12 +83,7 @@ Result<void> read_external_account(Options& options)
         return fail(Errc::usage, "--eab-kid and --eab-key-file must be given together",
                     "the CA provides both a key identifier and a MAC key", "halfExternalAccount");
     if (options.eab_kid.empty()) return {};
-    auto text = store::read_file(options.eab_key_file);
-    if (!text) {
-        text.error().code = Errc::config;
-        return fail(with_context(std::move(text).error(), "--eab-key-file"));
-    }
-    const base::Secret secret{std::move(*text)};
+    ACMETOOL_TRY(secret, store::read_configured_secret(options.eab_key_file, "--eab-key-file"));
     ACMETOOL_TRY(key, acme::parse_mac_key(secret.reveal(), "--eab-key-file " + options.eab_key_file));
     options.registration.external.kid = options.eab_kid;
     options.registration.external.mac_key = std::move(key);
@@ -162,7 +160,7 @@ Result<std::optional<acme::AccountStatus>> status_under(const crypto::Key& key,
     acme::Registration existing;
     existing.only_existing = true;
     auto status = acme::register_account(*client, existing);
-    if (!status && status.error().reason == "accountDoesNotExist")
+    if (!status && status.error().reason == Cause::account_does_not_exist)
         return std::optional<acme::AccountStatus>{};
     if (!status) return fail(std::move(status).error());
     // The answer to keyChange varies (409 by RFC 8555 section 7.3.5, 500 from some CAs); the key cannot be

@@ -10,6 +10,7 @@
 #include "cli/program.h"
 #include "dns/name.h"
 #include "dns/query.h"
+#include "http/text_response.h"
 #include "net/endpoint.h"
 #include "store/file_lock.h"
 
@@ -125,26 +126,26 @@ Result<ca::ServiceOptions> service_options(const Options& options)
 /// "ok", and names that nothing reads.
 http::ServerResponse health(const ca::Service& service, const cli::Io& io)
 {
-    std::string text = "ok\n";
+    std::vector<std::string> lines{"ok"};
     auto outputs = io.outputs();
     for (auto& output : service.outputs())
         outputs.push_back(std::move(output));
     for (const auto& output : outputs)
-        if (output.is_stalled) text += fmt::format("warning: {}\n", base::describe(output));
-    return {200, {{"Content-Type", "text/plain"}}, std::move(text), false};
+        if (output.is_stalled) lines.push_back("warning: " + base::describe(output));
+    return http::text_lines(200, lines);
 }
 
 /// GET /faults shows the fault switches, POST /faults with NAME=VALUE lines sets them.
 http::ServerResponse administer(ca::Faults& faults, const http::ServerRequest& request)
 {
-    if (request.target != "/faults") return {404, {}, "only /faults and /healthz exist\n", false};
+    if (request.target != "/faults") return http::text_response(404, "only /faults and /healthz exist");
     if (request.method == "POST") {
         std::string_view rest = request.body;
         while (!rest.empty()) {
             const auto end = std::min(rest.find('\n'), rest.size());
             if (end > 0)
                 if (const auto done = faults.set(rest.substr(0, end)); !done)
-                    return {400, {}, done.error().message + "\n", false};
+                    return http::text_response(400, done.error().message);
             rest.remove_prefix(std::min(end + 1, rest.size()));
         }
     }

@@ -84,8 +84,8 @@ Result<void> status(const Options& options, cli::Io& io)
     ACMETOOL_TRY(text, io.input());
     ACMETOOL_TRY(client, cli::open_client(options.client, io));
     ACMETOOL_TRY(task, acme::parse_order_document(text, client->directory()));
-    ACMETOOL_TRY(reply,
-                 client->post(acme::Post{"order", task.identifiers.front().value, task.order->url, ""}));
+    ACMETOOL_TRY(reply, client->post(acme::Post{acme::Step::order, task.identifiers.front().value,
+                                                task.order->url, ""}));
     ACMETOOL_TRY(order, acme::parse_order(reply.body, task.order->url));
     return io.write_document("order", acme::order_document(order, task.csr));
 }
@@ -99,7 +99,7 @@ Result<std::unique_ptr<acme::Client>> client_without_account(const Options& opti
     if (directory.empty()) {
         const auto& file = options.client.account_file;
         auto account = acme::load_account(file);
-        if (!account && account.error().reason == "noAccount")
+        if (!account && account.error().reason == Cause::no_account)
             account.error().hint = "without an account file, give the CA's directory with --directory";
         if (!account) return fail(std::move(account).error());
         directory = account->directory;

@@ -250,8 +250,8 @@ Result<void> RenewRun::tell()
         list.push_back(acme::to_json(renewal));
         changed |= renewal.changed;
         if (!renewal.error) continue;
-        if (failure == nullptr ||
-            (failure->reason == "deployHookFailed" && renewal.error->reason != "deployHookFailed"))
+        if (failure == nullptr || (failure->reason == Cause::deploy_hook_failed &&
+                                   renewal.error->reason != Cause::deploy_hook_failed))
             failure = &*renewal.error;
     }
     for (const auto& renewal : renewals_)

@@ -1,7 +1,5 @@
 #include "acme-preauth/dns_policy.h"
 
-#include <openssl/crypto.h>
-
 #include <filesystem>
 #include <memory>
 
@@ -11,6 +9,7 @@
 #include "base/base64url.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "base/wipe.h"
 #include "crypto/digest.h"
 #include "dns/name.h"
 #include "dns/propagation.h"
@@ -49,7 +48,7 @@ base::Secret new_secret()
 {
     auto octets = crypto::random_bytes(32);
     base::Secret secret{base::to_base64(octets)};
-    OPENSSL_cleanse(octets.data(), octets.size());
+    base::wipe(octets);
     return secret;
 }
 
@@ -123,7 +122,7 @@ Result<void> dns_policy(const PolicyOptions& options, Io& io)
     for (const auto& file : {options.key_out, plan.key_file})
         if (std::filesystem::exists(file, none))
             return fail(Errc::cannot_create, fmt::format("{}: already exists", file),
-                        "keys are never overwritten: choose another --key-out", "fileExists");
+                        "keys are never overwritten: choose another --key-out", Cause::file_exists);
     const auto secret = new_secret();
     const base::Secret key{fmt::format("key \"{}\" {{\n    algorithm hmac-sha256;\n    secret \"{}\";\n}};\n",
                                        plan.key_name, secret.reveal())};

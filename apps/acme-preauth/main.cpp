@@ -260,8 +260,7 @@ Result<void> renew(const Options& options, cli::Io& io)
         if (renewal.expires) entry["expires"] = base::to_rfc3339(*renewal.expires);
         if (renewal.error) {
             entry["error"] = renewal.error->message;
-            entry["code"] = renewal.error->reason.empty() ? std::string{name_of(renewal.error->code)}
-                                                          : renewal.error->reason;
+            entry["code"] = name_of(*renewal.error);
         }
         list.push_back(std::move(entry));
         changed |= renewal.changed;

@@ -11,6 +11,7 @@
 #include "brski/masa_service.h"
 #include "cli/daemon.h"
 #include "cli/program.h"
+#include "crypto/key_type.h"
 #include "http/server.h"
 #include "net/endpoint.h"
 #include "registrar/masa_login.h"
@@ -164,7 +165,7 @@ Result<void> make_idevid(const Options& options, cli::Io& io)
     if (options.serial.empty() || options.key_out.empty())
         return fail(Errc::usage, "make-idevid requires --serial and --key-out");
     ACMETOOL_TRY(manufacturer, brski::open_manufacturer(options.folder, io.context().now()));
-    ACMETOOL_TRY(key, crypto::generate_key("ec:P-256"));
+    ACMETOOL_TRY(key, crypto::generate_key(crypto::kDefaultKeyType));
     ACMETOOL_TRY(idevid,
                  brski::make_idevid(manufacturer, key, options.serial, options.masa_url, io.context().now()));
     ACMETOOL_TRY(pem, key.to_pem());

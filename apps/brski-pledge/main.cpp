@@ -10,11 +10,13 @@
 #include "brski/pledge.h"
 #include "cli/program.h"
 #include "common/est_session.h"
+#include "crypto/key_type.h"
 #include "enrol/device_label.h"
 #include "est/journal.h"
 #include "est/run.h"
 #include "http/url.h"
 #include "store/atomic_file.h"
+#include "store/configured.h"
 
 using namespace acmetool;
 
@@ -63,7 +65,7 @@ Result<crypto::AnchorStore> read_manufacturer(const Options& options)
 {
     if (options.manufacturer_ta.empty())
         return fail(Errc::usage, "--manufacturer-ta, the trust anchor for vouchers, is required");
-    ACMETOOL_TRY(anchors, cli::read_configured_certificates(options.manufacturer_ta, "--manufacturer-ta"));
+    ACMETOOL_TRY(anchors, store::read_configured_certificates(options.manufacturer_ta, "--manufacturer-ta"));
     return crypto::AnchorStore{anchors};
 }
 
@@ -117,7 +119,7 @@ Result<void> sign_request(const Options& options, cli::Io& io)
     std::optional<crypto::Certificate> registrar;
     if (!options.registrar_cert.empty()) {
         ACMETOOL_TRY(certificates,
-                     cli::read_configured_certificates(options.registrar_cert, "--registrar-cert"));
+                     store::read_configured_certificates(options.registrar_cert, "--registrar-cert"));
         registrar = certificates.front();
     } else if (!options.registrar.empty()) {
         const auto transport = provisional(pledge.idevid, io.context());
@@ -191,13 +193,13 @@ Result<void> verify(const Options& options, cli::Io& io)
     if (options.idevid.empty() || options.request.empty())
         return fail(Errc::usage, "verify requires --idevid and --request",
                     "give the device's certificate and the request for the voucher");
-    ACMETOOL_TRY(idevid, cli::read_configured_certificates(options.idevid, "--idevid"));
+    ACMETOOL_TRY(idevid, store::read_configured_certificates(options.idevid, "--idevid"));
     ACMETOOL_TRY(request_text, io.read(options.request));
     ACMETOOL_TRY(request, parse_request(request_text));
     std::vector<crypto::Certificate> registrar;
     if (!options.registrar_cert.empty()) {
         ACMETOOL_TRY(certificates,
-                     cli::read_configured_certificates(options.registrar_cert, "--registrar-cert"));
+                     store::read_configured_certificates(options.registrar_cert, "--registrar-cert"));
         registrar = certificates;
     } else {
         // The request contains the certificate of the handshake.
@@ -237,7 +239,7 @@ Result<void> tell_status(const Options& options, std::string_view resource, cli:
     std::optional<crypto::Certificate> expected;
     if (!options.registrar_cert.empty()) {
         ACMETOOL_TRY(certificates,
-                     cli::read_configured_certificates(options.registrar_cert, "--registrar-cert"));
+                     store::read_configured_certificates(options.registrar_cert, "--registrar-cert"));
         expected = certificates.front();
     }
     const auto transport = provisional(identity, io.context(), expected ? &*expected : nullptr);
@@ -445,7 +447,8 @@ int main(int argc, char** argv)
                 "Cloud registrar, verified with --ca-file or the system's trust anchors")
         .option("--format FORMAT", options.format, "cms or jws")
         .option("--new-key TYPE", options.new_key,
-                "Type of a new key: ec:P-256, rsa:3072, ...; auto: as the server requests")
+                fmt::format("Type of a new key: {}, {}, ...; auto: as the server requests",
+                            crypto::kDefaultKeyType, crypto::kDefaultRsaType))
         .option("--key-out FILE", options.key_out, "File for the new key (mode 0600, never overwritten)")
         .option("--save-cacerts FILE", options.save_cacerts, "Write the CA certificates to this file")
         .option("--save-voucher FILE", options.save_voucher, "Write the voucher to this file")

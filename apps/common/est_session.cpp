@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "crypto/path.h"
-#include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::cli
 {
@@ -67,29 +67,10 @@ void add_est_server(Verb& verb, EstOptions& options)
         .flag("--allow-redirect", options.allow_redirect, "Follow redirects of a POST to another server");
 }
 
-Result<std::string> read_configured(const std::string& path, std::string_view option)
-{
-    auto text = store::read_file(path);
-    if (text) return text;
-    text.error().code = Errc::config;
-    return fail(with_context(std::move(text).error(), option));
-}
-
-Result<std::vector<crypto::Certificate>> read_configured_certificates(const std::string& path,
-                                                                      std::string_view option)
-{
-    ACMETOOL_TRY(text, read_configured(path, option));
-    auto certificates = crypto::parse_certificates(text, path);
-    if (certificates) return certificates;
-    certificates.error().code = Errc::config;
-    return fail(with_context(std::move(certificates).error(), option));
-}
-
 Result<base::Secret> read_secret(const std::string& path, std::string_view option)
 {
     if (path.empty()) return base::Secret{};
-    ACMETOOL_TRY(text, read_configured(path, option));
-    const base::Secret whole{std::move(text)};
+    ACMETOOL_TRY(whole, store::read_configured_secret(path, option));
     return base::Secret{std::string{base::trim(whole.reveal())}};
 }
 
@@ -141,7 +122,7 @@ Result<std::unique_ptr<EstSession>> EstSession::open(const EstOptions& options, 
     }
     auto& trust = session->trust_;
     if (!options.explicit_ta.empty()) {
-        ACMETOOL_TRY(anchors, read_configured_certificates(options.explicit_ta, "--explicit-ta"));
+        ACMETOOL_TRY(anchors, store::read_configured_certificates(options.explicit_ta, "--explicit-ta"));
         add_explicit(anchors, trust);
     }
     // RFC 7030 section 4.1.3: with an explicit anchor, the implicit ones SHOULD NOT be used for this server.

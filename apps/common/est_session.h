@@ -38,10 +38,6 @@ struct EstOptions {
 /// The options of server, trust and identity.
 void add_est_server(Verb& verb, EstOptions& options);
 
-/// Reads a file named by the configuration of this host. Errors: config.
-Result<std::string> read_configured(const std::string& path, std::string_view option);
-Result<std::vector<crypto::Certificate>> read_configured_certificates(const std::string& path,
-                                                                      std::string_view option);
 /// The file's text without surrounding white space; empty if `path` is empty.
 Result<base::Secret> read_secret(const std::string& path, std::string_view option);
 

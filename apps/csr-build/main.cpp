@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/program.h"
 #include "crypto/csr.h"
+#include "crypto/key_type.h"
 #include "crypto/key_uri.h"
 #include "dns/local_domain.h"
 #include "dns/name.h"
@@ -121,12 +122,10 @@ Result<est::FilledCsr> csr_parts(const Options& options, const est::CsrAttrs& as
     return std::move(filled);
 }
 
-/// The type of a new key: as given by the caller, else as the EST server requests, else P-256.
+/// The type of a new key: as given by the caller, else as the EST server requests, else the default.
 std::string new_key_type(const Options& options, const est::CsrAttrs& asked)
 {
-    if (!options.new_key.empty()) return options.new_key;
-    if (asked.key_type.empty() || asked.key_type == "ec") return "ec:P-256";
-    return asked.key_type == "rsa" ? "rsa:2048" : asked.key_type;
+    return options.new_key.empty() ? crypto::new_key_type(asked.key_type) : options.new_key;
 }
 
 Result<crypto::Key> read_key(const Options& options, cli::Io& io)

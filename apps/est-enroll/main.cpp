@@ -12,6 +12,7 @@
 #include "est/codec.h"
 #include "est/journal.h"
 #include "est/run.h"
+#include "store/configured.h"
 
 using namespace acmetool;
 
@@ -109,9 +110,7 @@ Result<void> csrattrs(const Options& options, cli::Io& io)
 Result<crypto::Key> read_csr_key(const Options& options)
 {
     ACMETOOL_TRY(passphrase, cli::read_secret(options.csr_key_passphrase_file, "--csr-key-passphrase-file"));
-    ACMETOOL_TRY(text, cli::read_configured(options.csr_key, "--csr-key"));
-    const base::Secret pem{std::move(text)};
-    return crypto::parse_private_key(pem.reveal(), options.csr_key, passphrase);
+    return store::read_configured_key(options.csr_key, "--csr-key", passphrase);
 }
 
 /// simpleenroll and simplereenroll: reads the CSR from standard input.

@@ -13,6 +13,7 @@
 #include "est/journal.h"
 #include "est/run.h"
 #include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::cli
 {
@@ -37,7 +38,7 @@ Result<void> write_failure(const Error& error, const EstRenewOptions& options, I
     acme::CertificateRenewal renewal;
     renewal.file = options.cert;
     renewal.error = error;
-    if (const auto current = read_configured_certificates(options.cert, "--cert"))
+    if (const auto current = store::read_configured_certificates(options.cert, "--cert"))
         renewal.not_after = current->front().not_after();
     std::error_code none;
     if (std::filesystem::is_regular_file(options.metrics_file, none))
@@ -59,7 +60,7 @@ Result<void> deploy(const EstRenewOptions& options, Io& io)
                 status ? fmt::format("--deploy-hook {}: exit status {}", options.deploy_hook, *status)
                        : "--deploy-hook: " + status.error().message,
                 "the certificate was renewed and written; the service that uses it was not notified",
-                "deployHookFailed");
+                Cause::deploy_hook_failed);
 }
 
 /// One certificate renewed from cron.
@@ -78,7 +79,7 @@ Result<Renewal> plan_renewal(const EstRenewOptions& options)
                     "give the certificate to renew and its private key", "noCert");
     if (!options.key_out.empty() && options.new_key.empty())
         return fail(Errc::usage, "--key-out requires --new-key TYPE", {}, "noKey");
-    ACMETOOL_TRY(certificates, read_configured_certificates(options.cert, "--cert"));
+    ACMETOOL_TRY(certificates, store::read_configured_certificates(options.cert, "--cert"));
     const auto& current = certificates.front();
     const bool rekeys = !options.new_key.empty();
     return Renewal{.current = current,

@@ -6,6 +6,7 @@
 #include "acme/order_task.h"
 #include "base/text.h"
 #include "crypto/cms.h"
+#include "crypto/key_type.h"
 #include "est/codec.h"
 #include "est/run.h"
 #include "store/atomic_file.h"
@@ -70,7 +71,8 @@ void add_format(Verb& verb, EstRequestOptions& options)
 void add_run(Verb& verb, EstRequestOptions& options)
 {
     verb.option("--new-key TYPE", options.new_key,
-                "Type of a new key: ec:P-256, rsa:3072, ...; auto: as the server requests")
+                fmt::format("Type of a new key: {}, {}, ...; auto: as the server requests",
+                            crypto::kDefaultKeyType, crypto::kDefaultRsaType))
         .option("--key-out FILE", options.key_out, "File for the new key (mode 0600, never overwritten)")
         .flag("--pop", options.pop, "Include the channel binding even if the server does not request it")
         .flag("--once", options.once, "Do not wait: exit with 75 if the server answers \"not yet\"")

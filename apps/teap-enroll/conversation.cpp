@@ -186,7 +186,7 @@ Result<teap::PeerResult> hold(const TeapParty& party, base::Context& context)
         settings, tls, [&](const std::vector<crypto::Certificate>& chain) -> Result<void> {
             if (trusts_nobody) return fail(Errc::refused, "no trust anchors yet", {}, "provisional");
             ACMETOOL_CHECK(crypto::verify_path(chain.front(), {chain.begin() + 1, chain.end()}, party.anchors,
-                                               crypto::Purpose::tls_server));
+                                               crypto::PathPolicy::tls_server()));
             if (!name.empty() && !crypto::is_valid_for(chain.front(), name))
                 return fail(Errc::refused, "the server's certificate is not for " + name, {}, "serverName");
             return {};
@@ -206,7 +206,7 @@ std::optional<Deferred> not_yet(const teap::PeerResult& result, const teap::Brsk
 std::optional<Error> complaint(const teap::PeerResult& result, const TeapOptions& options,
                                const teap::BrskiNumbers& numbers)
 {
-    const auto error = [](std::string message, std::string hint, std::string reason) {
+    const auto error = [](std::string message, std::string hint, Reason reason) {
         Error made;
         made.code = Errc::refused;
         made.message = std::move(message);

@@ -50,7 +50,7 @@ struct Figures {
     void failed(Error error, int exit_status)
     {
         const std::lock_guard lock{mutex};
-        ++failures[error.reason.empty() ? std::string{name_of(error.code)} : error.reason];
+        ++failures[name_of(error)];
         if (first) return;
         first = std::move(error);
         status = exit_status;

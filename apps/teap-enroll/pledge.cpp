@@ -3,6 +3,7 @@
 #include "brski/checks.h"
 #include "brski/pledge.h"
 #include "common/est_session.h"
+#include "store/configured.h"
 
 namespace acmetool::cli
 {
@@ -34,7 +35,7 @@ Result<void> check(const Pledge& pledge, ByteView voucher, const std::vector<cry
 Result<teap::Bootstrap> teap_pledge(const TeapOptions& options, base::Context& context)
 {
     auto pledge = std::make_shared<Pledge>();
-    ACMETOOL_TRY(anchors, read_configured_certificates(options.manufacturer_ta, "--manufacturer-ta"));
+    ACMETOOL_TRY(anchors, store::read_configured_certificates(options.manufacturer_ta, "--manufacturer-ta"));
     pledge->manufacturer = crypto::AnchorStore{std::move(anchors)};
     const bool own = !options.idevid.empty();
     ACMETOOL_TRY(idevid, http::load_identity(own ? options.idevid : options.cert,

@@ -12,7 +12,7 @@
 #include "crypto/tls_engine.h"
 #include "est/csrattrs.h"
 #include "net/udp_server.h"
-#include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::access
 {
@@ -21,16 +21,9 @@ namespace
 
 Result<crypto::TlsContext> tls_context(const Options& options)
 {
-    const auto read = [](const std::string& file) {
-        auto text = store::read_file(file);
-        if (!text) text.error().code = Errc::config;
-        return text;
-    };
-    ACMETOOL_TRY(chain_text, read(options.certificate_file));
-    ACMETOOL_TRY(key_text, read(options.key_file));
+    ACMETOOL_TRY(chain, store::read_configured_certificates(options.certificate_file));
+    ACMETOOL_TRY(key, store::read_configured_key(options.key_file));
     crypto::TlsSettings settings;
-    ACMETOOL_TRY(chain, crypto::parse_certificates(chain_text, options.certificate_file));
-    ACMETOOL_TRY(key, crypto::parse_private_key(key_text, options.key_file));
     settings.chain = std::move(chain);
     settings.key = std::move(key);
     if (!options.min_tls.empty()) settings.min_version = options.min_tls;

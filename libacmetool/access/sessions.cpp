@@ -56,6 +56,28 @@ bool is(const radius::Packet& packet, Code code)
     return packet.code == static_cast<std::uint8_t>(code);
 }
 
+/// Why a request has no conversation.
+enum class Refusal { eap_message, state_unknown, state_foreign, state_wrong_source, draining, over_limit };
+
+std::string counter_of(Refusal refusal)
+{
+    switch (refusal) {
+    case Refusal::eap_message:
+        return "refused_eap_message";
+    case Refusal::state_unknown:
+        return "refused_state_unknown";
+    case Refusal::state_foreign:
+        return "refused_state_foreign";
+    case Refusal::state_wrong_source:
+        return "refused_state_wrong_source";
+    case Refusal::draining:
+        return "refused_draining";
+    case Refusal::over_limit:
+        return "refused_over_limit";
+    }
+    return "refused_eap_message";
+}
+
 /// Why a known client's packet is discarded in silence; null where it is authentic.
 const char* why_dropped(ByteView datagram, const radius::Packet& request, const base::Secret& secret)
 {
@@ -117,7 +139,7 @@ struct Sessions::Impl : std::enable_shared_from_this<Sessions::Impl> {
     {
     }
 
-    std::shared_ptr<Session> find_or_begin(const Exchange& exchange, std::string& refusal);
+    std::shared_ptr<Session> find_or_begin(const Exchange& exchange, Refusal& refusal);
     void finish(const Exchange& exchange, teap::Answer answer);
     bool admit(ByteView datagram, Exchange& exchange);
     bool is_new(Exchange& exchange);
@@ -181,18 +203,18 @@ void Sessions::Impl::refuse(const Exchange& exchange)
 
 /// The conversation of the State attribute, taken out of the table: one round is outstanding at a time.
 std::shared_ptr<Sessions::Impl::Session> Sessions::Impl::find_or_begin(const Exchange& exchange,
-                                                                       std::string& refusal)
+                                                                       Refusal& refusal)
 {
     if (const auto* state = exchange.request.find(attribute::kState)) {
         const auto found = sessions.find(*state);
         if (found == sessions.end()) {
             const bool ours =
                 state->size() == kStateSize && std::equal(instance.begin(), instance.end(), state->begin());
-            refusal = ours ? "state_unknown" : "state_foreign";
+            refusal = ours ? Refusal::state_unknown : Refusal::state_foreign;
             return nullptr;
         }
         if (found->second->address != exchange.source.address) {
-            refusal = "state_wrong_source";
+            refusal = Refusal::state_wrong_source;
             return nullptr;
         }
         auto session = std::move(found->second);
@@ -201,7 +223,7 @@ std::shared_ptr<Sessions::Impl::Session> Sessions::Impl::find_or_begin(const Exc
         return session;
     }
     if (draining || sessions.size() + busy >= setup->config.sessions) {
-        refusal = draining ? "draining" : "over_limit";
+        refusal = draining ? Refusal::draining : Refusal::over_limit;
         return nullptr;
     }
     auto session = std::make_shared<Session>();
@@ -284,14 +306,15 @@ void Sessions::Impl::converse(Exchange exchange)
     {
         const std::lock_guard lock{mutex};
         if (!is_new(exchange)) return;
-        std::string refusal = "eap_message";
+        Refusal refusal = Refusal::eap_message;
         if (auto message = radius::eap_message(exchange.request)) {
             eap = std::move(*message);
             exchange.session = find_or_begin(exchange, refusal);
         }
         if (!exchange.session) {
-            ++counts["refused_" + refusal];
-            if (refusal == "over_limit" || refusal == "draining") return; // another server may have room
+            ++counts[counter_of(refusal)];
+            if (refusal == Refusal::over_limit || refusal == Refusal::draining)
+                return; // another server may have room
         }
         repeats[exchange.key] = {Clock::now(), std::nullopt};
     }

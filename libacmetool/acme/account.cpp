@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "crypto/key_uri.h"
 #include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::acme
 {
@@ -26,7 +27,7 @@ Result<AccountFile> load_account(const std::string& path)
     std::error_code none;
     if (!std::filesystem::exists(path, none))
         return fail(Errc::config, fmt::format("account file {}: does not exist", path),
-                    "create one with acme-account register, or choose another with --account", "noAccount");
+                    "create one with acme-account register, or choose another with --account", Cause::no_account);
     ACMETOOL_TRY(text, store::read_file(path));
     const auto what = fmt::format("account file {}", path);
     const auto broken = [](Error error) {
@@ -98,14 +99,12 @@ Result<crypto::Key> load_private_key(const std::string& path, std::string_view w
     if (stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0)
         return fail(Errc::config, fmt::format("{} {}: accessible to other users", what, path),
                     fmt::format("chmod 600 {}", path), "keyPermissions");
-    auto text = store::read_file(path);
-    if (!text) {
-        text.error().code = Errc::config;
-        text.error().hint = hint;
-        return fail(std::move(text).error());
+    auto secret = store::read_configured_secret(path);
+    if (!secret) {
+        secret.error().hint = hint;
+        return fail(std::move(secret).error());
     }
-    const base::Secret secret{std::move(*text)};
-    return crypto::parse_private_key(secret.reveal(), fmt::format("{} {}", what, path), passphrase);
+    return crypto::parse_private_key(secret->reveal(), fmt::format("{} {}", what, path), passphrase);
 }
 
 Result<crypto::Key> load_account_key(const std::string& path, const base::Secret& passphrase)

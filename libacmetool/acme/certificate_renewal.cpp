@@ -106,7 +106,7 @@ void Keeper::ask()
     auto answer = fetch_renewal_info(client_, *plan_.current);
     Json known{{"certID", certificate_id(*plan_.current).value_or("")}};
     if (!answer) {
-        const bool offered = answer.error().reason != "renewalInfoUnsupported";
+        const bool offered = answer.error().reason != Cause::renewal_info_unsupported;
         client_.context().log(offered ? base::Level::warning : base::Level::detail, answer.error().message);
         // RFC 9773 section 4.3: after long-lived errors "retry after six hours".
         known["askAgain"] = base::to_rfc3339(now + kRenewalInfoRetry);
@@ -205,7 +205,7 @@ Result<void> Keeper::deploy(CertificateRenewal& renewal)
                        : "--deploy-hook: " + status.error().message,
                 "the certificate was renewed and written, but the service that uses it was not notified: the "
                 "next run calls the hook again",
-                "deployHookFailed");
+                Cause::deploy_hook_failed);
 }
 
 Result<void> Keeper::work(CertificateRenewal& renewal)
@@ -311,8 +311,7 @@ Json to_json(const CertificateRenewal& renewal)
     if (renewal.deployed) entry["deployed"] = *renewal.deployed;
     if (renewal.error) {
         entry["error"] = renewal.error->message;
-        entry["code"] =
-            renewal.error->reason.empty() ? std::string{name_of(renewal.error->code)} : renewal.error->reason;
+        entry["code"] = name_of(*renewal.error);
     }
     return entry;
 }

@@ -105,7 +105,7 @@ Result<void> Client::load_directory(const std::string& url)
     }
     http::Request request;
     request.url = url;
-    auto response = send(request, Post{"directory", {}, url, {}}, false);
+    auto response = send(request, Post{Step::directory, {}, url, {}}, false);
     if (!response) return fail(with_context(std::move(response).error(), "directory"));
     if (response->status != 200) return fail(directory_error(*response, url, now));
     ACMETOOL_TRY(directory, parse_directory(response->body, url));
@@ -140,10 +140,11 @@ Result<Reply> Client::post(Post post)
             if (context_.steady_now() + pause_action->duration > deadline_)
                 return fail(
                     Errc::unavailable,
-                    fmt::format("{}: {}: no valid answer in time", exchange.post().step, exchange.post().url),
+                    fmt::format("{}: {}: no valid answer in time", name_of(exchange.post().step), exchange.post().url),
                     "the server is slow or failing; run the same command again or increase --timeout",
-                    "timeout");
-            ACMETOOL_CHECK(context_.sleep(pause_action->duration, {exchange.post().step, began_, deadline_}));
+                    Cause::timeout);
+            ACMETOOL_CHECK(context_.sleep(pause_action->duration,
+                                          {std::string{name_of(exchange.post().step)}, began_, deadline_}));
             continue;
         }
         const auto& send_action = std::get<Exchange::Send>(action);
@@ -162,9 +163,9 @@ Result<Reply> Client::get(const Post& what)
     http::Request request;
     request.url = what.url;
     auto response = send(request, what, false);
-    if (!response) return fail(with_context(std::move(response).error(), what.step));
+    if (!response) return fail(with_context(std::move(response).error(), name_of(what.step)));
     const auto now = context_.now();
-    if (response->status != 200) return fail(with_context(error_of(*response, now), what.step));
+    if (response->status != 200) return fail(with_context(error_of(*response, now), name_of(what.step)));
     Reply reply;
     reply.status = response->status;
     reply.body = std::move(response->body);
@@ -183,7 +184,7 @@ Result<bool> Client::pause(Milliseconds duration, const std::string& what)
 Result<Authorization> Client::fetch_authorization(const std::string& url, const AuthorizationScope& scope,
                                                   bool created)
 {
-    Post request{"authz", {}, url, {}};
+    Post request{Step::authz, {}, url, {}};
     request.just_created = created;
     ACMETOOL_TRY(reply, post(std::move(request)));
     return parse_authorization(reply.body, url, scope);
@@ -194,7 +195,7 @@ Result<Authorization> Client::wait_until_valid(const Authorization& known, const
     const auto scope = scope_of_name(known.identifier);
     auto wait = kFirstWait;
     for (;;) {
-        Post request{"authz", {}, known.url, {}};
+        Post request{Step::authz, {}, known.url, {}};
         request.just_created = true; // newAuthz or newOrder was sent just before
         ACMETOOL_TRY(reply, post(std::move(request)));
         ACMETOOL_TRY(authorization, parse_authorization(reply.body, known.url, scope));
@@ -206,7 +207,7 @@ Result<Authorization> Client::wait_until_valid(const Authorization& known, const
             error.code = Errc::refused;
             error.message = fmt::format("{}: validation failed: {}", authorization.identifier,
                                         authorization.why_not_valid());
-            error.reason = "validationFailed";
+            error.reason = Cause::validation_failed;
             error.hint =
                 fmt::format("the CA could not validate the {} challenge; the message above says what it "
                             "found",

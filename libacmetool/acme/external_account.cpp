@@ -1,11 +1,11 @@
 #include "acme/external_account.h"
 
 #include <fmt/core.h>
-#include <openssl/crypto.h>
 
 #include "base/base64url.h"
 #include "base/bytes.h"
 #include "base/text.h"
+#include "base/wipe.h"
 
 namespace acmetool::acme
 {
@@ -20,7 +20,7 @@ Result<base::Secret> parse_mac_key(std::string_view text, std::string_view what)
         return fail(Errc::config, fmt::format("{}: not a MAC key", what),
                     "expected one line of base64url, as the CA displays it", "badMacKey");
     std::string secret{as_text(*octets)};
-    OPENSSL_cleanse(octets->data(), octets->size());
+    base::wipe(*octets);
     return base::Secret{std::move(secret)};
 }
 

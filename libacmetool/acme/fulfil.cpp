@@ -2,11 +2,11 @@
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
-#include <openssl/evp.h>
 
 #include "acme/persistent_record.h"
 #include "base/base64url.h"
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "dns/name.h"
 #include "jose/jwk.h"
 
@@ -47,7 +47,7 @@ Result<void> publish_and_wait(Client& client, std::vector<Authorization>& author
     for (auto& attempt : attempts) {
         auto& authorization = authorizations[attempt.index];
         auto seen = client.wait_until_valid(authorization, attempt.challenge.type);
-        if (!seen && seen.error().reason != "validationFailed") return fail(std::move(seen).error());
+        if (!seen && seen.error().reason != Cause::validation_failed) return fail(std::move(seen).error());
         if (!seen) {
             if (failure) seen.error().message = failure->message + "; " + seen.error().message;
             failure = std::move(seen).error();
@@ -106,11 +106,8 @@ Result<ChallengeTask> task_for(const Authorization& authorization, const Challen
     task.token = challenge.token;
     task.key_authorization = challenge.token + "." + thumbprint;
     if (task.type == "dns-01") {
-        Bytes digest(32);
-        EVP_Digest(task.key_authorization.data(), task.key_authorization.size(), digest.data(), nullptr,
-                   EVP_sha256(), nullptr);
         task.record_name = dns::validation_name(task.identifier);
-        task.record_value = base::to_base64url(digest);
+        task.record_value = base::to_base64url(crypto::sha256(as_bytes(task.key_authorization)));
     }
     return task;
 }
@@ -140,12 +137,12 @@ Result<Challenge> choose_challenge(const Authorization& authorization, const Sol
 
 Result<void> respond(Client& client, const Authorization& authorization, const Challenge& challenge)
 {
-    Post post{"challenge", authorization.identifier, challenge.url, "{}"};
+    Post post{Step::challenge, authorization.identifier, challenge.url, "{}"};
     post.just_created = true;
     auto reply = client.post(std::move(post));
     // A challenge that the server already validated is no longer pending, and a second response is
     // "malformed". The authorization, read afterwards, decides.
-    if (!reply && reply.error().reason != "malformed") return fail(std::move(reply).error());
+    if (!reply && reply.error().reason != Cause::malformed) return fail(std::move(reply).error());
     return {};
 }
 

@@ -41,7 +41,7 @@ base::Message request_message(const http::Request& request, const Post& post, bo
     message.to = "acme";
     message.method = http::name_of(request.method);
     message.url = request.url;
-    message.label = fmt::format("{} /{}", message.method, for_nonce ? "newNonce" : post.step);
+    message.label = fmt::format("{} /{}", message.method, for_nonce ? "newNonce" : name_of(post.step));
     message.detail = for_nonce ? "" : post.subject;
     return message;
 }

@@ -26,7 +26,7 @@ constexpr Milliseconds kShortestWait{25};
 constexpr Milliseconds kLongestPoll{5000};
 constexpr int kMostFinalizeFailures = 10;
 
-tl::unexpected<Error> protocol_error(std::string message, std::string reason)
+tl::unexpected<Error> protocol_error(std::string message, Reason reason)
 {
     return fail(Errc::protocol, std::move(message), "the CA violates RFC 8555: report it to its operator",
                 std::move(reason));
@@ -48,8 +48,8 @@ std::vector<crypto::Identifier> read_identifiers(const Json& object)
 /// does not know it, or assigns it to another account.
 bool blames_replaces(const Error& error)
 {
-    return error.reason == "alreadyReplaced" || error.reason == "malformed" ||
-           error.reason == "unauthorized" ||
+    return error.reason == Cause::already_replaced || error.reason == Cause::malformed ||
+           error.reason == Cause::unauthorized ||
            (error.code == Errc::refused && error.reason.empty() && !error.problem_type.empty());
 }
 
@@ -147,10 +147,10 @@ std::string OrderFlow::subject() const
                : fmt::format("{} and {} more", first, request_.identifiers.size() - 1);
 }
 
-OrderFlow::Send OrderFlow::send(Sent what, std::string step, std::string url, std::string payload)
+OrderFlow::Send OrderFlow::send(Sent what, Step step, std::string url, std::string payload)
 {
     sent_ = what;
-    Send action{Post{std::move(step), subject(), std::move(url), std::move(payload)}};
+    Send action{Post{step, subject(), std::move(url), std::move(payload)}};
     action.post.just_created = created_here_ && what != Sent::new_order;
     return action;
 }
@@ -183,8 +183,8 @@ Result<OrderFlow::Action> OrderFlow::next(const Directory& directory)
         return pause;
     }
     if (order_.url.empty())
-        return send(Sent::new_order, "newOrder", directory.new_order, new_order_payload());
-    if (must_read_) return send(Sent::read, "order", order_.url, "");
+        return send(Sent::new_order, Step::new_order, directory.new_order, new_order_payload());
+    if (must_read_) return send(Sent::read, Step::order, order_.url, "");
 
     const auto& status = order_.status;
     if (status == "invalid") {
@@ -205,12 +205,12 @@ Result<OrderFlow::Action> OrderFlow::next(const Directory& directory)
     if (goal_ == Goal::authorized) return Finished{};
     if (status == "ready") {
         if (request_.csr.empty()) return fail(Errc::bad_input, "finalize: no CSR", {}, "noCsr");
-        return send(Sent::finalize, "finalize", order_.finalize,
+        return send(Sent::finalize, Step::finalize, order_.finalize,
                     Json{{"csr", base::to_base64url(request_.csr)}}.dump());
     }
     if (status == "valid") {
         if (goal_ == Goal::finalized || !chain_.empty()) return Finished{};
-        auto action = send(Sent::certificate, "certificate", order_.certificate, "");
+        auto action = send(Sent::certificate, Step::certificate, order_.certificate, "");
         action.post.accept = "application/pem-certificate-chain";
         return action;
     }
@@ -246,7 +246,7 @@ Result<void> OrderFlow::take(const Result<Reply>& outcome, base::TimePoint now)
     // RFC 8555 section 7.4: after a 403 orderNotReady the order must be read. Likewise after a broken
     // connection or a 5xx: only the order shows whether the CA accepted the CSR.
     const auto& error = outcome.error();
-    const bool unclear = error.code == Errc::unavailable || error.reason == "orderNotReady";
+    const bool unclear = error.code == Errc::unavailable || error.reason == Cause::order_not_ready;
     if (!unclear || ++finalize_failures_ > kMostFinalizeFailures) return fail(error);
     must_read_ = true;
     pause_ = Pause{std::min(kShortestWait * (1 << finalize_failures_), kLongestPoll), false};
@@ -264,7 +264,7 @@ Result<void> OrderFlow::take_order(const Reply& reply)
     std::sort(seen.begin(), seen.end());
     if (names_changed || (!known.empty() && !seen.empty() && known != seen))
         return protocol_error(fmt::format("order {}: its identifiers or authorizations changed", order_.url),
-                              "orderChanged");
+                              Cause::order_changed);
     if (order.status != order_.status) polls_ = 0;
     if (order.finalize.empty()) order.finalize = order_.finalize;
     if (order.authorizations.empty()) order.authorizations = order_.authorizations;

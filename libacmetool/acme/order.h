@@ -103,7 +103,7 @@ private:
     Result<void> take_order(const Reply& reply);
     Result<void> take_chain(const Reply& reply, base::TimePoint now);
     void poll_after(const Reply& reply);
-    Send send(Sent what, std::string step, std::string url, std::string payload);
+    Send send(Sent what, Step step, std::string url, std::string payload);
     std::string new_order_payload() const;
     std::string subject() const;
 

@@ -156,7 +156,7 @@ Result<void> Journey::adopt()
     // The list has no defined order, but most servers append or prepend, so search from both ends.
     for (std::size_t i = 0; i < std::min(orphans.size(), kMostLookedAt); ++i) {
         const auto& url = i % 2 == 0 ? orphans[orphans.size() - 1 - i / 2] : orphans[i / 2];
-        const auto reply = client_.post(Post{"order", {}, url, ""});
+        const auto reply = client_.post(Post{Step::order, {}, url, ""});
         if (!reply) continue;
         const auto order = parse_order(reply->body, url);
         if (!order || order->identifiers != task_.identifiers) continue;
@@ -173,7 +173,7 @@ Result<void> Journey::adopt()
 
 Result<Reply> Journey::send(Post post)
 {
-    const bool is_new = post.step == "newOrder";
+    const bool is_new = post.step == Step::new_order;
     if (is_new) {
         entry_["intended"] = base::to_rfc3339(client_.context().now());
         ACMETOOL_CHECK(save());
@@ -228,7 +228,7 @@ Result<void> Journey::choose_chain()
     if (!task_.chain.given() || flow_.chain().empty() || task_.chain.takes(flow_.chain())) return {};
     for (std::size_t i = 0; i < std::min(alternates_.size(), kMostAlternates); ++i) {
         if (!client_.directory().owns(alternates_[i])) continue;
-        Post post{"certificate", task_.identifiers.front().value, alternates_[i], ""};
+        Post post{Step::certificate, task_.identifiers.front().value, alternates_[i], ""};
         post.accept = "application/pem-certificate-chain";
         ACMETOOL_TRY(reply, client_.post(std::move(post)));
         ACMETOOL_TRY(chain, crypto::parse_pem_chain(reply.body));
@@ -275,13 +275,13 @@ Result<OrderOutcome> Journey::drive()
             // newOrder until its URL is stored is one step under the lock, so that an order without an entry
             // is certainly an orphan.
             store::FileLock placing;
-            if (send_action->post.step == "newOrder") {
+            if (send_action->post.step == Step::new_order) {
                 ACMETOOL_TRY(lock, client_.state().lock(kPlacing, client_.context()));
                 placing = std::move(lock);
             }
             if (auto taken = flow_.take(send(send_action->post), client_.context().now()); !taken) {
                 // RFC 8555 section 7.1.3: a changed order is treated as invalid; the next run starts again.
-                if (taken.error().reason == "orderChanged") client_.state().erase(key_);
+                if (taken.error().reason == Cause::order_changed) client_.state().erase(key_);
                 return fail(std::move(taken).error());
             }
         } else if (const auto* pause = std::get_if<OrderFlow::Pause>(&*action)) {
@@ -346,12 +346,12 @@ Result<OrderOutcome> Journey::go()
 Result<std::vector<std::string>> listed_orders(Client& client, std::size_t most)
 {
     std::vector<std::string> urls;
-    ACMETOOL_TRY(reply, client.post(Post{"account", {}, client.account_url(), ""}));
+    ACMETOOL_TRY(reply, client.post(Post{Step::account, {}, client.account_url(), ""}));
     ACMETOOL_TRY(account, base::parse_json_object(reply.body, "account"));
     auto next = base::string_member(account, "orders");
     for (std::size_t pages = 0;
          next && pages < kMostPages && urls.size() < most && client.directory().owns(*next); ++pages) {
-        ACMETOOL_TRY(page, client.post(Post{"orders", {}, *next, ""}));
+        ACMETOOL_TRY(page, client.post(Post{Step::orders, {}, *next, ""}));
         ACMETOOL_TRY(object, base::parse_json_object(page.body, "orders"));
         if (const auto list = object.find("orders"); list != object.end() && list->is_array())
             for (const auto& url : *list)

@@ -8,9 +8,10 @@
 #include <filesystem>
 
 #include <fmt/core.h>
-#include <openssl/crypto.h>
 
+#include "base/wipe.h"
 #include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::acme
 {
@@ -63,7 +64,7 @@ Result<base::Secret> ask(const std::string& key_file, base::Context& context)
     line.reserve(kLongest); // so that no copy is left behind
     for (;;) {
         if (context.interrupted()) {
-            OPENSSL_cleanse(line.data(), line.size());
+            base::wipe(line);
             return fail(base::interrupted_error("the passphrase"));
         }
         pollfd entry{terminal.fd(), POLLIN, 0};
@@ -73,7 +74,7 @@ Result<base::Secret> ask(const std::string& key_file, base::Context& context)
         line += c;
     }
     base::Secret secret{line};
-    OPENSSL_cleanse(line.data(), line.size());
+    base::wipe(line);
     return secret;
 }
 
@@ -82,12 +83,7 @@ Result<base::Secret> ask(const std::string& key_file, base::Context& context)
 Result<base::Secret> read_passphrase(const std::string& file)
 {
     if (file.empty()) return base::Secret{};
-    auto text = store::read_file(file);
-    if (!text) {
-        text.error().code = Errc::config;
-        return fail(with_context(std::move(text).error(), "passphrase"));
-    }
-    const base::Secret whole{std::move(*text)};
+    ACMETOOL_TRY(whole, store::read_configured_secret(file, "passphrase"));
     base::Secret line{std::string{whole.reveal().substr(0, whole.reveal().find_first_of("\r\n"))}};
     if (line.empty())
         return fail(Errc::config, fmt::format("passphrase {}: its first line is empty", file), {},

@@ -114,23 +114,22 @@ Result<PreAuthorization> new_authorization(Client& client, const std::string& do
 {
     constexpr std::string_view kFallback =
         "authorize within the order instead: acme-order run --ancestor-domain DOMAIN with a solver";
-    constexpr const char* kUnsupported = "newAuthzUnsupported";
     const auto& directory = client.directory();
     if (directory.new_authz.empty())
         return fail(Errc::unavailable,
                     fmt::format("newAuthz: {}: {} does not offer pre-authorization", domain, directory.url),
-                    std::string{kFallback}, kUnsupported);
+                    std::string{kFallback}, Cause::new_authz_unsupported);
     if (subdomains && !directory.subdomain_auth_allowed)
         client.context().log(base::Level::detail,
                              "the directory does not announce subdomainAuthAllowed; requesting it "
                              "anyway");
     Json identifier{{"type", "dns"}, {"value", domain}};
     if (subdomains) identifier["subdomainAuthAllowed"] = true;
-    Post request{"newAuthz", domain, directory.new_authz, Json{{"identifier", identifier}}.dump()};
-    request.if_missing = kUnsupported;
+    Post request{Step::new_authz, domain, directory.new_authz, Json{{"identifier", identifier}}.dump()};
+    request.if_missing = Cause::new_authz_unsupported;
     auto reply = client.post(std::move(request));
     if (!reply) {
-        if (reply.error().reason == kUnsupported) reply.error().hint = kFallback;
+        if (reply.error().reason == Cause::new_authz_unsupported) reply.error().hint = kFallback;
         return fail(std::move(reply).error());
     }
     if (reply->location.empty())
@@ -151,7 +150,7 @@ Result<Authorization> read_again(Client& client, const PreAuthorization& preauth
 {
     const auto& known = preauth.authorization;
     auto seen = client.fetch_authorization(known.url, scope_of_name(known.identifier), created);
-    if (seen || seen.error().reason != "otherIdentifier") return seen;
+    if (seen || seen.error().reason != Cause::other_identifier) return seen;
     // Either the CA or the document is wrong; the document is more likely, because others handled it.
     seen.error().code = Errc::bad_input;
     seen.error().hint = "the document was modified after it was created";
@@ -233,7 +232,7 @@ Result<PreAuthorization> preauthorize(Client& client, const std::string& domain,
     };
     auto fulfilled = fulfil(client, {preauth.authorization}, solver, journal);
     if (!fulfilled) {
-        if (fulfilled.error().reason == "validationFailed") {
+        if (fulfilled.error().reason == Cause::validation_failed) {
             entry.erase("unfinished"); // an invalid authorization is useless
             ACMETOOL_CHECK(state.save(key, entry));
         }
@@ -254,7 +253,7 @@ Result<PreAuthorization> preauthorize(Client& client, const std::string& domain,
 Result<Authorization> deactivate_authorization(Client& client, const Authorization& known)
 {
     ACMETOOL_TRY(reply,
-                 client.post(Post{"authz", known.identifier, known.url, R"({"status":"deactivated"})"}));
+                 client.post(Post{Step::authz, known.identifier, known.url, R"({"status":"deactivated"})"}));
     ACMETOOL_TRY(seen, parse_authorization(reply.body, known.url, scope_of_name(known.identifier)));
     if (seen.status != "deactivated")
         return fail(Errc::protocol,

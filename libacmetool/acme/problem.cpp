@@ -167,7 +167,7 @@ Error error_of(const http::Response& response, base::TimePoint now)
         error.hint = "check that the URL belongs to an ACME server and not to a proxy in front of it";
         error.retry_after = retry_after;
     }
-    if (error.code == Errc::refused && error.reason == "userActionRequired")
+    if (error.code == Errc::refused && error.reason == Cause::user_action_required)
         for (const auto& [name, value] : response.headers)
             if (name == "link" && value.find("terms-of-service") != std::string::npos)
                 error.hint += fmt::format("; terms of service: {}", printable(value));

@@ -61,7 +61,7 @@ tl::unexpected<Error> not_changed(std::string message)
 
 Result<AccountStatus> change(Client& client, const std::string& payload)
 {
-    ACMETOOL_TRY(reply, client.post(Post{"account", {}, client.account_url(), payload}));
+    ACMETOOL_TRY(reply, client.post(Post{Step::account, {}, client.account_url(), payload}));
     return parse_status(reply, client.account_url());
 }
 
@@ -95,7 +95,7 @@ Result<AccountStatus> register_account(Client& client, const Registration& regis
                                          jwk.dump()));
         payload["externalAccountBinding"] = Json::parse(binding);
     }
-    Post post{"newAccount", {}, directory.new_account, payload.dump()};
+    Post post{Step::new_account, {}, directory.new_account, payload.dump()};
     post.by_jwk = true;
     ACMETOOL_TRY(reply, client.post(std::move(post)));
     if (reply.location.empty())

@@ -59,9 +59,9 @@ Result<RenewalInfoAnswer> fetch_renewal_info(Client& client, const crypto::Certi
 {
     const auto& base_url = client.directory().renewal_info;
     if (base_url.empty())
-        return fail(Errc::unavailable,
-                    fmt::format("renewalInfo: {} does not offer it", client.directory().url),
-                    "renew by the remaining lifetime instead (--before)", "renewalInfoUnsupported");
+        return fail(
+            Errc::unavailable, fmt::format("renewalInfo: {} does not offer it", client.directory().url),
+            "renew by the remaining lifetime instead (--before)", Cause::renewal_info_unsupported);
     const auto id = certificate_id(certificate);
     if (!id)
         return fail(Errc::bad_input, "the certificate has no authority key identifier, which ARI requires",
@@ -74,7 +74,7 @@ Result<RenewalInfoAnswer> fetch_renewal_info(Client& client, const crypto::Certi
                                 base::to_rfc3339(certificate.not_after())),
                     "order a new one", "certificateExpired");
     const bool slash = base_url.ends_with('/');
-    ACMETOOL_TRY(reply, client.get(Post{"renewalInfo", {}, base_url + (slash ? "" : "/") + *id, {}}));
+    ACMETOOL_TRY(reply, client.get(Post{Step::renewal_info, {}, base_url + (slash ? "" : "/") + *id, {}}));
     ACMETOOL_TRY(info, parse_renewal_info(reply.body));
     RenewalInfoAnswer answer;
     answer.info = std::move(info);

@@ -26,12 +26,12 @@ constexpr std::array<std::string_view, 11> kReasons{
 /// The meaning of the problem types of section 6.7 for a revocation.
 Error explained(Error error)
 {
-    if (error.reason == "alreadyRevoked")
+    if (error.reason == Cause::already_revoked)
         error.hint = "nothing remains to be done: the certificate was already revoked";
-    if (error.reason == "unauthorized")
+    if (error.reason == Cause::unauthorized)
         error.hint = "sign with the account that ordered it, with an account that is authorized for all of "
                      "its names, or with the certificate's key (--cert-key)";
-    if (error.reason == "badRevocationReason")
+    if (error.reason == Cause::bad_revocation_reason)
         error.hint = "the CA does not accept this reason: give another --reason, or none";
     return error;
 }
@@ -78,7 +78,7 @@ Result<void> revoke(Client& client, const crypto::Certificate& certificate, Revo
                     "give the certificate's private key with --cert-key", "certificateKeyMismatch");
     Json payload{{"certificate", base::to_base64url(certificate.der())}};
     if (reason) payload["reason"] = *reason;
-    Post post{"revokeCert", "certificate " + certificate.serial(), url, payload.dump()};
+    Post post{Step::revoke_cert, "certificate " + certificate.serial(), url, payload.dump()};
     post.by_jwk = signer == RevocationSigner::certificate;
     const auto reply = client.post(std::move(post));
     if (!reply) return fail(explained(reply.error()));

@@ -21,7 +21,7 @@ Result<void> change_key(Client& client, const crypto::Key& new_key)
     // RFC 8555 section 7.3.5: "The inner JWS MUST have a "jwk" header parameter ... the same "url" header
     // parameter as the outer JWS [and] MUST omit the "nonce" header parameter."
     ACMETOOL_TRY(inner, jose::sign(new_key, {{"jwk", new_jwk}, {"url", url}}, payload.dump()));
-    ACMETOOL_TRY(reply, client.post(Post{"keyChange", {}, url, inner}));
+    ACMETOOL_TRY(reply, client.post(Post{Step::key_change, {}, url, inner}));
     static_cast<void>(reply);
     return {};
 }

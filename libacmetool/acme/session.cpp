@@ -68,6 +68,41 @@ std::vector<std::pair<std::string, std::string>> parse_links(const http::Headers
 
 } // namespace
 
+std::string_view name_of(Step step)
+{
+    switch (step) {
+    case Step::directory:
+        return "directory";
+    case Step::new_account:
+        return "newAccount";
+    case Step::account:
+        return "account";
+    case Step::new_authz:
+        return "newAuthz";
+    case Step::authz:
+        return "authz";
+    case Step::challenge:
+        return "challenge";
+    case Step::new_order:
+        return "newOrder";
+    case Step::order:
+        return "order";
+    case Step::orders:
+        return "orders";
+    case Step::finalize:
+        return "finalize";
+    case Step::certificate:
+        return "certificate";
+    case Step::renewal_info:
+        return "renewalInfo";
+    case Step::revoke_cert:
+        return "revokeCert";
+    case Step::key_change:
+        return "keyChange";
+    }
+    return "directory";
+}
+
 Exchange::Exchange(Session& session, Post post) : session_(session), post_(std::move(post))
 {
     if (!session_.directory.owns(post_.url))
@@ -84,7 +119,7 @@ Exchange::Exchange(Session& session, Post post) : session_(session), post_(std::
 Error Exchange::describe(Error error) const
 {
     if (!post_.subject.empty()) error = with_context(std::move(error), post_.subject);
-    return with_context(std::move(error), post_.step);
+    return with_context(std::move(error), name_of(post_.step));
 }
 
 Result<std::variant<Exchange::Send, Exchange::Pause>> Exchange::next()
@@ -143,8 +178,8 @@ void Exchange::take(Result<http::Response> outcome, base::TimePoint now)
     const bool repeatable = asked_for_nonce_ || post_.payload.empty();
     if (!outcome) {
         const auto& error = outcome.error();
-        const bool transient =
-            error.code == Errc::unavailable && (error.reason == "reset" || error.reason == "timeout");
+        const bool transient = error.code == Errc::unavailable &&
+                               (error.reason == Cause::reset || error.reason == Cause::timeout);
         if (!(repeatable && transient && retry(kMostRetries, kRetryPause))) result_ = fail(describe(error));
         return;
     }
@@ -170,12 +205,12 @@ void Exchange::take(Result<http::Response> outcome, base::TimePoint now)
     if (response.status >= 400) {
         auto error = error_of(response, now);
         // RFC 8555 section 6.5: "the client SHOULD retry the request after receiving a new nonce."
-        if (error.reason == "badNonce" && ++bad_nonces_ <= kMostBadNonces) return;
-        if (response.status == 404 && post_.just_created && error.reason != "accountDoesNotExist" &&
+        if (error.reason == Cause::bad_nonce && ++bad_nonces_ <= kMostBadNonces) return;
+        if (response.status == 404 && post_.just_created && error.reason != Cause::account_does_not_exist &&
             retry(kMostRetries, kRetryPause))
             return;
         if ((response.status == 404 || response.status == 405) && !post_.if_missing.empty() &&
-            error.reason != "accountDoesNotExist") {
+            error.reason != Cause::account_does_not_exist) {
             error.code = Errc::unavailable;
             error.reason = post_.if_missing;
         }

@@ -16,18 +16,39 @@
 namespace acmetool::acme
 {
 
+/// What a request asks of the CA: a resource of RFC 8555 section 7.1, RFC 9773, or what is done to one.
+enum class Step {
+    directory,
+    new_account,
+    account,
+    new_authz,
+    authz,
+    challenge,
+    new_order,
+    order,
+    orders,
+    finalize,
+    certificate,
+    renewal_info,
+    revoke_cert,
+    key_change,
+};
+
+/// The name for logs and errors: "newOrder".
+ACMETOOL_EXPORT std::string_view name_of(Step step);
+
 /// One ACME request before it is signed.
 struct Post {
-    std::string step;    ///< for people: "newOrder", "finalize"
+    Step step = Step::directory;
     std::string subject; ///< for people: the subject, "sub.domain.com"
     std::string url;
     std::string payload;     ///< JSON text; empty: POST-as-GET (RFC 8555 section 6.3)
     std::string accept = {}; ///< the Accept header; empty: none
     bool by_jwk =
         false; ///< sign with "jwk" instead of "kid": newAccount, revokeCert by the certificate's key
-    bool just_created = false;   ///< a 404 may come from a lagging replica; the request is repeated
-    std::string if_missing = {}; ///< reason of the error (then unavailable) if there is no such resource:
-                                 ///< 404 or 405; empty: these are refusals like others
+    bool just_created = false; ///< a 404 may come from a lagging replica; the request is repeated
+    Reason if_missing = {};    ///< reason of the error (then unavailable) if the resource does not exist (404
+                               ///< or 405); empty: these are refusals like any other
 };
 
 /// A reply with a status below 400.

@@ -22,6 +22,7 @@
 #include "dns/zone_text.h"
 #include "net/endpoint.h"
 #include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::acme
 {
@@ -109,12 +110,7 @@ Result<std::unique_ptr<Solver>> DnsUpdateSolver::make(const SolverOptions& optio
     ACMETOOL_TRY(check, DnsCheck::make(options));
     solver->check_ = std::move(check);
     if (options.tsig_key.empty()) return std::unique_ptr<Solver>{std::move(solver)};
-    auto text = store::read_file(options.tsig_key);
-    if (!text) {
-        text.error().code = Errc::config;
-        return fail(with_context(std::move(text).error(), "--tsig-key"));
-    }
-    const base::Secret secret{std::move(*text)};
+    ACMETOOL_TRY(secret, store::read_configured_secret(options.tsig_key, "--tsig-key"));
     auto key = dns::parse_tsig_key(secret.reveal());
     if (!key) return fail(with_context(std::move(key).error(), "--tsig-key " + options.tsig_key));
     solver->key_ = std::move(*key);
@@ -269,7 +265,7 @@ Result<void> HookSolver::call(const std::string& program, const std::string& wor
     context.message(message);
     auto status = base::run_program(command, context, finish);
     if (!status) {
-        if (status.error().reason == "programTimeout") status.error().reason = "hookTimeout";
+        if (status.error().reason == Cause::program_timeout) status.error().reason = Cause::hook_timeout;
         tell_failure(message.to, status.error().message, context);
         return fail(with_context(std::move(status).error(), "hook"));
     }

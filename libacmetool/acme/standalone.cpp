@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include <fmt/core.h>
-#include <openssl/evp.h>
 
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "net/endpoint.h"
 
 namespace acmetool::acme
@@ -119,10 +119,8 @@ Result<void> StandaloneSolver::publish(const ChallengeTask& task, base::Context&
     if (task.key_authorization.empty())
         return fail(Errc::bad_input, "the document contains no key authorization", {}, "noKeyAuthorization");
     if (tls_) {
-        Bytes digest(32);
-        EVP_Digest(task.key_authorization.data(), task.key_authorization.size(), digest.data(), nullptr,
-                   EVP_sha256(), nullptr);
-        ACMETOOL_TRY(proof, crypto::make_alpn_proof(task.identifier, digest));
+        ACMETOOL_TRY(proof, crypto::make_alpn_proof(task.identifier,
+                                                    crypto::sha256(as_bytes(task.key_authorization))));
         proofs_.put(task.identifier, std::move(proof));
     } else {
         const std::lock_guard lock{mutex_};

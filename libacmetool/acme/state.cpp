@@ -9,9 +9,9 @@
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
-#include <openssl/evp.h>
 
 #include "base/bytes.h"
+#include "crypto/digest.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::acme
@@ -182,9 +182,7 @@ std::string entry_id(const std::vector<std::string_view>& parts)
     std::string text;
     for (const auto part : parts)
         text += fmt::format("{}:{};", part.size(), part);
-    Bytes digest(32);
-    EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-    return to_hex(digest);
+    return to_hex(crypto::sha256(as_bytes(text)));
 }
 
 } // namespace acmetool::acme

@@ -36,6 +36,11 @@ std::string_view name_of(Errc code)
     return "internal";
 }
 
+std::string name_of(const Error& error)
+{
+    return error.reason.empty() ? std::string{name_of(error.code)} : error.reason.word();
+}
+
 Error with_context(Error error, std::string_view context)
 {
     error.message.insert(0, ": ");

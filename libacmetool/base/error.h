@@ -6,11 +6,13 @@
 #include <string_view>
 
 #include "acmetool/export.h"
+#include "base/cause.h"
 
 namespace acmetool
 {
 
-/// The kind of a failure. Programs map it to their exit code (cli/exit_code.h); callers branch only on it.
+/// The kind of a failure. Programs map it to their exit code (cli/exit_code.h); callers branch on it and on the
+/// cause of Error::reason.
 enum class Errc {
     usage,                ///< the command line is wrong
     bad_input,            ///< the input is wrong (a CSR, a name, a document)
@@ -32,7 +34,7 @@ struct Error {
     Errc code = Errc::internal;
     std::string message; ///< "newOrder: example.com: unauthorized"; lower case, no full stop
     std::string hint;    ///< what the operator can do next; may be empty
-    std::string reason;  ///< stable word for this cause, "newAuthzUnsupported"; empty: the name of `code`
+    Reason reason;       ///< a finer word than `code` has; code compares it with a Cause
     std::string
         problem_type; ///< RFC 8555 section 6.7 type sent by the CA, as a whole URN; used for error mappings
     std::string problem; ///< the RFC 9457 document as received (JSON text); may be empty
@@ -41,6 +43,9 @@ struct Error {
 
 /// The word for `code` used in documents and logs, "badInput".
 ACMETOOL_EXPORT std::string_view name_of(Errc code);
+
+/// The word for this failure, the "code" of documents: its reason, or the name of its code if it has none.
+ACMETOOL_EXPORT std::string name_of(const Error& error);
 
 /// Puts `context` in front of the message: "order for client.example.com: finalize: badCSR".
 ACMETOOL_EXPORT Error with_context(Error error, std::string_view context);

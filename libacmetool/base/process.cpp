@@ -139,7 +139,7 @@ Result<int> finish_with(pid_t child, const Command& command, Milliseconds time, 
         end(child, program, context);
         if (!finish && context.interrupted()) return fail(interrupted_error(program));
         return fail(Errc::unavailable, fmt::format("{}: killed after {}", program, describe(command.timeout)),
-                    "find out why it waits, or give it more time", "programTimeout");
+                    "find out why it waits, or give it more time", Cause::program_timeout);
     }
     if (WIFSIGNALED(status))
         return fail(Errc::unavailable, fmt::format("{}: ended by signal {}", program, WTERMSIG(status)), {},

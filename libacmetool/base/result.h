@@ -15,8 +15,7 @@ template <class T>
 using Result = tl::expected<T, Error>;
 
 /// A failure without hint: fail(Errc::bad_input, "not a certificate request").
-inline tl::unexpected<Error> fail(Errc code, std::string message, std::string hint = {},
-                                  std::string reason = {})
+inline tl::unexpected<Error> fail(Errc code, std::string message, std::string hint = {}, Reason reason = {})
 {
     Error error;
     error.code = code;

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include <openssl/crypto.h>
+#include "base/wipe.h"
 
 namespace acmetool::base
 {
@@ -11,7 +11,7 @@ void Secret::wipe() noexcept
 {
     // The capacity, not the size: a short string keeps its octets inside the object.
     value_.resize(value_.capacity());
-    OPENSSL_cleanse(value_.data(), value_.size());
+    base::wipe(value_);
     value_.clear();
 }
 

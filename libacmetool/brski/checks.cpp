@@ -127,7 +127,8 @@ void check_registrar(Checker& checker, VoucherVerdict& verdict, const PledgeKnow
         return;
     }
     const auto time = knowledge.now.value_or(server.not_before());
-    const auto path = crypto::AnchorStore{{*verdict.pinned}}.verify(knowledge.registrar, time);
+    const auto path = crypto::AnchorStore{{*verdict.pinned}}.verify(knowledge.registrar,
+                                                                    crypto::PathPolicy::registrar(time));
     checker.note("registrar", path, "its path leads to the pinned certificate", kSource);
 }
 
@@ -168,7 +169,7 @@ VoucherVerdict check_voucher(ByteView octets, const PledgeKnowledge& knowledge)
                       kVoucherChecks))
         return verdict;
     const auto time = knowledge.now.value_or(chain->front().not_before());
-    checker.note("signer", knowledge.manufacturer.verify(*chain, time),
+    checker.note("signer", knowledge.manufacturer.verify(*chain, crypto::PathPolicy::voucher_signer(time)),
                  "verified with the manufacturer's trust anchor", kVoucherChecks);
     // The anchor is often also that of the IDevIDs: a device must not sign vouchers for the manufacturer.
     if (is_device(chain->front()))
@@ -230,22 +231,6 @@ RequestVerdict check_pledge_request(const Envelope& envelope, const RegistrarKno
 namespace
 {
 
-/// The signer and its issuers among the included certificates. Others are ignored, because a signer can
-/// include any certificate.
-std::vector<crypto::Certificate> path_upwards(const std::vector<crypto::Certificate>& sent)
-{
-    std::vector<crypto::Certificate> path{sent.front()};
-    while (path.size() < sent.size()) {
-        const auto issuer = std::find_if(sent.begin(), sent.end(), [&](const crypto::Certificate& one) {
-            return one.sha256() != path.back().sha256() && crypto::is_ca(one) &&
-                   path.back().is_issued_by(one);
-        });
-        if (issuer == sent.end()) break;
-        path.push_back(*issuer);
-    }
-    return path;
-}
-
 /// The pledge's own request inside a registrar's (RFC 8995 sections 5.5.5 and 5.5.6).
 void check_prior(Checker& checker, RegistrarRequestVerdict& verdict, const MasaKnowledge& knowledge)
 {
@@ -255,7 +240,7 @@ void check_prior(Checker& checker, RegistrarRequestVerdict& verdict, const MasaK
     if (!checker.note("prior-signed-voucher-request", envelope, "read", kSource)) return;
     const auto chain = verify_signature(*envelope);
     if (!checker.note("prior-signature", chain, "holds", kSource)) return;
-    const auto path = knowledge.idevid_anchors.verify(*chain, knowledge.now);
+    const auto path = knowledge.idevid_anchors.verify(*chain, crypto::PathPolicy::idevid(knowledge.now));
     if (!checker.note("prior-signer", path, "a known device", kSource)) return;
     verdict.idevid = chain->front();
     const auto prior = parse_voucher_request(envelope->content);
@@ -294,7 +279,7 @@ RegistrarRequestVerdict check_registrar_request(const Envelope& envelope, const 
     Checker checker{verdict.report};
     const auto chain = verify_signature(envelope);
     if (!checker.note("signature", chain, "holds", "RFC 8995 section 5.5.3")) return verdict;
-    verdict.registrar = path_upwards(*chain);
+    verdict.registrar = crypto::issuer_chain(chain->front(), *chain, crypto::ChainEnd::root);
     const auto& signer = verdict.registrar.front();
     checker.note("cmcRA", crypto::has_extended_key_usage(signer, crypto::kCmcRaPurpose),
                  "the signer's extended key usages must include id-kp-cmcRA", "RFC 8995 section 5.5.4");
@@ -303,7 +288,9 @@ RegistrarRequestVerdict check_registrar_request(const Envelope& envelope, const 
                  "the signer's certificate must be valid now", "RFC 8995 section 5.5.3");
     const bool anchored = !knowledge.registrar_anchors.empty();
     if (anchored)
-        checker.note("registrar", knowledge.registrar_anchors.verify(verdict.registrar, knowledge.now),
+        checker.note("registrar",
+                     knowledge.registrar_anchors.verify(verdict.registrar,
+                                                        crypto::PathPolicy::registrar(knowledge.now)),
                      "known registrar", "RFC 8995 section 5.5.3");
     else
         checker.skip("registrar", "any registrar is accepted", "RFC 8995 section 5.5.3");

@@ -142,7 +142,7 @@ std::vector<crypto::Certificate> signer_first(const crypto::Certificate& signer,
 Error signature_error(Error error)
 {
     error.code = Errc::protocol;
-    error.reason = "signature";
+    error.reason = Cause::signature;
     return error;
 }
 
@@ -223,7 +223,7 @@ Result<std::vector<crypto::Certificate>> verify_signature(const Envelope& envelo
     // RFC 7515 section 4.1.6: the first certificate is that of the signing key.
     const auto& candidates = envelope.certificates.empty() ? more : envelope.certificates;
     if (candidates.empty())
-        return fail(Errc::protocol, "JWS: the signer's certificate is missing", {}, "signature");
+        return fail(Errc::protocol, "JWS: the signer's certificate is missing", {}, Cause::signature);
     const auto last = envelope.certificates.empty() ? candidates.end() : candidates.begin() + 1;
     std::optional<Error> problem;
     for (auto candidate = candidates.begin(); candidate != last; ++candidate) {

@@ -7,6 +7,7 @@
 
 #include "brski/idevid.h"
 #include "crypto/certificate_builder.h"
+#include "crypto/key_type.h"
 #include "crypto/path.h"
 #include "dns/name.h"
 #include "store/certified_key.h"
@@ -27,7 +28,7 @@ constexpr auto kTlsLife = kDay * 90;
 
 Result<Pair> make(const std::string& base, const crypto::CertificateProfile& profile, const Pair* issuer)
 {
-    ACMETOOL_TRY(key, crypto::generate_key("ec:P-256"));
+    ACMETOOL_TRY(key, crypto::generate_key(crypto::kDefaultKeyType));
     ACMETOOL_TRY(certificate,
                  crypto::build_certificate(profile, key, issuer != nullptr ? &issuer->certificate : nullptr,
                                            issuer != nullptr ? issuer->key : key));

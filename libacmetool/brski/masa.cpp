@@ -96,7 +96,7 @@ Result<Grant> decide(const Envelope& envelope, MasaPolicy policy, base::TimePoin
     if (owner == policy.owners.end() && (policy.owners_only || !verdict.idevid))
         return fail(Errc::refused,
                     fmt::format("device {} is unknown", base::printable(request.serial_number, 100)), {},
-                    "unknownDevice");
+                    Cause::unknown_device);
     if (owner != policy.owners.end() && !is_owner(owner->second, pinned))
         return fail(
             Errc::refused,
@@ -120,7 +120,7 @@ Result<Grant> decide(const Envelope& envelope, MasaPolicy policy, base::TimePoin
 
 int http_status_of(const Error& error)
 {
-    if (error.reason == "unknownDevice") return 404;
+    if (error.reason == Cause::unknown_device) return 404;
     if (error.code == Errc::refused) return 403;
     if (error.code == Errc::io) return 503;
     return error.code == Errc::protocol || error.code == Errc::bad_input ? 400 : 500;

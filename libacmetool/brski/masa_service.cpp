@@ -4,7 +4,6 @@
 #include <filesystem>
 
 #include <fmt/core.h>
-#include <openssl/crypto.h>
 
 #include "base/text.h"
 #include "brski/idevid.h"
@@ -40,9 +39,7 @@ http::ServerResponse voucher_reply(const Bytes& voucher, Format format)
 /// Compares in constant time.
 bool equal(std::string_view one, std::string_view other)
 {
-    const auto own = crypto::sha256(as_bytes(one));
-    const auto given = crypto::sha256(as_bytes(other));
-    return CRYPTO_memcmp(own.data(), given.data(), own.size()) == 0;
+    return crypto::equal_in_constant_time(crypto::sha256(as_bytes(one)), crypto::sha256(as_bytes(other)));
 }
 
 /// True if no credentials are required.
@@ -165,7 +162,7 @@ http::ServerResponse MasaService::answer_pledge(const Envelope& envelope, const 
         !caller.tls->certificates.front().public_key().same_public_key(chain->front().public_key()))
         return text_response(403, "the TLS client certificate must be the IDevID that signed the request");
     const auto& anchors = options_.policy.knowledge.idevid_anchors;
-    if (const auto path = anchors.verify(*chain, now); !path)
+    if (const auto path = anchors.verify(*chain, crypto::PathPolicy::idevid(now)); !path)
         return text_response(404, "not a device of this manufacturer");
     const auto request = parse_voucher_request(envelope.content);
     const auto serial = enrol::device_serial(chain->front(), options_.policy.knowledge.serial_fields);
@@ -217,7 +214,7 @@ http::ServerResponse MasaService::take_status(const http::ServerRequest& request
         return text_response(415, "a status message must be application/json");
     const auto chain = request.tls ? request.tls->certificates : std::vector<crypto::Certificate>{};
     const auto& knowledge = options_.policy.knowledge;
-    const auto known = knowledge.idevid_anchors.verify(chain, now);
+    const auto known = knowledge.idevid_anchors.verify(chain, crypto::PathPolicy::idevid(now));
     const auto serial =
         known ? enrol::device_serial(chain.front(), knowledge.serial_fields) : fail(known.error());
     if (!serial || !options_.cloud.contains(*serial))

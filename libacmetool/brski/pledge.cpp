@@ -31,8 +31,15 @@ Error refusal(const std::string& url, const http::Response& reply)
     error.message = fmt::format("{}: status {}", url, reply.status);
     if (const auto text = base::trim_body(reply.body); !text.empty())
         error.message += ": " + base::printable(text, 300);
-    if (reply.status == 401) error.reason = "unauthorized";
+    if (reply.status == 401) error.reason = Cause::unauthorized;
     return error;
+}
+
+/// True if the server's identity is the problem, which a provisional connection does not look at.
+bool is_about_tls(const Error& error)
+{
+    return error.reason == Cause::tls || error.reason == Cause::tls_identity ||
+           error.reason == Cause::tls_certificate || error.reason == Cause::tls_key;
 }
 
 /// Sends on the open connection and reports the messages.
@@ -104,7 +111,7 @@ private:
                 reply.transport = std::move(verified);
                 return connection;
             }
-            if (connection.error().reason.find("tls") != 0) return connection;
+            if (!is_about_tls(connection.error())) return connection;
             tls.trust = {};
         }
         tls.trust.provisional = true;
@@ -146,7 +153,7 @@ private:
                 // A registrar that answered "not yet" may be unreachable for a while, for example during a
                 // restart.
                 const auto& error = answer.error();
-                if (!waits || error.code != Errc::unavailable || error.reason == "tls")
+                if (!waits || error.code != Errc::unavailable || error.reason == Cause::tls)
                     return fail(std::move(answer).error());
                 context_.log(base::Level::info, error.message);
                 ACMETOOL_CHECK(wait(last_wait_, place));
@@ -161,7 +168,7 @@ private:
     {
         ACMETOOL_CHECK(transport.connect(request.url));
         auto answer = send(transport, request, "requestvoucher", context_);
-        if (answer || answer.error().reason != "reset") return answer;
+        if (answer || answer.error().reason != Cause::reset) return answer;
         ACMETOOL_CHECK(transport.connect(request.url));
         return send(transport, request, "requestvoucher", context_);
     }

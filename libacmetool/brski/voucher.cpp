@@ -5,11 +5,11 @@
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
-#include <openssl/rand.h>
 
 #include "base/base64url.h"
 #include "base/json.h"
 #include "crypto/der.h"
+#include "crypto/digest.h"
 
 namespace acmetool::brski
 {
@@ -214,9 +214,7 @@ std::string to_json(const VoucherRequest& request)
 
 std::string new_nonce()
 {
-    std::array<std::uint8_t, 16> octets{};
-    RAND_bytes(octets.data(), octets.size());
-    return base::to_base64(octets);
+    return base::to_base64(crypto::random_bytes(16));
 }
 
 std::optional<Bytes> nonce_octets(std::string_view text)

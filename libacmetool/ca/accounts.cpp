@@ -4,10 +4,11 @@
 #include <filesystem>
 
 #include <fmt/core.h>
-#include <openssl/rand.h>
 
 #include "base/base64url.h"
 #include "base/text.h"
+#include "crypto/digest.h"
+#include "http/text_response.h"
 #include "jose/jwk.h"
 #include "jose/mac.h"
 #include "store/atomic_file.h"
@@ -47,9 +48,7 @@ Result<BindingKey> add_binding_key(const std::string& file, std::string kid)
         ACMETOOL_TRY(read, store::read_file(file));
         text = std::move(read);
     }
-    std::string key(32, '\0');
-    RAND_bytes(reinterpret_cast<unsigned char*>(key.data()), static_cast<int>(key.size()));
-    BindingKey made{std::move(kid), base::to_base64url(as_bytes(key))};
+    BindingKey made{std::move(kid), base::to_base64url(crypto::random_bytes(32))};
     if (!text.empty() && !text.ends_with('\n')) text += '\n';
     const base::Secret secret{fmt::format("{}{} {}\n", text, made.kid, made.key)};
     ACMETOOL_CHECK(store::write_atomically(file, secret.reveal(), 0600));
@@ -161,7 +160,7 @@ Answer<ServerResponse> Service::Impl::agree(const std::string& account)
     if (!key) return broken(key.error());
     object["terms"] = terms();
     CA_STORE(records.put("account", account, account, jose::thumbprint(*key).value_or(""), object));
-    return ServerResponse{200, {{"Content-Type", "text/plain"}}, "The new terms are agreed to.\n", false};
+    return http::text_response(200, "The new terms are agreed to.");
 }
 
 Answer<ServerResponse> Service::Impl::key_change(const SignedRequest& request)

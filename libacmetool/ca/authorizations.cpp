@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include <fmt/core.h>
-#include <openssl/rand.h>
 
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "dns/name.h"
 #include "jose/jwk.h"
 
@@ -80,8 +80,7 @@ Answer<std::string> Service::Impl::make_authz(const std::string& account,
 Answer<std::string> Service::Impl::covering_authz(const std::string& account, const std::string& name,
                                                   bool wildcard)
 {
-    unsigned char dice = 0;
-    RAND_bytes(&dice, 1);
+    const auto dice = crypto::random_number<std::uint8_t>();
     const auto reuse = faults.value("authzReuse");
     if (reuse && dice * 100U / 256U >= faults.number("authzReuse")) return std::string{};
     // The name itself, then each of its ancestors that was authorized with its subdomains.

@@ -10,6 +10,7 @@
 #include "base/base64url.h"
 #include "base/text.h"
 #include "crypto/key_size.h"
+#include "crypto/key_type.h"
 #include "dns/name.h"
 #include "jose/jwk.h"
 
@@ -51,7 +52,7 @@ std::optional<std::string> weakness_of(const crypto::Key& key)
     const auto type = key.type();
     unsigned bits = 0;
     if (type.starts_with("rsa:")) std::from_chars(type.data() + 4, type.data() + type.size(), bits);
-    if (type == "other" || (type.starts_with("rsa:") && bits < 2048))
+    if (type == "other" || (type.starts_with("rsa:") && bits < crypto::kLeastRsaBits))
         return fmt::format("keys of type {} are not taken", type);
     return std::nullopt;
 }

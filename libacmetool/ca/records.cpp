@@ -5,9 +5,9 @@
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
-#include <openssl/rand.h>
 
 #include "base/base64url.h"
+#include "crypto/digest.h"
 
 namespace acmetool::ca
 {
@@ -111,9 +111,7 @@ Result<void> Records::commit()
 
 std::string Records::new_id()
 {
-    std::array<std::uint8_t, 16> octets{};
-    RAND_bytes(octets.data(), static_cast<int>(octets.size()));
-    return base::to_base64url(octets);
+    return base::to_base64url(crypto::random_bytes(16));
 }
 
 } // namespace acmetool::ca

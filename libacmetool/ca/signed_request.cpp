@@ -1,8 +1,8 @@
 #include "ca/service_impl.h"
 
 #include <fmt/core.h>
-#include <openssl/rand.h>
 
+#include "crypto/digest.h"
 #include "jose/jwk.h"
 #include "jose/jws.h"
 
@@ -35,8 +35,7 @@ Answer<SignedRequest> Service::Impl::verify(const ServerRequest& request, bool b
         return refuse(400, "malformed",
                       by_jwk ? "this request is signed with \"jwk\"" : "this request is signed with \"kid\"");
     // Before anything that costs more: without a nonce of ours, nobody has a signature looked at.
-    unsigned char dice = 0;
-    RAND_bytes(&dice, 1);
+    const auto dice = crypto::random_number<std::uint8_t>();
     if (!nonces.use(parsed.nonce, std::chrono::seconds{faults.number("nonceLifetime")}) ||
         dice * 100U / 256U < faults.number("badNonce"))
         return refuse(400, "badNonce", "the nonce is not one of ours, was used, or is too old");

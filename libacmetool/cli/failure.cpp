@@ -11,9 +11,7 @@ using base::Json;
 
 Json error_members(const Error& error, int status, base::TimePoint now)
 {
-    Json members{{"code", error.reason.empty() ? std::string{name_of(error.code)} : error.reason},
-                 {"exit", status},
-                 {"message", error.message}};
+    Json members{{"code", name_of(error)}, {"exit", status}, {"message", error.message}};
     if (!error.hint.empty()) members["hint"] = error.hint;
     if (const auto problem = base::parse_json(error.problem, "problem"); problem)
         members["problem"] = *problem;

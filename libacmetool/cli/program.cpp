@@ -18,7 +18,7 @@
 #include "cli/exit_code.h"
 #include "cli/nearest.h"
 #include "cli/runtime.h"
-#include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::cli
 {
@@ -309,12 +309,8 @@ Result<void> CliVerb::settle(const ConfigValues* config, const std::string& file
 
 Result<FileOptions> CliVerb::read_options(const std::string& file, const std::vector<std::string>& not_here)
 {
-    auto text = store::read_file(file);
-    if (!text) {
-        text.error().code = Errc::config;
-        return fail(std::move(text).error());
-    }
-    ACMETOOL_TRY(config, parse_config(*text, file, app_.get_name(), {}));
+    ACMETOOL_TRY(text, store::read_configured(file));
+    ACMETOOL_TRY(config, parse_config(text, file, app_.get_name(), {}));
     for (const auto& [name, value] : config.values)
         if (std::find(not_here.begin(), not_here.end(), name) != not_here.end())
             return fail(Errc::config,
@@ -413,12 +409,8 @@ Result<void> Program::Impl::configure(CliVerb& verb)
     if (verb.config_goes_to() != nullptr) {
         *verb.config_goes_to() = common.config;
     } else if (!common.config.empty()) {
-        auto text = store::read_file(common.config);
-        if (!text) {
-            text.error().code = Errc::config;
-            return fail(with_context(std::move(text).error(), "--config"));
-        }
-        ACMETOOL_TRY(config, parse_config(*text, common.config, verb.app().get_name(), words));
+        ACMETOOL_TRY(text, store::read_configured(common.config, "--config"));
+        ACMETOOL_TRY(config, parse_config(text, common.config, verb.app().get_name(), words));
         ACMETOOL_CHECK(verb.settle(&config, common.config));
     }
     if (common.log_format != "text" && common.log_format != "json")

@@ -168,7 +168,7 @@ Result<void> Runtime::print_document(std::string_view type, const Json& members)
 Result<void> Runtime::write_key(const std::string& path, std::string_view pem)
 {
     auto done = store::create_secret(path, pem);
-    if (!done && done.error().reason == "fileExists")
+    if (!done && done.error().reason == Cause::file_exists)
         done.error().hint =
             fmt::format("keys are never overwritten: use it with --key {}, or choose another file", path);
     return done;

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "base/time.h"
 #include "crypto/cert.h"
+#include "crypto/path.h"
 
 using X509_STORE = struct x509_store_st;
 
@@ -14,8 +14,7 @@ namespace acmetool::crypto
 
 /// Trust anchors and path validation up to them (RFC 5280 section 6).
 ///
-/// An anchor need not be self-signed: it may be a manufacturer's intermediate. No extended key usage is
-/// required. Thread-safe.
+/// An anchor need not be self-signed: it may be a manufacturer's intermediate. Thread-safe.
 class ACMETOOL_EXPORT AnchorStore
 {
 public:
@@ -27,7 +26,7 @@ public:
 
     /// Builds a path from the first certificate of `chain`, using the others. Errc::refused with OpenSSL's
     /// message.
-    Result<void> verify(const std::vector<Certificate>& chain, base::TimePoint now) const;
+    Result<void> verify(const std::vector<Certificate>& chain, const PathPolicy& policy) const;
 
 private:
     std::vector<Certificate> anchors_;

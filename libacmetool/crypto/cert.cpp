@@ -8,6 +8,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "crypto/digest.h"
 #include "crypto/general_names.h"
 #include "crypto/openssl.h"
 
@@ -121,10 +122,7 @@ std::vector<Identifier> Certificate::identifiers() const
 
 Bytes Certificate::sha256() const
 {
-    const Bytes encoded = der();
-    Bytes digest(32);
-    EVP_Digest(encoded.data(), encoded.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-    return digest;
+    return crypto::sha256(der());
 }
 
 bool Certificate::is_issued_by(const Certificate& issuer) const

@@ -1,11 +1,9 @@
 #include "crypto/certificate_builder.h"
 
-#include <array>
-
 #include <fmt/core.h>
-#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
+#include "crypto/digest.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -27,10 +25,9 @@ Result<Certificate> build_certificate(const CertificateProfile& profile, const K
 {
     auto certificate = Certificate::adopt(X509_new());
     X509* x509 = certificate.get();
-    std::array<unsigned char, 16> serial{};
-    RAND_bytes(serial.data(), serial.size());
+    auto serial = random_bytes(16);
     serial[0] = static_cast<unsigned char>((serial[0] & 0x7fU) | 0x40U); // positive, always 16 octets
-    const BignumPtr number{BN_bin2bn(serial.data(), serial.size(), nullptr)};
+    const BignumPtr number{BN_bin2bn(serial.data(), static_cast<int>(serial.size()), nullptr)};
     BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(x509));
     X509_set_version(x509, X509_VERSION_3);
     ASN1_TIME_set(X509_getm_notBefore(x509), profile.not_before.time_since_epoch().count());

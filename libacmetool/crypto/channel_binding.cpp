@@ -5,6 +5,7 @@
 
 #include <openssl/ssl.h>
 
+#include "base/base64url.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -50,11 +51,7 @@ Result<ChannelBinding> tls_unique(SSL* ssl, Side side)
 
 std::string ChannelBinding::to_base64() const
 {
-    std::string text((value.size() + 2) / 3 * 4 + 1, '\0'); // and EVP_EncodeBlock's final NUL
-    const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), value.data(),
-                                     static_cast<int>(value.size()));
-    text.resize(static_cast<std::size_t>(size));
-    return text;
+    return base::to_base64(value);
 }
 
 Result<ChannelBinding> channel_binding(SSL* ssl, Side side)

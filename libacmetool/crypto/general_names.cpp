@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/text.h"
+#include "crypto/alternative_name.h"
 
 namespace acmetool::crypto
 {
@@ -81,6 +82,24 @@ GeneralNamesPtr make_general_names(const std::vector<Identifier>& identifiers)
         sk_GENERAL_NAME_push(names.get(), name.release());
     }
     return names;
+}
+
+Result<Bytes> encode_alternative_name(const std::vector<Identifier>& identifiers)
+{
+    const auto names = make_general_names(identifiers);
+    unsigned char* out = nullptr;
+    const int size = names ? i2d_GENERAL_NAMES(names.get(), &out) : 0;
+    const OpensslMemory owned{out};
+    if (size <= 0) return openssl_failure(Errc::config, "a name that cannot be encoded");
+    return Bytes(out, out + size);
+}
+
+std::vector<Identifier> decode_alternative_name(ByteView der)
+{
+    const auto* data = der.data();
+    const GeneralNamesPtr names{d2i_GENERAL_NAMES(nullptr, &data, static_cast<long>(der.size()))};
+    static_cast<void>(openssl_failure(Errc::internal, {})); // what cannot be read names nobody
+    return read_general_names(names.get()).identifiers;
 }
 
 } // namespace acmetool::crypto

@@ -12,6 +12,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
+#include "crypto/digest.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -114,10 +115,7 @@ Bytes Key::spki() const
 
 Bytes Key::spki_sha256() const
 {
-    const Bytes der = spki();
-    Bytes digest(32);
-    EVP_Digest(der.data(), der.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-    return digest;
+    return crypto::sha256(spki());
 }
 
 bool Key::same_public_key(const Key& other) const
@@ -169,7 +167,7 @@ Result<Key> parse_private_key(std::string_view text, std::string_view what, cons
                             passphrase.empty() ? fmt::format("{}: the private key is encrypted", what)
                                                : fmt::format("{}: wrong passphrase", what),
                             "give the correct passphrase in a file");
-        failure.value().reason = "encryptedKey";
+        failure.value().reason = Cause::encrypted_key;
         return failure;
     }
     return openssl_failure(Errc::config, fmt::format("{}: not a private key", what),

@@ -1,5 +1,6 @@
 #include "crypto/path.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/core.h>
@@ -8,20 +9,14 @@
 #include <openssl/x509v3.h>
 
 #include "crypto/openssl.h"
+#include "crypto/path_run.h"
 
 namespace acmetool::crypto
 {
 namespace
 {
 
-/// The stack holds no references: the certificates outlive it.
-inline void free_borrowing_stack(STACK_OF(X509) * stack) noexcept
-{
-    sk_X509_free(stack);
-}
 using StorePtr = Owned<X509_STORE, X509_STORE_free>;
-using StoreCtxPtr = Owned<X509_STORE_CTX, X509_STORE_CTX_free>;
-using BorrowingStack = Owned<STACK_OF(X509), free_borrowing_stack>;
 using UsagePtr = Owned<EXTENDED_KEY_USAGE, EXTENDED_KEY_USAGE_free>;
 
 Result<StorePtr> make_store(const TrustAnchors& anchors)
@@ -40,8 +35,6 @@ Result<StorePtr> make_store(const TrustAnchors& anchors)
     }
     if (anchors.system && X509_STORE_set_default_paths(store.get()) != 1)
         return openssl_failure(Errc::config, "the system's trust anchors cannot be read");
-    // RFC 5280 section 6.1.1 (d): an anchor is a name and a key; it need not be self-signed.
-    X509_STORE_set_flags(store.get(), X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
     return store;
 }
 
@@ -49,37 +42,48 @@ Result<StorePtr> make_store(const TrustAnchors& anchors)
 
 Result<std::vector<Certificate>> verify_path(const Certificate& certificate,
                                              const std::vector<Certificate>& others,
-                                             const TrustAnchors& anchors, Purpose purpose)
+                                             const TrustAnchors& anchors, const PathPolicy& policy)
 {
     ACMETOOL_TRY(store, make_store(anchors));
-    const BorrowingStack untrusted{sk_X509_new_null()};
-    const StoreCtxPtr context{X509_STORE_CTX_new()};
-    if (!untrusted || !context) return openssl_failure(Errc::internal, "preparing to verify a path");
-    for (const auto& other : others)
-        sk_X509_push(untrusted.get(), other.get());
-    if (X509_STORE_CTX_init(context.get(), store.get(), certificate.get(), untrusted.get()) != 1)
-        return openssl_failure(Errc::internal, "preparing to verify a path");
-    if (purpose == Purpose::tls_server) X509_STORE_CTX_set_default(context.get(), "ssl_server");
-    const bool valid = X509_verify_cert(context.get()) == 1;
-    static_cast<void>(openssl_failure(Errc::internal, {})); // the result is in the context
-    if (!valid) {
-        const auto depth = X509_STORE_CTX_get_error_depth(context.get());
-        X509* const at = X509_STORE_CTX_get_current_cert(context.get());
+    ACMETOOL_TRY(run, run_path(store.get(), certificate, others, policy));
+    const auto* const context = run.context.get();
+    if (!run.valid) {
+        const auto depth = X509_STORE_CTX_get_error_depth(context);
+        X509* const at = X509_STORE_CTX_get_current_cert(context);
         std::string subject;
         if (at != nullptr && X509_up_ref(at) == 1) subject = Certificate::adopt(at).subject();
         return fail(Errc::refused,
                     fmt::format("{} ({} at depth {})",
-                                X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get())),
+                                X509_verify_cert_error_string(X509_STORE_CTX_get_error(context)),
                                 subject.empty() ? "a certificate without subject" : subject, depth),
                     {}, "path");
     }
     std::vector<Certificate> path;
-    const STACK_OF(X509)* chain = X509_STORE_CTX_get0_chain(context.get());
+    const STACK_OF(X509)* chain = X509_STORE_CTX_get0_chain(context);
     for (int i = 0; i < sk_X509_num(chain); ++i) {
         X509* const x509 = sk_X509_value(chain, i);
         if (X509_up_ref(x509) == 1) path.push_back(Certificate::adopt(x509));
     }
     return path;
+}
+
+std::vector<Certificate> issuer_chain(const Certificate& certificate, const std::vector<Certificate>& known,
+                                      ChainEnd end)
+{
+    constexpr std::size_t kLongest = 10;
+    std::vector<Certificate> chain{certificate};
+    const auto is_next = [&](const Certificate& one) {
+        const auto is_same = [&](const Certificate& other) { return one.sha256() == other.sha256(); };
+        return chain.back().is_issued_by(one) && is_ca(one) &&
+               std::none_of(chain.begin(), chain.end(), is_same) &&
+               (end == ChainEnd::root || !is_self_signed(one));
+    };
+    while (chain.size() < kLongest) {
+        const auto issuer = std::find_if(known.begin(), known.end(), is_next);
+        if (issuer == known.end()) break;
+        chain.push_back(*issuer);
+    }
+    return chain;
 }
 
 bool is_valid_for(const Certificate& certificate, std::string_view host)

@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "crypto/general_names.h"
+#include "crypto/key_type.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -97,7 +98,7 @@ std::string alpn_server_name(const std::string& name)
 
 Result<AlpnProof> make_alpn_proof(const std::string& name, ByteView digest)
 {
-    ACMETOOL_TRY(key, generate_key("ec:P-256"));
+    ACMETOOL_TRY(key, generate_key(kDefaultKeyType));
     X509Ptr x509{X509_new()};
     const BignumPtr serial{BN_new()};
     constexpr std::string_view kSubject = "ACME challenge";

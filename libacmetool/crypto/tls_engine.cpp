@@ -85,7 +85,7 @@ Result<void> use_certificate(SSL_CTX* context, const TlsSettings& settings)
     if (!settings.key || SSL_CTX_use_PrivateKey(context, settings.key->get()) != 1 ||
         SSL_CTX_check_private_key(context) != 1) {
         auto failure = openssl_failure(Errc::config, "TLS key", "the key must belong to the certificate");
-        failure.value().reason = "tlsKey";
+        failure.value().reason = Cause::tls_key;
         return failure;
     }
     return {};
@@ -142,7 +142,7 @@ tl::unexpected<Error> TlsEngine::Impl::failure(std::string_view step)
     const bool alert = ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) >= SSL_AD_REASON_OFFSET;
     auto problem = openssl_failure(Errc::protocol, alert ? fmt::format("{}: the peer sent an alert", step)
                                                          : std::string{step});
-    problem.value().reason = "tls";
+    problem.value().reason = Cause::tls;
     return problem;
 }
 
@@ -170,7 +170,7 @@ Result<void> TlsEngine::Impl::advance()
         if (why == SSL_ERROR_WANT_READ) return {};
         if (why == SSL_ERROR_ZERO_RETURN) {
             failed = true;
-            return fail(Errc::protocol, "the peer closed the TLS tunnel", {}, "tls");
+            return fail(Errc::protocol, "the peer closed the TLS tunnel", {}, Cause::tls);
         }
         return failure("TLS record");
     }
@@ -206,7 +206,7 @@ Result<TlsEngine> TlsEngine::start(const TlsContext& context, Verifier verifier)
 
 Result<void> TlsEngine::feed(ByteView records)
 {
-    if (impl_->failed) return fail(Errc::protocol, "the TLS tunnel has ended", {}, "tls");
+    if (impl_->failed) return fail(Errc::protocol, "the TLS tunnel has ended", {}, Cause::tls);
     if (!records.empty() && BIO_write(SSL_get_rbio(impl_->ssl.get()), records.data(),
                                       static_cast<int>(records.size())) != static_cast<int>(records.size()))
         return openssl_failure(Errc::internal, "TLS input");

@@ -13,9 +13,9 @@
 
 #include <fmt/core.h>
 #include <ldns/ldns.h>
-#include <openssl/rand.h>
 
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "dns/ldns_ptr.h"
 #include "dns/name.h"
 #include "net/endpoint.h"
@@ -363,8 +363,7 @@ Result<Answer> query(const net::Endpoint& server, const std::string& name, Type 
         return fail(Errc::bad_input, fmt::format("{}: not a domain name", base::printable(name)));
     const LdnsPacket packet{ldns_pkt_query_new(owner, static_cast<ldns_rr_type>(type), LDNS_RR_CLASS_IN,
                                                static_cast<std::uint16_t>(recursive ? LDNS_RD : 0))};
-    std::uint16_t id = 0;
-    RAND_bytes(reinterpret_cast<unsigned char*>(&id), sizeof id);
+    const auto id = crypto::random_number<std::uint16_t>();
     ldns_pkt_set_id(packet.get(), id);
     std::uint8_t* wire = nullptr;
     std::size_t size = 0;

@@ -1,9 +1,9 @@
 #include "dns/update.h"
 
 #include <fmt/core.h>
-#include <openssl/rand.h>
 
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "dns/ldns_ptr.h"
 #include "net/endpoint.h"
 
@@ -51,9 +51,7 @@ LdnsPacket make_update(const std::string& zone, LdnsRecord record)
     ldns_rr_list_push_rr(updates, record.release());
     LdnsPacket packet{ldns_update_pkt_new(apex, LDNS_RR_CLASS_IN, nullptr, updates, nullptr)};
     ldns_rr_list_deep_free(updates);
-    std::uint16_t id = 0;
-    RAND_bytes(reinterpret_cast<unsigned char*>(&id), sizeof id);
-    if (packet) ldns_pkt_set_id(packet.get(), id);
+    if (packet) ldns_pkt_set_id(packet.get(), crypto::random_number<std::uint16_t>());
     return packet;
 }
 

@@ -1,17 +1,15 @@
 #include "enrol/device_label.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 #include <fmt/core.h>
-#include <openssl/err.h>
-#include <openssl/rand.h>
-#include <openssl/x509v3.h>
 
+#include "base/base64url.h"
 #include "base/text.h"
 #include "crypto/der.h"
-#include "crypto/openssl.h"
+#include "crypto/digest.h"
+#include "crypto/subject.h"
 
 namespace acmetool::enrol
 {
@@ -48,8 +46,6 @@ bool is_label(std::string_view text)
 constexpr std::string_view kHardwareModuleName = "hardwareModuleName";
 constexpr const char* kIdOnHardwareModuleName = "1.3.6.1.5.5.7.8.4";
 
-using ObjectPtr = crypto::Owned<ASN1_OBJECT, ASN1_OBJECT_free>;
-
 tl::unexpected<Error> no_serial(const crypto::Certificate& idevid, std::string_view how_many,
                                 std::string_view field)
 {
@@ -60,23 +56,16 @@ tl::unexpected<Error> no_serial(const crypto::Certificate& idevid, std::string_v
                 "noSerialNumber");
 }
 
-/// An attribute of the subject; nothing if there is none.
+/// An attribute of the subject; nothing if it has none of this type.
 Result<std::optional<std::string>> attribute(const crypto::Certificate& idevid, const std::string& field)
 {
-    const ObjectPtr object{OBJ_txt2obj(field.c_str(), 0)};
-    const X509_NAME* subject = X509_get_subject_name(idevid.get());
-    const int at = X509_NAME_get_index_by_OBJ(subject, object.get(), -1);
-    if (at < 0) return std::optional<std::string>{};
-    if (X509_NAME_get_index_by_OBJ(subject, object.get(), at) >= 0)
-        return no_serial(idevid, "several", field);
-    unsigned char* out = nullptr;
-    const int size = ASN1_STRING_to_UTF8(&out, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-    const crypto::OpensslMemory owned{out};
-    if (size > 0) return std::string{reinterpret_cast<const char*>(out), static_cast<std::size_t>(size)};
-    auto failure =
-        crypto::openssl_failure(Errc::bad_input, fmt::format("the {} of the subject is not text", field));
-    failure.value().reason = "noSerialNumber";
-    return failure;
+    auto values = crypto::subject_values(idevid, field);
+    if (values.empty()) return std::optional<std::string>{};
+    if (values.size() > 1) return no_serial(idevid, "several", field);
+    if (!values.front())
+        return fail(Errc::bad_input, fmt::format("the {} of the subject is not text", field), {},
+                    "noSerialNumber");
+    return std::move(values.front());
 }
 
 /// HardwareModuleName ::= SEQUENCE { hwType OBJECT IDENTIFIER, hwSerialNum OCTET STRING }
@@ -91,29 +80,17 @@ Result<std::string> hardware_serial_of(ByteView module_name)
     const auto text = as_text(serial.value);
     if (!text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; }))
         return std::string{text};
-    std::string encoded(serial.value.size() / 3 * 4 + 5, '\0'); // and EVP_EncodeBlock's final NUL
-    encoded.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
-                                                            serial.value.data(),
-                                                            static_cast<int>(serial.value.size()))));
-    return encoded;
+    return base::to_base64(serial.value);
 }
 
 /// The hwSerialNum in the subject alternative name; nothing if there is none.
 Result<std::optional<std::string>> hardware_serial(const crypto::Certificate& idevid)
 {
-    const crypto::GeneralNamesPtr names{
-        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(idevid.get(), NID_subject_alt_name, nullptr, nullptr))};
-    const ObjectPtr wanted{OBJ_txt2obj(kIdOnHardwareModuleName, 1)};
     std::optional<std::string> found;
-    for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
-        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-        if (name->type != GEN_OTHERNAME || OBJ_cmp(name->d.otherName->type_id, wanted.get()) != 0 ||
-            name->d.otherName->value->type != V_ASN1_SEQUENCE)
-            continue;
+    for (const auto& value : crypto::other_names(idevid, kIdOnHardwareModuleName)) {
+        if (value.front() != crypto::der::kSequence) continue;
         if (found) return no_serial(idevid, "several", kHardwareModuleName);
-        const ASN1_STRING* sequence = name->d.otherName->value->value.sequence;
-        auto serial = hardware_serial_of(
-            {ASN1_STRING_get0_data(sequence), static_cast<std::size_t>(ASN1_STRING_length(sequence))});
+        auto serial = hardware_serial_of(value);
         if (!serial) return no_serial(idevid, "a malformed", kHardwareModuleName);
         found = std::move(*serial);
     }
@@ -126,16 +103,12 @@ std::string device_label(std::string_view serial)
 {
     auto label = base::to_lower(serial);
     if (is_label(label)) return label;
-    std::array<std::uint8_t, 32> digest{};
-    EVP_Digest(serial.data(), serial.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-    return "h-" + to_base32hex(digest); // 256 bits are 52 characters
+    return "h-" + to_base32hex(crypto::sha256(as_bytes(serial))); // 256 bits are 52 characters
 }
 
 Result<void> check_serial_field(const std::string& name)
 {
-    const ObjectPtr object{name == kHardwareModuleName ? nullptr : OBJ_txt2obj(name.c_str(), 0)};
-    ERR_clear_error();
-    if (object || name == kHardwareModuleName) return {};
+    if (name == kHardwareModuleName || crypto::is_attribute_type(name)) return {};
     return fail(
         Errc::config,
         fmt::format("\"{}\" is not an attribute of a certificate's subject", base::printable(name, 60)),
@@ -156,9 +129,7 @@ Result<std::string> device_serial(const crypto::Certificate& idevid, const Seria
 
 std::string random_label()
 {
-    std::array<std::uint8_t, 16> octets{};
-    if (RAND_bytes(octets.data(), static_cast<int>(octets.size())) != 1) return {};
-    return "r-" + to_base32hex(octets);
+    return "r-" + to_base32hex(crypto::random_bytes(16));
 }
 
 } // namespace acmetool::enrol

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "acmetool/export.h"
 #include "base/secret.h"
 #include "crypto/cert.h"
 #include "crypto/csr.h"
@@ -36,26 +37,33 @@ struct EnrolRequest {
     Peer peer;
     std::string label;    ///< CA label of the URI (RFC 7030 section 3.2.2); may be empty
     bool renewal = false; ///< simplereenroll: Subject and SAN must be those of the peer's certificate
-    crypto::Csr csr;      ///< its signature was verified
+    /// The protocol does not say whether it is a renewal (TEAP): it is one if the peer shows a certificate
+    /// that was issued here and requests its names again.
+    bool may_renew = false;
+    crypto::Csr csr; ///< its signature was verified
     Binding binding = Binding::absent;
     /// A different binding may come from an RA, whose clients have other channels (RFC 7030 section 3.7).
     bool relayed_by_ra = false;
 };
 
-/// Why a request is refused; each protocol maps this to its own codes.
+/// Why a request is refused; each protocol maps this to its own codes. The numbers are
+/// stored (ra/records): a new one gets the next, and none is given to another meaning.
 enum class Refusal {
-    unauthenticated,       ///< no identity was presented, or it is invalid: EST 401
-    forbidden,             ///< the device may not enrol (unknown, revoked, blocked): EST 403
-    bad_request,           ///< CMC badRequest, TEAP 1025: the content of the CSR is not allowed
-    bad_identity,          ///< CMC badIdentity, TEAP 1024: a name that does not belong to this device
-    pop_failed,            ///< CMC popFailed: the channel binding is missing or from another connection
-    not_found,             ///< no such label
-    too_many,              ///< the limit of the device or of the relay is reached; see retry_after
-    unavailable,           ///< the CA limits requests or is unavailable; see retry_after
-    internal,              ///< CMC internalCAError, TEAP 1026: the CA failed or refused in another way
-    unsupported_algorithm, ///< CMC badRequest, TEAP 1022: a key that is not allowed
-    unsupported_extension, ///< CMC badRequest, TEAP 1023: an extension that is not allowed
+    unauthenticated = 0,        ///< no identity was presented, or it is invalid: EST 401
+    forbidden = 1,              ///< the device may not enrol (unknown, revoked, blocked): EST 403
+    bad_request = 2,            ///< CMC badRequest, TEAP 1025: the content of the CSR is not allowed
+    bad_identity = 3,           ///< CMC badIdentity, TEAP 1024: a name that does not belong to this device
+    pop_failed = 4,             ///< CMC popFailed: the channel binding is missing or from another connection
+    not_found = 5,              ///< no such label
+    too_many = 6,               ///< the limit of the device or of the relay is reached; see retry_after
+    unavailable = 7,            ///< the CA limits requests or is unavailable; see retry_after
+    internal = 8,               ///< CMC internalCAError, TEAP 1026: the CA failed or refused in another way
+    unsupported_algorithm = 9,  ///< CMC badRequest, TEAP 1022: a key that is not allowed
+    unsupported_extension = 10, ///< CMC badRequest, TEAP 1023: an extension that is not allowed
 };
+
+/// The name of a refusal in logs and events: "badIdentity".
+ACMETOOL_EXPORT std::string_view name_of(Refusal refusal);
 
 struct Issued {
     crypto::Certificate certificate; ///< only the end entity (INT-21)
@@ -67,6 +75,9 @@ struct Refused {
     Refusal why = Refusal::internal;
     std::string text; ///< one sentence for the device's operator; lower case, no full stop
     std::optional<std::chrono::seconds> retry_after;
+    /// The peer's identity held, and something else is refused. Only then may a protocol sign the refusal
+    /// (SEC-10).
+    bool authenticated = false;
 };
 using Decision = std::variant<Issued, Pending, Refused>;
 

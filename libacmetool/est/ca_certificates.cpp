@@ -4,9 +4,9 @@
 #include <charconv>
 
 #include <fmt/core.h>
-#include <openssl/evp.h>
 
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "crypto/path.h"
 
 namespace acmetool::est
@@ -15,8 +15,6 @@ namespace
 {
 
 using crypto::Certificate;
-
-constexpr std::size_t kLongestChain = 10;
 
 bool is_same(const Certificate& a, const Certificate& b)
 {
@@ -48,7 +46,8 @@ CaCertificates validate(const std::vector<Certificate>& received, const std::vec
             if (contains(believed, certificate) || !crypto::is_ca(certificate)) continue;
             // RFC 7030 section 4.1.3: "all the other certificates MUST be validated using normal [RFC5280]
             // certificate path validation".
-            if (!crypto::verify_path(certificate, received, {anchors, {}, false}) &&
+            if (!crypto::verify_path(certificate, received, {anchors, {}, false},
+                                     crypto::PathPolicy::ca_certificate()) &&
                 !is_vouched_for(certificate, believed))
                 continue;
             believed.push_back(certificate);
@@ -95,10 +94,8 @@ Result<Fingerprint> parse_fingerprint(std::string_view text)
 bool matches(const Fingerprint& fingerprint, const Certificate& certificate)
 {
     if (fingerprint.algorithm == "sha256") return fingerprint.digest == certificate.sha256();
-    const auto der = certificate.der();
-    Bytes digest(64);
-    return EVP_Digest(der.data(), der.size(), digest.data(), nullptr, EVP_sha512(), nullptr) == 1 &&
-           digest == fingerprint.digest;
+    const auto digest = crypto::digest(crypto::Hash::sha512, {certificate.der()});
+    return digest && *digest == fingerprint.digest;
 }
 
 Result<CaCertificates> sort_out(const std::vector<Certificate>& received, const Fingerprint& fingerprint)
@@ -148,15 +145,7 @@ std::vector<Certificate> chain_of(const std::vector<Certificate>& certificates,
     if (certificates.empty()) return {};
     std::vector<Certificate> pool{certificates.begin() + 1, certificates.end()};
     pool.insert(pool.end(), cas.begin(), cas.end());
-    std::vector<Certificate> chain{certificates.front()};
-    while (chain.size() < kLongestChain) {
-        const auto issuer = std::find_if(pool.begin(), pool.end(), [&](const Certificate& one) {
-            return !crypto::is_self_signed(one) && !contains(chain, one) && chain.back().is_issued_by(one);
-        });
-        if (issuer == pool.end()) break;
-        chain.push_back(*issuer);
-    }
-    return chain;
+    return crypto::issuer_chain(certificates.front(), pool, crypto::ChainEnd::below_root);
 }
 
 } // namespace acmetool::est

@@ -40,7 +40,7 @@ ACMETOOL_EXPORT Result<CaCertificates> sort_out(const std::vector<crypto::Certif
 ACMETOOL_EXPORT Result<CaCertificates> sort_out(const std::vector<crypto::Certificate>& received,
                                                 const std::vector<crypto::Certificate>& explicit_anchors);
 
-/// `certificate` and its intermediates from `cas`, without the self-signed one.
+/// The first of `certificates` and its issuers among the others and `cas`, without the self-signed one.
 ACMETOOL_EXPORT std::vector<crypto::Certificate>
 chain_of(const std::vector<crypto::Certificate>& certificates, const std::vector<crypto::Certificate>& cas);
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include <fmt/core.h>
-#include <openssl/rand.h>
 
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "est/codec.h"
 #include "est/reply.h"
 #include "http/traced.h"
@@ -26,9 +26,7 @@ bool is_redirect(int status)
 
 std::string fresh_cnonce()
 {
-    Bytes random(16);
-    RAND_bytes(random.data(), static_cast<int>(random.size()));
-    return to_hex(random);
+    return to_hex(crypto::random_bytes(16));
 }
 
 std::string names_of(const crypto::Csr& csr)
@@ -154,7 +152,7 @@ Result<http::Response> Client::perform(const Call& call)
         auto response = exchange(call, std::move(request), connection);
         if (!response) {
             // The server may close a kept connection at the moment when it is used again.
-            const bool again = response.error().reason == "reset" && connection.requests > 0 &&
+            const bool again = response.error().reason == Cause::reset && connection.requests > 0 &&
                                ++reconnections < kMostReconnections;
             if (again) continue;
             return fail(std::move(response).error());

@@ -5,8 +5,8 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "crypto/alternative_name.h"
 #include "crypto/der.h"
-#include "crypto/general_names.h"
 #include "est/csrattrs_oids.h"
 
 namespace acmetool::est
@@ -51,13 +51,9 @@ std::string choice_name(std::uint8_t tag)
 /// The one GeneralName for `identifier`, DER; empty if it cannot be encoded.
 Bytes general_name(const crypto::Identifier& identifier)
 {
-    const auto names = crypto::make_general_names({identifier});
-    unsigned char* out = nullptr;
-    const int size = names ? i2d_GENERAL_NAMES(names.get(), &out) : 0;
-    const crypto::OpensslMemory owned{out};
-    if (size <= 0) return {};
-    const auto list =
-        der::Reader{{out, static_cast<std::size_t>(size)}}.expect(der::kSequence, "GeneralNames");
+    const auto names = crypto::encode_alternative_name({identifier});
+    if (!names) return {};
+    const auto list = der::Reader{*names}.expect(der::kSequence, "GeneralNames");
     return list ? Bytes(list->value.begin(), list->value.end()) : Bytes{};
 }
 
@@ -150,10 +146,7 @@ std::string first_dns_name(const std::vector<crypto::Extension>& extensions, con
 {
     for (const auto& extension : extensions) {
         if (extension.oid != oid::kSubjectAltName) continue;
-        const auto* data = extension.value.data();
-        const crypto::GeneralNamesPtr names{
-            d2i_GENERAL_NAMES(nullptr, &data, static_cast<long>(extension.value.size()))};
-        for (const auto& identifier : crypto::read_general_names(names.get()).identifiers)
+        for (const auto& identifier : crypto::decode_alternative_name(extension.value))
             if (identifier.type == "dns") return identifier.value;
     }
     for (const auto* list : {&filling.identifiers, &filling.suggestions})

@@ -4,9 +4,9 @@
 #include <bit>
 
 #include <fmt/core.h>
-#include <openssl/objects.h>
 
 #include "crypto/der.h"
+#include "crypto/subject.h"
 #include "est/csrattrs_oids.h"
 
 namespace acmetool::est
@@ -130,8 +130,7 @@ Result<std::vector<std::vector<RequestedName>>> parse_subject(ByteView content)
             Reader reader{entry.value};
             ACMETOOL_TRY(type, reader.expect(der::kOid, "the type of an attribute of the subject"));
             ACMETOOL_TRY(oid, der::oid_text(type.value));
-            const int nid = OBJ_txt2nid(oid.c_str());
-            RequestedName name{.oid = oid, .name = nid == NID_undef ? oid : OBJ_nid2sn(nid), .value = {}};
+            RequestedName name{.oid = oid, .name = crypto::short_name(oid), .value = {}};
             if (!reader.at_end()) {
                 ACMETOOL_TRY(value, reader.next("the value of an attribute of the subject"));
                 name.value.assign(value.whole.begin(), value.whole.end());

@@ -3,8 +3,9 @@
 
 #include <fmt/core.h>
 
+#include "crypto/alternative_name.h"
 #include "crypto/der.h"
-#include "crypto/general_names.h"
+#include "crypto/key_type.h"
 #include "est/csrattrs.h"
 #include "est/csrattrs_oids.h"
 
@@ -72,7 +73,7 @@ Result<KeyRequest> request_key(std::string_view type)
     if (!type.starts_with("rsa:")) return bad_key_type(type);
     const auto digits = type.substr(4);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
-    if (error != std::errc{} || end != digits.data() + digits.size() || bits < 2048 ||
+    if (error != std::errc{} || end != digits.data() + digits.size() || bits < crypto::kLeastRsaBits ||
         bits > kLargestModulus || bits % 8 != 0)
         return bad_key_type(type);
     constexpr std::string_view kSha256WithRsa = "1.2.840.113549.1.1.11";
@@ -89,15 +90,10 @@ Result<KeyRequest> request_key(std::string_view type)
 Result<Bytes> san_extension(const std::vector<crypto::Identifier>& identifiers)
 {
     if (identifiers.empty()) return Bytes{};
-    const auto names = crypto::make_general_names(identifiers);
-    unsigned char* out = nullptr;
-    const int size = names ? i2d_GENERAL_NAMES(names.get(), &out) : 0;
-    const crypto::OpensslMemory owned{out};
-    if (size <= 0)
-        return crypto::openssl_failure(Errc::config, "CSR attributes: a name that cannot be encoded");
+    const auto names = crypto::encode_alternative_name(identifiers);
+    if (!names) return fail(with_context(names.error(), "CSR attributes"));
     return der::element(der::kSequence,
-                        {*der::oid(oid::kSubjectAltName),
-                         der::element(der::kOctetString, ByteView{out, static_cast<std::size_t>(size)})});
+                        {*der::oid(oid::kSubjectAltName), der::element(der::kOctetString, *names)});
 }
 
 } // namespace

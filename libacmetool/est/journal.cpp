@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::est
 {
@@ -70,14 +71,8 @@ Result<std::optional<crypto::Key>> key_of_before(const Journal& journal, const s
     if (::access(file.c_str(), F_OK) != 0) return std::optional<crypto::Key>{};
     if (journal.key_file != file)
         return fail(Errc::cannot_create, fmt::format("{}: already exists", file),
-                    "keys are never overwritten: choose another file", "fileExists");
-    auto text = store::read_file(file);
-    if (!text) {
-        text.error().code = Errc::config;
-        return fail(std::move(text).error());
-    }
-    const base::Secret pem{std::move(*text)};
-    ACMETOOL_TRY(key, crypto::parse_private_key(pem.reveal(), file));
+                    "keys are never overwritten: choose another file", Cause::file_exists);
+    ACMETOOL_TRY(key, store::read_configured_key(file));
     return std::optional{std::move(key)};
 }
 

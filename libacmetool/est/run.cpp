@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "crypto/csr_remake.h"
 #include "crypto/digest.h"
+#include "crypto/key_type.h"
 #include "est/journal.h"
 
 namespace acmetool::est
@@ -28,9 +29,7 @@ std::string digest_of_wishes(const Bytes& csrattrs, const RunOptions& options, b
 
 std::string type_of_new_key(const CsrAttrs& asked, const std::string& wanted)
 {
-    if (wanted != "auto") return wanted;
-    if (asked.key_type.empty() || asked.key_type == "ec") return "ec:P-256";
-    return asked.key_type == "rsa" ? "rsa:3072" : asked.key_type;
+    return wanted == "auto" ? crypto::new_key_type(asked.key_type) : wanted;
 }
 
 /// The CSR's key: the given one, that of the previous run, or a new one.
@@ -43,7 +42,7 @@ Result<crypto::Key> key_for(const CsrAttrs& asked, const RunOptions& options, Jo
     }
     auto before = key_of_before(journal, wish.file);
     if (!before) {
-        if (before.error().reason == "fileExists")
+        if (before.error().reason == Cause::file_exists)
             before.error().hint = fmt::format(
                 "keys are never overwritten: use it with --csr-key {}, or choose another file", wish.file);
         return fail(std::move(before).error());

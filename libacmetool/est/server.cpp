@@ -6,11 +6,11 @@
 #include <mutex>
 
 #include <fmt/core.h>
-#include <openssl/rand.h>
-#include <openssl/sha.h>
 
 #include "base/text.h"
 #include "crypto/cms.h"
+#include "crypto/digest.h"
+#include "enrol/binding.h"
 #include "est/cmc_error.h"
 #include "est/codec.h"
 #include "est/csrattrs.h"
@@ -70,16 +70,7 @@ std::optional<Route> parse_target(std::string_view target)
 
 std::string new_request_id()
 {
-    std::array<std::uint8_t, 8> octets{};
-    RAND_bytes(octets.data(), octets.size());
-    return to_hex(octets);
-}
-
-std::string sha256_hex(ByteView octets)
-{
-    std::array<std::uint8_t, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(octets.data(), octets.size(), digest.data());
-    return to_hex(digest);
+    return to_hex(crypto::random_bytes(8));
 }
 
 /// "application/pkcs10; charset=x" is "application/pkcs10".
@@ -99,17 +90,6 @@ enrol::Peer peer_of(const http::ServerRequest& request)
         peer.password = std::move(credentials->password);
     }
     return peer;
-}
-
-/// RFC 7030 section 3.5: the password is the connection's binding in base64. Some clients break the line.
-enrol::Binding compare_binding(const crypto::Csr& csr, const http::ServerRequest& request)
-{
-    if (!csr.challenge_password) return enrol::Binding::absent;
-    if (!request.tls || !request.tls->channel_binding) return enrol::Binding::differs;
-    auto given = *csr.challenge_password;
-    std::erase_if(given, [](char c) { return c == '\n' || c == '\r' || c == ' '; });
-    return given == request.tls->channel_binding->to_base64() ? enrol::Binding::matches
-                                                              : enrol::Binding::differs;
 }
 
 int status_of(Refusal refusal, bool basic)
@@ -137,8 +117,7 @@ int status_of(Refusal refusal, bool basic)
     return 500;
 }
 
-/// The CMC code. Only these refusals, which are created after the client was authenticated, are signed, so
-/// that only authenticated clients get a signature from this server (SEC-10).
+/// The CMC code; empty if CMC has none.
 std::optional<CmcFailInfo> fail_info_of(Refusal refusal)
 {
     switch (refusal) {
@@ -212,10 +191,12 @@ void Exchange::refuse(const enrol::Refused& refused)
     // RFC 9110 section 15.5.2: "If the request included authentication credentials, then the 401 response
     // indicates that authorization has been refused for those credentials."
     const int status = status_of(refused.why, options->basic || logs_in);
-    event.decision = name_of(refused.why);
+    event.decision = enrol::name_of(refused.why);
     event.text = refused.text;
     auto response = text_response(status, refused.text);
-    if (const auto info = fail_info_of(refused.why); info && options->signer) {
+    // Nobody gets a signature out of this server whom the authority did not authenticate (SEC-10).
+    const auto info = refused.authenticated ? fail_info_of(refused.why) : std::nullopt;
+    if (info && options->signer) {
         const auto& signer = *options->signer;
         if (const auto der = to_cmc_error(*info, base::printable(refused.text), signer.key,
                                           signer.certificate, signer.chain)) {
@@ -254,35 +235,6 @@ void Exchange::decide(const enrol::Decision& decision)
 }
 
 } // namespace
-
-std::string_view name_of(Refusal refusal)
-{
-    switch (refusal) {
-    case Refusal::unauthenticated:
-        return "unauthenticated";
-    case Refusal::forbidden:
-        return "forbidden";
-    case Refusal::bad_request:
-        return "badRequest";
-    case Refusal::bad_identity:
-        return "badIdentity";
-    case Refusal::pop_failed:
-        return "popFailed";
-    case Refusal::not_found:
-        return "notFound";
-    case Refusal::too_many:
-        return "tooMany";
-    case Refusal::unavailable:
-        return "unavailable";
-    case Refusal::internal:
-        return "internalCAError";
-    case Refusal::unsupported_algorithm:
-        return "unsupportedAlgorithm";
-    case Refusal::unsupported_extension:
-        return "unsupportedExtension";
-    }
-    return "internalCAError";
-}
 
 struct Server::Impl {
     /// /cacerts of one label, made once for a set of certificates.
@@ -396,24 +348,25 @@ void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& 
     // The client is not authenticated yet: report malformed bodies as text, never signed.
     const auto body = parse_body(request.body, {.strict = exchange->options->strict_body});
     if (!body) {
-        exchange->event.decision = name_of(Refusal::bad_request);
+        exchange->event.decision = enrol::name_of(Refusal::bad_request);
         exchange->fail(400, body.error().message);
         return;
     }
     if (!exchange->options->wrap && body->form == BodyForm::one_line) exchange->wrap = 0;
     auto csr = crypto::parse_csr(as_text(body->der));
     if (!csr) {
-        exchange->event.decision = name_of(Refusal::bad_request);
+        exchange->event.decision = enrol::name_of(Refusal::bad_request);
         exchange->fail(400, csr.error().message);
         return;
     }
-    exchange->event.csr_sha256 = sha256_hex(csr->der);
+    exchange->event.csr_sha256 = to_hex(crypto::sha256(csr->der));
     for (const auto& identifier : csr->identifiers)
         exchange->event.identifiers.push_back(identifier.value);
     enrolment.request_id = exchange->event.request_id;
     enrolment.label = route.label;
     enrolment.renewal = route.operation == "simplereenroll";
-    enrolment.binding = compare_binding(*csr, request);
+    enrolment.binding =
+        enrol::compare_binding(*csr, request.tls ? request.tls->channel_binding : std::nullopt);
     enrolment.relayed_by_ra = true;
     enrolment.csr = std::move(*csr);
     exchange->arrived();

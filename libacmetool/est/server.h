@@ -47,9 +47,6 @@ struct RequestEvent {
     std::chrono::microseconds took{0};
 };
 
-/// "badIdentity" and so on, for logs.
-ACMETOOL_EXPORT std::string_view name_of(enrol::Refusal refusal);
-
 /// Enrollment over Secure Transport (RFC 7030, RFC 8951): /cacerts, /csrattrs, /simpleenroll and
 /// /simplereenroll below /.well-known/est and /.well-known/est/<label>. Independent of sockets.
 ///

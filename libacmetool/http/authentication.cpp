@@ -9,7 +9,7 @@
 #include "base/base64url.h"
 #include "base/bytes.h"
 #include "base/text.h"
-#include "crypto/openssl.h"
+#include "crypto/digest.h"
 
 namespace acmetool::http
 {
@@ -126,12 +126,9 @@ int rank(const Challenge& challenge)
 
 std::string hash_hex(std::string_view algorithm, std::string_view text)
 {
-    Bytes digest(EVP_MAX_MD_SIZE);
-    unsigned size = 0;
-    const auto* const function = base::equals_ignoring_case(algorithm, "SHA-256") ? EVP_sha256() : EVP_md5();
-    if (EVP_Digest(text.data(), text.size(), digest.data(), &size, function, nullptr) != 1) return {};
-    digest.resize(size);
-    return to_hex(digest);
+    const bool sha256 = base::equals_ignoring_case(algorithm, "SHA-256");
+    const auto digest = crypto::digest(sha256 ? crypto::Hash::sha256 : crypto::Hash::md5, {as_bytes(text)});
+    return digest ? to_hex(*digest) : std::string{};
 }
 
 std::string quoted_string(std::string_view text)
@@ -142,16 +139,6 @@ std::string quoted_string(std::string_view text)
         out += c;
     }
     return out + "\"";
-}
-
-std::string base64(std::string_view text)
-{
-    std::string out((text.size() + 2) / 3 * 4 + 1, '\0'); // and EVP_EncodeBlock's final NUL
-    const int size =
-        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                        reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-    out.resize(static_cast<std::size_t>(size));
-    return out;
 }
 
 bool has_control_character(std::string_view text)
@@ -184,7 +171,7 @@ Result<std::string> answer(const Challenge& challenge, const Credentials& creden
         if (credentials.user.find(':') != std::string::npos)
             return fail(Errc::bad_input, "a user name with a colon cannot be used with Basic authentication",
                         {}, "badUserName");
-        return "Basic " + base64(fmt::format("{}:{}", credentials.user, password));
+        return "Basic " + base::to_base64(as_bytes(fmt::format("{}:{}", credentials.user, password)));
     }
     for (const auto& part : {challenge.realm, challenge.nonce, challenge.opaque, credentials.user})
         if (has_control_character(part))

@@ -85,7 +85,7 @@ Result<void> ResponseReader::end()
     if (in_body) impl_->parser->put_eof(problem);
     if (!in_body || problem || !done())
         return fail(Errc::unavailable, "the connection broke in the middle of the reply",
-                    "run the same command again", "reset");
+                    "run the same command again", Cause::reset);
     return {};
 }
 

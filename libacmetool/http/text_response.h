@@ -1,6 +1,8 @@
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "http/server.h"
 
@@ -11,5 +13,8 @@ namespace acmetool::http
 /// widespread EST client fails on one. Their meaning is in Retry-After and WWW-Authenticate, and the reason
 /// in the server's log.
 ACMETOOL_EXPORT ServerResponse text_response(int status, std::string_view sentence);
+
+/// The same with several lines.
+ACMETOOL_EXPORT ServerResponse text_lines(int status, const std::vector<std::string>& lines);
 
 } // namespace acmetool::http

@@ -14,7 +14,7 @@
 #include "http/response_reader.h"
 #include "http/url.h"
 #include "net/socket.h"
-#include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::http
 {
@@ -40,7 +40,7 @@ Result<void> authorize_server(const std::vector<crypto::Certificate>& certificat
 {
     if (trust.provisional) return {};
     if (certificates.empty())
-        return fail(Errc::unavailable, "the server presented no certificate", {}, "tls");
+        return fail(Errc::unavailable, "the server presented no certificate", {}, Cause::tls);
     const auto& server = certificates.front();
     const bool named = crypto::is_valid_for(server, host);
     std::optional<Error> why;
@@ -54,15 +54,16 @@ Result<void> authorize_server(const std::vector<crypto::Certificate>& certificat
                                         [&](const auto& one) { return one.sha256() == server.sha256(); });
         auto others = certificates;
         others.insert(others.end(), trust.explicit_others.begin(), trust.explicit_others.end());
-        const auto path = crypto::verify_path(server, others, {trust.explicit_anchors, {}, false},
-                                              registration_authority || pinned ? crypto::Purpose::any
-                                                                               : crypto::Purpose::tls_server);
+        const auto path =
+            crypto::verify_path(server, others, {trust.explicit_anchors, {}, false},
+                                registration_authority || pinned ? crypto::PathPolicy::known_est_server()
+                                                                 : crypto::PathPolicy::tls_server());
         if (path && (named || registration_authority || pinned)) return {};
         if (!path) why = path.error();
     }
     if (trust.implicit_anchors) {
-        const auto path =
-            crypto::verify_path(server, certificates, *trust.implicit_anchors, crypto::Purpose::tls_server);
+        const auto path = crypto::verify_path(server, certificates, *trust.implicit_anchors,
+                                              crypto::PathPolicy::tls_server());
         if (path && named) return {};
         if (!path && (!why || path.error().code == Errc::config)) why = path.error();
         if (path) why.reset(); // only the name is wrong
@@ -73,13 +74,13 @@ Result<void> authorize_server(const std::vector<crypto::Certificate>& certificat
                     fmt::format("the server's certificate does not verify: {}", why->message),
                     "give the trust anchors of its path: with --explicit-ta for the EST CA, with --ca-file "
                     "for another root",
-                    "tls");
+                    Cause::tls);
     return fail(Errc::unavailable,
                 fmt::format("the server's certificate ({}) is not for {}", server.subject(), host),
                 trust.explicit_anchors.empty() ? "the certificate must contain the name in the URL"
                                                : "the certificate must contain the name in the URL, or "
                                                  "id-kp-cmcRA among its extended key usages",
-                "tls");
+                Cause::tls);
 }
 
 /// Input and result of the verification callback.
@@ -109,7 +110,7 @@ Result<void> set_identity(SSL_CTX* context, const TlsIdentity& identity)
         SSL_CTX_use_certificate(context, identity.certificates.front().get()) != 1 ||
         SSL_CTX_use_PrivateKey(context, identity.key.get()) != 1) {
         auto failure = crypto::openssl_failure(Errc::config, "the client certificate cannot be used for TLS");
-        failure.value().reason = "tlsIdentity";
+        failure.value().reason = Cause::tls_identity;
         return failure;
     }
     for (std::size_t i = 1; i < identity.certificates.size(); ++i)
@@ -123,37 +124,23 @@ Result<void> set_identity(SSL_CTX* context, const TlsIdentity& identity)
 Result<TlsIdentity> load_identity(const std::string& certificate_file, const std::string& key_file,
                                   const std::string& passphrase_file)
 {
-    const auto read = [](const std::string& path, std::string_view what) -> Result<base::Secret> {
-        auto text = store::read_file(path);
-        if (!text) {
-            text.error().code = Errc::config;
-            return fail(with_context(std::move(text).error(), what));
-        }
-        return base::Secret{std::move(*text)};
-    };
     base::Secret passphrase;
     if (!passphrase_file.empty()) {
-        ACMETOOL_TRY(text, read(passphrase_file, "passphrase file"));
+        ACMETOOL_TRY(text, store::read_configured_secret(passphrase_file, "passphrase file"));
         passphrase = base::Secret{std::string{base::trim(text.reveal())}};
     }
-    ACMETOOL_TRY(certificate_text, read(certificate_file, "client certificate"));
-    auto certificates = crypto::parse_certificates(certificate_text.reveal(), certificate_file);
-    if (!certificates) {
-        certificates.error().code = Errc::config;
-        return fail(certificates.error());
-    }
+    ACMETOOL_TRY(certificates, store::read_configured_certificates(certificate_file, "client certificate"));
     const auto load = [&]() -> Result<crypto::Key> {
         if (crypto::is_key_uri(key_file)) return crypto::load_key_uri(key_file, passphrase);
-        ACMETOOL_TRY(key_text, read(key_file, "key of the client certificate"));
-        return crypto::parse_private_key(key_text.reveal(), key_file, passphrase);
+        return store::read_configured_key(key_file, "key of the client certificate", passphrase);
     };
     ACMETOOL_TRY(key, load());
-    if (!certificates->front().public_key().same_public_key(key))
+    if (!certificates.front().public_key().same_public_key(key))
         return fail(Errc::config,
                     fmt::format("{} is not the key of the certificate in {}", key_file, certificate_file),
                     "give files that belong together, with the device's certificate first in its file",
-                    "tlsIdentity");
-    return TlsIdentity{std::move(*certificates), key};
+                    Cause::tls_identity);
+    return TlsIdentity{std::move(certificates), key};
 }
 
 struct TlsClient::Impl {
@@ -230,7 +217,7 @@ Result<void> TlsClient::Impl::await(int result, net::Deadline deadline, std::str
         const auto code = ERR_peek_error();
         const bool cut = ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
         auto failure = crypto::openssl_failure(Errc::unavailable, doing);
-        failure.value().reason = cut ? "reset" : "tls";
+        failure.value().reason = cut ? Cause::reset : Cause::tls;
         // RFC 8446 section 6.2: alerts 42 to 49 and 116 concern our certificate.
         const int alert = ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET;
         if ((alert >= 42 && alert <= 49) || alert == 116)
@@ -241,7 +228,7 @@ Result<void> TlsClient::Impl::await(int result, net::Deadline deadline, std::str
     }
     ERR_clear_error();
     return fail(Errc::unavailable, fmt::format("{}: the connection broke", doing),
-                "the connection broke; run the same command again", "reset");
+                "the connection broke; run the same command again", Cause::reset);
 }
 
 Result<void> TlsClient::Impl::open(const Url& url)
@@ -315,18 +302,18 @@ Result<Response> TlsClient::Impl::exchange(const Request& request, const Url& ur
     const auto deadline = started + options.request_timeout;
     const auto sent = write(head + request.body, deadline);
     // A server that refuses may answer and close before it has read everything.
-    if (!sent && sent.error().reason != "reset") return fail(sent.error());
+    if (!sent && sent.error().reason != Cause::reset) return fail(sent.error());
     ResponseReader reader{options.body_limit};
     while (!reader.done()) {
         auto octets = read(deadline);
-        if (!octets && octets.error().reason != "reset") return fail(std::move(octets).error());
+        if (!octets && octets.error().reason != Cause::reset) return fail(std::move(octets).error());
         const bool closed = !octets || octets->empty();
         if (closed && reader.untouched())
             return fail(!sent ? sent.error()
                               : Error{.code = Errc::unavailable,
                                       .message = "the server closed the connection without an answer",
                                       .hint = "run the same command again",
-                                      .reason = "reset",
+                                      .reason = Cause::reset,
                                       .problem_type = {},
                                       .problem = {},
                                       .retry_after = {}});
@@ -371,7 +358,7 @@ Result<Response> TlsClient::send(const Request& request)
 {
     ACMETOOL_TRY(url, parse_url(request.url));
     if (impl_->origin != url.origin())
-        return fail(Errc::unavailable, fmt::format("{}: not connected", url.origin()), {}, "reset");
+        return fail(Errc::unavailable, fmt::format("{}: not connected", url.origin()), {}, Cause::reset);
     ++impl_->connection.requests;
     auto response = impl_->exchange(request, url);
     if (response) return response;

@@ -30,14 +30,14 @@ Result<SslCtxPtr> make_server_context(const ServerOptions& options)
     if (SSL_CTX_use_certificate_chain_file(context.get(), options.certificate_file.c_str()) != 1) {
         auto failure = crypto::openssl_failure(Errc::config, options.certificate_file,
                                                "the TLS certificate must be PEM, with the end entity first");
-        failure.value().reason = "tlsCertificate";
+        failure.value().reason = Cause::tls_certificate;
         return failure;
     }
     if (SSL_CTX_use_PrivateKey_file(context.get(), options.key_file.c_str(), SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(context.get()) != 1) {
         auto failure = crypto::openssl_failure(Errc::config, options.key_file,
                                                "the key must belong to the TLS certificate");
-        failure.value().reason = "tlsKey";
+        failure.value().reason = Cause::tls_key;
         return failure;
     }
     if (options.ask_client_certificate) {

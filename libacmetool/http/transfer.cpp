@@ -98,7 +98,7 @@ Error Transfer::failure(CURL* easy, CURLcode code) const
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ISSUER_ERROR:
-        error.reason = "tls";
+        error.reason = Cause::tls;
         if (auto clock = clock_error(easy); clock.first != nullptr) {
             error.reason = clock.first;
             error.hint = clock.second;
@@ -118,15 +118,15 @@ Error Transfer::failure(CURL* easy, CURLcode code) const
         error.hint = "--ca-file must be a PEM file with trust anchors";
         break;
     case CURLE_COULDNT_RESOLVE_HOST:
-        error.reason = "resolve";
+        error.reason = Cause::resolve;
         error.hint = "check the host name in the URL and this host's resolver";
         break;
     case CURLE_COULDNT_CONNECT:
-        error.reason = "connect";
+        error.reason = Cause::connect;
         error.hint = "check that the server is running and that the URL has the correct port";
         break;
     case CURLE_OPERATION_TIMEDOUT:
-        error.reason = "timeout";
+        error.reason = Cause::timeout;
         error.hint = "the server did not answer in time; run the same command again";
         break;
     case CURLE_WRITE_ERROR:
@@ -153,7 +153,7 @@ Error Transfer::failure(CURL* easy, CURLcode code) const
         error.hint = "only https:// URLs are allowed";
         break;
     default:
-        error.reason = "reset";
+        error.reason = Cause::reset;
         error.hint = "the connection broke; run the same command again, it continues where it stopped";
         break;
     }

@@ -1,10 +1,11 @@
 #include "jose/mac.h"
 
+#include <optional>
+
 #include <nlohmann/json.hpp>
-#include <openssl/hmac.h>
 
 #include "base/base64url.h"
-#include "crypto/openssl.h"
+#include "crypto/digest.h"
 
 namespace acmetool::jose
 {
@@ -13,17 +14,20 @@ namespace
 
 using base::Json;
 
-Result<Bytes> mac_of(const EVP_MD* digest, const base::Secret& key, std::string_view input)
+using crypto::Hash;
+
+Result<Bytes> mac_of(Hash hash, const base::Secret& key, std::string_view input)
 {
-    Bytes mac(EVP_MAX_MD_SIZE);
-    unsigned size = 0;
-    const auto secret = key.reveal();
-    if (HMAC(digest, secret.data(), static_cast<int>(secret.size()),
-             reinterpret_cast<const unsigned char*>(input.data()), input.size(), mac.data(),
-             &size) == nullptr)
-        return crypto::openssl_failure(Errc::internal, "computing a MAC");
-    mac.resize(size);
-    return mac;
+    return crypto::hmac(hash, as_bytes(key.reveal()), as_bytes(input));
+}
+
+/// RFC 7518 section 3.2.
+std::optional<Hash> hash_of(std::string_view algorithm)
+{
+    if (algorithm == "HS256") return Hash::sha256;
+    if (algorithm == "HS384") return Hash::sha384;
+    if (algorithm == "HS512") return Hash::sha512;
+    return std::nullopt;
 }
 
 } // namespace
@@ -33,22 +37,17 @@ Result<std::string> sign_with_mac(const base::Secret& key, Json header, std::str
     header["alg"] = "HS256";
     const std::string protected_header = base::to_base64url(as_bytes(header.dump()));
     const std::string body = base::to_base64url(as_bytes(payload));
-    ACMETOOL_TRY(mac, mac_of(EVP_sha256(), key, protected_header + "." + body));
+    ACMETOOL_TRY(mac, mac_of(Hash::sha256, key, protected_header + "." + body));
     return Json{{"protected", protected_header}, {"payload", body}, {"signature", base::to_base64url(mac)}}
         .dump();
 }
 
 Result<void> verify_mac(const Jws& jws, const base::Secret& key)
 {
-    const auto name = base::string_member(*jws.header, "alg").value_or("");
-    const EVP_MD* digest = name == "HS256"   ? EVP_sha256()
-                           : name == "HS384" ? EVP_sha384()
-                           : name == "HS512" ? EVP_sha512()
-                                             : nullptr;
-    if (digest == nullptr) return fail(Errc::bad_input, "JWS: \"alg\" is not a MAC algorithm");
-    ACMETOOL_TRY(mac, mac_of(digest, key, jws.signing_input));
-    if (mac.size() != jws.signature.size() ||
-        CRYPTO_memcmp(mac.data(), jws.signature.data(), mac.size()) != 0)
+    const auto hash = hash_of(base::string_member(*jws.header, "alg").value_or(""));
+    if (!hash) return fail(Errc::bad_input, "JWS: \"alg\" is not a MAC algorithm");
+    ACMETOOL_TRY(mac, mac_of(*hash, key, jws.signing_input));
+    if (!crypto::equal_in_constant_time(mac, jws.signature))
         return fail(Errc::bad_input, "JWS: the MAC does not verify");
     return {};
 }

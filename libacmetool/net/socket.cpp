@@ -35,7 +35,7 @@ Result<Addresses> addresses_of(const std::string& host, std::uint16_t port)
     const int problem = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
     if (problem != 0)
         return fail(Errc::unavailable, fmt::format("{}: {}", host, gai_strerror(problem)),
-                    "check the host name in the URL and this host's resolver", "resolve");
+                    "check the host name in the URL and this host's resolver", Cause::resolve);
     return Addresses{list};
 }
 
@@ -43,7 +43,7 @@ tl::unexpected<Error> cannot_connect(const std::string& host, std::uint16_t port
 {
     return fail(Errc::unavailable,
                 fmt::format("{} port {}: cannot be connected to: {}", host, port, std::strerror(problem)),
-                "is the server running, and does the URL name the right port?", "connect");
+                "is the server running, and does the URL name the right port?", Cause::connect);
 }
 
 } // namespace
@@ -105,13 +105,13 @@ Result<void> Socket::wait(bool for_writing, Deadline deadline, base::Context& co
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - context.steady_now());
         if (left.count() <= 0)
             return fail(Errc::unavailable, "no answer in time",
-                        "the server did not answer in time; run the same command again", "timeout");
+                        "the server did not answer in time; run the same command again", Cause::timeout);
         pollfd waiting{fd_, static_cast<short>(for_writing ? POLLOUT : POLLIN), 0};
         const int ready = poll(&waiting, 1, static_cast<int>(std::min(left, kStep).count()));
         if (ready > 0) return {};
         if (ready < 0 && errno != EINTR)
             return fail(Errc::unavailable, fmt::format("the connection failed: {}", std::strerror(errno)), {},
-                        "reset");
+                        Cause::reset);
     }
 }
 

@@ -126,7 +126,7 @@ void AcmeIssuer::adopt()
         if (urls)
             for (auto url = urls->rbegin(); url != urls->rend() && !stopping_; ++url) {
                 if (host_->holds_order(*url) || !(*client)->directory().owns(*url)) continue;
-                const auto reply = (*client)->post(acme::Post{"order", {}, *url, ""});
+                const auto reply = (*client)->post(acme::Post{acme::Step::order, {}, *url, ""});
                 const auto order =
                     reply ? acme::parse_order(reply->body, *url) : tl::unexpected<Error>(reply.error());
                 if (!order || (order->status != "pending" && order->status != "ready")) continue;
@@ -165,7 +165,7 @@ void AcmeIssuer::need_directory()
     asking_directory_ = true;
     http::Request request;
     request.url = session_.directory.url;
-    send(std::move(request), acme::Post{"directory", {}, session_.directory.url, {}}, false, {},
+    send(std::move(request), acme::Post{acme::Step::directory, {}, session_.directory.url, {}}, false, {},
          [this](Result<http::Response> outcome) { take_directory(std::move(outcome)); });
 }
 
@@ -271,7 +271,7 @@ Result<crypto::Key> load_account_key(const Options& options, const acme::Account
 {
     ACMETOOL_TRY(passphrase, acme::read_passphrase(options.account_passphrase_file));
     auto key = acme::load_account_key(acme::beside(options.account_file, account.key_file), passphrase);
-    if (!key && key.error().reason == "encryptedKey")
+    if (!key && key.error().reason == Cause::encrypted_key)
         key.error().hint = "account_passphrase_file in [acme] names the file with its passphrase";
     return key;
 }

@@ -54,7 +54,7 @@ struct Active {
     Resting rest;
     acme::OrderFlow flow;
     bool has_csr = false;
-    std::string step;
+    acme::Step step = acme::Step::directory; ///< of the last request
     std::optional<acme::Exchange> exchange;
 };
 using ActivePtr = std::shared_ptr<Active>;

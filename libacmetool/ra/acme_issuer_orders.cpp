@@ -20,8 +20,8 @@ constexpr std::size_t kPollsPerSecond = 100;
 /// True if a failed newOrder left no order behind: the CA said no, or was never reached.
 bool left_nothing(const Error& error)
 {
-    return !error.problem_type.empty() || error.reason == "connect" || error.reason == "resolve" ||
-           error.reason == "tls" || error.code == Errc::config || error.code == Errc::rate_limited;
+    return !error.problem_type.empty() || error.reason == Cause::connect || error.reason == Cause::resolve ||
+           error.reason == Cause::tls || error.code == Errc::config || error.code == Errc::rate_limited;
 }
 
 } // namespace
@@ -125,7 +125,7 @@ void AcmeIssuer::pump(const ActivePtr& active)
         const auto result = *exchange.result();
         active->exchange.reset();
         auto taken = active->flow.take(result, now());
-        if (active->step == "newOrder" && !active->flow.order().url.empty()) return placed(active);
+        if (active->step == acme::Step::new_order && !active->flow.order().url.empty()) return placed(active);
         if (!taken) return ended(active, std::move(taken).error());
         return drive(active);
     }
@@ -185,7 +185,7 @@ void AcmeIssuer::authorize(const ActivePtr& active, std::vector<std::string> url
                                 return; // the next run continues
                             if (!done)
                                 return give_up(resting.order, done.error(),
-                                               done.error().reason == "validationFailed");
+                                               done.error().reason == Cause::validation_failed);
                             resting.authorized = true;
                             rest(std::move(resting), Milliseconds{0}, false);
                         });

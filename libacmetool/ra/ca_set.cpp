@@ -3,24 +3,19 @@
 #include <fmt/core.h>
 
 #include "crypto/path.h"
-#include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::ra
 {
 
 Result<crypto::Certificate> CaSet::read_root(const std::string& path)
 {
-    ACMETOOL_TRY(text, store::read_file(path));
-    auto found = crypto::parse_certificates(text, path);
-    if (!found) {
-        found.error().code = Errc::config;
-        return fail(std::move(found).error());
-    }
-    if (found->size() != 1 || !crypto::is_self_signed(found->front()))
+    ACMETOOL_TRY(found, store::read_configured_certificates(path));
+    if (found.size() != 1 || !crypto::is_self_signed(found.front()))
         return fail(Errc::config, fmt::format("root {}: not one self-signed certificate", path),
                     "the file must contain only the root certificate of the CA behind the ACME server",
                     "rootNotSelfSigned");
-    return found->front();
+    return found.front();
 }
 
 void CaSet::set_root(crypto::Certificate root)
@@ -42,7 +37,8 @@ void CaSet::set_intermediates(const std::vector<Bytes>& ders, base::TimePoint no
     for (const auto& candidate : found) {
         auto chain = found;
         chain.insert(chain.begin(), candidate);
-        if (root_.empty() || root_.verify(chain, now)) intermediates_.push_back(candidate);
+        if (root_.empty() || root_.verify(chain, crypto::PathPolicy::issued(now)))
+            intermediates_.push_back(candidate);
     }
 }
 
@@ -70,7 +66,7 @@ Result<void> CaSet::check(const std::vector<crypto::Certificate>& chain, base::T
             return {};
         root = root_;
     }
-    const auto verified = root.verify(chain, now);
+    const auto verified = root.verify(chain, crypto::PathPolicy::issued(now));
     const std::lock_guard lock{mutex_};
     if (!verified) {
         problem_ =

@@ -296,7 +296,7 @@ Result<void> Decider::look_up(Records& records, const Application& application, 
     return place(records, application, identity, row, verdict, now);
 }
 
-Result<Verdict> Decider::decide(Records& records, const Application& application, base::TimePoint now)
+Result<Verdict> Decider::decide(Records& records, Application& application, base::TimePoint now)
 {
     Verdict verdict;
     ACMETOOL_TRY(identified,
@@ -308,12 +308,14 @@ Result<Verdict> Decider::decide(Records& records, const Application& application
     }
     const auto& identity = std::get<Identity>(identified);
     verdict.device = identity.device;
+    auto& request = application.request;
+    request.renewal = request.renewal || is_renewal(request, identity);
     ACMETOOL_TRY(refused, judge(records, application, identity));
-    if (refused) {
+    if (refused)
         verdict.decision = std::move(*refused);
-        return verdict;
-    }
-    ACMETOOL_CHECK(look_up(records, application, identity, verdict, now));
+    else
+        ACMETOOL_CHECK(look_up(records, application, identity, verdict, now));
+    if (auto* made = std::get_if<Refused>(&verdict.decision)) made->authenticated = true;
     return verdict;
 }
 
@@ -338,6 +340,7 @@ Result<Decider::Told> Decider::attributes(Records& records, const Claim& claim, 
     attributes.issued_here = identity.kind == Identity::Kind::issued;
     ACMETOOL_TRY(names, names_of(records, identity, rules, files, true));
     if (auto* refused = std::get_if<Refused>(&names)) {
+        refused->authenticated = true;
         told.decision = std::move(*refused);
         return told;
     }

@@ -57,7 +57,8 @@ public:
         budget_.set_limits(options_->limits);
     }
 
-    Result<Verdict> decide(Records& records, const Application& application, base::TimePoint now);
+    /// Sets the request's `renewal` if only the identity shows that it is one.
+    Result<Verdict> decide(Records& records, Application& application, base::TimePoint now);
     struct Told {
         enrol::AttributesDecision decision;
         Device device;

@@ -125,6 +125,7 @@ void Engine::Impl::issued(const std::string& id, std::vector<crypto::Certificate
 void Engine::Impl::failed(const std::string& id, Error error, bool over)
 {
     auto refused = refusal_of(error);
+    refused.authenticated = true; // an order is placed only for a device whose identity held
     std::chrono::seconds memory = settings()->remember_failure;
     if (refused.retry_after)
         memory = *refused.retry_after;

@@ -18,22 +18,6 @@ using enrol::Refused;
 
 constexpr std::chrono::seconds kBusyRetry{5};
 
-std::string_view name_of(Refusal why)
-{
-    constexpr std::string_view kNames[] = {"unauthenticated",
-                                           "forbidden",
-                                           "badRequest",
-                                           "badIdentity",
-                                           "popFailed",
-                                           "notFound",
-                                           "tooMany",
-                                           "unavailable",
-                                           "internalCAError",
-                                           "unsupportedAlgorithm",
-                                           "unsupportedExtension"};
-    return kNames[static_cast<std::size_t>(why)];
-}
-
 Refused store_refusal()
 {
     Refused refused = refusal(Refusal::unavailable, "the registration authority's store is not available");
@@ -77,7 +61,7 @@ void Engine::Impl::decided(const enrol::EnrolRequest& request, const std::string
         if (verdict.from_cache) told["fromCache"] = true;
         if (pending != nullptr) told["retryAfter"] = pending->retry_after.count();
         if (refused != nullptr) {
-            told["reason"] = name_of(refused->why);
+            told["reason"] = enrol::name_of(refused->why);
             told["text"] = refused->text;
         }
         if (const auto* got = std::get_if<enrol::Issued>(&decision))

@@ -16,9 +16,15 @@ constexpr std::size_t kLongestText = 1000;
 
 Refusal of_problem(std::string_view word)
 {
-    if (word == "badCSR" || word == "caa") return Refusal::bad_request;
-    if (word == "rejectedIdentifier") return Refusal::bad_identity;
-    return Refusal::internal;
+    switch (cause_of(word)) {
+    case Cause::bad_csr:
+    case Cause::caa:
+        return Refusal::bad_request;
+    case Cause::rejected_identifier:
+        return Refusal::bad_identity;
+    default:
+        return Refusal::internal;
+    }
 }
 
 int badness(Refusal refusal)
@@ -48,7 +54,7 @@ Refusal of_code(const Error& error)
         return Refusal::unavailable;
     case Errc::refused:
         // A program's "no" is the operator's policy; a CA that says no says why.
-        return error.reason == "programRefused" ? Refusal::forbidden : Refusal::internal;
+        return error.reason == Cause::program_refused ? Refusal::forbidden : Refusal::internal;
     default:
         return Refusal::internal;
     }
@@ -61,7 +67,8 @@ enrol::Refused refusal_of(const Error& error)
     enrol::Refused refused;
     refused.text = base::printable(error.message, kLongestText);
     refused.retry_after = error.retry_after;
-    if (error.code == Errc::rate_limited || error.code == Errc::temporary || error.reason == "rateLimited") {
+    if (error.code == Errc::rate_limited || error.code == Errc::temporary ||
+        error.reason == Cause::rate_limited) {
         refused.why = Refusal::unavailable;
         return refused;
     }

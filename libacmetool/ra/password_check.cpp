@@ -4,15 +4,12 @@
 #include <crypt.h>
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <thread>
 
 #include <fmt/core.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
+#include "base/wipe.h"
 #include "crypto/digest.h"
 
 namespace acmetool::ra
@@ -44,21 +41,18 @@ base::WorkerPool::Options pool_options()
 bool equals_hash(std::string_view password, const std::string& hash)
 {
     const auto scratch = std::make_unique<crypt_data>();
-    const std::string phrase{password};
+    std::string phrase{password};
     const char* made = crypt_rn(phrase.c_str(), hash.c_str(), scratch.get(), sizeof(crypt_data));
-    const bool equal = made != nullptr && hash.size() == std::strlen(made) &&
-                       CRYPTO_memcmp(made, hash.data(), hash.size()) == 0;
-    OPENSSL_cleanse(scratch.get(), sizeof(crypt_data));
-    OPENSSL_cleanse(const_cast<char*>(phrase.data()), phrase.size());
+    const bool equal = made != nullptr && crypto::equal_in_constant_time(as_bytes(made), as_bytes(hash));
+    base::wipe({reinterpret_cast<std::uint8_t*>(scratch.get()), sizeof(crypt_data)});
+    base::wipe(phrase);
     return equal;
 }
 
+/// SHA-256 is in every configuration of OpenSSL.
 Bytes hmac(const Bytes& key, std::string_view text)
 {
-    Bytes tag(32);
-    HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-         reinterpret_cast<const unsigned char*>(text.data()), text.size(), tag.data(), nullptr);
-    return tag;
+    return crypto::hmac(crypto::Hash::sha256, key, as_bytes(text)).value();
 }
 
 } // namespace
@@ -71,7 +65,7 @@ Bytes PasswordCheck::tag(std::string_view name, std::string_view password, std::
     parts.reserve(parts.size() + password.size());
     parts += password;
     auto made = hmac(key_, parts);
-    OPENSSL_cleanse(parts.data(), parts.size());
+    base::wipe(parts);
     return made;
 }
 

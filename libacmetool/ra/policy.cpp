@@ -5,11 +5,12 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "crypto/csr_remake.h"
 #include "crypto/digest.h"
+#include "crypto/key_type.h"
 #include "crypto/path.h"
 #include "dns/name.h"
-#include "store/atomic_file.h"
-#include "store/certified_key.h"
+#include "store/configured.h"
 
 namespace acmetool::ra
 {
@@ -19,8 +20,6 @@ namespace
 using enrol::Refusal;
 using enrol::Refused;
 
-constexpr const char* kCmcRa = "1.3.6.1.5.5.7.3.28"; // id-kp-cmcRA (RFC 6402 section 2.10)
-constexpr int kLeastRsaBits = 2048;
 constexpr std::size_t kMostNames = 100;
 constexpr std::chrono::seconds kPasswordRetry{10};
 
@@ -38,11 +37,11 @@ std::optional<Refused> judge_key(const crypto::Key& key, const LabelOptions& lab
         return refusal(Refusal::unsupported_algorithm,
                        fmt::format("the key is {}, but the policy requires {}", type, label.key_type));
     const bool weak =
-        type == "other" || (type.starts_with("rsa:") && std::stoi(type.substr(4)) < kLeastRsaBits);
+        type == "other" || (type.starts_with("rsa:") && std::stoi(type.substr(4)) < crypto::kLeastRsaBits);
     if (weak)
-        return refusal(
-            Refusal::unsupported_algorithm,
-            fmt::format("a key of type {} is not allowed: use at least ec:P-256 or rsa:2048", type));
+        return refusal(Refusal::unsupported_algorithm,
+                       fmt::format("a key of type {} is not allowed: use at least {} or rsa:{}", type,
+                                   crypto::kDefaultKeyType, crypto::kLeastRsaBits));
     return std::nullopt;
 }
 
@@ -79,24 +78,16 @@ template <class T, class Parse>
 Result<T> read_list(const std::string& path, Parse parse)
 {
     if (path.empty()) return T{};
-    auto text = store::read_file(path);
-    if (!text) {
-        text.error().code = Errc::config;
-        return fail(std::move(text).error());
-    }
-    return parse(*text, path);
+    ACMETOOL_TRY(text, store::read_configured(path));
+    return parse(text, path);
 }
 
 Result<crypto::AnchorStore> read_anchors(const std::vector<std::string>& paths)
 {
     std::vector<crypto::Certificate> anchors;
     for (const auto& path : paths) {
-        auto found = store::read_certificates(path);
-        if (!found) {
-            found.error().code = Errc::config;
-            return fail(std::move(found).error());
-        }
-        anchors.insert(anchors.end(), found->begin(), found->end());
+        ACMETOOL_TRY(found, store::read_configured_certificates(path));
+        anchors.insert(anchors.end(), found.begin(), found.end());
     }
     return crypto::AnchorStore{std::move(anchors)};
 }
@@ -106,7 +97,8 @@ Result<std::string> serial_of(const std::vector<crypto::Certificate>& chain, con
                               base::TimePoint now)
 {
     for (const auto& [anchors, fields] : files.serial_rules)
-        if (anchors.verify(chain, now)) return enrol::device_serial(chain.front(), fields);
+        if (anchors.verify(chain, crypto::PathPolicy::idevid(now)))
+            return enrol::device_serial(chain.front(), fields);
     return enrol::device_serial(chain.front());
 }
 
@@ -114,7 +106,7 @@ Result<std::string> serial_of(const std::vector<crypto::Certificate>& chain, con
 
 Refused refusal(Refusal why, std::string text)
 {
-    return {why, std::move(text), std::nullopt};
+    return {why, std::move(text), std::nullopt, false};
 }
 
 Result<Files> Files::read(const Options& options)
@@ -175,7 +167,9 @@ Claim examine(const enrol::Peer& peer, const Files& files, std::optional<Passwor
     claim.certificate_digest = to_hex(claim.certificate->sha256());
     if (files.manufacturers.empty()) {
         claim.why_not = "no manufacturer is trusted";
-    } else if (const auto path = files.manufacturers.verify(peer.certificates, now); !path) {
+    } else if (const auto path =
+                   files.manufacturers.verify(peer.certificates, crypto::PathPolicy::idevid(now));
+               !path) {
         claim.why_not = path.error().message;
     } else if (const auto serial = serial_of(peer.certificates, files, now); !serial) {
         claim.why_not = serial.error().message;
@@ -183,6 +177,12 @@ Claim examine(const enrol::Peer& peer, const Files& files, std::optional<Passwor
         claim.idevid = Device{device_id(*serial, *claim.certificate), *serial};
     }
     return claim;
+}
+
+bool is_renewal(const enrol::EnrolRequest& request, const Identity& identity)
+{
+    return request.may_renew && identity.kind == Identity::Kind::issued &&
+           crypto::asks_for_same_names(request.csr, *identity.certificate);
 }
 
 std::optional<LabelRules> rules_of(const Options& options, const std::string& label)
@@ -249,7 +249,7 @@ std::string order_id(const std::string& info, const std::string& renewed, const 
 
 bool is_registration_authority(const crypto::Certificate& certificate)
 {
-    return crypto::has_extended_key_usage(certificate, kCmcRa);
+    return crypto::has_extended_key_usage(certificate, crypto::kCmcRaPurpose);
 }
 
 } // namespace acmetool::ra

@@ -60,6 +60,10 @@ struct Identity {
     std::string certificate_digest;
 };
 
+/// True if a request that may be a renewal is one: `identity` is a certificate issued here, and the CSR
+/// requests its subject and names again.
+bool is_renewal(const enrol::EnrolRequest& request, const Identity& identity);
+
 /// The rules of one label.
 struct LabelRules {
     LabelOptions options;

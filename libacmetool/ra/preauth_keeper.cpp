@@ -251,7 +251,7 @@ void PreauthKeeper::Keeper::take(Result<PreAuthorization> got)
             known_ = std::move(*got);
             error_.reset();
             retry_ = kFirstRetry;
-        } else if (got.error().reason == "newAuthzUnsupported") {
+        } else if (got.error().reason == Cause::new_authz_unsupported) {
             unsupported_ = true;
             error_.reset();
             due_at_ = Steady::time_point::max();

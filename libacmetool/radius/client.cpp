@@ -20,7 +20,7 @@ Result<Client> Client::open(const ClientOptions& options, const base::Secret& se
     const auto port = std::to_string(options.port);
     if (const int problem = getaddrinfo(options.host.c_str(), port.c_str(), &hints, &found); problem != 0)
         return fail(Errc::unavailable, fmt::format("{}: {}", options.host, gai_strerror(problem)), {},
-                    "resolve");
+                    Cause::resolve);
     int fd = -1;
     for (const auto* one = found; one != nullptr && fd < 0; one = one->ai_next) {
         fd = socket(one->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -31,7 +31,7 @@ Result<Client> Client::open(const ClientOptions& options, const base::Secret& se
     }
     freeaddrinfo(found);
     if (fd < 0)
-        return fail(Errc::unavailable, options.host + ": no route to the RADIUS server", {}, "resolve");
+        return fail(Errc::unavailable, options.host + ": no route to the RADIUS server", {}, Cause::resolve);
     return Client{fd, options, secret};
 }
 

@@ -2,12 +2,9 @@
 
 #include <algorithm>
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/rand.h>
-
 #include "base/octets.h"
-#include "crypto/openssl.h"
+#include "base/wipe.h"
+#include "crypto/digest.h"
 
 namespace acmetool::radius
 {
@@ -23,36 +20,20 @@ constexpr std::size_t kMd5Size = 16;
 constexpr std::size_t kKeySize = 32;
 
 using base::append;
-using Digest = std::array<std::uint8_t, kMd5Size>;
 
 tl::unexpected<Error> malformed(std::string_view what)
 {
     return fail(Errc::protocol, "RADIUS packet: " + std::string{what}, {}, "radiusPacket");
 }
 
-Result<Digest> md5(std::initializer_list<ByteView> parts)
+Result<Bytes> md5(std::initializer_list<ByteView> parts)
 {
-    Digest digest{};
-    const crypto::MdCtxPtr context{EVP_MD_CTX_new()};
-    if (!context || EVP_DigestInit_ex(context.get(), EVP_md5(), nullptr) != 1)
-        return crypto::openssl_failure(Errc::internal, "MD5");
-    for (const auto part : parts)
-        EVP_DigestUpdate(context.get(), part.data(), part.size());
-    if (EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) != 1)
-        return crypto::openssl_failure(Errc::internal, "MD5");
-    return digest;
+    return crypto::digest(crypto::Hash::md5, parts);
 }
 
-Result<Digest> hmac_md5(const base::Secret& secret, ByteView octets)
+Result<Bytes> hmac_md5(const base::Secret& secret, ByteView octets)
 {
-    Digest digest{};
-    unsigned size = 0;
-    const auto key = secret.reveal();
-    if (HMAC(EVP_md5(), key.data(), static_cast<int>(key.size()), octets.data(), octets.size(), digest.data(),
-             &size) == nullptr ||
-        size != digest.size())
-        return crypto::openssl_failure(Errc::internal, "HMAC-MD5");
-    return digest;
+    return crypto::hmac(crypto::Hash::md5, as_bytes(secret.reveal()), octets);
 }
 
 void put(Bytes& octets, std::size_t at, ByteView value)
@@ -115,7 +96,7 @@ Result<void> add_mppe_key(Packet& packet, std::uint8_t type, ByteView key, std::
     append(plain, key);
     plain.resize((plain.size() + kMd5Size - 1) / kMd5Size * kMd5Size);
     ACMETOOL_TRY(cipher, crypt(plain, false, salt, secret, request_authenticator));
-    OPENSSL_cleanse(plain.data(), plain.size());
+    base::wipe(plain);
     Bytes value{0,
                 0,
                 kMicrosoft >> 8U,
@@ -251,7 +232,7 @@ bool has_valid_message_authenticator(ByteView octets, const base::Secret& secret
     if (copy[at + 1] != 2 + kMd5Size) return false;
     std::fill_n(copy.begin() + static_cast<std::ptrdiff_t>(at) + 2, kMd5Size, std::uint8_t{0});
     const auto mac = hmac_md5(secret, copy);
-    return mac && CRYPTO_memcmp(mac->data(), octets.data() + at + 2, mac->size()) == 0;
+    return mac && crypto::equal_in_constant_time(*mac, octets.subspan(at + 2, kMd5Size));
 }
 
 bool has_valid_request_authenticator(ByteView octets, const base::Secret& secret)
@@ -267,15 +248,14 @@ bool has_valid_response_authenticator(ByteView octets, const base::Secret& secre
     const std::size_t length = std::size_t{octets[kLengthAt]} << 8U | octets[kLengthAt + 1];
     const auto digest = md5({octets.first(kAuthenticatorAt), request_authenticator,
                              octets.subspan(kHeaderSize, length - kHeaderSize), as_bytes(secret.reveal())});
-    return digest && CRYPTO_memcmp(digest->data(), octets.data() + kAuthenticatorAt, digest->size()) == 0;
+    return digest && crypto::equal_in_constant_time(*digest, octets.subspan(kAuthenticatorAt, kMd5Size));
 }
 
 Result<void> add_mppe_keys(Packet& packet, ByteView msk, const base::Secret& secret,
                            const Authenticator& request_authenticator)
 {
     if (msk.size() != 2 * kKeySize) return fail(Errc::internal, "the MSK must have 64 octets");
-    std::array<std::uint8_t, 4> random{};
-    if (RAND_bytes(random.data(), random.size()) != 1) return crypto::openssl_failure(Errc::internal, "salt");
+    const auto random = crypto::random_bytes(2);
     // RFC 2548 section 2.4.2: "The most significant bit (leftmost) of the Salt field MUST be set (1). The
     // contents of each Salt field in a given Access-Accept packet MUST be unique."
     const std::array<std::uint8_t, 2> first{static_cast<std::uint8_t>(random[0] | 0x80U), random[1]};

@@ -6,19 +6,15 @@
 #include "base/text.h"
 #include "crypto/digest.h"
 #include "http/url.h"
-#include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::registrar
 {
 
 Result<http::Credentials> read_masa_credentials(const std::string& file)
 {
-    auto text = store::read_file(file);
-    if (!text) {
-        text.error().code = Errc::config;
-        return fail(std::move(text).error());
-    }
-    const auto line = base::trim(*text);
+    ACMETOOL_TRY(text, store::read_configured_secret(file));
+    const auto line = base::trim(text.reveal());
     const auto colon = line.find(':');
     if (colon == std::string_view::npos || colon == 0 || line.find('\n') != std::string_view::npos)
         return fail(Errc::config, fmt::format("{}: not one line user:password", file));

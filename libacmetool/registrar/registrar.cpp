@@ -6,7 +6,6 @@
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
-#include <openssl/sha.h>
 
 #include "base/text.h"
 #include "base/time.h"
@@ -14,6 +13,7 @@
 #include "brski/idevid.h"
 #include "brski/status.h"
 #include "crypto/anchor_store.h"
+#include "crypto/digest.h"
 #include "crypto/path.h"
 #include "enrol/device_label.h"
 #include "http/text_response.h"
@@ -21,7 +21,7 @@
 #include "http/url.h"
 #include "registrar/masa.h"
 #include "registrar/masa_login.h"
-#include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::registrar
 {
@@ -33,21 +33,14 @@ using http::text_response;
 
 std::string sha256_hex(ByteView octets)
 {
-    std::array<std::uint8_t, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(octets.data(), octets.size(), digest.data());
-    return to_hex(digest);
+    return to_hex(crypto::sha256(octets));
 }
 
 Result<std::vector<crypto::Certificate>> read_anchors(const std::vector<std::string>& files)
 {
     std::vector<crypto::Certificate> anchors;
     for (const auto& file : files) {
-        auto pem = store::read_file(file);
-        if (!pem) {
-            pem.error().code = Errc::config;
-            return fail(std::move(pem).error());
-        }
-        ACMETOOL_TRY(certificates, crypto::parse_certificates(*pem, file));
+        ACMETOOL_TRY(certificates, store::read_configured_certificates(file));
         anchors.insert(anchors.end(), certificates.begin(), certificates.end());
     }
     return anchors;
@@ -126,7 +119,7 @@ Registrar::Impl::manufacturer_of(const std::vector<crypto::Certificate>& chain) 
 {
     if (chain.empty()) return nullptr;
     for (const auto& one : all())
-        if (one->anchors.verify(chain, base::now())) return one;
+        if (one->anchors.verify(chain, crypto::PathPolicy::idevid(base::now()))) return one;
     return nullptr;
 }
 
@@ -201,8 +194,10 @@ void Registrar::Impl::begin(const http::ServerRequest& request, const Manufactur
                       {"client", base::printable(idevid.subject())},
                       {"text", error.message}});
         // RFC 8995 section 5.2: "If these do not match, [...] the connection is closed", 401 before that.
-        auto response = text_response(error.reason == "proximity-registrar-cert" ? 401 : 403, error.message);
-        if (error.reason == "proximity-registrar-cert") response.headers.emplace_back("Connection", "close");
+        auto response =
+            text_response(error.reason == Cause::proximity_registrar_cert ? 401 : 403, error.message);
+        if (error.reason == Cause::proximity_registrar_cert)
+            response.headers.emplace_back("Connection", "close");
         respond(std::move(response));
         return;
     }

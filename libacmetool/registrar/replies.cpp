@@ -59,7 +59,7 @@ Result<AcceptedVoucher> accept_voucher(const Record& record,
                                         : "the voucher has another nonce");
     ACMETOOL_TRY(pinned, pinned_certificate(voucher, registrar));
     if (!registrar.empty() && !pinned.public_key().same_public_key(registrar.front().public_key()) &&
-        !crypto::AnchorStore{{pinned}}.verify(registrar, base::now()))
+        !crypto::AnchorStore{{pinned}}.verify(registrar, crypto::PathPolicy::registrar(base::now())))
         return fail(Errc::protocol, "the voucher pins another domain than this registrar's");
     return AcceptedVoucher{std::string{brski::media_type(*format)}, brski::domain_id(pinned)};
 }

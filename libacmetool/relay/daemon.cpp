@@ -13,12 +13,13 @@
 #include "base/json.h"
 #include "base/time.h"
 #include "crypto/path.h"
+#include "http/text_response.h"
 #include "http/tls_client.h"
 #include "http/tls_context.h"
 #include "net/endpoint.h"
 #include "registrar/registrar.h"
 #include "registrar/teap_vouchers.h"
-#include "store/atomic_file.h"
+#include "store/configured.h"
 
 namespace acmetool::relay
 {
@@ -31,11 +32,6 @@ using base::Json;
 std::string shown_host(const std::string& host)
 {
     return host == "0.0.0.0" || host == "::" ? "localhost" : host;
-}
-
-http::ServerResponse text_page(int status, std::string text)
-{
-    return {status, {{"Content-Type", "text/plain"}}, std::move(text) + "\n", false};
 }
 
 /// OpenMetrics 1.0: TYPE and HELP once a family, counters end in _total.
@@ -66,12 +62,8 @@ Result<Config> load_config(const std::string& file, Kind kind)
 {
     if (file.empty())
         return fail(Errc::usage, "no configuration file given", "name it with --config", "noConfig");
-    auto text = store::read_file(file);
-    if (!text) {
-        text.error().code = Errc::config;
-        return fail(with_context(std::move(text).error(), "--config"));
-    }
-    return parse_relay_config(*text, file, kind);
+    ACMETOOL_TRY(text, store::read_configured(file, "--config"));
+    return parse_relay_config(text, file, kind);
 }
 
 Result<est::ServerOptions> est_options(const Config& config)
@@ -81,18 +73,9 @@ Result<est::ServerOptions> est_options(const Config& config)
     options.strict_body = config.strict_body;
     options.wrap = config.wrap;
     if (config.cmc_errors) {
-        const auto as_config = [](Error error) {
-            error.code = Errc::config;
-            return error;
-        };
-        auto chain_text = store::read_file(config.http.certificate_file);
-        if (!chain_text) return fail(as_config(std::move(chain_text).error()));
-        auto chain = crypto::parse_certificates(*chain_text, config.http.certificate_file);
-        if (!chain) return fail(as_config(std::move(chain).error()));
-        auto key_text = store::read_file(config.http.key_file);
-        if (!key_text) return fail(as_config(std::move(key_text).error()));
-        ACMETOOL_TRY(key, crypto::parse_private_key(*key_text, config.http.key_file));
-        options.signer = est::ErrorSigner{std::move(key), chain->front(), {chain->begin() + 1, chain->end()}};
+        ACMETOOL_TRY(chain, store::read_configured_certificates(config.http.certificate_file));
+        ACMETOOL_TRY(key, store::read_configured_key(config.http.key_file));
+        options.signer = est::ErrorSigner{std::move(key), chain.front(), {chain.begin() + 1, chain.end()}};
     }
     return options;
 }
@@ -228,18 +211,21 @@ Json Daemon::Impl::status() const
 
 http::ServerResponse Daemon::Impl::administer(const http::ServerRequest& request) const
 {
-    if (request.method != "GET" && request.method != "HEAD")
-        return {405, {{"Allow", "GET, HEAD"}}, "only GET is here\n", false};
-    if (request.target == "/healthz") return text_page(200, "ok");
+    if (request.method != "GET" && request.method != "HEAD") {
+        auto response = http::text_response(405, "only GET is here");
+        response.headers.emplace_back("Allow", "GET, HEAD");
+        return response;
+    }
+    if (request.target == "/healthz") return http::text_response(200, "ok");
     if (request.target == "/readyz") {
-        if (draining) return text_page(503, "draining");
+        if (draining) return http::text_response(503, "draining");
         const auto ready = engine->ready();
-        if (!ready) return text_page(503, ready.error().message);
+        if (!ready) return http::text_response(503, ready.error().message);
         // Devices are served all the same: a log's reader that hangs may not take the relays out of service.
-        auto text = std::string{"ready"};
+        std::vector<std::string> lines{"ready"};
         for (const auto& output : log.outputs())
-            if (output.is_stalled) text += "\nwarning: " + base::describe(output);
-        return text_page(200, std::move(text));
+            if (output.is_stalled) lines.push_back("warning: " + base::describe(output));
+        return http::text_lines(200, lines);
     }
     if (request.target == "/metrics")
         return {200,
@@ -248,7 +234,7 @@ http::ServerResponse Daemon::Impl::administer(const http::ServerRequest& request
                 false};
     if (request.target == "/status")
         return {200, {{"Content-Type", "application/json"}}, base::to_text(status()) + "\n", false};
-    return text_page(404, "here are /healthz, /readyz, /metrics and /status");
+    return http::text_response(404, "here are /healthz, /readyz, /metrics and /status");
 }
 
 Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

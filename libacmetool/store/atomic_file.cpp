@@ -134,7 +134,7 @@ Result<void> create_secret(const std::string& path, std::string_view text)
     // link() fails if the name exists, unlike rename().
     if (link(temporary.path().c_str(), path.c_str()) != 0) {
         if (errno == EEXIST)
-            return fail(Errc::cannot_create, fmt::format("{}: already exists", path), {}, "fileExists");
+            return fail(Errc::cannot_create, fmt::format("{}: already exists", path), {}, Cause::file_exists);
         return system_error(Errc::cannot_create, path, "cannot be created");
     }
     sync_folder(path);

@@ -2,12 +2,8 @@
 
 #include <algorithm>
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/rand.h>
-
 #include "base/octets.h"
-#include "crypto/openssl.h"
+#include "base/wipe.h"
 #include "teap/eap.h"
 
 namespace acmetool::teap
@@ -27,19 +23,8 @@ constexpr std::uint8_t kLastBit = 0x01;
 
 void wipe(Bytes& octets)
 {
-    if (!octets.empty()) OPENSSL_cleanse(octets.data(), octets.size());
+    base::wipe(octets);
     octets.clear();
-}
-
-Result<Bytes> hmac(Hash hash, ByteView key, ByteView data)
-{
-    Bytes mac(EVP_MAX_MD_SIZE);
-    unsigned size = 0;
-    if (HMAC(hash == Hash::sha384 ? EVP_sha384() : EVP_sha256(), key.data(), static_cast<int>(key.size()),
-             data.data(), data.size(), mac.data(), &size) == nullptr)
-        return crypto::openssl_failure(Errc::internal, "HMAC");
-    mac.resize(size);
-    return mac;
 }
 
 tl::unexpected<Error> bad_binding(std::string_view what)
@@ -48,11 +33,6 @@ tl::unexpected<Error> bad_binding(std::string_view what)
                 "a message was modified in transit, or peer and server derive keys differently: check that "
                 "--kdf matches the server's configuration",
                 "cryptoBinding");
-}
-
-bool same(ByteView a, ByteView b)
-{
-    return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 Result<void> fill_macs(CryptoBinding& binding, const KeySchedule& keys, const OuterTlvs& outer)
@@ -75,11 +55,11 @@ Result<Bytes> prf(Hash hash, ByteView secret, std::string_view label, ByteView s
     Bytes output;
     Bytes a = label_and_seed;
     while (output.size() < size) {
-        ACMETOOL_TRY(next, hmac(hash, secret, a));
+        ACMETOOL_TRY(next, crypto::hmac(hash, secret, a));
         a = std::move(next);
         Bytes input = a;
         append(input, label_and_seed);
-        ACMETOOL_TRY(block, hmac(hash, secret, input));
+        ACMETOOL_TRY(block, crypto::hmac(hash, secret, input));
         append(output, block);
     }
     output.resize(size);
@@ -169,7 +149,7 @@ Result<Bytes> KeySchedule::compound_mac(ByteView buffer, bool emsk_chain) const
 {
     const auto& key = cmk(emsk_chain);
     if (key.empty()) return fail(Errc::internal, "no compound MAC key for this chain yet");
-    ACMETOOL_TRY(mac, hmac(hash_, key, buffer));
+    ACMETOOL_TRY(mac, crypto::hmac(hash_, key, buffer));
     mac.resize(kMacSize);
     return mac;
 }
@@ -235,8 +215,8 @@ Result<CryptoBinding> make_request(const KeySchedule& keys, const OuterTlvs& out
     binding.sub_type = CryptoBinding::kRequest;
     binding.flags = CryptoBinding::kMsk;
     if (keys.has_emsk_chain()) binding.flags |= CryptoBinding::kEmsk;
-    if (RAND_bytes(binding.nonce.data(), static_cast<int>(binding.nonce.size())) != 1)
-        return crypto::openssl_failure(Errc::internal, "nonce");
+    const auto nonce = crypto::random_bytes(binding.nonce.size());
+    std::copy(nonce.begin(), nonce.end(), binding.nonce.begin());
     binding.nonce.back() &= static_cast<std::uint8_t>(~kLastBit);
     ACMETOOL_CHECK(fill_macs(binding, keys, outer));
     return binding;
@@ -271,7 +251,7 @@ Result<void> verify(const CryptoBinding& received, const KeySchedule& keys, cons
     auto nonce = received.nonce;
     if (request != nullptr) {
         nonce.back() &= static_cast<std::uint8_t>(~kLastBit);
-        if ((received.nonce.back() & kLastBit) == 0 || !same(nonce, request->nonce))
+        if ((received.nonce.back() & kLastBit) == 0 || !crypto::equal_in_constant_time(nonce, request->nonce))
             return bad_binding("a nonce that differs from the request's");
     } else if ((nonce.back() & kLastBit) != 0) {
         return bad_binding("a nonce that is not a request's");
@@ -283,11 +263,13 @@ Result<void> verify(const CryptoBinding& received, const KeySchedule& keys, cons
     const auto buffer = mac_buffer(received, outer);
     if (msk) {
         ACMETOOL_TRY(mac, keys.compound_mac(buffer, false));
-        if (!same(mac, received.msk_mac)) return bad_binding("the MSK Compound MAC is wrong");
+        if (!crypto::equal_in_constant_time(mac, received.msk_mac))
+            return bad_binding("the MSK Compound MAC is wrong");
     }
     if (emsk && keys.has_emsk_chain()) {
         ACMETOOL_TRY(mac, keys.compound_mac(buffer, true));
-        if (!same(mac, received.emsk_mac)) return bad_binding("the EMSK Compound MAC is wrong");
+        if (!crypto::equal_in_constant_time(mac, received.emsk_mac))
+            return bad_binding("the EMSK Compound MAC is wrong");
     }
     return {};
 }

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/secret.h"
+#include "crypto/digest.h"
 #include "teap/tlv.h"
 
 /// The keys of a tunnel and the proof that both ends have the same keys (RFC 7170 sections 4.2.13 and 5, RFC
@@ -29,7 +30,7 @@ enum class MskSource {
     seed,  ///< S-IMCK[0], the session key seed (RFC 9930 section 5.4)
 };
 
-enum class Hash { sha256, sha384 };
+using crypto::Hash; ///< of the TLS cipher suite: SHA-256 or SHA-384
 
 /// Keying material of the TLS connection (RFC 5705): label, context or none, number of octets.
 using Exporter = std::function<Result<Bytes>(std::string_view, std::optional<ByteView>, std::size_t)>;

@@ -297,9 +297,9 @@ Result<void> PeerSession::Impl::take_voucher(const Tlv& tlv)
     if (auto good = settings.bootstrap->check(tlv.value, tls->peer_certificates()); !good) {
         const auto& numbers = settings.numbers;
         const auto& reason = good.error().reason;
-        if (auto last = refuse(reason == "signature"   ? numbers.invalid_signature
-                               : reason == "registrar" ? numbers.invalid_tls_signer
-                                                       : numbers.invalid_voucher))
+        if (auto last = refuse(reason == Cause::signature   ? numbers.invalid_signature
+                               : reason == Cause::registrar ? numbers.invalid_tls_signer
+                                                            : numbers.invalid_voucher))
             words = std::move(*last);
         return fail(std::move(good).error());
     }

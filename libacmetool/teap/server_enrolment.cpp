@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "crypto/cms.h"
-#include "crypto/csr_remake.h"
 #include "crypto/path.h"
+#include "enrol/binding.h"
 #include "teap/server_impl.h"
 
 /// From the PKCS#10 to the PKCS#7 or the matching error.
@@ -16,24 +16,9 @@ namespace
 
 constexpr std::chrono::seconds kRetryLater{60};
 
-/// `certificate` and the intermediates above it, without the self-signed one.
-std::vector<crypto::Certificate> chain_of(const crypto::Certificate& certificate,
-                                          const std::vector<crypto::Certificate>& cas)
-{
-    std::vector<crypto::Certificate> chain{certificate};
-    while (chain.size() <= cas.size()) {
-        const auto issuer = std::find_if(cas.begin(), cas.end(), [&](const auto& ca) {
-            return chain.back().is_issued_by(ca) && !crypto::is_self_signed(ca);
-        });
-        if (issuer == cas.end()) break;
-        chain.push_back(*issuer);
-    }
-    return chain;
-}
-
 } // namespace
 
-std::uint32_t error_of(Refusal refusal)
+std::uint32_t error_of(Refusal refusal, Asked asked)
 {
     switch (refusal) {
     case Refusal::bad_identity:
@@ -47,24 +32,17 @@ std::uint32_t error_of(Refusal refusal)
     case Refusal::not_found:
         return error_code::kUnspecifiedAuthorization;
     case Refusal::too_many:
+        return error_code::kInternalCaError;
     case Refusal::unavailable:
     case Refusal::internal:
-        return error_code::kInternalCaError;
+        return asked == Asked::certificate ? error_code::kInternalCaError
+                                           : error_code::kInfrastructureUnavailable;
     case Refusal::unsupported_algorithm:
         return error_code::kUnsupportedAlgorithmInCsr;
     case Refusal::unsupported_extension:
         return error_code::kUnsupportedExtensionInCsr;
     }
     return error_code::kInternalCaError;
-}
-
-enrol::Binding ServerSession::Impl::compare_binding(const crypto::Csr& request_made) const
-{
-    if (!request_made.challenge_password || request_made.challenge_password->empty())
-        return enrol::Binding::absent;
-    const auto own = tls->channel_binding();
-    return own && *request_made.challenge_password == own->to_base64() ? enrol::Binding::matches
-                                                                       : enrol::Binding::differs;
 }
 
 void ServerSession::Impl::enrol(const Tlv& pkcs10)
@@ -78,9 +56,9 @@ void ServerSession::Impl::enrol(const Tlv& pkcs10)
     wanted.request_id = request_id;
     wanted.peer = peer();
     wanted.label = settings->label;
-    wanted.binding = compare_binding(*parsed);
-    wanted.renewal =
-        attributes.issued_here && crypto::asks_for_same_names(*parsed, wanted.peer.certificates.front());
+    const auto own = tls->channel_binding();
+    wanted.binding = enrol::compare_binding(*parsed, own ? std::optional{*own} : std::nullopt);
+    wanted.may_renew = true; // RFC 9930 has one message for both
     wanted.csr = std::move(*parsed);
     state = State::enrolling;
     authority.enrol(std::move(wanted), [self = shared_from_this()](const enrol::Decision& decision) {
@@ -103,7 +81,7 @@ void ServerSession::Impl::decided(const enrol::Decision& decision)
                 retry_after_tlv(static_cast<std::uint32_t>(std::clamp<std::int64_t>(wait, 1, 7 * 86'400)),
                                 settings->numbers));
         }
-        fail_with(error_of(refused.why), refused.text, std::move(more));
+        fail_with(error_of(refused.why, Asked::certificate), refused.text, std::move(more));
     }
 }
 
@@ -133,7 +111,7 @@ std::optional<Tlv> ServerSession::Impl::root_tlv() const
 void ServerSession::Impl::issued(const crypto::Certificate& certificate)
 {
     const auto cas = authority.ca_certificates(settings->label).value_or(std::vector<crypto::Certificate>{});
-    auto der = crypto::to_certs_only(chain_of(certificate, cas));
+    auto der = crypto::to_certs_only(crypto::issuer_chain(certificate, cas, crypto::ChainEnd::below_root));
     if (!der) {
         fail_with(error_code::kGeneralPkiError, der.error().message);
         return;

@@ -9,8 +9,11 @@
 namespace acmetool::teap
 {
 
+/// What the registration authority was asked for when it refused.
+enum class Asked { attributes, certificate };
+
 /// The draft's table, "Error Handling"; for the rest, the closest code of RFC 7170 section 4.2.6.
-std::uint32_t error_of(enrol::Refusal refusal);
+std::uint32_t error_of(enrol::Refusal refusal, Asked asked);
 
 /// A conversation's state. Packets and the handshake are in server.cpp, TLVs in server_phase_2.cpp, vouchers
 /// and enrolment in server_voucher.cpp and server_enrolment.cpp.
@@ -112,7 +115,6 @@ struct ServerSession::Impl : std::enable_shared_from_this<ServerSession::Impl> {
     void pending(std::chrono::seconds retry_after);
     void issued(const crypto::Certificate& certificate);
     std::optional<Tlv> root_tlv() const;
-    enrol::Binding compare_binding(const crypto::Csr& request_made) const;
     enrol::Peer peer() const
     {
         enrol::Peer who;

@@ -54,10 +54,7 @@ bool ServerSession::Impl::derive_keys()
 bool ServerSession::Impl::take_attributes(const enrol::AttributesDecision& decision)
 {
     if (const auto* refused = std::get_if<enrol::Refused>(&decision)) {
-        fail_with(refused->why == Refusal::unavailable || refused->why == Refusal::internal
-                      ? error_code::kInfrastructureUnavailable
-                      : error_of(refused->why),
-                  refused->text);
+        fail_with(error_of(refused->why, Asked::attributes), refused->text);
         return false;
     }
     attributes = std::get<enrol::CsrAttributes>(decision);

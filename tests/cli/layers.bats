@@ -54,6 +54,22 @@ complains() {
     complains "apps/common/part.h:1: one/part.h: belongs to another program"
 }
 
+@test "layers: OpenSSL outside crypto/, or by one of its headers, fails" {
+    echo '#include <openssl/x509.h>' >libacmetool/crypto/a.h
+    file libacmetool/crypto/b.h crypto/a.h
+    file libacmetool/crypto/c.cpp crypto/b.h
+    file libacmetool/crypto/c.h crypto/d.h
+    echo '#include <openssl/ssl.h>' >libacmetool/http/tls_client.cpp
+    file libacmetool/est/a.cpp crypto/c.h
+    run docs/layers
+    [ "$status" = 0 ]
+    file libacmetool/est/a.cpp crypto/b.h
+    complains "est/a.cpp: only crypto/ includes <openssl/...>, or what includes it"
+    rm libacmetool/est/a.cpp
+    echo '#include <openssl/rand.h>' >apps/one/main.cpp
+    complains "one/main.cpp: only crypto/ includes <openssl/...>, or what includes it"
+}
+
 @test "layers: files that include each other fail" {
     file libacmetool/base/a.h base/b.h
     file libacmetool/base/b.h base/c.h
@@ -69,7 +85,7 @@ complains() {
     mkdir libacmetool/dns
     sed -i '/^dns  /d' docs/ARCHITECTURE.md
     complains "docs/ARCHITECTURE.md: no row for dns/"
-    sed -i 's/^jose  /dns   \n&/; s/^base  /extra \n&/' docs/ARCHITECTURE.md
+    sed -i 's/^net  /dns   \n&/; s/^base  /extra \n&/' docs/ARCHITECTURE.md
     complains "docs/ARCHITECTURE.md: there is no extra/"
     sed -i '/^extra /d; /^base /d; s/^cli  /base \n&/' docs/ARCHITECTURE.md
     complains "docs/ARCHITECTURE.md: the rows are not in the order of docs/layers"

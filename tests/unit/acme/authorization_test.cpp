@@ -29,7 +29,7 @@ std::string reason(const Json& authorization, const acme::AuthorizationScope& sc
     CHECK(parsed.error().code == Errc::protocol);
     CHECK(parsed.error().message.size() < 1000);
     CHECK(parsed.error().message.find_first_of("\n\x1b") == std::string::npos);
-    return parsed.error().reason;
+    return parsed.error().reason.word();
 }
 
 Json dns_name(const std::string& value)
@@ -110,7 +110,7 @@ TEST_CASE("SEC-15: no DNS challenge is used for an address, whatever the CA offe
     REQUIRE(parsed);
     const auto chosen = acme::choose_challenge(*parsed, nullptr);
     REQUIRE_FALSE(chosen);
-    CHECK(chosen.error().reason == "noUsableChallenge");
+    CHECK(chosen.error().reason.word() == "noUsableChallenge");
     CHECK_FALSE(dns::is_ip_literal(std::string_view{"192.0.2.1\0evil", 14}));
 }
 
@@ -139,7 +139,7 @@ TEST_CASE("SEC-15: a problem's type is a code for scripts where it is a word, an
     const auto code = [](const std::string& word) {
         acme::Problem problem;
         problem.type = "urn:ietf:params:acme:error:" + word;
-        return acme::to_error(problem, "{}", 403, std::nullopt).reason;
+        return acme::to_error(problem, "{}", 403, std::nullopt).reason.word();
     };
     CHECK(code("rejectedIdentifier") == "rejectedIdentifier");
     for (const auto* word : {"", "two words", "a\nb", "\x1b[2J", "X", "a-b", "9"})

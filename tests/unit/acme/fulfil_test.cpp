@@ -39,7 +39,7 @@ TEST_CASE("ACME-26: a token is base64url of 22 characters or more before it gets
         const auto pending = authorization(challenge("http-01", token));
         const auto task = acme::task_for(pending, pending.challenges.front(), key);
         REQUIRE_FALSE(task);
-        CHECK(task.error().reason == "badToken");
+        CHECK(task.error().reason.word() == "badToken");
     }
     const auto pending = authorization(challenge("dns-01", good));
     const auto task = acme::task_for(pending, pending.challenges.front(), key);
@@ -60,7 +60,7 @@ TEST_CASE("ACME-23, ACME-38: the challenge is found wherever it stands, unknown 
     const auto none =
         acme::choose_challenge(authorization(R"({"type":"new-99","url":"https://ca.example/c/9"})"), nullptr);
     REQUIRE_FALSE(none);
-    CHECK(none.error().reason == "noUsableChallenge");
+    CHECK(none.error().reason.word() == "noUsableChallenge");
     CHECK(none.error().message.find("new-99") != std::string::npos);
 }
 
@@ -78,7 +78,7 @@ TEST_CASE("PRE-07: meta.subdomainAuthAllowed of the directory; absent, or no boo
     CHECK_FALSE(read(R"(,"meta":{"subdomainAuthAllowed":"true"})")->subdomain_auth_allowed);
     CHECK(read(R"(,"meta":{"subdomainAuthAllowed":true})")->subdomain_auth_allowed);
     CHECK(read("")->new_authz.empty());
-    CHECK(read(R"(,"newAuthz":"http://ca.example/z")").error().reason == "notHttps");
+    CHECK(read(R"(,"newAuthz":"http://ca.example/z")").error().reason.word() == "notHttps");
 }
 
 TEST_CASE("SEC-05: a task in a document names the record of its own identifier, or nothing")

@@ -13,7 +13,7 @@ TEST_CASE("CHAL-10: a URL that a record cannot hold is refused, quotes and backs
         CAPTURE(bad);
         const auto text = acme::PersistentRecord{"ca.example", bad, false, {}}.text();
         REQUIRE_FALSE(text);
-        CHECK(text.error().reason == "badIssueValue");
+        CHECK(text.error().reason.word() == "badIssueValue");
         CHECK(text.error().message.find("accounturi") == 0);
     }
     const auto text = acme::PersistentRecord{"ca.example", R"(https://ca.example/"\)", true, {}}.text();

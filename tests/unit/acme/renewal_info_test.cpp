@@ -30,7 +30,7 @@ TEST_CASE("EXT-03: a window that ends at or before its start, and whatever is no
         const auto info = acme::parse_renewal_info(text);
         REQUIRE_FALSE(info);
         CHECK(info.error().code == Errc::protocol);
-        CHECK(info.error().reason == "badRenewalInfo");
+        CHECK(info.error().reason.word() == "badRenewalInfo");
     }
     const auto odd_url = acme::parse_renewal_info(
         R"({"suggestedWindow":{"start":"2025-01-02T04:00:00Z","end":"2025-01-03T04:00:00Z"},"explanationURL":"javascript:x"})");

@@ -79,7 +79,7 @@ TEST_CASE("ACME-11: badNonce for ever comes to an end")
         exchange.take(response(400, "next", problem("badNonce")), kSessionNow);
     }
     CHECK(rounds == 51);
-    CHECK(exchange.result()->error().reason == "badNonce");
+    CHECK(exchange.result()->error().reason.word() == "badNonce");
 }
 
 TEST_CASE("ACME-10: nonces with other characters are ignored")
@@ -89,7 +89,7 @@ TEST_CASE("ACME-10: nonces with other characters are ignored")
     sent(exchange);
     exchange.take(response(200, "not=base64url"), kSessionNow);
     REQUIRE(exchange.result());
-    CHECK(exchange.result()->error().reason == "noNonce");
+    CHECK(exchange.result()->error().reason.word() == "noNonce");
 }
 
 TEST_CASE("ACME-06, ACME-08: kid or jwk, and the URL as it was given")
@@ -102,7 +102,7 @@ TEST_CASE("ACME-06, ACME-08: kid or jwk, and the URL as it was given")
     CHECK(header_of(first)["url"] == first.url);
     CHECK(header_of(first)["kid"] == with.account_url);
     CHECK_FALSE(header_of(first).contains("jwk"));
-    acme::Post post{"newAccount", "", "https://ca.example/newAccount", "{}"};
+    acme::Post post{acme::Step::new_account, "", "https://ca.example/newAccount", "{}"};
     post.by_jwk = true;
     Exchange by_jwk{with, post};
     const auto second = header_of(sent(by_jwk));
@@ -118,7 +118,7 @@ TEST_CASE("SEC-06, FAULT-12: URLs of another origin are never asked")
           "https://ca.example:444/", "https://ca.example\\@evil.example/", "file:///etc/passwd", ""}) {
         Exchange exchange{with, {"order", "", url, ""}};
         REQUIRE(exchange.result());
-        CHECK(exchange.result()->error().reason == "foreignUrl");
+        CHECK(exchange.result()->error().reason.word() == "foreignUrl");
     }
     Exchange same{with, {"order", "", "https://CA.example:443/order/1", ""}};
     CHECK_FALSE(same.result());
@@ -168,7 +168,7 @@ TEST_CASE("ACME-16: badNonce for newAccount is answered with a new signature by 
     auto with = session();
     with.account_url.clear();
     with.nonces = {"a"};
-    acme::Post post{"newAccount", "", "https://ca.example/newAccount", "{}"};
+    acme::Post post{acme::Step::new_account, "", "https://ca.example/newAccount", "{}"};
     post.by_jwk = true;
     Exchange exchange{with, post};
     sent(exchange);
@@ -182,7 +182,7 @@ TEST_CASE("ACME-41: a 404 on what was just created is asked again three times, a
 {
     auto with = session();
     for (const bool created : {true, false}) {
-        acme::Post post{"authz", "", "https://ca.example/authz/1", ""};
+        acme::Post post{acme::Step::authz, "", "https://ca.example/authz/1", ""};
         post.just_created = created;
         Exchange exchange{with, post};
         int asked = 0;
@@ -206,13 +206,13 @@ TEST_CASE("PRE-01: what the server does not have is told apart by status, not by
 {
     auto with = session();
     const auto reason_of = [&](int status, const std::string& body) {
-        acme::Post post{"newAuthz", "a.example", "https://ca.example/newAuthz", "{}"};
+        acme::Post post{acme::Step::new_authz, "a.example", "https://ca.example/newAuthz", "{}"};
         post.if_missing = "unsupported";
         Exchange exchange{with, post};
         with.nonces = {"n"};
         sent(exchange);
         exchange.take(response(status, "", body), kSessionNow);
-        return exchange.result()->error().reason;
+        return exchange.result()->error().reason.word();
     };
     CHECK(reason_of(404, "not here") == "unsupported");
     CHECK(reason_of(405, problem("malformed")) == "unsupported");
@@ -220,7 +220,7 @@ TEST_CASE("PRE-01: what the server does not have is told apart by status, not by
     CHECK(reason_of(403, R"({"type":"urn:ietf:params:acme:error:unauthorized","detail":"HTTP 404"})") ==
           "unauthorized");
     // A nonce that cannot be had says nothing of newAuthz.
-    acme::Post post{"newAuthz", "a.example", "https://ca.example/newAuthz", "{}"};
+    acme::Post post{acme::Step::new_authz, "a.example", "https://ca.example/newAuthz", "{}"};
     post.if_missing = "unsupported";
     with.nonces.clear();
     Exchange exchange{with, post};

@@ -23,7 +23,7 @@ std::string reason(const base::Command& command, std::string_view input = {}, st
 {
     base::Context context;
     const auto result = base::run_filter(command, input, limit, context);
-    return result ? "exit " + std::to_string(result->status) : result.error().reason;
+    return result ? "exit " + std::to_string(result->status) : result.error().reason.word();
 }
 
 /// Of a process, as proc(5) shows it.

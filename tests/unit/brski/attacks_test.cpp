@@ -104,7 +104,7 @@ TEST_CASE("What a registrar's request must not be, each refused by its check (BR
             envelope ? decide(*envelope, changed, kNow) : Result<Grant>{fail(envelope.error())};
         if (grant) return grant->voucher.assertion;
         CHECK(http_status_of(grant.error()) / 100 == 4);
-        return grant.error().reason;
+        return grant.error().reason.word();
     };
     const auto owner = signer_of(world.owner, {world.owner_ca});
     const auto good = registrar_leaves(prior);
@@ -216,7 +216,7 @@ TEST_CASE("SEC-13, BRM-06: ownership is decided by a key's digest, whatever key 
         policy.pin = pin;
         const auto request = registrar_leaves(sealed(pledge_leaves(registrar), signer_of(world.device)));
         const auto grant = decide(*parse_envelope(sealed(request, signer_of(registrar, {ca}))), policy, kNow);
-        return grant ? grant->voucher.assertion : grant.error().reason;
+        return grant ? grant->voucher.assertion : grant.error().reason.word();
     };
     for (const auto pin : {Pin::domain, Pin::registrar})
         for (const bool anchored : {false, true}) {
@@ -237,7 +237,7 @@ TEST_CASE("What a pledge's request must not be, each refused by its check (BRR-0
         REQUIRE(envelope);
         const auto verdict =
             check_pledge_request(*envelope, {world.device.certificate, world.owner.certificate});
-        return verdict.report.good() ? std::string{} : verdict.report.error("request").reason;
+        return verdict.report.good() ? std::string{} : verdict.report.error("request").reason.word();
     };
     const auto good = pledge_leaves(world.owner);
     CHECK(judged(good, world.device).empty());
@@ -303,10 +303,10 @@ TEST_CASE("A kept connection to another certificate than before ends the run (BR
     CHECK(kept.connect("https://ra")->provisional);
     kept.accept();
     CHECK_FALSE(kept.connect("https://ra")->provisional);
-    CHECK(kept.connect("https://ra").error().reason == "registrarChanged");
-    CHECK(kept.connect("https://ra").error().reason == "registrarChanged"); // none at all
+    CHECK(kept.connect("https://ra").error().reason.word() == "registrarChanged");
+    CHECK(kept.connect("https://ra").error().reason.word() == "registrarChanged"); // none at all
     PinnedTransport expecting{std::make_unique<Peer>(std::vector{world.mallory.certificate}), owner};
-    CHECK(expecting.connect("https://ra").error().reason == "registrarChanged");
+    CHECK(expecting.connect("https://ra").error().reason.word() == "registrarChanged");
 }
 
 TEST_CASE("est-domain is a host, and the pinned certificate whom it has to be (CLOUD-05)")
@@ -316,7 +316,7 @@ TEST_CASE("est-domain is a host, and the pinned certificate whom it has to be (C
         Voucher voucher;
         voucher.est_domain = domain;
         const auto service = est_service(voucher, world.owner_ca.certificate);
-        if (!service) return service.error().reason;
+        if (!service) return service.error().reason.word();
         CHECK_FALSE(service->trust.provisional);
         CHECK_FALSE(service->trust.implicit_anchors);
         REQUIRE(service->trust.explicit_anchors.size() == 1);

@@ -208,7 +208,7 @@ TEST_CASE("An audit log is judged by domain, nonce and what was left out (BRR-12
     log.arbitrary = 0;
     log.events.push_back({date, "other", "AAAAAAAAAAAAAAAAAAAAAB==", "logged", 0});
     REQUIRE_FALSE(judged());
-    CHECK(judged().error().reason == "auditLog");
+    CHECK(judged().error().reason.word() == "auditLog");
     policy.known_domains = {"other"};
     CHECK(judged());
     log.events.back().nonce.clear();
@@ -230,7 +230,7 @@ TEST_CASE("SEC-13: an event with the registrar's domainID is its own only if it 
     OwnVouchers own{"own", now, {}};
     const auto judged = [&] { return judge(log, policy, own); };
     REQUIRE_FALSE(judged());
-    CHECK(judged().error().reason == "auditLog");
+    CHECK(judged().error().reason.word() == "auditLog");
     CHECK(judged().error().hint.find("known_domains") != std::string::npos);
     own.asked_before = {*nonce_octets(before)};
     CHECK(judged());
@@ -288,7 +288,7 @@ TEST_CASE("SEC-11, SEC-13: an owner list names each device once, and owners by d
         const auto refused = parse_owners(std::string{"SN-1,"} + old + "\n", file);
         REQUIRE_FALSE(refused);
         CHECK(refused.error().code == Errc::config);
-        CHECK(refused.error().reason == "badOwners");
+        CHECK(refused.error().reason.word() == "badOwners");
         CHECK(refused.error().hint.find("-fingerprint -sha256") != std::string::npos);
     }
     std::filesystem::remove_all(folder);

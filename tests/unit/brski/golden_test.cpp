@@ -56,19 +56,19 @@ TEST_CASE("RFC 8995 C.2.3: the voucher passes every check of a pledge (BRP-06, B
     }
     auto wrong = knowledge;
     wrong.nonce = new_nonce();
-    CHECK(check_voucher(as_bytes(voucher), wrong).report.error("voucher").reason == "nonce");
+    CHECK(check_voucher(as_bytes(voucher), wrong).report.error("voucher").reason.word() == "nonce");
     wrong = knowledge;
     wrong.now = kThen + std::chrono::hours{24 * 1000};
     CHECK(outcome_of(check_voucher(as_bytes(voucher), wrong).report, "signer") == Outcome::failed);
     wrong = knowledge;
     wrong.registrar = {certificate(vendor)};
-    CHECK(check_voucher(as_bytes(voucher), wrong).report.error("voucher").reason == "registrar");
+    CHECK(check_voucher(as_bytes(voucher), wrong).report.error("voucher").reason.word() == "registrar");
     wrong = knowledge;
     wrong.manufacturer = crypto::AnchorStore{{certificate(other_vendor)}};
-    CHECK(check_voucher(as_bytes(voucher), wrong).report.error("voucher").reason == "signer");
+    CHECK(check_voucher(as_bytes(voucher), wrong).report.error("voucher").reason.word() == "signer");
     auto flipped = voucher;
     flipped.back() = static_cast<char>(flipped.back() ^ 1);
-    CHECK(check_voucher(as_bytes(flipped), knowledge).report.error("voucher").reason == "signature");
+    CHECK(check_voucher(as_bytes(flipped), knowledge).report.error("voucher").reason.word() == "signature");
 }
 
 TEST_CASE(
@@ -101,11 +101,11 @@ TEST_CASE("RFC 8995 C.2.1: the pledge's request passes every check of a registra
     const auto other = test::make_identity("other registrar");
     CHECK(check_pledge_request(*envelope, {certificate(idevid), other.certificate})
               .report.error("request")
-              .reason == "proximity-registrar-cert");
+              .reason.word() == "proximity-registrar-cert");
     const auto thief = test::make_identity("thief", "00-D0-E5-F2-00-02");
     CHECK(check_pledge_request(*envelope, {thief.certificate, certificate(registrar)})
               .report.error("request")
-              .reason == "signer");
+              .reason.word() == "signer");
 }
 
 TEST_CASE("RFC 8995 C.2.2: the registrar's request passes every check of a MASA (BRM-01)")
@@ -140,7 +140,7 @@ TEST_CASE("RFC 8995 C.2.2: the registrar's request passes every check of a MASA 
         const auto grant = decide(
             *envelope, MasaPolicy{knowledge, {{"00-D0-E5-F2-00-02", "another"}}, false, {}, {}}, kThen);
         REQUIRE_FALSE(grant);
-        CHECK(grant.error().reason == "owner");
+        CHECK(grant.error().reason.word() == "owner");
         CHECK(http_status_of(grant.error()) == 403);
     }
     SUBCASE("but not when it is stale (BRM-03)")
@@ -148,7 +148,7 @@ TEST_CASE("RFC 8995 C.2.2: the registrar's request passes every check of a MASA 
         const auto grant =
             decide(*envelope, MasaPolicy{knowledge, {}, false, {}, {}}, kThen + std::chrono::hours{48});
         REQUIRE_FALSE(grant);
-        CHECK(grant.error().reason == "created-on");
+        CHECK(grant.error().reason.word() == "created-on");
     }
 }
 
@@ -184,7 +184,7 @@ TEST_CASE(
     const auto verdict = check_voucher(as_bytes(voucher), knowledge);
     CHECK(outcome_of(verdict.report, "signature") == Outcome::passed);
     CHECK(outcome_of(verdict.report, "signer") == Outcome::passed);
-    CHECK(verdict.report.error("voucher").reason == "nonce");
+    CHECK(verdict.report.error("voucher").reason.word() == "nonce");
 }
 
 TEST_CASE("The figures of RFC 8995 parse: MASA URL, status messages, audit log (BRR-05, BRP-09, BRR-12)")

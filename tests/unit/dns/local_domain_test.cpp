@@ -35,7 +35,7 @@ public:
     std::string found() const
     {
         const auto domain = dns::local_domain(path_);
-        return domain ? domain->name + " " + domain->source : domain.error().reason;
+        return domain ? domain->name + " " + domain->source : domain.error().reason.word();
     }
     const std::string& path() const { return path_; }
 

@@ -109,7 +109,7 @@ TEST_CASE("ESTC-21: the old statusInfo, extended information, success first and 
     CHECK(other->describe() == "CMC status 4: no");
     const auto refused = est::parse_cmc_error(status("1.3.6.1.5.5.7.7.2", failed));
     REQUIRE_FALSE(refused);
-    CHECK(refused.error().reason == "notCmc");
+    CHECK(refused.error().reason.word() == "notCmc");
     CHECK(refused.error().message == "not a CMC response: no status in the response");
 }
 

@@ -110,7 +110,7 @@ TEST_CASE("CSR-11: a name that the server leaves no room for is refused, a sugge
     filling.identifiers = {{"dns", "other.example.com"}};
     const auto refused = est::fill_csr(asked, filling);
     REQUIRE_FALSE(refused);
-    CHECK(refused.error().reason == "csrattrsSan");
+    CHECK(refused.error().reason.word() == "csrattrsSan");
 }
 
 TEST_CASE("CSR-09: the key has to be of the type asked for, the hash is the one asked for")
@@ -125,7 +125,7 @@ TEST_CASE("CSR-09: the key has to be of the type asked for, the hash is the one 
         asked.key_type = type;
         const auto refused = est::check_key(asked, p256);
         REQUIRE_FALSE(refused);
-        CHECK(refused.error().reason == "csrattrsKey");
+        CHECK(refused.error().reason.word() == "csrattrsKey");
     }
     asked.digest = "sha512";
     est::Filling filling;

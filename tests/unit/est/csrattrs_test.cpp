@@ -57,7 +57,7 @@ std::string refusal(const Bytes& bytes)
     const auto asked = est::parse_csrattrs(bytes);
     if (asked) return "taken";
     CHECK(asked.error().code == Errc::protocol);
-    CHECK(asked.error().reason == "csrattrs");
+    CHECK(asked.error().reason.word() == "csrattrs");
     CHECK_FALSE(asked.error().hint.empty());
     return asked.error().message;
 }

@@ -340,7 +340,7 @@ TEST_CASE("INT-02, INT-18, SEC-10: CMC errors are signed for authenticated clien
         {Refusal::unsupported_algorithm, est::CmcFailInfo::badRequest},
         {Refusal::unsupported_extension, est::CmcFailInfo::badRequest}};
     for (const auto& [why, info] : kSigned) {
-        setting.authority.decision = enrol::Refused{why, "not this name", {}};
+        setting.authority.decision = enrol::Refused{why, "not this name", {}, true};
         const auto answer = setting.ask(setting.enrolment(), signing);
         CHECK(header(answer, "content-type") == "application/pkcs7-mime; smime-type=CMC-response");
         const auto body = est::parse_body(answer.body);
@@ -350,9 +350,12 @@ TEST_CASE("INT-02, INT-18, SEC-10: CMC errors are signed for authenticated clien
         CHECK(error->fail_info == info);
         CHECK(error->text == "not this name");
         CHECK(error->verified);
+        // The same refusal of somebody whom the authority does not know.
+        setting.authority.decision = enrol::Refused{why, "not this name", {}, false};
+        CHECK(header(setting.ask(setting.enrolment(), signing), "content-type") == "text/plain");
     }
     for (const auto why : {Refusal::unauthenticated, Refusal::forbidden, Refusal::not_found}) {
-        setting.authority.decision = enrol::Refused{why, "no", {}};
+        setting.authority.decision = enrol::Refused{why, "no", {}, true};
         CHECK(header(setting.ask(setting.enrolment(), signing), "content-type") ==
               (why == Refusal::unauthenticated ? "" : "text/plain"));
     }

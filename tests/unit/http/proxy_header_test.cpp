@@ -63,7 +63,7 @@ void refuses(const std::string& stream, const std::string& why)
     CAPTURE(stream);
     const auto reading = read(stream);
     REQUIRE_FALSE(reading.header);
-    CHECK(reading.header.error().reason == "proxyHeader");
+    CHECK(reading.header.error().reason.word() == "proxyHeader");
     CHECK(reading.header.error().message.find(why) != std::string::npos);
 }
 

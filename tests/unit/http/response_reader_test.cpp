@@ -14,7 +14,7 @@ TEST_CASE(
         REQUIRE(reader.put(text));
         const auto ended = reader.end();
         REQUIRE_FALSE(ended);
-        CHECK(ended.error().reason == "reset");
+        CHECK(ended.error().reason.word() == "reset");
     }
 }
 
@@ -41,9 +41,9 @@ TEST_CASE("a reply that is too long or no HTTP is the peer's fault")
     http::ResponseReader small{2};
     const auto outcome = small.put("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
     REQUIRE_FALSE(outcome);
-    CHECK(outcome.error().reason == "bodyTooLarge");
+    CHECK(outcome.error().reason.word() == "bodyTooLarge");
     http::ResponseReader other{100};
     const auto junk = other.put("220 mail.example ESMTP\r\n\r\n");
     REQUIRE_FALSE(junk);
-    CHECK(junk.error().reason == "notHttp");
+    CHECK(junk.error().reason.word() == "notHttp");
 }

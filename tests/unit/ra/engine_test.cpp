@@ -204,6 +204,17 @@ TEST_CASE(
     const auto wrong = old.subject().empty() ? "sn-1.domain.com" : "";
     CHECK(Lab::word(renew(old, Lab::csr(lab.key, {"sn-1.domain.com"}, {}, wrong))) == "bad_identity");
     CHECK(Lab::word(renew(device, same_names(lab.key))) == "forbidden");
+    // A protocol that has one message for both: the same names with that certificate are a renewal, all else
+    // is not.
+    const auto either = [&](const crypto::Certificate& with, const crypto::Csr& csr) {
+        auto request = Lab::request(with, csr);
+        request.may_renew = true;
+        return lab.enrol(std::move(request));
+    };
+    const auto asked = lab.board->count();
+    CHECK(Lab::digest(either(old, same_names(lab.key))) == Lab::digest(renewed));
+    CHECK(lab.board->count() == asked);
+    CHECK(Lab::word(either(old, Lab::csr(lab.key, {"other.domain.com"}))) == "bad_identity");
     lab.pass(std::chrono::hours{24 * 90});
     CHECK(Lab::word(renew(old, same_names(lab.key))) == "unauthenticated"); // expired
 }
@@ -228,15 +239,15 @@ TEST_CASE(
     std::filesystem::copy_file(lab.folder / "backup.db", store);
     const auto ready = lab.engine->ready();
     REQUIRE_FALSE(ready);
-    CHECK(ready.error().reason == "databaseMoved");
+    CHECK(ready.error().reason.word() == "databaseMoved");
     const auto decision = lab.enrol(Lab::request(device, csr));
     CHECK(Lab::word(decision) == "unavailable");
     CHECK(std::get<enrol::Refused>(decision).retry_after.has_value());
     CHECK(std::holds_alternative<enrol::Refused>(lab.attributes(&device)));
     const auto blocked = block();
     REQUIRE_FALSE(blocked);
-    CHECK(blocked.error().reason == "otherStore");
-    CHECK(ra::revoke_in(store, {"01"}, lab.now()).error().reason == "otherStore");
+    CHECK(blocked.error().reason.word() == "otherStore");
+    CHECK(ra::revoke_in(store, {"01"}, lab.now()).error().reason.word() == "otherStore");
 
     std::filesystem::rename(lab.folder / "away.db", store);
     REQUIRE(block());

@@ -16,6 +16,6 @@ TEST_CASE("SEC-04: a store that is not there is not made")
 {
     const auto revoked = ra::revoke_in("/nonexistent/relay.db", {"ab"}, {});
     REQUIRE_FALSE(revoked);
-    CHECK(revoked.error().reason == "noStore");
+    CHECK(revoked.error().reason.word() == "noStore");
     CHECK_FALSE(ra::block_in("/nonexistent/relay.db", {""}, ra::Blocking::block, {}));
 }

@@ -142,5 +142,5 @@ TEST_CASE("an issuer program that is not there is an error of the configuration"
     lab.options.issuer_program = {"/nowhere/issue"};
     const auto opened = ra::Engine::open(lab.options, ra::Engine::Parts{});
     REQUIRE_FALSE(opened);
-    CHECK(opened.error().reason == "programNotFound");
+    CHECK(opened.error().reason.word() == "programNotFound");
 }

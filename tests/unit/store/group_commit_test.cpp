@@ -114,5 +114,5 @@ TEST_CASE("A database whose schema another version made is refused")
     CHECK(place.open()->create({}, 3));
     const auto refused = place.open()->create({}, 4);
     REQUIRE_FALSE(refused);
-    CHECK(refused.error().reason == "storeVersion");
+    CHECK(refused.error().reason.word() == "storeVersion");
 }

@@ -72,7 +72,7 @@ TEST_CASE(
                 const auto other = talk(world);
                 CHECK(other.outcome == Outcome::reject);
                 REQUIRE(other.peer_error);
-                CHECK(other.peer_error->reason == "cryptoBinding");
+                CHECK(other.peer_error->reason.word() == "cryptoBinding");
             }
 }
 
@@ -180,7 +180,7 @@ TEST_CASE("TEAP-02, TEAP-11: a peer trusts no server that its anchors do not lea
         const auto done = talk(world);
         CHECK(done.outcome == Outcome::reject);
         REQUIRE(done.peer_error);
-        CHECK(done.peer_error->reason == "path");
+        CHECK(done.peer_error->reason.word() == "path");
         CHECK_FALSE(done.peer.accepted);
         CHECK(done.summary.text.find("alert") != std::string::npos);
         CHECK(world.authority.enrolments == 0);

@@ -133,7 +133,8 @@ struct World {
     {
         return [this](const std::vector<crypto::Certificate>& chain) -> Result<void> {
             auto path = crypto::verify_path(chain.front(), {chain.begin() + 1, chain.end()},
-                                            {{radius_ca.certificate}, "", false});
+                                            {{radius_ca.certificate}, "", false},
+                                            crypto::PathPolicy::ca_certificate());
             if (!path) return fail(path.error());
             return {};
         };

@@ -26,6 +26,8 @@ ACMETOOL_EXPORT std::string describe(const OutputHealth& health);
 /// Lines on their way to a reader that may be slow or stop. Whoever has a line never waits for it: a thread
 /// of the queue writes. What comes while the queue is full, and what cannot be written, is dropped and
 /// counted; the next line that is taken tells how many. All calls may be made by any thread.
+///
+/// The thread is not a Worker: a write may block for ever, so the queue has to end without its thread.
 class ACMETOOL_EXPORT OutputQueue
 {
 public:
@@ -37,8 +39,8 @@ public:
 
     static constexpr std::size_t kMost = 1U << 20U; ///< octets that wait
 
-    /// `can_block`: a pipe, a terminal, a socket. What cannot, a regular file, has its lines when put()
-    /// returns.
+    /// `name` is also the thread's. `can_block`: a pipe, a terminal, a socket. What cannot, a regular file,
+    /// has its lines when put() returns; then there is no thread.
     OutputQueue(std::string name, bool can_block, Write write, Tell tell, std::size_t most = kMost);
     /// After flush(); a write that blocks still is left to itself.
     ~OutputQueue();

@@ -61,7 +61,7 @@ private:
     std::map<std::string, Caller, std::less<>> callers_;
     std::map<std::string, unsigned, std::less<>> networks_; ///< how many of each wait
     std::map<Bytes, Clock::time_point> right_;
-    base::WorkerPool pool_; ///< goes first
+    base::WorkerPool pool_; ///< destroyed first
 };
 
 } // namespace acmetool::ra

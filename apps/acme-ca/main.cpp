@@ -8,6 +8,7 @@
 
 #include "ca/service.h"
 #include "cli/program.h"
+#include "cli/signals.h"
 #include "dns/name.h"
 #include "dns/query.h"
 #include "http/text_response.h"
@@ -210,8 +211,7 @@ Result<void> serve(const Options& options, cli::Io& io)
                                     {"caFile", options.folder + "/tls-ca.pem"},
                                     {"rootFile", options.folder + "/root.pem"},
                                     {"alternateRootFile", options.folder + "/root-alternate.pem"}}));
-    while (!io.context().interrupted())
-        usleep(50'000);
+    cli::next_signal(); // SIGHUP is not watched: it can only be a stop
     server->drain(std::chrono::seconds{10});
     return {};
 }

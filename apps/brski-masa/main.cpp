@@ -11,6 +11,7 @@
 #include "brski/masa_service.h"
 #include "cli/daemon.h"
 #include "cli/program.h"
+#include "cli/signals.h"
 #include "crypto/key_type.h"
 #include "http/server.h"
 #include "net/endpoint.h"
@@ -130,8 +131,7 @@ Result<void> serve(const Options& options, cli::Io& io)
     ACMETOOL_CHECK(io.write_document("ready", {{"urls", {{"masa", origin + "/.well-known/brski"}}},
                                                {"pid", getpid()},
                                                {"caFile", options.folder + "/vendor.pem"}}));
-    while (!io.context().interrupted())
-        usleep(50'000);
+    cli::next_signal(); // SIGHUP is not watched: it can only be a stop
     server->drain(std::chrono::seconds{10});
     return {};
 }

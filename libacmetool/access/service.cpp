@@ -1,7 +1,6 @@
 #include "access/service.h"
 
 #include <array>
-#include <thread>
 
 #include <nlohmann/json.hpp>
 
@@ -106,7 +105,7 @@ Sessions::Recorder recorder(enrol::EventSink& log)
 
 struct Service::Impl {
     std::unique_ptr<Sessions> sessions;
-    std::unique_ptr<net::UdpServer> socket;
+    std::unique_ptr<net::UdpServer> socket; ///< destroyed first: its thread calls the sessions
 };
 
 Service::Service(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -118,22 +117,19 @@ Result<std::unique_ptr<Service>> Service::start(const Options& options,
 {
     auto impl = std::make_unique<Impl>();
     ACMETOOL_TRY(context, tls_context(options));
+    ACMETOOL_TRY(socket, net::UdpServer::open(options.radius.host, options.radius.port));
     ACMETOOL_TRY(sessions,
                  Sessions::make(
                      with_attributes(options), context, authority,
                      [&log](const teap::Summary& summary, bool accepted, const Sessions::Source& source) {
                          tell(log, summary, accepted, source);
                      },
-                     vouchers, recorder(log)));
+                     vouchers, recorder(log), socket->timers()));
+    socket->serve([raw = sessions.get()](ByteView datagram, const std::string& address, std::uint16_t port,
+                                         net::UdpServer::Reply reply) {
+        raw->take(datagram, {address, port}, std::move(reply));
+    });
     impl->sessions = std::move(sessions);
-    auto* const raw = impl->sessions.get();
-    ACMETOOL_TRY(socket, net::UdpServer::start(
-                             options.radius.host, options.radius.port,
-                             [raw](ByteView datagram, const std::string& address, std::uint16_t port,
-                                   net::UdpServer::Reply reply) {
-                                 raw->take(datagram, {address, port}, std::move(reply));
-                             },
-                             [raw] { raw->expire(); }));
     impl->socket = std::move(socket);
     return std::unique_ptr<Service>{new Service{std::move(impl)}};
 }
@@ -153,18 +149,15 @@ std::map<std::string, std::uint64_t> Service::counters() const
     return impl_->sessions->counters();
 }
 
-Result<void> Service::reload(const Options& options)
+Result<std::function<void()>> Service::prepare(const Options& options)
 {
     ACMETOOL_TRY(context, tls_context(options));
-    return impl_->sessions->configure(with_attributes(options), context);
+    return impl_->sessions->prepare(with_attributes(options), context);
 }
 
 void Service::drain(std::chrono::seconds limit)
 {
-    impl_->sessions->drain();
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (impl_->sessions->open() > 0 && std::chrono::steady_clock::now() < end)
-        std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    impl_->sessions->drain(limit);
 }
 
 void Service::stop()

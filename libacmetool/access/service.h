@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -30,11 +31,12 @@ public:
     std::uint16_t port() const;
     std::size_t open() const;
     std::map<std::string, std::uint64_t> counters() const;
-    /// Certificate, secrets and rules for conversations to come.
-    Result<void> reload(const Options& options);
+    /// Certificate, secrets and rules for conversations to come. Nothing changes yet: the function that comes
+    /// back puts them into use, and cannot fail. Errors: config.
+    Result<std::function<void()>> prepare(const Options& options);
     /// No new conversations; returns when all have ended, or after `limit`.
     void drain(std::chrono::seconds limit);
-    /// No packets any more.
+    /// No packets from now on.
     void stop();
 
 private:

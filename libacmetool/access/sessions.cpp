@@ -1,6 +1,7 @@
 #include "access/sessions.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <mutex>
 #include <optional>
 
@@ -125,19 +126,29 @@ struct Sessions::Impl : std::enable_shared_from_this<Sessions::Impl> {
     enrol::VoucherAuthority* vouchers;
     Observer observer;
     Recorder recorder;
-    mutable std::mutex mutex;
+    Timers timers;
+    mutable std::mutex mutex;      ///< of all below
+    std::condition_variable ended; ///< a conversation has
     std::shared_ptr<const Setup> setup;
     Bytes instance = crypto::random_bytes(kInstanceSize);
     std::map<Bytes, std::shared_ptr<Session>> sessions; ///< by State; those that wait for their peer
     std::map<RequestKey, Repeat> repeats;
     std::size_t busy = 0; ///< sessions that are taken out of the table while they work
     bool draining = false;
+    bool has_timer = false; ///< expire() will be called
     std::map<std::string, std::uint64_t> counts;
 
-    Impl(enrol::RegistrationAuthority& ra, enrol::VoucherAuthority* registrar, Observer tell, Recorder record)
-        : authority(ra), vouchers(registrar), observer(std::move(tell)), recorder(std::move(record))
+    Impl(enrol::RegistrationAuthority& ra, enrol::VoucherAuthority* registrar, Observer tell, Recorder record,
+         Timers clock)
+        : authority(ra), vouchers(registrar), observer(std::move(tell)), recorder(std::move(record)),
+          timers(std::move(clock))
     {
     }
+
+    std::size_t open() const { return sessions.size() + busy; }
+    void one_ended();
+    void expire();
+    void want_expiry(Clock::time_point earliest);
 
     std::shared_ptr<Session> find_or_begin(const Exchange& exchange, Refusal& refusal);
     void finish(const Exchange& exchange, teap::Answer answer);
@@ -186,6 +197,7 @@ void Sessions::Impl::send(const Exchange& exchange, radius::Packet packet)
     {
         const std::lock_guard lock{mutex};
         repeats[exchange.key] = {Clock::now(), *octets};
+        want_expiry({});
     }
     exchange.reply(std::move(*octets));
 }
@@ -222,7 +234,7 @@ std::shared_ptr<Sessions::Impl::Session> Sessions::Impl::find_or_begin(const Exc
         ++busy;
         return session;
     }
-    if (draining || sessions.size() + busy >= setup->config.sessions) {
+    if (draining || open() >= setup->config.sessions) {
         refusal = draining ? Refusal::draining : Refusal::over_limit;
         return nullptr;
     }
@@ -348,10 +360,13 @@ void Sessions::Impl::ask_again(const Exchange& exchange)
         ++counts["invalid_eap"];
         --busy;
         over = over || ++session->invalid >= kMostInvalidEap;
-        if (over)
+        if (over) {
             ++counts["rejects"];
-        else
+            one_ended();
+        } else {
             sessions[*state] = session;
+            want_expiry({});
+        }
     }
     if (over) {
         auto summary = session->eap->summary();
@@ -378,6 +393,7 @@ void Sessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
             sessions[state] = session;
             --busy;
             ++counts["challenges"];
+            want_expiry({});
         }
         send(exchange, std::move(packet));
         return;
@@ -401,6 +417,7 @@ void Sessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
     {
         const std::lock_guard lock{mutex};
         --busy;
+        one_ended();
         ++counts[accepted ? "accepts" : "rejects"];
         if (accepted && summary.enrolled) ++counts["enrolments"];
         if (summary.vouched) ++counts["vouchers"];
@@ -412,14 +429,55 @@ void Sessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
         send(exchange, std::move(packet));
 }
 
+/// `mutex` is held.
+void Sessions::Impl::one_ended()
+{
+    if (open() == 0) ended.notify_all();
+}
+
+/// Forgets what is too old, and asks to be called again while anything is kept.
+void Sessions::Impl::expire()
+{
+    const auto now = Clock::now();
+    const std::lock_guard lock{mutex};
+    has_timer = false;
+    const auto& config = setup->config;
+    std::erase_if(repeats,
+                  [&](const auto& one) { return one.second.answer && now - one.second.at >= config.repeat; });
+    counts["expired"] += std::erase_if(
+        sessions, [&](const auto& one) { return now - one.second->used >= config.session_life; });
+    one_ended();
+    want_expiry(now + std::chrono::seconds{1}); // all of a second are looked for together
+}
+
+/// Asks for expire() when the first of what is kept will be too old, not before `earliest`, unless it is
+/// asked for. `mutex` is held.
+void Sessions::Impl::want_expiry(Clock::time_point earliest)
+{
+    if (has_timer || !timers) return;
+    const auto& config = setup->config;
+    auto first = Clock::time_point::max();
+    for (const auto& [key, repeat] : repeats)
+        if (repeat.answer) first = std::min(first, repeat.at + config.repeat);
+    for (const auto& [state, session] : sessions)
+        first = std::min(first, session->used + config.session_life);
+    if (first == Clock::time_point::max()) return;
+    has_timer = true;
+    timers(std::max(first, earliest), [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->expire();
+    });
+}
+
 Sessions::Sessions(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Sessions::~Sessions() = default;
 
 Result<std::unique_ptr<Sessions>> Sessions::make(Options config, crypto::TlsContext context,
                                                  enrol::RegistrationAuthority& authority, Observer observer,
-                                                 enrol::VoucherAuthority* vouchers, Recorder recorder)
+                                                 enrol::VoucherAuthority* vouchers, Recorder recorder,
+                                                 Timers timers)
 {
-    auto impl = std::make_shared<Impl>(authority, vouchers, std::move(observer), std::move(recorder));
+    auto impl = std::make_shared<Impl>(authority, vouchers, std::move(observer), std::move(recorder),
+                                       std::move(timers));
     ACMETOOL_TRY(setup, read_setup(std::move(config), std::move(context)));
     impl->setup = std::move(setup);
     return std::unique_ptr<Sessions>{new Sessions{std::move(impl)}};
@@ -442,35 +500,26 @@ void Sessions::take(ByteView datagram, const Source& source, std::function<void(
         impl->converse(std::move(exchange));
 }
 
-void Sessions::expire()
-{
-    const auto now = Clock::now();
-    const std::lock_guard lock{impl_->mutex};
-    const auto& config = impl_->setup->config;
-    std::erase_if(impl_->repeats,
-                  [&](const auto& one) { return one.second.answer && now - one.second.at > config.repeat; });
-    impl_->counts["expired"] += std::erase_if(
-        impl_->sessions, [&](const auto& one) { return now - one.second->used > config.session_life; });
-}
-
-Result<void> Sessions::configure(Options config, crypto::TlsContext context)
+Result<std::function<void()>> Sessions::prepare(Options config, crypto::TlsContext context)
 {
     ACMETOOL_TRY(setup, read_setup(std::move(config), std::move(context)));
-    const std::lock_guard lock{impl_->mutex};
-    impl_->setup = std::move(setup);
-    return {};
+    return [impl = impl_, setup = std::move(setup)] {
+        const std::lock_guard lock{impl->mutex};
+        impl->setup = setup;
+    };
 }
 
-void Sessions::drain()
+void Sessions::drain(std::chrono::seconds limit)
 {
-    const std::lock_guard lock{impl_->mutex};
+    std::unique_lock lock{impl_->mutex};
     impl_->draining = true;
+    impl_->ended.wait_for(lock, limit, [this] { return impl_->open() == 0; });
 }
 
 std::size_t Sessions::open() const
 {
     const std::lock_guard lock{impl_->mutex};
-    return impl_->sessions.size() + impl_->busy;
+    return impl_->open();
 }
 
 std::map<std::string, std::uint64_t> Sessions::counters() const

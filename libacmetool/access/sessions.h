@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -35,26 +36,28 @@ public:
     using Observer = std::function<void(const teap::Summary&, bool accepted, const Source&)>;
     /// Records an Accounting-Request.
     using Recorder = std::function<void(const radius::Packet&, const Source&)>;
+    /// Calls the task at the time, or soon after it, from any thread; never from within the call.
+    using Timers = std::function<void(std::chrono::steady_clock::time_point, std::function<void()>)>;
 
-    /// Reads the clients' secrets. `authority` and `vouchers` are not owned and go before the sessions do.
-    /// Without `recorder` Accounting-Requests get no answer. Errors: config.
+    /// Reads the clients' secrets. `authority` and `vouchers` are not owned and are destroyed before the
+    /// sessions. Without `recorder` Accounting-Requests get no answer. With `timers` what is too old is
+    /// forgotten; a timer runs only while something is kept. Errors: config.
     static Result<std::unique_ptr<Sessions>> make(Options config, crypto::TlsContext context,
                                                   enrol::RegistrationAuthority& authority, Observer observer,
                                                   enrol::VoucherAuthority* vouchers = nullptr,
-                                                  Recorder recorder = {});
+                                                  Recorder recorder = {}, Timers timers = {});
     ~Sessions();
     Sessions(const Sessions&) = delete;
     Sessions& operator=(const Sessions&) = delete;
 
     /// Takes one datagram. `reply` is called once with the answer, at once or later, or never.
     void take(ByteView datagram, const Source& source, std::function<void(Bytes)> reply);
-    /// Forgets what is too old; to be called every second or so.
-    void expire();
 
-    /// New certificate, clients and rules for conversations that begin from now on. Errors: config.
-    Result<void> configure(Options config, crypto::TlsContext context);
-    /// No new conversations.
-    void drain();
+    /// Certificate, clients and rules for conversations to come. Nothing changes yet: the function that comes
+    /// back puts them into use, and cannot fail. Errors: config.
+    Result<std::function<void()>> prepare(Options config, crypto::TlsContext context);
+    /// No new conversations; returns when all have ended, or after `limit`.
+    void drain(std::chrono::seconds limit);
     std::size_t open() const;
     std::map<std::string, std::uint64_t> counters() const;
 

@@ -1,5 +1,6 @@
 #include "base/output_queue.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -7,6 +8,8 @@
 #include <utility>
 
 #include <fmt/core.h>
+
+#include "base/thread.h"
 
 namespace acmetool::base
 {
@@ -93,7 +96,7 @@ void OutputQueue::State::run()
 OutputQueue::OutputQueue(std::string name, bool can_block, Write write, Tell tell, std::size_t most)
     : state_(std::make_shared<State>(std::move(name), std::move(write), std::move(tell), most))
 {
-    if (can_block) thread_ = std::thread{[state = state_] { state->run(); }};
+    if (can_block) thread_ = start_thread(state_->name, [state = state_] { state->run(); });
 }
 
 OutputQueue::~OutputQueue()
@@ -137,7 +140,7 @@ void OutputQueue::flush()
     const auto end = Clock::now() + kLongestFlush;
     std::unique_lock lock{state_->mutex};
     while (!state_->is_idle() && !state_->is_stalled() && Clock::now() < end)
-        state_->changed.wait_for(lock, std::chrono::milliseconds{50});
+        state_->changed.wait_until(lock, std::min(end, state_->progress + kPatience));
 }
 
 OutputHealth OutputQueue::health() const

@@ -26,6 +26,8 @@ ACMETOOL_EXPORT std::string describe(const OutputHealth& health);
 /// Lines for a reader that may be slow or stop. A thread of the queue writes them, so that callers never
 /// wait. Lines that arrive while the queue is full and lines that cannot be written are dropped and counted;
 /// the next accepted line reports the count. All calls are thread-safe.
+///
+/// The thread is not a Worker: a write may block for ever, so the queue has to end without its thread.
 class ACMETOOL_EXPORT OutputQueue
 {
 public:
@@ -37,7 +39,8 @@ public:
 
     static constexpr std::size_t kMost = 1U << 20U; ///< octets that wait
 
-    /// `can_block`: a pipe, a terminal, a socket. To a regular file, put() writes before it returns.
+    /// `name` is also the thread's. `can_block`: a pipe, a terminal, a socket. To a regular file, put() writes
+    /// before it returns; then there is no thread.
     OutputQueue(std::string name, bool can_block, Write write, Tell tell, std::size_t most = kMost);
     /// Call after flush(). A write that still blocks is abandoned.
     ~OutputQueue();

@@ -38,6 +38,10 @@ std::vector<char*> pointers_of(std::vector<std::string>& texts)
 [[noreturn]] void become(char* const* arguments, char* const* environment, int report, int in, int out)
 {
     setpgid(0, 0);
+    // Our threads take no signals; the program does.
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
     for (const int number : {SIGINT, SIGTERM, SIGPIPE, SIGXFSZ})
         std::signal(number, SIG_DFL);
     sigset_t none; // threads of ours block signals

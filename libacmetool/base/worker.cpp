@@ -1,13 +1,13 @@
 #include "base/worker.h"
 
 #include <condition_variable>
-#include <csignal>
 #include <deque>
 #include <map>
 #include <mutex>
-#include <pthread.h>
 #include <thread>
 #include <utility>
+
+#include "base/thread.h"
 
 namespace acmetool::base
 {
@@ -104,7 +104,8 @@ void run(Mailbox& box)
             if (!box.timers.empty()) until = box.timers.begin()->first.first;
         }
         const auto now = Worker::Clock::now();
-        if (tasks.empty() && until > now) box.wait->wait(until);
+        // Also while tasks keep coming, so that they do not hold up what the wait does besides.
+        box.wait->wait(tasks.empty() ? until : now);
         for (auto& task : tasks) {
             task();
             task = nullptr; // what it held is destroyed before the next runs
@@ -121,14 +122,8 @@ Worker::Worker(const std::string& name, std::unique_ptr<Wait> wait)
     : mailbox_(std::make_shared<Mailbox>(wait ? std::move(wait) : std::make_unique<ConditionWait>())),
       thread_(std::make_unique<Thread>())
 {
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_->thread = std::thread{[box = mailbox_] { run(*box); }};
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    thread_->thread = start_thread(name, [box = mailbox_] { run(*box); });
     thread_->id = thread_->thread.get_id();
-    pthread_setname_np(thread_->thread.native_handle(), name.substr(0, 15).c_str());
 }
 
 Worker::~Worker()

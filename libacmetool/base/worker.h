@@ -24,12 +24,13 @@ public:
     using Clock = std::chrono::steady_clock;
     using Timer = std::uint64_t; ///< never 0
 
-    /// What the thread does while it has nothing to do.
+    /// What the thread does while it has nothing to do, and for a moment between tasks.
     class Wait
     {
     public:
         virtual ~Wait() = default;
-        /// On the worker's thread: returns at `until`, after wake(), or earlier. May run callbacks meanwhile.
+        /// On the worker's thread: returns at `until`, after wake(), or earlier; at once if `until` has
+        /// passed. May run callbacks meanwhile.
         virtual void wait(Clock::time_point until) = 0;
         /// From any thread: the present or the next wait() returns.
         virtual void wake() = 0;

@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "base/thread.h"
+
 namespace acmetool::base
 {
 namespace
@@ -20,11 +22,7 @@ void be_nice(int more)
 
 } // namespace
 
-WorkerPool::WorkerPool(const Options& options) : options_(options)
-{
-    for (unsigned i = 0; i < options_.threads; ++i)
-        threads_.emplace_back([this] { run(); });
-}
+WorkerPool::WorkerPool(Options options) : options_(std::move(options)) {}
 
 WorkerPool::~WorkerPool()
 {
@@ -33,39 +31,46 @@ WorkerPool::~WorkerPool()
 
 bool WorkerPool::post(Job job)
 {
-    {
-        const std::lock_guard lock{mutex_};
-        if (stopping_ || jobs_.size() >= options_.queue) return false;
-        jobs_.push_back(std::move(job));
+    const std::lock_guard lock{mutex_};
+    if (stopping_) return false;
+    if (idle_ <= jobs_.size() && threads_.size() < options_.threads) {
+        threads_.push_back(start_thread(options_.name, [this] { run(); }));
+        ++idle_;
     }
+    if (jobs_.size() >= idle_ && jobs_.size() - idle_ >= options_.queue) return false;
+    jobs_.push_back(std::move(job));
     changed_.notify_one();
     return true;
 }
 
 void WorkerPool::stop()
 {
+    std::vector<std::thread> threads;
     {
         const std::lock_guard lock{mutex_};
         stopping_ = true;
+        threads.swap(threads_);
     }
     changed_.notify_all();
-    for (auto& thread : threads_)
-        if (thread.joinable()) thread.join();
+    for (auto& thread : threads)
+        thread.join();
 }
 
 void WorkerPool::run()
 {
     be_nice(options_.nice);
+    std::unique_lock lock{mutex_};
     for (;;) {
-        Job job;
-        {
-            std::unique_lock lock{mutex_};
-            changed_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
-            if (jobs_.empty()) return;
-            job = std::move(jobs_.front());
-            jobs_.pop_front();
-        }
+        changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+        if (jobs_.empty()) return;
+        auto job = std::move(jobs_.front());
+        jobs_.pop_front();
+        --idle_;
+        lock.unlock();
         job();
+        job = nullptr; // what it held is destroyed before the next runs
+        lock.lock();
+        ++idle_;
     }
 }
 

@@ -6,7 +6,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -16,17 +15,6 @@
 
 namespace acmetool::cli
 {
-namespace
-{
-
-volatile std::sig_atomic_t hangup_seen = 0;
-
-extern "C" void take_hangup_signal(int)
-{
-    hangup_seen = 1;
-}
-
-} // namespace
 
 void forbid_core_dumps()
 {
@@ -35,23 +23,6 @@ void forbid_core_dumps()
 #ifndef __SANITIZE_ADDRESS__ // LeakSanitizer looks at its own process like a debugger
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
-}
-
-void watch_hangup()
-{
-    struct sigaction action {
-    };
-    action.sa_handler = take_hangup_signal;
-    action.sa_flags = SA_RESTART;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGHUP, &action, nullptr);
-}
-
-bool take_hangup()
-{
-    const bool seen = hangup_seen != 0;
-    hangup_seen = 0;
-    return seen;
 }
 
 void notify_service_manager(std::string_view state)

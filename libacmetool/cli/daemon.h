@@ -11,11 +11,6 @@ namespace acmetool::cli
 /// Disables core dumps, which would contain keys, and debuggers of the same user (SEC-09).
 ACMETOOL_EXPORT void forbid_core_dumps();
 
-/// From now on SIGHUP asks for a reload.
-ACMETOOL_EXPORT void watch_hangup();
-/// True once for each SIGHUP since the last call.
-ACMETOOL_EXPORT bool take_hangup();
-
 /// Notifies the service manager, "READY=1"; does nothing if there is none ($NOTIFY_SOCKET, sd_notify(3)). One
 /// datagram, so no library is needed.
 ACMETOOL_EXPORT void notify_service_manager(std::string_view state);

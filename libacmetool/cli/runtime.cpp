@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -32,15 +31,6 @@ using base::Level;
 
 constexpr std::size_t kLargestInput = 1U << 20U;
 
-/// Only a flag of this type may be written from a signal handler.
-volatile std::sig_atomic_t signal_seen = 0;
-
-extern "C" void take_signal(int number)
-{
-    signal_seen = number;
-    std::signal(number, SIG_DFL);
-}
-
 Json document(std::string_view type, const Json& members)
 {
     Json object = members;
@@ -62,19 +52,6 @@ std::string document_text(const Json& object, bool pretty)
 }
 
 } // namespace
-
-void watch_signals()
-{
-    std::signal(SIGPIPE, SIG_IGN);
-    std::signal(SIGXFSZ, SIG_IGN); // a file size limit is a full disk, not the end of the program
-    std::signal(SIGINT, take_signal);
-    std::signal(SIGTERM, take_signal);
-}
-
-int caught_signal()
-{
-    return signal_seen;
-}
 
 Runtime::Runtime(std::string program, CommonOptions options)
     : program_(std::move(program)), options_(std::move(options)),

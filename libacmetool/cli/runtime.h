@@ -7,9 +7,10 @@
 #include "cli/flow.h"
 #include "cli/log_form.h"
 #include "cli/program.h"
+#include "cli/signals.h"
 #include "store/special_file.h"
 
-/// The running program: standard streams, terminal, signals.
+/// The running program: standard streams and terminal.
 namespace acmetool::cli
 {
 
@@ -27,11 +28,6 @@ struct CommonOptions {
     std::string show; ///< words separated by commas; if "flow" is among them:
     bool show_flow = false;
 };
-
-/// Ignores SIGPIPE, and makes SIGINT and SIGTERM ask the program to stop; a second one kills.
-void watch_signals();
-/// The signal that asked it to stop; 0 if none.
-int caught_signal();
 
 class Runtime final : public Io, public base::Context
 {

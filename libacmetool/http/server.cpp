@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <exception>
 #include <mutex>
 #include <optional>
@@ -26,6 +28,7 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "http/connection_gate.h"
 #include "http/proxy_header.h"
@@ -147,17 +150,44 @@ asio::awaitable<std::optional<Peer>> read_proxy_header(beast::tcp_stream& tcp, c
     }
 }
 
-/// Counts a request from its last octet to the last of its answer.
+/// Counts requests, each from its last octet to the last of its answer.
+class UnderWay
+{
+public:
+    void begin()
+    {
+        const std::lock_guard lock{mutex_};
+        ++count_;
+    }
+    void end()
+    {
+        const std::lock_guard lock{mutex_};
+        if (--count_ == 0) none_.notify_all();
+    }
+    /// Returns when there is none, or after `limit`.
+    void wait(std::chrono::seconds limit)
+    {
+        std::unique_lock lock{mutex_};
+        none_.wait_for(lock, limit, [this] { return count_ == 0; });
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable none_;
+    unsigned count_ = 0;
+};
+
+/// One request under way.
 class Busy
 {
 public:
-    explicit Busy(std::atomic<unsigned>& count) : count_(count) { ++count_; }
-    ~Busy() { --count_; }
+    explicit Busy(UnderWay& all) : all_(all) { all_.begin(); }
+    ~Busy() { all_.end(); }
     Busy(const Busy&) = delete;
     Busy& operator=(const Busy&) = delete;
 
 private:
-    std::atomic<unsigned>& count_;
+    UnderWay& all_;
 };
 
 /// One thread and the connections that it serves from start to end, so that no state is passed between
@@ -229,7 +259,7 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
     AsyncHandler handler;
     ConnectionGate gate;
     std::atomic<bool> draining{false};
-    std::atomic<unsigned> busy{0};
+    UnderWay busy;
     std::atomic<std::uint64_t> connections{0};
     std::atomic<std::uint64_t> turned_away{0};
     std::atomic<std::uint64_t> handshake_failures{0};
@@ -238,14 +268,14 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
     std::shared_ptr<const Settings> settings; ///< for new connections; replaced by a reload
     std::vector<std::shared_ptr<ServerThread>> workers;
     std::optional<Tcp::acceptor> acceptor; ///< the first worker's
-    std::vector<std::jthread> threads;
+    std::vector<std::thread> threads;
 
     std::shared_ptr<const Settings> current()
     {
         const std::lock_guard lock{settings_mutex};
         return settings;
     }
-    Result<void> configure(const ServerOptions& options);
+    Result<std::function<void()>> prepare(const ServerOptions& options);
     Result<void> listen(const ServerOptions& options);
     void stop()
     {
@@ -494,7 +524,7 @@ asio::awaitable<void> Server::Impl::accept()
     }
 }
 
-Result<void> Server::Impl::configure(const ServerOptions& options)
+Result<std::function<void()>> Server::Impl::prepare(const ServerOptions& options)
 {
     auto made = std::make_shared<Settings>();
     made->options = options;
@@ -502,9 +532,10 @@ Result<void> Server::Impl::configure(const ServerOptions& options)
         ACMETOOL_TRY(context, make_server_context(options));
         made->tls = std::make_unique<asio::ssl::context>(context.release());
     }
-    const std::lock_guard lock{settings_mutex};
-    settings = std::move(made);
-    return {};
+    return [this, made = std::shared_ptr<const Settings>{std::move(made)}] {
+        const std::lock_guard lock{settings_mutex};
+        settings = made;
+    };
 }
 
 Result<void> Server::Impl::listen(const ServerOptions& options)
@@ -533,13 +564,15 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Asyn
 {
     auto impl = std::make_shared<Impl>();
     impl->handler = std::move(handler);
-    ACMETOOL_CHECK(impl->configure(options));
+    ACMETOOL_TRY(use, impl->prepare(options));
+    use();
     for (unsigned i = 0; i < std::max(options.threads, 1U); ++i)
         impl->workers.push_back(std::make_shared<ServerThread>());
     ACMETOOL_CHECK(impl->listen(options));
     asio::co_spawn(impl->workers.front()->io, impl->accept(), asio::detached);
     for (const auto& worker : impl->workers)
-        impl->threads.emplace_back([raw = worker.get()] { raw->io.run(); });
+        impl->threads.emplace_back(
+            base::start_thread(options.thread_name, [raw = worker.get()] { raw->io.run(); }));
     return std::unique_ptr<Server>{new Server(std::move(impl))};
 }
 
@@ -554,7 +587,8 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Hand
 Server::~Server()
 {
     impl_->stop();
-    impl_->threads.clear(); // joins
+    for (auto& thread : impl_->threads)
+        thread.join();
     for (const auto& worker : impl_->workers)
         worker->drop_tasks();
 }
@@ -571,9 +605,9 @@ ServerCounts Server::counts() const
             impl_->gate.open()};
 }
 
-Result<void> Server::reconfigure(const ServerOptions& options)
+Result<std::function<void()>> Server::prepare(const ServerOptions& options)
 {
-    return impl_->configure(options);
+    return impl_->prepare(options);
 }
 
 void Server::drain(std::chrono::seconds limit)
@@ -583,9 +617,7 @@ void Server::drain(std::chrono::seconds limit)
         boost::system::error_code none;
         impl->acceptor->close(none);
     });
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (impl_->busy > 0 && std::chrono::steady_clock::now() < end)
-        std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    impl_->busy.wait(limit);
     impl_->stop();
 }
 

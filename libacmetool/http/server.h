@@ -30,6 +30,7 @@ struct ServerOptions {
     TlsVersion min_tls = TlsVersion::tls_1_2;
     bool ask_client_certificate = false; ///< in the first handshake; none is demanded, and any is taken
     unsigned threads = 2;
+    std::string thread_name = "http"; ///< shown by ps(1)
     std::size_t body_limit = 64U << 10U;
     std::size_t header_limit = 16U << 10U;
     std::chrono::seconds idle_timeout{30};      ///< for the next request on a kept connection
@@ -113,9 +114,10 @@ public:
 
     std::uint16_t port() const;
     ServerCounts counts() const;
-    /// Other limits, certificate and key (read anew) for connections to come; those that stand go on.
-    /// Address, port and threads stay as they are. After an error all does.
-    Result<void> reconfigure(const ServerOptions& options);
+    /// Other limits, certificate and key (read anew) for connections to come; address, port and threads stay
+    /// as they are. Nothing changes yet: the function that comes back puts them into use, and cannot fail.
+    /// It belongs to the server and is not called after its end. Errors: config.
+    Result<std::function<void()>> prepare(const ServerOptions& options);
     /// No new connections; requests under way are answered, then their connections close. Returns when all
     /// have, or after `limit`.
     void drain(std::chrono::seconds limit);

@@ -3,7 +3,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +15,8 @@
 #include <vector>
 
 #include <fmt/core.h>
+
+#include "base/thread.h"
 
 namespace acmetool::net
 {
@@ -116,13 +117,7 @@ Result<std::unique_ptr<TcpListener>> TcpListener::start(const std::string& host,
 TcpListener::TcpListener(int socket, Answer answer)
     : socket_(socket), stop_(eventfd(0, EFD_CLOEXEC)), answer_(std::move(answer))
 {
-    // Signals are the main thread's: the mask is inherited.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread{[this] { serve(); }};
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    thread_ = base::start_thread("listener", [this] { serve(); });
 }
 
 TcpListener::~TcpListener()

@@ -26,6 +26,8 @@ public:
 /// At most 64 connections at once, where a further one takes the place of the oldest, and ten seconds each:
 /// what is on the internet for a moment is found by everybody. The thread takes no signals. Conversations run
 /// in it; no exception may leave them.
+///
+/// Not on Asio: clients link this, and poll(2) with one descriptor that ends it is all it needs.
 class ACMETOOL_EXPORT TcpListener
 {
 public:

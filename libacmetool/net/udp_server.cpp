@@ -13,6 +13,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "base/thread.h"
+
 namespace acmetool::net
 {
 
@@ -70,9 +72,7 @@ Asked asked_of(msghdr& message)
 struct UdpServer::Impl : std::enable_shared_from_this<UdpServer::Impl> {
     asio::io_context io{1};
     udp::socket socket{io};
-    asio::steady_timer timer{io};
     Handler handler;
-    std::function<void()> tick;
     std::array<std::uint8_t, kLargestDatagram> buffer{};
     std::thread thread;
 
@@ -142,13 +142,11 @@ struct UdpServer::Impl : std::enable_shared_from_this<UdpServer::Impl> {
                : setsockopt(socket.native_handle(), IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
         return failed == 0 ? Problem{} : Problem{errno, boost::system::system_category()};
     }
-    void wait()
+    void start_timer(std::chrono::steady_clock::time_point when, Task task)
     {
-        timer.expires_after(std::chrono::seconds{1});
-        timer.async_wait([this](Problem problem) {
-            if (problem) return;
-            tick();
-            wait();
+        auto timer = std::make_shared<asio::steady_timer>(io, when);
+        timer->async_wait([timer, task = std::move(task)](Problem problem) {
+            if (!problem) task();
         });
     }
 };
@@ -161,12 +159,9 @@ UdpServer::~UdpServer()
     if (impl_->thread.joinable()) impl_->thread.join();
 }
 
-Result<std::unique_ptr<UdpServer>> UdpServer::start(const std::string& address, std::uint16_t port,
-                                                    Handler handler, std::function<void()> tick)
+Result<std::unique_ptr<UdpServer>> UdpServer::open(const std::string& address, std::uint16_t port)
 {
     auto impl = std::make_shared<Impl>();
-    impl->handler = std::move(handler);
-    impl->tick = std::move(tick);
     Problem problem;
     const auto host = asio::ip::make_address(address, problem);
     if (problem) return fail(Errc::config, address + " is not an IP address", {}, "badConfig");
@@ -181,10 +176,25 @@ Result<std::unique_ptr<UdpServer>> UdpServer::start(const std::string& address, 
                     "is another RADIUS server running?");
     Problem ignored; // a smaller buffer works, too
     impl->socket.set_option(asio::socket_base::receive_buffer_size{1 << 20}, ignored);
-    impl->receive();
-    impl->wait();
-    impl->thread = std::thread{[raw = impl.get()] { raw->io.run(); }};
     return std::unique_ptr<UdpServer>{new UdpServer{std::move(impl)}};
+}
+
+void UdpServer::serve(Handler handler)
+{
+    impl_->handler = std::move(handler);
+    impl_->receive();
+    impl_->thread = base::start_thread("udp", [raw = impl_.get()] { raw->io.run(); });
+}
+
+UdpServer::Timers UdpServer::timers() const
+{
+    return [weak = std::weak_ptr<Impl>{impl_}](std::chrono::steady_clock::time_point when, Task task) {
+        const auto self = weak.lock();
+        if (!self) return;
+        asio::post(self->io, [raw = self.get(), when, task = std::move(task)]() mutable {
+            raw->start_timer(when, std::move(task));
+        });
+    };
 }
 
 std::uint16_t UdpServer::port() const

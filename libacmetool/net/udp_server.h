@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -15,23 +16,30 @@ namespace acmetool::net
 /// Longer datagrams are cut there: the largest RADIUS packet (RFC 2865 section 3).
 inline constexpr std::size_t kLargestDatagram = 4096;
 
-/// A UDP socket that is answered by one thread (Asio is in the .cpp alone). IPv6 addresses take IPv6 only,
-/// except "::", which takes both. An answer leaves from the address that was asked.
+/// A UDP socket whose datagrams one thread answers; the thread also has timers (Asio is only in the .cpp).
+/// IPv6 addresses take only IPv6, except "::", which takes both. An answer leaves from the address that was
+/// asked.
 class ACMETOOL_EXPORT UdpServer
 {
 public:
     using Reply = std::function<void(Bytes)>;
-    /// Datagram, address and port it came from, and where its answer goes: at once or later, from any thread,
-    /// even after the server is gone.
+    /// Datagram, address and port it came from, and where its answer is sent: at once or later, from any
+    /// thread, even after the server is destroyed.
     using Handler = std::function<void(ByteView, const std::string&, std::uint16_t, Reply)>;
+    using Task = std::function<void()>;
+    /// Runs a task at a time, or as soon as possible after it, on the server's thread. From any thread, even
+    /// after the server is destroyed: then nothing runs.
+    using Timers = std::function<void(std::chrono::steady_clock::time_point, Task)>;
 
-    /// `tick` is called every second by the same thread. Errors: cannot_create (address in use).
-    static Result<std::unique_ptr<UdpServer>> start(const std::string& address, std::uint16_t port,
-                                                    Handler handler, std::function<void()> tick);
-    ~UdpServer();
+    /// Takes the address; datagrams wait until serve(). Errors: config, cannot_create (address in use).
+    static Result<std::unique_ptr<UdpServer>> open(const std::string& address, std::uint16_t port);
+    ~UdpServer(); ///< ends the thread
     UdpServer(const UdpServer&) = delete;
     UdpServer& operator=(const UdpServer&) = delete;
 
+    /// Starts the thread, which calls `handler` for each datagram. Once.
+    void serve(Handler handler);
+    Timers timers() const;
     std::uint16_t port() const;
 
 private:

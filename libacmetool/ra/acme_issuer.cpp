@@ -1,5 +1,7 @@
 #include "ra/acme_issuer.h"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
@@ -16,69 +18,62 @@ namespace
 
 using base::Json;
 using base::Milliseconds;
-using Steady = std::chrono::steady_clock;
-
 constexpr std::chrono::hours kDirectoryLife{24};
 constexpr std::size_t kMostListedOrders = 1000;
-constexpr Milliseconds kIdle{60'000};
 
 } // namespace
 
+AcmeIssuer::AcmeIssuer(const Options& options, acme::Session session, std::unique_ptr<http::MultiClient> http,
+                       std::unique_ptr<PreauthKeeper> keeper)
+    : options_(options), directory_url_(session.directory.url), session_(std::move(session)),
+      keeper_(std::move(keeper)), adopter_({.name = "ra-adopt"}), worker_("ra-acme", [&] {
+          auto wait = std::make_unique<http::MultiClientWait>(std::move(http));
+          http_ = wait.get();
+          return wait;
+      }())
+{
+}
+
 AcmeIssuer::~AcmeIssuer()
 {
-    stopping_ = true;
-    http_.wake();
-    if (thread_.joinable()) thread_.join();
-    if (adopter_.joinable()) adopter_.join();
-    keeper_.reset();
-    const std::lock_guard lock{inbox_->mutex};
-    inbox_->http = nullptr;
-    inbox_->messages.clear();
+    stopping_.request();
 }
 
 void AcmeIssuer::attach(IssuerHost& host)
 {
     host_ = &host;
     keeper_->start(host);
-    thread_ = std::thread{[this] { run(); }};
 }
 
-void AcmeIssuer::run()
+void AcmeIssuer::start(IssuerOrder order)
 {
-    while (!stopping_) {
-        run_messages();
-        run_timers();
-        begin_queued();
-        resting_count_ = resting_.size();
-        active_count_ = active_.size();
-        auto longest = kIdle;
-        const auto until = [&](Steady::time_point when) {
-            const auto left = std::chrono::ceil<Milliseconds>(when - Steady::now());
-            longest = std::clamp(left, Milliseconds{0}, longest);
-        };
-        if (!timers_.empty()) until(timers_.begin()->first);
-        if (!resting_.empty() && active_.size() < 2 * most_active()) until(resting_.begin()->first);
-        http_.run(longest);
-    }
+    worker_.post(in_turn([this, order = std::move(order)] { accept(order); }));
 }
 
-void AcmeIssuer::run_messages()
+/// Begins what there is room for, and asks for the next turn.
+void AcmeIssuer::advance()
 {
-    std::vector<std::function<void()>> messages;
-    {
-        const std::lock_guard lock{inbox_->mutex};
-        messages.swap(inbox_->messages);
-    }
-    for (const auto& message : messages)
-        message();
+    wake_rested();
+    begin_queued();
+    resting_count_ = resting_.size();
+    active_count_ = active_.size();
+    auto next = Steady::time_point::max();
+    if (!resting_.empty() && takes_rested()) next = resting_.begin()->first;
+    // While there is no directory it is asked for again and again, if anything needs it.
+    const bool needs_directory = !queued_.empty() || !ready_.empty() || !resting_.empty();
+    if (needs_directory && session_.directory.new_order.empty() && !asking_directory_)
+        next = std::min(next, directory_at_ + kDirectoryRetry);
+    if (timer_ != 0 && timer_at_ == next) return;
+    worker_.cancel(std::exchange(timer_, 0));
+    timer_at_ = next;
+    if (next == Steady::time_point::max()) return;
+    timer_ = worker_.at(next, in_turn([this] { timer_ = 0; }));
 }
 
-void AcmeIssuer::run_timers()
+void AcmeIssuer::wake_rested()
 {
     const auto time = Steady::now();
-    while (!timers_.empty() && timers_.begin()->first <= time)
-        timers_.extract(timers_.begin()).mapped()();
-    while (!resting_.empty() && resting_.begin()->first <= time && active_.size() < 2 * most_active())
+    while (!resting_.empty() && resting_.begin()->first <= time && takes_rested())
         wake_up(std::move(resting_.extract(resting_.begin()).mapped()));
 }
 
@@ -97,66 +92,72 @@ void AcmeIssuer::accept(IssuerOrder order)
 void AcmeIssuer::send(http::Request request, const acme::Post& post, bool for_nonce,
                       const std::string& request_id, http::MultiClient::Done done)
 {
-    if (!host_->traces()) return http_.send(std::move(request), std::move(done));
+    if (!host_->traces()) return http_->send(std::move(request), in_turn(std::move(done)));
     auto asked = acme::request_message(request, post, for_nonce);
     asked.request_id = request_id;
     host_->message(asked);
-    http_.send(std::move(request), [this, asked = std::move(asked), for_nonce,
-                                    done = std::move(done)](Result<http::Response> outcome) {
-        host_->message(acme::reply_message(asked, outcome, for_nonce));
-        done(std::move(outcome));
-    });
+    http_->send(std::move(request), in_turn([this, asked = std::move(asked), for_nonce,
+                                             done = std::move(done)](Result<http::Response> outcome) {
+                    host_->message(acme::reply_message(asked, outcome, for_nonce));
+                    done(std::move(outcome));
+                }));
 }
 
 /// Looks in the account's list for the orders whose URLs were lost, once for all of them.
 void AcmeIssuer::adopt()
 {
     if (orphans_.empty() || adopting_) return;
-    adopting_ = true;
-    if (adopter_.joinable()) adopter_.join();
-    adopter_ = std::thread{[this, orphans = std::exchange(orphans_, {})]() mutable {
-        auto client_options = client_options_of(options_);
-        client_options.timeout = Milliseconds{60'000};
-        std::optional<Error> away;
-        std::set<std::string> taken;
-        auto client = acme::Client::open(client_options, context_);
-        Result<std::vector<std::string>> urls =
-            client ? acme::listed_orders(**client, kMostListedOrders) : tl::unexpected<Error>(client.error());
-        if (!urls && may_pass(urls.error())) away = urls.error();
-        if (urls)
-            for (auto url = urls->rbegin(); url != urls->rend() && !stopping_; ++url) {
-                if (host_->holds_order(*url) || !(*client)->directory().owns(*url)) continue;
-                const auto reply = (*client)->post(acme::Post{acme::Step::order, {}, *url, ""});
-                const auto order =
-                    reply ? acme::parse_order(reply->body, *url) : tl::unexpected<Error>(reply.error());
-                if (!order || (order->status != "pending" && order->status != "ready")) continue;
-                for (auto& orphan : orphans)
-                    if (orphan.url.empty() && orphan.identifiers == order->identifiers) {
-                        orphan.url = *url;
-                        break;
-                    }
-            }
-        inbox_->post([this, orphans = std::move(orphans), away]() mutable {
-            adopting_ = false;
-            for (auto& orphan : orphans) {
-                if (!orphan.url.empty()) {
-                    const std::weak_ptr<Inbox> inbox = inbox_;
-                    host_->placed(orphan, [this, inbox, orphan] {
-                        if (const auto still = inbox.lock())
-                            still->post([this, orphan] {
-                                rest({orphan, Steady::now(), false, true}, kFirstPoll, false);
-                            });
-                    });
-                } else if (away) {
-                    give_up(orphan, *away, false);
-                } else {
-                    orphan.intended = false; // a server without the list: an orphan may stay, unfinalized
-                    queued_.push_back(std::move(orphan));
-                }
-            }
-            adopt();
+    auto back = back_here([this](std::vector<IssuerOrder> orphans, const std::optional<Error>& away) {
+        adopted(std::move(orphans), away);
+    });
+    adopting_ =
+        adopter_.post([this, back = std::move(back), orphans = std::exchange(orphans_, {})]() mutable {
+            std::optional<Error> away;
+            find_urls(orphans, away);
+            back(std::move(orphans), std::move(away));
         });
-    }};
+}
+
+/// Gives each of the orphans the URL of an order of the account for the same names, if there is one. `away`:
+/// the CA cannot be asked now. On the adopter's thread.
+void AcmeIssuer::find_urls(std::vector<IssuerOrder>& orphans, std::optional<Error>& away)
+{
+    auto client_options = client_options_of(options_);
+    client_options.timeout = Milliseconds{60'000};
+    auto client = acme::Client::open(client_options, context_);
+    Result<std::vector<std::string>> urls =
+        client ? acme::listed_orders(**client, kMostListedOrders) : tl::unexpected<Error>(client.error());
+    if (!urls && may_pass(urls.error())) away = urls.error();
+    if (!urls) return;
+    for (auto url = urls->rbegin(); url != urls->rend() && !stopping_.requested(); ++url) {
+        if (host_->holds_order(*url) || !(*client)->directory().owns(*url)) continue;
+        const auto reply = (*client)->post(acme::Post{acme::Step::order, {}, *url, ""});
+        const auto order =
+            reply ? acme::parse_order(reply->body, *url) : tl::unexpected<Error>(reply.error());
+        if (!order || (order->status != "pending" && order->status != "ready")) continue;
+        const auto orphan = std::find_if(orphans.begin(), orphans.end(), [&](const IssuerOrder& one) {
+            return one.url.empty() && one.identifiers == order->identifiers;
+        });
+        if (orphan != orphans.end()) orphan->url = *url;
+    }
+}
+
+void AcmeIssuer::adopted(std::vector<IssuerOrder> orphans, const std::optional<Error>& away)
+{
+    adopting_ = false;
+    for (auto& orphan : orphans) {
+        if (!orphan.url.empty()) {
+            host_->placed(orphan, back_here([this, orphan] {
+                              rest({orphan, Steady::now(), false, true}, kFirstPoll, false);
+                          }));
+        } else if (away) {
+            give_up(orphan, *away, false);
+        } else {
+            orphan.intended = false; // a server without the list: an orphan may stay, unfinalized
+            queued_.push_back(std::move(orphan));
+        }
+    }
+    adopt();
 }
 
 void AcmeIssuer::need_directory()
@@ -201,7 +202,6 @@ void AcmeIssuer::begin_queued()
         if (directory_error_ && age < kDirectoryRetry) {
             for (const auto& order : std::exchange(queued_, {}))
                 give_up(order, *directory_error_, true);
-            if (!known) at(directory_at_ + kDirectoryRetry, [] {});
         } else {
             need_directory();
         }
@@ -228,17 +228,12 @@ void AcmeIssuer::prepare(IssuerOrder order)
                 true);
         return;
     }
-    const std::weak_ptr<Inbox> inbox = inbox_;
-    keeper_->when_ready(order.domain, order.request_id, [this, inbox, order](Result<void> ready) {
-        const auto still = inbox.lock();
-        if (!still) return;
-        still->post([this, order, ready = std::move(ready)] {
-            if (ready)
-                ready_.push_back(order);
-            else
-                give_up(order, ready.error(), true);
-        });
-    });
+    keeper_->when_ready(order.domain, order.request_id, back_here([this, order](const Result<void>& ready) {
+                            if (ready)
+                                ready_.push_back(order);
+                            else
+                                give_up(order, ready.error(), true);
+                        }));
 }
 
 void AcmeIssuer::give_up(const IssuerOrder& order, Error error, bool over)
@@ -289,8 +284,9 @@ Result<std::unique_ptr<Issuer>> make_acme_issuer(const Options& options)
     http::ClientOptions http_options;
     http_options.ca_file = acme::beside(options.account_file, account.ca_file);
     ACMETOOL_TRY(curl, http::curl_library());
-    return std::make_unique<AcmeIssuer>(options, std::move(session), *curl, std::move(http_options),
-                                        std::move(keeper));
+    auto client = std::make_unique<http::MultiClient>(*curl, std::move(http_options),
+                                                      options.limits.requests_in_flight);
+    return std::make_unique<AcmeIssuer>(options, std::move(session), std::move(client), std::move(keeper));
 }
 
 } // namespace acmetool::ra

@@ -15,10 +15,10 @@ Result<crypto::Key> load_account_key(const Options& options, const acme::Account
 
 /// The built-in ACME client: drives thousands of orders over a few connections (RFC 8555 section 7.4).
 ///
-/// One thread does all that goes to the CA about orders. An order that waits keeps its URL and names, some
+/// One worker does all that is sent to the CA about orders. An order that waits keeps its URL and names, some
 /// hundred octets; its CSR comes from the store when it is needed. Polls of many waiting orders are spread,
-/// so that their number costs no more than about a hundred requests a second. Pre-authorizations are kept by
-/// a thread of their own for each domain (preauth_keeper.h).
+/// so that their number costs no more than about a hundred requests a second. Pre-authorizations are
+/// kept beside it (preauth_keeper.h).
 ///
 /// Errors: config (account, key, solver).
 Result<std::unique_ptr<Issuer>> make_acme_issuer(const Options& options);

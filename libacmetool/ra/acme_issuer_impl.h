@@ -10,12 +10,13 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "acme/order.h"
 #include "acme/session.h"
-#include "http/multi_client.h"
+#include "base/worker.h"
+#include "base/worker_pool.h"
+#include "http/multi_client_wait.h"
 #include "ra/acme_issuer.h"
 #include "ra/preauth_keeper.h"
 #include "ra/stoppable_context.h"
@@ -25,21 +26,6 @@ namespace acmetool::ra
 
 inline constexpr base::Milliseconds kFirstPoll{25};
 inline constexpr std::chrono::seconds kDirectoryRetry{5};
-
-/// What other threads hand to the issuer's own. Outlives it, for those that come too late.
-struct Inbox {
-    std::mutex mutex;
-    std::vector<std::function<void()>> messages;
-    http::MultiClient* http = nullptr; ///< to wake; null once the issuer goes
-
-    void post(std::function<void()> message)
-    {
-        const std::lock_guard lock{mutex};
-        if (http == nullptr) return;
-        messages.push_back(std::move(message));
-        http->wake();
-    }
-};
 
 /// An order between two looks at it: all that is kept of it.
 struct Resting {
@@ -62,36 +48,47 @@ using ActivePtr = std::shared_ptr<Active>;
 /// True of a failure that time may mend.
 bool may_pass(const Error& error);
 
-/// See make_acme_issuer(). The thread, its queues, the directory and the search for lost orders are in
+/// See make_acme_issuer(). The directory, the turns of the worker and the search for lost orders are in
 /// acme_issuer.cpp, what becomes of one order is in acme_issuer_orders.cpp.
+///
+/// All but start(), status() and the search belongs to the worker. Each step ends with advance(): in_turn()
+/// adds it.
 class AcmeIssuer final : public Issuer
 {
 public:
-    AcmeIssuer(const Options& options, acme::Session session, const http::CurlLibrary& curl,
-               http::ClientOptions http_options, std::unique_ptr<PreauthKeeper> keeper)
-        : options_(options), directory_url_(session.directory.url), session_(std::move(session)),
-          http_(curl, std::move(http_options), options.limits.requests_in_flight), keeper_(std::move(keeper)),
-          inbox_(std::make_shared<Inbox>())
-    {
-        inbox_->http = &http_;
-    }
+    AcmeIssuer(const Options& options, acme::Session session, std::unique_ptr<http::MultiClient> http,
+               std::unique_ptr<PreauthKeeper> keeper);
     ~AcmeIssuer() override;
 
     void attach(IssuerHost& host) override;
-    void start(IssuerOrder order) override
-    {
-        inbox_->post([this, order = std::move(order)]() mutable { accept(std::move(order)); });
-    }
+    void start(IssuerOrder order) override;
     base::Json status() override;
 
 private:
-    void run();
-    void run_messages();
-    void run_timers();
+    using Steady = base::Worker::Clock;
+
+    template <typename Step>
+    auto in_turn(Step step)
+    {
+        return [this, step = std::move(step)](auto... arguments) mutable {
+            step(std::move(arguments)...);
+            advance();
+        };
+    }
+    /// in_turn() for whoever calls from another thread, even after the issuer is destroyed.
+    template <typename Step>
+    auto back_here(Step step)
+    {
+        return worker_.bind(in_turn(std::move(step)));
+    }
+    void advance();
     void need_directory();
     void take_directory(Result<http::Response> outcome);
     void accept(IssuerOrder order);
     void adopt();
+    void find_urls(std::vector<IssuerOrder>& orphans, std::optional<Error>& away);
+    void adopted(std::vector<IssuerOrder> orphans, const std::optional<Error>& away);
+    void wake_rested();
     void begin_queued();
     void prepare(IssuerOrder order);
     void begin(const IssuerOrder& order);
@@ -107,34 +104,29 @@ private:
     void authorize(const ActivePtr& active, std::vector<std::string> urls);
     void ended(const ActivePtr& active, Error error);
     void give_up(const IssuerOrder& order, Error error, bool over);
-    void at(std::chrono::steady_clock::time_point when, std::function<void()> what)
-    {
-        timers_.emplace(when, std::move(what));
-    }
     base::TimePoint now() const { return context_.now(); }
     std::size_t most_active() const { return 2 * std::size_t{options_.limits.requests_in_flight}; }
+    bool takes_rested() const { return active_.size() < 2 * most_active(); }
 
     const Options options_;
     const std::string directory_url_;
-    acme::Session session_; ///< its directory is empty until it was read
-    http::MultiClient http_;
-    std::unique_ptr<PreauthKeeper> keeper_;
-    std::shared_ptr<Inbox> inbox_;
-    std::atomic<bool> stopping_{false};
-    StoppableContext context_{stopping_};
     IssuerHost* host_ = nullptr;
+    StopSignal stopping_;
+    StoppableContext context_{stopping_};
 
-    // Of the issuer's thread alone.
+    // Of the worker's thread.
+    acme::Session session_; ///< its directory is empty until it was read
     bool asking_directory_ = false;
     std::optional<Error> directory_error_;
-    std::chrono::steady_clock::time_point directory_at_{}; ///< of the last answer, good or bad
+    Steady::time_point directory_at_{}; ///< of the last answer, good or bad
     std::deque<IssuerOrder> queued_;
     std::deque<IssuerOrder> ready_;    ///< may be placed as soon as fewer are worked on
     std::vector<IssuerOrder> orphans_; ///< may have an order whose URL was lost
     bool adopting_ = false;
     std::set<ActivePtr> active_;
-    std::multimap<std::chrono::steady_clock::time_point, Resting> resting_;
-    std::multimap<std::chrono::steady_clock::time_point, std::function<void()>> timers_;
+    std::multimap<Steady::time_point, Resting> resting_;
+    base::Worker::Timer timer_ = 0; ///< for the next advance(); 0: none
+    Steady::time_point timer_at_{};
 
     std::mutex status_mutex_;
     std::optional<base::TimePoint> last_success_;
@@ -143,8 +135,11 @@ private:
     std::atomic<std::size_t> resting_count_{0};
     std::atomic<std::size_t> active_count_{0};
 
-    std::thread adopter_;
-    std::thread thread_;
+    // Destroyed from the last to the first: what the others still find out is for the next run.
+    std::unique_ptr<PreauthKeeper> keeper_;
+    base::WorkerPool adopter_;              ///< the search for lost orders, which blocks
+    http::MultiClientWait* http_ = nullptr; ///< the worker's
+    base::Worker worker_;
 };
 
 } // namespace acmetool::ra

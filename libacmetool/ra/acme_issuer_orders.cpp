@@ -12,7 +12,6 @@ namespace
 
 using acme::OrderFlow;
 using base::Milliseconds;
-using Steady = std::chrono::steady_clock;
 
 constexpr Milliseconds kLongestPoll{60'000};
 constexpr std::size_t kPollsPerSecond = 100;
@@ -132,7 +131,7 @@ void AcmeIssuer::pump(const ActivePtr& active)
     auto next = exchange.next();
     if (!next) return ended(active, std::move(next).error());
     if (const auto* pause = std::get_if<acme::Exchange::Pause>(&*next)) {
-        at(Steady::now() + pause->duration, [this, active] { pump(active); });
+        worker_.at(Steady::now() + pause->duration, in_turn([this, active] { pump(active); }));
         return;
     }
     auto& to_send = std::get<acme::Exchange::Send>(*next);
@@ -146,16 +145,11 @@ void AcmeIssuer::pump(const ActivePtr& active)
 void AcmeIssuer::placed(const ActivePtr& active)
 {
     active->rest.order.url = active->flow.order().url;
-    const std::weak_ptr<Inbox> inbox = inbox_;
-    host_->placed(active->rest.order, [this, inbox, active] {
-        const auto still = inbox.lock();
-        if (!still) return;
-        still->post([this, active] {
-            // A reply whose order could not be read is read again, by its URL.
-            if (active->flow.order().status.empty()) active->flow.resume(active->rest.order.url);
-            drive(active);
-        });
-    });
+    host_->placed(active->rest.order, back_here([this, active] {
+                      // A reply whose order could not be read is read again, by its URL.
+                      if (active->flow.order().status.empty()) active->flow.resume(active->rest.order.url);
+                      drive(active);
+                  }));
 }
 
 /// Sets an order aside: for the time that the CA named, or a share of its age; longer where many rest.
@@ -174,22 +168,16 @@ void AcmeIssuer::authorize(const ActivePtr& active, std::vector<std::string> url
     active_.erase(active);
     const auto domain = resting.order.domain;
     const auto request_id = resting.order.request_id;
-    const std::weak_ptr<Inbox> inbox = inbox_;
     OrderedProof proof{resting.order.identifiers, std::move(urls)};
     keeper_->fulfil(domain, std::move(proof), request_id,
-                    [this, inbox, resting = std::move(resting)](Result<void> done) mutable {
-                        const auto still = inbox.lock();
-                        if (!still) return;
-                        still->post([this, resting = std::move(resting), done = std::move(done)]() mutable {
-                            if (!done && done.error().code == Errc::interrupted)
-                                return; // the next run continues
-                            if (!done)
-                                return give_up(resting.order, done.error(),
-                                               done.error().reason == Cause::validation_failed);
-                            resting.authorized = true;
-                            rest(std::move(resting), Milliseconds{0}, false);
-                        });
-                    });
+                    back_here([this, resting = std::move(resting)](const Result<void>& done) mutable {
+                        if (!done && done.error().code == Errc::interrupted) return; // the next run continues
+                        if (!done)
+                            return give_up(resting.order, done.error(),
+                                           done.error().reason == Cause::validation_failed);
+                        resting.authorized = true;
+                        rest(std::move(resting), Milliseconds{0}, false);
+                    }));
 }
 
 void AcmeIssuer::ended(const ActivePtr& active, Error error)

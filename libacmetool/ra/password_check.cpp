@@ -35,7 +35,10 @@ constexpr std::chrono::seconds kMostOwed{10};
 /// Three of four cores stay with those who ask for something else.
 base::WorkerPool::Options pool_options()
 {
-    return {.threads = std::max(1U, std::thread::hardware_concurrency() / 4), .queue = kQueue, .nice = kNice};
+    return {.name = "ra-password",
+            .threads = std::max(1U, std::thread::hardware_concurrency() / 4),
+            .queue = kQueue,
+            .nice = kNice};
 }
 
 bool equals_hash(std::string_view password, const std::string& hash)

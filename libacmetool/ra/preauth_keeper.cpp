@@ -1,20 +1,14 @@
 #include "ra/preauth_keeper.h"
 
-#include <atomic>
-#include <condition_variable>
+#include <algorithm>
 #include <deque>
-#include <mutex>
-#include <thread>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "acme/fulfil.h"
-#include "acme/preauth.h"
 #include "acme/preauth_renewal.h"
 #include "acme/solvers.h"
 #include "base/text.h"
-#include "dns/name.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::ra
@@ -24,25 +18,21 @@ namespace
 
 using acme::PreAuthorization;
 using base::Json;
-using Steady = std::chrono::steady_clock;
+using base::Milliseconds;
 
-constexpr std::chrono::seconds kFirstRetry{30};
-constexpr std::chrono::seconds kLongestRetry{600};
-constexpr std::chrono::seconds kSoonest{
-    30}; ///< a CA whose authorizations live for seconds is asked no faster
-constexpr std::chrono::hours kLongestSleep{1};
-
-class KeeperContext final : public base::Context
+/// Of one domain, for what blocks.
+class KeeperContext final : public StoppableContext
 {
 public:
-    KeeperContext(const std::atomic<bool>& stopping, IssuerHost& host, std::string domain)
-        : stopping_(stopping), host_(host), domain_(std::move(domain))
+    KeeperContext(const StopSignal& stopping, IssuerHost& host, const std::function<base::TimePoint()>& clock,
+                  std::string domain)
+        : StoppableContext(stopping), host_(host), clock_(clock), domain_(std::move(domain))
     {
     }
     /// What comes next is for this request; empty: for none in particular.
     void work_for(std::string request_id) { request_id_ = std::move(request_id); }
 
-    bool interrupted() const override { return stopping_; }
+    base::TimePoint now() const override { return clock_(); }
     void log(base::Level level, std::string_view text) override
     {
         if (level != base::Level::warning && level != base::Level::error) return;
@@ -59,11 +49,22 @@ public:
     }
 
 private:
-    const std::atomic<bool>& stopping_;
     IssuerHost& host_;
+    const std::function<base::TimePoint()>& clock_;
     std::string domain_;
-    std::string request_id_; ///< of the keeper's thread alone
+    std::string request_id_;
 };
+
+Error no_solver(const std::string& domain)
+{
+    return {.code = Errc::authorization_needed,
+            .message = fmt::format("the CA wants proof for {}, and nothing here can give it", domain),
+            .hint = "pre-authorize with acme-preauth run, or configure a solver ([dns])",
+            .reason = "authorizationNeeded",
+            .problem_type = {},
+            .problem = {},
+            .retry_after = {}};
+}
 
 } // namespace
 
@@ -75,23 +76,28 @@ acme::ClientOptions client_options_of(const Options& options)
     return client;
 }
 
+/// One domain. All but status() belongs to the worker's thread, and before start() and after the worker's end
+/// to the thread that has the PreauthKeeper.
 class PreauthKeeper::Keeper
 {
 public:
-    Keeper(DomainOptions domain, acme::ClientOptions client, std::unique_ptr<acme::Solver> solver,
-           std::optional<PreAuthorization> known)
-        : domain_(std::move(domain)), client_options_(std::move(client)), solver_(std::move(solver)),
-          known_(std::move(known))
+    Keeper(PreauthKeeper& all, Domain domain)
+        : all_(all), domain_(std::move(domain.options)), prover_(std::move(domain.prover)),
+          known_(std::move(domain.known)), retry_(all.pace_.first_retry)
     {
     }
-    ~Keeper();
 
-    void start(IssuerHost& host);
+    void start();
     void when_ready(std::string request_id, Done done);
     void fulfil(OrderedProof proof, std::string request_id, Done done);
+    /// Begins what is to be done next, if nothing is under way.
+    void advance();
+    /// Tells those who wait that nothing comes.
+    void interrupt();
     Json status();
 
 private:
+    using Steady = base::Worker::Clock;
     struct Job {
         OrderedProof proof;
         std::string request_id;
@@ -102,130 +108,202 @@ private:
         Done done;
     };
 
-    bool obtains() const { return domain_.preauthorize && solver_ != nullptr; }
-    void run();
-    void obtain();
-    void take(Result<PreAuthorization> got);
+    bool obtains() const { return domain_.preauthorize && prover_ != nullptr; }
+    bool is_usable() const;
     void plan();
-    Result<void> carry_out(const OrderedProof& proof);
-    void tell(const char* level, const Error& error);
+    void obtain();
+    void carry_out();
+    void take(Result<PreAuthorization> got);
+    void remember(Result<PreAuthorization>& got);
+    void event(Json members);
+    void warn(const Error& error, const char* level = "warning");
+    void publish();
 
+    PreauthKeeper& all_;
     const DomainOptions domain_;
-    const acme::ClientOptions client_options_;
-    const std::unique_ptr<acme::Solver> solver_;
+    const std::unique_ptr<DomainProver> prover_;
+    std::unique_ptr<KeeperContext> context_; ///< of the prover's present call
 
-    std::mutex mutex_;
-    std::condition_variable changed_;
     std::optional<PreAuthorization> known_;
     std::optional<Error> error_;
     bool unsupported_ = false; ///< the CA has no newAuthz: orders are authorized one by one
-    std::chrono::seconds retry_ = kFirstRetry;
+    Milliseconds retry_;
     Steady::time_point due_at_ = Steady::time_point::max();
-    std::vector<Waiting> waiting_; ///< for the pre-authorization
+    std::optional<Steady::time_point> asked_at_; ///< when the prover's last obtain() ended
+    base::Worker::Timer timer_ = 0;              ///< for due_at_
+    bool busy_ = false;                          ///< the prover is at work
+    std::vector<Waiting> waiting_;               ///< for the pre-authorization
     std::deque<Job> jobs_;
+    std::optional<Job> current_; ///< what the prover is at work on, if it is an order's
 
-    IssuerHost* host_ = nullptr;
-    std::atomic<bool> stopping_{false};
-    std::unique_ptr<KeeperContext> context_;
-    std::thread thread_;
+    std::mutex status_mutex_;
+    Json status_;
 };
 
-PreauthKeeper::Keeper::~Keeper()
+void PreauthKeeper::Keeper::event(Json members)
 {
-    {
-        const std::lock_guard lock{mutex_};
-        stopping_ = true;
-        changed_.notify_all();
-    }
-    if (thread_.joinable()) thread_.join();
+    members["event"] = "authorization";
+    members["domain"] = domain_.name;
+    all_.host_->event(std::move(members));
 }
 
-void PreauthKeeper::Keeper::start(IssuerHost& host)
+void PreauthKeeper::Keeper::warn(const Error& error, const char* level)
 {
-    host_ = &host;
-    context_ = std::make_unique<KeeperContext>(stopping_, host, domain_.name);
+    Json members{{"level", level}, {"text", error.message}};
+    if (!error.hint.empty()) members["hint"] = error.hint;
+    event(std::move(members));
+}
+
+void PreauthKeeper::Keeper::start()
+{
+    context_ = std::make_unique<KeeperContext>(all_.stopping_, *all_.host_, all_.now_, domain_.name);
     plan();
-    // Whoever waits for the relay to be ready learns of it here, too.
+    publish();
+    // Whoever waits for the relay to be ready learns of it here as well.
     if (known_ && obtains() && due_at_ > Steady::now() && known_->authorization.status == "valid")
-        host_->event({{"event", "authorization"},
-                      {"level", "info"},
-                      {"domain", domain_.name},
-                      {"status", "valid"},
-                      {"text", "obtained in an earlier run"}});
-    thread_ = std::thread{[this] { run(); }};
+        event({{"level", "info"}, {"status", "valid"}, {"text", "obtained in an earlier run"}});
 }
 
 /// When the pre-authorization is looked at next.
 void PreauthKeeper::Keeper::plan()
 {
     if (!obtains() || unsupported_) return;
-    const auto now = context_->now();
+    const auto& pace = all_.pace_;
+    const auto now = all_.now_();
     if (error_) {
         due_at_ = Steady::now() + retry_;
     } else if (!known_ || acme::is_due(*known_, domain_.renew_before, now)) {
-        due_at_ = known_ && known_->obtained == now ? Steady::now() + kSoonest : Steady::now();
+        due_at_ = asked_at_ ? std::max(Steady::now(), *asked_at_ + pace.soonest) : Steady::now();
     } else {
-        std::chrono::seconds wait = kLongestSleep;
+        auto wait = pace.longest_sleep;
         if (known_->authorization.expires && known_->obtained)
             wait = domain_.renew_before.due(*known_->obtained, *known_->authorization.expires) - now;
-        due_at_ = Steady::now() + std::clamp<std::chrono::seconds>(wait, kSoonest, kLongestSleep);
+        due_at_ = Steady::now() + std::clamp(wait, pace.soonest, pace.longest_sleep);
     }
 }
 
-void PreauthKeeper::Keeper::tell(const char* level, const Error& error)
+void PreauthKeeper::Keeper::advance()
 {
-    Json event{
-        {"event", "authorization"}, {"level", level}, {"domain", domain_.name}, {"text", error.message}};
-    if (!error.hint.empty()) event["hint"] = error.hint;
-    host_->event(std::move(event));
+    all_.worker_.cancel(std::exchange(timer_, 0));
+    if (busy_ || all_.stopping_.requested()) return;
+    if (due_at_ <= Steady::now()) return obtain();
+    if (!jobs_.empty()) return carry_out();
+    if (due_at_ == Steady::time_point::max()) return;
+    timer_ = all_.worker_.at(due_at_, [this] { advance(); });
+}
+
+bool PreauthKeeper::Keeper::is_usable() const
+{
+    return known_ && known_->authorization.status == "valid" &&
+           (!known_->authorization.expires || *known_->authorization.expires > all_.now_());
 }
 
 void PreauthKeeper::Keeper::when_ready(std::string request_id, Done done)
 {
-    std::optional<Error> error;
-    {
-        const std::lock_guard lock{mutex_};
-        const bool usable =
-            known_ && known_->authorization.status == "valid" &&
-            (!known_->authorization.expires || *known_->authorization.expires > context_->now());
-        if (obtains() && !unsupported_ && !usable) {
-            if (!error_) {
-                waiting_.push_back({std::move(request_id), std::move(done)});
-                return;
-            }
-            error = error_;
-        }
-    }
-    done(error ? Result<void>{fail(*error)} : Result<void>{});
+    if (!obtains() || unsupported_ || is_usable())
+        done({});
+    else if (error_)
+        done(fail(*error_));
+    else
+        waiting_.push_back({std::move(request_id), std::move(done)});
 }
 
 void PreauthKeeper::Keeper::fulfil(OrderedProof proof, std::string request_id, Done done)
 {
-    if (solver_ == nullptr) {
-        const Error error{
-            .code = Errc::authorization_needed,
-            .message = fmt::format("the CA wants proof for {}, and nothing here can give it", domain_.name),
-            .hint = "pre-authorize with acme-preauth run, or configure a solver ([dns])",
-            .reason = "authorizationNeeded",
-            .problem_type = {},
-            .problem = {},
-            .retry_after = {}};
-        tell("error", error);
-        done(fail(error));
-        return;
+    if (prover_ == nullptr) {
+        const auto error = no_solver(domain_.name);
+        warn(error, "error");
+        return done(fail(error));
     }
-    const std::lock_guard lock{mutex_};
     jobs_.push_back({std::move(proof), std::move(request_id), std::move(done)});
     // What was believed to be valid is not: look again, unless that was just done.
-    if (known_ && known_->obtained && context_->now() - *known_->obtained > kSoonest && !error_)
+    if (known_ && known_->obtained && all_.now_() - *known_->obtained > all_.pace_.soonest && !error_)
         known_.reset();
     plan();
-    changed_.notify_all();
+    publish();
+    advance();
 }
 
-Json PreauthKeeper::Keeper::status()
+void PreauthKeeper::Keeper::obtain()
 {
-    const std::lock_guard lock{mutex_};
+    // It is done for whoever waits first; for nobody if it is renewed in time.
+    context_->work_for(waiting_.empty() ? std::string{} : waiting_.front().request_id);
+    auto back = all_.worker_.bind([this](Result<PreAuthorization> got) { take(std::move(got)); });
+    busy_ = all_.solvers_.post([this, back] { back(prover_->obtain(*context_)); });
+}
+
+void PreauthKeeper::Keeper::carry_out()
+{
+    current_ = std::move(jobs_.front());
+    jobs_.pop_front();
+    publish();
+    context_->work_for(current_->request_id);
+    auto back = all_.worker_.bind([this](Result<void> outcome) {
+        busy_ = false;
+        const auto done = std::move(current_->done);
+        current_.reset();
+        done(std::move(outcome));
+        advance();
+    });
+    busy_ = all_.solvers_.post(
+        [this, back, proof = current_->proof] { back(prover_->fulfil(proof, *context_)); });
+}
+
+void PreauthKeeper::Keeper::take(Result<PreAuthorization> got)
+{
+    busy_ = false;
+    asked_at_ = Steady::now();
+    if (got && got->authorization.status != "valid")
+        got = fail(Errc::temporary, fmt::format("{}: the CA has not validated it yet", domain_.name));
+    remember(got);
+    plan();
+    publish();
+    if (!got)
+        warn(got.error());
+    else if (known_->lacks_subdomains())
+        event({{"level", "warning"},
+               {"text", fmt::format("the CA does not extend the authorization of {} to its subdomains; each "
+                                    "order is authorized by itself",
+                                    domain_.name)}});
+    else
+        event({{"level", "info"}, {"status", "valid"}});
+    const auto outcome = error_ ? Result<void>{fail(*error_)} : Result<void>{};
+    for (const auto& waiting : std::exchange(waiting_, {}))
+        waiting.done(outcome);
+    advance();
+}
+
+void PreauthKeeper::Keeper::remember(Result<PreAuthorization>& got)
+{
+    if (got) {
+        known_ = *got;
+        error_.reset();
+        retry_ = all_.pace_.first_retry;
+    } else if (got.error().reason == "newAuthzUnsupported") {
+        unsupported_ = true;
+        error_.reset();
+        due_at_ = Steady::time_point::max();
+    } else {
+        retry_ = error_ ? std::min(retry_ * 2, all_.pace_.longest_retry) : all_.pace_.first_retry;
+        if (const auto asked = got.error().retry_after) retry_ = std::max<Milliseconds>(retry_, *asked);
+        error_ = with_context(got.error(), fmt::format("pre-authorization of {}", domain_.name));
+        error_->retry_after = std::chrono::ceil<std::chrono::seconds>(retry_);
+    }
+}
+
+void PreauthKeeper::Keeper::interrupt()
+{
+    const auto error = base::interrupted_error(domain_.name);
+    if (current_) current_->done(fail(error));
+    for (const auto& job : jobs_)
+        job.done(fail(error));
+    for (const auto& waiting : waiting_)
+        waiting.done(fail(error));
+}
+
+/// Leaves the present state for status().
+void PreauthKeeper::Keeper::publish()
+{
     Json status{{"preauthorize", domain_.preauthorize}};
     if (known_) {
         status["status"] = known_->authorization.status;
@@ -236,187 +314,99 @@ Json PreauthKeeper::Keeper::status()
     if (error_) status["error"] = error_->message;
     if (unsupported_) status["status"] = "unsupported";
     if (!jobs_.empty()) status["waiting"] = jobs_.size();
-    return status;
+    const std::lock_guard lock{status_mutex_};
+    status_.swap(status);
 }
 
-void PreauthKeeper::Keeper::take(Result<PreAuthorization> got)
+Json PreauthKeeper::Keeper::status()
 {
-    std::vector<Waiting> told;
-    std::optional<Error> failure;
-    {
-        const std::lock_guard lock{mutex_};
-        if (got && got->authorization.status != "valid")
-            got = fail(Errc::temporary, fmt::format("{}: the CA has not validated it yet", domain_.name));
-        if (got) {
-            known_ = std::move(*got);
-            error_.reset();
-            retry_ = kFirstRetry;
-        } else if (got.error().reason == Cause::new_authz_unsupported) {
-            unsupported_ = true;
-            error_.reset();
-            due_at_ = Steady::time_point::max();
-        } else {
-            retry_ = error_ ? std::min(retry_ * 2, kLongestRetry) : kFirstRetry;
-            if (got.error().retry_after) retry_ = std::max(retry_, *got.error().retry_after);
-            error_ = with_context(got.error(), fmt::format("pre-authorization of {}", domain_.name));
-            error_->retry_after = retry_;
-            failure = error_;
-        }
-        plan();
-        told.swap(waiting_);
-    }
-    if (!got)
-        tell("warning", got.error());
-    else if (known_->lacks_subdomains())
-        tell("warning", Error{.code = Errc::refused,
-                              .message = fmt::format("the CA does not extend the authorization of {} to its "
-                                                     "subdomains; each order is authorized by itself",
-                                                     domain_.name),
-                              .hint = {},
-                              .reason = {},
-                              .problem_type = {},
-                              .problem = {},
-                              .retry_after = {}});
-    else
-        host_->event(
-            {{"event", "authorization"}, {"level", "info"}, {"domain", domain_.name}, {"status", "valid"}});
-    for (const auto& waiting : told)
-        waiting.done(failure ? Result<void>{fail(*failure)} : Result<void>{});
-}
-
-void PreauthKeeper::Keeper::obtain()
-{
-    {
-        // Whoever waits first is whom it is done for; it may be nobody, when it is renewed in time.
-        const std::lock_guard lock{mutex_};
-        context_->work_for(waiting_.empty() ? std::string{} : waiting_.front().request_id);
-    }
-    const auto attempt = [&]() -> Result<PreAuthorization> {
-        ACMETOOL_TRY(client, acme::Client::open(client_options_, *context_));
-        return acme::preauthorize(*client, domain_.name, true, *solver_);
-    };
-    take(attempt());
-}
-
-Result<void> PreauthKeeper::Keeper::carry_out(const OrderedProof& proof)
-{
-    ACMETOOL_TRY(client, acme::Client::open(client_options_, *context_));
-    const acme::StateDirectory::Key key{
-        "authz", acme::entry_id({client->directory().url, "authorizations of orders", domain_.name})};
-    ACMETOOL_TRY(left_over, client->state().load(key));
-    if (left_over) acme::clean_up_after_crash(*left_over, *solver_, *context_);
-    std::vector<acme::Authorization> authorizations;
-    const auto scope = acme::scope_of_order(proof.identifiers);
-    for (const auto& url : proof.authorizations) {
-        ACMETOOL_TRY(authorization, client->fetch_authorization(url, scope, true));
-        if (authorization.status == "valid") continue;
-        // The order's parents may be above what this relay is for: nothing is published there because a CA
-        // asks.
-        if (!dns::same_name(authorization.identifier, domain_.name) &&
-            !dns::is_subdomain_of(authorization.identifier, domain_.name))
-            return fail(Errc::protocol,
-                        fmt::format("the CA wants proof for {}, which is not in {}", authorization.identifier,
-                                    domain_.name),
-                        "authorize the parent with acme-preauth run, or report it to the CA's operator",
-                        "otherIdentifier");
-        authorizations.push_back(std::move(authorization));
-    }
-    if (authorizations.empty()) return {};
-    const acme::Journal journal = [&](const std::vector<acme::ChallengeTask>& tasks) {
-        Json entry{{"published", Json::array()}};
-        for (const auto& task : tasks)
-            entry["published"].push_back(acme::to_json(task));
-        return client->state().save(key, entry);
-    };
-    ACMETOOL_TRY(seen, acme::fulfil(*client, std::move(authorizations), *solver_, journal));
-    client->state().erase(key);
-    for (const auto& authorization : seen)
-        if (authorization.status != "valid")
-            return fail(Errc::temporary,
-                        fmt::format("{}: the CA has not validated it yet", authorization.identifier));
-    return {};
-}
-
-void PreauthKeeper::Keeper::run()
-{
-    for (;;) {
-        std::optional<Job> job;
-        bool due = false;
-        {
-            std::unique_lock lock{mutex_};
-            while (!stopping_ && jobs_.empty() && due_at_ > Steady::now()) {
-                if (due_at_ == Steady::time_point::max())
-                    changed_.wait(lock);
-                else
-                    changed_.wait_until(lock, Steady::time_point{due_at_});
-            }
-            if (stopping_) break;
-            due = due_at_ <= Steady::now();
-            if (!due) {
-                job = std::move(jobs_.front());
-                jobs_.pop_front();
-            }
-        }
-        if (due) {
-            obtain();
-            continue;
-        }
-        context_->work_for(job->request_id);
-        job->done(carry_out(job->proof));
-    }
-    for (const auto& job : jobs_)
-        job.done(fail(base::interrupted_error(domain_.name)));
-    for (const auto& waiting : waiting_)
-        waiting.done(fail(base::interrupted_error(domain_.name)));
+    const std::lock_guard lock{status_mutex_};
+    return status_;
 }
 
 Result<std::unique_ptr<PreauthKeeper>> PreauthKeeper::make(const Options& options)
 {
     ACMETOOL_TRY(account, acme::load_account(options.account_file));
     ACMETOOL_TRY(state, acme::StateDirectory::open({}, options.account_file));
-    std::unique_ptr<PreauthKeeper> all{new PreauthKeeper};
-    for (const auto& domain : options.domains) {
+    std::vector<Domain> domains;
+    for (const auto& one : options.domains) {
+        Domain domain{one, nullptr, std::nullopt};
         ACMETOOL_TRY(solver, acme::make_solver(options.solver));
-        std::optional<PreAuthorization> known;
-        if (auto remembered = acme::remembered(state, account.directory, domain.name); remembered)
-            known = std::move(*remembered);
-        if (!known && !domain.authz_file.empty()) {
-            ACMETOOL_TRY(text, store::read_file(domain.authz_file));
+        if (solver)
+            domain.prover = make_domain_prover(one.name, client_options_of(options), std::move(solver));
+        if (auto remembered = acme::remembered(state, account.directory, one.name); remembered)
+            domain.known = std::move(*remembered);
+        if (!domain.known && !one.authz_file.empty()) {
+            ACMETOOL_TRY(text, store::read_file(one.authz_file));
             auto parsed = acme::parse_preauth(text);
             if (!parsed) {
                 parsed.error().code = Errc::config;
-                return fail(with_context(std::move(parsed).error(), domain.authz_file));
+                return fail(with_context(std::move(parsed).error(), one.authz_file));
             }
-            known = std::move(*parsed);
+            domain.known = std::move(*parsed);
         }
-        all->keepers_[domain.name] =
-            std::make_unique<Keeper>(domain, client_options_of(options), std::move(solver), std::move(known));
+        domains.push_back(std::move(domain));
     }
-    return all;
+    return std::make_unique<PreauthKeeper>(std::move(domains));
 }
 
-PreauthKeeper::~PreauthKeeper() = default;
+PreauthKeeper::PreauthKeeper(std::vector<Domain> domains)
+    : PreauthKeeper(std::move(domains), Pace{}, [] { return base::now(); })
+{
+}
+
+PreauthKeeper::PreauthKeeper(std::vector<Domain> domains, const Pace& pace,
+                             std::function<base::TimePoint()> now)
+    : pace_(pace), now_(std::move(now)),
+      solvers_({.name = "solver", .threads = domains.size(), .queue = domains.size()}), worker_("keeper")
+{
+    for (auto& domain : domains) {
+        const auto name = domain.options.name;
+        keepers_[name] = std::make_unique<Keeper>(*this, std::move(domain));
+    }
+}
+
+PreauthKeeper::~PreauthKeeper()
+{
+    stopping_.request();
+    solvers_.stop();
+    worker_.stop();
+    for (const auto& [domain, keeper] : keepers_)
+        keeper->interrupt();
+}
 
 void PreauthKeeper::start(IssuerHost& host)
 {
+    host_ = &host;
     for (const auto& [domain, keeper] : keepers_)
-        keeper->start(host);
+        keeper->start();
+    for (const auto& [domain, keeper] : keepers_)
+        worker_.post([raw = keeper.get()] { raw->advance(); });
+}
+
+/// Null if the domain is not configured. The map does not change.
+PreauthKeeper::Keeper* PreauthKeeper::find(const std::string& domain)
+{
+    const auto found = keepers_.find(domain);
+    return found == keepers_.end() ? nullptr : found->second.get();
 }
 
 void PreauthKeeper::when_ready(const std::string& domain, std::string request_id, Done done)
 {
-    if (const auto found = keepers_.find(domain); found != keepers_.end())
-        found->second->when_ready(std::move(request_id), std::move(done));
-    else
-        done({});
+    auto* const keeper = find(domain);
+    if (keeper == nullptr) return done({});
+    worker_.post([keeper, request_id = std::move(request_id), done = std::move(done)] {
+        keeper->when_ready(request_id, done);
+    });
 }
 
 void PreauthKeeper::fulfil(const std::string& domain, OrderedProof proof, std::string request_id, Done done)
 {
-    if (const auto found = keepers_.find(domain); found != keepers_.end())
-        found->second->fulfil(std::move(proof), std::move(request_id), std::move(done));
-    else
-        done(fail(Errc::config, fmt::format("{} is no longer a configured domain", domain)));
+    auto* const keeper = find(domain);
+    if (keeper == nullptr)
+        return done(fail(Errc::config, fmt::format("{} is no longer a configured domain", domain)));
+    worker_.post([keeper, proof = std::move(proof), request_id = std::move(request_id),
+                  done = std::move(done)] { keeper->fulfil(proof, request_id, done); });
 }
 
 Json PreauthKeeper::status()

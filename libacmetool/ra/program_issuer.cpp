@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
+#include <cstdint>
 #include <cstdlib>
-#include <map>
 #include <mutex>
-#include <thread>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -16,6 +14,8 @@
 #include "acme/problem.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "base/worker.h"
+#include "base/worker_pool.h"
 #include "ra/stoppable_context.h"
 
 namespace acmetool::ra
@@ -24,9 +24,9 @@ namespace
 {
 
 using base::Json;
-using Steady = std::chrono::steady_clock;
+using Steady = base::Worker::Clock;
 
-constexpr unsigned kThreads = 4;
+constexpr std::size_t kThreads = 4;
 constexpr std::size_t kOutputLimit = 1U << 20U;
 constexpr base::Milliseconds kTimeout{300'000};
 constexpr std::chrono::seconds kDefaultDelay{5};
@@ -90,31 +90,28 @@ Result<Outcome> read_outcome(const base::Filtered& run, const std::string& progr
     return Outcome{std::move(*chain)};
 }
 
+/// Programs run on a pool; a worker has the timers of orders that are to be tried again.
 class ProgramIssuer final : public Issuer
 {
 public:
     explicit ProgramIssuer(std::vector<std::string> arguments) : arguments_(std::move(arguments)) {}
     ~ProgramIssuer() override
     {
-        {
-            const std::lock_guard lock{mutex_};
-            stopping_ = true;
-        }
-        changed_.notify_all();
-        for (auto& thread : threads_)
-            thread.join();
+        // Each posts to the other: what is posted from now on is dropped, and the next run continues it.
+        stopping_.request();
+        worker_.stop();
+        programs_.stop();
     }
-    void attach(IssuerHost& host) override
+    void attach(IssuerHost& host) override { host_ = &host; }
+    void start(IssuerOrder order) override
     {
-        host_ = &host;
-        for (unsigned i = 0; i < kThreads; ++i)
-            threads_.emplace_back([this] { work(); });
+        ++waiting_;
+        enqueue(std::move(order));
     }
-    void start(IssuerOrder order) override { enqueue(Steady::now(), std::move(order)); }
     Json status() override
     {
         const std::lock_guard lock{mutex_};
-        Json status{{"program", arguments_.front()}, {"waiting", queue_.size()}};
+        Json status{{"program", arguments_.front()}, {"waiting", waiting_.load()}};
         if (last_success_) status["lastSuccess"] = base::to_rfc3339(*last_success_);
         if (last_failure_) {
             status["lastFailure"] = base::to_rfc3339(*last_failure_);
@@ -124,40 +121,28 @@ public:
     }
 
 private:
-    void enqueue(Steady::time_point when, IssuerOrder order)
+    void enqueue(IssuerOrder order)
     {
-        const std::lock_guard lock{mutex_};
-        queue_.emplace(when, std::move(order));
-        changed_.notify_one();
+        static_cast<void>(programs_.post([this, order = std::move(order)] { work(order); }));
     }
 
-    void work()
+    /// On a thread of the pool.
+    void work(const IssuerOrder& order)
     {
-        for (;;) {
-            IssuerOrder order;
-            {
-                std::unique_lock lock{mutex_};
-                while (!stopping_ && (queue_.empty() || queue_.begin()->first > Steady::now())) {
-                    if (queue_.empty())
-                        changed_.wait(lock);
-                    else
-                        changed_.wait_until(lock, Steady::time_point{queue_.begin()->first});
-                }
-                if (stopping_) return;
-                order = std::move(queue_.extract(queue_.begin()).mapped());
-            }
-            auto outcome = run(order);
-            if (!outcome) {
-                if (outcome.error().code == Errc::interrupted) return; // the next run of ours continues
-                remember(outcome.error().message);
-                host_->failed(order.id, std::move(outcome).error(), false);
-            } else if (const auto* wait = std::get_if<NotYet>(&*outcome)) {
-                host_->deferred(order.id, wait->retry_after);
-                enqueue(Steady::now() + wait->retry_after, std::move(order));
-            } else {
-                remember({});
-                host_->issued(order.id, std::get<std::vector<crypto::Certificate>>(std::move(*outcome)));
-            }
+        if (stopping_.requested()) return;
+        --waiting_;
+        auto outcome = run(order);
+        if (!outcome) {
+            if (outcome.error().code == Errc::interrupted) return; // the next run continues
+            remember(outcome.error().message);
+            host_->failed(order.id, std::move(outcome).error(), false);
+        } else if (const auto* wait = std::get_if<NotYet>(&*outcome)) {
+            host_->deferred(order.id, wait->retry_after);
+            ++waiting_;
+            worker_.at(Steady::now() + wait->retry_after, [this, order] { enqueue(order); });
+        } else {
+            remember({});
+            host_->issued(order.id, std::get<std::vector<crypto::Certificate>>(std::move(*outcome)));
         }
     }
 
@@ -191,17 +176,17 @@ private:
         return std::move(outcome);
     }
 
-    std::vector<std::string> arguments_;
+    const std::vector<std::string> arguments_;
     IssuerHost* host_ = nullptr;
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::multimap<Steady::time_point, IssuerOrder> queue_; ///< by the time they are due
+    std::atomic<std::size_t> waiting_{0}; ///< for a thread or a time
+    StopSignal stopping_;
+    StoppableContext context_{stopping_};
+    std::mutex mutex_; ///< of the next three
     std::optional<base::TimePoint> last_success_;
     std::optional<base::TimePoint> last_failure_;
     std::string failure_;
-    std::atomic<bool> stopping_{false};
-    StoppableContext context_{stopping_};
-    std::vector<std::thread> threads_;
+    base::WorkerPool programs_{{.name = "program", .threads = kThreads, .queue = SIZE_MAX}};
+    base::Worker worker_{"ra-program"};
 };
 
 /// `name` with its folder, looked for in PATH as a shell would.

@@ -13,8 +13,8 @@ namespace acmetool::ra
 /// input, and a `certificate`, `deferred` or `error` document on standard output (a PEM chain is taken, too).
 ///
 /// Where there is a problem document it decides; else the exit status does: 75 is "not yet" (the program is
-/// run again after retryAfter), 77 forbidden, 65 bad request, anything else an internal failure. It is run by
-/// four threads, so at most four times at once, and again after a crash with the same CSR.
+/// run again after retryAfter), 77 forbidden, 65 bad request, anything else an internal failure. It runs at
+/// most four times at once, on the threads of a pool, and again after a crash with the same CSR.
 Result<std::unique_ptr<Issuer>> make_program_issuer(const Options& options);
 
 } // namespace acmetool::ra

@@ -273,6 +273,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& lo
     admin_options.address = config.admin.host;
     admin_options.port = config.admin.port;
     admin_options.threads = 1;
+    admin_options.thread_name = "admin";
     admin_options.connections = 64;
     ACMETOOL_TRY(admin, http::Server::start(admin_options, [raw](const http::ServerRequest& request) {
                      return raw->administer(request);
@@ -308,19 +309,25 @@ std::string Daemon::admin_url() const
 
 Result<std::vector<std::string>> Daemon::reload(const Config& config)
 {
+    // All that can fail is done before anything changes.
+    std::vector<std::function<void()>> parts;
+    const auto add = [&parts](Result<std::function<void()>> prepared) -> Result<void> {
+        if (!prepared) return fail(std::move(prepared).error());
+        parts.push_back(std::move(*prepared));
+        return {};
+    };
     ACMETOOL_TRY(est_settings, est_options(config));
-    ACMETOOL_TRY(put_in_use, impl_->engine->prepare(config.ra));
-    // All that can fail is tried before anything changes.
+    ACMETOOL_CHECK(add(impl_->engine->prepare(config.ra)));
     ACMETOOL_TRY(signer, brski_signer(config));
-    ACMETOOL_TRY(use_brski, impl_->brski->prepare(config.brski, std::move(signer)));
-    if (impl_->listener)
-        if (const auto usable = http::make_server_context(config.http); !usable) return fail(usable.error());
-    if (impl_->teap && config.teap) ACMETOOL_CHECK(impl_->teap->reload(*config.teap));
-    if (impl_->listener) ACMETOOL_CHECK(impl_->listener->reconfigure(config.http));
+    ACMETOOL_CHECK(add(impl_->brski->prepare(config.brski, std::move(signer))));
+    if (impl_->listener) ACMETOOL_CHECK(add(impl_->listener->prepare(config.http)));
+    if (impl_->teap && config.teap) ACMETOOL_CHECK(add(impl_->teap->prepare(*config.teap)));
+
     auto kept = keep_fixed(impl_->config, config);
     impl_->est->configure(std::move(est_settings));
-    use_brski();
-    put_in_use();
+    // The engine last: it may have to wait for the end of its issuer.
+    for (auto part = parts.rbegin(); part != parts.rend(); ++part)
+        (*part)();
     return kept;
 }
 

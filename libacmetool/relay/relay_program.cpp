@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/daemon.h"
+#include "cli/signals.h"
 #include "http/client.h"
 #include "net/endpoint.h"
 #include "relay/check.h"
@@ -50,10 +51,8 @@ Result<void> serve(const RelayOptions& options, const std::string& name, relay::
     if (const auto radius = daemon->radius_url(); !radius.empty()) urls["radius"] = radius;
     ACMETOOL_CHECK(io.write_document("ready", {{"urls", urls}, {"pid", getpid()}}));
     notify_service_manager("READY=1");
-    while (!io.context().interrupted()) {
-        if (take_hangup()) reload(options, kind, *daemon, log);
-        usleep(50'000);
-    }
+    while (next_signal() == SignalRequest::reload)
+        reload(options, kind, *daemon, log);
     notify_service_manager("STOPPING=1");
     daemon->drain();
     return {};

@@ -199,6 +199,27 @@ END
     [ "$(requests newAuthz)" = 1 ]
 }
 
+@test "RAD-04, ESTS-21: SIGHUP with a client's secret that cannot be used changes nothing, nor the EST certificate" {
+    local port before
+    port=$(free_port)
+    write_teap_toml "$PKI"
+    sed -i "s|^\[listen\]|&\nest = \"127.0.0.1:$port\"|" "$PKI/teap.toml"
+    start_teap "$PKI"
+    served() { openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -serial; }
+    before=$(served)
+    [ -n "$before" ]
+    make_tls "$PKI"
+    : >"$PKI/secret"
+    kill -HUP "$TEAP_PID"
+    wait_for 10 grep -q 'not reloaded, .*secret holds no secret' "$TEAP_LOG"
+    [ "$(served)" = "$before" ]
+    echo radius-secret >"$PKI/secret"
+    peer pledgeid --new-key ec:P-256 --key-out dev.key -o dev.pem
+    kill -HUP "$TEAP_PID"
+    wait_for 10 grep -q '"msg":"reloaded"' "$TEAP_LOG"
+    [ "$(served)" != "$before" ]
+}
+
 @test "RAD-01: eapol_test, which has no TEAP, gets a clean Nak and Reject" {
     command -v eapol_test >/dev/null || skip "no eapol_test"
     teap

@@ -1,5 +1,9 @@
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <thread>
+#include <vector>
 
 #include <doctest/doctest.h>
 #include <openssl/evp.h>
@@ -39,6 +43,12 @@ struct Server {
     base::Secret secret{"radius-secret"};
     std::unique_ptr<access::Sessions> sessions;
     std::vector<radius::Packet> recorded;
+    /// What the sessions asked for.
+    struct Timer {
+        std::chrono::steady_clock::time_point when;
+        std::function<void()> task;
+    };
+    std::vector<Timer> timers;
     std::uint8_t next = 0;
 
     explicit Server(const std::function<void(access::Options&)>& change = {})
@@ -51,7 +61,10 @@ struct Server {
         if (change) change(config);
         auto made = access::Sessions::make(
             config, *crypto::TlsContext::make(crypto::Side::server, {}), authority, {}, nullptr,
-            [this](const radius::Packet& packet, const auto&) { recorded.push_back(packet); });
+            [this](const radius::Packet& packet, const auto&) { recorded.push_back(packet); },
+            [this](auto when, auto task) {
+                timers.push_back({when, std::move(task)});
+            });
         REQUIRE(made);
         sessions = std::move(*made);
     }
@@ -194,7 +207,7 @@ TEST_CASE("RAD-03, SEC-10: Proxy-State comes back in order, conversations are ca
     CHECK(server.sessions->open() == 2);
     CHECK(server.sessions->counters().at("refused_over_limit") == 1);
     Server other;
-    other.sessions->drain();
+    other.sessions->drain(std::chrono::seconds{0});
     CHECK_FALSE(other.send(other.identity()));
 }
 
@@ -320,7 +333,7 @@ TEST_CASE("RAD-08, FLD-R1: Status-Server is answered while the server takes conv
     CHECK_FALSE(server.send_octets(octets, "198.51.100.1"));
     CHECK(server.sessions->counters().at("status_server") == 1);
     CHECK(server.sessions->counters().at("dropped_message_authenticator") == 2);
-    server.sessions->drain();
+    server.sessions->drain(std::chrono::seconds{0});
     CHECK_FALSE(server.send(status));
 }
 
@@ -360,4 +373,78 @@ TEST_CASE(
     bool answered = false;
     (*silent)->take(octets, {"192.0.2.7", 1000}, [&](const Bytes&) { answered = true; });
     CHECK_FALSE(answered);
+}
+
+TEST_CASE(
+    "RAD-04: conversations and answers that are kept expire by one timer, which nothing needs when idle")
+{
+    const auto begun = std::chrono::steady_clock::now();
+    Server server;
+    CHECK(server.timers.empty());
+    const auto octets = *radius::encode_request(server.identity(), server.secret);
+    REQUIRE(server.send_octets(octets));
+    REQUIRE(server.send(server.identity()));
+    REQUIRE(server.timers.size() == 1);
+    const auto after = server.timers[0].when - begun;
+    CHECK(after >= std::chrono::seconds{30}); // the answer, which is kept shorter than the conversation
+    CHECK(after < std::chrono::seconds{60});
+    // Too early: all stays, and is looked at again.
+    server.timers[0].task();
+    CHECK(server.sessions->open() == 2);
+    CHECK(server.send_octets(octets));
+    CHECK(server.sessions->counters().at("repeats") == 1);
+    REQUIRE(server.timers.size() == 2);
+    CHECK(server.timers[1].when == server.timers[0].when);
+
+    Server hasty{[](access::Options& config) {
+        config.session_life = std::chrono::seconds{0};
+        config.repeat = std::chrono::seconds{0};
+    }};
+    REQUIRE(hasty.send_octets(octets));
+    REQUIRE(hasty.timers.size() == 1);
+    hasty.timers[0].task();
+    CHECK(hasty.sessions->open() == 0);
+    CHECK(hasty.sessions->counters().at("expired") == 1);
+    CHECK(hasty.timers.size() == 1);
+    const auto again = hasty.send_octets(octets); // a new conversation
+    CHECK(again);
+    CHECK_FALSE(hasty.sessions->counters().contains("repeats"));
+    CHECK(hasty.timers.size() == 2);
+}
+
+TEST_CASE("RAD-03: draining returns when the last conversation ends, or after its limit")
+{
+    Server server{[](access::Options& config) { config.session_life = std::chrono::seconds{0}; }};
+    const auto begun = std::chrono::steady_clock::now();
+    server.sessions->drain(std::chrono::seconds{30}); // none
+    Server busy{[](access::Options& config) { config.session_life = std::chrono::seconds{0}; }};
+    REQUIRE(busy.send(busy.identity()));
+    busy.sessions->drain(std::chrono::seconds{0});
+    CHECK(busy.sessions->open() == 1);
+    std::thread later{[&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds{20});
+        busy.timers.at(0).task();
+    }};
+    busy.sessions->drain(std::chrono::seconds{30});
+    CHECK(busy.sessions->open() == 0);
+    later.join();
+    CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds{15});
+}
+
+TEST_CASE("RAD-03: other clients count once what prepare() returned is called; after an error none do")
+{
+    Server server;
+    const auto octets = *radius::encode_request(server.identity(), server.secret);
+    const auto context = *crypto::TlsContext::make(crypto::Side::server, {});
+    access::Options other;
+    other.clients = {{"198.51.100.1", server.folder + "/secret", {}}};
+    const auto use = server.sessions->prepare(other, context);
+    REQUIRE(use);
+    CHECK_FALSE(server.send_octets(octets, "198.51.100.1"));
+    (*use)();
+    CHECK(server.send_octets(octets, "198.51.100.1"));
+    CHECK_FALSE(server.send_octets(octets, "192.0.2.7"));
+    other.clients.push_back({"192.0.2.7", "/does/not/exist", {}});
+    CHECK_FALSE(server.sessions->prepare(other, context).has_value());
+    CHECK_FALSE(server.send_octets(octets, "192.0.2.7"));
 }

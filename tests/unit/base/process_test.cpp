@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/process.h"
+#include "base/thread.h"
 
 using namespace acmetool;
 using namespace std::chrono_literals;
@@ -107,4 +108,11 @@ TEST_CASE("run_filter: too much output, too much time, a signal and a missing pr
     const auto result = base::run_filter(shell("sleep 600"), {}, 10, context);
     REQUIRE_FALSE(result);
     CHECK(result.error().code == Errc::interrupted);
+}
+
+TEST_CASE("run_filter: a program takes signals although the thread that starts it takes none")
+{
+    std::string told;
+    base::start_thread("test", [&] { told = reason(shell("kill -TERM $$; exit 0")); }).join();
+    CHECK(told == "programSignal");
 }

@@ -4,7 +4,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <latch>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
 
 #include "base/worker_pool.h"
 
@@ -47,4 +52,25 @@ TEST_CASE("SEC-16: a pool's threads work at once, and are as nice as they are to
     pool.stop();
     CHECK(nice == std::min(own + 3, 19));
     CHECK(getpriority(PRIO_PROCESS, 0) == own);
+}
+
+TEST_CASE("A pool starts a thread when a job finds all others busy, up to its number, named as it is told")
+{
+    std::latch together{2};
+    std::mutex mutex;
+    std::set<std::thread::id> threads;
+    std::string name;
+    base::WorkerPool pool{{.name = "test-pool", .threads = 2, .queue = SIZE_MAX}};
+    for (int i = 0; i < 50; ++i)
+        REQUIRE(pool.post([&, i] {
+            if (i < 2) together.arrive_and_wait(); // so that it takes two
+            const std::lock_guard lock{mutex};
+            threads.insert(std::this_thread::get_id());
+            char text[16] = {};
+            pthread_getname_np(pthread_self(), text, sizeof text);
+            name = text;
+        }));
+    pool.stop();
+    CHECK(threads.size() == 2);
+    CHECK(name == "test-pool");
 }

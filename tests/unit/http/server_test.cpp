@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -241,14 +243,19 @@ TEST_CASE("ESTS-21: limits that are replaced go for connections to come")
     standing.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     CHECK(standing.until("GET \n").ends_with("GET \n"));
     options.body_limit = 4;
-    REQUIRE(server->reconfigure(options));
+    const auto use = server->prepare(options);
+    REQUIRE(use);
+    const Connection unchanged{server->port()};
+    unchanged.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345");
+    CHECK(unchanged.until("POST 12345\n").ends_with("POST 12345\n"));
+    (*use)();
     standing.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345");
     CHECK(standing.until("POST 12345\n").ends_with("POST 12345\n"));
     const Connection next{server->port()};
     next.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345");
     CHECK(next.until("\r\n").find(" 413 ") != std::string::npos);
     options.certificate_file = "/nowhere/ra.pem";
-    CHECK_FALSE(server->reconfigure(options).has_value());
+    CHECK_FALSE(server->prepare(options).has_value());
     CHECK(get(server->port()).find(" 200 ") != std::string::npos);
 }
 
@@ -375,4 +382,35 @@ TEST_CASE("ESTS-27: absolute-form, an empty line before the request, HTTP/1.0 wi
     connection.until("/one\n");
     connection.send("\r\nGET /two HTTP/1.0\r\n\r\n");
     CHECK(connection.rest().find("/two") != std::string::npos); // and the server closes
+}
+
+TEST_CASE("ESTS-21: drain() returns when the last request under way is answered, or after its limit")
+{
+    std::promise<http::Responder> asked;
+    auto server = http::Server::start({}, http::Server::AsyncHandler{[&](const auto&, auto respond) {
+                                          asked.set_value(std::move(respond));
+                                      }});
+    REQUIRE(server);
+    const Connection connection{(*server)->port()};
+    connection.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    const auto respond = asked.get_future().get();
+    const auto begun = std::chrono::steady_clock::now();
+    std::thread later{[&] {
+        std::this_thread::sleep_for(20ms);
+        respond({200, {}, "late", false});
+    }};
+    (*server)->drain(30s);
+    CHECK(connection.rest().ends_with("late"));
+    later.join();
+    CHECK(std::chrono::steady_clock::now() - begun < 15s);
+
+    std::promise<http::Responder> held;
+    auto other = http::Server::start(
+        {}, http::Server::AsyncHandler{[&](const auto&, auto answer) { held.set_value(std::move(answer)); }});
+    REQUIRE(other);
+    const Connection waiting{(*other)->port()};
+    waiting.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    const auto kept = held.get_future().get();
+    (*other)->drain(0s);
+    CHECK(std::chrono::steady_clock::now() - begun < 15s);
 }

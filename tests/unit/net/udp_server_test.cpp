@@ -1,6 +1,9 @@
+#include <chrono>
 #include <cstdlib>
+#include <future>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include <doctest/doctest.h>
 #include <netdb.h>
@@ -34,14 +37,13 @@ Address resolve(const char* address, std::uint16_t port)
 /// only.
 std::string ask(const std::string& listen, const char* address, const char* own)
 {
-    const auto server = net::UdpServer::start(
-        listen, 0,
+    const auto server = net::UdpServer::open(listen, 0);
+    REQUIRE(server);
+    (*server)->serve(
         [](ByteView datagram, const std::string& from, std::uint16_t, const net::UdpServer::Reply& reply) {
             const auto text = std::string{as_text(datagram)} + " from " + from;
             reply({text.begin(), text.end()});
-        },
-        [] {});
-    REQUIRE(server);
+        });
     const auto to = resolve(address, (*server)->port());
     const auto from = resolve(own, 0);
     const int fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -97,4 +99,34 @@ TEST_CASE("RAD-12, FLD-R2: an answer leaves from the second IPv6 address if that
         MESSAGE("no network namespace for a second address");
     else
         CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("A UDP server's timers run on its thread in the order of their times, and not after its end")
+{
+    auto server = net::UdpServer::open("127.0.0.1", 0);
+    REQUIRE(server);
+    const auto timers = (*server)->timers();
+    const auto now = std::chrono::steady_clock::now();
+    std::string order;
+    std::promise<std::thread::id> first;
+    std::promise<std::thread::id> last;
+    timers(now + std::chrono::milliseconds{40}, [&] {
+        order += 'b';
+        last.set_value(std::this_thread::get_id());
+    });
+    timers(now + std::chrono::milliseconds{20}, [&] {
+        order += 'a';
+        first.set_value(std::this_thread::get_id());
+    });
+    const auto held = std::make_shared<int>();
+    timers(now + std::chrono::hours{1}, [&order, held] { order += 'c'; });
+    (*server)->serve([](ByteView, const std::string&, std::uint16_t, const net::UdpServer::Reply&) {});
+    const auto thread = first.get_future().get();
+    CHECK(thread != std::this_thread::get_id());
+    CHECK(last.get_future().get() == thread);
+    CHECK(std::chrono::steady_clock::now() - now >= std::chrono::milliseconds{40});
+    server->reset();
+    timers(now, [&] { order += 'd'; });
+    CHECK(order == "ab");
+    CHECK(held.use_count() == 1);
 }

@@ -279,7 +279,7 @@ void PreauthKeeper::Keeper::remember(Result<PreAuthorization>& got)
         known_ = *got;
         error_.reset();
         retry_ = all_.pace_.first_retry;
-    } else if (got.error().reason == "newAuthzUnsupported") {
+    } else if (got.error().reason == Cause::new_authz_unsupported) {
         unsupported_ = true;
         error_.reset();
         due_at_ = Steady::time_point::max();

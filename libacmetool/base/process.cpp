@@ -44,9 +44,6 @@ std::vector<char*> pointers_of(std::vector<std::string>& texts)
     sigprocmask(SIG_SETMASK, &none, nullptr);
     for (const int number : {SIGINT, SIGTERM, SIGPIPE, SIGXFSZ})
         std::signal(number, SIG_DFL);
-    sigset_t none; // threads of ours block signals
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
     dup2(in >= 0 ? in : open("/dev/null", O_RDONLY), STDIN_FILENO);
     dup2(out >= 0 ? out : STDERR_FILENO, STDOUT_FILENO);
     // Not every library opens its sockets to be closed at exec, and a program that outlives a server would

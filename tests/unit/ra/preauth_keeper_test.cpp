@@ -357,7 +357,7 @@ TEST_CASE(
     CHECK(all[0].get());
     const auto refused = all[1].get();
     REQUIRE_FALSE(refused);
-    CHECK(refused.error().reason == "validationFailed");
+    CHECK(refused.error().reason == Cause::validation_failed);
     CHECK(all[2].get());
     lab.keeper.reset();
     REQUIRE(board->fulfilled.size() == 3);

@@ -281,7 +281,7 @@ Result<void> renew(const Options& options, cli::Io& io)
 
 int main(int argc, char** argv)
 {
-    cli::Program program{"acme-preauth", "pre-authorize domains, subdomains included"};
+    cli::Program program{"acme-preauth", "pre-authorize domains and their subdomains"};
     Options options;
     const auto verb = [&](const char* name, const char* help,
                           Result<void> (*action)(const Options&, cli::Io&)) -> cli::Verb& {

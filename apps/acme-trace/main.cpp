@@ -95,7 +95,7 @@ int main(int argc, char** argv)
             .words("FILE", options.files, "Trace file; default: standard input", false)
             .action([&options, how](cli::Io& io) { return draw(options, how, io); });
     };
-    add("show", "the ladder as text", cli::draw_text);
-    add("svg", "the ladder as an SVG image", cli::draw_svg);
+    add("show", "draw the ladder as text", cli::draw_text);
+    add("svg", "draw the ladder as an SVG image", cli::draw_svg);
     return program.main(argc, argv);
 }

@@ -385,8 +385,7 @@ void add_identity(cli::Verb& verb, Options& options)
 {
     verb.option("--idevid FILE", options.idevid, "Manufacturer's certificate of the device (IDevID), PEM")
         .option("--key KEY", options.key, "Private key of --idevid")
-        .option("--key-passphrase-file FILE", options.key_passphrase_file,
-                "File with the passphrase of --key");
+        .option("--key-passphrase-file FILE", options.key_passphrase_file, "Passphrase of --key");
 }
 
 void add_checks(cli::Verb& verb, Options& options)
@@ -407,10 +406,10 @@ int main(int argc, char** argv)
     add_identity(signing, options);
     signing.option("--registrar URL", options.registrar, "Registrar from which to get the certificate")
         .option("--registrar-cert FILE", options.registrar_cert, "Certificate of the registrar, PEM")
-        .option("--format FORMAT", options.format, "cms or jws")
+        .option("--format FORMAT", options.format, "Format of the voucher-request: cms or jws")
         .flag("--no-clock", options.no_clock, "Ignore dates, for a device without a clock")
         .action([&](cli::Io& io) { return sign_request(options, io); });
-    auto& requesting = program.verb("requestvoucher", "voucher-request on stdin, voucher on stdout");
+    auto& requesting = program.verb("requestvoucher", "send a voucher-request, write the voucher");
     add_identity(requesting, options);
     requesting.option("--registrar URL", options.registrar, "URL of the registrar")
         .option("--cloud URL", options.cloud,
@@ -445,7 +444,7 @@ int main(int argc, char** argv)
     running.option("--registrar URL", options.registrar, "URL of the registrar")
         .option("--cloud URL", options.cloud,
                 "Cloud registrar, verified with --ca-file or the system's trust anchors")
-        .option("--format FORMAT", options.format, "cms or jws")
+        .option("--format FORMAT", options.format, "Format of the voucher-request: cms or jws")
         .option("--new-key TYPE", options.new_key,
                 fmt::format("Type of a new key: {}, {}, ...; auto: as the server requests",
                             crypto::kDefaultKeyType, crypto::kDefaultRsaType))

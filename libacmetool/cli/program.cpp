@@ -342,8 +342,8 @@ struct Program::Impl {
         app.get_formatter()->column_width(kHelpIndent);
         app.set_help_flag("-h,--help", "Show this help");
         app.add_flag("--version", version, "Show the version");
-        app.footer("Exit status: 0 done, 64 usage, 65 bad input, 69 unavailable, 75 not yet, 77 refused;\n"
-                   "acmetool-exit-codes(7) lists all. Manual: man " +
+        app.footer("Exit status: 0 done, 64 usage, 65 bad input, 69 unavailable, 75 not yet,\n"
+                   "77 refused; acmetool-exit-codes(7) lists all. Manual: man " +
                    name);
     }
 

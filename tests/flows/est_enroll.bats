@@ -232,7 +232,7 @@ fails() { # STATUS CODE VERB OPTION...
     echo "$output"
     [ "$status" = 0 ]
     openssl verify -CAfile ca.pem dev.pem
-    [[ "$output" == *"without Retry-After"* && "$output" == *'the Retry-After "soon"'* ]]
+    [[ "$output" == *"without Retry-After"* && "$output" == *'the invalid Retry-After "soon"'* ]]
     [ "$(asked length)" = 5 ]
     [ "$(asked '[.[].body] | unique | length')" = 1 ]
 }

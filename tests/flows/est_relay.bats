@@ -416,7 +416,7 @@ EOF
     make_csr device0001.iot.domain.com dev.csr
     enrol device0001 simpleenroll dev.csr
     [ "$STATUS" = 200 ]
-    checked | grep -q '^ok cacerts: 1 of 1 intermediates'
+    checked | grep -q '^ok cacerts: 1 of the CA.s 1 intermediates'
     sed -i 's|^root = .*|root = "tls-root.pem"|; s|^name = .*|name = "domain.co.uk"|' "$PKI/relay.toml"
     checked >findings
     grep -q '^fail cacerts: none of the CA.s 1 intermediates leads to this root' findings

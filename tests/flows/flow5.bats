@@ -245,7 +245,7 @@ teardown() {
     findings --online >found
     grep -q '^ok the certificate in \[tls\] is that of a registrar' found
     grep -q '^ok devices of .*Lab manufacturer CA until' found
-    grep -q '^ok MASA under .*Lab manufacturer CA until' found
+    grep -q '^ok MASA with root .*Lab manufacturer CA until' found
     grep -q "^ok https://$MASA/.well-known/brski answers" found
     grep -q '^warn its MASA may have an address of a private network' found
     run ! grep '^fail' found

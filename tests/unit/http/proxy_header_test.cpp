@@ -98,7 +98,7 @@ TEST_CASE("PROXY header, version 1: what is malformed is refused")
     refuses("PROXY TCP4 1.2.3.4 1.2.3.4 1 2\nmore", "CR LF");
     refuses("PROXY UNKNOWN\r \r\n", "CR LF");
     refuses("PROXY \r\nGET / HTTP/1.1\r\n", "CR LF");
-    refuses("PROXY UNKNOWN " + std::string(200, 'x'), "does not end");
+    refuses("PROXY UNKNOWN " + std::string(200, 'x'), "is not terminated");
 }
 
 TEST_CASE("PROXY header, version 2: addresses, LOCAL, TLVs, and what is refused")

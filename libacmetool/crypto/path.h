@@ -58,9 +58,8 @@ ACMETOOL_EXPORT Result<std::vector<Certificate>> verify_path(const Certificate& 
 
 /// Where issuer_chain() ends.
 enum class ChainEnd {
-    below_root, ///< without the self-signed certificate: whoever gets the chain has it, or does not believe
-                ///< it
-    root,       ///< with it, if it is known
+    below_root, ///< before the self-signed certificate, which a receiver has to know by itself
+    root,       ///< with the self-signed certificate if it is known
 };
 
 /// `certificate` and, upwards from it, its issuers among `known`, ten certificates at most. What else is in

@@ -1,7 +1,6 @@
 #include "est/server.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <mutex>
 
@@ -14,6 +13,7 @@
 #include "est/cmc_error.h"
 #include "est/codec.h"
 #include "est/csrattrs.h"
+#include "est/operation.h"
 #include "http/authentication.h"
 #include "http/text_response.h"
 
@@ -33,7 +33,12 @@ constexpr std::chrono::seconds kRetryLater{60};
 
 struct Route {
     std::string label;
-    std::string operation;
+    Operation operation = Operation::cacerts;
+
+    bool enrols() const
+    {
+        return operation == Operation::simpleenroll || operation == Operation::simplereenroll;
+    }
 };
 
 bool is_unreserved(char c)
@@ -42,11 +47,12 @@ bool is_unreserved(char c)
            c == '.' || c == '_' || c == '~';
 }
 
-bool is_operation(std::string_view word)
+std::optional<Operation> operation_of(std::string_view word)
 {
-    static constexpr std::array<std::string_view, 4> kServed{"cacerts", "csrattrs", "simpleenroll",
-                                                             "simplereenroll"};
-    return std::find(kServed.begin(), kServed.end(), word) != kServed.end();
+    for (const auto operation :
+         {Operation::cacerts, Operation::csrattrs, Operation::simpleenroll, Operation::simplereenroll})
+        if (name_of(operation) == word) return operation;
+    return std::nullopt;
 }
 
 /// RFC 7030 section 3.2.2: the operation, with an optional label before it.
@@ -63,8 +69,9 @@ std::optional<Route> parse_target(std::string_view target)
             !std::all_of(route.label.begin(), route.label.end(), is_unreserved))
             return std::nullopt;
     }
-    if (!is_operation(target)) return std::nullopt;
-    route.operation = target;
+    const auto operation = operation_of(target);
+    if (!operation) return std::nullopt;
+    route.operation = *operation;
     return route;
 }
 
@@ -364,7 +371,7 @@ void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& 
         exchange->event.identifiers.push_back(identifier.value);
     enrolment.request_id = exchange->event.request_id;
     enrolment.label = route.label;
-    enrolment.renewal = route.operation == "simplereenroll";
+    enrolment.renewal = route.operation == Operation::simplereenroll;
     enrolment.binding =
         enrol::compare_binding(*csr, request.tls ? request.tls->channel_binding : std::nullopt);
     enrolment.relayed_by_ra = true;
@@ -410,17 +417,17 @@ void Server::handle(const http::ServerRequest& request, http::Responder respond)
                             "/.well-known/est, with or without a label");
         return;
     }
-    exchange->event.operation = route->operation;
+    exchange->event.operation = name_of(route->operation);
     exchange->event.label = route->label;
     if (request.tls && !request.tls->certificates.empty()) {
         const auto& own = request.tls->certificates.front();
         exchange->event.client = fmt::format("{} serial {}", own.subject(), own.serial());
     }
-    const bool enrols = route->operation == "simpleenroll" || route->operation == "simplereenroll";
+    const bool enrols = route->enrols();
     if (enrols ? request.method != "POST" : request.method != "GET" && request.method != "HEAD") {
         exchange->event.text = "wrong method";
-        auto response =
-            text_response(405, fmt::format("{} accepts only {}", route->operation, enrols ? "POST" : "GET"));
+        auto response = text_response(
+            405, fmt::format("{} accepts only {}", name_of(route->operation), enrols ? "POST" : "GET"));
         response.headers.emplace_back("Allow", enrols ? "POST" : "GET, HEAD");
         exchange->finish(std::move(response));
         return;
@@ -428,9 +435,9 @@ void Server::handle(const http::ServerRequest& request, http::Responder respond)
     // strongSwan sends neither header and cannot read broken lines; libest cannot read long ones.
     const bool bare = !http::find(request.headers, "user-agent") && !http::find(request.headers, "accept");
     exchange->wrap = exchange->options->wrap.value_or(bare ? 0 : kLines);
-    if (route->operation == "cacerts")
+    if (route->operation == Operation::cacerts)
         impl_->ca_certs_request(*route, *exchange);
-    else if (route->operation == "csrattrs")
+    else if (route->operation == Operation::csrattrs)
         impl_->attributes_request(*route, request, exchange);
     else
         impl_->enrol_request(*route, request, exchange);

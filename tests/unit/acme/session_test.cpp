@@ -56,7 +56,7 @@ http::Request sent(Exchange& exchange)
 TEST_CASE("ACME-10, ACME-11, FAULT-01: badNonce: signed again with the nonce of the error")
 {
     auto with = session();
-    Exchange exchange{with, {"newOrder", "a.example", "https://ca.example/newOrder", "{}"}};
+    Exchange exchange{with, {acme::Step::new_order, "a.example", "https://ca.example/newOrder", "{}"}};
     CHECK(sent(exchange).method == http::Method::head);
     exchange.take(response(200, "first"), kSessionNow);
     CHECK(header_of(sent(exchange))["nonce"] == "first");
@@ -72,7 +72,7 @@ TEST_CASE("ACME-11: badNonce for ever comes to an end")
 {
     auto with = session();
     with.nonces = {"n"};
-    Exchange exchange{with, {"newOrder", "", "https://ca.example/newOrder", "{}"}};
+    Exchange exchange{with, {acme::Step::new_order, "", "https://ca.example/newOrder", "{}"}};
     int rounds = 0;
     for (; !exchange.result() && rounds < 1000; ++rounds) {
         sent(exchange);
@@ -85,7 +85,7 @@ TEST_CASE("ACME-11: badNonce for ever comes to an end")
 TEST_CASE("ACME-10: nonces with other characters are ignored")
 {
     auto with = session();
-    Exchange exchange{with, {"newOrder", "", "https://ca.example/newOrder", "{}"}};
+    Exchange exchange{with, {acme::Step::new_order, "", "https://ca.example/newOrder", "{}"}};
     sent(exchange);
     exchange.take(response(200, "not=base64url"), kSessionNow);
     REQUIRE(exchange.result());
@@ -96,7 +96,7 @@ TEST_CASE("ACME-06, ACME-08: kid or jwk, and the URL as it was given")
 {
     auto with = session();
     with.nonces = {"b", "a"};
-    Exchange by_kid{with, {"order", "", "https://ca.example/order/%7e1?x=%2F", ""}};
+    Exchange by_kid{with, {acme::Step::order, "", "https://ca.example/order/%7e1?x=%2F", ""}};
     const auto first = sent(by_kid);
     CHECK(first.url == "https://ca.example/order/%7e1?x=%2F");
     CHECK(header_of(first)["url"] == first.url);
@@ -116,11 +116,11 @@ TEST_CASE("SEC-06, FAULT-12: URLs of another origin are never asked")
     for (const auto* url :
          {"https://evil.example/order/1", "http://ca.example/order/1", "https://ca.example@evil.example/",
           "https://ca.example:444/", "https://ca.example\\@evil.example/", "file:///etc/passwd", ""}) {
-        Exchange exchange{with, {"order", "", url, ""}};
+        Exchange exchange{with, {acme::Step::order, "", url, ""}};
         REQUIRE(exchange.result());
         CHECK(exchange.result()->error().reason.word() == "foreignUrl");
     }
-    Exchange same{with, {"order", "", "https://CA.example:443/order/1", ""}};
+    Exchange same{with, {acme::Step::order, "", "https://CA.example:443/order/1", ""}};
     CHECK_FALSE(same.result());
 }
 
@@ -129,11 +129,11 @@ TEST_CASE("FAULT-10: a broken connection is asked again for reads, never for req
     const auto broken = [] { return Result<http::Response>{fail(Errc::unavailable, "reset", {}, "reset")}; };
     auto with = session();
     with.nonces = {"c", "b", "a"};
-    Exchange read{with, {"order", "", "https://ca.example/order/1", ""}};
+    Exchange read{with, {acme::Step::order, "", "https://ca.example/order/1", ""}};
     sent(read);
     read.take(broken(), kSessionNow);
     CHECK_FALSE(read.result());
-    Exchange change{with, {"newOrder", "", "https://ca.example/newOrder", "{}"}};
+    Exchange change{with, {acme::Step::new_order, "", "https://ca.example/newOrder", "{}"}};
     sent(change);
     change.take(broken(), kSessionNow);
     CHECK(change.result());
@@ -143,7 +143,7 @@ TEST_CASE("ACME-42, ACME-33: Link headers in every form that RFC 8288 has")
 {
     auto with = session();
     with.nonces = {"a"};
-    Exchange exchange{with, {"orders", "", "https://ca.example/orders", ""}};
+    Exchange exchange{with, {acme::Step::orders, "", "https://ca.example/orders", ""}};
     sent(exchange);
     auto answer = response(200, "b");
     answer.headers.emplace_back("link",

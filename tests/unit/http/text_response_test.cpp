@@ -10,7 +10,7 @@ TEST_CASE("a text answer is fit for a terminal, line by line")
     CHECK(one.status == 403);
     CHECK(one.headers == http::Headers{{"Content-Type", "text/plain"}});
     CHECK(one.body == "no ?[31msuch thing\n");
-    CHECK(http::text_lines(200, {"ready", "warning: a\nb"}).body == "ready\nwarning: a?b\n");
+    CHECK(http::text_lines(200, {"ready", "warning: a\nb"}).body == "ready\nwarning: a b\n");
 }
 
 TEST_CASE("FLD-E2: 202 and 401 have no body")

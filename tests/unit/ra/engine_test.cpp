@@ -204,6 +204,13 @@ TEST_CASE(
     const auto wrong = old.subject().empty() ? "sn-1.domain.com" : "";
     CHECK(Lab::word(renew(old, Lab::csr(lab.key, {"sn-1.domain.com"}, {}, wrong))) == "bad_identity");
     CHECK(Lab::word(renew(device, same_names(lab.key))) == "forbidden");
+    // SEC-10: whoever was identified may get a signed refusal, and nobody else.
+    const auto other_name = lab.enrol(Lab::request(device, Lab::csr(lab.key, {"other.domain.com"})));
+    CHECK(std::get<enrol::Refused>(other_name).authenticated);
+    const test::Maker stranger{"stranger"};
+    const auto unknown =
+        lab.enrol(Lab::request(stranger.idevid("SN-1"), Lab::csr(lab.key, {"other.domain.com"})));
+    CHECK_FALSE(std::get<enrol::Refused>(unknown).authenticated);
     // A protocol that has one message for both: the same names with that certificate are a renewal, all else
     // is not.
     const auto either = [&](const crypto::Certificate& with, const crypto::Csr& csr) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <set>
 
 #include <fmt/core.h>
 
@@ -15,9 +14,32 @@ namespace acmetool::ca
 namespace
 {
 
-constexpr unsigned kMostInGroup = 64;
+constexpr std::pair<std::string_view, Resource> kResources[] = {{"directory", Resource::directory},
+                                                                {"newNonce", Resource::new_nonce},
+                                                                {"newAccount", Resource::new_account},
+                                                                {"newAuthz", Resource::new_authz},
+                                                                {"newOrder", Resource::new_order},
+                                                                {"revokeCert", Resource::revoke_cert},
+                                                                {"keyChange", Resource::key_change},
+                                                                {"account", Resource::account},
+                                                                {"orders", Resource::orders},
+                                                                {"order", Resource::order},
+                                                                {"finalize", Resource::finalize},
+                                                                {"authz", Resource::authz},
+                                                                {"challenge", Resource::challenge},
+                                                                {"certificate", Resource::certificate},
+                                                                {"crl", Resource::crl},
+                                                                {"agree", Resource::agree},
+                                                                {"renewalInfo", Resource::renewal_info}};
 
-/// Others may wait for this request to commit: it comes to its end even by way of a bug.
+Resource resource_of(std::string_view name)
+{
+    for (const auto& [known, resource] : kResources)
+        if (known == name) return resource;
+    return Resource::unknown;
+}
+
+/// A bug answers 500, and the other requests of the transaction are not harmed.
 template <class Step>
 auto without_throwing(Step step) -> decltype(step())
 {
@@ -37,14 +59,74 @@ tl::unexpected<Refusal> store_gone()
     return refusal;
 }
 
-/// Read by GET and HEAD, and nobody signs for them.
-bool is_open(const std::string& resource, const std::string& method)
+/// Any problem, as the fault says.
+tl::unexpected<Refusal> problem_at_will(const std::string& type)
 {
-    return resource == "newNonce" ||
-           (method == "GET" && (resource == "crl" || resource == "agree" || resource == "renewalInfo"));
+    auto refusal = refuse(type == "rateLimited" ? 429 : 403, type, "the fault problem is on");
+    refusal.value().lists_algorithms = type == "badSignatureAlgorithm";
+    return refusal;
+}
+
+/// "from" in the query of a list of orders.
+std::size_t first_order_of(const std::string& target)
+{
+    const auto cursor = target.find("?from=");
+    return cursor == std::string::npos ? 0 : std::strtoul(target.c_str() + cursor + 6, nullptr, 10);
+}
+
+/// Read by GET and HEAD, without a signature.
+bool is_open(Resource resource, const std::string& method)
+{
+    return resource == Resource::new_nonce ||
+           (method == "GET" &&
+            (resource == Resource::crl || resource == Resource::agree || resource == Resource::renewal_info));
+}
+
+Answer<ServerResponse> new_nonce(const ServerRequest& request)
+{
+    if (request.method == "HEAD") return ServerResponse{200, {}, {}, false};
+    if (request.method == "GET") return ServerResponse{204, {}, {}, false};
+    return refuse(405, "malformed", "newNonce takes HEAD and GET");
+}
+
+/// The parts of a path, and the resource that it names: the last part, or the first of several.
+ExchangePtr make_exchange(ServerRequest request, http::Responder respond, base::TimePoint now)
+{
+    auto exchange = std::make_shared<Exchange>();
+    const auto path = std::string_view{request.target}.substr(0, request.target.find('?'));
+    for (const auto part : base::split(path.substr(std::min<std::size_t>(1, path.size())), '/'))
+        exchange->path.emplace_back(part);
+    const auto& parts = exchange->path;
+    exchange->name = parts.front();
+    // order/ID/finalize and account/ID/orders
+    if (parts.size() == 3 && (parts.front() == "order" || parts.front() == "account"))
+        exchange->name = parts[2];
+    exchange->resource = resource_of(exchange->name);
+    exchange->log = {{"time", base::to_rfc3339(now)},
+                     {"method", request.method},
+                     {"resource", exchange->name},
+                     {"path", path},
+                     {"peer", net::Endpoint{request.peer, request.peer_port}.text()}};
+    exchange->request = std::move(request);
+    exchange->respond = std::move(respond);
+    return exchange;
 }
 
 } // namespace
+
+Service::Impl::Impl(ServiceOptions service_options, const Authority& the_authority, Faults& the_faults,
+                    std::unique_ptr<store::Database> writer, std::unique_ptr<store::Database> reader)
+    : options(std::move(service_options)), authority(the_authority), faults(the_faults),
+      committed(std::move(reader)), database(*writer), records(database),
+      commits(std::move(writer), "ca-store"), pool({kMostValidations + 1})
+{
+}
+
+Service::Impl::~Impl()
+{
+    pool.stop();
+    commits.stop();
+}
 
 base::TimePoint time_of(const Json& object, std::string_view member)
 {
@@ -89,166 +171,161 @@ ServerResponse Service::Impl::directory(const ServerRequest& request) const
     return reply(200, object);
 }
 
-std::unique_lock<std::mutex> Service::Impl::enter()
+void Service::Impl::handle(ServerRequest request, http::Responder respond)
 {
-    Arrival arrival{waiting};
-    return enter(arrival);
-}
-
-std::unique_lock<std::mutex> Service::Impl::enter(Arrival& arrival)
-{
-    arrival.announce();
-    std::unique_lock lock{mutex};
-    arrival.over();
-    return lock;
-}
-
-Result<void> Service::Impl::make_durable(std::unique_lock<std::mutex>& lock)
-{
-    if (!records.has_uncommitted()) return {};
-    const auto mine = group;
-    // Whoever waits for the mutex gets it next, and commits for all: the last one finds nobody waiting.
-    if (++mine->size >= kMostInGroup || waiting == 0) {
-        if (auto done = records.commit(); !done) mine->failure = std::move(done).error();
-        mine->is_over = true;
-        group = std::make_shared<Group>();
-        group_over.notify_all();
+    const auto exchange = make_exchange(std::move(request), std::move(respond), now());
+    if (exchange->resource == Resource::directory && exchange->request.method == "GET") {
+        auto response = directory(exchange->request);
+        faults.apply(exchange->name, response);
+        return exchange->respond(std::move(response));
     }
-    group_over.wait(lock, [&] { return mine->is_over; });
-    if (mine->failure) return fail(*mine->failure);
-    return {};
+    const auto seconds = faults.take_word("slow", exchange->name);
+    if (!seconds) return begin(exchange);
+    commits.worker().at(base::Worker::Clock::now() +
+                            std::chrono::seconds{std::strtoul(seconds->c_str(), nullptr, 10)},
+                        [this, exchange] {
+                            if (!pool.post([this, exchange] { begin(exchange); }))
+                                answer(*exchange, overloaded());
+                        });
 }
 
-ServerResponse Service::Impl::handle(const ServerRequest& request)
+void Service::Impl::begin(const ExchangePtr& exchange)
 {
-    const auto path = std::string_view{request.target}.substr(0, request.target.find('?'));
-    std::vector<std::string> parts;
-    for (const auto part : base::split(path.substr(std::min<std::size_t>(1, path.size())), '/'))
-        parts.emplace_back(part);
-    std::string resource = parts.front();
-    if (resource == "order" && parts.size() == 3) resource = parts[2]; // order/ID/finalize
-    if (resource == "account" && parts.size() == 3) resource = parts[2];
-
-    if (resource == "directory" && request.method == "GET") {
-        auto response = directory(request);
-        faults.apply(resource, response);
-        return response;
+    if (faults.take("reset", exchange->name)) {
+        ServerResponse dropped;
+        dropped.drop = true;
+        return exchange->respond(std::move(dropped));
     }
-    Json log{{"time", base::to_rfc3339(now())},
-             {"method", request.method},
-             {"resource", resource},
-             {"path", path},
-             {"peer", net::Endpoint{request.peer, request.peer_port}.text()}};
-    ServerResponse response;
-    if (const auto seconds = faults.take_word("slow", resource))
-        std::this_thread::sleep_for(std::chrono::seconds{std::strtoul(seconds->c_str(), nullptr, 10)});
-    if (faults.take("reset", resource)) {
-        response.drop = true;
-    } else {
-        // Cryptography first, while others have the records.
-        Arrival arrival{waiting};
-        const auto admitted = without_throwing([&] { return admit(request, resource, arrival); });
-        auto lock = enter(arrival);
-        auto answer = without_throwing([&]() -> Answer<ServerResponse> {
-            if (!records.check_place()) return store_gone();
-            if (!admitted) return tl::unexpected(admitted.error());
-            return dispatch(request, resource, parts, *admitted, log);
-        });
-        const auto jobs_of_request = std::exchange(asked_for, {});
+    const auto admitted = without_throwing([&] { return admit(*exchange); });
+    if (!admitted) return answer(*exchange, tl::unexpected(admitted.error()));
+    if (exchange->resource == Resource::new_nonce) return answer(*exchange, new_nonce(exchange->request));
+    if (exchange->resource != Resource::crl) return post(exchange);
+    if (!commits.worker().post([this, exchange] { give_crl(exchange); })) answer(*exchange, overloaded());
+}
+
+void Service::Impl::post(const ExchangePtr& exchange)
+{
+    store::GroupCommit::Job job;
+    job.run = [this, exchange](store::Database&, store::GroupCommit::After& after) -> Result<void> {
+        auto answered = without_throwing([&] { return dispatch(*exchange); });
         // What a refused request changed is not kept.
-        if (const auto ended = answer ? records.keep() : records.discard(); !ended)
-            answer = broken(ended.error());
-        // A refusal waits too: it may rest on what another request has changed.
-        if (const auto durable = make_durable(lock); !durable) answer = broken(durable.error());
-        if (answer) {
-            for (const auto& job : jobs_of_request)
-                enqueue(job);
-            response = std::move(*answer);
-        } else {
-            const auto& refusal = answer.error();
-            response = reply(refusal.status, problem_of(refusal));
-            response.headers.front().second = "application/problem+json";
-            if (refusal.retry_after) response.headers.emplace_back("Retry-After", *refusal.retry_after);
-            for (const auto& header : refusal.headers)
-                response.headers.push_back(header);
-            log["problem"] = refusal.type;
-        }
-        log["status"] = response.status;
-        keep_log(log);
-    }
-    finish(response, resource, request);
-    return response;
+        ACMETOOL_CHECK(answered ? records.keep() : records.discard());
+        auto validations = std::exchange(asked_for, {});
+        // A refusal waits for the commit like every answer: it may rest on what another request has changed.
+        after.push_back(
+            [this, exchange, answered = std::move(answered), validations = std::move(validations)]() mutable {
+                if (answered) {
+                    for (auto& validation : validations)
+                        schedule(std::move(validation));
+                    if (exchange->resource == Resource::revoke_cert) forget_crl();
+                }
+                answer(*exchange, std::move(answered));
+            });
+        return {};
+    };
+    job.failed = [this, exchange](const Error& error) {
+        answer(*exchange, database.check_place() ? broken(error) : store_gone());
+    };
+    if (!commits.post(std::move(job))) answer(*exchange, overloaded());
 }
 
-void Service::Impl::finish(ServerResponse& response, const std::string& resource,
-                           const ServerRequest& request)
+void Service::Impl::answer(Exchange& exchange, Answer<ServerResponse> answered)
 {
-    if (request.method == "POST" || resource == "newNonce")
+    ServerResponse response;
+    auto& log = exchange.log;
+    if (answered) {
+        response = std::move(*answered);
+    } else {
+        const auto& refusal = answered.error();
+        response = reply(refusal.status, problem_of(refusal));
+        response.headers.front().second = "application/problem+json";
+        if (refusal.retry_after) response.headers.emplace_back("Retry-After", *refusal.retry_after);
+        for (const auto& header : refusal.headers)
+            response.headers.push_back(header);
+        log["problem"] = refusal.type;
+    }
+    log["status"] = response.status;
+    keep_log(log);
+    finish(response, exchange);
+    exchange.respond(std::move(response));
+}
+
+void Service::Impl::finish(ServerResponse& response, const Exchange& exchange)
+{
+    if (exchange.request.method == "POST" || exchange.resource == Resource::new_nonce)
         response.headers.emplace_back("Replay-Nonce", nonces.make());
     response.headers.emplace_back("Cache-Control", "no-store");
     response.headers.emplace_back("Link", fmt::format("<{}>;rel=\"index\"", url("/directory")));
-    faults.apply(resource, response);
+    faults.apply(exchange.name, response);
 }
 
-Answer<std::optional<SignedRequest>> Service::Impl::admit(const ServerRequest& request,
-                                                          const std::string& resource, Arrival& arrival)
+Answer<void> Service::Impl::admit(Exchange& exchange)
 {
-    static const std::set<std::string, std::less<>> kResources{
-        "newAccount", "newAuthz", "newOrder", "revokeCert", "keyChange", "account",
-        "orders",     "order",    "finalize", "authz",      "challenge", "certificate"};
+    const auto resource = exchange.resource;
+    const auto& method = exchange.request.method;
+    if (!committed.check_place()) return store_gone();
     const bool open =
-        is_open(resource, request.method) && (resource != "renewalInfo" || options.renewal_info);
-    if (!open && !kResources.contains(resource)) return refuse(404, "malformed", "no such resource");
+        is_open(resource, method) && (resource != Resource::renewal_info || options.renewal_info);
+    const bool is_signed =
+        resource != Resource::unknown && resource != Resource::directory && !is_open(resource, "GET");
+    if (!open && !is_signed) return refuse(404, "malformed", "no such resource");
     // RFC 8555 section 6.3: "Servers MUST ... return ... 405 (Method Not Allowed)" to a plain GET.
-    if (!open && request.method != "POST")
-        return refuse(405, "malformed", "resources are read by POST-as-GET");
-    if (!open || resource == "renewalInfo")
-        if (const auto played = play_refusals(resource); !played) return tl::unexpected(played.error());
-    if (open) return std::optional<SignedRequest>{};
-    CA_TRY(verified, verify(request, resource == "newAccount", resource == "revokeCert", arrival));
-    if (resource == "finalize") verified.csr = parse_finalize(verified.payload);
-    if (resource == "keyChange") verified.new_key = parse_key_change(verified.text);
-    return std::optional{std::move(verified)};
+    if (!open && method != "POST") return refuse(405, "malformed", "resources are read by POST-as-GET");
+    if (!open || resource == Resource::renewal_info)
+        if (auto played = play_refusals(exchange.name); !played) return played;
+    if (open) return {};
+    CA_TRY(verified, verify(exchange));
+    if (resource == Resource::finalize) verified.csr = parse_finalize(verified.payload);
+    if (resource == Resource::key_change) verified.new_key = parse_key_change(verified.text);
+    exchange.signed_request = std::move(verified);
+    return {};
 }
 
-Answer<ServerResponse> Service::Impl::dispatch(const ServerRequest& request, const std::string& resource,
-                                               const std::vector<std::string>& path,
-                                               const std::optional<SignedRequest>& admitted, Json& log)
+Answer<ServerResponse> Service::Impl::dispatch_open(const Exchange& exchange)
 {
-    const std::string id = path.size() > 1 ? path[1] : "";
-    if (!admitted) {
-        if (resource == "crl") return crl();
-        if (resource == "agree") return agree(id);
-        if (resource == "renewalInfo") return renewal_info(id);
-        if (request.method == "HEAD") return ServerResponse{200, {}, {}, false};
-        if (request.method == "GET") return ServerResponse{204, {}, {}, false};
-        return refuse(405, "malformed", "newNonce takes HEAD and GET");
-    }
-    const auto& signed_request = *admitted;
-    log["account"] = signed_request.account;
-    if (!signed_request.account.empty()) {
+    return exchange.resource == Resource::agree ? agree(exchange.part(1)) : renewal_info(exchange.part(1));
+}
+
+Answer<ServerResponse> Service::Impl::dispatch(Exchange& exchange)
+{
+    if (!exchange.signed_request) return dispatch_open(exchange);
+    const auto& request = *exchange.signed_request;
+    const auto id = exchange.part(1);
+    auto& log = exchange.log;
+    log["account"] = request.account;
+    if (!request.account.empty()) {
         // The account may have been deactivated since its key was read, or have another one.
-        CA_TRY(jwk, key_of(signed_request.account));
-        if (jwk != signed_request.account_jwk)
-            return refuse(400, "malformed", "the signature does not verify");
+        CA_TRY(jwk, key_of(records.get("account", request.account)));
+        if (jwk != request.account_jwk) return refuse(400, "malformed", "the signature does not verify");
     }
-    if (resource == "keyChange") return key_change(signed_request);
-    if (resource == "newAccount") return new_account(signed_request);
-    if (resource == "newAuthz") return new_authz(signed_request, log);
-    if (resource == "newOrder") return new_order(signed_request, log);
-    if (resource == "revokeCert") return revoke(signed_request);
-    if (resource == "account") return account(signed_request, id);
-    if (resource == "orders") {
-        const auto cursor = request.target.find("?from=");
-        return orders(
-            signed_request, id,
-            cursor == std::string::npos ? 0 : std::strtoul(request.target.c_str() + cursor + 6, nullptr, 10));
+    switch (exchange.resource) {
+    case Resource::key_change:
+        return key_change(request);
+    case Resource::new_account:
+        return new_account(request);
+    case Resource::new_authz:
+        return new_authz(request, log);
+    case Resource::new_order:
+        return new_order(request, log);
+    case Resource::revoke_cert:
+        return revoke(request);
+    case Resource::account:
+        return account(request, id);
+    case Resource::orders:
+        return orders(request, id, first_order_of(exchange.request.target));
+    case Resource::order:
+        return order(request, id);
+    case Resource::finalize:
+        return finalize(request, id, log);
+    case Resource::authz:
+        return authz(request, id);
+    case Resource::challenge:
+        return challenge(request, id, exchange.part(2));
+    case Resource::certificate:
+        return certificate(request, id, exchange.part(2) == "alternate");
+    default:
+        return refuse(404, "malformed", "no such resource");
     }
-    if (resource == "order") return order(signed_request, id);
-    if (resource == "finalize") return finalize(signed_request, id, log);
-    if (resource == "authz") return authz(signed_request, id);
-    if (resource == "challenge") return challenge(signed_request, id, path.size() > 2 ? path[2] : "");
-    return certificate(signed_request, id, path.size() > 2 && path[2] == "alternate");
 }
 
 Answer<void> Service::Impl::play_refusals(const std::string& resource)
@@ -256,8 +333,7 @@ Answer<void> Service::Impl::play_refusals(const std::string& resource)
     if (faults.take("serverError", resource))
         return refuse(500, "serverInternal", "the fault serverError is on");
     if (faults.take("notFound", resource)) return refuse(404, "malformed", "the fault notFound is on");
-    if (const auto type = faults.take_word("problem", resource))
-        return refuse(*type == "rateLimited" ? 429 : 403, *type, "the fault problem is on");
+    if (const auto type = faults.take_word("problem", resource)) return problem_at_will(*type);
     const bool unavailable = faults.take("unavailable", resource);
     const bool limited = (resource == "newOrder" || resource == "newAuthz" || resource == "newAccount") &&
                          faults.count_down("rateLimited");
@@ -323,9 +399,10 @@ Service::~Service() = default;
 Result<std::unique_ptr<Service>> Service::open(ServiceOptions options, const Authority& authority,
                                                Faults& faults)
 {
-    constexpr int kWorkers = 4;
-    ACMETOOL_TRY(records, Records::open(options.database));
-    auto impl = std::make_unique<Impl>(std::move(options), authority, faults, std::move(records));
+    ACMETOOL_TRY(writer, Records::open(options.database));
+    ACMETOOL_TRY(reader, writer->reopen());
+    auto impl =
+        std::make_unique<Impl>(std::move(options), authority, faults, std::move(writer), std::move(reader));
     if (!impl->options.request_log.empty()) {
         const auto& path = impl->options.request_log;
         const auto file = std::make_shared<store::AppendedFile>(path);
@@ -340,8 +417,6 @@ Result<std::unique_ptr<Service>> Service::open(ServiceOptions options, const Aut
             });
     }
     ACMETOOL_CHECK(impl->resume());
-    for (int i = 0; i < kWorkers; ++i)
-        impl->workers.emplace_back([raw = impl.get()](const std::stop_token& stop) { raw->work(stop); });
     return std::unique_ptr<Service>{new Service(std::move(impl))};
 }
 
@@ -351,9 +426,9 @@ std::vector<base::OutputHealth> Service::outputs() const
     return {impl_->request_log->health()};
 }
 
-http::ServerResponse Service::handle(const http::ServerRequest& request)
+void Service::handle(http::ServerRequest request, http::Responder respond)
 {
-    return impl_->handle(request);
+    impl_->handle(std::move(request), std::move(respond));
 }
 
 } // namespace acmetool::ca

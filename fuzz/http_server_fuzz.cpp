@@ -5,11 +5,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cctype>
 #include <cstddef>
 #include <memory>
 #include <string_view>
 
+#include "base/text.h"
 #include "http/server.h"
 
 using namespace acmetool;
@@ -26,8 +26,7 @@ http::ServerResponse check(const http::ServerRequest& request)
     std::size_t header = 0;
     for (const auto& [name, value] : request.headers) {
         header += name.size() + value.size();
-        for (const unsigned char octet : name)
-            if (std::isupper(octet) != 0) __builtin_trap();
+        if (base::to_lower(name) != name) __builtin_trap();
     }
     if (request.body.size() > kBodyLimit || header > kHeaderLimit || request.method.empty() ||
         request.target.empty())

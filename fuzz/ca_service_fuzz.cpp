@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include <nlohmann/json.hpp>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #include "acme/certificate_id.h"
@@ -196,6 +197,10 @@ private:
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
 {
+    // OpenSSL cleans up after the laboratory's threads have ended: what is initialized first is destroyed
+    // last.
+    static const int initialized = OPENSSL_init_crypto(0, nullptr);
+    if (initialized != 1) __builtin_trap();
     static std::unique_ptr<Lab> lab;
     static int inputs = 0;
     if (!lab || ++inputs % kInputsPerService == 0 || !lab->log_in()) {

@@ -14,31 +14,30 @@ ServerResponse crl_response(std::string der)
 
 } // namespace
 
-void Service::Impl::give_crl(const ExchangePtr& exchange)
+void Service::Impl::give_crl(const PendingPtr& pending)
 {
-    if (signed_crl && now() < signed_crl->fresh_until)
-        return answer(*exchange, crl_response(signed_crl->der));
+    if (signed_crl && now() < signed_crl->fresh_until) return answer(*pending, crl_response(signed_crl->der));
     if (crl_readers) {
-        crl_readers->push_back(exchange);
+        crl_readers->push_back(pending);
         return;
     }
     const auto all = records.find("revocation", "", "");
-    if (!all) return answer(*exchange, broken(all.error()));
+    if (!all) return answer(*pending, broken(all.error()));
     std::vector<Authority::Revoked> revoked;
     for (const auto& [id, object] : *all)
         revoked.push_back({object.at("serial").get<std::string>(), time_of(object, "revoked"),
                            object.at("reason").get<int>()});
-    sign_crl(exchange, std::move(revoked));
+    sign_crl(pending, std::move(revoked));
 }
 
-void Service::Impl::sign_crl(const ExchangePtr& exchange, std::vector<Authority::Revoked> revoked)
+void Service::Impl::sign_crl(const PendingPtr& pending, std::vector<Authority::Revoked> revoked)
 {
-    const auto readers = std::make_shared<CrlReaders>(CrlReaders{exchange});
+    const auto readers = std::make_shared<CrlReaders>(CrlReaders{pending});
     const bool taken = pool.post([this, readers, revoked = std::move(revoked), time = now()] {
         auto der = authority.crl(revoked, time);
         commits.worker().post([this, readers, der = std::move(der), time] { take_crl(readers, der, time); });
     });
-    if (!taken) return answer(*exchange, overloaded());
+    if (!taken) return answer(*pending, overloaded());
     crl_readers = readers;
 }
 

@@ -90,26 +90,26 @@ Answer<ServerResponse> new_nonce(const ServerRequest& request)
 }
 
 /// The parts of a path, and the resource that it names: the last part, or the first of several.
-ExchangePtr make_exchange(ServerRequest request, http::Responder respond, base::TimePoint now)
+PendingPtr take_in(ServerRequest request, http::Responder respond, base::TimePoint now)
 {
-    auto exchange = std::make_shared<Exchange>();
+    auto pending = std::make_shared<PendingRequest>();
     const auto path = std::string_view{request.target}.substr(0, request.target.find('?'));
     for (const auto part : base::split(path.substr(std::min<std::size_t>(1, path.size())), '/'))
-        exchange->path.emplace_back(part);
-    const auto& parts = exchange->path;
-    exchange->name = parts.front();
+        pending->path.emplace_back(part);
+    const auto& parts = pending->path;
+    pending->name = parts.front();
     // order/ID/finalize and account/ID/orders
     if (parts.size() == 3 && (parts.front() == "order" || parts.front() == "account"))
-        exchange->name = parts[2];
-    exchange->resource = resource_of(exchange->name);
-    exchange->log = {{"time", base::to_rfc3339(now)},
-                     {"method", request.method},
-                     {"resource", exchange->name},
-                     {"path", path},
-                     {"peer", net::Endpoint{request.peer, request.peer_port}.text()}};
-    exchange->request = std::move(request);
-    exchange->respond = std::move(respond);
-    return exchange;
+        pending->name = parts[2];
+    pending->resource = resource_of(pending->name);
+    pending->log = {{"time", base::to_rfc3339(now)},
+                    {"method", request.method},
+                    {"resource", pending->name},
+                    {"path", path},
+                    {"peer", net::Endpoint{request.peer, request.peer_port}.text()}};
+    pending->request = std::move(request);
+    pending->respond = std::move(respond);
+    return pending;
 }
 
 } // namespace
@@ -173,66 +173,66 @@ ServerResponse Service::Impl::directory(const ServerRequest& request) const
 
 void Service::Impl::handle(ServerRequest request, http::Responder respond)
 {
-    const auto exchange = make_exchange(std::move(request), std::move(respond), now());
-    if (exchange->resource == Resource::directory && exchange->request.method == "GET") {
-        auto response = directory(exchange->request);
-        faults.apply(exchange->name, response);
-        return exchange->respond(std::move(response));
+    const auto pending = take_in(std::move(request), std::move(respond), now());
+    if (pending->resource == Resource::directory && pending->request.method == "GET") {
+        auto response = directory(pending->request);
+        faults.apply(pending->name, response);
+        return pending->respond(std::move(response));
     }
-    const auto seconds = faults.take_word("slow", exchange->name);
-    if (!seconds) return begin(exchange);
+    const auto seconds = faults.take_word("slow", pending->name);
+    if (!seconds) return begin(pending);
     commits.worker().at(base::Worker::Clock::now() +
                             std::chrono::seconds{std::strtoul(seconds->c_str(), nullptr, 10)},
-                        [this, exchange] {
-                            if (!pool.post([this, exchange] { begin(exchange); }))
-                                answer(*exchange, overloaded());
+                        [this, pending] {
+                            if (!pool.post([this, pending] { begin(pending); }))
+                                answer(*pending, overloaded());
                         });
 }
 
-void Service::Impl::begin(const ExchangePtr& exchange)
+void Service::Impl::begin(const PendingPtr& pending)
 {
-    if (faults.take("reset", exchange->name)) {
+    if (faults.take("reset", pending->name)) {
         ServerResponse dropped;
         dropped.drop = true;
-        return exchange->respond(std::move(dropped));
+        return pending->respond(std::move(dropped));
     }
-    const auto admitted = without_throwing([&] { return admit(*exchange); });
-    if (!admitted) return answer(*exchange, tl::unexpected(admitted.error()));
-    if (exchange->resource == Resource::new_nonce) return answer(*exchange, new_nonce(exchange->request));
-    if (exchange->resource != Resource::crl) return post(exchange);
-    if (!commits.worker().post([this, exchange] { give_crl(exchange); })) answer(*exchange, overloaded());
+    const auto admitted = without_throwing([&] { return admit(*pending); });
+    if (!admitted) return answer(*pending, tl::unexpected(admitted.error()));
+    if (pending->resource == Resource::new_nonce) return answer(*pending, new_nonce(pending->request));
+    if (pending->resource != Resource::crl) return post(pending);
+    if (!commits.worker().post([this, pending] { give_crl(pending); })) answer(*pending, overloaded());
 }
 
-void Service::Impl::post(const ExchangePtr& exchange)
+void Service::Impl::post(const PendingPtr& pending)
 {
     store::GroupCommit::Job job;
-    job.run = [this, exchange](store::Database&, store::GroupCommit::After& after) -> Result<void> {
-        auto answered = without_throwing([&] { return dispatch(*exchange); });
+    job.run = [this, pending](store::Database&, store::GroupCommit::After& after) -> Result<void> {
+        auto answered = without_throwing([&] { return dispatch(*pending); });
         // What a refused request changed is not kept.
         ACMETOOL_CHECK(answered ? records.keep() : records.discard());
         auto validations = std::exchange(asked_for, {});
         // A refusal waits for the commit like every answer: it may rest on what another request has changed.
         after.push_back(
-            [this, exchange, answered = std::move(answered), validations = std::move(validations)]() mutable {
+            [this, pending, answered = std::move(answered), validations = std::move(validations)]() mutable {
                 if (answered) {
                     for (auto& validation : validations)
                         schedule(std::move(validation));
-                    if (exchange->resource == Resource::revoke_cert) forget_crl();
+                    if (pending->resource == Resource::revoke_cert) forget_crl();
                 }
-                answer(*exchange, std::move(answered));
+                answer(*pending, std::move(answered));
             });
         return {};
     };
-    job.failed = [this, exchange](const Error& error) {
-        answer(*exchange, database.check_place() ? broken(error) : store_gone());
+    job.failed = [this, pending](const Error& error) {
+        answer(*pending, database.check_place() ? broken(error) : store_gone());
     };
-    if (!commits.post(std::move(job))) answer(*exchange, overloaded());
+    if (!commits.post(std::move(job))) answer(*pending, overloaded());
 }
 
-void Service::Impl::answer(Exchange& exchange, Answer<ServerResponse> answered)
+void Service::Impl::answer(PendingRequest& pending, Answer<ServerResponse> answered)
 {
     ServerResponse response;
-    auto& log = exchange.log;
+    auto& log = pending.log;
     if (answered) {
         response = std::move(*answered);
     } else {
@@ -246,23 +246,23 @@ void Service::Impl::answer(Exchange& exchange, Answer<ServerResponse> answered)
     }
     log["status"] = response.status;
     keep_log(log);
-    finish(response, exchange);
-    exchange.respond(std::move(response));
+    finish(response, pending);
+    pending.respond(std::move(response));
 }
 
-void Service::Impl::finish(ServerResponse& response, const Exchange& exchange)
+void Service::Impl::finish(ServerResponse& response, const PendingRequest& pending)
 {
-    if (exchange.request.method == "POST" || exchange.resource == Resource::new_nonce)
+    if (pending.request.method == "POST" || pending.resource == Resource::new_nonce)
         response.headers.emplace_back("Replay-Nonce", nonces.make());
     response.headers.emplace_back("Cache-Control", "no-store");
     response.headers.emplace_back("Link", fmt::format("<{}>;rel=\"index\"", url("/directory")));
-    faults.apply(exchange.name, response);
+    faults.apply(pending.name, response);
 }
 
-Answer<void> Service::Impl::admit(Exchange& exchange)
+Answer<void> Service::Impl::admit(PendingRequest& pending)
 {
-    const auto resource = exchange.resource;
-    const auto& method = exchange.request.method;
+    const auto resource = pending.resource;
+    const auto& method = pending.request.method;
     if (!committed.check_place()) return store_gone();
     const bool open =
         is_open(resource, method) && (resource != Resource::renewal_info || options.renewal_info);
@@ -272,33 +272,33 @@ Answer<void> Service::Impl::admit(Exchange& exchange)
     // RFC 8555 section 6.3: "Servers MUST ... return ... 405 (Method Not Allowed)" to a plain GET.
     if (!open && method != "POST") return refuse(405, "malformed", "resources are read by POST-as-GET");
     if (!open || resource == Resource::renewal_info)
-        if (auto played = play_refusals(exchange.name); !played) return played;
+        if (auto played = play_refusals(pending.name); !played) return played;
     if (open) return {};
-    CA_TRY(verified, verify(exchange));
+    CA_TRY(verified, verify(pending));
     if (resource == Resource::finalize) verified.csr = parse_finalize(verified.payload);
     if (resource == Resource::key_change) verified.new_key = parse_key_change(verified.text);
-    exchange.signed_request = std::move(verified);
+    pending.signed_request = std::move(verified);
     return {};
 }
 
-Answer<ServerResponse> Service::Impl::dispatch_open(const Exchange& exchange)
+Answer<ServerResponse> Service::Impl::dispatch_open(const PendingRequest& pending)
 {
-    return exchange.resource == Resource::agree ? agree(exchange.part(1)) : renewal_info(exchange.part(1));
+    return pending.resource == Resource::agree ? agree(pending.part(1)) : renewal_info(pending.part(1));
 }
 
-Answer<ServerResponse> Service::Impl::dispatch(Exchange& exchange)
+Answer<ServerResponse> Service::Impl::dispatch(PendingRequest& pending)
 {
-    if (!exchange.signed_request) return dispatch_open(exchange);
-    const auto& request = *exchange.signed_request;
-    const auto id = exchange.part(1);
-    auto& log = exchange.log;
+    if (!pending.signed_request) return dispatch_open(pending);
+    const auto& request = *pending.signed_request;
+    const auto id = pending.part(1);
+    auto& log = pending.log;
     log["account"] = request.account;
     if (!request.account.empty()) {
         // The account may have been deactivated since its key was read, or have another one.
         CA_TRY(jwk, key_of(records.get("account", request.account)));
         if (jwk != request.account_jwk) return refuse(400, "malformed", "the signature does not verify");
     }
-    switch (exchange.resource) {
+    switch (pending.resource) {
     case Resource::key_change:
         return key_change(request);
     case Resource::new_account:
@@ -312,7 +312,7 @@ Answer<ServerResponse> Service::Impl::dispatch(Exchange& exchange)
     case Resource::account:
         return account(request, id);
     case Resource::orders:
-        return orders(request, id, first_order_of(exchange.request.target));
+        return orders(request, id, first_order_of(pending.request.target));
     case Resource::order:
         return order(request, id);
     case Resource::finalize:
@@ -320,9 +320,9 @@ Answer<ServerResponse> Service::Impl::dispatch(Exchange& exchange)
     case Resource::authz:
         return authz(request, id);
     case Resource::challenge:
-        return challenge(request, id, exchange.part(2));
+        return challenge(request, id, pending.part(2));
     case Resource::certificate:
-        return certificate(request, id, exchange.part(2) == "alternate");
+        return certificate(request, id, pending.part(2) == "alternate");
     default:
         return refuse(404, "malformed", "no such resource");
     }

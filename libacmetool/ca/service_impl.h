@@ -66,7 +66,7 @@ enum class Resource {
 };
 
 /// A request on its way to the answer.
-struct Exchange {
+struct PendingRequest {
     ServerRequest request;
     http::Responder respond;
     std::vector<std::string> path; ///< its parts
@@ -77,7 +77,7 @@ struct Exchange {
 
     std::string part(std::size_t place) const { return path.size() > place ? path[place] : ""; }
 };
-using ExchangePtr = std::shared_ptr<Exchange>;
+using PendingPtr = std::shared_ptr<PendingRequest>;
 
 /// A time that was stored in RFC 3339.
 base::TimePoint time_of(const Json& object, std::string_view member);
@@ -105,7 +105,7 @@ struct Service::Impl {
         std::string der;
         base::TimePoint fresh_until;
     };
-    using CrlReaders = std::vector<ExchangePtr>;
+    using CrlReaders = std::vector<PendingPtr>;
 
     // Used on the writer's thread only.
     store::Database& database;
@@ -135,26 +135,26 @@ struct Service::Impl {
     // Requests, on the server's threads
     void handle(ServerRequest request, http::Responder respond);
     /// What comes after the fault "slow".
-    void begin(const ExchangePtr& exchange);
+    void begin(const PendingPtr& pending);
     ServerResponse directory(const ServerRequest& request) const;
     /// Faults that answer instead of a resource, before anything is looked at.
     Answer<void> play_refusals(const std::string& resource);
     /// What a request has to be before it becomes a job: for a resource that exists, with a nonce, and
     /// signed.
-    Answer<void> admit(Exchange& exchange);
-    Answer<SignedRequest> verify(const Exchange& exchange);
+    Answer<void> admit(PendingRequest& pending);
+    Answer<SignedRequest> verify(const PendingRequest& pending);
     /// The account's "jwk", if it is valid.
     Answer<Json> key_of(Result<std::optional<Json>> stored) const;
     /// Posts the job; the answer leaves after its commit.
-    void post(const ExchangePtr& exchange);
+    void post(const PendingPtr& pending);
 
     // On the writer's thread, in a transaction
-    Answer<ServerResponse> dispatch(Exchange& exchange);
-    Answer<ServerResponse> dispatch_open(const Exchange& exchange);
+    Answer<ServerResponse> dispatch(PendingRequest& pending);
+    Answer<ServerResponse> dispatch_open(const PendingRequest& pending);
 
     // On any thread
-    void answer(Exchange& exchange, Answer<ServerResponse> answered);
-    void finish(ServerResponse& response, const Exchange& exchange);
+    void answer(PendingRequest& pending, Answer<ServerResponse> answered);
+    void finish(ServerResponse& response, const PendingRequest& pending);
 
     // Resources
     Answer<ServerResponse> key_change(const SignedRequest& request);
@@ -210,8 +210,8 @@ struct Service::Impl {
     Result<void> resume();
 
     // The CRL, on the writer's thread between transactions
-    void give_crl(const ExchangePtr& exchange);
-    void sign_crl(const ExchangePtr& exchange, std::vector<Authority::Revoked> revoked);
+    void give_crl(const PendingPtr& pending);
+    void sign_crl(const PendingPtr& pending, std::vector<Authority::Revoked> revoked);
     void take_crl(const std::shared_ptr<CrlReaders>& readers, const Result<Bytes>& der, base::TimePoint made);
     void forget_crl();
 };

@@ -20,11 +20,11 @@ Answer<Json> Service::Impl::key_of(Result<std::optional<Json>> stored) const
     return (**stored)["jwk"];
 }
 
-Answer<SignedRequest> Service::Impl::verify(const Exchange& exchange)
+Answer<SignedRequest> Service::Impl::verify(const PendingRequest& pending)
 {
-    const auto& request = exchange.request;
-    const bool by_jwk = exchange.resource == Resource::new_account;
-    const bool either = exchange.resource == Resource::revoke_cert;
+    const auto& request = pending.request;
+    const bool by_jwk = pending.resource == Resource::new_account;
+    const bool either = pending.resource == Resource::revoke_cert;
     const auto type = http::find(request.headers, "content-type").value_or("");
     if (type.substr(0, type.find(';')) != "application/jose+json")
         return refuse(415, "malformed", "the content type has to be application/jose+json");

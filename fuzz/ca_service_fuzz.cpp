@@ -10,7 +10,6 @@
 #include <string_view>
 
 #include <nlohmann/json.hpp>
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #include "acme/certificate_id.h"
@@ -67,10 +66,12 @@ public:
     ~Lab()
     {
         service_.reset();
-        std::filesystem::remove_all(folder_);
+        remove_folder();
     }
     Lab(const Lab&) = delete;
     Lab& operator=(const Lab&) = delete;
+
+    void remove_folder() const { std::filesystem::remove_all(folder_); }
 
     /// False if an earlier input has deactivated the account.
     bool log_in()
@@ -197,15 +198,19 @@ private:
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
 {
-    // OpenSSL cleans up after the laboratory's threads have ended: what is initialized first is destroyed
-    // last.
-    static const int initialized = OPENSSL_init_crypto(0, nullptr);
-    if (initialized != 1) __builtin_trap();
-    static std::unique_ptr<Lab> lab;
+    // Threads that end while the program exits leave state of OpenSSL behind: the last laboratory is not
+    // destroyed.
+    static Lab* lab = nullptr;
+    static const struct LastFolder {
+        ~LastFolder()
+        {
+            if (lab != nullptr) lab->remove_folder();
+        }
+    } last;
     static int inputs = 0;
-    if (!lab || ++inputs % kInputsPerService == 0 || !lab->log_in()) {
-        lab.reset();
-        lab = std::make_unique<Lab>();
+    if (lab == nullptr || ++inputs % kInputsPerService == 0 || !lab->log_in()) {
+        delete lab;
+        lab = new Lab;
         if (!lab->log_in()) __builtin_trap();
     }
     const std::string_view text{reinterpret_cast<const char*>(data), size};

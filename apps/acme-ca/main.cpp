@@ -1,7 +1,10 @@
 // acme-ca: an ACME certification authority for labs and private networks (RFC 8555, RFC 9444, RFC 9773).
 #include <unistd.h>
 
+#include <algorithm>
 #include <latch>
+#include <thread>
+#include <utility>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -174,16 +177,17 @@ Result<void> serve(const Options& options, cli::Io& io)
     const auto lock = store::FileLock::acquire_in(options.folder, "acme-ca.lock", io.context());
     if (!lock) return fail(lock.error());
     ACMETOOL_TRY(authority, open_authority(options, listening.address, io.context()));
-    listening.threads = 16; // they mostly wait for the disk
+    listening.threads = std::max(2U, std::thread::hardware_concurrency()); // they verify signatures
     listening.certificate_file = authority.tls_certificate_file();
     listening.key_file = authority.tls_key_file();
 
     // The base URL needs the port and the port needs the listener: requests wait until the service is ready.
     std::unique_ptr<ca::Service> service;
     std::latch opened{1};
-    ACMETOOL_TRY(server, http::Server::start(listening, [&](const http::ServerRequest& request) {
+    ACMETOOL_TRY(server,
+                 http::Server::start(listening, [&](http::ServerRequest request, http::Responder respond) {
                      opened.wait();
-                     return service->handle(request);
+                     service->handle(std::move(request), std::move(respond));
                  }));
     const net::Endpoint shown{listening.address == "0.0.0.0" || listening.address == "::" ? "localhost"
                                                                                           : listening.address,

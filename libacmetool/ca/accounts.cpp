@@ -156,10 +156,9 @@ Answer<void> Service::Impl::require_agreement(const std::string& account)
 Answer<ServerResponse> Service::Impl::agree(const std::string& account)
 {
     CA_TRY(object, owned("account", account, account));
-    const auto key = jose::parse_jwk(object["jwk"]);
-    if (!key) return broken(key.error());
+    CA_TRY(key, account_key(object["jwk"]));
     object["terms"] = terms();
-    CA_STORE(records.put("account", account, account, jose::thumbprint(*key).value_or(""), object));
+    CA_STORE(records.put("account", account, account, jose::thumbprint(key).value_or(""), object));
     return http::text_response(200, "The new terms are agreed to.");
 }
 

@@ -178,7 +178,7 @@ Result<Bytes> Authority::crl(const std::vector<Revoked>& revoked, base::TimePoin
     const crypto::Owned<ASN1_TIME, ASN1_STRING_free> this_update{
         ASN1_TIME_set(nullptr, now.time_since_epoch().count())};
     const crypto::Owned<ASN1_TIME, ASN1_STRING_free> next_update{
-        ASN1_TIME_set(nullptr, (now + std::chrono::hours{24}).time_since_epoch().count())};
+        ASN1_TIME_set(nullptr, (now + kCrlLifetime).time_since_epoch().count())};
     X509_CRL_set_version(crl.get(), X509_CRL_VERSION_2);
     X509_CRL_set_issuer_name(crl.get(), X509_get_subject_name(intermediate_.get()));
     X509_CRL_set1_lastUpdate(crl.get(), this_update.get());

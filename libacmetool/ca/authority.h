@@ -49,7 +49,9 @@ public:
         base::TimePoint at;
         int reason = 0; ///< RFC 5280 section 5.3.1
     };
-    /// The intermediate's CRL, DER.
+    /// From thisUpdate to nextUpdate.
+    static constexpr std::chrono::hours kCrlLifetime{24};
+    /// The intermediate's CRL, DER. Safe to call from several threads, as issue().
     Result<Bytes> crl(const std::vector<Revoked>& revoked, base::TimePoint now) const;
 
     const crypto::Certificate& root() const { return root_; }

@@ -180,7 +180,7 @@ Answer<ServerResponse> Service::Impl::challenge(const SignedRequest& request, co
             if (!thumbprint) return broken(thumbprint.error());
             object["thumbprint"] = *thumbprint;
             CA_STORE(records.put("authz", id, request.account, object["name"].get<std::string>(), object));
-            asked_for.push_back({id, type, {}});
+            asked_for.push_back({id, type, object});
         }
         Json shown = challenge;
         shown["url"] = url(fmt::format("/challenge/{}/{}", id, type));

@@ -8,31 +8,52 @@
 
 namespace acmetool::ca
 {
-
-void Service::Impl::enqueue(Job job)
+namespace
 {
-    job.not_before = std::chrono::steady_clock::now() + std::chrono::seconds{faults.number("challengeDelay")};
-    const std::scoped_lock lock{jobs_mutex};
-    jobs.push_back(std::move(job));
-    jobs_wake.notify_all(); // one that naps before a delayed job would swallow the only call
+
+/// What became of a challenge, in its authorization.
+void note_result(Json& authz, const std::string& type, const std::optional<ValidationFailure>& failure,
+                 base::TimePoint now, std::chrono::seconds lifetime)
+{
+    const auto* const status = failure ? "invalid" : "valid";
+    for (auto& challenge : authz.at("challenges")) {
+        if (challenge.at("type") != type) continue;
+        challenge["status"] = status;
+        if (failure)
+            challenge["error"] = problem_of({failure->status, failure->type, failure->detail});
+        else
+            challenge["validated"] = base::to_rfc3339(now);
+    }
+    authz["status"] = status;
+    if (!failure) authz["expires"] = base::to_rfc3339(now + lifetime);
 }
 
-void Service::Impl::work(const std::stop_token& stop)
+} // namespace
+
+void Service::Impl::schedule(Validation validation)
 {
-    for (;;) {
-        Job job;
-        {
-            std::unique_lock lock{jobs_mutex};
-            if (!jobs_wake.wait(lock, stop, [&] { return !jobs.empty(); })) return;
-            job = jobs.front();
-            jobs.pop_front();
-            if (job.not_before > std::chrono::steady_clock::now()) {
-                jobs.push_back(job);
-                jobs_wake.wait_for(lock, stop, std::chrono::milliseconds{50}, [] { return false; });
-                continue;
-            }
-        }
-        validate(job);
+    const std::chrono::seconds delay{faults.number("challengeDelay")};
+    commits.worker().at(base::Worker::Clock::now() + delay,
+                        [this, validation = std::move(validation)]() mutable {
+                            due.push_back(std::move(validation));
+                            start_validations();
+                        });
+}
+
+void Service::Impl::start_validations()
+{
+    while (validating < kMostValidations && !due.empty()) {
+        auto validation = std::make_shared<const Validation>(std::move(due.front()));
+        due.pop_front();
+        const bool taken = pool.post([this, validation] {
+            conclude(*validation, look_at(*validation));
+            commits.worker().post([this] {
+                --validating;
+                start_validations();
+            });
+        });
+        if (!taken) return; // the service ends; its successor takes the challenge up
+        ++validating;
     }
 }
 
@@ -41,7 +62,7 @@ std::optional<ValidationFailure> Service::Impl::look_at(const Json& authz, const
 {
     if (const auto verdict = faults.value("validation")) {
         if (*verdict == "valid") return std::nullopt;
-        return ValidationFailure{*verdict, "the fault validation is on"};
+        return ValidationFailure{*verdict, "the fault validation is on", *verdict == "dns" ? 400 : 403};
     }
     const auto name = authz.at("name").get<std::string>();
     const auto type = challenge.at("type").get<std::string>();
@@ -63,44 +84,37 @@ std::optional<ValidationFailure> Service::Impl::look_at(const Json& authz, const
     return validate_http01(options.validation, name, token, key_authorization, context);
 }
 
-void Service::Impl::validate(const Job& job)
+std::optional<ValidationFailure> Service::Impl::look_at(const Validation& validation)
 {
     base::Context context;
-    std::optional<Json> object;
-    {
-        const std::scoped_lock lock{mutex};
-        auto stored = records.get("authz", job.authz);
-        if (!stored || !*stored) return;
-        object = std::move(**stored);
-    }
-    const auto name = object->at("name").get<std::string>();
-    for (auto& challenge : object->at("challenges")) {
-        if (challenge.at("type") != job.type) continue;
-        const auto failure = look_at(*object, challenge, context);
-        const auto status = failure ? "invalid" : "valid";
-        challenge["status"] = status;
-        if (failure)
-            challenge["error"] =
-                problem_of({failure->type == "dns" ? 400 : 403, failure->type, failure->detail});
-        else
-            challenge["validated"] = base::to_rfc3339(now());
-        (*object)["status"] = status;
-        if (!failure) (*object)["expires"] = base::to_rfc3339(now() + options.authz_lifetime);
-    }
-    auto lock = enter();
-    keep_log({{"time", base::to_rfc3339(now())},
-              {"resource", "validation"},
-              {"type", job.type},
-              {"identifiers", {name}},
-              {"result", (*object)["status"]}});
-    // Deactivated meanwhile: the client's word stands.
-    const auto current = records.get("authz", job.authz);
-    if (current && *current && (**current)["status"] == "pending") {
-        const auto stored =
-            records.put("authz", job.authz, object->at("account").get<std::string>(), name, *object);
-        static_cast<void>(stored ? records.keep() : records.discard());
-    }
-    static_cast<void>(make_durable(lock));
+    for (const auto& challenge : validation.object.at("challenges"))
+        if (challenge.at("type") == validation.type) return look_at(validation.object, challenge, context);
+    return ValidationFailure{"serverInternal", "the challenge has disappeared"};
+}
+
+void Service::Impl::conclude(const Validation& validation, const std::optional<ValidationFailure>& failure)
+{
+    const auto run = [this, validation, failure](store::Database&,
+                                                 store::GroupCommit::After& after) -> Result<void> {
+        auto current = records.get("authz", validation.authz);
+        // Deactivated meanwhile: the client's word stands.
+        if (current && *current && (**current)["status"] == "pending") {
+            auto& object = **current;
+            note_result(object, validation.type, failure, now(), options.authz_lifetime);
+            ACMETOOL_CHECK(records.put("authz", validation.authz, object.at("account").get<std::string>(),
+                                       object.at("name").get<std::string>(), object));
+            ACMETOOL_CHECK(records.keep());
+        }
+        after.push_back([this, validation, failure] {
+            keep_log({{"time", base::to_rfc3339(now())},
+                      {"resource", "validation"},
+                      {"type", validation.type},
+                      {"identifiers", {validation.object.at("name")}},
+                      {"result", failure ? "invalid" : "valid"}});
+        });
+        return {};
+    };
+    commits.post({run, nullptr}); // stored as soon as the database accepts it
 }
 
 Result<void> Service::Impl::resume()
@@ -109,7 +123,7 @@ Result<void> Service::Impl::resume()
     for (const auto& [id, object] : all)
         for (const auto& challenge : object.at("challenges"))
             if (object.at("status") == "pending" && challenge.at("status") == "processing")
-                enqueue({id, challenge.at("type").get<std::string>(), {}});
+                schedule({id, challenge.at("type").get<std::string>(), object});
     return {};
 }
 

@@ -134,23 +134,10 @@ Answer<ServerResponse> Service::Impl::renewal_info(const std::string& certificat
     return response;
 }
 
-Answer<ServerResponse> Service::Impl::crl()
-{
-    auto all = records.find("revocation", "", "");
-    if (!all) return broken(all.error());
-    std::vector<Authority::Revoked> revoked;
-    for (const auto& [id, object] : *all)
-        revoked.push_back({object.at("serial").get<std::string>(), time_of(object, "revoked"),
-                           object.at("reason").get<int>()});
-    const auto der = authority.crl(revoked, now());
-    if (!der) return broken(der.error());
-    return ServerResponse{200, {{"Content-Type", "application/pkix-crl"}}, std::string{as_text(*der)}, false};
-}
-
 Result<Json> Service::list_certificates(const std::string& database)
 {
-    ACMETOOL_TRY(records, Records::open(database));
-    ACMETOOL_TRY(found, records.find("certificate", "", ""));
+    ACMETOOL_TRY(opened, Records::open(database));
+    ACMETOOL_TRY(found, Records{*opened}.find("certificate", "", ""));
     Json list = Json::array();
     for (auto& [id, object] : found) {
         object.erase("chain");

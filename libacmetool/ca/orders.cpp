@@ -111,12 +111,14 @@ Answer<ServerResponse> Service::Impl::new_order(const SignedRequest& request, Js
     CA_TRY(profile, profile_of(wanted.profile));
     Json names = Json::array();
     Json subproblems = Json::array();
+    std::string first_type;
     std::set<std::string> authorizations;
     for (const auto& identifier : wanted.identifiers) {
         std::string name;
         const auto found = authz_for(request.account, identifier, name);
         if (!found) {
             auto problem = problem_of(found.error());
+            if (subproblems.empty()) first_type = found.error().type;
             problem["identifier"] = {{"type", base::printable(identifier.type, 60)},
                                      {"value", base::printable(identifier.value, 255)}};
             subproblems.push_back(std::move(problem));
@@ -127,11 +129,8 @@ Answer<ServerResponse> Service::Impl::new_order(const SignedRequest& request, Js
     }
     log["identifiers"] = names;
     if (!subproblems.empty()) {
-        auto refusal = refuse(400,
-                              subproblems.size() == 1
-                                  ? base::string_member(subproblems[0], "type").value_or("").substr(27)
-                                  : "compound",
-                              "some identifiers were refused");
+        auto refusal =
+            refuse(400, subproblems.size() == 1 ? first_type : "compound", "some identifiers were refused");
         refusal.value().subproblems = std::move(subproblems);
         return refusal;
     }

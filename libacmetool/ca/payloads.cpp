@@ -57,6 +57,13 @@ std::optional<std::string> weakness_of(const crypto::Key& key)
     return std::nullopt;
 }
 
+Answer<crypto::Key> account_key(const Json& jwk)
+{
+    auto key = jose::parse_jwk(jwk);
+    if (!key) return refuse(400, "badPublicKey", key.error().message);
+    return std::move(*key);
+}
+
 Answer<ParsedRequest> parse_request(std::string_view body)
 {
     auto jws = jose::parse_jws(body);
@@ -75,10 +82,9 @@ Answer<ParsedRequest> parse_request(std::string_view body)
         if (request.kid.empty()) return refuse(400, "malformed", "\"kid\" is no string");
         return request;
     }
-    const auto key = jose::parse_jwk(header["jwk"]);
-    if (!key) return refuse(400, "badPublicKey", key.error().message);
-    if (const auto weakness = weakness_of(*key)) return refuse(400, "badPublicKey", *weakness);
-    request.jwk = *key;
+    CA_TRY(key, account_key(header["jwk"]));
+    if (const auto weakness = weakness_of(key)) return refuse(400, "badPublicKey", *weakness);
+    request.jwk = std::move(key);
     return request;
 }
 

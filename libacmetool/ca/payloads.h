@@ -31,6 +31,10 @@ ACMETOOL_EXPORT Answer<ParsedRequest> parse_request(std::string_view body);
 /// "Keys of type ... are not taken" (RFC 8555 section 6.7 badPublicKey), or nothing.
 std::optional<std::string> weakness_of(const crypto::Key& key);
 
+/// The key of a stored account. Refusal: badPublicKey, since earlier versions took RSA keys of more than 4096
+/// bits.
+Answer<crypto::Key> account_key(const base::Json& jwk);
+
 /// newAccount's payload (RFC 8555 section 7.3), and what an account may change of itself.
 struct AccountRequest {
     std::optional<base::Json> contact; ///< array of mailto: URLs

@@ -13,6 +13,13 @@ tl::unexpected<Refusal> broken(const Error& error)
     return refuse(500, "serverInternal", error.message);
 }
 
+tl::unexpected<Refusal> overloaded()
+{
+    auto refusal = refuse(503, "serverInternal", "too many requests are waiting");
+    refusal.value().retry_after = "5";
+    return refusal;
+}
+
 base::Json problem_of(const Refusal& refusal)
 {
     base::Json object{{"type", "urn:ietf:params:acme:error:" + refusal.type},
@@ -20,9 +27,7 @@ base::Json problem_of(const Refusal& refusal)
                       {"status", refusal.status}};
     if (!refusal.subproblems.empty()) object["subproblems"] = refusal.subproblems;
     if (!refusal.instance.empty()) object["instance"] = refusal.instance;
-    // RFC 8555 section 6.2: "The problem document ... MUST include an "algorithms" field".
-    if (refusal.type == "badSignatureAlgorithm")
-        object["algorithms"] = {"ES256", "ES384", "ES512", "EdDSA", "RS256"};
+    if (refusal.lists_algorithms) object["algorithms"] = {"ES256", "ES384", "ES512", "EdDSA", "RS256"};
     return object;
 }
 

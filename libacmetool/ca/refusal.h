@@ -21,7 +21,8 @@ struct Refusal {
     std::string detail;
     base::Json subproblems = base::Json::array();
     std::optional<std::string> retry_after = {};
-    std::string instance = {};                                     ///< where a person has to go
+    bool lists_algorithms = false; ///< the document names those that are accepted
+    std::string instance = {};     ///< where a person has to go
     std::vector<std::pair<std::string, std::string>> headers = {}; ///< besides, "Link" or "Location"
 };
 
@@ -34,6 +35,9 @@ base::Json problem_of(const Refusal& refusal);
 tl::unexpected<Refusal> refuse(int status, std::string type, std::string detail);
 /// An error of our own, as the client gets to see it.
 tl::unexpected<Refusal> broken(const Error& error);
+
+/// Too much waits already: 503 with Retry-After.
+tl::unexpected<Refusal> overloaded();
 
 #define CA_TRY(var, expr)                                                                                    \
     auto var##_answer = (expr);                                                                              \

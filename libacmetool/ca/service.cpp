@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <set>
 
 #include <fmt/core.h>
 
@@ -15,9 +14,32 @@ namespace acmetool::ca
 namespace
 {
 
-constexpr unsigned kMostInGroup = 64;
+constexpr std::pair<std::string_view, Resource> kResources[] = {{"directory", Resource::directory},
+                                                                {"newNonce", Resource::new_nonce},
+                                                                {"newAccount", Resource::new_account},
+                                                                {"newAuthz", Resource::new_authz},
+                                                                {"newOrder", Resource::new_order},
+                                                                {"revokeCert", Resource::revoke_cert},
+                                                                {"keyChange", Resource::key_change},
+                                                                {"account", Resource::account},
+                                                                {"orders", Resource::orders},
+                                                                {"order", Resource::order},
+                                                                {"finalize", Resource::finalize},
+                                                                {"authz", Resource::authz},
+                                                                {"challenge", Resource::challenge},
+                                                                {"certificate", Resource::certificate},
+                                                                {"crl", Resource::crl},
+                                                                {"agree", Resource::agree},
+                                                                {"renewalInfo", Resource::renewal_info}};
 
-/// Others may wait for this request to commit: it comes to its end even by way of a bug.
+Resource resource_of(std::string_view name)
+{
+    for (const auto& [known, resource] : kResources)
+        if (known == name) return resource;
+    return Resource::unknown;
+}
+
+/// A bug answers 500, and the other requests of the transaction are not harmed.
 template <class Step>
 auto without_throwing(Step step) -> decltype(step())
 {
@@ -37,14 +59,74 @@ tl::unexpected<Refusal> store_gone()
     return refusal;
 }
 
-/// Read by GET and HEAD, and nobody signs for them.
-bool is_open(const std::string& resource, const std::string& method)
+/// Any problem, as the fault says.
+tl::unexpected<Refusal> problem_at_will(const std::string& type)
 {
-    return resource == "newNonce" ||
-           (method == "GET" && (resource == "crl" || resource == "agree" || resource == "renewalInfo"));
+    auto refusal = refuse(type == "rateLimited" ? 429 : 403, type, "the fault problem is on");
+    refusal.value().lists_algorithms = type == "badSignatureAlgorithm";
+    return refusal;
+}
+
+/// "from" in the query of a list of orders.
+std::size_t first_order_of(const std::string& target)
+{
+    const auto cursor = target.find("?from=");
+    return cursor == std::string::npos ? 0 : std::strtoul(target.c_str() + cursor + 6, nullptr, 10);
+}
+
+/// Read by GET and HEAD, without a signature.
+bool is_open(Resource resource, const std::string& method)
+{
+    return resource == Resource::new_nonce ||
+           (method == "GET" &&
+            (resource == Resource::crl || resource == Resource::agree || resource == Resource::renewal_info));
+}
+
+Answer<ServerResponse> new_nonce(const ServerRequest& request)
+{
+    if (request.method == "HEAD") return ServerResponse{200, {}, {}, false};
+    if (request.method == "GET") return ServerResponse{204, {}, {}, false};
+    return refuse(405, "malformed", "newNonce takes HEAD and GET");
+}
+
+/// The parts of a path, and the resource that it names: the last part, or the first of several.
+PendingPtr take_in(ServerRequest request, http::Responder respond, base::TimePoint now)
+{
+    auto pending = std::make_shared<PendingRequest>();
+    const auto path = std::string_view{request.target}.substr(0, request.target.find('?'));
+    for (const auto part : base::split(path.substr(std::min<std::size_t>(1, path.size())), '/'))
+        pending->path.emplace_back(part);
+    const auto& parts = pending->path;
+    pending->name = parts.front();
+    // order/ID/finalize and account/ID/orders
+    if (parts.size() == 3 && (parts.front() == "order" || parts.front() == "account"))
+        pending->name = parts[2];
+    pending->resource = resource_of(pending->name);
+    pending->log = {{"time", base::to_rfc3339(now)},
+                    {"method", request.method},
+                    {"resource", pending->name},
+                    {"path", path},
+                    {"peer", net::Endpoint{request.peer, request.peer_port}.text()}};
+    pending->request = std::move(request);
+    pending->respond = std::move(respond);
+    return pending;
 }
 
 } // namespace
+
+Service::Impl::Impl(ServiceOptions service_options, const Authority& the_authority, Faults& the_faults,
+                    std::unique_ptr<store::Database> writer, std::unique_ptr<store::Database> reader)
+    : options(std::move(service_options)), authority(the_authority), faults(the_faults),
+      committed(std::move(reader)), database(*writer), records(database),
+      commits(std::move(writer), "ca-store"), pool({kMostValidations + 1})
+{
+}
+
+Service::Impl::~Impl()
+{
+    pool.stop();
+    commits.stop();
+}
 
 base::TimePoint time_of(const Json& object, std::string_view member)
 {
@@ -89,166 +171,161 @@ ServerResponse Service::Impl::directory(const ServerRequest& request) const
     return reply(200, object);
 }
 
-std::unique_lock<std::mutex> Service::Impl::enter()
+void Service::Impl::handle(ServerRequest request, http::Responder respond)
 {
-    Arrival arrival{waiting};
-    return enter(arrival);
-}
-
-std::unique_lock<std::mutex> Service::Impl::enter(Arrival& arrival)
-{
-    arrival.announce();
-    std::unique_lock lock{mutex};
-    arrival.over();
-    return lock;
-}
-
-Result<void> Service::Impl::make_durable(std::unique_lock<std::mutex>& lock)
-{
-    if (!records.has_uncommitted()) return {};
-    const auto mine = group;
-    // Whoever waits for the mutex gets it next, and commits for all: the last one finds nobody waiting.
-    if (++mine->size >= kMostInGroup || waiting == 0) {
-        if (auto done = records.commit(); !done) mine->failure = std::move(done).error();
-        mine->is_over = true;
-        group = std::make_shared<Group>();
-        group_over.notify_all();
+    const auto pending = take_in(std::move(request), std::move(respond), now());
+    if (pending->resource == Resource::directory && pending->request.method == "GET") {
+        auto response = directory(pending->request);
+        faults.apply(pending->name, response);
+        return pending->respond(std::move(response));
     }
-    group_over.wait(lock, [&] { return mine->is_over; });
-    if (mine->failure) return fail(*mine->failure);
-    return {};
+    const auto seconds = faults.take_word("slow", pending->name);
+    if (!seconds) return begin(pending);
+    commits.worker().at(base::Worker::Clock::now() +
+                            std::chrono::seconds{std::strtoul(seconds->c_str(), nullptr, 10)},
+                        [this, pending] {
+                            if (!pool.post([this, pending] { begin(pending); }))
+                                answer(*pending, overloaded());
+                        });
 }
 
-ServerResponse Service::Impl::handle(const ServerRequest& request)
+void Service::Impl::begin(const PendingPtr& pending)
 {
-    const auto path = std::string_view{request.target}.substr(0, request.target.find('?'));
-    std::vector<std::string> parts;
-    for (const auto part : base::split(path.substr(std::min<std::size_t>(1, path.size())), '/'))
-        parts.emplace_back(part);
-    std::string resource = parts.front();
-    if (resource == "order" && parts.size() == 3) resource = parts[2]; // order/ID/finalize
-    if (resource == "account" && parts.size() == 3) resource = parts[2];
-
-    if (resource == "directory" && request.method == "GET") {
-        auto response = directory(request);
-        faults.apply(resource, response);
-        return response;
+    if (faults.take("reset", pending->name)) {
+        ServerResponse dropped;
+        dropped.drop = true;
+        return pending->respond(std::move(dropped));
     }
-    Json log{{"time", base::to_rfc3339(now())},
-             {"method", request.method},
-             {"resource", resource},
-             {"path", path},
-             {"peer", net::Endpoint{request.peer, request.peer_port}.text()}};
-    ServerResponse response;
-    if (const auto seconds = faults.take_word("slow", resource))
-        std::this_thread::sleep_for(std::chrono::seconds{std::strtoul(seconds->c_str(), nullptr, 10)});
-    if (faults.take("reset", resource)) {
-        response.drop = true;
-    } else {
-        // Cryptography first, while others have the records.
-        Arrival arrival{waiting};
-        const auto admitted = without_throwing([&] { return admit(request, resource, arrival); });
-        auto lock = enter(arrival);
-        auto answer = without_throwing([&]() -> Answer<ServerResponse> {
-            if (!records.check_place()) return store_gone();
-            if (!admitted) return tl::unexpected(admitted.error());
-            return dispatch(request, resource, parts, *admitted, log);
-        });
-        const auto jobs_of_request = std::exchange(asked_for, {});
+    const auto admitted = without_throwing([&] { return admit(*pending); });
+    if (!admitted) return answer(*pending, tl::unexpected(admitted.error()));
+    if (pending->resource == Resource::new_nonce) return answer(*pending, new_nonce(pending->request));
+    if (pending->resource != Resource::crl) return post(pending);
+    if (!commits.worker().post([this, pending] { give_crl(pending); })) answer(*pending, overloaded());
+}
+
+void Service::Impl::post(const PendingPtr& pending)
+{
+    store::GroupCommit::Job job;
+    job.run = [this, pending](store::Database&, store::GroupCommit::After& after) -> Result<void> {
+        auto answered = without_throwing([&] { return dispatch(*pending); });
         // What a refused request changed is not kept.
-        if (const auto ended = answer ? records.keep() : records.discard(); !ended)
-            answer = broken(ended.error());
-        // A refusal waits too: it may rest on what another request has changed.
-        if (const auto durable = make_durable(lock); !durable) answer = broken(durable.error());
-        if (answer) {
-            for (const auto& job : jobs_of_request)
-                enqueue(job);
-            response = std::move(*answer);
-        } else {
-            const auto& refusal = answer.error();
-            response = reply(refusal.status, problem_of(refusal));
-            response.headers.front().second = "application/problem+json";
-            if (refusal.retry_after) response.headers.emplace_back("Retry-After", *refusal.retry_after);
-            for (const auto& header : refusal.headers)
-                response.headers.push_back(header);
-            log["problem"] = refusal.type;
-        }
-        log["status"] = response.status;
-        keep_log(log);
-    }
-    finish(response, resource, request);
-    return response;
+        ACMETOOL_CHECK(answered ? records.keep() : records.discard());
+        auto validations = std::exchange(asked_for, {});
+        // A refusal waits for the commit like every answer: it may rest on what another request has changed.
+        after.push_back(
+            [this, pending, answered = std::move(answered), validations = std::move(validations)]() mutable {
+                if (answered) {
+                    for (auto& validation : validations)
+                        schedule(std::move(validation));
+                    if (pending->resource == Resource::revoke_cert) forget_crl();
+                }
+                answer(*pending, std::move(answered));
+            });
+        return {};
+    };
+    job.failed = [this, pending](const Error& error) {
+        answer(*pending, database.check_place() ? broken(error) : store_gone());
+    };
+    if (!commits.post(std::move(job))) answer(*pending, overloaded());
 }
 
-void Service::Impl::finish(ServerResponse& response, const std::string& resource,
-                           const ServerRequest& request)
+void Service::Impl::answer(PendingRequest& pending, Answer<ServerResponse> answered)
 {
-    if (request.method == "POST" || resource == "newNonce")
+    ServerResponse response;
+    auto& log = pending.log;
+    if (answered) {
+        response = std::move(*answered);
+    } else {
+        const auto& refusal = answered.error();
+        response = reply(refusal.status, problem_of(refusal));
+        response.headers.front().second = "application/problem+json";
+        if (refusal.retry_after) response.headers.emplace_back("Retry-After", *refusal.retry_after);
+        for (const auto& header : refusal.headers)
+            response.headers.push_back(header);
+        log["problem"] = refusal.type;
+    }
+    log["status"] = response.status;
+    keep_log(log);
+    finish(response, pending);
+    pending.respond(std::move(response));
+}
+
+void Service::Impl::finish(ServerResponse& response, const PendingRequest& pending)
+{
+    if (pending.request.method == "POST" || pending.resource == Resource::new_nonce)
         response.headers.emplace_back("Replay-Nonce", nonces.make());
     response.headers.emplace_back("Cache-Control", "no-store");
     response.headers.emplace_back("Link", fmt::format("<{}>;rel=\"index\"", url("/directory")));
-    faults.apply(resource, response);
+    faults.apply(pending.name, response);
 }
 
-Answer<std::optional<SignedRequest>> Service::Impl::admit(const ServerRequest& request,
-                                                          const std::string& resource, Arrival& arrival)
+Answer<void> Service::Impl::admit(PendingRequest& pending)
 {
-    static const std::set<std::string, std::less<>> kResources{
-        "newAccount", "newAuthz", "newOrder", "revokeCert", "keyChange", "account",
-        "orders",     "order",    "finalize", "authz",      "challenge", "certificate"};
+    const auto resource = pending.resource;
+    const auto& method = pending.request.method;
+    if (!committed.check_place()) return store_gone();
     const bool open =
-        is_open(resource, request.method) && (resource != "renewalInfo" || options.renewal_info);
-    if (!open && !kResources.contains(resource)) return refuse(404, "malformed", "no such resource");
+        is_open(resource, method) && (resource != Resource::renewal_info || options.renewal_info);
+    const bool is_signed =
+        resource != Resource::unknown && resource != Resource::directory && !is_open(resource, "GET");
+    if (!open && !is_signed) return refuse(404, "malformed", "no such resource");
     // RFC 8555 section 6.3: "Servers MUST ... return ... 405 (Method Not Allowed)" to a plain GET.
-    if (!open && request.method != "POST")
-        return refuse(405, "malformed", "resources are read by POST-as-GET");
-    if (!open || resource == "renewalInfo")
-        if (const auto played = play_refusals(resource); !played) return tl::unexpected(played.error());
-    if (open) return std::optional<SignedRequest>{};
-    CA_TRY(verified, verify(request, resource == "newAccount", resource == "revokeCert", arrival));
-    if (resource == "finalize") verified.csr = parse_finalize(verified.payload);
-    if (resource == "keyChange") verified.new_key = parse_key_change(verified.text);
-    return std::optional{std::move(verified)};
+    if (!open && method != "POST") return refuse(405, "malformed", "resources are read by POST-as-GET");
+    if (!open || resource == Resource::renewal_info)
+        if (auto played = play_refusals(pending.name); !played) return played;
+    if (open) return {};
+    CA_TRY(verified, verify(pending));
+    if (resource == Resource::finalize) verified.csr = parse_finalize(verified.payload);
+    if (resource == Resource::key_change) verified.new_key = parse_key_change(verified.text);
+    pending.signed_request = std::move(verified);
+    return {};
 }
 
-Answer<ServerResponse> Service::Impl::dispatch(const ServerRequest& request, const std::string& resource,
-                                               const std::vector<std::string>& path,
-                                               const std::optional<SignedRequest>& admitted, Json& log)
+Answer<ServerResponse> Service::Impl::dispatch_open(const PendingRequest& pending)
 {
-    const std::string id = path.size() > 1 ? path[1] : "";
-    if (!admitted) {
-        if (resource == "crl") return crl();
-        if (resource == "agree") return agree(id);
-        if (resource == "renewalInfo") return renewal_info(id);
-        if (request.method == "HEAD") return ServerResponse{200, {}, {}, false};
-        if (request.method == "GET") return ServerResponse{204, {}, {}, false};
-        return refuse(405, "malformed", "newNonce takes HEAD and GET");
-    }
-    const auto& signed_request = *admitted;
-    log["account"] = signed_request.account;
-    if (!signed_request.account.empty()) {
+    return pending.resource == Resource::agree ? agree(pending.part(1)) : renewal_info(pending.part(1));
+}
+
+Answer<ServerResponse> Service::Impl::dispatch(PendingRequest& pending)
+{
+    if (!pending.signed_request) return dispatch_open(pending);
+    const auto& request = *pending.signed_request;
+    const auto id = pending.part(1);
+    auto& log = pending.log;
+    log["account"] = request.account;
+    if (!request.account.empty()) {
         // The account may have been deactivated since its key was read, or have another one.
-        CA_TRY(jwk, key_of(signed_request.account));
-        if (jwk != signed_request.account_jwk)
-            return refuse(400, "malformed", "the signature does not verify");
+        CA_TRY(jwk, key_of(records.get("account", request.account)));
+        if (jwk != request.account_jwk) return refuse(400, "malformed", "the signature does not verify");
     }
-    if (resource == "keyChange") return key_change(signed_request);
-    if (resource == "newAccount") return new_account(signed_request);
-    if (resource == "newAuthz") return new_authz(signed_request, log);
-    if (resource == "newOrder") return new_order(signed_request, log);
-    if (resource == "revokeCert") return revoke(signed_request);
-    if (resource == "account") return account(signed_request, id);
-    if (resource == "orders") {
-        const auto cursor = request.target.find("?from=");
-        return orders(
-            signed_request, id,
-            cursor == std::string::npos ? 0 : std::strtoul(request.target.c_str() + cursor + 6, nullptr, 10));
+    switch (pending.resource) {
+    case Resource::key_change:
+        return key_change(request);
+    case Resource::new_account:
+        return new_account(request);
+    case Resource::new_authz:
+        return new_authz(request, log);
+    case Resource::new_order:
+        return new_order(request, log);
+    case Resource::revoke_cert:
+        return revoke(request);
+    case Resource::account:
+        return account(request, id);
+    case Resource::orders:
+        return orders(request, id, first_order_of(pending.request.target));
+    case Resource::order:
+        return order(request, id);
+    case Resource::finalize:
+        return finalize(request, id, log);
+    case Resource::authz:
+        return authz(request, id);
+    case Resource::challenge:
+        return challenge(request, id, pending.part(2));
+    case Resource::certificate:
+        return certificate(request, id, pending.part(2) == "alternate");
+    default:
+        return refuse(404, "malformed", "no such resource");
     }
-    if (resource == "order") return order(signed_request, id);
-    if (resource == "finalize") return finalize(signed_request, id, log);
-    if (resource == "authz") return authz(signed_request, id);
-    if (resource == "challenge") return challenge(signed_request, id, path.size() > 2 ? path[2] : "");
-    return certificate(signed_request, id, path.size() > 2 && path[2] == "alternate");
 }
 
 Answer<void> Service::Impl::play_refusals(const std::string& resource)
@@ -256,8 +333,7 @@ Answer<void> Service::Impl::play_refusals(const std::string& resource)
     if (faults.take("serverError", resource))
         return refuse(500, "serverInternal", "the fault serverError is on");
     if (faults.take("notFound", resource)) return refuse(404, "malformed", "the fault notFound is on");
-    if (const auto type = faults.take_word("problem", resource))
-        return refuse(*type == "rateLimited" ? 429 : 403, *type, "the fault problem is on");
+    if (const auto type = faults.take_word("problem", resource)) return problem_at_will(*type);
     const bool unavailable = faults.take("unavailable", resource);
     const bool limited = (resource == "newOrder" || resource == "newAuthz" || resource == "newAccount") &&
                          faults.count_down("rateLimited");
@@ -323,9 +399,10 @@ Service::~Service() = default;
 Result<std::unique_ptr<Service>> Service::open(ServiceOptions options, const Authority& authority,
                                                Faults& faults)
 {
-    constexpr int kWorkers = 4;
-    ACMETOOL_TRY(records, Records::open(options.database));
-    auto impl = std::make_unique<Impl>(std::move(options), authority, faults, std::move(records));
+    ACMETOOL_TRY(writer, Records::open(options.database));
+    ACMETOOL_TRY(reader, writer->reopen());
+    auto impl =
+        std::make_unique<Impl>(std::move(options), authority, faults, std::move(writer), std::move(reader));
     if (!impl->options.request_log.empty()) {
         const auto& path = impl->options.request_log;
         const auto file = std::make_shared<store::AppendedFile>(path);
@@ -340,8 +417,6 @@ Result<std::unique_ptr<Service>> Service::open(ServiceOptions options, const Aut
             });
     }
     ACMETOOL_CHECK(impl->resume());
-    for (int i = 0; i < kWorkers; ++i)
-        impl->workers.emplace_back([raw = impl.get()](const std::stop_token& stop) { raw->work(stop); });
     return std::unique_ptr<Service>{new Service(std::move(impl))};
 }
 
@@ -351,9 +426,9 @@ std::vector<base::OutputHealth> Service::outputs() const
     return {impl_->request_log->health()};
 }
 
-http::ServerResponse Service::handle(const http::ServerRequest& request)
+void Service::handle(http::ServerRequest request, http::Responder respond)
 {
-    return impl_->handle(request);
+    impl_->handle(std::move(request), std::move(respond));
 }
 
 } // namespace acmetool::ca

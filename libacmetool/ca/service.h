@@ -68,6 +68,7 @@ ACMETOOL_EXPORT Result<BindingKey> add_binding_key(const std::string& file, std:
 /// The server side of RFC 8555, RFC 9444, RFC 9773 and their neighbours: requests in, replies out,
 /// validations in the background.
 ///
+/// Signatures are verified on the caller's thread; the rest is a job of the one writer (store::GroupCommit).
 /// Every change is on disk before its reply goes out. handle() may be called from several threads.
 class ACMETOOL_EXPORT Service
 {
@@ -80,7 +81,9 @@ public:
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
 
-    http::ServerResponse handle(const http::ServerRequest& request);
+    /// An http::Server's handler: `respond` is called or dropped, from any thread, at the latest in the
+    /// destructor.
+    void handle(http::ServerRequest request, http::Responder respond);
     /// How the request log does, if one is kept.
     std::vector<base::OutputHealth> outputs() const;
 

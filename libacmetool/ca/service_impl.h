@@ -1,14 +1,11 @@
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,6 +13,7 @@
 
 #include "base/json.h"
 #include "base/output_queue.h"
+#include "base/worker_pool.h"
 #include "ca/nonces.h"
 #include "ca/payloads.h"
 #include "ca/records.h"
@@ -23,9 +21,10 @@
 #include "ca/service.h"
 #include "crypto/csr.h"
 #include "crypto/key.h"
+#include "store/group_commit.h"
 
-/// The service's state and its parts: one file each for accounts, authorizations, orders, certificates and
-/// background validation; service.cpp leads requests to them.
+/// The service's state and its parts: one file each for accounts, authorizations, orders, certificates, the
+/// CRL and background validation; service.cpp leads requests to them.
 namespace acmetool::ca
 {
 
@@ -45,71 +44,86 @@ struct SignedRequest {
     std::optional<Answer<KeyChange>> new_key; ///< of keyChange
 };
 
-/// Somebody who will have the records soon, and commits then; who has them may leave the commit to him.
-class Arrival
-{
-public:
-    explicit Arrival(std::atomic<unsigned>& waiting) : waiting_(waiting) {}
-    ~Arrival() { over(); }
-    Arrival(const Arrival&) = delete;
-    Arrival& operator=(const Arrival&) = delete;
-
-    void announce()
-    {
-        if (!std::exchange(announced_, true)) ++waiting_;
-    }
-    void over()
-    {
-        if (std::exchange(announced_, false)) --waiting_;
-    }
-
-private:
-    std::atomic<unsigned>& waiting_;
-    bool announced_ = false;
+enum class Resource {
+    unknown,
+    directory,
+    new_nonce,
+    new_account,
+    new_authz,
+    new_order,
+    revoke_cert,
+    key_change,
+    account,
+    orders,
+    order,
+    finalize,
+    authz,
+    challenge,
+    certificate,
+    crl,
+    agree,
+    renewal_info
 };
+
+/// A request on its way to the answer.
+struct PendingRequest {
+    ServerRequest request;
+    http::Responder respond;
+    std::vector<std::string> path; ///< its parts
+    std::string name;              ///< of the resource, for faults and the request log
+    Resource resource = Resource::unknown;
+    Json log = Json::object();
+    std::optional<SignedRequest> signed_request; ///< nothing if the resource is read without a signature
+
+    std::string part(std::size_t place) const { return path.size() > place ? path[place] : ""; }
+};
+using PendingPtr = std::shared_ptr<PendingRequest>;
 
 /// A time that was stored in RFC 3339.
 base::TimePoint time_of(const Json& object, std::string_view member);
 
+constexpr unsigned kMostValidations = 4; ///< at once
+
+/// Requests are verified on the server's threads. What needs the records is a job of the one writer, whose
+/// thread also has the timers and the queue of validations; what blocks or signs the CRL runs in the pool.
 struct Service::Impl {
     ServiceOptions options;
     const Authority& authority;
     Faults& faults;
     base::Context clock; ///< of the handlers
     Nonces nonces;
-    std::mutex mutex; ///< records and everything that is decided by them
-    Records records;
+    CommittedRecords committed;                     ///< for the server's threads
+    std::unique_ptr<base::OutputQueue> request_log; ///< null: none is kept
 
-    /// Requests whose changes become durable with one commit: one fsync for all of them.
-    struct Group {
-        unsigned size = 0;
-        bool is_over = false;
-        std::optional<Error> failure;
-    };
-    std::shared_ptr<Group> group = std::make_shared<Group>();
-    std::condition_variable group_over;
-    std::atomic<unsigned> waiting{0}; ///< for the mutex, to read or change records, or on their way to it
-    std::unique_ptr<base::OutputQueue> request_log;                   ///< null: none is kept
-    std::map<std::string, std::deque<base::TimePoint>> recent_orders; ///< by account; within the rate limit
-
-    /// A challenge to look at, in the background.
-    struct Job {
+    /// A challenge to look at, with its authorization as it was when the client asked for it.
+    struct Validation {
         std::string authz;
         std::string type;
-        std::chrono::steady_clock::time_point not_before;
+        Json object;
     };
-    std::vector<Job> asked_for; ///< by the request at hand; under `mutex`
-    std::mutex jobs_mutex;
-    std::condition_variable_any jobs_wake;
-    std::deque<Job> jobs;
-    std::vector<std::jthread> workers;
+    struct SignedCrl {
+        std::string der;
+        base::TimePoint fresh_until;
+    };
+    using CrlReaders = std::vector<PendingPtr>;
+
+    // Used on the writer's thread only.
+    store::Database& database;
+    Records records;
+    std::map<std::string, std::deque<base::TimePoint>> recent_orders; ///< by account; within the rate limit
+    std::vector<Validation> asked_for;                                ///< by the request at hand
+    std::deque<Validation> due;                                       ///< validations that wait for a thread
+    unsigned validating = 0;
+    std::optional<SignedCrl> signed_crl;     ///< nothing after a revocation
+    std::shared_ptr<CrlReaders> crl_readers; ///< they wait for the CRL that is being signed; null: none is
+
+    store::GroupCommit commits;
+    base::WorkerPool pool;
 
     Impl(ServiceOptions service_options, const Authority& the_authority, Faults& the_faults,
-         Records the_records)
-        : options(std::move(service_options)), authority(the_authority), faults(the_faults),
-          records(std::move(the_records))
-    {
-    }
+         std::unique_ptr<store::Database> writer, std::unique_ptr<store::Database> reader);
+    /// Running validations end, and all requests are answered.
+    ~Impl();
 
     std::string url(std::string_view path) const { return options.base_url + std::string{path}; }
     base::TimePoint now() const { return clock.now(); }
@@ -118,30 +132,29 @@ struct Service::Impl {
         if (request_log) request_log->put(base::to_text(line) + "\n");
     }
 
-    /// Locks the records. Whoever enters calls make_durable() before the lock goes: others may wait for it.
-    std::unique_lock<std::mutex> enter();
-    std::unique_lock<std::mutex> enter(Arrival& arrival);
-    /// Returns when everything that was changed so far, by this request or others, is on disk.
-    Result<void> make_durable(std::unique_lock<std::mutex>& lock);
-
-    // Requests
-    ServerResponse handle(const ServerRequest& request);
+    // Requests, on the server's threads
+    void handle(ServerRequest request, http::Responder respond);
+    /// What comes after the fault "slow".
+    void begin(const PendingPtr& pending);
     ServerResponse directory(const ServerRequest& request) const;
-    /// Faults that answer in the place of a resource, before anything is looked at.
+    /// Faults that answer instead of a resource, before anything is looked at.
     Answer<void> play_refusals(const std::string& resource);
-    /// What a request has to be before the records are locked for it: of a resource that is here, with a
-    /// nonce, and signed. Nothing for a resource that is read without a signature.
-    /// Who has a nonce is announced: he comes for the records, whatever becomes of his signature.
-    Answer<std::optional<SignedRequest>> admit(const ServerRequest& request, const std::string& resource,
-                                               Arrival& arrival);
-    /// The rest, with the records locked.
-    Answer<ServerResponse> dispatch(const ServerRequest& request, const std::string& resource,
-                                    const std::vector<std::string>& path,
-                                    const std::optional<SignedRequest>& signed_request, Json& log);
-    Answer<SignedRequest> verify(const ServerRequest& request, bool by_jwk, bool either, Arrival& arrival);
-    /// The account's "jwk", if it is valid. With the records locked.
-    Answer<Json> key_of(const std::string& account);
-    void finish(ServerResponse& response, const std::string& resource, const ServerRequest& request);
+    /// What a request has to be before it becomes a job: for a resource that exists, with a nonce, and
+    /// signed.
+    Answer<void> admit(PendingRequest& pending);
+    Answer<SignedRequest> verify(const PendingRequest& pending);
+    /// The account's "jwk", if it is valid.
+    Answer<Json> key_of(Result<std::optional<Json>> stored) const;
+    /// Posts the job; the answer leaves after its commit.
+    void post(const PendingPtr& pending);
+
+    // On the writer's thread, in a transaction
+    Answer<ServerResponse> dispatch(PendingRequest& pending);
+    Answer<ServerResponse> dispatch_open(const PendingRequest& pending);
+
+    // On any thread
+    void answer(PendingRequest& pending, Answer<ServerResponse> answered);
+    void finish(ServerResponse& response, const PendingRequest& pending);
 
     // Resources
     Answer<ServerResponse> key_change(const SignedRequest& request);
@@ -159,7 +172,6 @@ struct Service::Impl {
                                      const std::string& type);
     Answer<ServerResponse> certificate(const SignedRequest& request, const std::string& id, bool alternate);
     Answer<ServerResponse> revoke(const SignedRequest& request);
-    Answer<ServerResponse> crl();
 
     // Objects
     Answer<Json> owned(std::string_view kind, const std::string& id, const std::string& account);
@@ -189,12 +201,19 @@ struct Service::Impl {
     ServerResponse reply(int status, const Json& body, const std::string& location = {}) const;
 
     // Validation
-    void enqueue(Job job);
-    void work(const std::stop_token& stop);
-    void validate(const Job& job);
+    void schedule(Validation validation);
+    void start_validations();
+    void conclude(const Validation& validation, const std::optional<ValidationFailure>& failure);
     std::optional<ValidationFailure> look_at(const Json& authz, const Json& challenge,
                                              base::Context& context);
+    std::optional<ValidationFailure> look_at(const Validation& validation);
     Result<void> resume();
+
+    // The CRL, on the writer's thread between transactions
+    void give_crl(const PendingPtr& pending);
+    void sign_crl(const PendingPtr& pending, std::vector<Authority::Revoked> revoked);
+    void take_crl(const std::shared_ptr<CrlReaders>& readers, const Result<Bytes>& der, base::TimePoint made);
+    void forget_crl();
 };
 
 } // namespace acmetool::ca

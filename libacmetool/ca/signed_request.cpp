@@ -9,22 +9,22 @@
 namespace acmetool::ca
 {
 
-Answer<Json> Service::Impl::key_of(const std::string& account)
+Answer<Json> Service::Impl::key_of(Result<std::optional<Json>> stored) const
 {
     const auto fault = faults.value("account");
-    if (fault == "doesNotExist")
-        return refuse(400, "accountDoesNotExist", "\"kid\" is no account of this CA");
-    auto stored = records.get("account", account);
     if (!stored) return broken(stored.error());
-    if (!*stored) return refuse(400, "accountDoesNotExist", "\"kid\" is no account of this CA");
+    if (!*stored || fault == "doesNotExist")
+        return refuse(400, "accountDoesNotExist", "\"kid\" is no account of this CA");
     if ((**stored)["status"] != "valid" || fault == "deactivated")
         return refuse(401, "unauthorized", "the account is deactivated");
     return (**stored)["jwk"];
 }
 
-Answer<SignedRequest> Service::Impl::verify(const ServerRequest& request, bool by_jwk, bool either,
-                                            Arrival& arrival)
+Answer<SignedRequest> Service::Impl::verify(const PendingRequest& pending)
 {
+    const auto& request = pending.request;
+    const bool by_jwk = pending.resource == Resource::new_account;
+    const bool either = pending.resource == Resource::revoke_cert;
     const auto type = http::find(request.headers, "content-type").value_or("");
     if (type.substr(0, type.find(';')) != "application/jose+json")
         return refuse(415, "malformed", "the content type has to be application/jose+json");
@@ -39,7 +39,6 @@ Answer<SignedRequest> Service::Impl::verify(const ServerRequest& request, bool b
     if (!nonces.use(parsed.nonce, std::chrono::seconds{faults.number("nonceLifetime")}) ||
         dice * 100U / 256U < faults.number("badNonce"))
         return refuse(400, "badNonce", "the nonce is not one of ours, was used, or is too old");
-    arrival.announce();
     SignedRequest result;
     if (parsed.jwk) {
         result.key = *parsed.jwk;
@@ -48,19 +47,18 @@ Answer<SignedRequest> Service::Impl::verify(const ServerRequest& request, bool b
         if (!parsed.kid.starts_with(prefix))
             return refuse(400, "accountDoesNotExist", "\"kid\" is no account of this CA");
         result.account = parsed.kid.substr(prefix.size());
-        {
-            // Not by enter(): this request comes back, and commits then.
-            const std::lock_guard held{mutex};
-            CA_TRY(jwk, key_of(result.account));
-            result.account_jwk = std::move(jwk);
-        }
-        auto key = jose::parse_jwk(result.account_jwk);
-        if (!key) return broken(key.error());
-        result.key = *key;
+        CA_TRY(jwk, key_of(committed.get("account", result.account)));
+        result.account_jwk = std::move(jwk);
+        CA_TRY(key, account_key(result.account_jwk));
+        result.key = key;
     }
     const auto algorithm = jose::algorithm_of(result.key);
-    if (!algorithm || parsed.algorithm != *algorithm)
-        return refuse(400, "badSignatureAlgorithm", "\"alg\" does not fit the key");
+    if (!algorithm || parsed.algorithm != *algorithm) {
+        // RFC 8555 section 6.2: "The problem document ... MUST include an "algorithms" field".
+        auto refusal = refuse(400, "badSignatureAlgorithm", "\"alg\" does not fit the key");
+        refusal.value().lists_algorithms = true;
+        return refusal;
+    }
     if (!jose::verify(parsed.jws, result.key) || faults.value("account") == "keyChanged")
         return refuse(400, "malformed", "the signature does not verify");
     result.as_get = parsed.jws.payload.empty();

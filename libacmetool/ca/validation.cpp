@@ -58,6 +58,11 @@ bool is_forbidden_v4(const std::uint8_t* octets, bool allow_loopback)
     });
 }
 
+ValidationFailure dns_failure(std::string detail)
+{
+    return {"dns", std::move(detail), 400};
+}
+
 std::size_t take_body(char* data, std::size_t, std::size_t size, void* user)
 {
     auto& body = *static_cast<std::string*>(user);
@@ -93,8 +98,7 @@ std::optional<ValidationFailure> find_address(const ValidationOptions& options, 
     bool forbidden = false;
     for (const auto type : {dns::Type::a, dns::Type::aaaa}) {
         const auto answer = dns::query(options.resolver, name, type, true, context);
-        if (!answer)
-            return ValidationFailure{"dns", fmt::format("resolving {}: {}", name, answer.error().message)};
+        if (!answer) return dns_failure(fmt::format("resolving {}: {}", name, answer.error().message));
         for (const auto& record : answer->answers) {
             if (record.type != type) continue;
             if (!is_forbidden_target(record.data, options.allow_loopback)) {
@@ -106,7 +110,7 @@ std::optional<ValidationFailure> find_address(const ValidationOptions& options, 
     }
     return forbidden
                ? ValidationFailure{"connection", fmt::format("{} has no address that may be asked", name)}
-               : ValidationFailure{"dns", fmt::format("{} has no address", name)};
+               : dns_failure(fmt::format("{} has no address", name));
 }
 
 std::optional<ValidationFailure> validate_dns01(const ValidationOptions& options, const std::string& name,
@@ -115,10 +119,9 @@ std::optional<ValidationFailure> validate_dns01(const ValidationOptions& options
     std::string owner = name;
     for (int hop = 0; hop <= dns::kMostCnames; ++hop) {
         const auto answer = dns::query(options.resolver, owner, dns::Type::txt, true, context);
-        if (!answer)
-            return ValidationFailure{"dns", fmt::format("TXT {}: {}", owner, answer.error().message)};
+        if (!answer) return dns_failure(fmt::format("TXT {}: {}", owner, answer.error().message));
         if (answer->rcode != 0 && answer->rcode != 3)
-            return ValidationFailure{"dns", fmt::format("TXT {}: {}", owner, answer->rcode_text)};
+            return dns_failure(fmt::format("TXT {}: {}", owner, answer->rcode_text));
         std::size_t others = 0;
         for (const auto& record : answer->answers) {
             if (record.type != dns::Type::txt) continue;
@@ -133,11 +136,10 @@ std::optional<ValidationFailure> validate_dns01(const ValidationOptions& options
         const auto alias = std::find_if(answer->answers.rbegin(), answer->answers.rend(),
                                         [](const dns::Record& r) { return r.type == dns::Type::cname; });
         if (alias == answer->answers.rend() || dns::same_name(alias->data, owner))
-            return ValidationFailure{"dns",
-                                     fmt::format("TXT {}: {}, no such record", owner, answer->rcode_text)};
+            return dns_failure(fmt::format("TXT {}: {}, no such record", owner, answer->rcode_text));
         owner = alias->data;
     }
-    return ValidationFailure{"dns", fmt::format("TXT {}: too many CNAMEs", name)};
+    return dns_failure(fmt::format("TXT {}: too many CNAMEs", name));
 }
 
 std::optional<ValidationFailure> validate_http01(const ValidationOptions& options, const std::string& name,
@@ -188,9 +190,9 @@ std::optional<ValidationFailure> validate_dns_persist01(const ValidationOptions&
 {
     const auto owner = "_validation-persist." + name;
     const auto answer = dns::query(options.resolver, owner, dns::Type::txt, true, context);
-    if (!answer) return ValidationFailure{"dns", fmt::format("TXT {}: {}", owner, answer.error().message)};
+    if (!answer) return dns_failure(fmt::format("TXT {}: {}", owner, answer.error().message));
     if (answer->rcode != 0 && answer->rcode != 3)
-        return ValidationFailure{"dns", fmt::format("TXT {}: {}", owner, answer->rcode_text)};
+        return dns_failure(fmt::format("TXT {}: {}", owner, answer->rcode_text));
     std::string why = "no record is for this CA";
     for (const auto& record : answer->answers)
         if (record.type == dns::Type::txt &&

@@ -26,6 +26,7 @@ struct ValidationOptions {
 struct ValidationFailure {
     std::string type; ///< "dns", "connection", "incorrectResponse", "unauthorized", "tls"
     std::string detail;
+    int status = 403; ///< of the problem document
 };
 
 /// dns-01: looks for `value` among the TXT records at `name`, CNAMEs followed (RFC 8555 section 8.4).

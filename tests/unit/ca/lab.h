@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <future>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -53,8 +54,18 @@ public:
         options.database = folder / "acme-ca.db";
         options.base_url = "https://ca.test";
         REQUIRE(faults.set("validation=valid"));
-        service = *ca::Service::open(options, authority, faults);
+        open();
         key = *crypto::generate_key("ec:P-256");
+    }
+    void open() { service = *ca::Service::open(options, authority, faults); }
+
+    /// Waits for the answer.
+    http::ServerResponse handle(http::ServerRequest request) const
+    {
+        const auto answer = std::make_shared<std::promise<http::ServerResponse>>();
+        service->handle(std::move(request),
+                        [answer](http::ServerResponse response) { answer->set_value(std::move(response)); });
+        return answer->get_future().get();
     }
 
     CaReply get(const std::string& target, const std::string& method = "GET")
@@ -62,11 +73,15 @@ public:
         http::ServerRequest request;
         request.method = method;
         request.target = target;
-        return shown(service->handle(request));
+        return shown(handle(std::move(request)));
     }
 
     /// POST to a URL or path: signed by "kid" where there is an account, else by "jwk".
-    CaReply post(std::string target, const std::string& payload, bool by_jwk = false)
+    CaReply post(const std::string& target, const std::string& payload, bool by_jwk = false)
+    {
+        return shown(handle(signed_post(target, payload, by_jwk)));
+    }
+    http::ServerRequest signed_post(std::string target, const std::string& payload, bool by_jwk = false)
     {
         if (target.starts_with("https://ca.test")) target.erase(0, 15);
         http::ServerRequest request;
@@ -80,7 +95,7 @@ public:
         else
             header["kid"] = account;
         request.body = *jose::sign(key, header, payload);
-        return shown(service->handle(request));
+        return request;
     }
     CaReply post(const std::string& target, const Json& payload, bool by_jwk = false)
     {
@@ -153,7 +168,6 @@ public:
     std::string account;
     std::string certificate_url;
 
-private:
     static CaReply shown(http::ServerResponse response)
     {
         Json body;

@@ -1,7 +1,9 @@
 #include <openssl/x509v3.h>
 
 #include "../crypto/large_key.h"
+#include "ca/records.h"
 #include "lab.h"
+#include "store/sqlite.h"
 
 using namespace acmetool;
 using namespace acmetool::test;
@@ -74,7 +76,7 @@ TEST_CASE("SEC-17: without a nonce nothing is verified, and no key is over 4096 
         request.body =
             Json{{"protected", encode(header.dump())}, {"payload", encode(payload)}, {"signature", "AAAA"}}
                 .dump();
-        const auto response = lab.service->handle(request);
+        const auto response = lab.handle(std::move(request));
         return Json::parse(response.body).at("type").get<std::string>().substr(27);
     };
     const auto nonce = [&] { return lab.get("/newNonce", "HEAD").header("Replay-Nonce"); };
@@ -382,4 +384,154 @@ TEST_CASE("PRE-17, ACME-24: a deactivated authorization counts no more")
     CHECK(lab.post(authz, {{"status", "deactivated"}}).body["status"] == "deactivated");
     CHECK(lab.order({"a.example.com"}).body["status"] == "pending");
     CHECK(lab.finalize(ready.body).problem() == "orderNotReady");
+}
+
+TEST_CASE("CA: an answer leaves only after the commit of what it says")
+{
+    CaLab lab;
+    const auto committed = [&] {
+        const auto other = *store::Sqlite::open(lab.options.database);
+        return other->execute("SELECT count(*) FROM records WHERE kind = 'account'")->front().front();
+    };
+    CHECK(committed() == "0");
+    std::vector<std::future<std::string>> seen;
+    for (int i = 1; i <= 8; ++i) {
+        lab.key = *crypto::generate_key("ec:P-256");
+        const auto answer = std::make_shared<std::promise<std::string>>();
+        seen.push_back(answer->get_future());
+        lab.service->handle(lab.signed_post("/newAccount", "{}"),
+                            [&committed, answer](const http::ServerResponse& response) {
+                                answer->set_value(response.status == 201 ? committed() : "refused");
+                            });
+    }
+    for (int i = 1; i <= 8; ++i) {
+        const auto count = seen[static_cast<std::size_t>(i - 1)].get();
+        REQUIRE(count != "refused");
+        CHECK(std::stoi(count) >= i);
+    }
+}
+
+TEST_CASE("CA: nothing of a transaction that fails is answered as done")
+{
+    CaLab lab;
+    lab.register_account();
+    const auto other = *store::Sqlite::open(lab.options.database);
+    REQUIRE(other->execute(
+        "CREATE TRIGGER full BEFORE INSERT ON records BEGIN SELECT RAISE(ROLLBACK, 'full'); END"));
+    const auto failed = lab.order({"a.example.com"});
+    CHECK(failed.status == 500);
+    CHECK(failed.problem() == "serverInternal");
+    REQUIRE(other->execute("DROP TRIGGER full"));
+    CHECK(lab.order({"a.example.com"}).status == 201);
+}
+
+TEST_CASE("CA: an order that is processing while the CA restarts gets its one certificate")
+{
+    CaLab lab;
+    lab.register_account();
+    REQUIRE(lab.faults.set("processing=1"));
+    const auto placed = lab.order({"a.example.com"});
+    const auto done = lab.finalize(lab.fulfil(placed));
+    REQUIRE(done.body.at("status") == "processing");
+    lab.open();
+    CHECK(lab.finalize(placed.body).problem() == "orderNotReady");
+    Json order = Json::object();
+    for (int i = 0; i < 400 && order.value("status", "") != "valid"; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{5});
+        order = lab.post(placed.header("Location"), std::string{}).body;
+    }
+    CHECK(lab.post(order.at("certificate").get<std::string>(), std::string{}).status == 200);
+    CHECK(ca::Service::list_certificates(lab.options.database)->size() == 1);
+}
+
+TEST_CASE("CA: a validation that waits for its time is taken up after a restart")
+{
+    CaLab lab;
+    lab.register_account();
+    REQUIRE(lab.faults.set("challengeDelay=600"));
+    const auto placed = lab.order({"a.example.com"});
+    const auto authz = lab.post(placed.body["authorizations"][0].get<std::string>(), std::string{}).body;
+    CHECK(lab.post(authz["challenges"][0]["url"].get<std::string>(), Json::object()).body["status"] ==
+          "processing");
+    CHECK(lab.post(placed.header("Location"), std::string{}).body["status"] == "pending");
+    REQUIRE(lab.faults.set("challengeDelay=off"));
+    lab.open();
+    CHECK(lab.fulfil(placed)["status"] == "ready");
+}
+
+TEST_CASE("CA: an old account with a key over 4096 bits is refused as badPublicKey at every use")
+{
+    CaLab lab;
+    lab.register_account();
+    const auto id = lab.account.substr(lab.account.rfind('/') + 1);
+    lab.service.reset();
+    {
+        const auto database = *ca::Records::open(lab.options.database);
+        ca::Records records{*database};
+        auto object = **records.get("account", id);
+        object["jwk"] = *jose::to_jwk(public_rsa(8192));
+        REQUIRE(database->begin());
+        REQUIRE(records.put("account", id, id, "thumbprint", object));
+        REQUIRE(records.keep());
+        REQUIRE(database->commit());
+    }
+    lab.open();
+    for (const auto* resource : {"/newOrder", "/newAuthz", "/keyChange", "/revokeCert", "/order/x"}) {
+        const auto refused = lab.post(resource, Json::object());
+        CHECK(refused.status == 400);
+        CHECK(refused.problem() == "badPublicKey");
+    }
+    CHECK(lab.post(lab.account, {{"status", "deactivated"}}).problem() == "badPublicKey");
+    const auto agreed = lab.get("/agree/" + id);
+    CHECK(agreed.status == 400);
+    CHECK(agreed.problem() == "badPublicKey");
+}
+
+TEST_CASE("CA: the CRL is signed once, and again after a revocation")
+{
+    CaLab lab;
+    lab.register_account();
+    const auto chain = lab.issue({"a.example.com"});
+    std::vector<std::future<std::string>> readers;
+    for (int i = 0; i < 8; ++i) {
+        const auto answer = std::make_shared<std::promise<std::string>>();
+        readers.push_back(answer->get_future());
+        http::ServerRequest request;
+        request.method = "GET";
+        request.target = "/crl";
+        lab.service->handle(
+            request, [answer](const http::ServerResponse& response) { answer->set_value(response.body); });
+    }
+    const auto first = lab.get("/crl").text;
+    for (auto& reader : readers)
+        CHECK(reader.get() == first);
+
+    const auto revoked_in = [](const std::string& der) {
+        const auto* data = reinterpret_cast<const unsigned char*>(der.data());
+        const crypto::X509CrlPtr crl{d2i_X509_CRL(nullptr, &data, static_cast<long>(der.size()))};
+        REQUIRE(crl);
+        return std::max(sk_X509_REVOKED_num(X509_CRL_get_REVOKED(crl.get())), 0);
+    };
+    CHECK(revoked_in(first) == 0);
+    const auto encoded = base::to_base64url(chain.front().der());
+    CHECK(lab.post("/revokeCert", {{"certificate", encoded}}).status == 200);
+    const auto second = lab.get("/crl").text;
+    CHECK(revoked_in(second) == 1);
+    CHECK(lab.get("/crl").text == second);
+    CHECK(lab.post("/revokeCert", {{"certificate", encoded}}).problem() == "alreadyRevoked");
+}
+
+TEST_CASE("CA: a resource that the fault slow delays holds up no other")
+{
+    CaLab lab;
+    lab.register_account();
+    REQUIRE(lab.faults.set("slow=newAuthz:1:1"));
+    const auto answer = std::make_shared<std::promise<http::ServerResponse>>();
+    auto slow = answer->get_future();
+    const Json wanted{{"identifier", {{"type", "dns"}, {"value", "example.com"}}}};
+    lab.service->handle(lab.signed_post("/newAuthz", wanted.dump()),
+                        [answer](http::ServerResponse response) { answer->set_value(std::move(response)); });
+    CHECK(lab.order({"a.example.com"}).status == 201);
+    CHECK(slow.wait_for(std::chrono::milliseconds{100}) == std::future_status::timeout);
+    CHECK(slow.get().status == 201);
 }

@@ -70,6 +70,8 @@ void make_first_version(store::Database& database)
              "'CCCC', 'https://masa', X'', '', 0, 'later', '2026-01-02T03:04:05Z', '', '', '')",
              "INSERT INTO brski_devices VALUES ('d', 'SN-d', 'other', 'refused', 'd4', X'', 'type', '*/*', "
              "'DDDD', 'https://masa', X'', '', 504, '', '2026-01-02T03:04:05Z', '', '', '')",
+             "INSERT INTO brski_devices VALUES ('e', 'SN-e', 'other', 'refused', 'd5', X'', 'type', '*/*', "
+             "'FFFF', 'https://masa', X'', '', 403, '', '2026-01-02T03:04:05Z', '', '', '')",
              "INSERT INTO brski_nonces VALUES ('a', 'AAAA'), ('a', 'EEEE'), ('b', 'BBBB')",
          })
         REQUIRE(database.execute(sql));
@@ -100,6 +102,7 @@ TEST_CASE("A registrar's store of the version before is taken over, once")
         CHECK((*records.device("b"))->cause == Cause::masa_unknown);
         CHECK((*records.device("b"))->reason == "unknown");
         CHECK((*records.device("d"))->cause == Cause::masa_silent);
+        CHECK((*records.device("e"))->cause == Cause::masa_refused);
         CHECK((*records.device("c"))->cause == Cause::none);
         REQUIRE(records.open_records("maker")->size() == 1);
         CHECK(records.open_records("maker")->front().id == "c");

@@ -294,7 +294,9 @@ void OpenRequests::took_voucher(Open& open, const MasaDocument& document)
     open.record.state = settings_->options.audit_log ? State::auditing : State::ready;
     open.pinned_domain = std::move(accepted->pinned_domain);
     open.asked = false;
-    open.changed = true;
+    // Else it is written with what the MASA says of its log: a restart before that asks for the voucher
+    // again.
+    if (open.record.state == State::ready) open.changed = true;
     tell(open.record, "voucher received");
 }
 

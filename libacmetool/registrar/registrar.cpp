@@ -1,5 +1,6 @@
 #include "registrar/registrar.h"
 
+#include <iterator>
 #include <mutex>
 #include <utility>
 
@@ -128,7 +129,6 @@ struct Registrar::Impl {
     Result<std::shared_ptr<Fresh>> read(const Options& options, brski::Signer signer);
     void put_in_use(const std::shared_ptr<Fresh>& fresh);
     void begin(const Asked& asked);
-    void write(std::function<Result<void>(Records&)> change) const;
 
     enrol::RegistrationAuthority& authority;
     enrol::EventSink& events;
@@ -210,16 +210,6 @@ void Registrar::Impl::begin(const Asked& asked)
         return asked.done(Refused{cause_of_record(record.error()), record.error().message});
     }
     requests.begin(std::move(*record), chain, asked.done);
-}
-
-/// A change that nobody waits for.
-void Registrar::Impl::write(std::function<Result<void>(Records&)> change) const
-{
-    commits->post({[change = std::move(change)](store::Database& database, store::GroupCommit::After&) {
-                       Records records{database};
-                       return change(records);
-                   },
-                   nullptr});
 }
 
 Registrar::Registrar(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -347,8 +337,12 @@ std::optional<enrol::Refused> Registrar::objection(const enrol::Peer& peer) cons
 void Registrar::enrolled(const enrol::Peer& peer, const crypto::Certificate& certificate)
 {
     if (!is_device(peer)) return;
-    impl_->write([id = to_hex(peer.certificates.front().sha256()), digest = to_hex(certificate.sha256())](
-                     Records& records) { return records.set_certificate(id, digest); });
+    impl_->commits->post(
+        {[id = to_hex(peer.certificates.front().sha256()),
+          digest = to_hex(certificate.sha256())](store::Database& database, store::GroupCommit::After&) {
+             return Records{database}.set_certificate(id, digest);
+         },
+         nullptr}); // nobody waits for it
 }
 
 Result<std::function<void()>> Registrar::prepare(const Options& options, brski::Signer signer)

@@ -231,7 +231,7 @@ TEST_CASE("A restart goes on where the store says, with the audit log after the 
     const auto asked = lab.masa->question(1);
     CHECK(asked.question.request == before.question.request);
     asked.hear(lab.voucher(asked.question));
-    lab.masa->question(2);
+    lab.masa->question(2).hear(MasaDelay{"audit log: the MASA answered 202"});
     REQUIRE(lab.reaches("auditing"));
     lab.open();
     const auto log = lab.masa->question(3);

@@ -4,11 +4,10 @@
 #include "registrar/est_adapter.h"
 #include "registrar/teap_adapter.h"
 
-using namespace acmetool;
+namespace acmetool::registrar
+{
+
 using namespace std::chrono_literals;
-using registrar::Cause;
-using registrar::EstAdapter;
-using registrar::TeapAdapter;
 using test::RegistrarLab;
 
 namespace
@@ -43,16 +42,16 @@ const std::string kJws{brski::kJwsVoucher};
 
 TEST_CASE("Each cause has an HTTP status (BRR-04)")
 {
-    CHECK(registrar::http_status_of(Cause::malformed) == 400);
-    CHECK(registrar::http_status_of(Cause::other_registrar) == 401);
-    CHECK(registrar::http_status_of(Cause::bad_request) == 403);
-    CHECK(registrar::http_status_of(Cause::unknown_device) == 404);
-    CHECK(registrar::http_status_of(Cause::masa_no_such_format) == 406);
-    CHECK(registrar::http_status_of(Cause::replaced) == 409);
-    CHECK(registrar::http_status_of(Cause::unknown_media_type) == 415);
-    CHECK(registrar::http_status_of(Cause::misconfigured) == 500);
-    CHECK(registrar::http_status_of(Cause::unavailable) == 503);
-    CHECK(registrar::http_status_of(Cause::masa_silent) == 504);
+    CHECK(http_status_of(Cause::malformed) == 400);
+    CHECK(http_status_of(Cause::other_registrar) == 401);
+    CHECK(http_status_of(Cause::bad_request) == 403);
+    CHECK(http_status_of(Cause::unknown_device) == 404);
+    CHECK(http_status_of(Cause::masa_no_such_format) == 406);
+    CHECK(http_status_of(Cause::replaced) == 409);
+    CHECK(http_status_of(Cause::unknown_media_type) == 415);
+    CHECK(http_status_of(Cause::misconfigured) == 500);
+    CHECK(http_status_of(Cause::unavailable) == 503);
+    CHECK(http_status_of(Cause::masa_silent) == 504);
 }
 
 TEST_CASE("The registrar over HTTP answers by status and media type (BRR-04, BRR-13)")
@@ -189,8 +188,10 @@ TEST_CASE("To TEAP a MASA that is silent, or a store that fails, is unavailable"
                          [answer](enrol::VoucherDecision said) { answer->set_value(std::move(said)); });
     const auto asked = lab.masa->question(0);
     lab.passed = 5;
-    asked.hear(registrar::MasaDelay{"no answer"});
+    asked.hear(MasaDelay{"no answer"});
     const auto decision = answer->get_future().get();
     REQUIRE(std::holds_alternative<enrol::VoucherRefused>(decision));
     CHECK(std::get<enrol::VoucherRefused>(decision).unavailable);
 }
+
+} // namespace acmetool::registrar

@@ -11,14 +11,10 @@
 #include "http/server.h"
 #include "registrar/masa_client.h"
 
-using namespace acmetool;
+namespace acmetool::registrar
+{
+
 using namespace std::chrono_literals;
-using registrar::Cause;
-using registrar::MasaAnswer;
-using registrar::MasaDelay;
-using registrar::MasaDocument;
-using registrar::MasaQuestion;
-using registrar::MasaRefusal;
 
 namespace
 {
@@ -32,9 +28,9 @@ struct MasaLab {
     std::vector<http::ServerRequest> requests;
     std::vector<MasaAnswer> heard;
     std::unique_ptr<http::Server> server;
-    registrar::Options options;
-    registrar::ManufacturerOptions manufacturer;
-    std::unique_ptr<registrar::Masa> masa;
+    Options options;
+    ManufacturerOptions manufacturer;
+    std::unique_ptr<Masa> masa;
 
     MasaLab()
     {
@@ -70,15 +66,15 @@ struct MasaLab {
     MasaLab& operator=(const MasaLab&) = delete;
 
     std::string host() const { return "127.0.0.1:" + std::to_string(server->port()); }
-    registrar::MasaSettings settings() const
+    MasaSettings settings() const
     {
-        auto read = registrar::read_masa_settings(options, manufacturer);
+        auto read = read_masa_settings(options, manufacturer);
         REQUIRE(read);
         return std::move(*read);
     }
     void ask(MasaQuestion::What what = MasaQuestion::What::voucher)
     {
-        if (!masa) masa = std::move(*registrar::MasaClient::start(settings()));
+        if (!masa) masa = std::move(*MasaClient::start(settings()));
         MasaQuestion question;
         question.id = "device";
         question.what = what;
@@ -242,3 +238,5 @@ TEST_CASE("A question that is forgotten is not asked again")
     std::this_thread::sleep_for(1500ms);
     CHECK(lab.request_count() == 1);
 }
+
+} // namespace acmetool::registrar

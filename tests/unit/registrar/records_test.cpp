@@ -9,11 +9,8 @@
 #include "registrar/records.h"
 #include "store/sqlite.h"
 
-using namespace acmetool;
-using registrar::Cause;
-using registrar::Record;
-using registrar::Records;
-using registrar::State;
+namespace acmetool::registrar
+{
 
 namespace
 {
@@ -209,3 +206,5 @@ TEST_CASE("Devices are found by indexes, not by a scan")
                       plan->front().back());
     }
 }
+
+} // namespace acmetool::registrar

@@ -3,27 +3,22 @@
 #include "fixture.h"
 #include "registrar/gate.h"
 
-using namespace acmetool;
+namespace acmetool::registrar
+{
+
 using namespace std::chrono_literals;
-using registrar::Cause;
-using registrar::Granted;
-using registrar::Later;
-using registrar::MasaDelay;
-using registrar::MasaQuestion;
-using registrar::MasaRefusal;
-using registrar::Refused;
 using test::RegistrarLab;
 using test::StoreHeld;
 
 namespace
 {
 
-bool is_waiting(const std::future<registrar::Decision>& answer)
+bool is_waiting(const std::future<Decision>& answer)
 {
     return answer.wait_for(50ms) == std::future_status::timeout;
 }
 
-Cause cause_of(std::future<registrar::Decision> answer)
+Cause cause_of(std::future<Decision> answer)
 {
     const auto decision = answer.get();
     const auto* refused = std::get_if<Refused>(&decision);
@@ -278,7 +273,7 @@ TEST_CASE("A device may enrol after its voucher was forwarded, and not before (B
     RegistrarLab lab;
     lab.options.wait = 0ms;
     lab.open();
-    registrar::Gate gate{lab, *lab.subject};
+    Gate gate{lab, *lab.subject};
     const auto device = lab.pledge("SN-1");
     const auto attempt = [&] {
         enrol::EnrolRequest wanted;
@@ -307,7 +302,7 @@ TEST_CASE("A device may enrol after its voucher was forwarded, and not before (B
     CHECK_FALSE(lab.subject->is_device(RegistrarLab::peer({stranger.certificate})));
     CHECK(lab.subject->is_device(RegistrarLab::peer(device.chain())));
     // Its word on the voucher counts.
-    CHECK_FALSE(lab.tell(device.chain(), registrar::StatusTold::Of::voucher, false));
+    CHECK_FALSE(lab.tell(device.chain(), StatusTold::Of::voucher, false));
     CHECK(attempt() == "this device said that its voucher is not good");
 }
 
@@ -316,9 +311,9 @@ TEST_CASE("Status messages are taken from devices that asked for a voucher, also
 {
     RegistrarLab lab;
     lab.open();
-    registrar::Gate gate{lab, *lab.subject};
+    Gate gate{lab, *lab.subject};
     const auto device = lab.pledge("SN-1");
-    using Of = registrar::StatusTold::Of;
+    using Of = StatusTold::Of;
     const auto early = lab.tell(device.chain(), Of::voucher, true);
     REQUIRE(early);
     CHECK(early->cause == Cause::unknown_device);
@@ -413,7 +408,7 @@ TEST_CASE("A reload keeps the MASA's client of a manufacturer that stays, and dr
     const auto octets = lab.request(device);
     auto answer = lab.ask(device, octets);
     const auto asked = lab.masa->question(0);
-    const auto reload = [&](const registrar::Options& options) {
+    const auto reload = [&](const Options& options) {
         const auto use = lab.subject->prepare(options, lab.signer());
         REQUIRE(use);
         (*use)();
@@ -441,3 +436,5 @@ TEST_CASE("A reload keeps the MASA's client of a manufacturer that stays, and dr
     REQUIRE_FALSE(failed);
     CHECK(failed.error().code == Errc::config);
 }
+
+} // namespace acmetool::registrar

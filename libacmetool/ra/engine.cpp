@@ -200,7 +200,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
     if (root) impl->ca_set.set_root(std::move(*root));
     impl->ca_set.set_intermediates(intermediates, impl->now());
     auto* self = impl.get();
-    impl->commits = std::make_unique<store::GroupCommit>(std::move(database), "ra-store");
+    impl->commits = std::make_shared<store::GroupCommit>(std::move(database), "store");
     impl->issuer->attach(*self);
     impl->commits->post({[self, rows = std::move(unfinished)](
                              store::Database&, store::GroupCommit::After& after) -> Result<void> {
@@ -262,6 +262,17 @@ Result<std::function<void()>> Engine::prepare(Options options)
             its_files = std::make_shared<const Files>(std::move(files))] {
         impl_->replace(fresh, its_files, root, std::move(*next));
     };
+}
+
+std::shared_ptr<store::GroupCommit> Engine::commits() const
+{
+    return impl_->commits;
+}
+
+Result<std::unique_ptr<store::Database>> Engine::connect() const
+{
+    const std::lock_guard guard{impl_->reader_mutex};
+    return impl_->reader->reopen();
 }
 
 Json Engine::status()

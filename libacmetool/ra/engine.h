@@ -16,6 +16,8 @@
 #include "enrol/registration_authority.h"
 #include "ra/issuer.h"
 #include "ra/options.h"
+#include "store/database.h"
+#include "store/group_commit.h"
 
 namespace acmetool::ra
 {
@@ -62,6 +64,12 @@ public:
     /// another issuer (same_issuer()), it ends the old one, which takes as long as what that has under way
     /// can be interrupted, and the new one continues its orders. Errors: as open().
     Result<std::function<void()>> prepare(Options options);
+
+    /// The writer of the store, for services whose tables are in the same database: one commit serves all. It
+    /// stops when the engine is destroyed.
+    std::shared_ptr<store::GroupCommit> commits() const;
+    /// Another connection to the store, to read. Errors: io.
+    Result<std::unique_ptr<store::Database>> connect() const;
 
     /// Counts by state, oldest pending order, the CA's last success and failure, authorizations by domain,
     /// /cacerts. Never waits for a network.

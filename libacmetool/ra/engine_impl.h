@@ -100,7 +100,7 @@ struct Engine::Impl final : IssuerHost {
     bool ending = false;            ///< nothing takes over any more
     std::uint64_t hand_overs = 0;   ///< the last one counts
     const bool issuer_is_given;     ///< by a test, and stays
-    std::unique_ptr<store::GroupCommit> commits;
+    std::shared_ptr<store::GroupCommit> commits;
 };
 
 } // namespace acmetool::ra

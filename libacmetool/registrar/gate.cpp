@@ -1,4 +1,4 @@
-#include "registrar/registrar.h"
+#include "registrar/gate.h"
 
 namespace acmetool::registrar
 {

@@ -2,35 +2,83 @@
 
 #include <array>
 #include <charconv>
-#include <utility>
+
+#include <fmt/core.h>
 
 #include "brski/voucher.h"
-#include "store/sqlite.h"
 
 namespace acmetool::registrar
 {
 namespace
 {
 
-constexpr const char* kTable =
+constexpr int kVersion = 2;
+constexpr std::string_view kCreateVersion =
+    "CREATE TABLE IF NOT EXISTS brski_schema (version BIGINT NOT NULL)";
+/// The tables as the version wrote them that did not note its number, then as they are now.
+constexpr std::string_view kFromFirst[] = {
     "CREATE TABLE IF NOT EXISTS brski_devices (id TEXT PRIMARY KEY, serial TEXT NOT NULL, manufacturer TEXT "
-    "NOT "
-    "NULL, state TEXT NOT NULL, request_digest TEXT NOT NULL, registrar_request BLOB NOT NULL, media_type "
-    "TEXT "
-    "NOT NULL, accept TEXT NOT NULL, nonce TEXT NOT NULL, masa_url TEXT NOT NULL, voucher BLOB NOT NULL, "
-    "voucher_type TEXT NOT NULL, status INTEGER NOT NULL, reason TEXT NOT NULL, since TEXT NOT NULL, "
-    "voucher_status TEXT NOT NULL, enroll_status TEXT NOT NULL, certificate TEXT NOT NULL)";
-constexpr const char* kPut =
-    "INSERT OR REPLACE INTO brski_devices VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-    "$14, $15, $16, $17, $18)";
-/// What this registrar asked for, to know it again in audit logs (RFC 8995 section 5.8.3).
-constexpr const char* kNonces = "CREATE TABLE IF NOT EXISTS brski_nonces (id TEXT NOT NULL, nonce TEXT NOT "
-                                "NULL, PRIMARY KEY (id, nonce))";
-constexpr const char* kTakeNonces = "INSERT OR IGNORE INTO brski_nonces SELECT id, nonce FROM brski_devices";
-constexpr const char* kPutNonce = "INSERT OR IGNORE INTO brski_nonces VALUES ($1, $2)";
-constexpr const char* kForgetNonces = "DELETE FROM brski_nonces WHERE id = $1 AND rowid <= (SELECT rowid "
-                                      "FROM brski_nonces WHERE id = $1 ORDER BY "
-                                      "rowid DESC LIMIT 1 OFFSET 1000)";
+    "NOT NULL, state TEXT NOT NULL, request_digest TEXT NOT NULL, registrar_request BYTEA NOT NULL, "
+    "media_type TEXT NOT NULL, accept TEXT NOT NULL, nonce TEXT NOT NULL, masa_url TEXT NOT NULL, "
+    "voucher BYTEA NOT NULL, voucher_type TEXT NOT NULL, status BIGINT NOT NULL, reason TEXT NOT NULL, "
+    "since TEXT NOT NULL, voucher_status TEXT NOT NULL, enroll_status TEXT NOT NULL, "
+    "certificate TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS brski_nonces (id TEXT NOT NULL, nonce TEXT NOT NULL, PRIMARY KEY (id, "
+    "nonce))",
+    // `status` was that of HTTP: the causes are masa_unknown, masa_no_such_format, masa_silent, masa_refused.
+    "ALTER TABLE brski_devices ADD COLUMN cause BIGINT NOT NULL DEFAULT 0",
+    "UPDATE brski_devices SET cause = CASE status WHEN 404 THEN 15 WHEN 406 THEN 16 WHEN 504 THEN 17 ELSE 14 "
+    "END WHERE state = 'refused'",
+    "ALTER TABLE brski_devices DROP COLUMN status",
+    // The order among those that are there is not known; all are older than what comes.
+    "ALTER TABLE brski_nonces ADD COLUMN place BIGINT NOT NULL DEFAULT 0",
+};
+constexpr std::string_view kIndexes[] = {
+    "CREATE INDEX IF NOT EXISTS brski_devices_manufacturer ON brski_devices (manufacturer, id)",
+    "CREATE INDEX IF NOT EXISTS brski_devices_open ON brski_devices (manufacturer) "
+    "WHERE state IN ('asking', 'auditing')",
+    "CREATE INDEX IF NOT EXISTS brski_devices_certificate ON brski_devices (certificate) "
+    "WHERE certificate <> ''",
+};
+/// What this registrar asked for, to know its own vouchers in audit logs (RFC 8995 section 5.8.3). Files
+/// without that table have at least the nonces of the last requests.
+constexpr std::string_view kNonces[] = {
+    "CREATE TABLE IF NOT EXISTS brski_nonces (id TEXT NOT NULL, nonce TEXT NOT NULL, "
+    "place BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (id, nonce))",
+    "INSERT INTO brski_nonces (id, nonce) SELECT id, nonce FROM brski_devices "
+    "WHERE NOT EXISTS (SELECT 1 FROM brski_nonces)",
+};
+
+constexpr std::string_view kDeviceColumns =
+    "id, serial, manufacturer, state, masa_url, since, cause, reason, "
+    "voucher_status, enroll_status, certificate";
+constexpr std::string_view kRecordColumns =
+    "request_digest, registrar_request, media_type, accept, nonce, voucher, voucher_type";
+
+constexpr std::string_view kPut =
+    "INSERT INTO brski_devices (id, serial, manufacturer, state, masa_url, since, cause, reason, "
+    "request_digest, registrar_request, media_type, accept, nonce, voucher, voucher_type, voucher_status, "
+    "enroll_status, certificate) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, '', '', '') "
+    "ON CONFLICT (id) DO UPDATE SET serial = excluded.serial, manufacturer = excluded.manufacturer, "
+    "state = excluded.state, masa_url = excluded.masa_url, since = excluded.since, cause = excluded.cause, "
+    "reason = excluded.reason, request_digest = excluded.request_digest, "
+    "registrar_request = excluded.registrar_request, media_type = excluded.media_type, "
+    "accept = excluded.accept, nonce = excluded.nonce, voucher = excluded.voucher, "
+    "voucher_type = excluded.voucher_type, "
+    "voucher_status = CASE WHEN brski_devices.request_digest = excluded.request_digest "
+    "THEN brski_devices.voucher_status ELSE '' END, "
+    "enroll_status = CASE WHEN brski_devices.request_digest = excluded.request_digest "
+    "THEN brski_devices.enroll_status ELSE '' END, "
+    "certificate = CASE WHEN brski_devices.request_digest = excluded.request_digest "
+    "THEN brski_devices.certificate ELSE '' END";
+constexpr std::string_view kPutNonce =
+    "INSERT INTO brski_nonces (id, nonce, place) SELECT $1, $2, COALESCE(MAX(place), 0) + 1 "
+    "FROM brski_nonces WHERE id = $1 ON CONFLICT DO NOTHING";
+constexpr std::string_view kForgetNonces =
+    "DELETE FROM brski_nonces WHERE id = $1 AND place < (SELECT place FROM brski_nonces WHERE id = $1 "
+    "ORDER BY place DESC LIMIT 1 OFFSET 999)";
+
 constexpr std::array<std::pair<State, std::string_view>, 5> kStates{{{State::asking, "asking"},
                                                                      {State::auditing, "auditing"},
                                                                      {State::ready, "ready"},
@@ -42,6 +90,65 @@ Bytes octets_of(const std::string& column)
     return {column.begin(), column.end()};
 }
 
+int number_of(const std::string& column)
+{
+    int number = 0;
+    std::from_chars(column.data(), column.data() + column.size(), number);
+    return number;
+}
+
+Result<void> read_device(Device& device, const store::Database::Row& row)
+{
+    device.id = row[0];
+    device.serial = row[1];
+    device.manufacturer = row[2];
+    for (const auto& [value, name] : kStates)
+        if (row[3] == name) device.state = value;
+    device.masa_url = row[4];
+    ACMETOOL_TRY(since, base::parse_rfc3339(row[5]));
+    device.since = since;
+    device.cause = static_cast<Cause>(number_of(row[6]));
+    device.reason = row[7];
+    device.voucher_status = row[8];
+    device.enroll_status = row[9];
+    device.certificate = row[10];
+    return {};
+}
+
+Result<Record> record_of(const store::Database::Row& row)
+{
+    Record record;
+    ACMETOOL_CHECK(read_device(record, row));
+    record.request_digest = row[11];
+    record.registrar_request = octets_of(row[12]);
+    record.media_type = row[13];
+    record.accept = row[14];
+    record.nonce = row[15];
+    record.voucher = octets_of(row[16]);
+    record.voucher_type = row[17];
+    return record;
+}
+
+Result<void> bring_up_to_date(store::Database& database)
+{
+    ACMETOOL_CHECK(database.execute(kCreateVersion));
+    ACMETOOL_TRY(found, database.execute("SELECT version FROM brski_schema"));
+    if (found.empty()) {
+        for (const auto statement : kFromFirst)
+            ACMETOOL_CHECK(database.execute(statement));
+        ACMETOOL_CHECK(database.execute("INSERT INTO brski_schema VALUES ($1)", {std::int64_t{kVersion}}));
+    } else if (number_of(found.front().front()) != kVersion) {
+        return fail(Errc::config,
+                    "the registrar's tables in the store were made by another version of this program",
+                    "run the version that made them", "storeVersion");
+    }
+    for (const auto statement : kNonces)
+        ACMETOOL_CHECK(database.execute(statement));
+    for (const auto statement : kIndexes)
+        ACMETOOL_CHECK(database.execute(statement));
+    return {};
+}
+
 } // namespace
 
 std::string_view name_of(State state)
@@ -51,39 +158,72 @@ std::string_view name_of(State state)
     return {};
 }
 
-Result<Records> Records::open(const std::string& file)
+bool is_decided(State state)
 {
-    ACMETOOL_TRY(database, store::Sqlite::open(file));
-    ACMETOOL_CHECK(database->create({kTable, kNonces, kTakeNonces}, 0));
-    return Records{std::move(database)};
+    return state == State::ready || state == State::forwarded || state == State::refused;
 }
 
-Result<std::vector<Record>> Records::all()
+Result<void> Records::create()
 {
-    ACMETOOL_TRY(rows, database_->execute("SELECT * FROM brski_devices"));
+    ACMETOOL_CHECK(database_->begin());
+    auto done = bring_up_to_date(*database_);
+    if (done) done = database_->commit();
+    if (!done) database_->rollback();
+    return done;
+}
+
+Result<std::optional<Device>> Records::one_device(std::string_view sql, std::string_view parameter)
+{
+    ACMETOOL_TRY(rows, database_->execute(sql, {parameter}));
+    if (rows.empty()) return std::optional<Device>{};
+    Device device;
+    ACMETOOL_CHECK(read_device(device, rows.front()));
+    return std::optional<Device>{std::move(device)};
+}
+
+Result<std::optional<Device>> Records::device(std::string_view id)
+{
+    static const auto kSelect = fmt::format("SELECT {} FROM brski_devices WHERE id = $1", kDeviceColumns);
+    return one_device(kSelect, id);
+}
+
+Result<std::optional<Device>> Records::device_by_certificate(std::string_view digest)
+{
+    static const auto kSelect = fmt::format(
+        "SELECT {} FROM brski_devices WHERE certificate = $1 AND certificate <> ''", kDeviceColumns);
+    return one_device(kSelect, digest);
+}
+
+Result<std::vector<Device>> Records::devices(std::string_view manufacturer)
+{
+    static const auto kSelect =
+        fmt::format("SELECT {} FROM brski_devices WHERE manufacturer = $1 ORDER BY id", kDeviceColumns);
+    ACMETOOL_TRY(rows, database_->execute(kSelect, {manufacturer}));
+    std::vector<Device> devices(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i)
+        ACMETOOL_CHECK(read_device(devices[i], rows[i]));
+    return devices;
+}
+
+Result<std::optional<Record>> Records::record(std::string_view id)
+{
+    static const auto kSelect =
+        fmt::format("SELECT {}, {} FROM brski_devices WHERE id = $1", kDeviceColumns, kRecordColumns);
+    ACMETOOL_TRY(rows, database_->execute(kSelect, {id}));
+    if (rows.empty()) return std::optional<Record>{};
+    ACMETOOL_TRY(record, record_of(rows.front()));
+    return std::optional<Record>{std::move(record)};
+}
+
+Result<std::vector<Record>> Records::open_records(std::string_view manufacturer)
+{
+    static const auto kSelect = fmt::format("SELECT {}, {} FROM brski_devices WHERE manufacturer = $1 "
+                                            "AND state IN ('asking', 'auditing')",
+                                            kDeviceColumns, kRecordColumns);
+    ACMETOOL_TRY(rows, database_->execute(kSelect, {manufacturer}));
     std::vector<Record> records;
     for (const auto& row : rows) {
-        Record record;
-        record.id = row[0];
-        record.serial = row[1];
-        record.manufacturer = row[2];
-        for (const auto& [value, name] : kStates)
-            if (row[3] == name) record.state = value;
-        record.request_digest = row[4];
-        record.registrar_request = octets_of(row[5]);
-        record.media_type = row[6];
-        record.accept = row[7];
-        record.nonce = row[8];
-        record.masa_url = row[9];
-        record.voucher = octets_of(row[10]);
-        record.voucher_type = row[11];
-        std::from_chars(row[12].data(), row[12].data() + row[12].size(), record.status);
-        record.reason = row[13];
-        ACMETOOL_TRY(since, base::parse_rfc3339(row[14]));
-        record.since = since;
-        record.voucher_status = row[15];
-        record.enroll_status = row[16];
-        record.certificate = row[17];
+        ACMETOOL_TRY(record, record_of(row));
         records.push_back(std::move(record));
     }
     return records;
@@ -93,36 +233,43 @@ Result<void> Records::put(const Record& record)
 {
     const auto since = base::to_rfc3339(record.since);
     ACMETOOL_CHECK(database_->execute(
-        kPut, {record.id, record.serial, record.manufacturer, name_of(record.state), record.request_digest,
+        kPut, {record.id, record.serial, record.manufacturer, name_of(record.state), record.masa_url, since,
+               static_cast<std::int64_t>(record.cause), record.reason, record.request_digest,
                ByteView{record.registrar_request}, record.media_type, record.accept, record.nonce,
-               record.masa_url, ByteView{record.voucher}, record.voucher_type, std::int64_t{record.status},
-               record.reason, since, record.voucher_status, record.enroll_status, record.certificate}));
+               ByteView{record.voucher}, record.voucher_type}));
     ACMETOOL_CHECK(database_->execute(kPutNonce, {record.id, record.nonce}));
     ACMETOOL_CHECK(database_->execute(kForgetNonces, {record.id}));
     return {};
 }
 
-Result<std::set<Bytes>> Records::nonces(const std::string& id)
+Result<void> Records::set_voucher_status(std::string_view id, std::string_view text)
+{
+    ACMETOOL_CHECK(
+        database_->execute("UPDATE brski_devices SET voucher_status = $2 WHERE id = $1", {id, text}));
+    return {};
+}
+
+Result<void> Records::set_enroll_status(std::string_view id, std::string_view text)
+{
+    ACMETOOL_CHECK(
+        database_->execute("UPDATE brski_devices SET enroll_status = $2 WHERE id = $1", {id, text}));
+    return {};
+}
+
+Result<void> Records::set_certificate(std::string_view id, std::string_view digest)
+{
+    ACMETOOL_CHECK(
+        database_->execute("UPDATE brski_devices SET certificate = $2 WHERE id = $1", {id, digest}));
+    return {};
+}
+
+Result<std::set<Bytes>> Records::nonces(std::string_view id)
 {
     ACMETOOL_TRY(rows, database_->execute("SELECT nonce FROM brski_nonces WHERE id = $1", {id}));
     std::set<Bytes> nonces;
     for (const auto& row : rows)
         if (auto octets = brski::nonce_octets(row[0])) nonces.insert(std::move(*octets));
     return nonces;
-}
-
-Result<void> Records::put(const std::vector<Record>& records)
-{
-    if (records.empty()) return database_->check_place();
-    ACMETOOL_CHECK(database_->begin());
-    for (const auto& record : records)
-        if (const auto done = put(record); !done) {
-            database_->rollback();
-            return fail(done.error());
-        }
-    auto committed = database_->commit();
-    if (!committed) database_->rollback();
-    return committed;
 }
 
 } // namespace acmetool::registrar

@@ -1,67 +1,114 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "registrar/decision.h"
 #include "store/database.h"
 
 namespace acmetool::registrar
 {
 
-/// Where a device stands on its way from voucher-request to enrolment.
+/// Where a device stands on its way from voucher-request to enrolment; stored by name.
 enum class State {
     asking,    ///< the MASA is asked for a voucher
-    auditing,  ///< a voucher is there, the MASA is asked for its log
+    auditing,  ///< a voucher was received, the MASA is asked for its log
     ready,     ///< voucher and log are good: the device may have its voucher
-    forwarded, ///< it was given its voucher and may enrol
-    refused,   ///< no: see `reason` and `status`
+    forwarded, ///< the device was given its voucher and may enrol
+    refused,   ///< no: see `cause` and `reason`
 };
 std::string_view name_of(State state);
+/// True if the MASA is not asked for anything.
+bool is_decided(State state);
 
-/// All that is known of one device, by its IDevID.
-struct Record {
+/// A device and its last voucher-request, without octets: what is looked up and listed.
+struct Device {
     std::string id;           ///< SHA-256 of the IDevID, lower-case hexadecimal
     std::string serial;       ///< serialNumber of the IDevID
     std::string manufacturer; ///< as configured
     State state = State::asking;
+    std::string masa_url;
+    base::TimePoint since{};         ///< of the request
+    Cause cause = Cause::none;       ///< of a refusal
+    std::string reason;              ///< for people: of a refusal, or why it takes so long
+    std::string voucher_status = {}; ///< what the pledge said; empty: nothing yet
+    std::string enroll_status = {};  ///< likewise
+    std::string certificate = {};    ///< SHA-256 of what the device enrolled last, hexadecimal
+};
+
+/// All that is known of one voucher-request.
+struct Record : Device {
     std::string request_digest; ///< SHA-256 of the pledge's request, hexadecimal
     Bytes registrar_request;    ///< as sent to the MASA
     std::string media_type;     ///< of both requests
     std::string accept;         ///< of the pledge
     std::string nonce;
-    std::string masa_url;
-    Bytes voucher; ///< as it came
+    Bytes voucher; ///< as received
     std::string voucher_type;
-    int status = 0; ///< HTTP, of a refusal
-    std::string reason;
-    base::TimePoint since{};    ///< of this request
-    std::string voucher_status; ///< what the pledge said; empty: nothing yet
-    std::string enroll_status;
-    std::string certificate; ///< SHA-256 of what the device enrolled last, hexadecimal
 };
 
-/// The records in the relay's SQLite file. Used by one thread at a time.
+/// Everything the registrar remembers; the only file with its SQL. A view of the database: it costs nothing
+/// to make. Each function uses an index. Used by one thread at a time. All errors are io.
 class Records
 {
 public:
-    static Result<Records> open(const std::string& file);
-    Result<std::vector<Record>> all();
-    /// All of them, or none; an empty list fails, too, if the file is not the one that was opened. The nonces
-    /// of all requests of a device are kept.
-    Result<void> put(const std::vector<Record>& records);
-    /// The octets of the nonces of all requests of a device, of the newest thousand.
-    Result<std::set<Bytes>> nonces(const std::string& id);
+    explicit Records(store::Database& database) : database_(&database) {}
+    /// Creates the tables if they are absent, and brings those of an earlier version up to date. Errors: io;
+    /// config, reason "storeVersion", if a later version made them.
+    Result<void> create();
 
-private:
+    Result<std::optional<Device>> device(std::string_view id);
+    /// The device that enrolled this certificate last; `digest` as in Device::certificate.
+    Result<std::optional<Device>> device_by_certificate(std::string_view digest);
+    Result<std::vector<Device>> devices(std::string_view manufacturer);
+
+    Result<std::optional<Record>> record(std::string_view id);
+    /// Those of a manufacturer that are not decided.
+    Result<std::vector<Record>> open_records(std::string_view manufacturer);
+    /// Inserts or replaces a record, and remembers its nonce. What the pledge said and what it enrolled stay
+    /// as they are, but are cleared if the request is another one.
     Result<void> put(const Record& record);
 
-    explicit Records(std::unique_ptr<store::Database> database) : database_(std::move(database)) {}
+    Result<void> set_voucher_status(std::string_view id, std::string_view text);
+    Result<void> set_enroll_status(std::string_view id, std::string_view text);
+    Result<void> set_certificate(std::string_view id, std::string_view digest);
+
+    /// The octets of the nonces of all requests of a device, of the newest thousand.
+    Result<std::set<Bytes>> nonces(std::string_view id);
+
+private:
+    Result<std::optional<Device>> one_device(std::string_view sql, std::string_view parameter);
+
+    store::Database* database_;
+};
+
+/// Records as they are on disk, for any thread.
+class Reader
+{
+public:
+    explicit Reader(std::unique_ptr<store::Database> database) : database_(std::move(database)) {}
+
+    /// `read` gets Records and returns a Result. Errors: also io, reason "databaseMoved".
+    template <typename Read>
+    auto read(Read read) -> decltype(read(std::declval<Records&>()))
+    {
+        const std::lock_guard lock{mutex_};
+        if (auto there = database_->check_place(); !there) return fail(std::move(there).error());
+        Records records{*database_};
+        return read(records);
+    }
+
+private:
+    std::mutex mutex_; ///< of the connection
     std::unique_ptr<store::Database> database_;
 };
 

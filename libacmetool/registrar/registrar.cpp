@@ -1,27 +1,22 @@
 #include "registrar/registrar.h"
 
-#include <algorithm>
-#include <array>
+#include <iterator>
 #include <mutex>
+#include <utility>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "base/time.h"
+#include "base/worker.h"
 #include "brski/checks.h"
 #include "brski/idevid.h"
-#include "brski/status.h"
-#include "crypto/anchor_store.h"
+#include "brski/voucher.h"
 #include "crypto/digest.h"
-#include "crypto/path.h"
 #include "enrol/device_label.h"
-#include "http/text_response.h"
-#include "http/tls_client.h"
-#include "http/url.h"
-#include "registrar/masa.h"
-#include "registrar/masa_login.h"
-#include "store/configured.h"
+#include "registrar/masa_client.h"
+#include "registrar/open_requests.h"
+#include "registrar/settings.h"
 
 namespace acmetool::registrar
 {
@@ -29,368 +24,344 @@ namespace
 {
 
 using base::Json;
-using http::text_response;
 
-std::string sha256_hex(ByteView octets)
+enrol::Refused forbidden(std::string text)
 {
-    return to_hex(crypto::sha256(octets));
+    return {enrol::Refusal::forbidden, std::move(text), {}};
 }
 
-Result<std::vector<crypto::Certificate>> read_anchors(const std::vector<std::string>& files)
+/// What the registration authority says of a device that may have no voucher.
+Refused refusal_of(const enrol::Refused& refused)
 {
-    std::vector<crypto::Certificate> anchors;
-    for (const auto& file : files) {
-        ACMETOOL_TRY(certificates, store::read_configured_certificates(file));
-        anchors.insert(anchors.end(), certificates.begin(), certificates.end());
-    }
-    return anchors;
+    if (refused.why == enrol::Refusal::unavailable)
+        return {Cause::unavailable, refused.text, refused.retry_after};
+    if (refused.why == enrol::Refusal::unauthenticated) return {Cause::unauthenticated, refused.text};
+    return {Cause::unwelcome, refused.text};
 }
 
-/// One manufacturer, its files read.
-struct Manufacturer {
-    ManufacturerOptions options;
-    crypto::AnchorStore anchors;
-    std::shared_ptr<MasaClient> masa;
-};
-using Manufacturers = std::vector<std::shared_ptr<const Manufacturer>>;
-
-/// The MASA of a device: the configured one, or the one that its IDevID names if it may be asked.
-Result<std::string> masa_of(const Manufacturer& manufacturer, const crypto::Certificate& idevid)
+Cause cause_of_record(const Error& error)
 {
-    const auto& options = manufacturer.options;
-    if (!options.masa_url.empty()) return brski::parse_masa_url(options.masa_url);
-    ACMETOOL_TRY(named, brski::masa_url(idevid));
-    if (!named)
-        return fail(Errc::refused, "the IDevID names no MASA, and none is configured",
-                    "set masa_url for this manufacturer", "masaUrl");
-    ACMETOOL_CHECK(may_ask(options, *named));
-    return *named;
+    return error.code == Errc::config    ? Cause::misconfigured
+           : error.code == Errc::refused ? Cause::masa_not_allowed
+                                         : Cause::bad_request;
 }
 
-/// What the registration authority refuses, as RFC 8995 section 5.6 has it.
-http::ServerResponse reply_of(const enrol::Refused& refused)
-{
-    const bool later = refused.why == enrol::Refusal::unavailable;
-    auto response = text_response(later                                            ? 503
-                                  : refused.why == enrol::Refusal::unauthenticated ? 404
-                                                                                   : 403,
-                                  refused.text);
-    if (later && refused.retry_after)
-        response.headers.emplace_back("Retry-After", std::to_string(refused.retry_after->count()));
-    return response;
-}
-
-} // namespace
-
-struct Registrar::Impl {
-    enrol::RegistrationAuthority& authority;
-    enrol::EventSink& events;
-    const std::string store_file;
-    mutable std::mutex mutex; ///< of both below
-    Manufacturers manufacturers;
-    brski::Signer signer;
-
-    Impl(enrol::RegistrationAuthority& behind, enrol::EventSink& sink, std::string file, brski::Signer own)
-        : authority(behind), events(sink), store_file(std::move(file)), signer(std::move(own))
-    {
-    }
-    std::shared_ptr<const Manufacturer> manufacturer_of(const std::vector<crypto::Certificate>& chain) const;
-    brski::Signer own() const
-    {
-        const std::lock_guard lock{mutex};
-        return signer;
-    }
-    Manufacturers all() const
-    {
-        const std::lock_guard lock{mutex};
-        return manufacturers;
-    }
-    Result<Manufacturers> read(const Options& options, const brski::Signer& own_signer) const;
-    void request_voucher(http::ServerRequest request, http::Responder respond);
-    void begin(const http::ServerRequest& request, const Manufacturer& manufacturer,
-               const brski::Envelope& envelope, const std::string& accept, http::Responder respond);
-    void take_status(const http::ServerRequest& request, bool enrolment, http::Responder respond);
-    Result<Record> new_record(const Manufacturer& manufacturer, const crypto::Certificate& idevid,
-                              const brski::VoucherRequest& request, const brski::Envelope& envelope) const;
+/// One voucher-request on its way to OpenRequests.
+struct Asked {
+    std::shared_ptr<const Settings> settings;
+    const Manufacturer* manufacturer; ///< of `settings`
+    crypto::Certificate idevid;
+    std::string address;
+    std::string accept;
+    brski::Envelope envelope;
+    std::function<void(Decision)> done;
 };
 
-std::shared_ptr<const Manufacturer>
-Registrar::Impl::manufacturer_of(const std::vector<crypto::Certificate>& chain) const
+/// The request that the MASA gets (RFC 8995 section 5.5).
+Result<Record> new_record(const Asked& asked, const brski::VoucherRequest& request, std::string digest,
+                          base::TimePoint now)
 {
-    if (chain.empty()) return nullptr;
-    for (const auto& one : all())
-        if (one->anchors.verify(chain, crypto::PathPolicy::idevid(base::now()))) return one;
-    return nullptr;
-}
-
-/// The files of these manufacturers. Of those that are there already, devices and thread stay.
-Result<Manufacturers> Registrar::Impl::read(const Options& options, const brski::Signer& own_signer) const
-{
-    const auto present = all();
-    Manufacturers fresh;
-    for (const auto& one : options.manufacturers) {
-        ACMETOOL_TRY(anchors, read_anchors(one.trust));
-        if (!one.masa_ca.empty()) ACMETOOL_CHECK(read_anchors({one.masa_ca}));
-        if (!one.masa_certificate.empty())
-            ACMETOOL_CHECK(http::load_identity(one.masa_certificate, one.masa_key, ""));
-        if (!one.masa_credentials.empty()) ACMETOOL_CHECK(read_masa_credentials(one.masa_credentials));
-        const auto known = std::find_if(present.begin(), present.end(),
-                                        [&](const auto& before) { return before->options.name == one.name; });
-        std::shared_ptr<MasaClient> masa;
-        if (known != present.end()) {
-            masa = (*known)->masa;
-        } else {
-            ACMETOOL_TRY(opened, MasaClient::open(options, one, store_file, own_signer.chain, events));
-            masa = std::move(opened);
-        }
-        fresh.push_back(std::make_shared<const Manufacturer>(
-            Manufacturer{one, crypto::AnchorStore{anchors}, std::move(masa)}));
-    }
-    return fresh;
-}
-
-Result<Record> Registrar::Impl::new_record(const Manufacturer& manufacturer,
-                                           const crypto::Certificate& idevid,
-                                           const brski::VoucherRequest& request,
-                                           const brski::Envelope& envelope) const
-{
+    const auto& envelope = asked.envelope;
     Record record;
-    record.id = to_hex(idevid.sha256());
-    // RFC 8995 section 5.5: from the authenticated certificate, never from the request.
-    ACMETOOL_TRY(serial, enrol::device_serial(idevid, manufacturer.options.serial_from));
+    record.id = to_hex(asked.idevid.sha256());
+    // Section 5.5: from the authenticated certificate, never from the request.
+    ACMETOOL_TRY(serial, enrol::device_serial(asked.idevid, asked.manufacturer->options.serial_from));
     record.serial = serial;
-    record.manufacturer = manufacturer.options.name;
-    record.request_digest = sha256_hex(envelope.octets);
+    record.manufacturer = asked.manufacturer->options.name;
+    record.request_digest = std::move(digest);
     record.media_type = brski::media_type(envelope.format);
+    record.accept = asked.accept;
     record.nonce = request.nonce;
-    record.since = base::now();
-    ACMETOOL_TRY(url, masa_of(manufacturer, idevid));
+    record.since = now;
+    ACMETOOL_TRY(url, asked.manufacturer->masa_of(asked.idevid));
     record.masa_url = url;
     brski::VoucherRequest ours;
     ours.assertion = request.assertion;
     ours.serial_number = serial;
     ours.nonce = request.nonce;
-    ours.created_on = base::now();
-    ours.idevid_issuer = brski::idevid_issuer(idevid);
+    ours.created_on = now;
+    ours.idevid_issuer = brski::idevid_issuer(asked.idevid);
     ours.prior_signed_voucher_request = envelope.octets;
-    ACMETOOL_TRY(sealed, brski::seal(brski::to_json(ours), envelope.format, own()));
-    record.registrar_request = sealed;
+    ACMETOOL_TRY(sealed, brski::seal(brski::to_json(ours), envelope.format, asked.settings->signer));
+    record.registrar_request = std::move(sealed);
     return record;
 }
 
-void Registrar::Impl::begin(const http::ServerRequest& request, const Manufacturer& manufacturer,
-                            const brski::Envelope& envelope, const std::string& accept,
-                            http::Responder respond)
+Json shown(const Device& device)
 {
-    const auto& idevid = request.tls->certificates.front();
-    const auto chain = own().chain;
-    const auto verdict =
-        brski::check_pledge_request(envelope, {idevid, chain.front(), manufacturer.options.serial_from});
+    Json shown{{"serial", base::printable(device.serial, 100)},
+               {"manufacturer", device.manufacturer},
+               {"state", device.certificate.empty() ? name_of(device.state) : "enrolled"},
+               {"since", base::to_rfc3339(device.since)},
+               {"masa", device.masa_url}};
+    const auto add = [&shown](const char* name, const std::string& value) {
+        if (!value.empty()) shown[name] = value;
+    };
+    add("reason", device.reason);
+    add("voucherStatus", device.voucher_status);
+    add("enrollStatus", device.enroll_status);
+    return shown;
+}
+
+/// A configuration that was read and is not in use yet.
+struct Fresh {
+    std::shared_ptr<const Settings> settings;
+    std::vector<std::pair<std::shared_ptr<Masa>, MasaSettings>> kept; ///< MASAs that are in use
+    std::vector<Record> resumed; ///< open requests of manufacturers that are new
+};
+
+} // namespace
+
+struct Registrar::Impl {
+    explicit Impl(Parts given)
+        : authority(*given.authority), events(*given.events), commits(std::move(given.commits)),
+          make_masa(given.make_masa ? std::move(given.make_masa) : MasaClient::start),
+          now(given.now ? std::move(given.now) : base::now), reader(std::move(given.reader)),
+          worker("registrar"), requests({worker, *commits, reader, events, now})
+    {
+    }
+
+    std::shared_ptr<const Settings> current() const
+    {
+        const std::lock_guard lock{mutex};
+        return settings;
+    }
+    Result<std::shared_ptr<Fresh>> read(const Options& options, brski::Signer signer);
+    void put_in_use(const std::shared_ptr<Fresh>& fresh);
+    void begin(const Asked& asked);
+
+    enrol::RegistrationAuthority& authority;
+    enrol::EventSink& events;
+    const std::shared_ptr<store::GroupCommit> commits;
+    const MakeMasa make_masa;
+    const std::function<base::TimePoint()> now;
+    mutable Reader reader;
+    mutable std::mutex mutex; ///< of `settings`
+    std::shared_ptr<const Settings> settings = std::make_shared<const Settings>();
+    base::Worker worker;   ///< stopped before anything is destroyed
+    OpenRequests requests; ///< belongs to `worker`
+};
+
+/// Manufacturers that are in use keep their MASA's client.
+Result<std::shared_ptr<Fresh>> Registrar::Impl::read(const Options& options, brski::Signer signer)
+{
+    const auto before = current();
+    auto fresh = std::make_shared<Fresh>();
+    auto next = std::make_shared<Settings>();
+    next->options = options;
+    next->signer = std::move(signer);
+    if (!options.manufacturers.empty())
+        ACMETOOL_CHECK(reader.read([](Records& records) { return records.create(); }));
+    for (const auto& one : options.manufacturers) {
+        ACMETOOL_TRY(anchors, read_anchors(one.trust));
+        ACMETOOL_TRY(masa_settings, read_masa_settings(options, one));
+        std::shared_ptr<Masa> masa;
+        if (const auto* known = before->find(one.name)) {
+            masa = known->masa;
+            fresh->kept.emplace_back(masa, std::move(masa_settings));
+        } else {
+            ACMETOOL_TRY(made, make_masa(std::move(masa_settings)));
+            masa = std::move(made);
+            ACMETOOL_TRY(open,
+                         reader.read([&one](Records& records) { return records.open_records(one.name); }));
+            std::move(open.begin(), open.end(), std::back_inserter(fresh->resumed));
+        }
+        next->manufacturers.push_back({one, crypto::AnchorStore{anchors}, std::move(masa)});
+    }
+    fresh->settings = std::move(next);
+    return fresh;
+}
+
+void Registrar::Impl::put_in_use(const std::shared_ptr<Fresh>& fresh)
+{
+    for (auto& [masa, masa_settings] : fresh->kept)
+        masa->use(std::move(masa_settings));
+    // Posted first: requests that begin with these settings come after it.
+    worker.post([this, fresh] { requests.use(fresh->settings, std::move(fresh->resumed)); });
+    auto next = fresh->settings;
+    const std::lock_guard lock{mutex};
+    settings.swap(next); // what is gone is destroyed outside of the lock
+}
+
+/// On the registrar's thread: the registration authority has nothing against the device.
+void Registrar::Impl::begin(const Asked& asked)
+{
+    const auto& chain = asked.settings->signer.chain;
+    const auto verdict = brski::check_pledge_request(
+        asked.envelope, {asked.idevid, chain.front(), asked.manufacturer->options.serial_from});
     if (!verdict.report.good()) {
         const auto error = verdict.report.error("voucher-request");
         events.event({{"event", "brski"},
                       {"level", "warning"},
-                      {"address", request.peer},
-                      {"client", base::printable(idevid.subject())},
+                      {"address", asked.address},
+                      {"client", base::printable(asked.idevid.subject())},
                       {"text", error.message}});
-        // RFC 8995 section 5.2: "If these do not match, [...] the connection is closed", 401 before that.
-        auto response =
-            text_response(error.reason == Cause::proximity_registrar_cert ? 401 : 403, error.message);
-        if (error.reason == Cause::proximity_registrar_cert)
-            response.headers.emplace_back("Connection", "close");
-        respond(std::move(response));
-        return;
+        const bool elsewhere = error.reason == acmetool::Cause::proximity_registrar_cert;
+        return asked.done(Refused{elsewhere ? Cause::other_registrar : Cause::bad_request, error.message});
     }
+    const auto digest = to_hex(crypto::sha256(asked.envelope.octets));
     // The same request again joins what is under way: nothing is signed anew.
-    if (auto known = manufacturer.masa->find(to_hex(idevid.sha256()));
-        known && known->request_digest == sha256_hex(envelope.octets)) {
-        manufacturer.masa->ask(std::move(*known), chain, std::move(respond));
+    if (requests.join(to_hex(asked.idevid.sha256()), digest, asked.manufacturer->options.name, chain,
+                      asked.done))
         return;
-    }
-    auto record = new_record(manufacturer, idevid, *verdict.request, envelope);
+    auto record = new_record(asked, *verdict.request, digest, now());
     if (!record) {
         events.event({{"event", "brski"}, {"level", "warning"}, {"text", record.error().message}});
-        respond(text_response(record.error().code == Errc::config ? 500 : 403, record.error().message));
-        return;
+        return asked.done(Refused{cause_of_record(record.error()), record.error().message});
     }
-    record->accept = accept;
-    manufacturer.masa->ask(std::move(*record), chain, std::move(respond));
-}
-
-void Registrar::Impl::request_voucher(http::ServerRequest request, http::Responder respond)
-{
-    const auto type = brski::format_of(http::find(request.headers, "content-type").value_or(""));
-    if (!type)
-        return respond(text_response(415, "a voucher-request is application/voucher-cms+json or -jws+json"));
-    const auto accept = std::string{http::find(request.headers, "accept").value_or("")};
-    const auto wanted = brski::choose_format(accept, *type);
-    if (!wanted) return respond(text_response(406, "vouchers are application/voucher-cms+json or -jws+json"));
-    if (!request.tls || request.tls->certificates.empty())
-        return respond(text_response(403, "show the device's IDevID in the TLS handshake"));
-    const auto manufacturer = manufacturer_of(request.tls->certificates);
-    if (!manufacturer) return respond(text_response(404, "devices of this manufacturer are not known here"));
-    auto envelope = brski::parse_envelope(as_bytes(request.body), *type);
-    if (!envelope) return respond(text_response(400, envelope.error().message));
-
-    enrol::Peer peer;
-    peer.certificates = request.tls->certificates;
-    peer.address = request.peer;
-    // Whether the device is welcome is the registration authority's matter: inventory, blocked, revoked.
-    authority.csr_attributes(std::move(peer), "",
-                             [this, request = std::make_shared<http::ServerRequest>(std::move(request)),
-                              manufacturer, envelope = std::move(*envelope),
-                              accept = accept.empty() ? std::string{brski::media_type(*wanted)} : accept,
-                              respond = std::move(respond)](const enrol::AttributesDecision& decision) {
-                                 if (const auto* refused = std::get_if<enrol::Refused>(&decision))
-                                     return respond(reply_of(*refused));
-                                 begin(*request, *manufacturer, envelope, accept, respond);
-                             });
-}
-
-/// RFC 8995 sections 5.7 and 5.9.4: taken, logged, answered 200.
-void Registrar::Impl::take_status(const http::ServerRequest& request, bool enrolment, http::Responder respond)
-{
-    if (!brski::is_status_type(http::find(request.headers, "content-type").value_or("")))
-        return respond(text_response(415, "a status message is application/json"));
-    if (!request.tls || request.tls->certificates.empty())
-        return respond(text_response(403, "show the device's certificate in the TLS handshake"));
-    std::string unknown;
-    const auto status = brski::parse_status(request.body, &unknown);
-    if (!status) return respond(text_response(400, status.error().message));
-    const auto digest = to_hex(request.tls->certificates.front().sha256());
-    std::shared_ptr<MasaClient> owner;
-    std::optional<Record> record;
-    bool by_new_certificate = false;
-    for (const auto& one : all()) {
-        owner = one->masa;
-        record = owner->find(digest);
-        if (!record && enrolment) {
-            record = owner->find_by_certificate(digest);
-            by_new_certificate = record.has_value();
-        }
-        if (record) break;
-    }
-    if (!record) return respond(text_response(404, "this device asked for no voucher here"));
-    const auto told = fmt::format("{}{}{}", status->status ? "success" : "failure",
-                                  status->reason.empty() ? "" : ": ", status->reason);
-    Json event{{"event", enrolment ? "enrollstatus" : "voucher_status"},
-               {"serial", base::printable(record->serial, 100)},
-               {"text", told},
-               {"level", status->status ? "info" : "warning"}};
-    if (enrolment) event["certificateMatches"] = by_new_certificate;
-    if (!unknown.empty()) event["unknown"] = base::printable(unknown);
-    events.event(event);
-    owner->change(record->id,
-                  [enrolment, told](Record& changed) {
-                      (enrolment ? changed.enroll_status : changed.voucher_status) = told;
-                  },
-                  std::move(respond), {200, {}, "", false});
+    requests.begin(std::move(*record), chain, asked.done);
 }
 
 Registrar::Registrar(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Registrar::~Registrar() = default;
-
-Result<std::unique_ptr<Registrar>> Registrar::open(const Options& options, const std::string& store_file,
-                                                   brski::Signer signer,
-                                                   enrol::RegistrationAuthority& authority,
-                                                   enrol::EventSink& events)
+Registrar::~Registrar()
 {
-    auto impl = std::make_unique<Impl>(authority, events, store_file, std::move(signer));
-    ACMETOOL_TRY(manufacturers, impl->read(options, impl->signer));
-    impl->manufacturers = std::move(manufacturers);
-    return std::unique_ptr<Registrar>{new Registrar(std::move(impl))};
+    stop();
 }
 
-bool Registrar::is_target(std::string_view target)
+void Registrar::stop()
 {
-    return target.starts_with(brski::well_known(""));
+    impl_->worker.post([this] { impl_->requests.end(); });
+    impl_->worker.stop();
 }
 
-void Registrar::handle(http::ServerRequest request, http::Responder respond)
+Result<std::unique_ptr<Registrar>> Registrar::open(const Options& options, brski::Signer signer, Parts parts)
 {
-    if (impl_->all().empty()) return respond(text_response(404, "no device needs a voucher here"));
-    auto target = std::string_view{request.target}.substr(0, request.target.find('?'));
-    target.remove_prefix(std::min(target.size(), brski::kWellKnown.size() + 1));
-    const bool voucher = target == "requestvoucher";
-    if (!voucher && target != "voucher_status" && target != "enrollstatus")
-        return respond(text_response(404, "here are requestvoucher, voucher_status and enrollstatus"));
-    if (request.method != "POST") {
-        auto response = text_response(405, "POST it");
-        response.headers.emplace_back("Allow", "POST");
-        return respond(std::move(response));
-    }
-    if (voucher) return impl_->request_voucher(std::move(request), std::move(respond));
-    impl_->take_status(request, target == "enrollstatus", std::move(respond));
+    std::unique_ptr<Registrar> registrar{new Registrar(std::make_unique<Impl>(std::move(parts)))};
+    auto& impl = *registrar->impl_;
+    impl.worker.post([&impl] { impl.requests.use(impl.current(), {}); });
+    ACMETOOL_TRY(fresh, impl.read(options, std::move(signer)));
+    impl.put_in_use(fresh);
+    return registrar;
+}
+
+bool Registrar::has_manufacturers() const
+{
+    return !impl_->current()->manufacturers.empty();
+}
+
+void Registrar::request_voucher(VoucherRequested request, std::function<void(Decision)> done)
+{
+    auto settings = impl_->current();
+    const auto& certificates = request.peer.certificates;
+    if (certificates.empty())
+        return done(Refused{Cause::no_certificate, "show the device's IDevID in the TLS handshake"});
+    const auto* manufacturer = settings->manufacturer_of(certificates, impl_->now());
+    if (manufacturer == nullptr)
+        return done(Refused{Cause::unknown_device, "devices of this manufacturer are not known here"});
+    auto envelope = brski::parse_envelope(request.request, request.format);
+    if (!envelope) return done(Refused{Cause::malformed, envelope.error().message});
+    auto asked = std::make_shared<const Asked>(Asked{std::move(settings), manufacturer, certificates.front(),
+                                                     request.peer.address, std::move(request.accept),
+                                                     std::move(*envelope), std::move(done)});
+    // The registration authority says whether the device is welcome: inventory, blocked, revoked.
+    impl_->authority.csr_attributes(
+        std::move(request.peer), "",
+        impl_->worker.bind([impl = impl_.get(), asked](const enrol::AttributesDecision& decision) {
+            if (const auto* refused = std::get_if<enrol::Refused>(&decision))
+                return asked->done(refusal_of(*refused));
+            impl->begin(*asked);
+        }));
+}
+
+/// RFC 8995 sections 5.7 and 5.9.4: taken and logged. In one job of the store, which comes after that of the
+/// certificate that the device has just enrolled.
+void Registrar::take_status(StatusTold told, std::function<void(std::optional<Refused>)> done)
+{
+    if (told.peer.certificates.empty())
+        return done(Refused{Cause::no_certificate, "show the device's certificate in the TLS handshake"});
+    const bool enrolment = told.of == StatusTold::Of::enrolment;
+    const auto text = fmt::format("{}{}{}", told.status.status ? "success" : "failure",
+                                  told.status.reason.empty() ? "" : ": ", told.status.reason);
+    Json event{{"event", enrolment ? "enrollstatus" : "voucher_status"},
+               {"text", text},
+               {"level", told.status.status ? "info" : "warning"}};
+    if (!told.unknown.empty()) event["unknown"] = base::printable(told.unknown);
+    const auto digest = to_hex(told.peer.certificates.front().sha256());
+    const auto run = [settings = impl_->current(), &events = impl_->events, event, digest, text, enrolment,
+                      done](store::Database& database, store::GroupCommit::After& after) -> Result<void> {
+        Records records{database};
+        ACMETOOL_TRY(by_idevid, records.device(digest));
+        auto device = std::move(by_idevid);
+        const bool by_new_certificate = !device && enrolment;
+        if (by_new_certificate) {
+            ACMETOOL_TRY(found, records.device_by_certificate(digest));
+            device = std::move(found);
+        }
+        if (!device || settings->find(device->manufacturer) == nullptr) {
+            after.push_back([done] {
+                done(Refused{Cause::unknown_device, "this device asked for no voucher here"});
+            });
+            return {};
+        }
+        ACMETOOL_CHECK(enrolment ? records.set_enroll_status(device->id, text)
+                                 : records.set_voucher_status(device->id, text));
+        after.push_back(
+            [done, &events, enrolment, by_new_certificate, event, serial = device->serial]() mutable {
+                event["serial"] = base::printable(serial, 100);
+                if (enrolment) event["certificateMatches"] = by_new_certificate;
+                events.event(event);
+                done(std::nullopt);
+            });
+        return {};
+    };
+    if (!impl_->commits->post({run, [done](const Error&) { done(store_refusal()); }})) done(store_refusal());
 }
 
 bool Registrar::is_device(const enrol::Peer& peer) const
 {
-    return impl_->manufacturer_of(peer.certificates) != nullptr;
+    return impl_->current()->manufacturer_of(peer.certificates, impl_->now()) != nullptr;
 }
 
 std::optional<enrol::Refused> Registrar::objection(const enrol::Peer& peer) const
 {
-    const auto manufacturer = impl_->manufacturer_of(peer.certificates);
-    if (!manufacturer) return std::nullopt;
-    const auto record = manufacturer->masa->find(to_hex(peer.certificates.front().sha256()));
-    enrol::Refused refused{enrol::Refusal::forbidden, {}, {}};
-    if (!record)
-        refused.text = "no voucher was forwarded to this device: it has to ask for one first";
-    else if (record->state == State::refused)
-        refused.text = "this device got no voucher: " + record->reason;
-    else if (record->state != State::forwarded)
-        refused.text = "this device's voucher is still on its way: it has to ask for it again";
-    else if (record->voucher_status.starts_with("failure"))
-        refused.text = "this device said that its voucher is not good";
-    else
-        return std::nullopt;
-    return refused;
+    const auto settings = impl_->current();
+    const auto* manufacturer = settings->manufacturer_of(peer.certificates, impl_->now());
+    if (manufacturer == nullptr) return std::nullopt;
+    const auto id = to_hex(peer.certificates.front().sha256());
+    const auto device = impl_->reader.read([&id](Records& records) { return records.device(id); });
+    if (!device) {
+        const auto refusal = store_refusal();
+        return enrol::Refused{enrol::Refusal::unavailable, refusal.text, refusal.retry_after};
+    }
+    if (!*device || (*device)->manufacturer != manufacturer->options.name)
+        return forbidden("no voucher was forwarded to this device: it has to ask for one first");
+    if ((*device)->state == State::refused)
+        return forbidden("this device got no voucher: " + (*device)->reason);
+    if ((*device)->state != State::forwarded)
+        return forbidden("this device's voucher is still on its way: it has to ask for it again");
+    if ((*device)->voucher_status.starts_with("failure"))
+        return forbidden("this device said that its voucher is not good");
+    return std::nullopt;
 }
 
 void Registrar::enrolled(const enrol::Peer& peer, const crypto::Certificate& certificate)
 {
-    const auto manufacturer = impl_->manufacturer_of(peer.certificates);
-    if (!manufacturer) return;
-    manufacturer->masa->change(
-        to_hex(peer.certificates.front().sha256()),
-        [digest = to_hex(certificate.sha256())](Record& record) { record.certificate = digest; },
-        [](const http::ServerResponse&) {}, {});
+    if (!is_device(peer)) return;
+    impl_->commits->post(
+        {[id = to_hex(peer.certificates.front().sha256()),
+          digest = to_hex(certificate.sha256())](store::Database& database, store::GroupCommit::After&) {
+             return Records{database}.set_certificate(id, digest);
+         },
+         nullptr}); // nobody waits for it
 }
 
 Result<std::function<void()>> Registrar::prepare(const Options& options, brski::Signer signer)
 {
-    ACMETOOL_TRY(fresh, impl_->read(options, signer));
-    return [this, options, fresh = std::move(fresh), signer = std::move(signer)] {
-        for (const auto& one : fresh)
-            one->masa->use(options, one->options);
-        // Those that are gone end with the last request to them, outside of the lock.
-        auto before = impl_->all();
-        const std::lock_guard lock{impl_->mutex};
-        impl_->manufacturers = fresh;
-        // Requests under way still need one after the last manufacturer went.
-        if (!fresh.empty()) impl_->signer = signer;
-    };
+    ACMETOOL_TRY(fresh, impl_->read(options, std::move(signer)));
+    return [impl = impl_.get(), fresh] { impl->put_in_use(fresh); };
 }
 
-base::Json Registrar::status() const
+Json Registrar::status() const
 {
     Json devices = Json::array();
-    for (const auto& manufacturer : impl_->all())
-        for (const auto& record : manufacturer->masa->all()) {
-            Json device{{"serial", base::printable(record.serial, 100)},
-                        {"manufacturer", record.manufacturer},
-                        {"state", record.certificate.empty() ? name_of(record.state) : "enrolled"},
-                        {"since", base::to_rfc3339(record.since)},
-                        {"masa", record.masa_url}};
-            const auto add = [&device](const char* name, const std::string& value) {
-                if (!value.empty()) device[name] = value;
-            };
-            add("reason", record.reason);
-            add("voucherStatus", record.voucher_status);
-            add("enrollStatus", record.enroll_status);
-            devices.push_back(std::move(device));
-        }
-    return Json{{"devices", devices}};
+    for (const auto& manufacturer : impl_->current()->manufacturers) {
+        const auto known = impl_->reader.read(
+            [&manufacturer](Records& records) { return records.devices(manufacturer.options.name); });
+        if (!known) continue; // Engine::status() says what is wrong with the store
+        for (const auto& device : *known)
+            devices.push_back(shown(device));
+    }
+    return Json{{"devices", std::move(devices)}};
 }
 
 } // namespace acmetool::registrar

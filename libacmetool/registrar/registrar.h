@@ -7,77 +7,95 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "brski/envelope.h"
+#include "brski/status.h"
 #include "crypto/cert.h"
 #include "enrol/events.h"
 #include "enrol/registration_authority.h"
-#include "http/server.h"
+#include "registrar/decision.h"
+#include "registrar/masa.h"
 #include "registrar/options.h"
+#include "store/database.h"
+#include "store/group_commit.h"
 
 namespace acmetool::registrar
 {
 
-/// The BRSKI registrar of the relay (RFC 8995): voucher-requests of pledges go to their manufacturers' MASAs,
-/// vouchers come back unchanged, and only devices that have one may enrol.
+/// A pledge's signed voucher-request (RFC 8995 section 5.2).
+struct VoucherRequested {
+    enrol::Peer peer; ///< its certificates are the IDevID and its issuers
+    Bytes request;
+    brski::Format format = brski::Format::cms;
+    std::string accept; ///< media types of vouchers that the pledge takes, as in RFC 9110 section 12.5.1
+};
+
+/// What a device tells of its voucher (RFC 8995 section 5.7) or of its enrolment (section 5.9.4).
+struct StatusTold {
+    enum class Of { voucher, enrolment };
+    enrol::Peer peer;
+    Of of = Of::voucher;
+    brski::Status status;
+    std::string unknown; ///< members of the message that have no meaning here, for the log
+};
+
+/// The BRSKI registrar of the relay (RFC 8995): voucher-requests of pledges are sent to their manufacturers'
+/// MASAs, vouchers are passed on unchanged, and only devices with a voucher may enrol.
 ///
-/// Each manufacturer has a thread of its own, which owns its part of the store and the connections to its
-/// MASA: one that is dead delays nobody else's. What a pledge is told is on disk. All calls may be made by
-/// any thread.
+/// It has no protocol: est_adapter.h and teap_adapter.h have. Devices are in the store; memory holds only
+/// those that are asked for or waited for (open_requests.h). Its thread checks and signs voucher-requests and
+/// examines what MASAs send; the store's thread only writes. All calls may be made by any thread.
 class Registrar
 {
 public:
-    /// Reads the files that the options name and continues what an earlier run left. `authority` is asked
-    /// whether a device is welcome; it and `events` are not owned. `signer` is the TLS server's certificate
-    /// and key, its purposes looked at by the caller. Errors: config, io.
-    static Result<std::unique_ptr<Registrar>> open(const Options& options, const std::string& store_file,
-                                                   brski::Signer signer,
-                                                   enrol::RegistrationAuthority& authority,
-                                                   enrol::EventSink& events);
-    ~Registrar();
+    struct Parts {
+        enrol::RegistrationAuthority* authority; ///< says whether a device is welcome; not owned
+        enrol::EventSink* events;                ///< not owned
+        std::shared_ptr<store::GroupCommit> commits;
+        std::unique_ptr<store::Database> reader;   ///< another connection to the database of `commits`
+        MakeMasa make_masa = {};                   ///< empty: MasaClient::start
+        std::function<base::TimePoint()> now = {}; ///< empty: the system's clock
+    };
+
+    /// Reads the files that the options name, and continues what an earlier run left. The tables are made
+    /// with the first manufacturer. `signer` is the TLS server's certificate and key; the caller has checked
+    /// its purposes. Errors: config, io.
+    static Result<std::unique_ptr<Registrar>> open(const Options& options, brski::Signer signer, Parts parts);
+    ~Registrar(); ///< stops
     Registrar(const Registrar&) = delete;
     Registrar& operator=(const Registrar&) = delete;
 
-    /// True for what is below /.well-known/brski.
-    static bool is_target(std::string_view target);
-    /// Answers one request, at once or when the MASA did.
-    void handle(http::ServerRequest request, http::Responder respond);
+    /// False without a manufacturer: no device needs a voucher.
+    bool has_manufacturers() const;
+    /// Answers at once, or when the MASA has answered, or after Options::wait. `done` is called once, on the
+    /// caller's thread or the registrar's; what it says is on disk. Not after stop().
+    void request_voucher(VoucherRequested request, std::function<void(Decision)> done);
+    /// Logs and stores what a device tells. `done` gets a refusal, or nothing if the message was taken; it is
+    /// called once, on the caller's thread or the store's.
+    void take_status(StatusTold told, std::function<void(std::optional<Refused>)> done);
 
-    /// True where the certificate is one of these manufacturers' devices.
+    /// True if the certificate is one of these manufacturers' devices.
     bool is_device(const enrol::Peer& peer) const;
-    /// Why this peer may not enrol; nothing where it may, or where it is no device of these manufacturers.
+    /// Why this peer may not enrol; nothing if it may, or if it is no device of these manufacturers. Reads
+    /// one row of the store.
     std::optional<enrol::Refused> objection(const enrol::Peer& peer) const;
     /// The device that showed this certificate chain has a new certificate.
     void enrolled(const enrol::Peer& peer, const crypto::Certificate& certificate);
 
-    /// Reads the files of another configuration, for connections to come. Nothing changes before what comes
-    /// back is called. Errors: config, io.
+    /// Reads the files of another configuration, for requests to come. Nothing changes before the function
+    /// that is returned is called. Errors: config, io.
     Result<std::function<void()>> prepare(const Options& options, brski::Signer signer);
 
-    /// Each device and where it stands.
+    /// Each device and its state.
     base::Json status() const;
+
+    /// Those who wait for vouchers are answered "later"; nobody is answered after it returns.
+    void stop();
 
 private:
     struct Impl;
     explicit Registrar(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
-};
-
-/// The registration authority as devices of BRSKI manufacturers see it: closed to them until their voucher
-/// was forwarded and their audit log was found good (RFC 8995 sections 5.8.3 and 5.9).
-class Gate final : public enrol::RegistrationAuthority
-{
-public:
-    Gate(enrol::RegistrationAuthority& behind, Registrar& registrar) : behind_(behind), registrar_(registrar)
-    {
-    }
-    void enrol(enrol::EnrolRequest request, std::function<void(enrol::Decision)> done) override;
-    void csr_attributes(enrol::Peer peer, const std::string& label,
-                        std::function<void(enrol::AttributesDecision)> done) override;
-    std::optional<std::vector<crypto::Certificate>> ca_certificates(const std::string& label) override;
-
-private:
-    enrol::RegistrationAuthority& behind_;
-    Registrar& registrar_;
 };
 
 } // namespace acmetool::registrar

@@ -6,7 +6,7 @@
 #include "crypto/path.h"
 #include "http/multi_client.h"
 #include "http/tls_client.h"
-#include "registrar/masa.h"
+#include "registrar/masa_settings.h"
 #include "relay/findings.h"
 #include "store/certified_key.h"
 
@@ -119,7 +119,7 @@ void ask_masas(Findings& findings, const Config& config, base::Context& context)
     }
     for (const auto& manufacturer : config.brski.manufacturers) {
         const auto subject = "manufacturer " + base::printable(manufacturer.name, 60);
-        http::MultiClient client{**curl, registrar::masa_client(config.brski, manufacturer), 1,
+        http::MultiClient client{**curl, registrar::masa_http(config.brski, manufacturer), 1,
                                  !manufacturer.private_addresses};
         for (const auto& masa : masas_of(manufacturer)) {
             const auto url = brski::parse_masa_url(masa);

@@ -17,8 +17,10 @@
 #include "http/tls_client.h"
 #include "http/tls_context.h"
 #include "net/endpoint.h"
+#include "registrar/est_adapter.h"
+#include "registrar/gate.h"
 #include "registrar/registrar.h"
-#include "registrar/teap_vouchers.h"
+#include "registrar/teap_adapter.h"
 #include "store/configured.h"
 
 namespace acmetool::relay
@@ -127,9 +129,10 @@ struct Daemon::Impl {
     std::atomic<bool> draining{false};
     std::unique_ptr<est::Server> est;
     std::unique_ptr<registrar::Gate>
-        gate; ///< this and the next two let everybody pass while there is no manufacturer
+        gate; ///< this and the next three let everybody pass while there is no manufacturer
     std::unique_ptr<registrar::Registrar> brski;
-    std::unique_ptr<registrar::TeapVouchers> vouchers;
+    std::unique_ptr<registrar::EstAdapter> pledges;
+    std::unique_ptr<registrar::TeapAdapter> vouchers;
     std::unique_ptr<access::Service> teap; ///< its sessions wait for the engine's decisions, too
     std::unique_ptr<ra::Engine> engine;
     std::unique_ptr<http::Server> listener;
@@ -247,9 +250,12 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& lo
     ACMETOOL_TRY(engine, ra::Engine::open(config.ra, &log, context));
     impl->engine = std::move(engine);
     ACMETOOL_TRY(signer, brski_signer(config));
-    ACMETOOL_TRY(registrar, registrar::Registrar::open(config.brski, config.ra.store_file, std::move(signer),
-                                                       *impl->engine, log));
+    ACMETOOL_TRY(reader, impl->engine->connect());
+    ACMETOOL_TRY(registrar, registrar::Registrar::open(
+                                config.brski, std::move(signer),
+                                {impl->engine.get(), &log, impl->engine->commits(), std::move(reader)}));
     impl->brski = std::move(registrar);
+    impl->pledges = std::make_unique<registrar::EstAdapter>(*impl->brski);
     impl->gate = std::make_unique<registrar::Gate>(*impl->engine, *impl->brski);
     impl->est = std::make_unique<est::Server>(
         *impl->gate, std::move(est_settings), [&log](const est::RequestEvent& event) { log.request(event); },
@@ -257,15 +263,15 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& lo
     if (config.serves_est) {
         ACMETOOL_TRY(listener, http::Server::start(config.http, [raw](const http::ServerRequest& request,
                                                                       http::Responder respond) {
-                         if (registrar::Registrar::is_target(request.target))
-                             raw->brski->handle(request, std::move(respond));
+                         if (registrar::EstAdapter::is_target(request.target))
+                             raw->pledges->handle(request, std::move(respond));
                          else
                              raw->est->handle(request, std::move(respond));
                      }));
         impl->listener = std::move(listener);
     }
     if (config.teap) {
-        impl->vouchers = std::make_unique<registrar::TeapVouchers>(*impl->brski);
+        impl->vouchers = std::make_unique<registrar::TeapAdapter>(*impl->brski);
         ACMETOOL_TRY(teap, access::Service::start(*config.teap, *impl->gate, impl->vouchers.get(), log));
         impl->teap = std::move(teap);
     }
@@ -285,7 +291,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& lo
 Daemon::~Daemon()
 {
     if (impl_->teap) impl_->teap->stop(); // no packets while the engine gives its last decisions
-    if (impl_->vouchers) impl_->vouchers->stop();
+    impl_->brski->stop();
 }
 
 std::string Daemon::radius_url() const

@@ -1,15 +1,13 @@
-#include "registrar/replies.h"
+#include "registrar/voucher_check.h"
 
 #include <fmt/core.h>
 
-#include "base/body_text.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "brski/audit_log.h"
 #include "brski/envelope.h"
 #include "brski/voucher.h"
 #include "crypto/anchor_store.h"
-#include "http/retry_after.h"
 
 namespace acmetool::registrar
 {
@@ -26,29 +24,15 @@ Result<crypto::Certificate> pinned_certificate(const brski::Voucher& voucher,
 
 } // namespace
 
-std::string words_of(const http::Response& reply)
-{
-    const auto words = base::printable(base::trim_body(reply.body), 200);
-    return fmt::format("the MASA answered {}{}{}", reply.status, words.empty() ? "" : ": ", words);
-}
-
-std::optional<std::chrono::seconds> asked_wait(const http::Response& reply)
-{
-    const auto header = http::find(reply.headers, "retry-after");
-    if (!header) return std::nullopt;
-    return http::parse_retry_after(*header, base::now(), kLongestWait);
-}
-
 Result<AcceptedVoucher> accept_voucher(const Record& record,
-                                       const std::vector<crypto::Certificate>& registrar,
-                                       const http::Response& reply)
+                                       const std::vector<crypto::Certificate>& registrar, ByteView octets,
+                                       const std::string& type)
 {
-    const auto type = http::find(reply.headers, "content-type").value_or("");
     const auto format = brski::format_of(type);
     if (!format)
         return fail(Errc::protocol,
                     fmt::format("the MASA sent \"{}\", no voucher", base::printable(type, 60)));
-    ACMETOOL_TRY(content, brski::unverified_content(as_bytes(reply.body), *format));
+    ACMETOOL_TRY(content, brski::unverified_content(octets, *format));
     ACMETOOL_TRY(voucher, brski::parse_voucher(content));
     if (voucher.serial_number != record.serial)
         return fail(Errc::protocol, fmt::format("the voucher is for {}, and {} was asked for",
@@ -73,9 +57,9 @@ Result<std::string> pinned_domain(const Record& record, const std::vector<crypto
     return brski::domain_id(pinned);
 }
 
-Result<void> accept_log(const Options& options, const brski::OwnVouchers& own, const http::Response& reply)
+Result<void> accept_log(const Options& options, const brski::OwnVouchers& own, std::string_view text)
 {
-    ACMETOOL_TRY(log, brski::parse_audit_log(reply.body));
+    ACMETOOL_TRY(log, brski::parse_audit_log(text));
     return brski::judge(log, {options.known_domains, options.nonceless, options.other_domains}, own);
 }
 

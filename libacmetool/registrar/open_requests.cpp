@@ -1,0 +1,339 @@
+#include "registrar/open_requests.h"
+
+#include <iterator>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "registrar/voucher_check.h"
+
+namespace acmetool::registrar
+{
+namespace
+{
+
+using Steady = base::Worker::Clock;
+
+constexpr std::chrono::seconds kAfterStoreFailure{10};
+
+Decision decision_of(const Record& record)
+{
+    if (record.state == State::refused) return Refused{record.cause, record.reason};
+    return Granted{record.voucher, record.voucher_type};
+}
+
+MasaQuestion question_of(const Record& record)
+{
+    MasaQuestion question;
+    question.id = record.id;
+    question.what =
+        record.state == State::auditing ? MasaQuestion::What::audit_log : MasaQuestion::What::voucher;
+    question.masa_url = record.masa_url;
+    question.request = record.registrar_request;
+    question.media_type = record.media_type;
+    question.accept = record.accept;
+    return question;
+}
+
+} // namespace
+
+Refused store_refusal()
+{
+    return {Cause::unavailable, "the registrar's store does not work", kAfterStoreFailure};
+}
+
+void OpenRequests::use(std::shared_ptr<const Settings> settings, std::vector<Record> resumed)
+{
+    settings_ = std::move(settings);
+    for (auto one = open_.begin(); one != open_.end();) {
+        const bool stays = settings_->find(one->second.record.manufacturer) != nullptr;
+        if (!stays) drop(one->second);
+        one = stays ? std::next(one) : open_.erase(one);
+    }
+    for (auto& record : resumed) {
+        const auto id = record.id;
+        const auto [added, is_new] = open_.try_emplace(id);
+        if (!is_new) continue;
+        added->second.record = std::move(record);
+        added->second.registrar = settings_->signer.chain;
+        added->second.remembered = true;
+        advance(id);
+    }
+}
+
+bool OpenRequests::join(const std::string& id, const std::string& digest, const std::string& manufacturer,
+                        const std::vector<crypto::Certificate>& registrar, const Answer& answer)
+{
+    auto found = open_.find(id);
+    if (found == open_.end()) {
+        auto stored = parts_.reader.read([&id](Records& records) { return records.record(id); });
+        if (!stored) {
+            answer(store_refusal());
+            return true;
+        }
+        if (!*stored || (*stored)->manufacturer != manufacturer || (*stored)->request_digest != digest)
+            return false;
+        found = open_.try_emplace(id).first;
+        found->second.record = std::move(**stored);
+        found->second.remembered = true;
+    }
+    auto& open = found->second;
+    if (open.record.request_digest != digest) return false;
+    open.registrar = registrar;
+    wait(open, answer);
+    advance(id);
+    return true;
+}
+
+void OpenRequests::begin(Record record, std::vector<crypto::Certificate> registrar, Answer answer)
+{
+    const auto id = record.id;
+    const auto* manufacturer = settings_->find(record.manufacturer);
+    if (manufacturer == nullptr) return answer(Later{settings_->options.retry_after}); // gone meanwhile
+    auto& open = open_[id];
+    if (open.asked) manufacturer->masa->forget(id);
+    for (auto& waiter : std::exchange(open.waiters, {})) {
+        parts_.worker.cancel(waiter.timer);
+        open.owed.push_back({std::move(waiter.answer), Refused{Cause::replaced, "another request came"}});
+    }
+    open.record = std::move(record);
+    open.registrar = std::move(registrar);
+    open.pinned_domain.clear();
+    open.asked = false;
+    open.remembered = false;
+    open.changed = true;
+    wait(open, std::move(answer));
+    advance(id);
+}
+
+void OpenRequests::end()
+{
+    for (auto& [id, open] : open_)
+        drop(open);
+    open_.clear();
+}
+
+/// What it says may not be on disk, so nobody is answered anything else than "later".
+void OpenRequests::drop(Open& open)
+{
+    const Decision later = Later{settings_->options.retry_after};
+    parts_.worker.cancel(open.again);
+    for (auto& waiter : std::exchange(open.waiters, {})) {
+        parts_.worker.cancel(waiter.timer);
+        waiter.answer(later);
+    }
+    for (auto& owed : std::exchange(open.owed, {}))
+        owed.answer(later);
+}
+
+void OpenRequests::wait(Open& open, Answer answer)
+{
+    const auto number = ++last_waiter_;
+    const auto timer = parts_.worker.at(Steady::now() + settings_->options.wait,
+                                        [this, id = open.record.id, number] { late(id, number); });
+    open.waiters.push_back({number, timer, std::move(answer)});
+}
+
+/// RFC 8995 section 5.6: 202 until the voucher is there.
+void OpenRequests::late(const std::string& id, std::uint64_t number)
+{
+    const auto found = open_.find(id);
+    if (found == open_.end()) return;
+    auto& open = found->second;
+    std::erase_if(open.waiters, [&](Waiter& waiter) {
+        if (waiter.number != number) return false;
+        open.owed.push_back({std::move(waiter.answer), Later{settings_->options.retry_after}});
+        return true;
+    });
+    advance(id);
+}
+
+/// Does what is to be done next for a request: after each change of it.
+void OpenRequests::advance(const std::string& id)
+{
+    const auto found = open_.find(id);
+    if (found == open_.end()) return;
+    auto& open = found->second;
+    if (is_decided(open.record.state)) settle(open);
+    if (open.changed && !open.writing) write(open);
+    if (!is_decided(open.record.state) && open.remembered && !open.asked) ask(open);
+    if (open.changed || open.writing) return;
+    auto owed = std::exchange(open.owed, {});
+    if (is_decided(open.record.state)) open_.erase(found);
+    for (auto& one : owed)
+        one.answer(std::move(one.decision));
+}
+
+/// A device may enrol once its voucher was forwarded (RFC 8995 section 5.9), which is on disk before the
+/// voucher leaves.
+void OpenRequests::settle(Open& open)
+{
+    if (open.waiters.empty()) return;
+    if (open.record.state == State::ready) {
+        open.record.state = State::forwarded;
+        open.changed = true;
+    }
+    for (auto& waiter : std::exchange(open.waiters, {})) {
+        parts_.worker.cancel(waiter.timer);
+        open.owed.push_back({std::move(waiter.answer), decision_of(open.record)});
+    }
+}
+
+void OpenRequests::write(Open& open)
+{
+    open.changed = false;
+    open.writing = true;
+    const auto record = std::make_shared<const Record>(open.record);
+    const auto done =
+        parts_.worker.bind([this, id = record->id, digest = record->request_digest](
+                               const std::optional<Error>& error) { wrote(id, digest, error); });
+    const bool taken = parts_.commits.post(
+        {[record, done](store::Database& database, store::GroupCommit::After& after) -> Result<void> {
+             ACMETOOL_CHECK(Records{database}.put(*record));
+             after.push_back([done] { done(std::optional<Error>{}); });
+             return {};
+         },
+         [done](const Error& error) { done(std::optional<Error>{error}); }});
+    if (taken) return;
+    Error busy;
+    busy.code = Errc::temporary;
+    busy.message = "the store has too much to write";
+    done(std::optional<Error>{std::move(busy)});
+}
+
+void OpenRequests::wrote(const std::string& id, const std::string& digest, const std::optional<Error>& error)
+{
+    const auto found = open_.find(id);
+    if (found == open_.end()) return;
+    auto& open = found->second;
+    open.writing = false;
+    if (error) {
+        open.changed = true;
+        return store_failed(open, *error);
+    }
+    if (open.record.request_digest == digest) open.remembered = true;
+    advance(id);
+}
+
+/// Whoever waits is answered, and the work goes on later.
+void OpenRequests::store_failed(Open& open, const Error& error)
+{
+    parts_.events.event({{"event", "brski"}, {"level", "error"}, {"text", error.message}});
+    parts_.worker.cancel(open.again);
+    open.again =
+        parts_.worker.at(Steady::now() + kAfterStoreFailure, [this, id = open.record.id] { advance(id); });
+    for (auto& waiter : std::exchange(open.waiters, {})) {
+        parts_.worker.cancel(waiter.timer);
+        waiter.answer(store_refusal());
+    }
+    for (auto& owed : std::exchange(open.owed, {}))
+        owed.answer(store_refusal());
+}
+
+void OpenRequests::ask(Open& open)
+{
+    const auto* manufacturer = settings_->find(open.record.manufacturer);
+    if (manufacturer == nullptr) return;
+    open.asked = true;
+    auto question = question_of(open.record);
+    const auto what = question.what;
+    manufacturer->masa->ask(
+        std::move(question),
+        parts_.worker.bind([this, id = open.record.id, digest = open.record.request_digest,
+                            what](MasaAnswer answer) { heard(id, digest, what, std::move(answer)); }));
+}
+
+void OpenRequests::heard(const std::string& id, const std::string& digest, MasaQuestion::What what,
+                         MasaAnswer answer)
+{
+    const auto found = open_.find(id);
+    if (found == open_.end() || found->second.record.request_digest != digest) return;
+    auto& open = found->second;
+    const bool log = open.record.state == State::auditing;
+    if (is_decided(open.record.state) || log != (what == MasaQuestion::What::audit_log)) return;
+    if (const auto* delay = std::get_if<MasaDelay>(&answer))
+        delayed(open, delay->why);
+    else if (const auto* refusal = std::get_if<MasaRefusal>(&answer))
+        refuse(open, refusal->cause, refusal->why);
+    else if (!log)
+        took_voucher(open, std::get<MasaDocument>(answer));
+    else if (!took_log(open, std::get<MasaDocument>(answer)))
+        return;
+    advance(id);
+}
+
+void OpenRequests::delayed(Open& open, const std::string& why)
+{
+    if (parts_.now() - open.record.since > settings_->options.give_up) {
+        if (const auto* manufacturer = settings_->find(open.record.manufacturer))
+            manufacturer->masa->forget(open.record.id);
+        return refuse(open, Cause::masa_silent, why);
+    }
+    open.record.reason = why;
+    open.changed = true;
+    tell(open.record, why);
+}
+
+void OpenRequests::refuse(Open& open, Cause cause, const std::string& reason)
+{
+    open.record.state = State::refused;
+    open.record.cause = cause;
+    open.record.reason = reason;
+    open.changed = true;
+    tell(open.record, reason);
+}
+
+void OpenRequests::took_voucher(Open& open, const MasaDocument& document)
+{
+    auto accepted = accept_voucher(open.record, open.registrar, document.octets, document.type);
+    if (!accepted) return refuse(open, Cause::bad_voucher, accepted.error().message);
+    open.record.voucher = document.octets;
+    open.record.voucher_type = std::move(accepted->type);
+    open.record.reason.clear();
+    open.record.state = settings_->options.audit_log ? State::auditing : State::ready;
+    open.pinned_domain = std::move(accepted->pinned_domain);
+    open.asked = false;
+    // Else it is written with what the MASA says of its log: a restart before that asks for the voucher
+    // again.
+    if (open.record.state == State::ready) open.changed = true;
+    tell(open.record, "voucher received");
+}
+
+/// False if the store failed: the log is asked for again later.
+bool OpenRequests::took_log(Open& open, const MasaDocument& document)
+{
+    auto nonces = parts_.reader.read([&open](Records& records) { return records.nonces(open.record.id); });
+    if (!nonces) {
+        open.asked = false;
+        store_failed(open, nonces.error());
+        return false;
+    }
+    // The domain of a voucher from an earlier run has to be read again.
+    if (open.pinned_domain.empty())
+        if (auto domain = pinned_domain(open.record, open.registrar)) open.pinned_domain = std::move(*domain);
+    const auto good =
+        accept_log(settings_->options, {open.pinned_domain, open.record.nonce, std::move(*nonces)},
+                   as_text(document.octets));
+    if (!good) {
+        refuse(open, Cause::bad_audit_log, good.error().message);
+        return true;
+    }
+    open.record.state = State::ready;
+    open.record.reason.clear();
+    open.changed = true;
+    tell(open.record, "audit log is good");
+    return true;
+}
+
+void OpenRequests::tell(const Record& record, const std::string& what)
+{
+    parts_.events.event({{"event", "brski"},
+                         {"manufacturer", record.manufacturer},
+                         {"serial", base::printable(record.serial, 100)},
+                         {"state", name_of(record.state)},
+                         {"text", what},
+                         {"level", record.state == State::refused ? "warning" : "info"}});
+}
+
+} // namespace acmetool::registrar

@@ -53,9 +53,9 @@ void add_teap(Verb& verb, TeapOptions& options)
                 "Certificate of the device (IDevID or LDevID) with its chain, PEM")
         .option("--key KEY", options.key, "Private key of that certificate")
         .option("--server-name NAME", options.server_name, "Name that the server's certificate must contain")
-        .option(
-            "--new-key TYPE", options.new_key,
-            fmt::format("Type of a new key to enrol: {}, {}, ...", crypto::kDefaultKeyType, crypto::kDefaultRsaType))
+        .option("--new-key TYPE", options.new_key,
+                fmt::format("Type of a new key to enrol: {}, {}, ...", crypto::kDefaultKeyType,
+                            crypto::kDefaultRsaType))
         .option("--key-out FILE", options.key_out, "File for the new key (mode 0600, never overwritten)")
         .option("--journal FILE", options.journal,
                 "State of an unfinished run; default: the --key-out file with .journal appended")

@@ -27,7 +27,8 @@ Result<AccountFile> load_account(const std::string& path)
     std::error_code none;
     if (!std::filesystem::exists(path, none))
         return fail(Errc::config, fmt::format("account file {}: does not exist", path),
-                    "create one with acme-account register, or choose another with --account", Cause::no_account);
+                    "create one with acme-account register, or choose another with --account",
+                    Cause::no_account);
     ACMETOOL_TRY(text, store::read_file(path));
     const auto what = fmt::format("account file {}", path);
     const auto broken = [](Error error) {

@@ -137,7 +137,8 @@ Result<Authorization> parse_authorization(std::string_view json, std::string_vie
         return fail(Errc::protocol,
                     fmt::format("{} is for {} instead of {}", what, base::printable(*named, 100),
                                 base::printable(base::join(asked, ", "), 300)),
-                    "the authorization was not used; report it to the CA's operator", Cause::other_identifier);
+                    "the authorization was not used; report it to the CA's operator",
+                    Cause::other_identifier);
     }
     authorization.identifier = base_of(identifier->value);
     // The flag leads to records that authorize more, so it is only valid if a wildcard was ordered.

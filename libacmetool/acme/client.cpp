@@ -138,11 +138,11 @@ Result<Reply> Client::post(Post post)
         ACMETOOL_TRY(action, exchange.next());
         if (const auto* pause_action = std::get_if<Exchange::Pause>(&action)) {
             if (context_.steady_now() + pause_action->duration > deadline_)
-                return fail(
-                    Errc::unavailable,
-                    fmt::format("{}: {}: no valid answer in time", name_of(exchange.post().step), exchange.post().url),
-                    "the server is slow or failing; run the same command again or increase --timeout",
-                    Cause::timeout);
+                return fail(Errc::unavailable,
+                            fmt::format("{}: {}: no valid answer in time", name_of(exchange.post().step),
+                                        exchange.post().url),
+                            "the server is slow or failing; run the same command again or increase --timeout",
+                            Cause::timeout);
             ACMETOOL_CHECK(context_.sleep(pause_action->duration,
                                           {std::string{name_of(exchange.post().step)}, began_, deadline_}));
             continue;

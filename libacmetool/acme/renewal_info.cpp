@@ -59,9 +59,9 @@ Result<RenewalInfoAnswer> fetch_renewal_info(Client& client, const crypto::Certi
 {
     const auto& base_url = client.directory().renewal_info;
     if (base_url.empty())
-        return fail(
-            Errc::unavailable, fmt::format("renewalInfo: {} does not offer it", client.directory().url),
-            "renew by the remaining lifetime instead (--before)", Cause::renewal_info_unsupported);
+        return fail(Errc::unavailable,
+                    fmt::format("renewalInfo: {} does not offer it", client.directory().url),
+                    "renew by the remaining lifetime instead (--before)", Cause::renewal_info_unsupported);
     const auto id = certificate_id(certificate);
     if (!id)
         return fail(Errc::bad_input, "the certificate has no authority key identifier, which ARI requires",

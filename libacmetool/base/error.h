@@ -11,8 +11,8 @@
 namespace acmetool
 {
 
-/// The kind of a failure. Programs map it to their exit code (cli/exit_code.h); callers branch on it and on the
-/// cause of Error::reason.
+/// The kind of a failure. Programs map it to their exit code (cli/exit_code.h); callers branch on it and on
+/// the cause of Error::reason.
 enum class Errc {
     usage,                ///< the command line is wrong
     bad_input,            ///< the input is wrong (a CSR, a name, a document)

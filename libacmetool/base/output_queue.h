@@ -39,8 +39,8 @@ public:
 
     static constexpr std::size_t kMost = 1U << 20U; ///< octets that wait
 
-    /// `name` is also the thread's. `can_block`: a pipe, a terminal, a socket. To a regular file, put() writes
-    /// before it returns; then there is no thread.
+    /// `name` is also the thread's. `can_block`: a pipe, a terminal, a socket. To a regular file, put()
+    /// writes before it returns; then there is no thread.
     OutputQueue(std::string name, bool can_block, Write write, Tell tell, std::size_t most = kMost);
     /// Call after flush(). A write that still blocks is abandoned.
     ~OutputQueue();

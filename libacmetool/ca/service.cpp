@@ -118,7 +118,7 @@ Service::Impl::Impl(ServiceOptions service_options, const Authority& the_authori
                     std::unique_ptr<store::Database> writer, std::unique_ptr<store::Database> reader)
     : options(std::move(service_options)), authority(the_authority), faults(the_faults),
       committed(std::move(reader)), database(*writer), records(database),
-      commits(std::move(writer), "ca-store"), pool({kMostValidations + 1})
+      commits(std::move(writer), "ca-store"), pool({.name = "ca-pool", .threads = kMostValidations + 1})
 {
 }
 

@@ -22,7 +22,8 @@ struct TrustAnchors {
 
 enum class Purpose { any, tls_server };
 
-/// What a certification path must fulfil besides leading to an anchor. Every caller states its policy by name.
+/// What a certification path must fulfil besides leading to an anchor. Every caller states its policy by
+/// name.
 ///
 /// No policy checks revocation: devices cannot reach CRL or OCSP servers before they are enrolled, and the
 /// store knows what was revoked here.
@@ -32,8 +33,8 @@ struct PathPolicy {
 
     /// The certificate of a TLS server, of the name asked for: serverAuth, now.
     static PathPolicy tls_server() { return {Purpose::tls_server, {}}; }
-    /// An EST server that is known by id-kp-cmcRA or by its very certificate (RFC 7030 section 3.6.1): it needs
-    /// no serverAuth.
+    /// An EST server that is known by id-kp-cmcRA or by its very certificate (RFC 7030 section 3.6.1): it
+    /// needs no serverAuth.
     static PathPolicy known_est_server() { return {}; }
     /// A CA certificate of /cacerts (RFC 7030 section 4.1.3).
     static PathPolicy ca_certificate() { return {}; }

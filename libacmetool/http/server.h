@@ -58,8 +58,8 @@ struct ServerRequest {
     std::string body;
     std::string peer; ///< address of the client, as a PROXY header named it if there was one
     std::uint16_t peer_port = 0;
-    std::shared_ptr<const TlsFacts> tls;    ///< null without TLS
-    std::weak_ptr<base::Executor> executor; ///< the connection's thread; empty in tests of handlers
+    std::shared_ptr<const TlsFacts> tls;         ///< null without TLS
+    std::weak_ptr<base::Executor> executor = {}; ///< the connection's thread; empty in tests of handlers
 };
 
 /// A callback for the result of what `request` leads to. It runs on the thread of the request's connection,

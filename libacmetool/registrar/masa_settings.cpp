@@ -8,6 +8,7 @@
 #include "http/url.h"
 #include "registrar/masa_login.h"
 #include "store/certified_key.h"
+#include "store/configured.h"
 
 namespace acmetool::registrar
 {
@@ -22,12 +23,8 @@ Result<std::vector<crypto::Certificate>> read_anchors(const std::vector<std::str
 {
     std::vector<crypto::Certificate> anchors;
     for (const auto& file : files) {
-        auto read = store::read_certificates(file);
-        if (!read) {
-            read.error().code = Errc::config;
-            return fail(std::move(read).error());
-        }
-        anchors.insert(anchors.end(), read->begin(), read->end());
+        ACMETOOL_TRY(certificates, store::read_configured_certificates(file));
+        anchors.insert(anchors.end(), certificates.begin(), certificates.end());
     }
     return anchors;
 }

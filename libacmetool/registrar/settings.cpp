@@ -1,6 +1,7 @@
 #include "registrar/settings.h"
 
 #include "brski/idevid.h"
+#include "crypto/path.h"
 
 namespace acmetool::registrar
 {

@@ -183,10 +183,10 @@ TEST_CASE("SEC-24 BRP-12: a voucher that demands revocation checks is refused by
                               false,
                               kNow,
                               {world.owner.certificate}};
-    const auto reason = [&] {
+    const auto reason = [&]() -> std::string {
         const auto octets = *seal(to_json(voucher), Format::cms, signer_of(world.maker));
         const auto verdict = check_voucher(octets, knowledge);
-        return verdict.report.good() ? "good" : verdict.report.error("voucher").reason;
+        return verdict.report.good() ? "good" : verdict.report.error("voucher").reason.word();
     };
     CHECK(reason() == "good");
     voucher.domain_cert_revocation_checks = true;

@@ -132,7 +132,7 @@ TEST_CASE("A registrar's store of a later version is refused")
     const auto opened = records.create();
     REQUIRE_FALSE(opened);
     CHECK(opened.error().code == Errc::config);
-    CHECK(opened.error().reason == "storeVersion");
+    CHECK(opened.error().reason.word() == "storeVersion");
 }
 
 TEST_CASE("A record keeps what the device said until the device asks with another request")

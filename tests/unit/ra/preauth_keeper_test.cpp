@@ -150,7 +150,7 @@ private:
     Clock clock_;
 };
 
-struct Lab {
+struct KeeperLab {
     HostDouble host;
     Clock clock;
     PreauthKeeper::Pace pace{20ms, 50ms, 20ms, 1h};
@@ -217,7 +217,7 @@ using Texts = std::vector<std::string>;
 
 TEST_CASE("A pre-authorization of an earlier run that is fresh is not obtained again; one near its end is")
 {
-    Lab lab;
+    KeeperLab lab;
     const auto fresh = lab.add("fresh.com", valid_for(24h, lab.clock.now()));
     const auto ending = lab.add("ending.com", valid_for(11s, lab.clock.now())); // due in a second
     const auto ended = lab.add("ended.com", valid_for(-1s, lab.clock.now()));
@@ -243,7 +243,7 @@ TEST_CASE("A pre-authorization of an earlier run that is fresh is not obtained a
 
 TEST_CASE("A CA whose authorizations live for seconds is asked no faster than the pace says")
 {
-    Lab lab;
+    KeeperLab lab;
     lab.pace.soonest = 50ms;
     const auto board = lab.add("domain.com");
     board->obtain = [&](unsigned, base::Context&) { return valid_for(1s, lab.clock.now()); };
@@ -256,7 +256,7 @@ TEST_CASE("A CA whose authorizations live for seconds is asked no faster than th
 
 TEST_CASE("A failure is tried again, later each time up to a limit, and is the answer to orders meanwhile")
 {
-    Lab lab;
+    KeeperLab lab;
     const auto board = lab.add("domain.com");
     board->obtain = [&](unsigned call, base::Context&) {
         return call < 5 ? no_answer() : valid_for(24h, lab.clock.now());
@@ -285,7 +285,7 @@ TEST_CASE("A failure is tried again, later each time up to a limit, and is the a
 
 TEST_CASE("The CA's retry_after is waited for")
 {
-    Lab lab;
+    KeeperLab lab;
     const auto board = lab.add("domain.com");
     board->obtain = [](unsigned, base::Context&) {
         auto failure = no_answer();
@@ -305,7 +305,7 @@ TEST_CASE("The CA's retry_after is waited for")
 
 TEST_CASE("A domain whose solver hangs holds up no other, and the end of the keeper ends its wait at once")
 {
-    Lab lab;
+    KeeperLab lab;
     const auto hanging = lab.add("hanging.com");
     const auto good = lab.add("good.com");
     hanging->obtain = [](unsigned, base::Context& context) -> Result<acme::PreAuthorization> {
@@ -335,7 +335,7 @@ TEST_CASE("A domain whose solver hangs holds up no other, and the end of the kee
 TEST_CASE(
     "Orders' authorizations reach the prover one after the other, with the request's id on its messages")
 {
-    Lab lab;
+    KeeperLab lab;
     const auto board = lab.add("domain.com", valid_for(24h, lab.clock.now()));
     std::promise<void> go;
     auto gone = go.get_future().share();
@@ -377,7 +377,7 @@ TEST_CASE(
 
 TEST_CASE("PRE-18: an order that comes back pending has a pre-authorization that lapsed obtained anew")
 {
-    Lab lab;
+    KeeperLab lab;
     const auto board = lab.add("domain.com", valid_for(24h, lab.clock.now()));
     lab.start();
     CHECK(lab.when_ready("domain.com").get());
@@ -391,7 +391,7 @@ TEST_CASE("PRE-18: an order that comes back pending has a pre-authorization that
 
 TEST_CASE("A CA without newAuthz, or without subdomains, has each order authorized")
 {
-    Lab lab;
+    KeeperLab lab;
     lab.pace.soonest = 1h;
     const auto none = lab.add("none.com");
     const auto narrow = lab.add("narrow.com");
@@ -423,7 +423,7 @@ TEST_CASE("A CA without newAuthz, or without subdomains, has each order authoriz
 TEST_CASE(
     "Without a solver orders go ahead, and one that comes back pending is refused; other domains are unknown")
 {
-    Lab lab;
+    KeeperLab lab;
     lab.add("domain.com");
     lab.domains.back().prover.reset();
     lab.start();

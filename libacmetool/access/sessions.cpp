@@ -193,13 +193,12 @@ Result<Bytes> Sessions::Impl::encode(const Exchange& exchange, radius::Packet pa
 void Sessions::Impl::send(const Exchange& exchange, radius::Packet packet)
 {
     auto octets = encode(exchange, std::move(packet));
-    if (!octets) return;
     {
         const std::lock_guard lock{mutex};
-        repeats[exchange.key] = {Clock::now(), *octets};
-        want_expiry({});
+        if (octets) repeats[exchange.key] = {Clock::now(), *octets};
+        want_expiry({}); // of this answer and of the conversation that it belongs to
     }
-    exchange.reply(std::move(*octets));
+    if (octets) exchange.reply(std::move(*octets));
 }
 
 void Sessions::Impl::refuse(const Exchange& exchange)
@@ -365,7 +364,6 @@ void Sessions::Impl::ask_again(const Exchange& exchange)
             one_ended();
         } else {
             sessions[*state] = session;
-            want_expiry({});
         }
     }
     if (over) {
@@ -393,7 +391,6 @@ void Sessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
             sessions[state] = session;
             --busy;
             ++counts["challenges"];
-            want_expiry({});
         }
         send(exchange, std::move(packet));
         return;

@@ -210,6 +210,7 @@ public:
         voucher.assertion = "proximity";
         voucher.serial_number = asked.serial_number;
         voucher.nonce = nonce.empty() ? asked.nonce : nonce;
+        voucher.created_on = asked.created_on;
         voucher.pinned_domain_cert = own.certificate.der();
         return {*brski::seal(brski::to_json(voucher), brski::Format::jws, maker.masa),
                 std::string{brski::kJwsVoucher}};

@@ -29,7 +29,7 @@ Result<std::string> order(http::Client& client, std::string url, std::string key
     ACMETOOL_TRY(reply, client.send({http::Method::get, url, {}, {}}));
     ACMETOOL_TRY(directory, acme::parse_directory(reply.body, url));
     acme::Session session{directory, key, {}, {}};
-    acme::Post look_up{"newAccount", url, directory.new_account, R"({"onlyReturnExisting":true})"};
+    acme::Post look_up{acme::Step::new_account, url, directory.new_account, R"({"onlyReturnExisting":true})"};
     look_up.by_jwk = true; // the account's URL is not known yet
     ACMETOOL_TRY(account, post(client, session, look_up));
     session.account_url = account.location;

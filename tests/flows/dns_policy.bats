@@ -119,6 +119,6 @@ EOF
     touch half.key.knot
     run acme-preauth dns-policy --json --server knot --zone domain.com --key-out half.key domain.com
     [ "$status" = 73 ]
-    [[ "$output" == *half.key.knot:\ exists* ]]
+    [[ "$output" == *half.key.knot:\ already\ exists* ]]
     [ ! -e half.key ]
 }

@@ -84,10 +84,10 @@ days_left() { # CERTIFICATE: rounded up
     [ "$(requests certificate)" = "$((before + 1))" ]
     acme-order run --preferred-chain "No Such Root" -o fifth.pem <c.csr 2>warning
     openssl verify -CAfile "$CA_ROOT" -untrusted fifth.pem fifth.pem
-    grep 'warning: none of the 2 chains' warning
+    grep "warning: none of the CA's 2 chains" warning
     set_fault noAlternate=1
     acme-order run --preferred-chain "$alternate" -o sixth.pem <c.csr 2>warning
-    grep 'warning: none of the 1 chains' warning
+    grep "warning: none of the CA's 1 chains" warning
     openssl verify -CAfile "$CA_ROOT" -untrusted sixth.pem sixth.pem
 }
 

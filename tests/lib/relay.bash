@@ -81,7 +81,7 @@ start_relay() {
     local dir=$1 clock=()
     # Not faketime itself, which waits for the program as its parent: a signal to it would not reach the relay.
     [[ -z ${RELAY_CLOCK:-} ]] ||
-        clock=(env "LD_PRELOAD=$(faketime -f +0d printenv LD_PRELOAD)" "FAKETIME=$RELAY_CLOCK")
+        clock=(env "LD_PRELOAD=$(faketime -f +0d printenv LD_PRELOAD)" FAKETIME_DONT_FAKE_MONOTONIC=1 "FAKETIME=$RELAY_CLOCK")
     : >"$dir/ready"
     "${clock[@]}" est-relay serve --config "$dir/relay.toml" --log-format json -vv ${RELAY_TRACE:+--trace "$RELAY_TRACE"} \
         >"$dir/ready" 2>>"$dir/relay.log" &

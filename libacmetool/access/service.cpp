@@ -9,6 +9,7 @@
 #include "base/octets.h"
 #include "base/text.h"
 #include "crypto/tls_engine.h"
+#include "enrol/answers_on.h"
 #include "est/csrattrs.h"
 #include "net/udp_server.h"
 #include "store/configured.h"
@@ -104,6 +105,8 @@ Sessions::Recorder recorder(enrol::EventSink& log)
 } // namespace
 
 struct Service::Impl {
+    std::unique_ptr<enrol::AnswersOn> authority;
+    std::unique_ptr<enrol::VouchersOn> vouchers; ///< null without BRSKI
     std::unique_ptr<Sessions> sessions;
     std::unique_ptr<net::UdpServer> socket; ///< destroyed first: its thread calls the sessions
 };
@@ -118,13 +121,16 @@ Result<std::unique_ptr<Service>> Service::start(const Options& options,
     auto impl = std::make_unique<Impl>();
     ACMETOOL_TRY(context, tls_context(options));
     ACMETOOL_TRY(socket, net::UdpServer::open(options.radius.host, options.radius.port));
+    impl->authority = std::make_unique<enrol::AnswersOn>(socket->executor(), authority);
+    if (vouchers != nullptr)
+        impl->vouchers = std::make_unique<enrol::VouchersOn>(socket->executor(), *vouchers);
     ACMETOOL_TRY(sessions,
                  Sessions::make(
-                     with_attributes(options), context, authority,
+                     with_attributes(options), context, *impl->authority,
                      [&log](const teap::Summary& summary, bool accepted, const Sessions::Source& source) {
                          tell(log, summary, accepted, source);
                      },
-                     vouchers, recorder(log), socket->timers()));
+                     impl->vouchers.get(), recorder(log), socket->timers()));
     socket->serve([raw = sessions.get()](ByteView datagram, const std::string& address, std::uint16_t port,
                                          net::UdpServer::Reply reply) {
         raw->take(datagram, {address, port}, std::move(reply));

@@ -69,13 +69,18 @@ Asked asked_of(msghdr& message)
 
 } // namespace
 
-struct UdpServer::Impl : std::enable_shared_from_this<UdpServer::Impl> {
+struct UdpServer::Impl final : base::Executor, std::enable_shared_from_this<UdpServer::Impl> {
     asio::io_context io{1};
     udp::socket socket{io};
     Handler handler;
     std::array<std::uint8_t, kLargestDatagram> buffer{};
     std::thread thread;
 
+    bool post(Task task) override
+    {
+        asio::post(io, std::move(task));
+        return true;
+    }
     void receive()
     {
         socket.async_wait(udp::socket::wait_read, [this](Problem problem) {
@@ -195,6 +200,11 @@ UdpServer::Timers UdpServer::timers() const
             raw->start_timer(when, std::move(task));
         });
     };
+}
+
+std::weak_ptr<base::Executor> UdpServer::executor() const
+{
+    return impl_;
 }
 
 std::uint16_t UdpServer::port() const

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "base/executor.h"
 #include "base/result.h"
 
 namespace acmetool::net
@@ -40,6 +41,8 @@ public:
     /// Starts the thread, which calls `handler` for each datagram. Once.
     void serve(Handler handler);
     Timers timers() const;
+    /// The server's thread, for callbacks that must come back to it (base::bind).
+    std::weak_ptr<base::Executor> executor() const;
     std::uint16_t port() const;
 
 private:

@@ -130,3 +130,20 @@ TEST_CASE("A UDP server's timers run on its thread in the order of their times, 
     CHECK(order == "ab");
     CHECK(held.use_count() == 1);
 }
+
+TEST_CASE("Callbacks that are bound to a UDP server come to its thread, and nowhere once it is destroyed")
+{
+    auto server = net::UdpServer::open("127.0.0.1", 0);
+    REQUIRE(server);
+    (*server)->serve([](ByteView, const std::string&, std::uint16_t, const net::UdpServer::Reply&) {});
+    std::promise<std::thread::id> timed;
+    (*server)->timers()({}, [&timed] { timed.set_value(std::this_thread::get_id()); });
+    const auto thread = timed.get_future().get();
+    std::promise<std::thread::id> told;
+    const auto callback =
+        base::bind((*server)->executor(), [&told](int) { told.set_value(std::this_thread::get_id()); });
+    callback(1);
+    CHECK(told.get_future().get() == thread);
+    server->reset();
+    callback(2); // a second set_value would throw
+}

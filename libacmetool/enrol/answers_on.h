@@ -1,0 +1,70 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "base/executor.h"
+#include "enrol/registration_authority.h"
+#include "enrol/voucher_authority.h"
+
+namespace acmetool::enrol
+{
+
+/// A registration authority whose answers come on the asker's thread, so that a protocol's work on an answer
+/// (cryptography, encoding) does not delay the next commit. Nothing is answered once the executor is
+/// destroyed.
+class AnswersOn final : public RegistrationAuthority
+{
+public:
+    /// `authority` is not owned.
+    AnswersOn(std::weak_ptr<base::Executor> executor, RegistrationAuthority& authority)
+        : executor_(std::move(executor)), authority_(authority)
+    {
+    }
+
+    void enrol(EnrolRequest request, std::function<void(Decision)> done) override
+    {
+        authority_.enrol(std::move(request), base::bind(executor_, std::move(done)));
+    }
+    void csr_attributes(Peer peer, const std::string& label,
+                        std::function<void(AttributesDecision)> done) override
+    {
+        authority_.csr_attributes(std::move(peer), label, base::bind(executor_, std::move(done)));
+    }
+    std::optional<std::vector<crypto::Certificate>> ca_certificates(const std::string& label) override
+    {
+        return authority_.ca_certificates(label);
+    }
+
+private:
+    std::weak_ptr<base::Executor> executor_;
+    RegistrationAuthority& authority_;
+};
+
+/// The same for the registrar.
+class VouchersOn final : public VoucherAuthority
+{
+public:
+    /// `authority` is not owned.
+    VouchersOn(std::weak_ptr<base::Executor> executor, VoucherAuthority& authority)
+        : executor_(std::move(executor)), authority_(authority)
+    {
+    }
+
+    bool wants_voucher(const Peer& peer) const override { return authority_.wants_voucher(peer); }
+    void request_voucher(Peer peer, Bytes request, std::function<void(VoucherDecision)> done) override
+    {
+        authority_.request_voucher(std::move(peer), std::move(request),
+                                   base::bind(executor_, std::move(done)));
+    }
+    void voucher_status(const Peer& peer, bool good, const std::string& reason) override
+    {
+        authority_.voucher_status(peer, good, reason);
+    }
+
+private:
+    std::weak_ptr<base::Executor> executor_;
+    VoucherAuthority& authority_;
+};
+
+} // namespace acmetool::enrol

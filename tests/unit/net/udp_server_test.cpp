@@ -88,7 +88,10 @@ TEST_CASE("RAD-12, FLD-R2: an answer leaves from the second IPv6 address if that
     REQUIRE(child >= 0);
     if (child == 0) {
         if (unshare(CLONE_NEWNET) != 0 ||
-            std::system("ip link set lo up && ip addr add fd00::2/128 dev lo nodad") != 0) // NOLINT
+            std::system(
+                "ip link set lo up && ip addr add fd00::2/128 dev lo nodad && " // NOLINT
+                "for i in 1 2 3 4 5 6 7 8 9; do " // the kernel makes the routes a little later
+                "ip -6 route get fd00::2 from ::1 >/dev/null 2>&1 && exit 0; sleep 0.1; done; exit 1") != 0)
             _exit(77);
         _exit(ask("::", "fd00::2", "::1") == "asked from ::1" ? 0 : 1);
     }

@@ -8,6 +8,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
     # and -O3.
     target_compile_options(acmetool_warnings INTERFACE -Wno-stringop-overflow -Wno-stringop-overread -Wno-restrict)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    # std::stable_sort of libstdc++ 12 uses what the library itself calls deprecated.
+    target_compile_options(acmetool_warnings INTERFACE -Wno-deprecated-declarations)
+endif()
 if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # In a batch, GCC takes the sources for headers, whose types should not be in an unnamed namespace.
     target_compile_options(acmetool_warnings INTERFACE -Wno-subobject-linkage)

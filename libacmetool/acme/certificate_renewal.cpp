@@ -116,9 +116,11 @@ void Keeper::ask()
         known["end"] = base::to_rfc3339(info.end);
         known["askAgain"] = base::to_rfc3339(now + answer->ask_again);
         const auto before = plan_.entry->find("renewalInfo");
-        const bool same = before != plan_.entry->end() && (*before).value("certID", "") == known["certID"] &&
-                          (*before).value("start", "") == known["start"] &&
-                          (*before).value("end", "") == known["end"] && before->contains("renewAt");
+        const auto unchanged = [&](const char* member) {
+            return base::string_member(*before, member) == base::string_member(known, member);
+        };
+        const bool same = before != plan_.entry->end() && unchanged("certID") && unchanged("start") &&
+                          unchanged("end") && before->contains("renewAt");
         // The moment is chosen only once per window: a new choice in every run would always lead to an early
         // one.
         known["renewAt"] =

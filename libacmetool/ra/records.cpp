@@ -1,6 +1,7 @@
 #include "ra/records.h"
 
 #include <charconv>
+#include <iterator>
 
 #include <fmt/core.h>
 
@@ -20,7 +21,7 @@ constexpr unsigned kSchemaVersion = 2;
 constexpr std::int64_t kHour = 3600;
 // Each page is written and waited for with every enrolment: what is asked seldom has no index, and long rows
 // lie in the order they came, not each in another page by its digest.
-const std::vector<std::string_view> kSchema{
+constexpr const char* kSchema[] = {
     "CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, state BIGINT NOT NULL, device TEXT NOT NULL, "
     "device_serial TEXT NOT NULL, label TEXT NOT NULL, domain TEXT NOT NULL, profile TEXT NOT NULL, "
     "renewal BIGINT NOT NULL, identifiers TEXT NOT NULL, csr BYTEA NOT NULL, url TEXT NOT NULL, "
@@ -133,7 +134,7 @@ std::string_view name_of(OrderState state)
 Result<std::unique_ptr<store::Database>> Records::open(const std::string& store_file)
 {
     ACMETOOL_TRY(database, store::Sqlite::open(store_file));
-    ACMETOOL_CHECK(database->create(kSchema, kSchemaVersion));
+    ACMETOOL_CHECK(database->create({std::begin(kSchema), std::end(kSchema)}, kSchemaVersion));
     return std::unique_ptr<store::Database>{std::move(database)};
 }
 

@@ -16,7 +16,7 @@ constexpr int kVersion = 2;
 constexpr std::string_view kCreateVersion =
     "CREATE TABLE IF NOT EXISTS brski_schema (version BIGINT NOT NULL)";
 /// The tables as the version wrote them that did not note its number, then as they are now.
-constexpr std::string_view kFromFirst[] = {
+constexpr const char* kFromFirst[] = {
     "CREATE TABLE IF NOT EXISTS brski_devices (id TEXT PRIMARY KEY, serial TEXT NOT NULL, manufacturer TEXT "
     "NOT NULL, state TEXT NOT NULL, request_digest TEXT NOT NULL, registrar_request BYTEA NOT NULL, "
     "media_type TEXT NOT NULL, accept TEXT NOT NULL, nonce TEXT NOT NULL, masa_url TEXT NOT NULL, "
@@ -33,7 +33,7 @@ constexpr std::string_view kFromFirst[] = {
     // The order among those that are there is not known; all are older than what comes.
     "ALTER TABLE brski_nonces ADD COLUMN place BIGINT NOT NULL DEFAULT 0",
 };
-constexpr std::string_view kIndexes[] = {
+constexpr const char* kIndexes[] = {
     "CREATE INDEX IF NOT EXISTS brski_devices_manufacturer ON brski_devices (manufacturer, id)",
     "CREATE INDEX IF NOT EXISTS brski_devices_open ON brski_devices (manufacturer) "
     "WHERE state IN ('asking', 'auditing')",
@@ -42,7 +42,7 @@ constexpr std::string_view kIndexes[] = {
 };
 /// What this registrar asked for, to know its own vouchers in audit logs (RFC 8995 section 5.8.3). Files
 /// without that table have at least the nonces of the last requests.
-constexpr std::string_view kNonces[] = {
+constexpr const char* kNonces[] = {
     "CREATE TABLE IF NOT EXISTS brski_nonces (id TEXT NOT NULL, nonce TEXT NOT NULL, "
     "place BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (id, nonce))",
     "INSERT INTO brski_nonces (id, nonce) SELECT id, nonce FROM brski_devices "

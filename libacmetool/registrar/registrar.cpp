@@ -265,7 +265,7 @@ void Registrar::request_voucher(VoucherRequested request, std::function<void(Dec
 
 /// RFC 8995 sections 5.7 and 5.9.4: taken and logged. In one job of the store, which comes after that of the
 /// certificate that the device has just enrolled.
-void Registrar::take_status(StatusTold told, std::function<void(std::optional<Refused>)> done)
+void Registrar::take_status(StatusTold told, const std::function<void(std::optional<Refused>)>& done)
 {
     if (told.peer.certificates.empty())
         return done(Refused{Cause::no_certificate, "show the device's certificate in the TLS handshake"});

@@ -72,7 +72,7 @@ public:
     void request_voucher(VoucherRequested request, std::function<void(Decision)> done);
     /// Logs and stores what a device tells. `done` gets a refusal, or nothing if the message was taken; it is
     /// called once, on the caller's thread or the store's.
-    void take_status(StatusTold told, std::function<void(std::optional<Refused>)> done);
+    void take_status(StatusTold told, const std::function<void(std::optional<Refused>)>& done);
 
     /// True if the certificate is one of these manufacturers' devices.
     bool is_device(const enrol::Peer& peer) const;

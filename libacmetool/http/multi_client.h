@@ -21,7 +21,7 @@ public:
     using Done = std::function<void(Result<Response>)>;
 
     /// `curl` is curl_library()'s. `public_only` refuses servers whose address is not public according to
-    /// http/address_rules.h, whatever their name: reason "connect".
+    /// net/address_rules.h, whatever their name: reason "connect".
     MultiClient(const CurlLibrary& curl, ClientOptions options, unsigned most_in_flight,
                 bool public_only = false);
     ~MultiClient(); ///< cancels pending requests without calling back

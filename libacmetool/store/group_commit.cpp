@@ -128,10 +128,11 @@ void GroupCommit::transact(std::vector<Job>& batch, bool retries)
         if (job.failed) job.failed(done.error());
     std::erase_if(batch, [](const Job& job) { return static_cast<bool>(job.failed); });
     const std::lock_guard lock{mutex_};
+    const bool is_timed = !again_.empty(); // by an earlier failure
     if (!std::exchange(probing_, true))
         again_.push_back({[](Database& database, After&) { return database.probe(); }, nullptr});
     std::move(batch.begin(), batch.end(), std::back_inserter(again_));
-    if (stopping_) return;
+    if (stopping_ || is_timed) return;
     worker_.at(base::Worker::Clock::now() + kBeforeRetry, [this] {
         std::vector<Job> due;
         {

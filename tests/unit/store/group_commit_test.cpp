@@ -1,3 +1,5 @@
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <future>
 #include <memory>
@@ -88,6 +90,31 @@ TEST_CASE("After a failed transaction nothing is kept; jobs that cannot be answe
     CHECK(place.count() == "1");
     commits.stop();
     CHECK_FALSE(commits.post(insert(3, [] {})));
+}
+
+TEST_CASE("However many transactions fail meanwhile, what is tried again is tried once a second")
+{
+    const Place place;
+    auto database = place.open();
+    REQUIRE(database->create({"CREATE TABLE IF NOT EXISTS a (n BIGINT NOT NULL)"}, 3));
+    std::atomic<int> tries{0};
+    std::promise<void> third;
+    GroupCommit commits{std::move(database), "test"};
+    REQUIRE(commits.post({[&](store::Database&, GroupCommit::After&) -> Result<void> {
+                              if (++tries == 3) third.set_value();
+                              return fail(Errc::io, "no");
+                          },
+                          nullptr}));
+    const auto begun = std::chrono::steady_clock::now();
+    for (int i = 0; i < 20; ++i) {
+        std::promise<void> failed;
+        REQUIRE(commits.post(
+            {[](store::Database&, GroupCommit::After&) -> Result<void> { return fail(Errc::io, "no"); },
+             [&failed](const Error&) { failed.set_value(); }}));
+        failed.get_future().wait();
+    }
+    third.get_future().wait();
+    CHECK(std::chrono::steady_clock::now() - begun >= std::chrono::milliseconds{1500});
 }
 
 TEST_CASE("A job without an answer that fails at the end is tried a few times, and then given up")

@@ -6,17 +6,9 @@
 # on disk at both.
 brski() {
     local clients
-    make_pki brski
-    make_registrar_tls brski
-    mkdir -p masa
-    cp brski/maker.pem masa/vendor.pem
-    cp brski/maker.key masa/vendor.key
-    unset RELAY_PORT RELAY_ADMIN_PORT
-    touch brski/acct.json
+    make_brski
     start_masa "$PWD/masa"
-    ACCOUNT=none CA_ROOT=$PWD/brski/tls-root.pem write_brski brski "$PWD/masa" 'wait = "30s"'
-    sed -i "s|^account = .*|issuer = [\"/bin/false\"]|; /^update = \|^tsig_key = /d; s|^masa_hosts = .*|masa_url = \"$MASA\"|
-        s|^inventory = .*|accept_any = true|" brski/relay.toml
+    write_bench_brski 30s
     start_relay brski
     echo
     echo "BRSKI: requestvoucher, $brski_requests for each number of clients, $brski_many at 16"
@@ -26,6 +18,24 @@ brski() {
     for clients in 4 16; do brski_row "$clients" "$brski_requests"; done
     brski_row 16 "$brski_many"
     stop_relay
+}
+
+# make_brski: a manufacturer and its MASA's keys, and the registrar's own.
+make_brski() {
+    make_pki brski
+    make_registrar_tls brski
+    mkdir -p masa
+    cp brski/maker.pem masa/vendor.pem
+    cp brski/maker.key masa/vendor.key
+    touch brski/acct.json
+}
+
+# write_bench_brski WAIT: the registrar's configuration, for the MASA that was started; it issues nothing.
+write_bench_brski() {
+    unset RELAY_PORT RELAY_ADMIN_PORT
+    ACCOUNT=none CA_ROOT=$PWD/brski/tls-root.pem write_brski brski "$PWD/masa" "wait = \"$1\""
+    sed -i "s|^account = .*|issuer = [\"/bin/false\"]|; /^update = \|^tsig_key = /d; s|^masa_hosts = .*|masa_url = \"$MASA\"|
+        s|^inventory = .*|accept_any = true|" brski/relay.toml
 }
 
 # brski_row CLIENTS REQUESTS

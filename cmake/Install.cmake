@@ -9,7 +9,10 @@ install(FILES ${ACMETOOL_PAGES_1} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPO
 install(FILES ${ACMETOOL_PAGES_5} DESTINATION ${CMAKE_INSTALL_MANDIR}/man5 COMPONENT programs)
 install(FILES ${ACMETOOL_PAGES_7} DESTINATION ${CMAKE_INSTALL_MANDIR}/man7 COMPONENT programs)
 file(GLOB ACMETOOL_UNITS ${CMAKE_SOURCE_DIR}/packaging/systemd/*)
-install(FILES ${ACMETOOL_UNITS} DESTINATION lib/systemd/system COMPONENT programs)
+install(PROGRAMS ${CMAKE_SOURCE_DIR}/packaging/install-certificates
+    DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/acme-integrations COMPONENT programs)
+configure_file(cmake/InstallPrefix.cmake.in InstallPrefix.cmake @ONLY)
+install(SCRIPT ${CMAKE_BINARY_DIR}/InstallPrefix.cmake COMPONENT programs)
 install(DIRECTORY completions/bash/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT programs)
 install(DIRECTORY completions/zsh/ DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT programs)
 install(DIRECTORY completions/fish/ DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT programs)

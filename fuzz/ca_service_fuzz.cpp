@@ -10,13 +10,13 @@
 #include <string_view>
 
 #include <nlohmann/json.hpp>
-#include <stdlib.h>
 
 #include "acme/certificate_id.h"
 #include "base/base64url.h"
 #include "base/text.h"
 #include "ca/service.h"
 #include "crypto/csr.h"
+#include "folder.h"
 #include "jose/jwk.h"
 #include "jose/jws.h"
 
@@ -29,16 +29,6 @@ namespace
 constexpr std::string_view kBase = "https://ca.test";
 constexpr int kMostRequests = 24;
 constexpr int kInputsPerService = 256; ///< so that the database stays small
-
-/// A folder in memory, if the system has such.
-std::string make_folder()
-{
-    std::string folder = "/dev/shm/ca-service-fuzz.XXXXXX";
-    if (mkdtemp(folder.data()) != nullptr) return folder;
-    folder = (std::filesystem::temp_directory_path() / "ca-service-fuzz.XXXXXX").string();
-    if (mkdtemp(folder.data()) == nullptr) __builtin_trap();
-    return folder;
-}
 
 void replace(std::string& text, std::string_view word, std::string_view value)
 {
@@ -57,6 +47,7 @@ public:
         options.base_url = kBase;
         options.profiles = {*ca::parse_profile("classic=7d"), *ca::parse_profile("short=1d:serverAuth")};
         options.validation.issuer_domains = {"ca.test"};
+        options.validation.dns_persist = ca::DnsPersist::both;
         static_cast<void>(faults_.set("validation=valid"));
         service_ = std::move(*ca::Service::open(options, authority_, faults_));
         crypto::CsrOptions wanted;
@@ -185,7 +176,7 @@ private:
         ari_ = acme::certificate_id(chain->front()).value_or("");
     }
 
-    std::string folder_ = make_folder();
+    std::string folder_ = fuzz::make_folder();
     ca::Authority authority_ = *ca::Authority::open(folder_, {"localhost"}, base::Context{}.now());
     ca::Faults faults_;
     crypto::Key key_ = *crypto::generate_key("ec:P-256");

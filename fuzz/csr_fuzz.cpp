@@ -22,5 +22,6 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
                                    .other_names = {},
                                    .challenge_password = {}};
     static_cast<void>(acmetool::ra::judge_contents(unsigned_csr, {"2.5.4.10"}).refused.has_value());
+    static_cast<void>(acmetool::ra::can_be_allowed(text));
     return 0;
 }

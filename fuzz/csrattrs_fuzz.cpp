@@ -14,7 +14,13 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     est::Filling filling;
     filling.suggestions = {{"dns", "device.example.com"}, {"ip", "192.0.2.1"}};
     filling.serial_number = "SN-1";
-    if (const auto filled = est::fill_csr(*asked, filling))
-        static_cast<void>(crypto::build_csr(key, filled->options).has_value());
+    for (const bool names : {false, true}) {
+        if (names) filling.identifiers = {{"dns", "other.example.com"}, {"ip", "2001:db8::1"}};
+        if (const auto filled = est::fill_csr(*asked, filling))
+            static_cast<void>(crypto::build_csr(key, filled->options).has_value());
+        filling.suggestions.clear();
+    }
+    static_cast<void>(est::fill_csr(*asked, {}).has_value());
+    static_cast<void>(est::check_key(*asked, key).has_value());
     return 0;
 }

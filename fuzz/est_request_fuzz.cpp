@@ -2,8 +2,8 @@
 #include <cstddef>
 #include <string_view>
 
-#include "base/text.h"
 #include "est/server.h"
+#include "request_text.h"
 
 using namespace acmetool;
 
@@ -33,24 +33,10 @@ public:
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
 {
-    std::string_view rest{reinterpret_cast<const char*>(data), size};
-    const auto line = [&rest] {
-        const auto end = rest.find('\n');
-        const auto found = rest.substr(0, end);
-        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-        return found;
-    };
-    http::ServerRequest request;
-    request.method = line();
-    request.target = line();
-    for (auto field = line(); !field.empty(); field = line())
-        if (const auto colon = field.find(':'); colon != std::string_view::npos)
-            request.headers.emplace_back(base::to_lower(field.substr(0, colon)),
-                                         base::trim(field.substr(colon + 1)));
-    request.body = rest;
+    auto request = fuzz::read_request({reinterpret_cast<const char*>(data), size});
     Refuser authority;
     est::ServerOptions options;
-    options.basic = true;
+    options.logins = {.basic = true, .digest = http::DigestOptions{}};
     est::Server server{authority, std::move(options), {}};
     bool answered = false;
     server.handle(std::move(request), [&answered](const http::ServerResponse&) { answered = true; });

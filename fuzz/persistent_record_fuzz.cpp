@@ -5,6 +5,7 @@
 #include "acme/caa.h"
 #include "acme/issue_value.h"
 #include "acme/persistent_record.h"
+#include "base/text.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
 {
@@ -12,9 +13,12 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const std::string_view text{reinterpret_cast<const char*>(data), size};
     const base::TimePoint now{std::chrono::seconds{1'800'000'000}};
     const std::string account = "https://ca.example/acct/1";
-    std::string why;
-    const bool narrow = acme::is_persistent_permission(text, {"ca.example"}, account, false, now, why);
-    const bool wide = acme::is_persistent_permission(text, {"ca.example"}, account, true, now, why);
+    const auto granted = [&](bool is_wide) {
+        const auto verdict = acme::judge_persistent_record(text, {"ca.example"}, {account}, is_wide, now);
+        return verdict && verdict->granted;
+    };
+    const bool narrow = granted(false);
+    const bool wide = granted(true);
     if (wide && !narrow) __builtin_trap();
     const auto record = acme::parse_persistent_record(text);
     if (narrow && (!record || record->account_uri != account)) __builtin_trap();
@@ -28,5 +32,10 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const std::string record_value{text};
     if (narrow && !acme::caa_objection({{0, "issue", record_value + "; accounturi=" + account}}, request))
         __builtin_trap();
+    // A word says why not; every tag, and with and without the critical flag.
+    for (const char* tag : {"issue", "issuewild", "iodef"})
+        if (const auto objection =
+                acme::caa_objection({{static_cast<unsigned>(size & 128U), tag, record_value}}, request))
+            if (base::printable(*objection, objection->size() + 1) != *objection) __builtin_trap();
     return 0;
 }

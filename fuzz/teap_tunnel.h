@@ -61,6 +61,7 @@ public:
     {
         enrol::CsrAttributes attributes;
         attributes.identifiers = {{"dns", "d.example"}};
+        attributes.authenticated = true;
         done(attributes);
     }
     std::optional<std::vector<crypto::Certificate>> ca_certificates(const std::string&) override

@@ -13,7 +13,7 @@ class Registrar final : public enrol::VoucherAuthority
 {
 public:
     bool wants_voucher(const enrol::Peer&) const override { return true; }
-    void request_voucher(enrol::Peer, Bytes request,
+    void request_voucher(enrol::Peer, std::string, Bytes request,
                          std::function<void(enrol::VoucherDecision)> done) override
     {
         if (request.empty()) std::abort();

@@ -10,5 +10,9 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     using namespace acmetool::brski;
     if (const auto envelope = parse_envelope({data, size}, Format::cms))
         static_cast<void>(verify_signature(*envelope).has_value());
+    static_cast<void>(unverified_content({data, size}, Format::cms).has_value());
+    // A header's value.
+    static_cast<void>(format_of(as_text({data, size})).has_value());
+    static_cast<void>(choose_format(as_text({data, size}), Format::cms).has_value());
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "acme/account.h"
+#include "acme/contact.h"
 #include "acme/registration.h"
 #include "acme/rollover.h"
 #include "base/text.h"
@@ -18,6 +19,7 @@
 #include "crypto/key_uri.h"
 #include "store/atomic_file.h"
 #include "store/configured.h"
+#include "store/secret_file.h"
 
 using namespace acmetool;
 
@@ -66,23 +68,24 @@ Result<crypto::Key> account_key(const std::string& path, const Options& options,
     std::error_code none;
     ACMETOOL_TRY(passphrase, acme::passphrase_for(path, options.client.passphrase, io.context()));
     if (!options.key.empty() || std::filesystem::exists(path, none))
-        return acme::load_account_key(path, passphrase);
+        return acme::load_account_key(path, passphrase, &io.context());
     ACMETOOL_TRY(key, crypto::generate_key(options.key_type));
     const auto written = write_account_key(path, key, passphrase, io);
     // Another run created the key first: use it, so that both runs find the same account.
     if (!written && written.error().reason == Cause::file_exists)
-        return acme::load_account_key(path, passphrase);
+        return acme::load_account_key(path, passphrase, &io.context());
     if (!written) return fail(written.error());
     return key;
 }
 
 /// The external account, if given. Its key comes from a file, never from the command line.
-Result<void> read_external_account(Options& options)
+Result<void> read_external_account(Options& options, cli::Io& io)
 {
     if (options.eab_kid.empty() != options.eab_key_file.empty())
         return fail(Errc::usage, "--eab-kid and --eab-key-file must be given together",
                     "the CA provides both a key identifier and a MAC key", "halfExternalAccount");
     if (options.eab_kid.empty()) return {};
+    store::warn_if_exposed(options.eab_key_file, "--eab-key-file", io.context());
     ACMETOOL_TRY(secret, store::read_configured_secret(options.eab_key_file, "--eab-key-file"));
     ACMETOOL_TRY(key, acme::parse_mac_key(secret.reveal(), "--eab-key-file " + options.eab_key_file));
     options.registration.external.kid = options.eab_kid;
@@ -90,10 +93,22 @@ Result<void> read_external_account(Options& options)
     return {};
 }
 
+/// What no CA may accept is refused before anything is created or sent (RFC 8555 section 7.3).
+Result<void> check_contacts(const Options& options)
+{
+    for (const auto& contact : options.registration.contact)
+        if (auto good = acme::check_contact(contact); !good) {
+            good.error().code = Errc::usage;
+            return fail(with_context(std::move(good).error(), "--contact"));
+        }
+    return {};
+}
+
 Result<void> register_account(Options& options, cli::Io& io)
 {
     namespace fs = std::filesystem;
-    ACMETOOL_CHECK(read_external_account(options));
+    ACMETOOL_CHECK(check_contacts(options));
+    ACMETOOL_CHECK(read_external_account(options, io));
     const auto& file = options.client.account_file;
     std::error_code none;
     if (fs::exists(file, none)) {
@@ -107,10 +122,8 @@ Result<void> register_account(Options& options, cli::Io& io)
     if (options.directory.empty())
         return fail(Errc::usage, "no CA given", "give the URL of the CA's directory with --directory",
                     "noDirectory");
-    for (const auto& contact : options.registration.contact)
-        if (contact.find(':') == std::string::npos)
-            return fail(Errc::usage, "--contact " + base::printable(contact) + ": not a URL",
-                        "for example mailto:ops@example.com", "badContact");
+    ACMETOOL_CHECK(cli::check_directory(options.directory));
+    ACMETOOL_CHECK(crypto::check_key_type(options.key_type));
 
     acme::AccountFile account;
     account.directory = options.directory;
@@ -180,7 +193,7 @@ Result<crypto::Key> next_key(const std::string& file, const crypto::Key& current
     std::error_code none;
     if (std::filesystem::exists(file, none)) {
         io.context().log(base::Level::info, "continuing an interrupted rollover with the key in " + file);
-        return acme::load_account_key(file, passphrase);
+        return acme::load_account_key(file, passphrase, &io.context());
     }
     ACMETOOL_TRY(
         key, crypto::generate_key(options.next_key_type.empty() ? current.type() : options.next_key_type));
@@ -188,9 +201,17 @@ Result<crypto::Key> next_key(const std::string& file, const crypto::Key& current
     return key;
 }
 
+/// True if the CA answered that it did not change the key.
+bool is_refusal(const Error& error)
+{
+    return error.code == Errc::refused || error.reason.word() == "keyChangeUnsupported" ||
+           (!error.problem_type.empty() && error.code != Errc::unavailable);
+}
+
 Result<void> roll_over(const Options& options, cli::Io& io)
 {
     const auto& file = options.client.account_file;
+    if (!options.next_key_type.empty()) ACMETOOL_CHECK(crypto::check_key_type(options.next_key_type));
     ACMETOOL_TRY(state, acme::StateDirectory::open(options.client.state_directory, file));
     ACMETOOL_TRY(lock, state.lock({"orders", "rollover"}, io.context()));
     static_cast<void>(lock);
@@ -203,7 +224,7 @@ Result<void> roll_over(const Options& options, cli::Io& io)
     const auto next_file = acme::next_key_file(key_file);
     const auto ca_file = io.ca_file().empty() ? acme::beside(file, account.ca_file) : io.ca_file();
     ACMETOOL_TRY(passphrase, acme::passphrase_for(key_file, options.client.passphrase, io.context()));
-    ACMETOOL_TRY(current, acme::load_account_key(key_file, passphrase));
+    ACMETOOL_TRY(current, acme::load_account_key(key_file, passphrase, &io.context()));
     ACMETOOL_TRY(client, acme::Client::connect(account.directory, ca_file, current,
                                                io.timeout().value_or(options.client.timeout), io.context()));
     client->set_account_url(account.url);
@@ -219,6 +240,7 @@ Result<void> roll_over(const Options& options, cli::Io& io)
     if (!status) {
         const auto changed = acme::change_key(*client, next);
         auto known = status_under(next, account, ca_file, options, io);
+        if (!known && known.error().reason.word() == "keyInUse") return fail(known.error());
         if (!known || !*known) {
             auto error =
                 !changed ? changed.error()
@@ -233,8 +255,7 @@ Result<void> roll_over(const Options& options, cli::Io& io)
                             .retry_after = {}};
             // The CA refused and does not know the key: remove it. After any other failure the outcome is
             // unknown.
-            if (known && !changed && !changed.error().problem_type.empty() &&
-                changed.error().code != Errc::unavailable)
+            if (known && !changed && is_refusal(changed.error()))
                 std::filesystem::remove(next_file, none);
             else
                 error.hint = fmt::format("it is unknown whether the CA accepted the new key: {} is kept; run "
@@ -268,13 +289,17 @@ int main(int argc, char** argv)
         .flag("--only-existing", options.registration.only_existing,
               "Only find the key's account; do not create one")
         .option("--key-type TYPE", options.key_type, "Type of the new key")
+        .suggestions(crypto::key_types())
         .option("--key KEY", options.key, "Private key (file or URI) to use instead of a new one")
         .option("--eab-kid ID", options.eab_kid, "Key identifier of an existing non-ACME account at the CA")
         .option("--eab-key-file FILE", options.eab_key_file, "MAC key of that account (base64url)")
+        .example("acme-account register --directory https://acme.example/directory --agree-tos \\\n"
+                 "    --account acct.json")
         .action([&](cli::Io& io) { return register_account(options, io); });
 
     auto& show = program.verb("show", "print the account as the CA has it");
     cli::add_account(show, options.client);
+    show.example("acme-account show --account acct.json");
     show.action([&](cli::Io& io) {
         return with_account(options, io,
                             [](acme::Client& client, const Options&) { return acme::fetch_account(client); });
@@ -285,7 +310,9 @@ int main(int argc, char** argv)
     update
         .option("--contact URL", options.registration.contact,
                 "New contact URL (repeatable); if absent, remove all contacts")
-        .action([&](cli::Io& io) {
+        .example("acme-account update --account acct.json --contact mailto:ops@example.com")
+        .action([&](cli::Io& io) -> Result<void> {
+            ACMETOOL_CHECK(check_contacts(options));
             return with_account(options, io, [](acme::Client& client, const Options& given) {
                 return acme::update_account(client, given.registration.contact);
             });
@@ -296,10 +323,13 @@ int main(int argc, char** argv)
     rolling
         .option("--key-type TYPE", options.next_key_type,
                 "Type of the new key; default: that of the current key")
+        .suggestions(crypto::key_types())
+        .example("acme-account rollover --account acct.json")
         .action([&](cli::Io& io) { return roll_over(options, io); });
 
     auto& deactivate = program.verb("deactivate", "deactivate the account permanently");
     cli::add_account(deactivate, options.client);
+    deactivate.example("acme-account deactivate --account acct.json");
     deactivate.action([&](cli::Io& io) {
         return with_account(options, io, [](acme::Client& client, const Options&) {
             return acme::deactivate_account(client);

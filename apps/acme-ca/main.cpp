@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <latch>
 #include <thread>
 #include <utility>
@@ -9,6 +10,8 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "acme/order_task.h"
+#include "base/text.h"
 #include "ca/service.h"
 #include "cli/program.h"
 #include "cli/signals.h"
@@ -40,6 +43,9 @@ struct Options {
     base::Milliseconds cert_lifetime{std::chrono::hours{24 * 7}};
     std::vector<std::string> profiles;
     std::vector<std::string> issuer_domains;
+    bool caa = false;
+    bool dns_account = false;
+    std::string dns_persist = "off";
     std::string external_binding = "off";
     std::string eab_keys;
     std::string kid;
@@ -52,13 +58,6 @@ struct Options {
 std::string eab_keys_file(const Options& options)
 {
     return options.eab_keys.empty() ? options.folder + "/eab-keys" : options.eab_keys;
-}
-
-Result<bool> on_or_off(const std::string& name, const std::string& value)
-{
-    if (value != "on" && value != "off")
-        return fail(Errc::usage, fmt::format("{}: \"{}\" must be on or off", name, value));
-    return value == "on";
 }
 
 Result<std::uint16_t> port_number(const std::string& name, unsigned value)
@@ -88,13 +87,8 @@ Result<ca::ServiceOptions> service_options(const Options& options)
         service.subdomains = ca::Subdomains::off;
     else if (options.subdomains == "ancestor-only")
         service.subdomains = ca::Subdomains::ancestor_only;
-    else if (options.subdomains != "on")
-        return fail(Errc::usage,
-                    fmt::format("--subdomains: \"{}\" must be on, off or ancestor-only", options.subdomains));
-    ACMETOOL_TRY(new_authz, on_or_off("--newauthz", options.new_authz));
-    service.new_authz = new_authz;
-    ACMETOOL_TRY(renewal_info, on_or_off("--renewal-info", options.renewal_info));
-    service.renewal_info = renewal_info;
+    service.new_authz = options.new_authz == "on";
+    service.renewal_info = options.renewal_info == "on";
     for (const auto& text : options.profiles) {
         ACMETOOL_TRY(profile, ca::parse_profile(text));
         service.profiles.push_back(std::move(profile));
@@ -103,9 +97,6 @@ Result<ca::ServiceOptions> service_options(const Options& options)
         service.external_binding = ca::ExternalBinding::optional;
     else if (options.external_binding == "required")
         service.external_binding = ca::ExternalBinding::required;
-    else if (options.external_binding != "off")
-        return fail(Errc::usage,
-                    fmt::format("--eab: \"{}\" must be off, optional or required", options.external_binding));
     service.eab_keys_file = eab_keys_file(options);
     if (!options.rate_limit.empty()) {
         ACMETOOL_TRY(limit, ca::parse_rate_limit(options.rate_limit));
@@ -117,6 +108,20 @@ Result<ca::ServiceOptions> service_options(const Options& options)
         ACMETOOL_TRY(domain, dns::normalize_name(name));
         service.validation.issuer_domains.push_back(domain);
     }
+    service.validation.dns_account = options.dns_account;
+    service.validation.caa = options.caa;
+    if (options.caa && options.issuer_domains.empty())
+        return fail(Errc::usage, "--caa requires --issuer-domain",
+                    "give the name of the CA that CAA records contain");
+    if (options.dns_persist == "url")
+        service.validation.dns_persist = ca::DnsPersist::url;
+    else if (options.dns_persist == "hash")
+        service.validation.dns_persist = ca::DnsPersist::hash;
+    else if (options.dns_persist == "both")
+        service.validation.dns_persist = ca::DnsPersist::both;
+    if (service.validation.dns_persist != ca::DnsPersist::off && options.issuer_domains.empty())
+        return fail(Errc::usage, "--dns-persist requires --issuer-domain",
+                    "give the name of the CA that the records contain");
     ACMETOOL_TRY(resolver, dns::resolver_of(options.dns_server));
     service.validation.resolver = resolver;
     ACMETOOL_TRY(http_port, port_number("--http-port", options.http_port));
@@ -127,10 +132,11 @@ Result<ca::ServiceOptions> service_options(const Options& options)
     return service;
 }
 
-/// "ok", and names that nothing reads.
+/// "ok", and what an operator should know.
 http::ServerResponse health(const ca::Service& service, const cli::Io& io)
 {
     std::vector<std::string> lines{"ok"};
+    if (const auto problem = service.problem()) lines.push_back("warning: " + problem->message);
     auto outputs = io.outputs();
     for (auto& output : service.outputs())
         outputs.push_back(std::move(output));
@@ -158,7 +164,7 @@ http::ServerResponse administer(ca::Faults& faults, const http::ServerRequest& r
 
 Result<http::ServerOptions> listen_options(const std::string& text)
 {
-    ACMETOOL_TRY(endpoint, net::parse_listen(text));
+    ACMETOOL_TRY(endpoint, net::parse_listen(text, 0));
     http::ServerOptions options;
     options.address = endpoint.host;
     options.port = endpoint.port;
@@ -209,6 +215,9 @@ Result<void> serve(const Options& options, cli::Io& io)
         admin = std::move(admin_server);
         urls["admin"] = "http://" + net::Endpoint{admin_options.address, admin->port()}.text() + "/faults";
     }
+    io.context().log(base::Level::info,
+                     "listening on " + net::Endpoint{listening.address, server->port()}.text() + " (ACME)" +
+                         (admin ? fmt::format(", {} (administration)", options.admin) : ""));
     ACMETOOL_CHECK(
         io.write_document("ready", {{"urls", urls},
                                     {"pid", getpid()},
@@ -223,6 +232,7 @@ Result<void> serve(const Options& options, cli::Io& io)
 Result<void> init(const Options& options, cli::Io& io)
 {
     ACMETOOL_TRY(authority, open_authority(options, "127.0.0.1", io.context()));
+    if (io.json()) return io.write_document("certificate", acme::certificate_document({authority.root()}));
     return io.write(authority.root().to_pem());
 }
 
@@ -234,6 +244,10 @@ Result<void> add_eab_key(const Options& options, cli::Io& io)
 
 Result<void> list(const Options& options, cli::Io& io)
 {
+    std::error_code none;
+    if (!std::filesystem::is_directory(options.folder, none))
+        return fail(Errc::config, fmt::format("--dir {}: no folder of a CA", base::printable(options.folder)),
+                    "acme-ca serve or acme-ca init creates it", "noFolder");
     ACMETOOL_TRY(certificates, ca::Service::list_certificates(options.folder + "/acme-ca.db"));
     return io.write_document("certificates", {{"certificates", certificates}});
 }
@@ -257,9 +271,16 @@ int main(int argc, char** argv)
               "Allow http-01 and tls-alpn-01 validation of this host")
         .option("--issuer-domain DOMAIN", options.issuer_domains,
                 "Name of the CA in CAA and dns-persist-01 records (repeatable)")
+        .flag("--caa", options.caa, "Obey CAA records at issuance (RFC 8659, RFC 8657)")
+        .flag("--dns-account", options.dns_account, "Offer dns-account-01")
+        .option("--dns-persist MODE", options.dns_persist,
+                "Offer dns-persist-01 with the account's URL, a hash of it, or both: off, url, hash or both")
+        .choices({"off", "url", "hash", "both"})
         .option("--subdomains MODE", options.subdomains,
                 "Subdomain authorization (RFC 9444): on, off or ancestor-only")
+        .choices({"on", "off", "ancestor-only"})
         .option("--newauthz MODE", options.new_authz, "Pre-authorization: on or off")
+        .choices({"on", "off"})
         .option("--terms-of-service URL", options.terms_of_service,
                 "Terms of service to which clients must agree")
         .option("--authz-lifetime DURATION", options.authz_lifetime, "Lifetime of valid authorizations")
@@ -268,27 +289,36 @@ int main(int argc, char** argv)
         .option("--profile NAME=LIFETIME", options.profiles,
                 "Profile, NAME=LIFETIME[:PURPOSE+PURPOSE]; the first is the default (repeatable)")
         .option("--eab MODE", options.external_binding, "External account binding: off, optional or required")
+        .choices({"off", "optional", "required"})
         .option("--eab-keys FILE", options.eab_keys, "Binding keys; default: eab-keys in --dir")
         .option("--renewal-info MODE", options.renewal_info, "Renewal information (RFC 9773): on or off")
+        .choices({"on", "off"})
         .option("--rate-limit COUNT/DURATION", options.rate_limit, "Orders allowed per account, such as 5/1h")
         .option("--request-log FILE", options.request_log,
                 "Append one JSON document per request to this file")
         .option("--fault NAME=VALUE", options.faults, "Inject a fault (repeatable)")
         .option("--admin HOST:PORT", options.admin, "Listener for changing faults at run time")
+        .without(cli::kNetworkOptions)
+        .example("acme-ca serve --dir ca --listen 127.0.0.1:14000 --dns-server 127.0.0.1:5300")
         .action([&](cli::Io& io) { return serve(options, io); });
     auto& initialising = program.verb("init", "create keys and certificates; write the root certificate");
     initialising.option("--dir DIR", options.folder, "Folder to create")
         .option("--name NAME", options.names,
                 "Additional name or address in the TLS certificate (repeatable)")
+        .without(cli::kNetworkOptions)
+        .example("acme-ca init --dir ca -o root.pem")
         .action([&](cli::Io& io) { return init(options, io); });
     auto& binding = program.verb("eab", "create and print a key for external account binding");
     binding.option("--dir DIR", options.folder, "Folder of the CA")
         .option("--eab-keys FILE", options.eab_keys, "Binding keys; default: eab-keys in --dir")
         .option("--kid ID", options.kid, "Key identifier; random if absent")
+        .without(cli::kNetworkOptions)
+        .example("acme-ca eab --dir ca --kid customer1")
         .action([&](cli::Io& io) { return add_eab_key(options, io); });
     auto& listing = program.verb("list", "list issued certificates");
-    listing.option("--dir DIR", options.folder, "Folder of the CA").action([&](cli::Io& io) {
-        return list(options, io);
-    });
+    listing.option("--dir DIR", options.folder, "Folder of the CA")
+        .without(cli::kNetworkOptions)
+        .example("acme-ca list --dir ca")
+        .action([&](cli::Io& io) { return list(options, io); });
     return program.main(argc, argv);
 }

@@ -36,10 +36,13 @@ Result<acme::OrderTask> task_from_csr(const Options& options, cli::Io& io)
 
 Result<void> write_certificate(acme::Client& client, const acme::OrderOutcome& outcome, cli::Io& io)
 {
-    if (io.json())
-        ACMETOOL_CHECK(io.write_document("certificate", acme::certificate_document(outcome.chain)));
-    else
+    if (io.json()) {
+        auto document = acme::certificate_document(outcome.chain);
+        if (!outcome.path.empty()) document["path"] = outcome.path;
+        ACMETOOL_CHECK(io.write_document("certificate", document));
+    } else {
         ACMETOOL_CHECK(io.write(crypto::to_pem(outcome.chain)));
+    }
     acme::delivered(client, outcome);
     return {};
 }
@@ -47,7 +50,7 @@ Result<void> write_certificate(acme::Client& client, const acme::OrderOutcome& o
 /// Opens the account, advances the order to `goal`, and prints the result.
 Result<void> advance(const Options& options, cli::Io& io, Goal goal, bool from_csr)
 {
-    ACMETOOL_TRY(solver, acme::make_solver(options.solver));
+    ACMETOOL_TRY(solver, cli::make_solver(options.solver, io));
     acme::OrderTask task;
     if (from_csr) {
         ACMETOOL_TRY(made, task_from_csr(options, io));
@@ -75,7 +78,7 @@ Result<void> advance(const Options& options, cli::Io& io, Goal goal, bool from_c
         return {};
     }
     if (!outcome.chain.empty()) return write_certificate(*client, outcome, io);
-    return io.write_document("order", acme::order_document(outcome.order, outcome.csr));
+    return io.write_document("order", acme::order_document(outcome.order, outcome.csr, outcome.path));
 }
 
 /// Fetches the order and prints it, whatever its status.
@@ -87,7 +90,7 @@ Result<void> status(const Options& options, cli::Io& io)
     ACMETOOL_TRY(reply, client->post(acme::Post{acme::Step::order, task.identifiers.front().value,
                                                 task.order->url, ""}));
     ACMETOOL_TRY(order, acme::parse_order(reply.body, task.order->url));
-    return io.write_document("order", acme::order_document(order, task.csr));
+    return io.write_document("order", acme::order_document(order, task.csr, {}));
 }
 
 /// A client without an account key. The directory comes from --directory or from the account file.
@@ -95,6 +98,7 @@ Result<std::unique_ptr<acme::Client>> client_without_account(const Options& opti
                                                              cli::Io& io)
 {
     std::string directory = options.directory;
+    if (!directory.empty()) ACMETOOL_CHECK(cli::check_directory(directory));
     std::string ca_file = io.ca_file();
     if (directory.empty()) {
         const auto& file = options.client.account_file;
@@ -112,8 +116,8 @@ Result<std::unique_ptr<acme::Client>> client_without_account(const Options& opti
 /// A client that signs with the certificate's key and needs no account.
 Result<std::unique_ptr<acme::Client>> client_of_certificate(const Options& options, cli::Io& io)
 {
-    ACMETOOL_TRY(key,
-                 acme::load_private_key(options.cert_key, "certificate key", "choose it with --cert-key"));
+    ACMETOOL_TRY(key, acme::load_private_key(options.cert_key, "certificate key", "choose it with --cert-key",
+                                             {}, &io.context()));
     return client_without_account(options, key, io);
 }
 
@@ -159,20 +163,25 @@ int main(int argc, char** argv)
     auto& placing = program.verb("new", "read a CSR, create an order, write the order document");
     cli::add_account(placing, options.client);
     cli::add_order(placing, options.order);
+    placing.example("acme-order new --account acct.json -o o1.json < sub.csr");
     placing.action([&](cli::Io& io) { return advance(options, io, Goal::placed, true); });
 
     auto& authorize = program.verb("authorize", "read an order document, complete its authorizations");
     cli::add_account(authorize, options.client);
     cli::add_solver(authorize, options.solver);
+    authorize.example("acme-order authorize --account acct.json --dns-update ns1.domain.com \\\n"
+                      "    --tsig-key tsig.key -o o2.json < o1.json");
     authorize.action([&](cli::Io& io) { return advance(options, io, Goal::authorized, false); });
 
     auto& finalize = program.verb("finalize", "read an order document, submit its CSR, wait for issuance");
     cli::add_account(finalize, options.client);
+    finalize.example("acme-order finalize --account acct.json -o o3.json < o2.json");
     finalize.action([&](cli::Io& io) { return advance(options, io, Goal::finalized, false); });
 
     auto& download = program.verb("download", "read an order document, write the certificate chain");
     cli::add_account(download, options.client);
     cli::add_chain(download, options.order);
+    download.example("acme-order download --account acct.json -o sub.pem < o3.json");
     download.action([&](cli::Io& io) { return advance(options, io, Goal::downloaded, false); });
 
     auto& run = program.verb("run", "read a CSR, do all steps, write the certificate chain");
@@ -180,10 +189,12 @@ int main(int argc, char** argv)
     cli::add_order(run, options.order);
     cli::add_chain(run, options.order);
     cli::add_solver(run, options.solver);
+    run.example("acme-order run --account acct.json -o sub.pem < sub.csr");
     run.action([&](cli::Io& io) { return advance(options, io, Goal::downloaded, true); });
 
     auto& reading = program.verb("status", "read an order document, write its current state");
     cli::add_account(reading, options.client);
+    reading.example("acme-order status --account acct.json < o2.json");
     reading.action([&](cli::Io& io) { return status(options, io); });
 
     auto& revoking = program.verb("revoke", "read a certificate and have the CA revoke it");
@@ -195,6 +206,8 @@ int main(int argc, char** argv)
                 "With --cert-key: ACME directory of the CA, if there is no account file")
         .option("--reason REASON", options.reason,
                 "Reason code of RFC 5280 by name or number, such as keyCompromise or 1")
+        .suggestions(acme::revocation_reasons())
+        .example("acme-order revoke --account acct.json --reason superseded < sub.pem")
         .action([&](cli::Io& io) { return revoke(options, io); });
 
     auto& asking =
@@ -202,6 +215,7 @@ int main(int argc, char** argv)
     cli::add_account(asking, options.client);
     asking
         .option("--directory URL", options.directory, "ACME directory of the CA, if there is no account file")
+        .example("acme-order renewal-info --account acct.json < sub.pem")
         .action([&](cli::Io& io) { return renewal_info(options, io); });
 
     cli::add_renew(program, options.renewal);

@@ -9,6 +9,7 @@ namespace acmetool::cli
 
 void add_order(Verb& verb, OrderOptions& options)
 {
+    verb.group("Order options");
     verb.option("--ancestor-domain DOMAIN", options.ancestor_domains,
                 "Parent domain whose authorization covers the names below it (RFC 9444; repeatable)");
     verb.option("--profile NAME", options.profile, "Certificate profile offered by the CA");
@@ -16,12 +17,15 @@ void add_order(Verb& verb, OrderOptions& options)
                 "Request this start of validity: RFC 3339 or a duration from now");
     verb.option("--not-after TIME", options.not_after,
                 "Request this end of validity: RFC 3339 or a duration from now");
+    verb.group({});
 }
 
 void add_chain(Verb& verb, OrderOptions& options)
 {
+    verb.group("Order options");
     verb.option("--preferred-chain ISSUER", options.chain,
                 "Prefer the chain with this issuer name or with a certificate of this SHA-256");
+    verb.group({});
 }
 
 Result<acme::OrderTask> order_task(crypto::Csr csr, const OrderOptions& options, base::TimePoint now)
@@ -50,10 +54,8 @@ Result<acme::OrderTask> order_task(crypto::Csr csr, const OrderOptions& options,
     task.not_after = not_after;
     if (not_before || not_after) task.lifetime = options.not_before + "/" + options.not_after;
     task.chain = acme::parse_chain_choice(options.chain);
-    for (const auto& domain : options.ancestor_domains) {
-        ACMETOOL_TRY(name, dns::normalize_name(domain));
-        task.ancestor_domains.push_back(name);
-    }
+    ACMETOOL_TRY(ancestors, dns::normalize_names(options.ancestor_domains));
+    task.ancestor_domains = std::move(ancestors);
     return task;
 }
 

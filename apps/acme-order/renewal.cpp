@@ -12,7 +12,7 @@
 #include "cli/failure.h"
 #include "cli/options.h"
 #include "common/acme_options.h"
-#include "dns/name.h"
+#include "common/names.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::cli
@@ -28,8 +28,8 @@ constexpr int kNothingChanged = 2; ///< with --detailed-exitcode
 
 /// Options that a file in --config-dir must not set.
 const std::vector<std::string> kRunWide{
-    "config",     "json",  "quiet",  "log-format",        "trace",       "show", "timeout",
-    "config-dir", "check", "jitter", "detailed-exitcode", "metrics-file"};
+    "config",  "json",       "quiet", "verbose", "log-format",        "trace",       "show",
+    "timeout", "config-dir", "check", "jitter",  "detailed-exitcode", "metrics-file"};
 
 /// One certificate as the current options describe it. The solver is created before any request is sent.
 struct Wanted {
@@ -40,23 +40,13 @@ struct Wanted {
 
 Result<std::vector<crypto::Identifier>> names_for_key(const RenewOptions& options, const std::string& file)
 {
-    std::vector<crypto::Identifier> names;
-    for (const auto& name : options.dns) {
-        ACMETOOL_TRY(normal, dns::normalize_name(name, {.allow_wildcard = true}));
-        names.push_back({"dns", normal});
-    }
-    for (const auto& address : options.ip) {
-        if (!dns::is_ip_literal(address))
-            return fail(Errc::bad_input, "--ip " + base::printable(address) + ": not an IP address", {},
-                        "badAddress");
-        names.push_back({"ip", address});
-    }
+    ACMETOOL_TRY(names, identifiers_of(options.dns, options.ip, {.allow_wildcard = true}));
     std::error_code none;
     if (!names.empty() || !std::filesystem::exists(file, none)) {
         if (names.empty())
             return fail(Errc::usage, fmt::format("no names: {} does not exist yet", file),
                         "name the subject of the first certificate with --dns or --ip", "noNames");
-        return names;
+        return std::move(names);
     }
     ACMETOOL_TRY(text, store::read_file(file));
     ACMETOOL_TRY(certificates, crypto::parse_certificates(text, file));
@@ -70,7 +60,8 @@ Result<crypto::Csr> request_of(const RenewOptions& options, const std::string& f
             return fail(Errc::usage, "--csr and --key cannot be combined",
                         "either give a request, or have one created with the key", "severalSources");
         ACMETOOL_TRY(names, names_for_key(options, file));
-        ACMETOOL_TRY(key, acme::load_private_key(options.key, "certificate key", "choose it with --key"));
+        ACMETOOL_TRY(key, acme::load_private_key(options.key, "certificate key", "choose it with --key", {},
+                                                 &io.context()));
         crypto::CsrOptions request;
         request.identifiers = std::move(names);
         return crypto::build_csr(key, request);
@@ -91,7 +82,7 @@ Result<Wanted> wanted(const RenewOptions& options, const std::string& file, cons
     result.client = options.client;
     result.client.ca_file = ca_file;
     if (const auto timeout = io.timeout()) result.client.timeout = *timeout;
-    ACMETOOL_TRY(solver, acme::make_solver(options.solver));
+    ACMETOOL_TRY(solver, make_solver(options.solver, io));
     result.solver = std::move(solver);
     ACMETOOL_TRY(csr, request_of(options, file, io));
     ACMETOOL_TRY(task, order_task(std::move(csr), options.order, io.context().now()));
@@ -101,6 +92,8 @@ Result<Wanted> wanted(const RenewOptions& options, const std::string& file, cons
     result.wish.before = options.before;
     result.wish.deploy_hook = options.deploy_hook;
     result.wish.hook_timeout = options.solver.hook_timeout;
+    ACMETOOL_CHECK(acme::check_hook_env(options.solver.hook_env));
+    result.wish.hook_env = options.solver.hook_env;
     return result;
 }
 
@@ -219,6 +212,7 @@ Result<void> RenewRun::renew(const Wanted& wanted)
     ACMETOOL_TRY(plan, acme::plan_renewal(state, wanted.wish, io_.context().now()));
     if (plan.nothing_to_do()) {
         renewals_.push_back(acme::left_alone(wanted.wish, plan, io_.context().now()));
+        io_.context().log(base::Level::detail, not_due(wanted.wish.file, renewals_.back().renew_at));
         return {};
     }
     if (!std::exchange(waited_, true)) ACMETOOL_CHECK(wait_for_turn(options_.jitter, io_));
@@ -233,8 +227,9 @@ Result<void> RenewRun::renew(const Wanted& wanted)
     }
     ACMETOOL_TRY(renewal, acme::renew_certificate(**client, wanted.wish));
     if (renewal.changed)
-        io_.context().log(base::Level::info, fmt::format("{}: renewed, valid until {}", renewal.file,
-                                                         base::to_rfc3339(*renewal.not_after)));
+        io_.context().log(base::Level::info, renewed(renewal.file, renewal.not_after));
+    else if (!renewal.error)
+        io_.context().log(base::Level::detail, not_due(renewal.file, renewal.renew_at));
     renewals_.push_back(std::move(renewal));
     return {};
 }
@@ -286,15 +281,14 @@ void add_renew(Program& program, RenewOptions& options)
     add_chain(verb, options.order);
     add_solver(verb, options.solver);
     verb.option("--csr FILE", options.csr,
-                "CSR of the certificate; default: standard input unless --key is given")
+                "CSR of the certificate; default: standard input, unless --key is given")
         .option("--key KEY", options.key, "Create the CSR with this private key (file or URI)")
         .option("--dns NAME", options.dns,
                 "With --key: DNS name (repeatable); default: the names of the current certificate")
         .option("--ip ADDRESS", options.ip, "With --key: IP address (repeatable)")
         .option("--before DURATION", options.before,
-                "Renew this long before expiry even if the CA suggests a later time: a duration or a share "
-                "of the "
-                "lifetime")
+                "Renew this long before expiry, even if the CA's window is later: a duration or a share of "
+                "the lifetime; default: the CA's window, or 1/3 if the CA gives none")
         .option("--deploy-hook PROGRAM", options.deploy_hook,
                 "Program to run after a new certificate is written")
         .option("--config-dir DIR", options.config_dir,
@@ -303,6 +297,7 @@ void add_renew(Program& program, RenewOptions& options)
         .flag("--detailed-exitcode", options.detailed_exitcode, "Exit with 2 if nothing changed")
         .option("--jitter DURATION", options.jitter, "Wait up to this long, at random, before a request")
         .option("--metrics-file FILE", options.metrics_file, "Write metrics for node_exporter to this file")
+        .example("acme-order renew -q --account acct.json --csr sub.csr -o sub.pem")
         .action([&verb, &options](Io& io) {
             return RenewRun{verb, options, io}.go();
         });

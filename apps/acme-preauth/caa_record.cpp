@@ -76,7 +76,7 @@ Json to_json(const acme::CaaRecord& record)
 
 /// Reports the effect of the records published now and returns it for the document. Null if the lookup
 /// failed, which is not an error: the records to print do not depend on it.
-Json judge_present(const net::Endpoint& resolver, const std::string& domain, const acme::CaaRequest& request,
+Json judge_present(const dns::Resolver& resolver, const std::string& domain, const acme::CaaRequest& request,
                    Io& io)
 {
     const auto set = acme::find_caa(resolver, domain, io.context());
@@ -153,11 +153,13 @@ void add_caa_record(Program& program, acme::ClientOptions& client)
     verb.option("--issuer DOMAIN", options->issuer, "Domain name of the CA; default: from its directory")
         .option("--method METHOD", options->methods,
                 "Validation method to allow (repeatable); default: dns-01")
+        .suggestions({"dns-01", "dns-account-01", "dns-persist-01", "http-01", "tls-alpn-01"})
         .flag("--wildcard", options->wildcard, "Also allow wildcards (issuewild)")
         .option("--resolver HOST[:PORT]", options->resolver,
                 "Look up the published records with this resolver")
         .flag("--no-dns-check", options->no_dns_check, "Do not look up the published CAA records")
         .words("DOMAIN", options->domains, "Domain of the certificates", true)
+        .example("acme-preauth caa-record --account acct.json domain.com")
         .action([options, &client](Io& io) { return caa_record(*options, client, io); });
 }
 

@@ -87,10 +87,9 @@ std::string knot_policy(const Plan& plan)
 Result<Plan> plan_of(const PolicyOptions& options, Io& io)
 {
     Plan plan;
-    for (const auto& domain : options.domains) {
-        ACMETOOL_TRY(name, dns::normalize_name(domain));
-        plan.names.push_back(dns::validation_name(name));
-    }
+    ACMETOOL_TRY(domains, dns::normalize_names(options.domains));
+    for (const auto& domain : domains)
+        plan.names.push_back(dns::validation_name(domain));
     ACMETOOL_TRY(zone, zone_of(options, plan.names, io));
     plan.zone = zone;
     for (const auto& name : plan.names)
@@ -111,9 +110,8 @@ Result<Plan> plan_of(const PolicyOptions& options, Io& io)
 
 Result<void> dns_policy(const PolicyOptions& options, Io& io)
 {
-    if (options.server != "bind" && options.server != "knot")
-        return fail(Errc::usage, "--server: must be bind or knot", "give --server bind or --server knot",
-                    "server");
+    if (options.server.empty())
+        return fail(Errc::usage, "--server is required", "give --server bind or --server knot", "server");
     if (options.key_out.empty())
         return fail(Errc::usage, "no --key-out", "give the file for the new key with --key-out", "noKeyOut");
     ACMETOOL_TRY(plan, plan_of(options, io));
@@ -151,11 +149,14 @@ void add_dns_policy(Program& program)
     auto options = std::make_shared<PolicyOptions>();
     program.verb("dns-policy", "create a TSIG key, print the policy that limits it to the validation records")
         .option("--server SERVER", options->server, "Name server software: bind or knot")
+        .choices({"bind", "knot"}, "server")
         .option("--key-out FILE", options->key_out, "File for the new key, in the form that --tsig-key reads")
         .option("--key-name NAME", options->key_name, "Name of the key; default: acme.ZONE")
         .option("--zone ZONE", options->zone, "Zone of the domains; default: found with the resolver")
         .option("--resolver HOST[:PORT]", options->resolver, "Find the zone with this resolver")
         .words("DOMAIN", options->domains, "Domain to be authorized", true)
+        .without({"ca-file"})
+        .example("acme-preauth dns-policy --server knot --key-out tsig.key domain.com")
         .action([options](Io& io) { return dns_policy(*options, io); });
 }
 

@@ -35,19 +35,9 @@ struct Options {
     std::string metrics_file;
 };
 
-Result<std::vector<std::string>> normal_names(const std::vector<std::string>& domains)
+Result<std::unique_ptr<acme::Solver>> needed_solver(const acme::SolverOptions& options, cli::Io& io)
 {
-    std::vector<std::string> names;
-    for (const auto& domain : domains) {
-        ACMETOOL_TRY(name, dns::normalize_name(domain));
-        names.push_back(name);
-    }
-    return names;
-}
-
-Result<std::unique_ptr<acme::Solver>> needed_solver(const acme::SolverOptions& options)
-{
-    ACMETOOL_TRY(solver, acme::make_solver(options));
+    ACMETOOL_TRY(solver, cli::make_solver(options, io));
     if (!solver)
         return fail(Errc::usage, "no solver given",
                     "give one of --dns-update, --hook, --webroot, --standalone, --dns-persist, --manual",
@@ -56,14 +46,14 @@ Result<std::unique_ptr<acme::Solver>> needed_solver(const acme::SolverOptions& o
 }
 
 /// The same for verbs that end before the CA validates: --standalone would have stopped serving by then.
-Result<std::unique_ptr<acme::Solver>> lasting_solver(const acme::SolverOptions& options)
+Result<std::unique_ptr<acme::Solver>> lasting_solver(const acme::SolverOptions& options, cli::Io& io)
 {
     if (!options.standalone.empty())
         return fail(
             Errc::usage,
             "--standalone serves only while the program runs, but a single step ends before validation",
             "use acme-preauth run, which does all steps", "standaloneStep");
-    return needed_solver(options);
+    return needed_solver(options, io);
 }
 
 /// A CA that authorizes the name but not its subdomains is a separate outcome.
@@ -97,11 +87,11 @@ void defer(const acme::PreAuthorization& preauth, cli::Io& io)
 
 Result<void> begin(const Options& options, cli::Io& io)
 {
-    ACMETOOL_TRY(names, normal_names(options.domains));
+    ACMETOOL_TRY(names, dns::normalize_names(options.domains));
     if (names.size() != 1)
         return fail(Errc::usage, "acme-preauth new accepts only one domain",
                     "use acme-preauth run for several domains");
-    ACMETOOL_TRY(solver, acme::make_solver(options.solver));
+    ACMETOOL_TRY(solver, cli::make_solver(options.solver, io));
     ACMETOOL_TRY(client, cli::open_client(options.client, io));
     ACMETOOL_TRY(preauth, acme::new_authorization(*client, names.front(), options.subdomains, solver.get()));
     ACMETOOL_CHECK(check_subdomains(preauth, options, io));
@@ -117,7 +107,7 @@ Result<acme::PreAuthorization> read_document(cli::Io& io)
 /// publish and cleanup need neither account nor CA, so that they can run on the host with the DNS credential.
 Result<void> publish(const Options& options, cli::Io& io)
 {
-    ACMETOOL_TRY(solver, lasting_solver(options.solver));
+    ACMETOOL_TRY(solver, lasting_solver(options.solver, io));
     ACMETOOL_TRY(preauth, read_document(io));
     if (preauth.task) {
         ACMETOOL_CHECK(acme::check_solver(*solver, *preauth.task));
@@ -129,7 +119,7 @@ Result<void> publish(const Options& options, cli::Io& io)
 
 Result<void> clean_up(const Options& options, cli::Io& io)
 {
-    ACMETOOL_TRY(solver, lasting_solver(options.solver));
+    ACMETOOL_TRY(solver, lasting_solver(options.solver, io));
     ACMETOOL_TRY(preauth, read_document(io));
     if (preauth.task) {
         ACMETOOL_CHECK(acme::check_solver(*solver, *preauth.task));
@@ -168,8 +158,8 @@ Result<void> respond(const Options& options, cli::Io& io)
 
 Result<void> run(const Options& options, cli::Io& io)
 {
-    ACMETOOL_TRY(names, normal_names(options.domains));
-    ACMETOOL_TRY(solver, needed_solver(options.solver));
+    ACMETOOL_TRY(names, dns::normalize_names(options.domains));
+    ACMETOOL_TRY(solver, needed_solver(options.solver, io));
     ACMETOOL_TRY(client, cli::open_client(options.client, io));
     base::Json documents = base::Json::array();
     for (const auto& name : names) {
@@ -229,9 +219,9 @@ Result<void> check(const Options& options, const std::vector<std::string>& names
 
 Result<void> renew(const Options& options, cli::Io& io)
 {
-    ACMETOOL_TRY(names, normal_names(options.domains));
+    ACMETOOL_TRY(names, dns::normalize_names(options.domains));
     if (options.check) return check(options, names, io);
-    ACMETOOL_TRY(solver, needed_solver(options.solver));
+    ACMETOOL_TRY(solver, needed_solver(options.solver, io));
     ACMETOOL_TRY(account, acme::load_account(options.client.account_file));
     ACMETOOL_TRY(state,
                  acme::StateDirectory::open(options.client.state_directory, options.client.account_file));
@@ -264,6 +254,10 @@ Result<void> renew(const Options& options, cli::Io& io)
         }
         list.push_back(std::move(entry));
         changed |= renewal.changed;
+        if (renewal.changed)
+            io.context().log(base::Level::info, cli::renewed(renewal.domain, renewal.expires));
+        else if (!renewal.due && !renewal.error)
+            io.context().log(base::Level::detail, cli::not_due(renewal.domain, renewal.renew_at));
         if (!renewal.error) continue;
         if (failure != nullptr)
             io.context().log(base::Level::error, renewal.error->message);
@@ -272,6 +266,7 @@ Result<void> renew(const Options& options, cli::Io& io)
     }
     if (!due && options.detailed_exitcode) io.exit_with(2);
     auto members = failure != nullptr ? cli::end_with(*failure, io) : base::Json::object();
+    if (!io.json() && io.output().empty()) return {};
     members["changed"] = changed;
     members["authorizations"] = std::move(list);
     return io.write_document("renewal", members);
@@ -300,24 +295,36 @@ int main(int argc, char** argv)
     cli::add_account(begin_verb, options.client);
     cli::add_solver(begin_verb, options.solver);
     add_domains(begin_verb);
+    begin_verb.example("acme-preauth new --account acct.json --subdomains domain.com -o 1.json");
 
-    cli::add_solver(verb("publish", "read the document, publish the challenge, wait until visible", publish),
-                    options.solver);
-    cli::add_account(
-        verb("respond", "read the document, respond to the challenge, wait until valid", respond),
-        options.client);
-    cli::add_solver(verb("cleanup", "read the document, remove the published challenge", clean_up),
-                    options.solver);
+    auto& publish_verb =
+        verb("publish", "read the document, publish the challenge, wait until visible", publish);
+    cli::add_solver(publish_verb, options.solver);
+    publish_verb.without({"ca-file"})
+        .example("acme-preauth publish --dns-update ns1.domain.com --tsig-key tsig.key -o 2.json < 1.json");
+    auto& respond_verb =
+        verb("respond", "read the document, respond to the challenge, wait until valid", respond);
+    cli::add_account(respond_verb, options.client);
+    respond_verb.example("acme-preauth respond --account acct.json -o 3.json < 2.json");
+    auto& cleanup_verb = verb("cleanup", "read the document, remove the published challenge", clean_up);
+    cli::add_solver(cleanup_verb, options.solver);
+    cleanup_verb.without({"ca-file"})
+        .example(
+            "acme-preauth cleanup --dns-update ns1.domain.com --tsig-key tsig.key -o authz.json < 3.json");
 
     auto& run_verb = verb("run", "do all steps: new, publish, respond, cleanup", run);
     cli::add_account(run_verb, options.client);
     cli::add_solver(run_verb, options.solver);
     add_domains(run_verb);
+    run_verb.example("acme-preauth run --account acct.json --subdomains --dns-update ns1.domain.com \\\n"
+                     "    --tsig-key tsig.key -o authz.json domain.com");
 
-    cli::add_account(verb("status", "read the document, write the authorization's current state", status),
-                     options.client);
-    cli::add_account(verb("deactivate", "read the document, deactivate the authorization", deactivate),
-                     options.client);
+    auto& status_verb = verb("status", "read the document, write the authorization's current state", status);
+    cli::add_account(status_verb, options.client);
+    status_verb.example("acme-preauth status --account acct.json < authz.json");
+    auto& end_verb = verb("deactivate", "read the document, deactivate the authorization", deactivate);
+    cli::add_account(end_verb, options.client);
+    end_verb.example("acme-preauth deactivate --account acct.json < authz.json");
 
     cli::add_persist_record(program, options.client);
     cli::add_caa_record(program, options.client);
@@ -333,6 +340,8 @@ int main(int argc, char** argv)
         .flag("--check", options.check, "Only report by exit status: 0 due, 1 nothing to do, 255 error")
         .flag("--detailed-exitcode", options.detailed_exitcode, "Exit with 2 if nothing was due")
         .option("--jitter DURATION", options.jitter, "Wait up to this long, at random, before a request")
-        .option("--metrics-file FILE", options.metrics_file, "Write metrics for node_exporter to this file");
+        .option("--metrics-file FILE", options.metrics_file, "Write metrics for node_exporter to this file")
+        .example("acme-preauth renew -q --account acct.json --subdomains --dns-update ns1.domain.com \\\n"
+                 "    --tsig-key tsig.key domain.com");
     return program.main(argc, argv);
 }

@@ -1,32 +1,22 @@
 #include "acme-trace/chart.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
+#include <set>
 #include <utility>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
+
+#include "cli/flow.h"
+#include "cli/inference.h"
+#include "cli/ladder_page.h"
 
 namespace acmetool::cli
 {
 namespace
 {
 
-struct Party {
-    std::string_view name;
-    std::string_view title;
-};
-/// From left to right. Parties with other names are drawn to the right of these.
-constexpr std::array<Party, 9> kParties{{{"client", "Client"},
-                                         {"est", "EST RA"},
-                                         {"teap", "TEAP server"},
-                                         {"ra", "RA"},
-                                         {"acme", "ACME"},
-                                         {"masa", "MASA"},
-                                         {"dns", "DNS"},
-                                         {"web", "Web"},
-                                         {"hook", "Hook"}}};
 constexpr std::size_t kMostParties = 12; // a file with more is not a trace of ours
 constexpr std::string_view kOthers = "others";
 
@@ -38,21 +28,22 @@ std::vector<std::string> names_in(const base::Trace& trace)
         for (const auto& name : {entry.message.from, entry.message.to})
             if (seen.size() < kMostParties && std::find(seen.begin(), seen.end(), name) == seen.end())
                 seen.push_back(name);
-    const auto rank = [](const std::string& name) {
-        const auto* const known =
-            std::find_if(kParties.begin(), kParties.end(), [&](const Party& p) { return p.name == name; });
-        return known - kParties.begin();
-    };
     std::stable_sort(seen.begin(), seen.end(),
-                     [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+                     [](const auto& a, const auto& b) { return place_of_party(a) < place_of_party(b); });
     return seen;
 }
 
-std::string title_of(const std::string& name)
+/// With the messages that the others show, in their places.
+base::Trace completed(const base::Trace& trace)
 {
-    for (const auto& party : kParties)
-        if (party.name == name) return std::string{party.title};
-    return name;
+    base::Trace whole;
+    Inference inference;
+    for (const auto& entry : trace.entries) {
+        for (auto& earlier : inference.before(entry.message))
+            whole.entries.push_back({entry.time, std::move(earlier)});
+        whole.entries.push_back(entry);
+    }
+    return whole;
 }
 
 /// Counts the attempts at a request that was refused before.
@@ -84,9 +75,25 @@ private:
 
 } // namespace
 
-Chart chart_of(const base::Trace& trace)
+base::Trace requests_of_device(base::Trace trace, const std::string& request_id)
+{
+    std::set<std::string> devices;
+    for (const auto& [time, message] : trace.entries)
+        if (message.request_id == request_id && !message.device.empty()) devices.insert(message.device);
+    std::set<std::string> requests{request_id};
+    for (const auto& [time, message] : trace.entries)
+        if (devices.contains(message.device)) requests.insert(message.request_id);
+    requests.erase("");
+    std::erase_if(trace.entries, [&](const base::TraceEntry& entry) {
+        return !requests.contains(entry.message.request_id);
+    });
+    return trace;
+}
+
+Chart chart_of(const base::Trace& seen)
 {
     Chart chart;
+    const auto trace = completed(seen);
     auto names = names_in(trace);
     bool others = false;
     const auto index_of = [&](const std::string& name) {
@@ -99,11 +106,10 @@ Chart chart_of(const base::Trace& trace)
         Arrow arrow;
         arrow.from = index_of(message.from);
         arrow.to = index_of(message.to);
-        arrow.label = message.label;
-        if (message.took) arrow.label += fmt::format(" ({} ms)", message.took->count());
-        arrow.detail = message.detail;
+        arrow.words = words_of(message);
         arrow.failed = base::is_failure(message);
         arrow.attempt = attempts.take(message);
+        if (arrow.attempt > 1) arrow.words.push_back(fmt::format(" attempt {}", arrow.attempt));
         arrow.time = time;
         if (!chart.arrows.empty()) arrow.after = time - chart.arrows.back().time;
         arrow.message = message;
@@ -111,7 +117,7 @@ Chart chart_of(const base::Trace& trace)
         chart.arrows.push_back(std::move(arrow));
     }
     for (const auto& name : names)
-        chart.parties.push_back(title_of(name));
+        chart.parties.push_back(title_of_party(name));
     if (others) chart.parties.emplace_back(kOthers);
     return chart;
 }
@@ -121,7 +127,9 @@ std::string summary_of(const Chart& chart)
     const auto count = [](std::size_t n, std::string_view what) {
         return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
     };
-    auto text = count(chart.arrows.size(), "message");
+    const auto seen = std::count_if(chart.arrows.begin(), chart.arrows.end(),
+                                    [](const Arrow& arrow) { return !arrow.message.inferred; });
+    auto text = count(static_cast<std::size_t>(seen), "message");
     if (!chart.arrows.empty()) {
         const auto took = chart.arrows.back().time - chart.arrows.front().time;
         if (took.count() > 0) text += " in " + base::describe(took);
@@ -141,56 +149,13 @@ base::Json to_json(const Chart& chart)
     return messages;
 }
 
-std::vector<std::string_view> characters(std::string_view text)
-{
-    std::vector<std::string_view> found;
-    while (!text.empty()) {
-        std::size_t size = 1;
-        while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U)
-            ++size;
-        found.push_back(text.substr(0, size));
-        text.remove_prefix(size);
-    }
-    return found;
-}
-
-std::vector<std::string> wrap(std::string_view text, std::size_t width)
-{
-    const auto all = characters(text);
-    std::vector<std::string> lines;
-    for (std::size_t begin = 0; begin < all.size();) {
-        std::size_t end = std::min(begin + width, all.size());
-        if (end < all.size())
-            for (std::size_t i = end; i > begin + width / 2; --i)
-                if (all[i] == " ") {
-                    end = i;
-                    break;
-                }
-        std::string line;
-        for (std::size_t i = begin; i < end; ++i)
-            line += all[i];
-        lines.push_back(std::move(line));
-        begin = end < all.size() && all[end] == " " ? end + 1 : end;
-    }
-    return lines;
-}
-
-std::vector<std::string> words_of(const Arrow& arrow)
-{
-    std::vector<std::string> words{arrow.label};
-    if (!arrow.detail.empty())
-        words.push_back(arrow.failed ? " " + arrow.detail : fmt::format(" \"{}\"", arrow.detail));
-    if (arrow.attempt > 1) words.push_back(fmt::format(" attempt {}", arrow.attempt));
-    return words;
-}
-
 std::vector<std::size_t> gap_widths(const Chart& chart, std::size_t least, std::size_t most)
 {
     std::vector<std::size_t> widths(chart.parties.empty() ? 0 : chart.parties.size() - 1, least);
     for (const auto& arrow : chart.arrows) {
         const auto left = std::min(arrow.from, arrow.to);
         if (left >= widths.size()) continue;
-        for (const auto& text : words_of(arrow))
+        for (const auto& text : arrow.words)
             widths[left] = std::max(widths[left], std::min(characters(text).size(), most));
     }
     return widths;

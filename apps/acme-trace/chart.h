@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -17,10 +16,9 @@ namespace acmetool::cli
 
 /// One arrow of the ladder.
 struct Arrow {
-    std::size_t from = 0; ///< index of the party
-    std::size_t to = 0;   ///< likewise
-    std::string label;    ///< with the time that a reply took
-    std::string detail;   ///< may be empty
+    std::size_t from = 0;           ///< index of the party
+    std::size_t to = 0;             ///< likewise
+    std::vector<std::string> words; ///< above the arrow: label, detail, number of the attempt
     bool failed = false;
     unsigned attempt = 1; ///< 2 or more: the request was refused before
     base::TimePoint time;
@@ -34,7 +32,11 @@ struct Chart {
     std::size_t failures = 0;
 };
 
-/// The trace's parties, in the order of the draft's ladders, and its messages as arrows.
+/// The messages of this request, and of the other requests in which the device showed the same certificate.
+base::Trace requests_of_device(base::Trace trace, const std::string& request_id);
+
+/// The trace's parties, in the order of the draft's ladders, and its messages as arrows, with those that
+/// nobody saw (cli/inference.h).
 Chart chart_of(const base::Trace& trace);
 
 /// "12 messages in 3 s, 1 failure", for people.
@@ -48,15 +50,6 @@ std::string draw_text(const Chart& chart);
 
 /// The ladder as one self-contained SVG 1.1 image.
 std::string draw_svg(const Chart& chart);
-
-/// The single characters of UTF-8 text.
-std::vector<std::string_view> characters(std::string_view text);
-
-/// `text` in lines of at most `width` characters, broken at spaces if possible.
-std::vector<std::string> wrap(std::string_view text, std::size_t width);
-
-/// The text above an arrow before wrapping: label, detail, number of the attempt.
-std::vector<std::string> words_of(const Arrow& arrow);
 
 /// For each gap between neighbours: the number of characters that the texts of the arrows starting there
 /// need, between `least` and `most`.

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "acme-trace/chart.h"
+#include "cli/ladder_page.h"
 
 namespace acmetool::cli
 {
@@ -21,6 +22,7 @@ constexpr std::string_view kStyle =
     "text{font:13px monospace;fill:#222}.box{fill:#f4f4f4;stroke:#444}.line{stroke:#999}"
     ".arrow{stroke:#235;stroke-width:1.5}.head{fill:#235}.time{fill:#777}.later{stroke:#999;stroke-dasharray:"
     "2 4}"
+    ".inferred .arrow{stroke-dasharray:4 4}"
     ".failed .arrow{stroke:#b00}.failed .head{fill:#b00}.failed text{fill:#b00}";
 
 /// Escapes text for XML: the five special characters, and the two that XML 1.0 forbids.
@@ -103,16 +105,20 @@ private:
     std::string one(const Arrow& arrow)
     {
         std::string out = pass_time(arrow);
-        out += fmt::format("<g{}>\n<title>{}</title>\n", arrow.failed ? " class=\"failed\"" : "",
-                           escaped(fmt::format("{} {}", base::to_rfc3339(arrow.time),
-                                               arrow.message.url.empty() ? arrow.label : arrow.message.url)));
+        out += fmt::format(
+            "<g{}>\n<title>{}</title>\n",
+            arrow.failed             ? " class=\"failed\""
+            : arrow.message.inferred ? " class=\"inferred\""
+                                     : "",
+            escaped(fmt::format("{} {}", base::to_rfc3339(arrow.time),
+                                arrow.message.url.empty() ? arrow.message.label : arrow.message.url)));
         const auto left = std::min(arrow.from, arrow.to);
         const bool last = left + 1 == columns_.size();
         const auto room = last ? kSvgMostGap : (columns_[left + 1] - columns_[left]) / kCharacter - 2;
         const auto time = base::to_rfc3339(arrow.time).substr(11, 8);
         if (time != clock_) out += text(kMargin, row_, "time", time);
         clock_ = time;
-        for (const auto& words : words_of(arrow))
+        for (const auto& words : arrow.words)
             for (const auto& line : wrap(words, room)) {
                 out += text(columns_[left] + kCharacter, row_, "label", line);
                 if (last) overhang_ = std::max(overhang_, (characters(line).size() + 1) * kCharacter);

@@ -54,9 +54,9 @@ Result<base::Trace> read_trace(const Options& options, cli::Io& io)
     if (trace.entries.empty())
         return fail(Errc::bad_input, "not a trace file: it contains no message",
                     "trace files are written with --trace FILE", "noTrace");
+    if (!options.request_id.empty()) trace = cli::requests_of_device(std::move(trace), options.request_id);
     std::erase_if(trace.entries, [&](const base::TraceEntry& entry) {
-        return (since && entry.time < *since) || (until && entry.time > *until) ||
-               (!options.request_id.empty() && entry.message.request_id != options.request_id);
+        return (since && entry.time < *since) || (until && entry.time > *until);
     });
     if (trace.entries.empty())
         return fail(Errc::bad_input, "no message matches",
@@ -91,8 +91,10 @@ int main(int argc, char** argv)
             .option("--until TIME", options.until,
                     "Omit messages after this time, or after this duration ago")
             .option("--request-id ID", options.request_id,
-                    "Only messages for this request of a device, in a relay's trace")
+                    "Only messages of the device that made this request, in a relay's trace")
             .words("FILE", options.files, "Trace file; default: standard input", false)
+            .without(cli::kNetworkOptions)
+            .example(fmt::format("acme-trace {} --since 1h order.jsonl", name))
             .action([&options, how](cli::Io& io) { return draw(options, how, io); });
     };
     add("show", "draw the ladder as text", cli::draw_text);

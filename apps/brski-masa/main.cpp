@@ -2,14 +2,16 @@
 // cloud registrar (draft-ietf-anima-brski-cloud).
 #include <unistd.h>
 
+#include <filesystem>
+
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "acme/order_task.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "brski/manufacturer.h"
 #include "brski/masa_service.h"
-#include "cli/daemon.h"
 #include "cli/program.h"
 #include "cli/signals.h"
 #include "crypto/key_type.h"
@@ -18,6 +20,7 @@
 #include "registrar/masa_login.h"
 #include "store/atomic_file.h"
 #include "store/file_lock.h"
+#include "store/secret_file.h"
 
 using namespace acmetool;
 
@@ -73,8 +76,6 @@ Result<brski::MasaOptions> masa_options(const Options& options, const brski::Lab
         policy.owners = std::move(owners);
     }
     policy.owners_only = options.owners_only;
-    if (options.pin != "domain" && options.pin != "registrar")
-        return fail(Errc::usage, fmt::format("--pin: \"{}\" must be domain or registrar", options.pin));
     policy.pin = options.pin == "domain" ? brski::Pin::domain : brski::Pin::registrar;
     masa.signer = manufacturer.masa;
     if (!options.cloud.empty()) {
@@ -89,7 +90,6 @@ Result<brski::MasaOptions> masa_options(const Options& options, const brski::Lab
 
 Result<void> serve(const Options& options, cli::Io& io)
 {
-    cli::forbid_core_dumps();
     io.begin_serving();
     // Two servers must not write the same keys and audit log.
     const auto lock = store::FileLock::acquire_in(options.folder, "masa.lock", io.context());
@@ -97,6 +97,7 @@ Result<void> serve(const Options& options, cli::Io& io)
     ACMETOOL_TRY(manufacturer, brski::open_manufacturer(options.folder, io.context().now()));
     ACMETOOL_TRY(settings, masa_options(options, manufacturer));
     if (!options.credentials.empty()) {
+        store::warn_if_exposed(options.credentials, "--credentials", io.context());
         ACMETOOL_TRY(login, registrar::read_masa_credentials(options.credentials));
         settings.credentials = std::move(login);
     }
@@ -110,7 +111,7 @@ Result<void> serve(const Options& options, cli::Io& io)
     };
     ACMETOOL_TRY(records, brski::MasaRecords::open(options.folder + "/masa.db"));
     brski::MasaService service{std::move(settings), *records};
-    ACMETOOL_TRY(endpoint, net::parse_listen(options.listen));
+    ACMETOOL_TRY(endpoint, net::parse_listen(options.listen, 0));
     auto names = options.names;
     names.push_back(endpoint.host == "0.0.0.0" || endpoint.host == "::" ? "localhost" : endpoint.host);
     ACMETOOL_CHECK(brski::make_tls_certificate(manufacturer, options.folder, names, io.context().now()));
@@ -127,6 +128,8 @@ Result<void> serve(const Options& options, cli::Io& io)
                          usleep(static_cast<useconds_t>(options.delay.count() * 1000));
                      return service.handle(request, io.context().now());
                  }));
+    io.context().log(base::Level::info,
+                     "listening on " + net::Endpoint{endpoint.host, server->port()}.text() + " (MASA)");
     const auto origin = "https://" + net::Endpoint{names.back(), server->port()}.text();
     ACMETOOL_CHECK(io.write_document("ready", {{"urls", {{"masa", origin + "/.well-known/brski"}}},
                                                {"pid", getpid()},
@@ -143,18 +146,25 @@ Result<void> sign(const Options& options, cli::Io& io)
     ACMETOOL_TRY(records, brski::MasaRecords::open(options.folder + "/masa.db"));
     brski::MasaService service{std::move(settings), *records};
     ACMETOOL_TRY(input, io.input());
-    ACMETOOL_TRY(envelope, brski::parse_envelope(as_bytes(input)));
-    if (options.format != "same" && options.format != "cms" && options.format != "jws")
-        return fail(Errc::usage, fmt::format("--format: \"{}\" must be same, cms or jws", options.format));
-    const auto format = options.format == "same"  ? envelope.format
+    auto envelope = brski::parse_envelope(as_bytes(input));
+    if (!envelope) {
+        envelope.error().code = Errc::bad_input;
+        return fail(with_context(std::move(envelope).error(), "standard input"));
+    }
+    const auto format = options.format == "same"  ? envelope->format
                         : options.format == "jws" ? brski::Format::jws
                                                   : brski::Format::cms;
-    ACMETOOL_TRY(voucher, service.sign(envelope, format, io.context().now()));
+    ACMETOOL_TRY(voucher, service.sign(*envelope, format, io.context().now()));
     return io.write(as_text(voucher));
 }
 
 Result<void> log(const Options& options, cli::Io& io)
 {
+    std::error_code none;
+    if (!std::filesystem::is_directory(options.folder, none))
+        return fail(Errc::config,
+                    fmt::format("--dir {}: no folder of a MASA", base::printable(options.folder)),
+                    "brski-masa serve creates it", "noFolder");
     ACMETOOL_TRY(records, brski::MasaRecords::open(options.folder + "/masa.db"));
     ACMETOOL_TRY(log, records->log(options.serial));
     return io.write(brski::to_json(log) + "\n");
@@ -170,6 +180,7 @@ Result<void> make_idevid(const Options& options, cli::Io& io)
                  brski::make_idevid(manufacturer, key, options.serial, options.masa_url, io.context().now()));
     ACMETOOL_TRY(pem, key.to_pem());
     ACMETOOL_CHECK(io.write_key(options.key_out, pem.reveal()));
+    if (io.json()) return io.write_document("certificate", acme::certificate_document({idevid}));
     return io.write(idevid.to_pem());
 }
 
@@ -188,7 +199,8 @@ void add_policy(cli::Verb& verb, Options& options)
                 "Field of the IDevID with the serial number, such as commonName (repeatable; the first one "
                 "present is used)")
         .option("--pin PIN", options.pin,
-                "Certificate pinned by vouchers: domain (topmost certificate sent) or registrar");
+                "Certificate pinned by vouchers: domain (topmost certificate sent) or registrar")
+        .choices({"domain", "registrar"});
 }
 
 } // namespace
@@ -208,20 +220,30 @@ int main(int argc, char** argv)
         .option("--retry-after DURATION", options.retry_after,
                 "Retry-After for devices without a known owner at a cloud registrar; 0s: refuse them")
         .option("--delay DURATION", options.delay, "Delay each answer by this time")
+        .without(cli::kNetworkOptions)
+        .example("brski-masa serve --dir masa --listen 127.0.0.1:9443 --owners owners.csv")
         .action([&](cli::Io& io) { return serve(options, io); });
     auto& signing = program.verb("sign", "read a voucher-request, write a voucher");
     add_policy(signing, options);
-    signing.option("--format FORMAT", options.format, "Format of the voucher: same, cms, or jws")
+    signing.option("--format FORMAT", options.format, "Format of the voucher: same, cms or jws")
+        .choices({"same", "cms", "jws"})
+        .without(cli::kNetworkOptions)
+        .example("brski-masa sign --dir masa -o voucher.cms < request.cms")
         .action([&](cli::Io& io) { return sign(options, io); });
     program.verb("log", "print the audit log of a device")
         .option("--dir DIR", options.folder, "Folder of the MASA")
         .option("--serial SERIAL", options.serial, "Serial number of the device")
+        .without(cli::kNetworkOptions)
+        .example("brski-masa log --dir masa --serial device0001")
         .action([&](cli::Io& io) { return log(options, io); });
     program.verb("make-idevid", "create a device: write its IDevID, and its key to a file")
         .option("--dir DIR", options.folder, "Folder of the manufacturer; created if missing")
         .option("--serial SERIAL", options.serial, "Serial number of the device")
         .option("--masa-url URL", options.masa_url, "MASA URL in its certificate: HOST[:PORT] or a URL")
         .option("--key-out FILE", options.key_out, "File for the device's private key, mode 0600")
+        .without(cli::kNetworkOptions)
+        .example("brski-masa make-idevid --dir masa --serial device0001 --key-out idevid.key \\\n"
+                 "    -o idevid.pem")
         .action([&](cli::Io& io) { return make_idevid(options, io); });
     return program.main(argc, argv);
 }

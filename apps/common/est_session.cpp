@@ -1,12 +1,15 @@
 #include "common/est_session.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/core.h>
 
 #include "base/text.h"
 #include "crypto/path.h"
+#include "store/atomic_file.h"
 #include "store/configured.h"
+#include "store/secret_file.h"
 
 namespace acmetool::cli
 {
@@ -32,9 +35,6 @@ Result<http::Credentials> read_credentials(const EstOptions& options)
         credentials.scheme = http::AuthScheme::basic;
     else if (options.auth == "digest")
         credentials.scheme = http::AuthScheme::digest;
-    else if (options.auth != "any")
-        return fail(Errc::usage, fmt::format("--auth: \"{}\" must be basic, digest or any",
-                                             base::printable(options.auth, 40)));
     if (options.user.empty() != options.password_file.empty())
         return fail(Errc::usage, "--user and --password-file must be given together",
                     "a password is only read from a file", "noPassword");
@@ -48,6 +48,7 @@ Result<http::Credentials> read_credentials(const EstOptions& options)
 
 void add_est_server(Verb& verb, EstOptions& options)
 {
+    verb.group("Server options");
     verb.option("--server URL", options.server.url, "EST server: https://HOST[:PORT]")
         .option("--label LABEL", options.server.label, "Label that selects one of the server's CAs")
         .option("--explicit-ta FILE", options.explicit_ta,
@@ -59,12 +60,20 @@ void add_est_server(Verb& verb, EstOptions& options)
         .option("--cert FILE", options.cert, "Client certificate for TLS followed by its chain, PEM")
         .option("--key KEY", options.key, "Private key of --cert (file or URI)")
         .option("--key-passphrase-file FILE", options.key_passphrase_file, "Passphrase of --key")
-        .option("--user NAME", options.user, "User name for HTTP authentication, if the server requests it")
+        .option("--user NAME", options.user, "User name for HTTP authentication")
         .option("--password-file FILE", options.password_file, "Password of --user")
         .option("--auth SCHEME", options.auth, "Allowed HTTP authentication: basic, digest or any")
+        .choices({"basic", "digest", "any"})
         .option("--tls-max VERSION", options.tls_max,
                 "Highest TLS version: 1.3, or 1.2 for servers that require tls-unique")
-        .flag("--allow-redirect", options.allow_redirect, "Follow redirects of a POST to another server");
+        .choices({"1.2", "1.3"})
+        .flag("--allow-redirect", options.allow_redirect, "Follow redirects of a POST to another server")
+        .group({});
+}
+
+void add_clock(Verb& verb, EstOptions& options)
+{
+    verb.flag("--no-clock", options.no_clock, "Ignore dates, for a device without a clock");
 }
 
 Result<base::Secret> read_secret(const std::string& path, std::string_view option)
@@ -72,6 +81,27 @@ Result<base::Secret> read_secret(const std::string& path, std::string_view optio
     if (path.empty()) return base::Secret{};
     ACMETOOL_TRY(whole, store::read_configured_secret(path, option));
     return base::Secret{std::string{base::trim(whole.reveal())}};
+}
+
+Result<void> check_return(const est::CaCertificates& cas, const est::Client& client)
+{
+    http::ServerTrust later;
+    add_explicit(cas.trusted, later);
+    return http::authorize_server(client.server().certificates, client.server().host, later);
+}
+
+Result<void> CasKeeper::operator()(const est::CaCertificates& cas)
+{
+    ACMETOOL_CHECK(store::write_output(file, crypto::to_pem(cas.trusted), 0644, context));
+    const auto accepted = check_return(cas, client);
+    if (accepted || std::exchange(warned, true)) return {};
+    context.log(
+        base::Level::warning,
+        fmt::format("a later run with --explicit-ta {} would not accept this server ({}): keep the trust "
+                    "anchor of this run, or have the server's operator add the root of its TLS "
+                    "certificate to /cacerts",
+                    file, accepted.error().message));
+    return {};
 }
 
 /// RFC 7030 section 4.1.1: gets /cacerts from an unauthenticated server, without presenting an identity. The
@@ -90,7 +120,7 @@ Result<void> EstSession::bootstrap(const EstOptions& options, const http::TlsCli
     io.context().log(base::Level::info,
                      "requesting CA certificates from an unauthenticated server; the fingerprint must match");
     ACMETOOL_TRY(received, client.cacerts());
-    ACMETOOL_TRY(sorted, est::sort_out(received, fingerprint));
+    ACMETOOL_TRY(sorted, est::sort_out(received, fingerprint, !options.no_clock));
     add_explicit(sorted.trusted, trust_);
     bootstrapped_ = std::move(sorted);
     return {};
@@ -101,18 +131,22 @@ Result<std::unique_ptr<EstSession>> EstSession::open(const EstOptions& options, 
     if (options.server.url.empty())
         return fail(Errc::usage, "no server given", "give --server https://HOST:PORT", "noServer");
     ACMETOOL_CHECK(est::url_of(options.server, est::Operation::cacerts));
-    if (options.tls_max != "1.2" && options.tls_max != "1.3")
-        return fail(Errc::usage, fmt::format("--tls-max: \"{}\" must be 1.2 or 1.3",
-                                             base::printable(options.tls_max, 40)));
     if (options.cert.empty() != options.key.empty())
         return fail(Errc::usage, "--cert and --key must be given together",
                     "give the client certificate and its private key", "noKey");
+    store::warn_if_exposed(options.key, "--key", io.context());
+    store::warn_if_exposed(options.key_passphrase_file, "--key-passphrase-file", io.context());
+    store::warn_if_exposed(options.password_file, "--password-file", io.context());
     ACMETOOL_TRY(credentials, read_credentials(options));
 
     auto session = std::make_unique<EstSession>();
     if (!options.cert.empty()) {
         ACMETOOL_TRY(identity, http::load_identity(options.cert, options.key, options.key_passphrase_file));
         session->identity_ = std::move(identity);
+        const auto time = crypto::time_fault(session->identity_->certificates.front(), io.context().now());
+        if (!options.no_clock && !time.empty())
+            io.context().log(base::Level::warning,
+                             fmt::format("--cert {}: the server may refuse it: {}", options.cert, time));
     }
     http::TlsClientOptions tls;
     tls.tls12_only = options.tls_max == "1.2";
@@ -121,6 +155,7 @@ Result<std::unique_ptr<EstSession>> EstSession::open(const EstOptions& options, 
         tls.connect_timeout = std::min(tls.connect_timeout, *timeout);
     }
     auto& trust = session->trust_;
+    trust.clock = !options.no_clock;
     if (!options.explicit_ta.empty()) {
         ACMETOOL_TRY(anchors, store::read_configured_certificates(options.explicit_ta, "--explicit-ta"));
         add_explicit(anchors, trust);

@@ -21,6 +21,7 @@ struct EstOptions {
     est::ServerUrl server;
     std::string explicit_ta;
     bool implicit_ta = false;
+    bool no_clock = false;
     std::string fingerprint;
     std::string cert;
     std::string key;
@@ -37,9 +38,26 @@ struct EstOptions {
 
 /// The options of server, trust and identity.
 void add_est_server(Verb& verb, EstOptions& options);
+/// For verbs that need no date.
+void add_clock(Verb& verb, EstOptions& options);
 
 /// The file's text without surrounding white space; empty if `path` is empty.
 Result<base::Secret> read_secret(const std::string& path, std::string_view option);
+
+/// Errc::unavailable if a later run with --explicit-ta and only `cas` would not accept the server that
+/// `client` found.
+Result<void> check_return(const est::CaCertificates& cas, const est::Client& client);
+
+/// est::RunOptions::take_cas that writes the CA certificates to `file`, for later runs with --explicit-ta
+/// (RFC 7030 section 4.1.3), and warns once if check_return() fails.
+struct CasKeeper {
+    std::string file;
+    const est::Client& client;
+    base::Context& context;
+    bool warned = false;
+
+    Result<void> operator()(const est::CaCertificates& cas);
+};
 
 /// The connection to the server and its EST client.
 class EstSession

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/program.h"
+#include "common/names.h"
 #include "crypto/csr.h"
 #include "crypto/key_type.h"
 #include "crypto/key_uri.h"
@@ -35,20 +36,12 @@ struct Options {
     std::string format = "pem";
 };
 
-/// The names given by the caller, unchanged.
+/// The names given by the caller.
 Result<est::Filling> given_names(const Options& options)
 {
     est::Filling filling;
-    for (const auto& name : options.dns) {
-        ACMETOOL_TRY(normal, dns::normalize_name(name, {options.allow_wildcard}));
-        filling.identifiers.push_back({"dns", normal});
-    }
-    for (const auto& address : options.ip) {
-        if (!dns::is_ip_literal(address))
-            return fail(Errc::bad_input, "--ip " + base::printable(address) + ": not an IP address", {},
-                        "badAddress");
-        filling.identifiers.push_back({"ip", address});
-    }
+    ACMETOOL_TRY(identifiers, cli::identifiers_of(options.dns, options.ip, {options.allow_wildcard}));
+    filling.identifiers = std::move(identifiers);
     if (!options.common_name.empty()) {
         ACMETOOL_TRY(normal, dns::normalize_name(options.common_name, {options.allow_wildcard}));
         filling.common_name = normal;
@@ -68,9 +61,6 @@ Result<std::string> domain_of_device(const Options& options, cli::Io& io)
 Result<void> add_own_name(const Options& options, cli::Io& io, est::Filling& filling)
 {
     const bool random = options.label == "random";
-    if (!options.label.empty() && !random)
-        return fail(Errc::usage, "--label: \"" + base::printable(options.label) + "\" is not \"random\"",
-                    "give a name of your choice with --dns");
     std::string label;
     if (!options.idevid.empty()) {
         ACMETOOL_TRY(text, io.read(options.idevid));
@@ -138,7 +128,7 @@ Result<crypto::Key> read_key(const Options& options, cli::Io& io)
     if (crypto::is_key_uri(options.key)) return crypto::load_key_uri(options.key, passphrase);
     auto text = io.read(options.key);
     if (!text) {
-        text.error().code = Errc::config;
+        if (text.error().code != Errc::interrupted) text.error().code = Errc::config;
         return fail(with_context(std::move(text).error(), "--key"));
     }
     const base::Secret pem{std::move(*text)};
@@ -156,8 +146,6 @@ Result<void> build(const Options& options, cli::Io& io)
     if (new_key && options.key_out.empty())
         return fail(Errc::usage, "--new-key needs --key-out FILE",
                     "a new key is only written to a file, with mode 0600", "noKeyOut");
-    if (options.format != "pem" && options.format != "der")
-        return fail(Errc::usage, "--format: \"" + base::printable(options.format) + "\" must be pem or der");
     ACMETOOL_TRY(asked, read_csrattrs(options, io));
     ACMETOOL_TRY(parts, csr_parts(options, asked, io));
     ACMETOOL_TRY(key, new_key ? crypto::generate_key(new_key_type(options, asked)) : read_key(options, io));
@@ -192,6 +180,7 @@ int main(int argc, char** argv)
     program.only_job()
         .option("--new-key TYPE", options.new_key,
                 "Type of a new key: ec:P-256, ec:P-384, ec:P-521, rsa:2048 to rsa:4096, ed25519")
+        .suggestions(crypto::key_types())
         .option("--key-out FILE", options.key_out, "File for the new key (mode 0600, never overwritten)")
         .option("--key KEY", options.key, "Existing private key (file or URI)")
         .option("--key-passphrase-file FILE", options.passphrase_file, "Passphrase of --key")
@@ -205,10 +194,14 @@ int main(int argc, char** argv)
         .option("--idevid FILE", options.idevid,
                 "With --domain: name the device after the serialNumber of this certificate")
         .option("--label LABEL", options.label, "With --domain: random, for a new opaque label")
+        .choices({"random"})
         .option("--domain DOMAIN", options.domain,
                 "Domain of the device's name; auto: from DHCP or the resolver")
         .flag("--allow-wildcard", options.allow_wildcard, "Accept names like *.example.com")
         .option("--format FORMAT", options.format, "Output format: pem or der")
+        .choices({"pem", "der"})
+        .without(cli::kNetworkOptions)
+        .example("csr-build --new-key ec:P-256 --key-out sub.key --dns sub.domain.com -o sub.csr")
         .action([&](cli::Io& io) { return build(options, io); });
     return program.main(argc, argv);
 }

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "cli/program.h"
+#include "common/names.h"
 #include "crypto/csr_remake.h"
 #include "crypto/path.h"
 #include "dns/name.h"
@@ -13,6 +14,7 @@
 #include "est/journal.h"
 #include "est/run.h"
 #include "store/configured.h"
+#include "store/secret_file.h"
 
 using namespace acmetool;
 
@@ -52,12 +54,11 @@ void warn_of_rejected(const est::CaCertificates& cas, cli::Io& io)
 
 Result<void> cacerts(const Options& options, cli::Io& io)
 {
-    ACMETOOL_CHECK(cli::check_format(options));
     ACMETOOL_TRY(session, cli::EstSession::open(options, io));
     std::optional<est::CaCertificates> cas = session->bootstrapped();
     if (!cas) {
         ACMETOOL_TRY(received, session->client().cacerts());
-        ACMETOOL_TRY(sorted, est::sort_out(received, session->trust().explicit_anchors));
+        ACMETOOL_TRY(sorted, est::sort_out(received, session->trust().explicit_anchors, !options.no_clock));
         cas = std::move(sorted);
     }
     warn_of_rejected(*cas, io);
@@ -107,8 +108,10 @@ Result<void> csrattrs(const Options& options, cli::Io& io)
     return io.write_document("csrattrs", members);
 }
 
-Result<crypto::Key> read_csr_key(const Options& options)
+Result<crypto::Key> read_csr_key(const Options& options, cli::Io& io)
 {
+    store::warn_if_exposed(options.csr_key, "--csr-key", io.context());
+    store::warn_if_exposed(options.csr_key_passphrase_file, "--csr-key-passphrase-file", io.context());
     ACMETOOL_TRY(passphrase, cli::read_secret(options.csr_key_passphrase_file, "--csr-key-passphrase-file"));
     return store::read_configured_key(options.csr_key, "--csr-key", passphrase);
 }
@@ -116,7 +119,6 @@ Result<crypto::Key> read_csr_key(const Options& options)
 /// simpleenroll and simplereenroll: reads the CSR from standard input.
 Result<void> post_request(const Options& options, cli::Io& io, bool renewal)
 {
-    ACMETOOL_CHECK(cli::check_format(options));
     if (options.pop && options.csr_key.empty())
         return fail(Errc::usage, "--pop requires --csr-key KEY",
                     "the channel binding is part of the CSR, which must be signed again", "noCsrKey");
@@ -132,7 +134,7 @@ Result<void> post_request(const Options& options, cli::Io& io, bool renewal)
     task.renewal = renewal;
     std::optional<crypto::Key> key;
     if (!options.csr_key.empty()) {
-        ACMETOOL_TRY(read, read_csr_key(options));
+        ACMETOOL_TRY(read, read_csr_key(options, io));
         key = read;
     }
     ACMETOOL_TRY(session, cli::EstSession::open(options, io));
@@ -149,23 +151,18 @@ Result<void> post_request(const Options& options, cli::Io& io, bool renewal)
         cli::defer(enrolment, io);
         return {};
     }
-    return cli::write_certificate(est::chain_of(enrolment.certificates, {}), options, io,
+    auto known = session->trust().explicit_others;
+    const auto& anchors = session->trust().explicit_anchors;
+    known.insert(known.end(), anchors.begin(), anchors.end());
+    return cli::write_certificate(est::chain_of(enrolment.certificates, known), options, io,
                                   base::Json::object());
 }
 
 Result<est::Filling> filling_of(const Options& options)
 {
     est::Filling filling;
-    for (const auto& name : options.dns) {
-        ACMETOOL_TRY(normal, dns::normalize_name(name));
-        filling.identifiers.push_back({"dns", normal});
-    }
-    for (const auto& address : options.ip) {
-        if (!dns::is_ip_literal(address))
-            return fail(Errc::bad_input, "--ip " + base::printable(address) + ": not an IP address", {},
-                        "badAddress");
-        filling.identifiers.push_back({"ip", address});
-    }
+    ACMETOOL_TRY(identifiers, cli::identifiers_of(options.dns, options.ip));
+    filling.identifiers = std::move(identifiers);
     if (!options.cn.empty()) {
         ACMETOOL_TRY(normal, dns::normalize_name(options.cn));
         filling.common_name = normal;
@@ -176,21 +173,20 @@ Result<est::Filling> filling_of(const Options& options)
 
 Result<void> run(const Options& options, cli::Io& io)
 {
-    ACMETOOL_CHECK(cli::check_format(options));
     const bool makes_key = !options.new_key.empty();
     if (makes_key != options.csr_key.empty() || makes_key == options.key_out.empty())
         return fail(Errc::usage, "give either --new-key TYPE with --key-out FILE, or --csr-key KEY",
                     "this is the key of the new certificate; --key is the key of --cert", "noKey");
+    if (makes_key) ACMETOOL_CHECK(cli::check_new_key(options.new_key));
     est::RunOptions wishes;
     ACMETOOL_TRY(filling, filling_of(options));
     wishes.filling = std::move(filling);
     wishes.key = {options.new_key, options.key_out, std::nullopt};
     if (!makes_key) {
-        ACMETOOL_TRY(key, read_csr_key(options));
+        ACMETOOL_TRY(key, read_csr_key(options, io));
         wishes.key.existing = key;
     }
     wishes.bind = options.pop;
-    wishes.take_cas = cli::cas_keeper(options, io);
     wishes.journal_file = options.journal.empty()
                               ? (makes_key ? options.key_out : options.csr_key) + ".journal"
                               : options.journal;
@@ -198,6 +194,8 @@ Result<void> run(const Options& options, cli::Io& io)
     if (!lock) return fail(lock.error());
     ACMETOOL_TRY(session, cli::EstSession::open(options, io));
     wishes.explicit_anchors = session->trust().explicit_anchors;
+    wishes.clock = !options.no_clock;
+    wishes.take_cas = cli::cas_keeper(options, *session, io);
     ACMETOOL_TRY(outcome, est::run(session->client(), wishes, options.server, io.context()));
     if (outcome.enrolment.pending) {
         cli::defer(outcome.enrolment, io);
@@ -227,27 +225,40 @@ int main(int argc, char** argv)
 
     auto& cas = program.verb("cacerts", "get /cacerts, write the CA certificates");
     cli::add_est_server(cas, options);
+    cli::add_clock(cas, options);
     cli::add_format(cas, options);
+    cas.example("est-enroll cacerts --server https://ra.domain.com:8443 --explicit-ta ra-ca.pem \\\n"
+                "    -o cacerts.pem");
     cas.action([&](cli::Io& io) { return cacerts(options, io); });
 
     auto& attributes = program.verb("csrattrs", "get /csrattrs, write the CSR attributes in DER");
     cli::add_est_server(attributes, options);
+    cli::add_clock(attributes, options);
     cli::add_waiting(attributes, options);
     attributes.flag("--wait", options.wait, "Wait while the server answers \"not yet\"");
+    attributes.example("est-enroll csrattrs --server https://ra.domain.com:8443 --explicit-ta ra-ca.pem \\\n"
+                       "    --cert idevid.pem --key idevid.key -o attrs.der");
     attributes.action([&](cli::Io& io) { return csrattrs(options, io); });
 
     auto& first = program.verb("simpleenroll", "read a CSR, enrol, write the certificate");
     cli::add_est_server(first, options);
+    cli::add_clock(first, options);
     add_csr(first, options);
+    first.example("est-enroll simpleenroll --server https://ra.domain.com:8443 --explicit-ta ra-ca.pem \\\n"
+                  "    --cert idevid.pem --key idevid.key -o dev.pem < dev.csr");
     first.action([&](cli::Io& io) { return post_request(options, io, false); });
 
     auto& again = program.verb("simplereenroll", "read a CSR, renew the certificate of --cert");
     cli::add_est_server(again, options);
+    cli::add_clock(again, options);
     add_csr(again, options);
+    again.example("est-enroll simplereenroll --server https://ra.domain.com:8443 \\\n"
+                  "    --explicit-ta ra-ca.pem --cert dev.pem --key dev.key -o new.pem < dev.csr");
     again.action([&](cli::Io& io) { return post_request(options, io, true); });
 
     auto& all = program.verb("run", "do all steps: cacerts, csrattrs, new key, CSR, simpleenroll");
     cli::add_est_server(all, options);
+    cli::add_clock(all, options);
     cli::add_run(all, options);
     all.option("--csr-key KEY", options.csr_key, "Existing private key to use instead of --new-key")
         .option("--csr-key-passphrase-file FILE", options.csr_key_passphrase_file, "Passphrase of --csr-key")
@@ -256,6 +267,8 @@ int main(int argc, char** argv)
         .option("--cn NAME", options.cn, "Common name, if the server sets none")
         .option("--serial-number SERIAL", options.serial_number,
                 "serialNumber for the subject, if the server requests it");
+    all.example("est-enroll run --server https://ra.domain.com:8443 --explicit-ta ra-ca.pem \\\n"
+                "    --cert idevid.pem --key idevid.key --new-key auto --key-out dev.key -o dev.pem");
     all.action([&](cli::Io& io) {
         options.wait = true;
         return run(options, io);

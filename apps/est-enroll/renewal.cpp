@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "acme/certificate_renewal.h"
+#include "acme/solver_options.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "cli/options.h"
@@ -50,15 +51,18 @@ Result<void> write_failure(const Error& error, const EstRenewOptions& options, I
 Result<void> deploy(const EstRenewOptions& options, Io& io)
 {
     if (options.deploy_hook.empty()) return {};
-    const auto status =
+    const auto ended =
         base::run_program({.arguments = {options.deploy_hook},
                            .environment = {"ACMETOOL_CERT=" + options.cert, "ACMETOOL_KEY=" + options.key},
-                           .timeout = options.hook_timeout},
+                           .timeout = options.hook_timeout,
+                           .inherit = options.hook_env,
+                           .completes = true,
+                           .name = "deploy hook " + options.deploy_hook},
                           io.context());
-    if (status && *status == 0) return {};
+    if (ended && ended->status == 0) return {};
     return fail(Errc::config,
-                status ? fmt::format("--deploy-hook {}: exit status {}", options.deploy_hook, *status)
-                       : "--deploy-hook: " + status.error().message,
+                ended ? fmt::format("--deploy-hook {}: exit status {}", options.deploy_hook, ended->status)
+                      : "--deploy-hook: " + ended.error().message,
                 "the certificate was renewed and written; the service that uses it was not notified",
                 Cause::deploy_hook_failed);
 }
@@ -74,6 +78,7 @@ struct Renewal {
 
 Result<Renewal> plan_renewal(const EstRenewOptions& options)
 {
+    ACMETOOL_CHECK(acme::check_hook_env(options.hook_env));
     if (options.cert.empty() || options.key.empty())
         return fail(Errc::usage, "renew requires --cert and --key",
                     "give the certificate to renew and its private key", "noCert");
@@ -82,6 +87,7 @@ Result<Renewal> plan_renewal(const EstRenewOptions& options)
     ACMETOOL_TRY(certificates, store::read_configured_certificates(options.cert, "--cert"));
     const auto& current = certificates.front();
     const bool rekeys = !options.new_key.empty();
+    if (rekeys) ACMETOOL_CHECK(check_new_key(options.new_key));
     return Renewal{.current = current,
                    .journal_file = options.journal.empty() ? options.key + ".journal" : options.journal,
                    .new_key_file = !rekeys                   ? std::string{}
@@ -102,6 +108,7 @@ Result<void> install(const Renewal& renewal, const std::vector<crypto::Certifica
                     fmt::format("{}: cannot be replaced with {}", options.key, renewal.new_key_file),
                     "make the folder writable and run the same command again");
     est::remove_journal(renewal.journal_file);
+    io.context().log(base::Level::info, renewed(options.cert, chain.front().not_after()));
     ACMETOOL_CHECK(write_metrics(chain.front(), options, io));
     return deploy(options, io);
 }
@@ -128,26 +135,64 @@ Result<void> nothing_due(const Renewal& renewal, const EstRenewOptions& options,
 {
     ACMETOOL_CHECK(write_metrics(renewal.current, options, io));
     if (options.detailed_exitcode) io.exit_with(2);
-    io.context().log(base::Level::detail,
-                     fmt::format("{}: not due before {}", options.cert, base::to_rfc3339(renewal.due_at)));
-    if (!io.json()) return {}; // --output is left unchanged
-    return io.write_document("renewal", {{"changed", false},
+    io.context().log(base::Level::detail, not_due(options.cert, renewal.due_at));
+    if (!io.json()) return {};
+    // --output is left unchanged: it may be the certificate.
+    return io.print_document("renewal", {{"changed", false},
                                          {"notAfter", base::to_rfc3339(renewal.current.not_after())},
                                          {"renewAt", base::to_rfc3339(renewal.due_at)}});
+}
+
+est::RunOptions wishes_of(const Renewal& renewal, const EstRenewOptions& options, const EstSession& session)
+{
+    est::RunOptions wishes;
+    wishes.key = {options.new_key, renewal.new_key_file, std::nullopt};
+    if (renewal.new_key_file.empty()) wishes.key.existing = session.identity()->key;
+    wishes.bind = options.pop;
+    wishes.renewed = renewal.current;
+    wishes.explicit_anchors = session.trust().explicit_anchors;
+    wishes.journal_file = renewal.journal_file;
+    return wishes;
+}
+
+/// All that a renewal needs, but for its request: files, server, trust, CA certificates, attributes, CSR.
+/// With
+/// --save-cacerts, that the next run accepts the server as well, whose CA certificates are not written.
+Result<void> prove(const Renewal& renewal, const EstRenewOptions& options, Io& io)
+{
+    ACMETOOL_TRY(session, EstSession::open(options, io));
+    auto wishes = wishes_of(renewal, options, *session);
+    if (!options.save_cacerts.empty())
+        wishes.take_cas = [&](const est::CaCertificates& cas) -> Result<void> {
+            auto accepted = check_return(cas, session->client());
+            if (accepted) return {};
+            return fail(with_context(std::move(accepted).error(), "with what --save-cacerts would write"));
+        };
+    return est::rehearse(session->client(), wishes, io.context());
+}
+
+/// systemd's ExecCondition: 0 due, 1 nothing to do, 255 error.
+Result<void> check(const Result<Renewal>& renewal, bool due, const EstRenewOptions& options, Io& io)
+{
+    auto proven = !renewal                     ? Result<void>{fail(renewal.error())}
+                  : options.server.url.empty() ? Result<void>{}
+                                               : prove(*renewal, options, io);
+    if (!proven && proven.error().code == Errc::interrupted) return proven;
+    io.exit_with(!proven ? 255 : due ? 0 : 1);
+    if (proven) return {};
+    const auto& error = proven.error();
+    io.context().log(base::Level::error,
+                     error.hint.empty() ? error.message : fmt::format("{} ({})", error.message, error.hint));
+    if (due) return write_failure(error, options, io); // the run that would write it does not begin
+    return {};
 }
 
 Result<void> renew_due(const Renewal& renewal, const EstRenewOptions& options, Io& io)
 {
     ACMETOOL_CHECK(wait_for_turn(options.jitter, io));
     ACMETOOL_TRY(session, EstSession::open(options, io));
-    est::RunOptions wishes;
-    wishes.key = {options.new_key, renewal.new_key_file, std::nullopt};
-    if (renewal.new_key_file.empty()) wishes.key.existing = session->identity()->key;
-    wishes.bind = options.pop;
-    wishes.renewed = renewal.current;
-    wishes.explicit_anchors = session->trust().explicit_anchors;
-    wishes.journal_file = renewal.journal_file;
-    wishes.take_cas = cas_keeper(options, io);
+    auto wishes = wishes_of(renewal, options, *session);
+    wishes.take_cas = cas_keeper(options, *session, io);
     ACMETOOL_TRY(outcome, est::run(session->client(), wishes, options.server, io.context()));
     if (outcome.enrolment.pending) {
         defer(outcome.enrolment, io);
@@ -160,13 +205,8 @@ Result<void> attempt(const EstRenewOptions& options, Io& io)
 {
     auto renewal = plan_renewal(options);
     bool due = renewal && io.context().now() >= renewal->due_at;
-    if (options.check) { // systemd's ExecCondition: 0 due, 1 nothing to do, 255 error
-        if (!renewal) io.context().log(base::Level::error, renewal.error().message);
-        io.exit_with(!renewal ? 255 : due ? 0 : 1);
-        return {};
-    }
+    if (options.check) return check(renewal, due, options, io);
     if (!renewal) return fail(renewal.error());
-    ACMETOOL_CHECK(check_format(options));
     if (!due && !est::has_journal(renewal->journal_file)) return nothing_due(*renewal, options, io);
     const auto lock = est::lock_journal(renewal->journal_file, io.context());
     if (!lock) return fail(lock.error());
@@ -197,13 +237,18 @@ void add_renew(Program& program, EstRenewOptions& options)
     add_run(verb, options);
     verb.option("--before DURATION", options.before,
                 "Renew this long before expiry: a duration or a share of the lifetime")
-        .flag("--check", options.check, "Only report by exit status: 0 due, 1 nothing to do, 255 error")
+        .flag("--check", options.check,
+              "Only report by exit status: 0 due, 1 nothing to do, 255 error; with --server: try all but the "
+              "request")
         .flag("--detailed-exitcode", options.detailed_exitcode, "Exit with 2 if nothing was due")
         .option("--jitter DURATION", options.jitter, "Wait up to this long, at random, before a request")
         .option("--deploy-hook PROGRAM", options.deploy_hook,
                 "Program to run after a new certificate is written")
+        .option("--hook-env NAME", options.hook_env, "Environment variable that the hook gets (repeatable)")
         .option("--hook-timeout DURATION", options.hook_timeout, "Kill a hook that runs longer than this")
         .option("--metrics-file FILE", options.metrics_file, "Write metrics for node_exporter to this file")
+        .example("est-enroll renew -q --server https://ra.domain.com:8443 --explicit-ta ra-ca.pem \\\n"
+                 "    --cert dev.pem --key dev.key -o dev.pem")
         .action([&options](Io& io) {
             options.wait = true;
             return renew(options, io);

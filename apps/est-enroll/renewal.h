@@ -16,6 +16,7 @@ struct EstRenewOptions : EstRequestOptions {
     bool detailed_exitcode = false;
     base::Milliseconds jitter{0};
     std::string deploy_hook;
+    std::vector<std::string> hook_env;
     base::Milliseconds hook_timeout{120'000};
     std::string metrics_file;
 };

@@ -4,21 +4,18 @@
 #include <nlohmann/json.hpp>
 
 #include "acme/order_task.h"
-#include "base/text.h"
 #include "crypto/cms.h"
 #include "crypto/key_type.h"
 #include "est/codec.h"
 #include "est/run.h"
-#include "store/atomic_file.h"
 
 namespace acmetool::cli
 {
 
-Result<void> check_format(const EstRequestOptions& options)
+Result<void> check_new_key(const std::string& type)
 {
-    if (options.format == "pem" || options.format == "der" || options.format == "pkcs7") return {};
-    return fail(Errc::usage, fmt::format("--format: \"{}\" must be pem, der or pkcs7",
-                                         base::printable(options.format, 40)));
+    if (type == "auto") return {};
+    return crypto::check_key_type(type);
 }
 
 Result<std::string> to_format(const std::vector<crypto::Certificate>& certificates, const std::string& format)
@@ -49,12 +46,11 @@ void defer(const est::Enrolment& enrolment, Io& io)
               .csr_sha256 = est::csr_sha256(enrolment.csr)});
 }
 
-std::function<Result<void>(const est::CaCertificates&)> cas_keeper(const EstRequestOptions& options, Io& io)
+std::function<Result<void>(const est::CaCertificates&)> cas_keeper(const EstRequestOptions& options,
+                                                                   EstSession& session, Io& io)
 {
     if (options.save_cacerts.empty()) return nullptr;
-    return [file = options.save_cacerts, &context = io.context()](const est::CaCertificates& cas) {
-        return store::write_output(file, crypto::to_pem(cas.trusted), 0644, context);
-    };
+    return CasKeeper{options.save_cacerts, session.client(), io.context()};
 }
 
 void add_waiting(Verb& verb, EstOptions& options)
@@ -65,7 +61,8 @@ void add_waiting(Verb& verb, EstOptions& options)
 
 void add_format(Verb& verb, EstRequestOptions& options)
 {
-    verb.option("--format FORMAT", options.format, "Output format: pem, der (without the chain) or pkcs7");
+    verb.option("--format FORMAT", options.format, "Output format: pem, der (without the chain) or pkcs7")
+        .choices({"pem", "der", "pkcs7"});
 }
 
 void add_run(Verb& verb, EstRequestOptions& options)
@@ -73,6 +70,7 @@ void add_run(Verb& verb, EstRequestOptions& options)
     verb.option("--new-key TYPE", options.new_key,
                 fmt::format("Type of a new key: {}, {}, ...; auto: as the server requests",
                             crypto::kDefaultKeyType, crypto::kDefaultRsaType))
+        .suggestions(crypto::key_types("auto"))
         .option("--key-out FILE", options.key_out, "File for the new key (mode 0600, never overwritten)")
         .flag("--pop", options.pop, "Include the channel binding even if the server does not request it")
         .flag("--once", options.once, "Do not wait: exit with 75 if the server answers \"not yet\"")

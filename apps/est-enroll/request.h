@@ -28,8 +28,8 @@ void add_format(Verb& verb, EstRequestOptions& options);
 /// The options of a whole run, including --retry-after and --format.
 void add_run(Verb& verb, EstRequestOptions& options);
 
-/// Errc::usage if --format has another value.
-Result<void> check_format(const EstRequestOptions& options);
+/// Errc::usage unless it is a type of key or "auto".
+Result<void> check_new_key(const std::string& type);
 /// The certificates in the form of --format; DER holds only the first.
 Result<std::string> to_format(const std::vector<crypto::Certificate>& certificates,
                               const std::string& format);
@@ -38,7 +38,8 @@ Result<void> write_certificate(const std::vector<crypto::Certificate>& chain,
                                const EstRequestOptions& options, Io& io, const base::Json& more);
 /// Makes the program exit with 75: the server has not decided yet.
 void defer(const est::Enrolment& enrolment, Io& io);
-/// Writes the CA certificates for later runs, if --save-cacerts is given (RFC 7030 section 4.1.3).
-std::function<Result<void>(const est::CaCertificates&)> cas_keeper(const EstRequestOptions& options, Io& io);
+/// CasKeeper for --save-cacerts; nothing without it. Keeps a reference to `session`.
+std::function<Result<void>(const est::CaCertificates&)> cas_keeper(const EstRequestOptions& options,
+                                                                   EstSession& session, Io& io);
 
 } // namespace acmetool::cli

@@ -8,6 +8,7 @@
 #include "http/tls_client.h"
 #include "net/endpoint.h"
 #include "radius/client.h"
+#include "store/configured.h"
 #include "teap-enroll/pledge.h"
 #include "teap/eap.h"
 
@@ -156,13 +157,20 @@ Result<teap::PeerSettings> settings_of(const TeapParty& party, base::Context& co
 
 } // namespace
 
-Result<crypto::TlsSettings> read_device(const TeapOptions& options)
+Result<std::vector<crypto::Certificate>> read_anchors(const std::string& ca_file)
+{
+    if (ca_file.empty()) return std::vector<crypto::Certificate>{};
+    return store::read_configured_certificates(ca_file, "--ca-file");
+}
+
+Result<crypto::TlsSettings> read_device(const TeapOptions& options,
+                                        const std::vector<crypto::Certificate>& anchors)
 {
     crypto::TlsSettings tls;
     if (!options.tls_version.empty()) tls.min_version = tls.max_version = options.tls_version;
     if (options.cert.empty()) return tls;
     ACMETOOL_TRY(identity, http::load_identity(options.cert, options.key, ""));
-    tls.chain = std::move(identity.certificates);
+    tls.chain = crypto::complete_chain(std::move(identity.certificates), anchors);
     tls.key = std::move(identity.key);
     return tls;
 }
@@ -181,14 +189,20 @@ Result<teap::PeerResult> hold(const TeapParty& party, base::Context& context)
     ACMETOOL_TRY(tls, crypto::TlsContext::make(crypto::Side::client, party.tls));
     // A device without configured anchors trusts no server yet, not even through the system's public CAs.
     const bool trusts_nobody = settings.bootstrap && party.anchors.file.empty();
-    const auto& name = party.options.server_name;
+    const bool by_realm = party.options.server_name.empty();
+    const auto name = by_realm ? teap::realm_to_verify(settings.identity) : party.options.server_name;
     teap::PeerSession peer{
         settings, tls, [&](const std::vector<crypto::Certificate>& chain) -> Result<void> {
             if (trusts_nobody) return fail(Errc::refused, "no trust anchors yet", {}, "provisional");
             ACMETOOL_CHECK(crypto::verify_path(chain.front(), {chain.begin() + 1, chain.end()}, party.anchors,
                                                crypto::PathPolicy::tls_server()));
             if (!name.empty() && !crypto::is_valid_for(chain.front(), name))
-                return fail(Errc::refused, "the server's certificate is not for " + name, {}, "serverName");
+                return fail(Errc::refused,
+                            "the server's certificate is not for " + base::printable(name, 253),
+                            by_realm ? "it must name the realm of --identity (RFC 9930 section 3.4); "
+                                       "--server-name demands another name"
+                                     : "",
+                            "serverName");
             return {};
         }};
     ACMETOOL_CHECK(pass_on(party, peer, context));
@@ -219,8 +233,12 @@ std::optional<Error> complaint(const teap::PeerResult& result, const TeapOptions
         return error("accepted by the server, but without a certificate",
                      "check \"ask\" in [teap] of the server's configuration", "notEnrolled");
     }
+    if (!result.wanted.empty() && result.errors.empty())
+        return error(
+            fmt::format("the server wants {}; a peer with a certificate has no inner method", result.wanted),
+            "configure the server for TEAP with a client certificate and no inner method", "innerMethod");
     if (result.errors.empty() && result.provisional)
-        return error("the server was not authenticated",
+        return error("the server was not authenticated, and ended the conversation",
                      "give --ca-file, or use a server that supports draft-lear-eap-teap-brski",
                      "provisional");
     return error(words_of(result, numbers), likely_cause(result),

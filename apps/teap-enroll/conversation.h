@@ -25,8 +25,12 @@ struct TeapParty {
     std::function<void(const teap::Shown&)> show; ///< may be empty
 };
 
-/// TLS settings with the device's certificate and key, if given. Errors: config.
-Result<crypto::TlsSettings> read_device(const TeapOptions& options);
+/// The certificates of --ca-file; none without it. Errors: config.
+Result<std::vector<crypto::Certificate>> read_anchors(const std::string& ca_file);
+/// TLS settings with the device's certificate and key, if given; intermediates that its file lacks are taken
+/// from `anchors`. Errors: config.
+Result<crypto::TlsSettings> read_device(const TeapOptions& options,
+                                        const std::vector<crypto::Certificate>& anchors);
 /// The numbers of --number. Errors: usage.
 Result<teap::BrskiNumbers> numbers_of(const TeapOptions& options);
 

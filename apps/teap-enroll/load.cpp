@@ -26,11 +26,16 @@ using Milliseconds = std::chrono::duration<double, std::milli>;
 class Worker final : public base::Context
 {
 public:
-    explicit Worker(const base::Context& whole) : whole_(whole) {}
+    Worker(const base::Context& whole, std::optional<Clock::time_point> run_ends)
+        : whole_(whole), run_ends_(run_ends)
+    {
+    }
     bool interrupted() const override { return whole_.interrupted(); }
+    std::optional<Clock::time_point> run_ends() const override { return run_ends_; }
 
 private:
     const base::Context& whole_;
+    std::optional<Clock::time_point> run_ends_; ///< of --timeout, for all conversations together
 };
 
 struct Figures {
@@ -81,12 +86,13 @@ struct Load {
     const TeapOptions& options;
     base::Secret secret;
     crypto::TrustAnchors anchors;
+    std::vector<crypto::Certificate> known; ///< those of --ca-file
     teap::BrskiNumbers numbers;
     Figures figures;
 
     Result<teap::PeerResult> one(const TeapOptions& own, base::Context& context, double& milliseconds) const
     {
-        ACMETOOL_TRY(tls, read_device(own));
+        ACMETOOL_TRY(tls, read_device(own, known));
         ACMETOOL_TRY(request, TeapRequest::passing(own, tls.chain));
         const auto begin = Clock::now();
         auto result = hold({own, secret, tls, anchors, request, {}}, context);
@@ -123,14 +129,16 @@ Result<void> teap_load(const TeapOptions& options, Io& io)
 {
     ACMETOOL_TRY(secret, read_secret(options.secret_file, "--secret-file"));
     ACMETOOL_TRY(numbers, numbers_of(options));
-    Load load{options, std::move(secret), {{}, io.ca_file(), io.ca_file().empty()}, numbers, {}};
+    ACMETOOL_TRY(known, read_anchors(io.ca_file()));
+    Load load{options, std::move(secret), {{}, io.ca_file(), io.ca_file().empty()}, known, numbers, {}};
     std::atomic<unsigned> next{1};
     const auto begin = Clock::now();
+    const auto run_ends = io.context().run_ends();
     {
         std::vector<std::jthread> threads;
         for (unsigned i = 0; i < std::min(options.parallel, options.count); ++i)
             threads.emplace_back([&] {
-                Worker context{io.context()};
+                Worker context{io.context(), run_ends};
                 for (unsigned number = next++; number <= options.count; number = next++) {
                     if (context.interrupted()) return;
                     load.run(number, context);

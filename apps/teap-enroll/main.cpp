@@ -7,7 +7,10 @@
 #include "acme/order_task.h"
 #include "cli/program.h"
 #include "common/est_session.h"
+#include "crypto/path.h"
+#include "dns/name.h"
 #include "store/atomic_file.h"
+#include "store/secret_file.h"
 #include "teap-enroll/conversation.h"
 #include "teap-enroll/load.h"
 #include "teap/explain.h"
@@ -20,10 +23,12 @@ namespace
 
 /// Draws and traces one message; with --pause, waits for Enter before the next.
 void show(const teap::Shown& shown, const TeapOptions& options, const teap::BrskiNumbers& numbers,
-          base::Context& context)
+          cli::Io& io)
 {
-    const auto head = (shown.by_peer ? "> " : "< ") + shown.text;
-    context.log(options.show_tlvs ? base::Level::info : base::Level::detail, head);
+    auto& context = io.context();
+    if (!io.shows_flow())
+        context.log(options.show_tlvs ? base::Level::info : base::Level::detail,
+                    (shown.by_peer ? "> " : "< ") + shown.text);
     base::Message message;
     message.from = shown.by_peer ? "client" : "teap";
     message.to = shown.by_peer ? "teap" : "client";
@@ -41,25 +46,34 @@ Result<void> save(const std::string& file, std::string_view text, base::Context&
     return store::write_output(file, text, 0644, context);
 }
 
-/// Our certificate first.
-std::vector<crypto::Certificate> chain_of(const teap::PeerResult& result)
+/// Our certificate, and the issuers of it that are known.
+std::vector<crypto::Certificate> chain_of(const teap::PeerResult& result,
+                                          std::vector<crypto::Certificate> known)
 {
-    std::vector<crypto::Certificate> chain{*result.certificate};
-    for (const auto& one : result.certificates)
-        if (one.der() != chain.front().der()) chain.push_back(one);
-    return chain;
+    known.insert(known.end(), result.certificates.begin(), result.certificates.end());
+    known.insert(known.end(), result.roots.begin(), result.roots.end());
+    return crypto::issuer_chain(*result.certificate, known, crypto::ChainEnd::below_root);
 }
 
-Result<void> enroll(const TeapOptions& options, cli::Io& io)
+Result<void> enroll(TeapOptions& options, cli::Io& io)
 {
     ACMETOOL_CHECK(cli::check(options));
+    if (options.count > 1 && io.traces())
+        return fail(Errc::usage, "--trace and --show cannot be combined with --count",
+                    "many conversations leave only statistics");
+    ACMETOOL_TRY(names, dns::normalize_names(options.dns));
+    options.dns = std::move(names);
     // RFC 9930 section 3.11: keep the old credential until the new one is known to work.
     if (!options.cert.empty() && io.output() == options.cert)
         return fail(
             Errc::usage, "--output would overwrite the certificate of --cert",
             "choose another file, and replace the old certificate once the server accepts the new one");
+    store::warn_if_exposed(options.secret_file, "--secret-file", io.context());
+    store::warn_if_exposed(options.key, "--key", io.context());
+    store::warn_if_exposed(options.idevid_key, "--idevid-key", io.context());
     if (options.count > 1) return cli::teap_load(options, io);
-    ACMETOOL_TRY(tls, cli::read_device(options));
+    ACMETOOL_TRY(anchors, cli::read_anchors(io.ca_file()));
+    ACMETOOL_TRY(tls, cli::read_device(options, anchors));
     std::string keylog;
     if (!options.keylog.empty())
         tls.keylog = [&keylog](std::string_view line) { keylog += std::string{line} + "\n"; };
@@ -72,7 +86,7 @@ Result<void> enroll(const TeapOptions& options, cli::Io& io)
                                  tls,
                                  {{}, io.ca_file(), io.ca_file().empty()},
                                  request,
-                                 [&](const teap::Shown& shown) { show(shown, options, numbers, context); }},
+                                 [&](const teap::Shown& shown) { show(shown, options, numbers, io); }},
                                 context);
     if (!options.keylog.empty()) ACMETOOL_CHECK(store::write_output(options.keylog, keylog, 0600, context));
     if (!held) return fail(held.error());
@@ -89,7 +103,7 @@ Result<void> enroll(const TeapOptions& options, cli::Io& io)
     if (!result.certificate)
         return io.json() ? io.write_document("access", {{"accepted", true}, {"tls", result.tls}})
                          : Result<void>{};
-    const auto chain = chain_of(result);
+    const auto chain = chain_of(result, anchors);
     ACMETOOL_CHECK(io.json() ? io.write_document("certificate", acme::certificate_document(chain))
                              : io.write(crypto::to_pem(chain)));
     request.finish();

@@ -1,10 +1,7 @@
 #include "teap-enroll/options.h"
 
-#include <algorithm>
-
 #include <fmt/core.h>
 
-#include "base/text.h"
 #include "crypto/key_type.h"
 
 namespace acmetool::cli
@@ -13,13 +10,6 @@ namespace
 {
 
 constexpr unsigned kMostParallel = 1000;
-
-Result<void> one_of(const std::string& name, const std::string& value, const std::vector<std::string>& words)
-{
-    if (std::find(words.begin(), words.end(), value) != words.end()) return {};
-    return fail(Errc::usage, fmt::format("{}: \"{}\" must be one of {}", name, base::printable(value, 40),
-                                         base::join(words, ", ")));
-}
 
 /// Many conversations leave only statistics.
 Result<void> check_load(const TeapOptions& options)
@@ -52,10 +42,13 @@ void add_teap(Verb& verb, TeapOptions& options)
         .option("--cert FILE", options.cert,
                 "Certificate of the device (IDevID or LDevID) with its chain, PEM")
         .option("--key KEY", options.key, "Private key of that certificate")
-        .option("--server-name NAME", options.server_name, "Name that the server's certificate must contain")
+        .option("--server-name NAME", options.server_name,
+                "Name that the server's certificate must contain; default: the realm of --identity, if it "
+                "has one")
         .option("--new-key TYPE", options.new_key,
                 fmt::format("Type of a new key to enrol: {}, {}, ...", crypto::kDefaultKeyType,
                             crypto::kDefaultRsaType))
+        .suggestions(crypto::key_types())
         .option("--key-out FILE", options.key_out, "File for the new key (mode 0600, never overwritten)")
         .option("--journal FILE", options.journal,
                 "State of an unfinished run; default: the --key-out file with .journal appended")
@@ -66,9 +59,12 @@ void add_teap(Verb& verb, TeapOptions& options)
         .option("--save-root FILE", options.save_root, "Write the trust anchor to this file")
         .option("--kdf DERIVATION", options.kdf,
                 "Key derivation with TLS 1.3: auto, rfc7170 (legacy) or rfc9427")
+        .choices({"auto", "rfc7170", "legacy", "rfc9427"})
         .option("--msk-no-inner DERIVATION", options.msk_no_inner,
                 "Source of the MSK without an inner method: imck1 or seed")
+        .choices({"imck1", "seed"})
         .option("--tls-version VERSION", options.tls_version, "Only use this TLS version: 1.2 or 1.3")
+        .choices({"1.2", "1.3"})
         .flag("--no-identity-type", options.no_identity_type, "Send no Identity-Type outside the tunnel")
         .flag("--no-crypto-binding", options.no_crypto_binding, "Accept a server without Crypto-Binding")
         .option("--fragment-size BYTES", options.fragment_size, "Size of an EAP packet")
@@ -77,38 +73,41 @@ void add_teap(Verb& verb, TeapOptions& options)
                 "Write the TLS secrets to this file (mode 0600), for Wireshark")
         .option("--expect OUTCOME", options.expect,
                 "enrol: fail without a new certificate; accept: succeed without one")
+        .choices({"enrol", "accept"})
         .option("--count NUMBER", options.count,
                 "Run this many conversations and print statistics; {n} in --cert and --key is the number of "
                 "each")
         .option("--parallel NUMBER", options.parallel, "With --count: conversations at a time")
         .option("--manufacturer-ta FILE", options.manufacturer_ta,
                 "Trust anchors (PEM) for vouchers, which authenticate the server if there is no --ca-file")
+        .option("--crl FILE", options.crl,
+                "CRLs of the domain's CAs, for vouchers that demand revocation checks (repeatable)")
         .option("--idevid FILE", options.idevid, "Certificate that signs voucher-requests; default: --cert")
         .option("--idevid-key KEY", options.idevid_key, "Private key of that certificate")
         .option("--format FORMAT", options.format, "Format of voucher-requests: cms or jws")
+        .choices({"cms", "jws"})
         .flag("--allow-nonceless", options.allow_nonceless, "Accept a voucher without a nonce")
         .option("--save-voucher FILE", options.save_voucher, "Write the voucher to this file")
         .flag("--refuse-nai", options.refuse_nai, "Keep --identity even if the server assigns another")
         .option("--number NAME=NUMBER", options.numbers, "Code point that is not assigned yet (repeatable)")
         .flag("--pause", options.pause, "Wait for Enter after each message")
-        .shows("tlv", options.show_tlvs, "the content of each TLV");
+        .shows("tlv", options.show_tlvs, "the content of each TLV")
+        .example("teap-enroll --radius 127.0.0.1:1812 --secret-file secret --ca-file ra-ca.pem \\\n"
+                 "    --cert idevid.pem --key idevid.key --new-key ec:P-256 --key-out dev.key -o dev.pem");
 }
 
 Result<void> check(const TeapOptions& options)
 {
-    ACMETOOL_CHECK(one_of("--kdf", options.kdf, {"auto", "rfc7170", "rfc9427", "legacy"}));
-    ACMETOOL_CHECK(one_of("--msk-no-inner", options.msk_no_inner, {"imck1", "seed"}));
-    if (!options.tls_version.empty())
-        ACMETOOL_CHECK(one_of("--tls-version", options.tls_version, {"1.2", "1.3"}));
-    if (!options.expect.empty()) ACMETOOL_CHECK(one_of("--expect", options.expect, {"enrol", "accept"}));
-    ACMETOOL_CHECK(one_of("--format", options.format, {"cms", "jws"}));
     if (options.idevid.empty() != options.idevid_key.empty())
         return fail(Errc::usage, "--idevid and --idevid-key must be given together");
+    if (!options.crl.empty() && options.manufacturer_ta.empty())
+        return fail(Errc::usage, "--crl requires --manufacturer-ta");
     if (!options.manufacturer_ta.empty() && options.idevid.empty() && options.cert.empty())
         return fail(Errc::usage, "--manufacturer-ta requires --cert or --idevid");
     if (options.secret_file.empty()) return fail(Errc::usage, "--secret-file is required");
     if (options.cert.empty() != options.key.empty())
         return fail(Errc::usage, "--cert and --key must be given together");
+    if (!options.new_key.empty()) ACMETOOL_CHECK(crypto::check_key_type(options.new_key));
     if (!options.new_key.empty() && !options.csr.empty())
         return fail(Errc::usage, "--new-key and --csr cannot be combined");
     if (options.csr == "-" && options.pause)

@@ -39,6 +39,7 @@ struct TeapOptions {
     unsigned count = 1;
     unsigned parallel = 1;
     std::string manufacturer_ta;
+    std::vector<std::string> crl;
     std::string idevid;
     std::string idevid_key;
     std::string format = "cms";

@@ -12,6 +12,7 @@ namespace
 
 struct Pledge {
     crypto::AnchorStore manufacturer;
+    std::shared_ptr<const crypto::CrlSet> crls;
     http::TlsIdentity idevid;
     brski::Format format = brski::Format::cms;
     bool allow_nonceless = false;
@@ -23,7 +24,7 @@ Result<void> check(const Pledge& pledge, ByteView voucher, const std::vector<cry
 {
     const auto verdict =
         brski::check_voucher(voucher, {pledge.manufacturer, pledge.idevid.certificates.front(), pledge.nonce,
-                                       pledge.allow_nonceless, now, server});
+                                       pledge.allow_nonceless, now, server, pledge.crls});
     if (!verdict.report.good()) return fail(verdict.report.error("voucher"));
     if (!verdict.pinned)
         return fail(Errc::refused, "the voucher pins no certificate", {}, "pinned-domain-cert");
@@ -37,6 +38,8 @@ Result<teap::Bootstrap> teap_pledge(const TeapOptions& options, base::Context& c
     auto pledge = std::make_shared<Pledge>();
     ACMETOOL_TRY(anchors, store::read_configured_certificates(options.manufacturer_ta, "--manufacturer-ta"));
     pledge->manufacturer = crypto::AnchorStore{std::move(anchors)};
+    ACMETOOL_TRY(crls, store::read_crl_files(options.crl, "--crl"));
+    pledge->crls = std::move(crls);
     const bool own = !options.idevid.empty();
     ACMETOOL_TRY(idevid, http::load_identity(own ? options.idevid : options.cert,
                                              own ? options.idevid_key : options.key, ""));

@@ -1,86 +1,62 @@
-# fish completion for acme-account
-complete -c acme-account -n __fish_use_subcommand -a register -d 'create an account, or find the key\'s existing account'
-complete -c acme-account -n __fish_use_subcommand -a show -d 'print the account as the CA has it'
-complete -c acme-account -n __fish_use_subcommand -a update -d 'replace the contact URLs'
-complete -c acme-account -n __fish_use_subcommand -a rollover -d 'replace the account\'s key'
-complete -c acme-account -n __fish_use_subcommand -a deactivate -d 'deactivate the account permanently'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l help -d 'Show this help'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l account -d 'Account file, created by acme-account register (default: acct.json)'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l state -d 'State directory; default: the account file with .d appended'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l account-passphrase-file -d 'Passphrase of the account\'s key; default: ask at the terminal'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l directory -d 'ACME directory of the CA'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l contact -d 'Contact URL, such as mailto:ops@example.com (repeatable)'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l agree-tos -d 'Agree to the CA\'s terms of service'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l only-existing -d 'Only find the key\'s account; do not create one'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l key-type -d 'Type of the new key (default: ec:P-256)'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l key -d 'Private key (file or URI) to use instead of a new one'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l eab-kid -d 'Key identifier of an existing non-ACME account at the CA'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l eab-key-file -d 'MAC key of that account (base64url)'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l config -d 'Read options from this TOML file'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l json -d 'Print the result as a JSON document'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l output -d 'Write the result to this file, atomically'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l quiet -d 'Only print errors'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l log-format -d 'Format of the log: text, or json for one document per line (default: text)'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l ca-file -d 'Trust anchors (PEM) instead of the system\'s'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l trace -d 'Append every protocol message to this file (JSON Lines)'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l show -d 'flow: draw the messages on standard error'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l verbose -d 'Print each step; -vv also prints each request'
-complete -c acme-account -n '__fish_seen_subcommand_from register' -l timeout -d 'Give up, or report "not yet", after this time'
-complete -c acme-account -n '__fish_seen_subcommand_from show' -l help -d 'Show this help'
-complete -c acme-account -n '__fish_seen_subcommand_from show' -l account -d 'Account file, created by acme-account register (default: acct.json)'
-complete -c acme-account -n '__fish_seen_subcommand_from show' -l state -d 'State directory; default: the account file with .d appended'
-complete -c acme-account -n '__fish_seen_subcommand_from show' -l account-passphrase-file -d 'Passphrase of the account\'s key; default: ask at the terminal'
-complete -c acme-account -n '__fish_seen_subcommand_from show' -l config -d 'Read options from this TOML file'
-complete -c acme-account -n '__fish_seen_subcommand_from show' -l json -d 'Print the result as a JSON document'
-complete -c acme-account -n '__fish_seen_subcommand_from show' -l output -d 'Write the result to this file, atomically'
-complete -c acme-account -n '__fish_seen_subcommand_from show' -l quiet -d 'Only print errors'
-complete -c acme-account -n '__fish_seen_subcommand_from show' -l log-format -d 'Format of the log: text, or json for one document per line (default: text)'
-complete -c acme-account -n '__fish_seen_subcommand_from show' -l ca-file -d 'Trust anchors (PEM) instead of the system\'s'
-complete -c acme-account -n '__fish_seen_subcommand_from show' -l trace -d 'Append every protocol message to this file (JSON Lines)'
-complete -c acme-account -n '__fish_seen_subcommand_from show' -l show -d 'flow: draw the messages on standard error'
-complete -c acme-account -n '__fish_seen_subcommand_from show' -l verbose -d 'Print each step; -vv also prints each request'
-complete -c acme-account -n '__fish_seen_subcommand_from show' -l timeout -d 'Give up, or report "not yet", after this time'
-complete -c acme-account -n '__fish_seen_subcommand_from update' -l help -d 'Show this help'
-complete -c acme-account -n '__fish_seen_subcommand_from update' -l account -d 'Account file, created by acme-account register (default: acct.json)'
-complete -c acme-account -n '__fish_seen_subcommand_from update' -l state -d 'State directory; default: the account file with .d appended'
-complete -c acme-account -n '__fish_seen_subcommand_from update' -l account-passphrase-file -d 'Passphrase of the account\'s key; default: ask at the terminal'
-complete -c acme-account -n '__fish_seen_subcommand_from update' -l contact -d 'New contact URL (repeatable); if absent, remove all contacts'
-complete -c acme-account -n '__fish_seen_subcommand_from update' -l config -d 'Read options from this TOML file'
-complete -c acme-account -n '__fish_seen_subcommand_from update' -l json -d 'Print the result as a JSON document'
-complete -c acme-account -n '__fish_seen_subcommand_from update' -l output -d 'Write the result to this file, atomically'
-complete -c acme-account -n '__fish_seen_subcommand_from update' -l quiet -d 'Only print errors'
-complete -c acme-account -n '__fish_seen_subcommand_from update' -l log-format -d 'Format of the log: text, or json for one document per line (default: text)'
-complete -c acme-account -n '__fish_seen_subcommand_from update' -l ca-file -d 'Trust anchors (PEM) instead of the system\'s'
-complete -c acme-account -n '__fish_seen_subcommand_from update' -l trace -d 'Append every protocol message to this file (JSON Lines)'
-complete -c acme-account -n '__fish_seen_subcommand_from update' -l show -d 'flow: draw the messages on standard error'
-complete -c acme-account -n '__fish_seen_subcommand_from update' -l verbose -d 'Print each step; -vv also prints each request'
-complete -c acme-account -n '__fish_seen_subcommand_from update' -l timeout -d 'Give up, or report "not yet", after this time'
-complete -c acme-account -n '__fish_seen_subcommand_from rollover' -l help -d 'Show this help'
-complete -c acme-account -n '__fish_seen_subcommand_from rollover' -l account -d 'Account file, created by acme-account register (default: acct.json)'
-complete -c acme-account -n '__fish_seen_subcommand_from rollover' -l state -d 'State directory; default: the account file with .d appended'
-complete -c acme-account -n '__fish_seen_subcommand_from rollover' -l account-passphrase-file -d 'Passphrase of the account\'s key; default: ask at the terminal'
-complete -c acme-account -n '__fish_seen_subcommand_from rollover' -l key-type -d 'Type of the new key; default: that of the current key'
-complete -c acme-account -n '__fish_seen_subcommand_from rollover' -l config -d 'Read options from this TOML file'
-complete -c acme-account -n '__fish_seen_subcommand_from rollover' -l json -d 'Print the result as a JSON document'
-complete -c acme-account -n '__fish_seen_subcommand_from rollover' -l output -d 'Write the result to this file, atomically'
-complete -c acme-account -n '__fish_seen_subcommand_from rollover' -l quiet -d 'Only print errors'
-complete -c acme-account -n '__fish_seen_subcommand_from rollover' -l log-format -d 'Format of the log: text, or json for one document per line (default: text)'
-complete -c acme-account -n '__fish_seen_subcommand_from rollover' -l ca-file -d 'Trust anchors (PEM) instead of the system\'s'
-complete -c acme-account -n '__fish_seen_subcommand_from rollover' -l trace -d 'Append every protocol message to this file (JSON Lines)'
-complete -c acme-account -n '__fish_seen_subcommand_from rollover' -l show -d 'flow: draw the messages on standard error'
-complete -c acme-account -n '__fish_seen_subcommand_from rollover' -l verbose -d 'Print each step; -vv also prints each request'
-complete -c acme-account -n '__fish_seen_subcommand_from rollover' -l timeout -d 'Give up, or report "not yet", after this time'
-complete -c acme-account -n '__fish_seen_subcommand_from deactivate' -l help -d 'Show this help'
-complete -c acme-account -n '__fish_seen_subcommand_from deactivate' -l account -d 'Account file, created by acme-account register (default: acct.json)'
-complete -c acme-account -n '__fish_seen_subcommand_from deactivate' -l state -d 'State directory; default: the account file with .d appended'
-complete -c acme-account -n '__fish_seen_subcommand_from deactivate' -l account-passphrase-file -d 'Passphrase of the account\'s key; default: ask at the terminal'
-complete -c acme-account -n '__fish_seen_subcommand_from deactivate' -l config -d 'Read options from this TOML file'
-complete -c acme-account -n '__fish_seen_subcommand_from deactivate' -l json -d 'Print the result as a JSON document'
-complete -c acme-account -n '__fish_seen_subcommand_from deactivate' -l output -d 'Write the result to this file, atomically'
-complete -c acme-account -n '__fish_seen_subcommand_from deactivate' -l quiet -d 'Only print errors'
-complete -c acme-account -n '__fish_seen_subcommand_from deactivate' -l log-format -d 'Format of the log: text, or json for one document per line (default: text)'
-complete -c acme-account -n '__fish_seen_subcommand_from deactivate' -l ca-file -d 'Trust anchors (PEM) instead of the system\'s'
-complete -c acme-account -n '__fish_seen_subcommand_from deactivate' -l trace -d 'Append every protocol message to this file (JSON Lines)'
-complete -c acme-account -n '__fish_seen_subcommand_from deactivate' -l show -d 'flow: draw the messages on standard error'
-complete -c acme-account -n '__fish_seen_subcommand_from deactivate' -l verbose -d 'Print each step; -vv also prints each request'
-complete -c acme-account -n '__fish_seen_subcommand_from deactivate' -l timeout -d 'Give up, or report "not yet", after this time'
+# fish completion for acme-account, made by completions/generate
+complete -c acme-account -f
+function __acme_account_once --description 'None of these was given, or only its value is missing'
+    set -l words (commandline -opc)
+    contains -- $words[-1] $argv; and return 0
+    for word in $argv
+        string match -q -- $word $words; and return 1
+        string match -q -- "$word=*" $words; and return 1
+    end
+    return 0
+end
+function __acme_account_command --description 'The command on the line, which common options may precede'
+    set -l skip 0
+    for word in (commandline -opc)[2..]
+        if test $skip = 1
+            set skip 0
+            continue
+        end
+        switch $word
+            case --config -o --output --log-format --timeout --ca-file --trace --show
+                set skip 1
+            case '-*'
+            case '*'
+                echo $word
+                return 0
+        end
+    end
+    return 1
+end
+function __acme_account_is --description 'Whether the command is one of these'
+    contains -- (__acme_account_command; or echo none) $argv
+end
+complete -c acme-account -n 'not __acme_account_command >/dev/null; or __acme_account_is help' -a register -d 'create an account, or find the key\'s existing account'
+complete -c acme-account -n 'not __acme_account_command >/dev/null; or __acme_account_is help' -a show -d 'print the account as the CA has it'
+complete -c acme-account -n 'not __acme_account_command >/dev/null; or __acme_account_is help' -a update -d 'replace the contact URLs'
+complete -c acme-account -n 'not __acme_account_command >/dev/null; or __acme_account_is help' -a rollover -d 'replace the account\'s key'
+complete -c acme-account -n 'not __acme_account_command >/dev/null; or __acme_account_is help' -a deactivate -d 'deactivate the account permanently'
+complete -c acme-account -n 'not __acme_account_command >/dev/null' -a help -d 'show the commands, or the options of one'
+complete -c acme-account -n '__acme_account_is register show update rollover deactivate; and __acme_account_once --account' -l account -r -F -d 'Account file, created by acme-account register'
+complete -c acme-account -n '__acme_account_is register show update rollover deactivate; and __acme_account_once --state' -l state -x -a '(__fish_complete_directories)' -d 'State directory'
+complete -c acme-account -n '__acme_account_is register show update rollover deactivate; and __acme_account_once --account-passphrase-file' -l account-passphrase-file -r -F -d 'Passphrase of the account\'s key'
+complete -c acme-account -n '__acme_account_is register; and __acme_account_once --directory' -l directory -x -d 'ACME directory of the CA'
+complete -c acme-account -n '__acme_account_is register' -l contact -x -d 'Contact URL, such as mailto:ops@example.com (repeatable)'
+complete -c acme-account -n '__acme_account_is register; and not __fish_contains_opt agree-tos' -l agree-tos -d 'Agree to the CA\'s terms of service'
+complete -c acme-account -n '__acme_account_is register; and not __fish_contains_opt only-existing' -l only-existing -d 'Only find the key\'s account; do not create one'
+complete -c acme-account -n '__acme_account_is register rollover; and __acme_account_once --key-type' -l key-type -x -a 'ec:P-256 ec:P-384 ec:P-521 rsa:2048 rsa:3072 rsa:4096 ed25519' -d 'Type of the new key'
+complete -c acme-account -n '__acme_account_is register; and __acme_account_once --key' -l key -r -F -d 'Private key (file or URI) to use instead of a new one'
+complete -c acme-account -n '__acme_account_is register; and __acme_account_once --eab-kid' -l eab-kid -x -d 'Key identifier of an existing non-ACME account at the CA'
+complete -c acme-account -n '__acme_account_is register; and __acme_account_once --eab-key-file' -l eab-key-file -r -F -d 'MAC key of that account (base64url)'
+complete -c acme-account -n 'not __fish_contains_opt -s h help' -s h -l help -d 'Show this help; with --json as a document'
+complete -c acme-account -n 'not __fish_contains_opt version' -l version -d 'Show the version'
+complete -c acme-account -n '__acme_account_once --config' -l config -r -F -d 'Read options from this TOML file'
+complete -c acme-account -n 'not __fish_contains_opt json' -l json -d 'Print the result as a JSON document'
+complete -c acme-account -n '__acme_account_once -o --output' -s o -l output -r -F -d 'Write the result to this file, atomically'
+complete -c acme-account -n 'not __fish_contains_opt -s q quiet' -s q -l quiet -d 'Only print errors'
+complete -c acme-account -s v -l verbose -d 'Print each step; -vv also prints each request'
+complete -c acme-account -n '__acme_account_once --log-format' -l log-format -x -a 'text json' -d 'Format of the log: text, or json for one document per line'
+complete -c acme-account -n '__acme_account_once --timeout' -l timeout -x -d 'Give up, or report "not yet", after this time'
+complete -c acme-account -n '__acme_account_once --ca-file' -l ca-file -r -F -d 'Trust anchors (PEM) instead of the system\'s'
+complete -c acme-account -n '__acme_account_once --trace' -l trace -r -F -d 'Append every protocol message to this file (JSON Lines)'
+complete -c acme-account -n '__acme_account_once --show' -l show -x -a 'flow' -d 'flow: draw the messages on standard error'
+complete -c acme-account -n '__acme_account_is update' -l contact -x -d 'New contact URL (repeatable); if absent, remove all contacts'

@@ -1,39 +1,49 @@
-# fish completion for teap-relay
-complete -c teap-relay -n __fish_use_subcommand -a serve -d 'answer RADIUS requests until SIGTERM; SIGHUP reloads'
-complete -c teap-relay -n __fish_use_subcommand -a check -d 'check the configuration and every file that it names'
-complete -c teap-relay -n __fish_use_subcommand -a status -d 'print the status of the running relay'
-complete -c teap-relay -n '__fish_seen_subcommand_from serve' -l help -d 'Show this help'
-complete -c teap-relay -n '__fish_seen_subcommand_from serve' -l config -d 'Read options from this TOML file'
-complete -c teap-relay -n '__fish_seen_subcommand_from serve' -l json -d 'Print the result as a JSON document'
-complete -c teap-relay -n '__fish_seen_subcommand_from serve' -l output -d 'Write the result to this file, atomically'
-complete -c teap-relay -n '__fish_seen_subcommand_from serve' -l quiet -d 'Only print errors'
-complete -c teap-relay -n '__fish_seen_subcommand_from serve' -l log-format -d 'Format of the log: text, or json for one document per line (default: text)'
-complete -c teap-relay -n '__fish_seen_subcommand_from serve' -l ca-file -d 'Trust anchors (PEM) instead of the system\'s'
-complete -c teap-relay -n '__fish_seen_subcommand_from serve' -l trace -d 'Append every protocol message to this file (JSON Lines)'
-complete -c teap-relay -n '__fish_seen_subcommand_from serve' -l show -d 'flow: draw the messages on standard error'
-complete -c teap-relay -n '__fish_seen_subcommand_from serve' -l verbose -d 'Print each step; -vv also prints each request'
-complete -c teap-relay -n '__fish_seen_subcommand_from serve' -l timeout -d 'Give up, or report "not yet", after this time'
-complete -c teap-relay -n '__fish_seen_subcommand_from check' -l help -d 'Show this help'
-complete -c teap-relay -n '__fish_seen_subcommand_from check' -l online -d 'Also query the ACME server and the name servers'
-complete -c teap-relay -n '__fish_seen_subcommand_from check' -l explain -d 'Print every key of the configuration file'
-complete -c teap-relay -n '__fish_seen_subcommand_from check' -l config -d 'Read options from this TOML file'
-complete -c teap-relay -n '__fish_seen_subcommand_from check' -l json -d 'Print the result as a JSON document'
-complete -c teap-relay -n '__fish_seen_subcommand_from check' -l output -d 'Write the result to this file, atomically'
-complete -c teap-relay -n '__fish_seen_subcommand_from check' -l quiet -d 'Only print errors'
-complete -c teap-relay -n '__fish_seen_subcommand_from check' -l log-format -d 'Format of the log: text, or json for one document per line (default: text)'
-complete -c teap-relay -n '__fish_seen_subcommand_from check' -l ca-file -d 'Trust anchors (PEM) instead of the system\'s'
-complete -c teap-relay -n '__fish_seen_subcommand_from check' -l trace -d 'Append every protocol message to this file (JSON Lines)'
-complete -c teap-relay -n '__fish_seen_subcommand_from check' -l show -d 'flow: draw the messages on standard error'
-complete -c teap-relay -n '__fish_seen_subcommand_from check' -l verbose -d 'Print each step; -vv also prints each request'
-complete -c teap-relay -n '__fish_seen_subcommand_from check' -l timeout -d 'Give up, or report "not yet", after this time'
-complete -c teap-relay -n '__fish_seen_subcommand_from status' -l help -d 'Show this help'
-complete -c teap-relay -n '__fish_seen_subcommand_from status' -l config -d 'Read options from this TOML file'
-complete -c teap-relay -n '__fish_seen_subcommand_from status' -l json -d 'Print the result as a JSON document'
-complete -c teap-relay -n '__fish_seen_subcommand_from status' -l output -d 'Write the result to this file, atomically'
-complete -c teap-relay -n '__fish_seen_subcommand_from status' -l quiet -d 'Only print errors'
-complete -c teap-relay -n '__fish_seen_subcommand_from status' -l log-format -d 'Format of the log: text, or json for one document per line (default: text)'
-complete -c teap-relay -n '__fish_seen_subcommand_from status' -l ca-file -d 'Trust anchors (PEM) instead of the system\'s'
-complete -c teap-relay -n '__fish_seen_subcommand_from status' -l trace -d 'Append every protocol message to this file (JSON Lines)'
-complete -c teap-relay -n '__fish_seen_subcommand_from status' -l show -d 'flow: draw the messages on standard error'
-complete -c teap-relay -n '__fish_seen_subcommand_from status' -l verbose -d 'Print each step; -vv also prints each request'
-complete -c teap-relay -n '__fish_seen_subcommand_from status' -l timeout -d 'Give up, or report "not yet", after this time'
+# fish completion for teap-relay, made by completions/generate
+complete -c teap-relay -f
+function __teap_relay_once --description 'None of these was given, or only its value is missing'
+    set -l words (commandline -opc)
+    contains -- $words[-1] $argv; and return 0
+    for word in $argv
+        string match -q -- $word $words; and return 1
+        string match -q -- "$word=*" $words; and return 1
+    end
+    return 0
+end
+function __teap_relay_command --description 'The command on the line, which common options may precede'
+    set -l skip 0
+    for word in (commandline -opc)[2..]
+        if test $skip = 1
+            set skip 0
+            continue
+        end
+        switch $word
+            case --config -o --output --log-format --trace --show --timeout
+                set skip 1
+            case '-*'
+            case '*'
+                echo $word
+                return 0
+        end
+    end
+    return 1
+end
+function __teap_relay_is --description 'Whether the command is one of these'
+    contains -- (__teap_relay_command; or echo none) $argv
+end
+complete -c teap-relay -n 'not __teap_relay_command >/dev/null; or __teap_relay_is help' -a serve -d 'answer RADIUS requests until SIGTERM; SIGHUP reloads'
+complete -c teap-relay -n 'not __teap_relay_command >/dev/null; or __teap_relay_is help' -a check -d 'check the configuration and every file that it names'
+complete -c teap-relay -n 'not __teap_relay_command >/dev/null; or __teap_relay_is help' -a status -d 'print the status of the running relay'
+complete -c teap-relay -n 'not __teap_relay_command >/dev/null' -a help -d 'show the commands, or the options of one'
+complete -c teap-relay -n 'not __fish_contains_opt -s h help' -s h -l help -d 'Show this help; with --json as a document'
+complete -c teap-relay -n 'not __fish_contains_opt version' -l version -d 'Show the version'
+complete -c teap-relay -n '__teap_relay_once --config' -l config -r -F -d 'Configuration of the relay'
+complete -c teap-relay -n 'not __fish_contains_opt json' -l json -d 'Print the result as a JSON document'
+complete -c teap-relay -n '__teap_relay_once -o --output' -s o -l output -r -F -d 'Write the result to this file, atomically'
+complete -c teap-relay -n 'not __fish_contains_opt -s q quiet' -s q -l quiet -d 'Only print errors'
+complete -c teap-relay -s v -l verbose -d 'Print each step; -vv also prints each request'
+complete -c teap-relay -n '__teap_relay_once --log-format' -l log-format -x -a 'text json' -d 'Format of the log: text, or json for one document per line'
+complete -c teap-relay -n '__teap_relay_is serve check; and __teap_relay_once --trace' -l trace -r -F -d 'Append every protocol message to this file (JSON Lines)'
+complete -c teap-relay -n '__teap_relay_is serve check; and __teap_relay_once --show' -l show -x -a 'flow' -d 'flow: draw the messages on standard error'
+complete -c teap-relay -n '__teap_relay_is check; and not __fish_contains_opt online' -l online -d 'Also query the ACME server and the name servers'
+complete -c teap-relay -n '__teap_relay_is check; and not __fish_contains_opt explain' -l explain -d 'Print every key of the configuration file'
+complete -c teap-relay -n '__teap_relay_is check status; and __teap_relay_once --timeout' -l timeout -x -d 'Give up, or report "not yet", after this time'

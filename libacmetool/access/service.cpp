@@ -23,6 +23,7 @@ Result<crypto::TlsContext> tls_context(const Options& options)
 {
     ACMETOOL_TRY(chain, store::read_configured_certificates(options.certificate_file));
     ACMETOOL_TRY(key, store::read_configured_key(options.key_file));
+    chain.insert(chain.end(), options.issuers.begin(), options.issuers.end());
     crypto::TlsSettings settings;
     settings.chain = std::move(chain);
     settings.key = std::move(key);
@@ -36,17 +37,56 @@ Options with_attributes(Options options)
     return options;
 }
 
-void tell(enrol::EventSink& log, const teap::Summary& summary, bool accepted, const Sessions::Source& source)
+std::string_view name_of(Sessions::End end)
 {
+    return end == Sessions::End::accepted   ? "accept"
+           : end == Sessions::End::rejected ? "reject"
+                                            : "abandoned";
+}
+
+/// What a person who reads the log has to look for.
+std::string_view words_of(std::string_view cause)
+{
+    if (cause == "unknown_client") return "no [[client]] has this address";
+    if (cause == "message_authenticator" || cause == "request_authenticator")
+        return "wrong shared secret, or a packet that was changed on the way";
+    if (cause == "malformed") return "not a RADIUS packet";
+    if (cause == "code") return "not a request";
+    return "see /metrics";
+}
+
+/// RFC 2865 section 1.2: the server "SHOULD provide the capability of logging the error, including the
+/// contents of the silently discarded packet"; the contents may be anybody's, and only the cause is logged.
+void tell_dropped(enrol::EventSink& log, const char* cause, const Sessions::Source& source,
+                  std::uint64_t times)
+{
+    log.event({{"event", "radius"},
+               {"level", "warning"},
+               {"address", source.address},
+               {"decision", "drop"},
+               {"cause", cause},
+               {"times", times},
+               {"text", words_of(cause)}});
+}
+
+void tell(enrol::EventSink& log, const Sessions::Ended& ended)
+{
+    const auto& summary = ended.summary;
     base::Json event{{"event", "teap"},
                      {"level", "info"},
-                     {"address", source.address},
-                     {"decision", accepted ? "accept" : "reject"},
-                     {"enrolled", summary.enrolled}};
+                     {"address", ended.source.address},
+                     {"decision", name_of(ended.end)},
+                     {"enrolled", summary.enrolled},
+                     {"request_id", ended.request_id}};
     const auto add = [&event](const char* name, const std::string& value) {
         if (!value.empty()) event[name] = base::printable(value);
     };
     add("identity", summary.identity);
+    add("nas", ended.port.nas);
+    add("port", ended.port.port);
+    add("station", ended.port.station);
+    if (!summary.device.empty()) event["device"] = summary.device; // whole: blocks need it
+    add("manufacturer", summary.manufacturer);
     add("tls", summary.tls);
     add("client", summary.subject);
     add("serial", summary.serial);
@@ -102,13 +142,29 @@ Sessions::Recorder recorder(enrol::EventSink& log)
     };
 }
 
+Sessions::Tracer tracer(enrol::EventSink& log)
+{
+    if (!log.traces()) return {};
+    return [&log](const std::string& request_id, const teap::Shown& shown) {
+        base::Message message;
+        message.from = shown.by_peer ? "client" : "ra";
+        message.to = shown.by_peer ? "ra" : "client";
+        message.label = shown.text;
+        if (!shown.by_peer) message.method = "EAP";
+        message.request_id = request_id;
+        message.device = shown.device;
+        message.inferred = shown.inferred;
+        log.message(message);
+    };
+}
+
 } // namespace
 
 struct Service::Impl {
     std::unique_ptr<enrol::AnswersOn> authority;
     std::unique_ptr<enrol::VouchersOn> vouchers; ///< null without BRSKI
     std::unique_ptr<Sessions> sessions;
-    std::unique_ptr<net::UdpServer> socket; ///< destroyed first: its thread calls the sessions
+    std::unique_ptr<net::UdpServer> socket; ///< destroyed first: its threads call the sessions
 };
 
 Service::Service(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -124,17 +180,18 @@ Result<std::unique_ptr<Service>> Service::start(const Options& options,
     impl->authority = std::make_unique<enrol::AnswersOn>(socket->executor(), authority);
     if (vouchers != nullptr)
         impl->vouchers = std::make_unique<enrol::VouchersOn>(socket->executor(), *vouchers);
-    ACMETOOL_TRY(sessions,
-                 Sessions::make(
-                     with_attributes(options), context, *impl->authority,
-                     [&log](const teap::Summary& summary, bool accepted, const Sessions::Source& source) {
-                         tell(log, summary, accepted, source);
-                     },
-                     impl->vouchers.get(), recorder(log), socket->timers()));
-    socket->serve([raw = sessions.get()](ByteView datagram, const std::string& address, std::uint16_t port,
-                                         net::UdpServer::Reply reply) {
-        raw->take(datagram, {address, port}, std::move(reply));
-    });
+    ACMETOOL_TRY(sessions, Sessions::make(
+                               with_attributes(options), context, *impl->authority,
+                               [&log](const Sessions::Ended& ended) { tell(log, ended); },
+                               impl->vouchers.get(), recorder(log), socket->timers(), tracer(log),
+                               [&log](const char* cause, const Sessions::Source& source,
+                                      std::uint64_t times) { tell_dropped(log, cause, source, times); }));
+    socket->serve(
+        [raw = sessions.get()](ByteView datagram, const std::string& address, std::uint16_t port,
+                               net::UdpServer::Reply reply) {
+            raw->take(datagram, {address, port}, std::move(reply));
+        },
+        options.threads);
     impl->sessions = std::move(sessions);
     impl->socket = std::move(socket);
     return std::unique_ptr<Service>{new Service{std::move(impl)}};

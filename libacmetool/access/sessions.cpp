@@ -4,9 +4,15 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <tuple>
+#include <utility>
 
+#include <fmt/format.h>
+
+#include "access/device_share.h"
 #include "access/setup.h"
 #include "base/octets.h"
+#include "base/text.h"
 #include "crypto/digest.h"
 
 namespace acmetool::access
@@ -21,15 +27,19 @@ namespace attribute = radius::attribute;
 constexpr std::size_t kInstanceSize = 4;
 constexpr std::size_t kStateSize = 20; ///< instance tag and 128 random bits
 constexpr std::size_t kMostRepeats = 100'000;
+constexpr std::size_t kMostSilences = 1'000;
+constexpr std::chrono::minutes kSilence{1};
 constexpr std::uint32_t kChallengeTimeout = 30; ///< seconds that the NAS waits for the peer
 constexpr std::uint32_t kVlan = 13;             ///< Tunnel-Type (RFC 3580 section 3.31)
 constexpr std::uint32_t kIeee802 = 6;           ///< Tunnel-Medium-Type
+constexpr std::uint32_t kRadiusRequest = 1;     ///< Termination-Action
 constexpr std::uint32_t kInvalidEap = 202;      ///< Error-Cause "Invalid EAP Packet (Ignored)" (RFC 3579 2.2)
 constexpr unsigned kMostInvalidEap = 5;         ///< in one conversation, as RFC 3579 section 2.2 recommends
 
 bool fits(const AcceptRule& rule, const teap::Summary& summary)
 {
     if (rule.enrolled && *rule.enrolled != summary.enrolled) return false;
+    if (!rule.manufacturer.empty() && rule.manufacturer != summary.manufacturer) return false;
     if (rule.device.empty()) return true;
     const bool prefix = rule.device.ends_with('*');
     const auto wanted = std::string_view{rule.device}.substr(0, rule.device.size() - (prefix ? 1 : 0));
@@ -37,6 +47,16 @@ bool fits(const AcceptRule& rule, const teap::Summary& summary)
         return prefix ? name.starts_with(wanted) : name == wanted;
     };
     return is(summary.serial_number) || std::any_of(summary.names.begin(), summary.names.end(), is);
+}
+
+/// A peer chooses its outer identity freely, and can name somebody else. Its serial number may be another
+/// device's as well, of another manufacturer; a name has one owner. Empty: none.
+std::string user_name_of(const teap::Summary& summary, UserName which)
+{
+    if (which == UserName::authenticated)
+        return summary.names.empty() ? std::string{} : summary.names.front();
+    const auto& outer = summary.identity;
+    return base::printable(outer) == outer ? outer : std::string{};
 }
 
 void add_rule(radius::Packet& packet, const AcceptRule& rule)
@@ -50,6 +70,38 @@ void add_rule(radius::Packet& packet, const AcceptRule& rule)
     if (!rule.filter_id.empty()) packet.add(attribute::kFilterId, as_bytes(rule.filter_id));
     if (rule.session_timeout.count() > 0)
         packet.add(attribute::kSessionTimeout, static_cast<std::uint32_t>(rule.session_timeout.count()));
+    if (rule.session_timeout.count() > 0 && rule.reauthenticate)
+        packet.add(attribute::kTerminationAction, kRadiusRequest);
+    for (const auto& one : rule.attributes)
+        packet.add(one.type, one.value);
+}
+
+/// RFC 4372 section 2.1: only to a NAS that asks for it. Always the same for a device, and says nothing of
+/// it.
+void add_chargeable_identity(radius::Packet& packet, const radius::Packet& request,
+                             const teap::Summary& summary)
+{
+    const auto& who = summary.serial_number.empty() && !summary.names.empty() ? summary.names.front()
+                                                                              : summary.serial_number;
+    if (who.empty() || request.find(attribute::kChargeableUserIdentity) == nullptr) return;
+    packet.add(attribute::kChargeableUserIdentity, as_bytes(to_hex(crypto::sha256(as_bytes(who)))));
+}
+
+Sessions::Port port_of(const radius::Packet& request)
+{
+    const auto text = [&](std::uint8_t type) {
+        const auto* value = request.find(type);
+        return value == nullptr ? std::string{} : std::string{as_text(*value)};
+    };
+    const auto* const number = request.find(attribute::kNasPort);
+    const auto* const address = request.find(attribute::kNasIpAddress);
+    Sessions::Port port{text(attribute::kNasIdentifier), text(attribute::kNasPortId),
+                        text(attribute::kCallingStationId)};
+    if (port.port.empty() && number != nullptr && number->size() == 4)
+        port.port = std::to_string(base::number32(*number));
+    if (port.nas.empty() && address != nullptr && address->size() == 4)
+        port.nas = fmt::format("{}", fmt::join(*address, "."));
+    return port;
 }
 
 bool is(const radius::Packet& packet, Code code)
@@ -107,7 +159,10 @@ struct Sessions::Impl : std::enable_shared_from_this<Sessions::Impl> {
     struct Session {
         std::unique_ptr<teap::ServerSession> eap;
         std::shared_ptr<const Setup> setup;
-        std::string address;
+        Source source; ///< of the first packet
+        Port port;
+        std::string request_id;
+        Bytes state; ///< in the table by that; empty: it works
         Clock::time_point used;
         Bytes last_eap; ///< the EAP-Request that waits for its response
         unsigned invalid = 0;
@@ -127,31 +182,55 @@ struct Sessions::Impl : std::enable_shared_from_this<Sessions::Impl> {
     Observer observer;
     Recorder recorder;
     Timers timers;
+    Tracer tracer;
+    Dropped dropped;
     mutable std::mutex mutex;      ///< of all below
     std::condition_variable ended; ///< a conversation has
     std::shared_ptr<const Setup> setup;
     Bytes instance = crypto::random_bytes(kInstanceSize);
     std::map<Bytes, std::shared_ptr<Session>> sessions; ///< by State; those that wait for their peer
+    /// NAS and its port of UDP, NAS-Identifier, port, Calling-Station-Id. Without the last one nothing tells
+    /// devices apart.
+    using Device = std::tuple<std::string, std::uint16_t, std::string, std::string, std::string>;
+    DeviceShare<Device, Session> devices;
     std::map<RequestKey, Repeat> repeats;
     std::size_t busy = 0; ///< sessions that are taken out of the table while they work
     bool draining = false;
     bool has_timer = false; ///< expire() will be called
     std::map<std::string, std::uint64_t> counts;
+    struct Silence {
+        Clock::time_point told;
+        std::uint64_t since = 0; ///< packets dropped after that
+    };
+    std::map<std::pair<std::string, std::string>, Silence> silences; ///< by cause and address
+    Clock::time_point silences_swept{};
 
     Impl(enrol::RegistrationAuthority& ra, enrol::VoucherAuthority* registrar, Observer tell, Recorder record,
-         Timers clock)
+         Timers clock, Tracer trace, Dropped drop)
         : authority(ra), vouchers(registrar), observer(std::move(tell)), recorder(std::move(record)),
-          timers(std::move(clock))
+          timers(std::move(clock)), tracer(std::move(trace)), dropped(std::move(drop))
     {
     }
 
     std::size_t open() const { return sessions.size() + busy; }
-    void one_ended();
+    void one_ended(const std::shared_ptr<Session>& session);
+    void worked(const std::shared_ptr<Session>& session);
     void expire();
     void want_expiry(Clock::time_point earliest);
 
-    std::shared_ptr<Session> find_or_begin(const Exchange& exchange, Refusal& refusal);
+    static Device device_of(const Session& session)
+    {
+        const auto& [nas, port, station] = session.port;
+        return {session.source.address, session.source.port, nas, port, station};
+    }
+    void put(const Bytes& state, const std::shared_ptr<Session>& session);
+    std::shared_ptr<Session> take_oldest(const Session& session);
+    std::shared_ptr<Session> find_or_begin(const Exchange& exchange, Refusal& refusal,
+                                           std::shared_ptr<Session>& replaced);
     void finish(const Exchange& exchange, teap::Answer answer);
+    void tell(End end, const Session& session, teap::Summary summary) const;
+    void tell_abandoned(const Session& session, const char* how) const;
+    void tell_dropped(const char* cause, const Source& source);
     bool admit(ByteView datagram, Exchange& exchange);
     bool is_new(Exchange& exchange);
     void answer_once(const Exchange& exchange, const char* counter, Code code);
@@ -212,9 +291,29 @@ void Sessions::Impl::refuse(const Exchange& exchange)
     send(exchange, std::move(packet));
 }
 
+/// It waits for its peer. `mutex` is held.
+void Sessions::Impl::put(const Bytes& state, const std::shared_ptr<Session>& session)
+{
+    session->state = state;
+    sessions[state] = session;
+}
+
+/// The conversation of the same device that gives way to `session`, if one has to. `mutex` is held.
+std::shared_ptr<Sessions::Impl::Session> Sessions::Impl::take_oldest(const Session& session)
+{
+    if (session.port.station.empty()) return nullptr;
+    auto oldest =
+        devices.oldest_over(device_of(session), [](const auto& one) { return !one->state.empty(); });
+    if (!oldest) return nullptr;
+    sessions.erase(oldest->state);
+    ++counts["replaced"];
+    return oldest;
+}
+
 /// The conversation of the State attribute, taken out of the table: one round is outstanding at a time.
-std::shared_ptr<Sessions::Impl::Session> Sessions::Impl::find_or_begin(const Exchange& exchange,
-                                                                       Refusal& refusal)
+/// `replaced`: one that ended because the device began anew.
+std::shared_ptr<Sessions::Impl::Session>
+Sessions::Impl::find_or_begin(const Exchange& exchange, Refusal& refusal, std::shared_ptr<Session>& replaced)
 {
     if (const auto* state = exchange.request.find(attribute::kState)) {
         const auto found = sessions.find(*state);
@@ -224,28 +323,70 @@ std::shared_ptr<Sessions::Impl::Session> Sessions::Impl::find_or_begin(const Exc
             refusal = ours ? Refusal::state_unknown : Refusal::state_foreign;
             return nullptr;
         }
-        if (found->second->address != exchange.source.address) {
+        if (found->second->source.address != exchange.source.address) {
             refusal = Refusal::state_wrong_source;
             return nullptr;
         }
         auto session = std::move(found->second);
         sessions.erase(found);
+        session->state.clear();
         ++busy;
         return session;
     }
+    auto session = std::make_shared<Session>();
+    session->setup = setup;
+    session->source = exchange.source;
+    session->port = port_of(exchange.request);
+    if (!draining) replaced = take_oldest(*session);
     if (draining || open() >= setup->config.sessions) {
         refusal = draining ? Refusal::draining : Refusal::over_limit;
         return nullptr;
     }
-    auto session = std::make_shared<Session>();
-    session->setup = setup;
-    session->address = exchange.source.address;
-    session->eap = std::make_unique<teap::ServerSession>(exchange.client.settings, setup->context, authority,
-                                                         exchange.source.address,
-                                                         to_hex(crypto::random_bytes(8)), vouchers);
+    const auto request_id = to_hex(crypto::random_bytes(8));
+    session->request_id = request_id;
+    teap::Show show;
+    if (tracer) show = [trace = tracer, request_id](const teap::Shown& shown) { trace(request_id, shown); };
+    session->eap =
+        std::make_unique<teap::ServerSession>(exchange.client.settings, setup->context, authority,
+                                              exchange.source.address, request_id, vouchers, std::move(show));
     ++counts["sessions"];
     ++busy;
+    if (!session->port.station.empty()) devices.add(device_of(*session), session);
     return session;
+}
+
+void Sessions::Impl::tell(End end, const Session& session, teap::Summary summary) const
+{
+    if (observer) observer({end, std::move(summary), session.source, session.port, session.request_id});
+}
+
+void Sessions::Impl::tell_abandoned(const Session& session, const char* how) const
+{
+    auto summary = session.eap->summary();
+    summary.text = fmt::format("{} while the server waited for {}", how, summary.step);
+    tell(End::abandoned, session, std::move(summary));
+}
+
+/// A flood of packets is a line a minute, and many addresses do not fill the memory. `mutex` is held.
+void Sessions::Impl::tell_dropped(const char* cause, const Source& source)
+{
+    if (!dropped) return;
+    const auto now = Clock::now();
+    auto found = silences.find({cause, source.address});
+    const bool is_new = found == silences.end();
+    if (is_new) {
+        if (silences.size() >= kMostSilences && now >= silences_swept + kSilence) {
+            std::erase_if(silences, [&](const auto& one) { return now - one.second.told >= kSilence; });
+            silences_swept = now;
+        }
+        if (silences.size() >= kMostSilences) return;
+        found = silences.emplace(std::pair{cause, source.address}, Silence{now, 0}).first;
+    }
+    auto& silence = found->second;
+    ++silence.since;
+    if (!is_new && now - silence.told < kSilence) return;
+    dropped(cause, source, std::exchange(silence.since, 0));
+    silence.told = now;
 }
 
 /// Fills in the request and its client; false where it is discarded in silence.
@@ -254,6 +395,7 @@ bool Sessions::Impl::admit(ByteView datagram, Exchange& exchange)
     const std::lock_guard lock{mutex};
     const auto drop = [&](const char* why) {
         ++counts[std::string{"dropped_"} + why];
+        tell_dropped(why, exchange.source);
         return false;
     };
     // RFC 2865 section 3: "A request from a client for which the RADIUS server does not have a shared
@@ -314,13 +456,14 @@ void Sessions::Impl::record(Exchange& exchange)
 void Sessions::Impl::converse(Exchange exchange)
 {
     Bytes eap;
+    std::shared_ptr<Session> replaced;
     {
         const std::lock_guard lock{mutex};
         if (!is_new(exchange)) return;
         Refusal refusal = Refusal::eap_message;
         if (auto message = radius::eap_message(exchange.request)) {
             eap = std::move(*message);
-            exchange.session = find_or_begin(exchange, refusal);
+            exchange.session = find_or_begin(exchange, refusal, replaced);
         }
         if (!exchange.session) {
             ++counts[counter_of(refusal)];
@@ -329,6 +472,7 @@ void Sessions::Impl::converse(Exchange exchange)
         }
         repeats[exchange.key] = {Clock::now(), std::nullopt};
     }
+    if (replaced) tell_abandoned(*replaced, "abandoned for another one of the same device");
     if (!exchange.session) {
         refuse(exchange);
         return;
@@ -357,23 +501,31 @@ void Sessions::Impl::ask_again(const Exchange& exchange)
     {
         const std::lock_guard lock{mutex};
         ++counts["invalid_eap"];
-        --busy;
         over = over || ++session->invalid >= kMostInvalidEap;
         if (over) {
             ++counts["rejects"];
-            one_ended();
         } else {
-            sessions[*state] = session;
+            put(*state, session);
+            --busy;
         }
     }
     if (over) {
         auto summary = session->eap->summary();
         summary.text = "the peer's EAP packets do not answer the requests";
-        if (observer) observer(summary, false, exchange.source);
+        tell(End::rejected, *session, std::move(summary));
         refuse(exchange);
+        worked(session);
         return;
     }
     send(exchange, std::move(packet));
+}
+
+/// The conversation is over, and its last answer is sent: until then drain() waits for it.
+void Sessions::Impl::worked(const std::shared_ptr<Session>& session)
+{
+    const std::lock_guard lock{mutex};
+    --busy;
+    one_ended(session);
 }
 
 void Sessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
@@ -388,7 +540,7 @@ void Sessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
         {
             const std::lock_guard lock{mutex};
             session->used = Clock::now();
-            sessions[state] = session;
+            put(state, session);
             --busy;
             ++counts["challenges"];
         }
@@ -402,10 +554,12 @@ void Sessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
         if (!radius::add_mppe_keys(packet, answer.keys.msk, *exchange.client.secret,
                                    exchange.request.authenticator))
             accepted = false;
-        if (!summary.identity.empty()) packet.add(attribute::kUserName, as_bytes(summary.identity));
+        const auto user = user_name_of(summary, session->setup->config.user_name);
+        if (!user.empty()) packet.add(attribute::kUserName, as_bytes(user));
         if (const auto* asked = exchange.request.find(attribute::kEapKeyName);
             asked != nullptr && answer.session_id.size() <= radius::kLargestValue)
             packet.add(attribute::kEapKeyName, answer.session_id);
+        add_chargeable_identity(packet, exchange.request, summary);
         const auto& rules = session->setup->config.accept;
         const auto rule = std::find_if(rules.begin(), rules.end(),
                                        [&](const AcceptRule& one) { return fits(one, summary); });
@@ -413,22 +567,22 @@ void Sessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
     }
     {
         const std::lock_guard lock{mutex};
-        --busy;
-        one_ended();
         ++counts[accepted ? "accepts" : "rejects"];
         if (accepted && summary.enrolled) ++counts["enrolments"];
         if (summary.vouched) ++counts["vouchers"];
     }
-    if (observer) observer(summary, accepted, exchange.source);
+    tell(accepted ? End::accepted : End::rejected, *session, summary);
     if (answer.outcome == teap::Outcome::accept && !accepted)
         refuse(exchange);
     else
         send(exchange, std::move(packet));
+    worked(session);
 }
 
 /// `mutex` is held.
-void Sessions::Impl::one_ended()
+void Sessions::Impl::one_ended(const std::shared_ptr<Session>& session)
 {
+    if (!session->port.station.empty()) devices.remove(device_of(*session), session);
     if (open() == 0) ended.notify_all();
 }
 
@@ -436,15 +590,24 @@ void Sessions::Impl::one_ended()
 void Sessions::Impl::expire()
 {
     const auto now = Clock::now();
-    const std::lock_guard lock{mutex};
+    std::vector<std::shared_ptr<Session>> abandoned; // the last to be destroyed, without the lock
+    std::unique_lock lock{mutex};
     has_timer = false;
     const auto& config = setup->config;
     std::erase_if(repeats,
                   [&](const auto& one) { return one.second.answer && now - one.second.at >= config.repeat; });
-    counts["expired"] += std::erase_if(
-        sessions, [&](const auto& one) { return now - one.second->used >= config.session_life; });
-    one_ended();
+    std::erase_if(sessions, [&](const auto& one) {
+        if (now - one.second->used < config.session_life) return false;
+        abandoned.push_back(one.second);
+        return true;
+    });
+    counts["expired"] += abandoned.size();
+    for (const auto& session : abandoned)
+        one_ended(session);
     want_expiry(now + std::chrono::seconds{1}); // all of a second are looked for together
+    lock.unlock();
+    for (const auto& session : abandoned)
+        tell_abandoned(*session, "abandoned");
 }
 
 /// Asks for expire() when the first of what is kept will be too old, not before `earliest`, unless it is
@@ -471,10 +634,10 @@ Sessions::~Sessions() = default;
 Result<std::unique_ptr<Sessions>> Sessions::make(Options config, crypto::TlsContext context,
                                                  enrol::RegistrationAuthority& authority, Observer observer,
                                                  enrol::VoucherAuthority* vouchers, Recorder recorder,
-                                                 Timers timers)
+                                                 Timers timers, Tracer tracer, Dropped dropped)
 {
     auto impl = std::make_shared<Impl>(authority, vouchers, std::move(observer), std::move(recorder),
-                                       std::move(timers));
+                                       std::move(timers), std::move(tracer), std::move(dropped));
     ACMETOOL_TRY(setup, read_setup(std::move(config), std::move(context)));
     impl->setup = std::move(setup);
     return std::unique_ptr<Sessions>{new Sessions{std::move(impl)}};

@@ -32,8 +32,31 @@ public:
         std::string address;
         std::uint16_t port = 0;
     };
-    /// Told of each conversation that ended. `accepted`: Access-Accept.
-    using Observer = std::function<void(const teap::Summary&, bool accepted, const Source&)>;
+    /// What the NAS says of the port, as far as it does.
+    struct Port {
+        std::string nas;     ///< NAS-Identifier, or NAS-IP-Address
+        std::string port;    ///< NAS-Port-Id, or NAS-Port
+        std::string station; ///< Calling-Station-Id, a MAC address mostly
+    };
+    enum class End {
+        accepted,
+        rejected,
+        abandoned, ///< the peer or the NAS did not go on
+    };
+    struct Ended {
+        End end = End::rejected;
+        teap::Summary summary;
+        Source source;
+        Port port;
+        std::string request_id;
+    };
+    /// Told of each conversation that ended.
+    using Observer = std::function<void(const Ended&)>;
+    /// Told of packets that get no answer, at most once a minute for a cause and an address. `times`: how
+    /// many were dropped since the last call.
+    using Dropped = std::function<void(const char* cause, const Source&, std::uint64_t times)>;
+    /// Told of each message of a conversation with its request ID, for traces.
+    using Tracer = std::function<void(const std::string& request_id, const teap::Shown&)>;
     /// Records an Accounting-Request.
     using Recorder = std::function<void(const radius::Packet&, const Source&)>;
     /// Calls the task at the time, or soon after it, from any thread; never from within the call.
@@ -45,7 +68,8 @@ public:
     static Result<std::unique_ptr<Sessions>> make(Options config, crypto::TlsContext context,
                                                   enrol::RegistrationAuthority& authority, Observer observer,
                                                   enrol::VoucherAuthority* vouchers = nullptr,
-                                                  Recorder recorder = {}, Timers timers = {});
+                                                  Recorder recorder = {}, Timers timers = {},
+                                                  Tracer tracer = {}, Dropped dropped = {});
     ~Sessions();
     Sessions(const Sessions&) = delete;
     Sessions& operator=(const Sessions&) = delete;

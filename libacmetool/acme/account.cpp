@@ -1,7 +1,5 @@
 #include "acme/account.h"
 
-#include <sys/stat.h>
-
 #include <filesystem>
 
 #include <fmt/core.h>
@@ -12,6 +10,7 @@
 #include "crypto/key_uri.h"
 #include "store/atomic_file.h"
 #include "store/configured.h"
+#include "store/secret_file.h"
 
 namespace acmetool::acme
 {
@@ -89,17 +88,16 @@ Result<void> save_account(const std::string& path, const AccountFile& account)
 }
 
 Result<crypto::Key> load_private_key(const std::string& path, std::string_view what, std::string_view hint,
-                                     const base::Secret& passphrase)
+                                     const base::Secret& passphrase, base::Context* warned)
 {
     if (crypto::is_key_uri(path)) {
         auto key = crypto::load_key_uri(path, passphrase);
         return key ? std::move(key) : fail(with_context(std::move(key).error(), what));
     }
-    struct stat info {
-    };
-    if (stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0)
-        return fail(Errc::config, fmt::format("{} {}: accessible to other users", what, path),
-                    fmt::format("chmod 600 {}", path), "keyPermissions");
+    if (const auto exposure = store::exposure_of(path); exposure && exposure->is_ours)
+        return fail(Errc::config, fmt::format("{} {}", what, exposure->text), exposure->hint,
+                    "keyPermissions");
+    if (warned != nullptr) store::warn_if_exposed(path, what, *warned);
     auto secret = store::read_configured_secret(path);
     if (!secret) {
         secret.error().hint = hint;
@@ -108,9 +106,11 @@ Result<crypto::Key> load_private_key(const std::string& path, std::string_view w
     return crypto::parse_private_key(secret->reveal(), fmt::format("{} {}", what, path), passphrase);
 }
 
-Result<crypto::Key> load_account_key(const std::string& path, const base::Secret& passphrase)
+Result<crypto::Key> load_account_key(const std::string& path, const base::Secret& passphrase,
+                                     base::Context* warned)
 {
-    return load_private_key(path, "account key", "the path is \"keyFile\" in the account file", passphrase);
+    return load_private_key(path, "account key", "the path is \"keyFile\" in the account file", passphrase,
+                            warned);
 }
 
 Result<void> check_key_is_fresh(const std::string& account_path, const std::string& directory,

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/context.h"
 #include "base/result.h"
 #include "crypto/key.h"
 
@@ -35,13 +36,15 @@ ACMETOOL_EXPORT Result<void> check_key_is_fresh(const std::string& account_path,
 ACMETOOL_EXPORT std::string beside(const std::string& account_path, const std::string& file);
 
 /// Reads a private key that this host signs requests with, by path or URI; `what` and `hint` are for its
-/// errors. Errors: config; a key file that other users can read is refused.
+/// errors. Errors: config; a key file that other users can access is refused ("keyPermissions") if this user
+/// can change that (store::Exposure), else `warned`, if given, gets a warning.
 ACMETOOL_EXPORT Result<crypto::Key> load_private_key(const std::string& path, std::string_view what,
                                                      std::string_view hint,
-                                                     const base::Secret& passphrase = {});
-/// Reads the account's private key; `passphrase` decrypts it if necessary. Errors: config; a key file that
-/// other users can read is refused.
+                                                     const base::Secret& passphrase = {},
+                                                     base::Context* warned = nullptr);
+/// Reads the account's private key in the same way; `passphrase` decrypts it if necessary.
 ACMETOOL_EXPORT Result<crypto::Key> load_account_key(const std::string& path,
-                                                     const base::Secret& passphrase = {});
+                                                     const base::Secret& passphrase = {},
+                                                     base::Context* warned = nullptr);
 
 } // namespace acmetool::acme

@@ -67,9 +67,13 @@ std::optional<Challenge> read_challenge(const Json& object)
     if (!base::is_word(challenge.type) || !base::is_word(challenge.status) || challenge.url.empty())
         return std::nullopt;
     challenge.token = base::string_member(object, "token").value_or("");
-    if (const auto names = object.find("issuer-domain-names"); names != object.end() && names->is_array())
-        for (const auto& issuer : *names)
-            if (issuer.is_string()) challenge.issuer_domain_names.push_back(issuer.get<std::string>());
+    // The spelling of draft-ietf-acme-dns-persist-02, then that of the drafts before.
+    for (const auto* spelling : {"issuerDomainNames", "issuer-domain-names"})
+        if (const auto names = object.find(spelling);
+            challenge.issuer_domain_names.empty() && names != object.end() && names->is_array())
+            for (const auto& issuer : *names)
+                if (issuer.is_string()) challenge.issuer_domain_names.push_back(issuer.get<std::string>());
+    challenge.account_uri = base::string_member(object, "accounturi").value_or("");
     if (const auto error = object.find("error"); error != object.end())
         challenge.error = parse_problem(base::to_text(*error));
     return challenge;

@@ -20,6 +20,7 @@ struct Challenge {
     std::string status;
     std::string token;                            ///< empty for types without one
     std::vector<std::string> issuer_domain_names; ///< dns-persist-01: names of the CA in its records
+    std::string account_uri; ///< dns-persist-01 of draft -01: the accounturi of its records; may be empty
     std::optional<Problem>
         error; ///< cause of the last failure; the challenge may still succeed (erratum 5732)
 };

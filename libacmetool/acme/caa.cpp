@@ -57,7 +57,7 @@ bool allows_method(const IssueValue& value, const std::string& method)
 
 } // namespace
 
-Result<CaaSet> find_caa(const net::Endpoint& resolver, const std::string& domain, base::Context& context)
+Result<CaaSet> find_caa(const dns::Resolver& resolver, const std::string& domain, base::Context& context)
 {
     CaaSet set;
     for (std::string name = domain;;) {

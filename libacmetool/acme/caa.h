@@ -28,7 +28,7 @@ struct ACMETOOL_EXPORT CaaSet {
 /// Looks them up (RFC 8659 section 3): the first ones on the way from `domain` to the root. If `resolver` is
 /// an authoritative server, the search ends where it is no longer authoritative. Errors: those of
 /// dns::query(), unavailable (reason "dnsRcode").
-ACMETOOL_EXPORT Result<CaaSet> find_caa(const net::Endpoint& resolver, const std::string& domain,
+ACMETOOL_EXPORT Result<CaaSet> find_caa(const dns::Resolver& resolver, const std::string& domain,
                                         base::Context& context);
 
 /// The CA and account that want to issue.

@@ -171,12 +171,13 @@ Result<void> Keeper::order(CertificateRenewal& renewal)
         (*plan_.entry)["deploy"] = to_hex(leaf.sha256());
         ACMETOOL_CHECK(save());
     }
-    ACMETOOL_CHECK(store::write_atomically(wish_.file, crypto::to_pem(outcome.chain), 0644));
+    ACMETOOL_CHECK(store::write_output(wish_.file, crypto::to_pem(outcome.chain), 0644, client_.context()));
     delivered(client_, outcome);
     plan_.entry->erase("renewalInfo");
     plan_.current = leaf;
     plan_.deploy_pending = !wish_.deploy_hook.empty();
     renewal.changed = true;
+    renewal.path = outcome.path;
     renewal.not_after = leaf.not_after();
     renewal.renew_at = due_by_life(wish_, leaf);
     renewal.by_renewal_info = false;
@@ -189,22 +190,25 @@ Result<void> Keeper::deploy(CertificateRenewal& renewal)
     for (const auto& identifier : wish_.task.identifiers)
         names += (names.empty() ? "" : ",") + identifier.value;
     std::error_code none;
-    const auto status = base::run_program(
+    const auto ended = base::run_program(
         {.arguments = {std::filesystem::absolute(wish_.deploy_hook, none).string()},
          .environment = {"ACMETOOL_CERT=" + std::filesystem::absolute(wish_.file, none).string(),
                          "ACMETOOL_NAMES=" + names, "ACMETOOL_SERIAL=" + plan_.current->serial(),
                          "ACMETOOL_NOT_AFTER=" + base::to_rfc3339(plan_.current->not_after())},
-         .timeout = wish_.hook_timeout},
+         .timeout = wish_.hook_timeout,
+         .inherit = wish_.hook_env,
+         .completes = true,
+         .name = "deploy hook " + wish_.deploy_hook},
         client_.context());
-    if (!status && status.error().code == Errc::interrupted) return fail(status.error());
-    renewal.deployed = status && *status == 0;
+    if (!ended && ended.error().code == Errc::interrupted) return fail(ended.error());
+    renewal.deployed = ended && ended->status == 0;
     if (*renewal.deployed) {
         plan_.entry->erase("deploy");
         return {};
     }
     return fail(Errc::config,
-                status ? fmt::format("--deploy-hook {}: exit status {}", wish_.deploy_hook, *status)
-                       : "--deploy-hook: " + status.error().message,
+                ended ? fmt::format("--deploy-hook {}: exit status {}", wish_.deploy_hook, ended->status)
+                      : "--deploy-hook: " + ended.error().message,
                 "the certificate was renewed and written, but the service that uses it was not notified: the "
                 "next run calls the hook again",
                 Cause::deploy_hook_failed);
@@ -310,6 +314,7 @@ Json to_json(const CertificateRenewal& renewal)
         entry["renewAt"] = base::to_rfc3339(*renewal.renew_at);
         entry["renewBy"] = renewal.by_renewal_info ? "renewalInfo" : "lifetime";
     }
+    if (!renewal.path.empty()) entry["path"] = renewal.path;
     if (renewal.deployed) entry["deployed"] = *renewal.deployed;
     if (renewal.error) {
         entry["error"] = renewal.error->message;

@@ -22,7 +22,8 @@ struct CertificateWish {
     /// Due this long before expiry, even if the CA suggests a later time; none: 1/3 if the CA suggests no
     /// time.
     std::optional<base::Margin> before;
-    std::string deploy_hook; ///< program to run after a new one is written; empty: none
+    std::string deploy_hook;           ///< program to run after a new one is written; empty: none
+    std::vector<std::string> hook_env; ///< names of environment variables that it gets, too
     base::Milliseconds hook_timeout{120'000};
 };
 
@@ -47,6 +48,7 @@ struct CertificateRenewal {
     std::optional<base::TimePoint> not_after;
     std::optional<base::TimePoint> renew_at;
     bool by_renewal_info = false;
+    std::string path;             ///< OrderOutcome::path of the new one; empty without one
     std::optional<bool> deployed; ///< whether the hook succeeded; absent: it was not called
     std::optional<base::TimePoint> last_success;
     std::optional<Error> error;

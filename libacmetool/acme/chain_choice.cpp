@@ -1,8 +1,8 @@
 #include "acme/chain_choice.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/hex.h"
 #include "base/text.h"
 #include "crypto/extension.h"
 
@@ -32,15 +32,9 @@ ChainChoice parse_chain_choice(std::string_view text)
     choice.issuer = digits;
     digits.erase(std::remove(digits.begin(), digits.end(), ':'), digits.end());
     if (digits.size() != kDigits) return choice;
-    Bytes octets;
-    for (std::size_t i = 0; i < digits.size(); i += 2) {
-        std::uint8_t octet = 0;
-        const auto* begin = digits.data() + i;
-        const auto [end, problem] = std::from_chars(begin, begin + 2, octet, 16);
-        if (problem != std::errc{} || end != begin + 2) return choice;
-        octets.push_back(octet);
-    }
-    return {{}, std::move(octets)};
+    auto octets = base::parse_hex(digits);
+    if (!octets) return choice;
+    return {{}, std::move(*octets)};
 }
 
 } // namespace acmetool::acme

@@ -47,6 +47,7 @@ Client::Client(base::Context& context, http::ClientOptions options, Milliseconds
     : context_(context), http_(std::move(options), context), began_(context.steady_now()),
       deadline_(began_ + timeout)
 {
+    if (const auto end = context.run_ends()) deadline_ = std::min(deadline_, *end); // of several clients
 }
 
 Client::~Client()
@@ -59,7 +60,7 @@ Result<std::unique_ptr<Client>> Client::open(const ClientOptions& options, base:
     ACMETOOL_TRY(account, load_account(options.account_file));
     const auto key_file = beside(options.account_file, account.key_file);
     ACMETOOL_TRY(passphrase, passphrase_for(key_file, options.passphrase, context));
-    ACMETOOL_TRY(key, load_account_key(key_file, passphrase));
+    ACMETOOL_TRY(key, load_account_key(key_file, passphrase, &context));
     std::error_code none;
     if (std::filesystem::exists(next_key_file(key_file), none))
         context.log(
@@ -195,7 +196,7 @@ Result<Authorization> Client::wait_until_valid(const Authorization& known, const
     const auto scope = scope_of_name(known.identifier);
     auto wait = kFirstWait;
     for (;;) {
-        Post request{Step::authz, {}, known.url, {}};
+        Post request{Step::authz, known.identifier, known.url, {}};
         request.just_created = true; // newAuthz or newOrder was sent just before
         ACMETOOL_TRY(reply, post(std::move(request)));
         ACMETOOL_TRY(authorization, parse_authorization(reply.body, known.url, scope));

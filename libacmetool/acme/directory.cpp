@@ -31,6 +31,29 @@ bool is_profile_name(std::string_view name)
            std::all_of(name.begin(), name.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
+/// Nothing unless it is the beginning of an https URL: it stands in DNS records.
+std::string read_hash_prefix(const base::Json& meta)
+{
+    const auto prefix = base::string_member(meta, "accountHashPrefix").value_or("");
+    return origin_of(prefix).empty() ? "" : prefix;
+}
+
+/// One to ten names in normal form, or none at all.
+std::vector<std::string> read_issuer_names(const base::Json& meta)
+{
+    constexpr std::size_t kMostNames = 10;
+    const auto list = meta.find("issuerDomainNames");
+    if (list == meta.end() || !list->is_array() || list->size() > kMostNames) return {};
+    std::vector<std::string> names;
+    for (const auto& entry : *list) {
+        const auto name = entry.is_string() ? entry.get<std::string>() : std::string{};
+        const auto normal = dns::normalize_name(name);
+        if (!normal || *normal != name) return {};
+        names.push_back(name);
+    }
+    return names;
+}
+
 } // namespace
 
 std::string origin_of(std::string_view url)
@@ -96,6 +119,8 @@ Result<Directory> parse_directory(std::string_view json, std::string_view url)
                 if (is_profile_name(name))
                     directory.profiles.emplace(
                         name, description.is_string() ? base::printable(description.get<std::string>()) : "");
+        directory.account_hash_prefix = read_hash_prefix(*meta);
+        directory.issuer_domain_names = read_issuer_names(*meta);
         if (const auto names = meta->find("caaIdentities"); names != meta->end() && names->is_array())
             for (const auto& name : *names)
                 if (const auto normal = dns::normalize_name(name.is_string() ? name.get<std::string>() : ""))

@@ -28,6 +28,11 @@ struct ACMETOOL_EXPORT Directory {
     std::vector<std::string> caa_identities; ///< meta.caaIdentities (RFC 8555 section 7.1.1): the CA's names
                                              ///< in CAA records, normalised; invalid names are omitted
 
+    std::string account_hash_prefix; ///< meta.accountHashPrefix (draft-ietf-acme-dns-persist-02); empty: the
+                                     ///< account's URL is the accounturi of dns-persist-01 records
+    std::vector<std::string> issuer_domain_names; ///< meta.issuerDomainNames, likewise: in each challenge of
+                                                  ///< dns-persist-01; empty: absent or not as the draft says
+
     /// True if `resource` has the origin of the directory or of a URL in it. Requests are only sent to these.
     bool owns(std::string_view resource) const;
 };

@@ -1,8 +1,11 @@
 #include "acme/fulfil.h"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "acme/account_name.h"
 #include "acme/persistent_record.h"
 #include "base/base64url.h"
 #include "base/text.h"
@@ -21,7 +24,8 @@ constexpr std::size_t kShortestToken = 22; // 128 bits (RFC 8555 section 8.3)
 constexpr std::size_t kLongestToken = 1000;
 constexpr std::size_t kThumbprintLength = 43; // SHA-256 in base64url
 constexpr std::size_t kMostIssuers = 10;      // from the draft
-constexpr std::size_t kLongestRecord = 5000;  // of dns-persist-01: little more than an account's URL
+constexpr std::size_t kMostAccountUris = 10;
+constexpr std::size_t kLongestRecord = 5000; // of dns-persist-01: little more than an account's URL
 
 struct Attempt {
     std::size_t index; ///< of the authorization
@@ -60,8 +64,29 @@ Result<void> publish_and_wait(Client& client, std::vector<Authorization>& author
     return {};
 }
 
+/// What names the account in a record: the first is for a new one, the CA accepts the others, too.
+std::vector<std::string> account_uris(const std::string& domain, const Challenge& challenge,
+                                      const AccountAt& account)
+{
+    std::vector<std::string> uris;
+    const auto& prefix = account.directory.account_hash_prefix;
+    if (!prefix.empty())
+        for (const auto name : {std::string_view{domain}, kAnyDomain})
+            uris.push_back(hashed_account_uri(prefix, name, account.thumbprint, account.url));
+    if (!challenge.account_uri.empty()) uris.push_back(challenge.account_uri);
+    if (uris.empty()) uris.push_back(account.url);
+    return uris;
+}
+
+bool has_all(const std::vector<std::string>& list, const std::vector<std::string>& wanted)
+{
+    return std::all_of(wanted.begin(), wanted.end(), [&](const std::string& value) {
+        return std::find(list.begin(), list.end(), value) != list.end();
+    });
+}
+
 Result<ChallengeTask> persistent_task(const Authorization& authorization, const Challenge& challenge,
-                                      const std::string& account_url)
+                                      const AccountAt& account)
 {
     ChallengeTask task;
     task.type = challenge.type;
@@ -75,14 +100,32 @@ Result<ChallengeTask> persistent_task(const Authorization& authorization, const 
                     fmt::format("{}: the dns-persist-01 challenge lists no issuer or more than {}",
                                 authorization.identifier, kMostIssuers),
                     "report it to the CA's operator", "badIssuers");
+    // Draft -02, section "Directory Metadata for Issuer Domain Names": the directory's names are in each
+    // challenge, and those of a challenge in caaIdentities.
+    const auto& directory = account.directory;
+    if (!directory.issuer_domain_names.empty() &&
+        (!has_all(task.issuers, directory.issuer_domain_names) ||
+         (!directory.caa_identities.empty() && !has_all(directory.caa_identities, task.issuers))))
+        return fail(
+            Errc::protocol,
+            fmt::format("{}: the issuers of the dns-persist-01 challenge are not those of the directory",
+                        authorization.identifier),
+            "report it to the CA's operator", "badIssuers");
     const bool wide = authorization.wildcard || authorization.subdomain_auth_allowed;
     task.record_name = persistent_name(task.identifier);
-    ACMETOOL_TRY(value, (PersistentRecord{task.issuers.front(), account_url, wide, {}}.text()));
+    task.account_uris = account_uris(task.identifier, challenge, account);
+    ACMETOOL_TRY(value, (PersistentRecord{task.issuers.front(), task.account_uris.front(), wide, {}}.text()));
     task.record_value = value;
     return task;
 }
 
 } // namespace
+
+Result<AccountAt> account_at(const crypto::Key& key, const std::string& url, const Directory& directory)
+{
+    ACMETOOL_TRY(thumbprint, jose::thumbprint(key));
+    return AccountAt{thumbprint, url, directory};
+}
 
 bool is_token(std::string_view text)
 {
@@ -90,23 +133,23 @@ bool is_token(std::string_view text)
 }
 
 Result<ChallengeTask> task_for(const Authorization& authorization, const Challenge& challenge,
-                               const crypto::Key& account_key, const std::string& account_url)
+                               const AccountAt& account)
 {
-    if (challenge.type == "dns-persist-01") return persistent_task(authorization, challenge, account_url);
+    if (challenge.type == "dns-persist-01") return persistent_task(authorization, challenge, account);
     if (!is_token(challenge.token))
         return fail(
             Errc::protocol,
             fmt::format("{}: the token of the {} challenge is not base64url of at least {} characters",
                         authorization.identifier, challenge.type, kShortestToken),
             "the CA violates RFC 8555 section 8: report it to its operator", "badToken");
-    ACMETOOL_TRY(thumbprint, jose::thumbprint(account_key));
     ChallengeTask task;
     task.type = challenge.type;
     task.identifier = authorization.identifier;
     task.token = challenge.token;
-    task.key_authorization = challenge.token + "." + thumbprint;
-    if (task.type == "dns-01") {
-        task.record_name = dns::validation_name(task.identifier);
+    task.key_authorization = challenge.token + "." + account.thumbprint;
+    if (is_digest_record(task.type)) {
+        task.record_name = task.type == "dns-01" ? dns::validation_name(task.identifier)
+                                                 : account_validation_name(account.url, task.identifier);
         task.record_value = base::to_base64url(crypto::sha256(as_bytes(task.key_authorization)));
     }
     return task;
@@ -151,6 +194,7 @@ Result<std::vector<Authorization>> fulfil(Client& client, std::vector<Authorizat
 {
     std::vector<Attempt> attempts;
     std::vector<ChallengeTask> tasks;
+    ACMETOOL_TRY(account, account_at(client.key(), client.account_url(), client.directory()));
     for (std::size_t i = 0; i < authorizations.size(); ++i) {
         const auto& authorization = authorizations[i];
         if (authorization.status == "valid") continue;
@@ -159,7 +203,7 @@ Result<std::vector<Authorization>> fulfil(Client& client, std::vector<Authorizat
                         fmt::format("{}: {}", authorization.identifier, authorization.why_not_valid()),
                         "run the command again for a new authorization", "authorizationNotPending");
         ACMETOOL_TRY(challenge, choose_challenge(authorization, &solver));
-        ACMETOOL_TRY(task, task_for(authorization, challenge, client.key(), client.account_url()));
+        ACMETOOL_TRY(task, task_for(authorization, challenge, account));
         tasks.push_back(task);
         attempts.push_back({i, std::move(challenge), std::move(task)});
     }
@@ -187,6 +231,7 @@ Json to_json(const ChallengeTask& task)
                 {"token", task.token},
                 {"keyAuthorization", task.key_authorization}};
     if (!task.issuers.empty()) object["issuer-domain-names"] = task.issuers;
+    if (!task.account_uris.empty()) object["accountUris"] = task.account_uris;
     if (!task.record_name.empty())
         object["record"] = {{"name", task.record_name}, {"value", task.record_value}};
     return object;
@@ -198,7 +243,7 @@ Result<ChallengeTask> parse_task(const Json& object)
     ACMETOOL_TRY(type, base::required_string(object, "type", "challenge"));
     ACMETOOL_TRY(identifier, base::required_string(object, "identifier", "challenge"));
     const bool persistent = type == "dns-persist-01";
-    if (!persistent && type != "dns-01" && type != "http-01" && type != "tls-alpn-01")
+    if (!persistent && !is_digest_record(type) && type != "http-01" && type != "tls-alpn-01")
         return fail(Errc::bad_input, fmt::format("challenge: unknown type \"{}\"", base::printable(type, 50)),
                     {}, "badChallengeType");
     std::string token = base::string_member(object, "token").value_or("");
@@ -226,7 +271,7 @@ Result<ChallengeTask> parse_task(const Json& object)
          !base::is_base64url(task.key_authorization.substr(token.size() + 1))))
         return fail(Errc::bad_input, "challenge: keyAuthorization is not token \".\" thumbprint", {},
                     "badToken");
-    if (task.type != "dns-01" && !persistent) return task;
+    if (!is_digest_record(task.type) && !persistent) return task;
     const auto record = object.find("record");
     ACMETOOL_TRY(record_name,
                  base::required_string(record == object.end() ? Json{} : *record, "name", "record"));
@@ -243,17 +288,23 @@ Result<ChallengeTask> parse_task(const Json& object)
             record_value.size() > kLongestRecord)
             return fail(Errc::bad_input, fmt::format("record: not a dns-persist-01 record for {}", name), {},
                         "badRecord");
+        if (const auto uris = object.find("accountUris"); uris != object.end() && uris->is_array())
+            for (const auto& uri : *uris)
+                if (uri.is_string() && task.account_uris.size() < kMostAccountUris)
+                    task.account_uris.push_back(uri.get<std::string>());
         task.record_name = persistent_name(name);
         task.record_value = record_value;
         return task;
     }
     // The record must be at the validation name of the identifier and contain a digest: a document must not
     // cause writes elsewhere or of other content.
-    if (!dns::same_name(record_name, dns::validation_name(name)) || record_value.size() != 43 ||
-        !base::is_base64url(record_value))
-        return fail(Errc::bad_input, fmt::format("record: not a dns-01 record for {}", name),
+    const bool own_name = task.type == "dns-account-01"
+                              ? is_account_validation_name(record_name, name)
+                              : dns::same_name(record_name, dns::validation_name(name));
+    if (!own_name || record_value.size() != 43 || !base::is_base64url(record_value))
+        return fail(Errc::bad_input, fmt::format("record: not a {} record for {}", task.type, name),
                     "expected 43 characters of base64url at _acme-challenge.<identifier>", "badRecord");
-    task.record_name = dns::validation_name(name);
+    task.record_name = base::to_lower(record_name);
     task.record_value = record_value;
     return task;
 }

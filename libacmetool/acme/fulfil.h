@@ -18,11 +18,19 @@ namespace acmetool::acme
 /// file names, program arguments and parts of URLs.
 ACMETOOL_EXPORT bool is_token(std::string_view text);
 
+/// An account as challenges refer to it.
+struct AccountAt {
+    std::string thumbprint; ///< of its key (RFC 7638), base64url
+    std::string url;
+    Directory directory; ///< of its CA
+};
+ACMETOOL_EXPORT Result<AccountAt> account_at(const crypto::Key& key, const std::string& url,
+                                             const Directory& directory);
+
 /// What must be published for `challenge`. Refuses tokens that are not base64url of at least 22 characters
-/// (RFC 8555 sections 8.3 and 11.3) with Errc::protocol. dns-persist-01 requires the account's URL.
+/// (RFC 8555 sections 8.3 and 11.3) with Errc::protocol.
 ACMETOOL_EXPORT Result<ChallengeTask> task_for(const Authorization& authorization, const Challenge& challenge,
-                                               const crypto::Key& account_key,
-                                               const std::string& account_url = {});
+                                               const AccountAt& account);
 
 /// The challenge of `authorization` that `solver` supports, preferably dns-01; a null solver supports only
 /// dns-01. Errors: authorization_needed ("noUsableChallenge", with the offered types).

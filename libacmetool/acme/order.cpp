@@ -1,6 +1,7 @@
 #include "acme/order.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -44,13 +45,18 @@ std::vector<crypto::Identifier> read_identifiers(const Json& object)
     return identifiers;
 }
 
-/// True if a refused newOrder may have been refused for its `replaces`: the CA has replaced that certificate,
-/// does not know it, or assigns it to another account.
+/// True if newOrder may have failed for its `replaces`: the CA has replaced that certificate, does not know
+/// it, assigns it to another account or other names, or fails (5xx) at it. CAs differ in the error, so every
+/// one counts that does not name another cause.
 bool blames_replaces(const Error& error)
 {
-    return error.reason == Cause::already_replaced || error.reason == Cause::malformed ||
-           error.reason == Cause::unauthorized ||
-           (error.code == Errc::refused && error.reason.empty() && !error.problem_type.empty());
+    constexpr std::array kOtherCauses{Cause::account_does_not_exist, Cause::bad_nonce, Cause::rate_limited,
+                                      Cause::user_action_required};
+    if (error.code != Errc::refused && error.code != Errc::unavailable) return false;
+    if (std::any_of(kOtherCauses.begin(), kOtherCauses.end(), [&](Cause c) { return error.reason == c; }))
+        return false;
+    // A failure of the connection has a reason and no problem.
+    return !error.problem_type.empty() || error.reason.empty();
 }
 
 } // namespace
@@ -238,7 +244,8 @@ Result<void> OrderFlow::take(const Result<Reply>& outcome, base::TimePoint now)
     }
     if (sent == Sent::new_order && !request_.replaces.empty() && !replaces_refused_ &&
         blames_replaces(outcome.error())) {
-        // RFC 9773 section 5: alreadyReplaced and similar errors do not concern the order itself.
+        // RFC 9773 section 5: alreadyReplaced and similar errors do not concern the order itself. A renewal
+        // without `replaces` is better than none.
         replaces_refused_ = true;
         return {};
     }

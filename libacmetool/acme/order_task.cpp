@@ -58,6 +58,8 @@ private:
     Result<OrderOutcome> drive();
     Result<Reply> send(Post post);
     Result<bool> authorize(const std::vector<std::string>& urls);
+    bool is_for_ancestor(const Authorization& authorization) const;
+    std::string path() const;
     Result<void> choose_chain();
     Error explain(Error error);
     bool of_no_use(const Error& error) const;
@@ -83,6 +85,26 @@ std::string names_of(const std::vector<crypto::Identifier>& identifiers)
                                    more == 1 ? "name" : "names");
 }
 
+/// True if an ordered name is below the domain of `authorization`, which was not ordered itself.
+bool Journey::is_for_ancestor(const Authorization& authorization) const
+{
+    const auto& domain = authorization.identifier;
+    return std::none_of(task_.identifiers.begin(), task_.identifiers.end(), [&](const auto& identifier) {
+        return identifier.value == domain || identifier.value == "*." + domain;
+    });
+}
+
+/// As of OrderOutcome. A path that is not in the state was no path of challenges: these are stored before
+/// they are published.
+std::string Journey::path() const
+{
+    if (const auto known = base::string_member(entry_, "path")) return *known;
+    if (task_.order && !task_.path.empty()) return task_.path;
+    const bool authorized = !kept_.empty() || flow_.order().status == "ready" ||
+                            flow_.order().status == "processing" || flow_.order().status == "valid";
+    return authorized && !task_.order ? "preauthorized" : "";
+}
+
 OrderOutcome Journey::outcome(bool not_yet, std::optional<std::chrono::seconds> retry_after)
 {
     OrderOutcome result;
@@ -91,6 +113,7 @@ OrderOutcome Journey::outcome(bool not_yet, std::optional<std::chrono::seconds> 
     result.chain = kept_.empty() ? flow_.chain() : kept_;
     result.not_yet = not_yet;
     result.retry_after = retry_after;
+    result.path = path();
     result.entry_id = key_.id;
     return result;
 }
@@ -175,6 +198,7 @@ Result<Reply> Journey::send(Post post)
 {
     const bool is_new = post.step == Step::new_order;
     if (is_new) {
+        entry_.erase("path");
         entry_["intended"] = base::to_rfc3339(client_.context().now());
         ACMETOOL_CHECK(save());
     }
@@ -211,6 +235,10 @@ Result<bool> Journey::authorize(const std::vector<std::string>& urls)
             "--standalone, --dns-persist, --manual)",
             "authorizationNeeded");
     if (pending.empty()) return true;
+    const bool by_ancestor = std::any_of(authorizations.begin(), authorizations.end(), [&](const auto& a) {
+        return a.status != "valid" && is_for_ancestor(a);
+    });
+    entry_["path"] = by_ancestor ? "ancestor" : "order";
     const Journal journal = [&](const std::vector<ChallengeTask>& tasks) {
         entry_["published"] = Json::array();
         for (const auto& task : tasks)
@@ -371,7 +399,7 @@ Result<OrderOutcome> carry_out(Client& client, OrderTask task)
     if (!task.profile.empty() && !client.directory().profiles.contains(task.profile)) {
         std::vector<std::string> offered;
         for (const auto& [name, description] : client.directory().profiles)
-            offered.push_back(name);
+            offered.push_back(description.empty() ? name : fmt::format("{} ({})", name, description));
         return fail(Errc::bad_input, fmt::format("the CA does not offer the profile \"{}\"", task.profile),
                     offered.empty() ? "this CA offers no profiles" : "it offers " + base::join(offered, ", "),
                     "invalidProfile");
@@ -384,12 +412,14 @@ void delivered(Client& client, const OrderOutcome& outcome)
     client.state().erase({"orders", outcome.entry_id});
 }
 
-Json order_document(const Order& order, const crypto::Csr& csr)
+Json order_document(const Order& order, const crypto::Csr& csr, const std::string& path)
 {
     const auto parsed = base::parse_json_object(order.raw, "order");
     Json object = parsed ? *parsed : Json::object();
     object["url"] = order.url;
     object["csr"] = csr.to_pem();
+    object.erase("path"); // a member of the CA's own
+    if (!path.empty()) object["path"] = path;
     return object;
 }
 
@@ -434,6 +464,8 @@ Result<OrderTask> parse_order_document(std::string_view json, const Directory& d
     task.csr = std::move(csr);
     task.identifiers = std::move(identifiers);
     task.order = std::move(*order);
+    const auto path = base::string_member(*object, "path").value_or("");
+    if (path == "preauthorized" || path == "order" || path == "ancestor") task.path = path;
     return task;
 }
 

@@ -25,6 +25,7 @@ struct OrderTask {
     std::string profile;                         ///< empty: the CA's default
     std::string replaces;       ///< certID of the certificate to replace (RFC 9773 section 5); empty: none
     std::optional<Order> order; ///< from the document of the previous step
+    std::string path{};         ///< likewise, as in OrderOutcome
     Solver* solver = nullptr;   ///< not owned; null: a pending order fails with authorization_needed
     OrderFlow::Goal goal = OrderFlow::Goal::downloaded;
     std::optional<base::TimePoint> not_before; ///< of the certificate; absent: the CA's choice
@@ -40,6 +41,10 @@ struct OrderOutcome {
     std::vector<crypto::Certificate> chain;          ///< end entity first; empty before the order is valid
     std::optional<std::chrono::seconds> retry_after; ///< set if the deadline came first: "not yet"
     bool not_yet = false;
+    /// How the names were authorized: "preauthorized" (before the order, in whatever way), "order" (by
+    /// challenges in it), "ancestor" (by a challenge in it for a parent domain, RFC 9444 section 4.3). Empty
+    /// while the order is pending, or if another program or host authorized it.
+    std::string path;
     std::string entry_id; ///< of the state directory
 };
 
@@ -61,8 +66,9 @@ ACMETOOL_EXPORT Result<std::vector<std::string>> listed_orders(Client& client, s
 /// Call this after the certificate was written: removes it from the state.
 ACMETOOL_EXPORT void delivered(Client& client, const OrderOutcome& outcome);
 
-/// The `order` document: the order object, its URL and the CSR.
-ACMETOOL_EXPORT base::Json order_document(const Order& order, const crypto::Csr& csr);
+/// The `order` document: the order object, its URL, the CSR, and the path if it is known.
+ACMETOOL_EXPORT base::Json order_document(const Order& order, const crypto::Csr& csr,
+                                          const std::string& path);
 /// Reads an `order` document of another step; its URLs must belong to the directory. Errc::bad_input.
 ACMETOOL_EXPORT Result<OrderTask> parse_order_document(std::string_view json, const Directory& directory);
 /// The `certificate` document.

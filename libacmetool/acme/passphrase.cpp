@@ -12,6 +12,7 @@
 #include "base/wipe.h"
 #include "store/atomic_file.h"
 #include "store/configured.h"
+#include "store/secret_file.h"
 
 namespace acmetool::acme
 {
@@ -94,7 +95,10 @@ Result<base::Secret> read_passphrase(const std::string& file)
 Result<base::Secret> passphrase_for(const std::string& key_file, const PassphraseSource& source,
                                     base::Context& context)
 {
-    if (!source.file.empty()) return read_passphrase(source.file);
+    if (!source.file.empty()) {
+        store::warn_if_exposed(source.file, "passphrase", context);
+        return read_passphrase(source.file);
+    }
     std::error_code none;
     if (!source.ask || !std::filesystem::exists(key_file, none)) return base::Secret{};
     auto text = store::read_file(key_file);

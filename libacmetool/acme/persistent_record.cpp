@@ -6,7 +6,10 @@
 #include <fmt/core.h>
 
 #include "acme/issue_value.h"
+#include "base/base64url.h"
+#include "base/bytes.h"
 #include "base/text.h"
+#include "crypto/digest.h"
 
 namespace acmetool::acme
 {
@@ -43,33 +46,46 @@ std::optional<PersistentRecord> parse_persistent_record(std::string_view text)
         std::int64_t until = 0;
         const auto* const last = end_text.data() + end_text.size();
         const auto [end, problem] = std::from_chars(end_text.data(), last, until);
-        // A malformed limit counts as passed, never as absent.
-        const bool read = problem == std::errc{} && end == last;
-        record.until = base::TimePoint{std::chrono::seconds{read ? until : 0}};
+        if (problem != std::errc{} || end != last) return std::nullopt;
+        record.until = base::TimePoint{std::chrono::seconds{until}};
     }
     return record;
 }
 
-bool is_persistent_permission(std::string_view text, const std::vector<std::string>& issuers,
-                              std::string_view account, bool wide, base::TimePoint now, std::string& why)
+std::string hashed_account_uri(std::string_view prefix, std::string_view domain, std::string_view thumbprint,
+                               std::string_view account_url)
 {
-    const auto issuer = base::to_lower(base::trim(base::split(text, ';').front()));
-    if (std::find(issuers.begin(), issuers.end(), issuer) == issuers.end()) return false;
-    const auto record = parse_persistent_record(text);
+    std::string text{static_cast<char>(domain.size())};
+    for (const auto part : {domain, thumbprint, account_url})
+        text += part;
+    return fmt::format("{}sha-256/{}", prefix, base::to_base64url(crypto::sha256(as_bytes(text))));
+}
+
+std::optional<PersistentVerdict> judge_persistent_record(std::string_view text,
+                                                         const std::vector<std::string>& issuers,
+                                                         const std::vector<std::string>& accounts, bool wide,
+                                                         base::TimePoint now)
+{
+    const auto contains = [](const std::vector<std::string>& list, const std::string& value) {
+        return std::find(list.begin(), list.end(), value) != list.end();
+    };
+    if (!contains(issuers, base::to_lower(base::trim(base::split(text, ';').front())))) return std::nullopt;
+    PersistentVerdict verdict;
+    auto record = parse_persistent_record(text);
     if (!record) {
-        why = "it is malformed or names no account";
-        return false;
+        verdict.malformed = true;
+        verdict.why = "it is malformed, names no account, or its persistUntil is not a number";
+        return verdict;
     }
-    if (record->until && now > *record->until) {
-        why = "its persistUntil has passed or is not a number";
-        return false;
-    }
-    if (record->account_uri != account) {
-        why = "it does not name the account";
-        return false;
-    }
-    if (wide && !record->wildcard) why = "it lacks policy=wildcard";
-    return !wide || record->wildcard;
+    verdict.record = std::move(*record);
+    if (verdict.record.until && now > *verdict.record.until)
+        verdict.why = "its persistUntil has passed";
+    else if (!contains(accounts, verdict.record.account_uri))
+        verdict.why = "it does not name the account";
+    else if (wide && !verdict.record.wildcard)
+        verdict.why = "it lacks policy=wildcard";
+    verdict.granted = verdict.why.empty();
+    return verdict;
 }
 
 } // namespace acmetool::acme

@@ -25,7 +25,8 @@ Result<void> prepare(PreAuthorization& preauth, const Solver* solver, const Clie
     preauth.task.reset();
     if (preauth.authorization.status != "pending") return {};
     ACMETOOL_TRY(challenge, choose_challenge(preauth.authorization, solver));
-    ACMETOOL_TRY(task, task_for(preauth.authorization, challenge, client.key(), client.account_url()));
+    ACMETOOL_TRY(account, account_at(client.key(), client.account_url(), client.directory()));
+    ACMETOOL_TRY(task, task_for(preauth.authorization, challenge, account));
     preauth.challenge_url = challenge.url;
     preauth.task = std::move(task);
     return {};
@@ -50,6 +51,7 @@ Json to_json(const PreAuthorization& preauth)
             challenge["keyAuthorization"] = preauth.task->key_authorization;
         } else {
             challenge["issuer-domain-names"] = preauth.task->issuers;
+            challenge["accountUris"] = preauth.task->account_uris;
         }
         object["challenge"] = std::move(challenge);
         if (!preauth.task->record_name.empty())

@@ -9,8 +9,16 @@ bool is_due(const PreAuthorization& preauth, const base::Margin& margin, base::T
 {
     const auto& authorization = preauth.authorization;
     if (authorization.status != "valid" || preauth.lacks_subdomains()) return true;
-    if (!authorization.expires) return false;
-    return now >= margin.due(preauth.obtained.value_or(now), *authorization.expires);
+    const auto time = due_at(preauth, margin, now);
+    return time && now >= *time;
+}
+
+std::optional<base::TimePoint> due_at(const PreAuthorization& preauth, const base::Margin& margin,
+                                      base::TimePoint now)
+{
+    const auto& expires = preauth.authorization.expires;
+    if (!expires) return std::nullopt;
+    return margin.due(preauth.obtained.value_or(now), *expires);
 }
 
 std::vector<Renewal> check_renewals(StateDirectory& state, const std::string& directory,
@@ -33,6 +41,7 @@ std::vector<Renewal> check_renewals(StateDirectory& state, const std::string& di
         if (known) {
             renewal.expires = known->authorization.expires;
             renewal.last_success = renewal.due ? known->obtained : now;
+            if (!renewal.due) renewal.renew_at = due_at(*known, margin, now);
         }
         renewals.push_back(std::move(renewal));
     }

@@ -16,6 +16,7 @@ struct Renewal {
     std::string domain;
     bool due = false;
     bool changed = false;
+    std::optional<base::TimePoint> renew_at;     ///< when it becomes due; absent if it is, or never
     std::optional<base::TimePoint> expires;      ///< after a failure, that of the existing authorization
     std::optional<base::TimePoint> last_success; ///< when it was last renewed or found not due
     std::optional<Error> error;
@@ -24,6 +25,9 @@ struct Renewal {
 /// When `preauth` is due: the margin before its expiry; immediately if it is not valid, has no expiry and was
 /// never seen valid, or lacks the requested subdomains.
 ACMETOOL_EXPORT bool is_due(const PreAuthorization& preauth, const base::Margin& margin, base::TimePoint now);
+/// The margin before the expiry of a valid one; nothing if it does not expire.
+ACMETOOL_EXPORT std::optional<base::TimePoint> due_at(const PreAuthorization& preauth,
+                                                      const base::Margin& margin, base::TimePoint now);
 
 /// The state of each domain and whether it is due; sends no request. A domain whose state cannot be read has
 /// the error.

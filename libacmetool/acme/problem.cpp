@@ -54,7 +54,7 @@ constexpr std::array<Meaning, 26> kMeanings{{
     {"serverInternal", Errc::unavailable, "the CA failed; run the same command again later"},
     {"tls", Errc::refused, "the CA's TLS connection to the validation target failed"},
     {"unauthorized", Errc::refused,
-     "the account lacks the authorization: check that it is the right account"},
+     "the account lacks the authorization, or was deactivated: acme-account show prints its state"},
     {"unsupportedContact", Errc::bad_input, "give a mailto: contact"},
     {"unsupportedIdentifier", Errc::refused, "the CA does not issue for identifiers of this type"},
     {"userActionRequired", Errc::refused, "visit the URL given"},
@@ -96,6 +96,24 @@ Errc code_of_status(int status, bool retry_after)
     if (status == 503 && retry_after) return Errc::temporary;
     if (status >= 500) return Errc::unavailable;
     return Errc::refused;
+}
+
+/// The hint for a failure without a problem document, which says nothing about its cause but the status.
+std::string hint_of_status(int status)
+{
+    if (status == 429)
+        return "the CA, or a proxy in front of it, asks for fewer requests: wait, then run it again";
+    if (status >= 500) return "the CA, or a proxy in front of it, failed: run the same command again later";
+    return "check that the URL belongs to an ACME server and not to a proxy in front of it";
+}
+
+/// True if the CA says that the account is of no more use. Servers say so with "unauthorized" (RFC 8555
+/// section 7.3.6), and nothing but their text tells this from other causes.
+bool blames_account(const Problem& problem)
+{
+    const auto text = base::to_lower(problem.detail);
+    const auto has = [&](std::string_view word) { return text.find(word) != std::string::npos; };
+    return problem.word() == "unauthorized" && has("account") && (has("deactivated") || has("revoked"));
 }
 
 } // namespace
@@ -143,6 +161,10 @@ Error to_error(const Problem& problem, std::string_view raw, int status,
         if (error.code != Errc::temporary && error.code != Errc::rate_limited) error.code = meaning->code;
         error.hint = meaning->hint;
     }
+    if (blames_account(problem))
+        error.hint =
+            "the account was deactivated or revoked, which is permanent: register a new one with another "
+            "--account and another key";
     if (!problem.algorithms.empty())
         error.hint += fmt::format(" (it accepts {})", printable(base::join(problem.algorithms, ", ")));
     if (!problem.instance.empty()) error.hint += fmt::format(": {}", printable(problem.instance));
@@ -164,7 +186,8 @@ Error error_of(const http::Response& response, base::TimePoint now)
         error.message = fmt::format("HTTP {} without a problem document", response.status);
         if (const auto words = base::trim(response.body); !words.empty())
             error.message += fmt::format(": {}", printable(words, 200));
-        error.hint = "check that the URL belongs to an ACME server and not to a proxy in front of it";
+        error.hint = hint_of_status(response.status);
+        if (response.status == 429) error.reason = Cause::rate_limited;
         error.retry_after = retry_after;
     }
     if (error.code == Errc::refused && error.reason == Cause::user_action_required)

@@ -59,6 +59,30 @@ tl::unexpected<Error> not_changed(std::string message)
                 "accountNotChanged");
 }
 
+/// newAccount with `payload`; the client then uses the account that it returns.
+Result<AccountStatus> new_account(Client& client, const Json& payload)
+{
+    Post post{Step::new_account, {}, client.directory().new_account, payload.dump()};
+    post.by_jwk = true;
+    ACMETOOL_TRY(reply, client.post(std::move(post)));
+    if (reply.location.empty())
+        return fail(Errc::protocol, "newAccount: the reply has no Location header of this CA",
+                    "the CA violates RFC 8555 section 7.3: report it to its operator", "noLocation");
+    client.set_account_url(reply.location);
+    ACMETOOL_TRY(status, parse_status(reply, reply.location));
+    if (status.status != "valid")
+        return fail(Errc::refused, fmt::format("newAccount: the account of this key is {}", status.status),
+                    "register with another key: choose another --key or another --account",
+                    "accountNotValid");
+    return status;
+}
+
+/// True if the CA refused to look for the account, so that it may still accept a new one.
+bool is_refusal(const Error& error)
+{
+    return error.code == Errc::refused && !error.problem_type.empty();
+}
+
 Result<AccountStatus> change(Client& client, const std::string& payload)
 {
     ACMETOOL_TRY(reply, client.post(Post{Step::account, {}, client.account_url(), payload}));
@@ -81,6 +105,11 @@ Result<AccountStatus> register_account(Client& client, const Registration& regis
                     "give the key identifier and the MAC key from the CA's web site with --eab-kid and "
                     "--eab-key-file",
                     "externalAccountRequired");
+    if (binds) {
+        // Most CAs accept a binding only once, also from the account that it was used for.
+        auto known = new_account(client, {{"onlyReturnExisting", true}});
+        if (known || !is_refusal(known.error())) return known;
+    }
     Json payload = Json::object();
     if (registration.only_existing) payload["onlyReturnExisting"] = true;
     if (registration.agree_tos) payload["termsOfServiceAgreed"] = true;
@@ -95,19 +124,7 @@ Result<AccountStatus> register_account(Client& client, const Registration& regis
                                          jwk.dump()));
         payload["externalAccountBinding"] = Json::parse(binding);
     }
-    Post post{Step::new_account, {}, directory.new_account, payload.dump()};
-    post.by_jwk = true;
-    ACMETOOL_TRY(reply, client.post(std::move(post)));
-    if (reply.location.empty())
-        return fail(Errc::protocol, "newAccount: the reply has no Location header of this CA",
-                    "the CA violates RFC 8555 section 7.3: report it to its operator", "noLocation");
-    client.set_account_url(reply.location);
-    ACMETOOL_TRY(status, parse_status(reply, reply.location));
-    if (status.status != "valid")
-        return fail(Errc::refused, fmt::format("newAccount: the account of this key is {}", status.status),
-                    "register with another key: choose another --key or another --account",
-                    "accountNotValid");
-    return status;
+    return new_account(client, payload);
 }
 
 Result<AccountStatus> fetch_account(Client& client)

@@ -27,7 +27,8 @@ struct AccountStatus {
     bool created = false;
 };
 
-/// newAccount: creates the account of the client's key, or finds it.
+/// newAccount: creates the account of the client's key, or finds it. With an external account it is looked
+/// for first, because a CA may refuse a binding that was used.
 ///
 /// Errors: refused ("termsOfService": the CA has terms that were not agreed to; "externalAccountRequired";
 /// accountDoesNotExist with only_existing; "accountNotValid": it was deactivated or revoked).

@@ -45,6 +45,14 @@ std::string_view revocation_reason_name(int reason)
                : std::string_view{};
 }
 
+std::vector<std::string> revocation_reasons()
+{
+    std::vector<std::string> names;
+    for (const auto name : kReasons)
+        if (!name.empty()) names.emplace_back(name);
+    return names;
+}
+
 Result<int> parse_revocation_reason(std::string_view text)
 {
     int number = -1;
@@ -56,13 +64,10 @@ Result<int> parse_revocation_reason(std::string_view text)
         return !name.empty() && base::equals_ignoring_case(name, text);
     });
     if (found != kReasons.end()) return static_cast<int>(found - kReasons.begin());
-    std::vector<std::string> names;
-    for (const auto name : kReasons)
-        if (!name.empty()) names.emplace_back(name);
-    return fail(
-        Errc::usage, fmt::format("\"{}\" is not a revocation reason", base::printable(text, 50)),
-        fmt::format("give one of {}, or its number (RFC 5280 section 5.3.1)", base::join(names, ", ")),
-        "badReason");
+    return fail(Errc::usage, fmt::format("\"{}\" is not a revocation reason", base::printable(text, 50)),
+                fmt::format("give one of {}, or its number (RFC 5280 section 5.3.1)",
+                            base::join(revocation_reasons(), ", ")),
+                "badReason");
 }
 
 Result<void> revoke(Client& client, const crypto::Certificate& certificate, RevocationSigner signer,

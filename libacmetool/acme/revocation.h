@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "acme/client.h"
 #include "base/json.h"
@@ -12,6 +13,9 @@
 /// Revocation of certificates (RFC 8555 section 7.6).
 namespace acmetool::acme
 {
+
+/// The names of the reasons in RFC 5280 section 5.3.1.
+ACMETOOL_EXPORT std::vector<std::string> revocation_reasons();
 
 /// A reason code (RFC 5280 section 5.3.1) by its name there, in any case, or by its number. Errc::usage.
 ACMETOOL_EXPORT Result<int> parse_revocation_reason(std::string_view text);

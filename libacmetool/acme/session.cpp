@@ -214,6 +214,13 @@ void Exchange::take(Result<http::Response> outcome, base::TimePoint now)
             error.code = Errc::unavailable;
             error.reason = post_.if_missing;
         }
+        // RFC 8555 section 7.3.5: 409 if the new key is another account's, whose URL is in Location.
+        if (const auto account = http::find(response.headers, "location");
+            response.status == 409 && post_.step == Step::key_change && account) {
+            error.reason = "keyInUse";
+            error.hint = fmt::format("the new key belongs to the account {}: use another key",
+                                     base::printable(*account, 300));
+        }
         result_ = fail(describe(std::move(error)));
         return;
     }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -39,6 +40,9 @@ Result<std::unique_ptr<Solver>> make_solver(const SolverOptions& options)
     if (!options.tsig_key.empty() && options.dns_update.empty())
         return fail(Errc::usage, "--tsig-key requires --dns-update", "give the DNS server with --dns-update",
                     "noServer");
+    if (options.dns_account && options.dns_update.empty() && options.hook.empty() && !options.manual)
+        return fail(Errc::usage, "--dns-account requires --dns-update, --hook or --manual",
+                    "it selects the challenge that these solve", "noSolver");
     if (!options.standalone_listen.empty() && options.standalone.empty())
         return fail(Errc::usage, "--standalone-listen requires --standalone",
                     "give --standalone http or --standalone tls-alpn", "noStandalone");
@@ -56,7 +60,7 @@ Result<std::unique_ptr<Solver>> make_solver(const SolverOptions& options)
     ACMETOOL_TRY(check, DnsCheck::make(options));
     if (options.dns_persist)
         return std::unique_ptr<Solver>{std::make_unique<PersistentSolver>(std::move(check))};
-    return std::unique_ptr<Solver>{std::make_unique<ManualSolver>(std::move(check))};
+    return std::unique_ptr<Solver>{std::make_unique<ManualSolver>(std::move(check), options.dns_account)};
 }
 
 Result<DnsCheck> DnsCheck::make(const SolverOptions& options)
@@ -69,11 +73,13 @@ Result<DnsCheck> DnsCheck::make(const SolverOptions& options)
     if (!options.dns_update.empty()) {
         ACMETOOL_TRY(server, net::parse_endpoint(options.dns_update));
         check.options_.update = server;
+        check.options_.fallback = std::move(check.options_.discovery);
         check.options_.discovery = server;
     }
     if (!options.resolver.empty()) {
         ACMETOOL_TRY(resolver, net::parse_endpoint(options.resolver));
         check.options_.discovery = resolver;
+        check.options_.fallback.reset();
     }
     for (const auto& text : options.name_servers) {
         ACMETOOL_TRY(server, net::parse_endpoint(text));
@@ -96,7 +102,7 @@ Result<void> DnsCheck::wait(const dns::Target& target, const ChallengeTask& task
 
 Result<void> DnsCheck::wait(const ChallengeTask& task, base::Context& context) const
 {
-    if (!enabled_ || task.type != "dns-01") return {};
+    if (!enabled_ || !is_digest_record(task.type)) return {};
     if (!options_.name_servers.empty()) return wait(dns::Target{task.record_name, {}}, task, context);
     ACMETOOL_TRY(target, find_target(task, context));
     return wait(target, task, context);
@@ -107,6 +113,7 @@ Result<std::unique_ptr<Solver>> DnsUpdateSolver::make(const SolverOptions& optio
     auto solver = std::make_unique<DnsUpdateSolver>();
     ACMETOOL_TRY(server, net::parse_endpoint(options.dns_update));
     solver->server_ = server;
+    solver->account_names_ = options.dns_account;
     ACMETOOL_TRY(check, DnsCheck::make(options));
     solver->check_ = std::move(check);
     if (options.tsig_key.empty()) return std::unique_ptr<Solver>{std::move(solver)};
@@ -189,6 +196,17 @@ Result<void> DnsUpdateSolver::cleanup(const ChallengeTask& task, bool, base::Con
     return {};
 }
 
+Result<void> check_hook_env(const std::vector<std::string>& names)
+{
+    for (const auto& name : names)
+        if (!base::is_variable_name(name))
+            return fail(Errc::usage,
+                        fmt::format("--hook-env {}: not the name of an environment variable",
+                                    base::printable(name, 40)),
+                        "give the name without the value, which stays in the environment", "hookEnv");
+    return {};
+}
+
 Result<std::unique_ptr<Solver>> HookSolver::make(const SolverOptions& options)
 {
     const std::map<std::string_view, Style> styles{{"uacme", Style::uacme},
@@ -203,7 +221,16 @@ Result<std::unique_ptr<Solver>> HookSolver::make(const SolverOptions& options)
             {}, "hookStyle");
     auto solver = std::make_unique<HookSolver>();
     solver->style_ = style->second;
+    if (options.dns_account && solver->names_record_itself())
+        return fail(Errc::usage,
+                    fmt::format("--dns-account cannot be combined with --hook-style {}", options.hook_style),
+                    "such hooks publish at _acme-challenge, not at the account's own name: use a hook of "
+                    "uacme or lego style, or --dns-update",
+                    "hookStyle");
     solver->timeout_ = options.hook_timeout;
+    ACMETOOL_CHECK(check_hook_env(options.hook_env));
+    solver->inherit_ = options.hook_env;
+    solver->account_names_ = options.dns_account;
     std::error_code none;
     solver->program_ = std::filesystem::absolute(options.hook, none).string();
     if (!options.hook_cleanup.empty())
@@ -220,7 +247,9 @@ Result<std::unique_ptr<Solver>> HookSolver::make(const SolverOptions& options)
 bool HookSolver::supports(std::string_view challenge_type) const
 {
     // lego calls programs only for records.
-    return challenge_type == "dns-01" || (challenge_type == "http-01" && style_ != Style::lego);
+    if (account_names_) return challenge_type == "dns-account-01";
+    if (challenge_type == "dns-account-01" && names_record_itself()) return false;
+    return is_digest_record(challenge_type) || (challenge_type == "http-01" && style_ != Style::lego);
 }
 
 std::vector<std::string> HookSolver::words_for(const std::string& word, const ChallengeTask& task,
@@ -243,9 +272,11 @@ std::vector<std::string> HookSolver::words_for(const std::string& word, const Ch
 Result<void> HookSolver::call(const std::string& program, const std::string& word, const ChallengeTask& task,
                               base::Context& context, bool finish) const
 {
-    const auto& value = task.type == "dns-01" ? task.record_value : task.key_authorization;
+    const auto& value = is_digest_record(task.type) ? task.record_value : task.key_authorization;
     base::Command command;
     command.timeout = timeout_;
+    command.inherit = inherit_;
+    command.name = "hook " + program;
     command.arguments = {program};
     for (auto& argument : words_for(word, task, value))
         command.arguments.push_back(std::move(argument));
@@ -255,25 +286,31 @@ Result<void> HookSolver::call(const std::string& program, const std::string& wor
         command.environment.insert(command.environment.end(),
                                    {"CERTBOT_DOMAIN=" + task.identifier, "CERTBOT_VALIDATION=" + value,
                                     "CERTBOT_TOKEN=" + task.token, "CERTBOT_REMAINING_CHALLENGES=0"});
+    for (const auto& name : inherit_)
+        if (std::getenv(name.c_str()) == nullptr)
+            context.log(base::Level::warning,
+                        fmt::format("hook: {} is not set in the environment of this program", name));
     base::Message message;
     message.from = "client";
-    message.to = task.type == "dns-01" ? "dns" : "web";
+    message.to = is_digest_record(task.type) ? "dns" : "web";
     message.label = word == "begin" ? "Publish DNS TXT" : "Delete DNS TXT";
     message.detail = task.identifier;
     message.method = "HOOK";
     message.url = program;
     context.message(message);
-    auto status = base::run_program(command, context, finish);
-    if (!status) {
-        if (status.error().reason == Cause::program_timeout) status.error().reason = Cause::hook_timeout;
-        tell_failure(message.to, status.error().message, context);
-        return fail(with_context(std::move(status).error(), "hook"));
+    auto ended = base::run_program(command, context, finish);
+    if (!ended) {
+        if (ended.error().reason == Cause::program_timeout) ended.error().reason = Cause::hook_timeout;
+        tell_failure(message.to, ended.error().message, context);
+        return fail(with_context(std::move(ended).error(), "hook"));
     }
-    if (*status != 0) {
-        tell_failure(message.to, fmt::format("status {}", *status), context);
+    if (ended->status != 0) {
+        tell_failure(message.to, fmt::format("status {}", ended->status), context);
         return fail(Errc::unavailable,
-                    fmt::format("hook {}: {} ended with status {}", program, word, *status),
-                    "see its output above", "hookFailed");
+                    fmt::format("hook {}: {} ended with status {}", program, word, ended->status),
+                    ended->last_line.empty() ? "it wrote nothing that says why"
+                                             : "the last line that it wrote: " + ended->last_line,
+                    "hookFailed");
     }
     return {};
 }
@@ -335,7 +372,8 @@ Result<void> WebrootSolver::cleanup(const ChallengeTask& task, bool, base::Conte
 
 bool ManualSolver::supports(std::string_view challenge_type) const
 {
-    return challenge_type == "dns-01" || challenge_type == "http-01";
+    if (account_names_) return challenge_type == "dns-account-01";
+    return is_digest_record(challenge_type) || challenge_type == "http-01";
 }
 
 Result<void> ManualSolver::publish(const ChallengeTask& task, base::Context& context)
@@ -347,7 +385,7 @@ Result<void> ManualSolver::publish(const ChallengeTask& task, base::Context& con
                     "noTerminal");
     context.log(
         base::Level::info,
-        task.type == "dns-01"
+        is_digest_record(task.type)
             ? fmt::format("publish this record, then press Enter:\n{}. IN TXT \"{}\"", task.record_name,
                           task.record_value)
             : fmt::format(
@@ -369,7 +407,7 @@ Result<void> ManualSolver::publish(const ChallengeTask& task, base::Context& con
 
 Result<void> ManualSolver::cleanup(const ChallengeTask& task, bool, base::Context& context)
 {
-    context.log(base::Level::info, task.type == "dns-01"
+    context.log(base::Level::info, is_digest_record(task.type)
                                        ? fmt::format("this record can be removed: {}. IN TXT \"{}\"",
                                                      task.record_name, task.record_value)
                                        : fmt::format("the file for {} can be removed", task.identifier));
@@ -378,7 +416,8 @@ Result<void> ManualSolver::cleanup(const ChallengeTask& task, bool, base::Contex
 
 Result<std::vector<std::string>> DnsCheck::texts(const std::string& name, base::Context& context) const
 {
-    const auto& server = options_.name_servers.empty() ? options_.discovery : options_.name_servers.front();
+    const auto server =
+        options_.name_servers.empty() ? options_.discovery : dns::Resolver{options_.name_servers.front()};
     ACMETOOL_TRY(answer, dns::query(server, name, dns::Type::txt, true, context));
     std::vector<std::string> found;
     for (const auto& record : answer.answers)
@@ -393,11 +432,15 @@ Result<void> PersistentSolver::publish(const ChallengeTask& task, base::Context&
     if (!wanted)
         return fail(Errc::bad_input, "the document contains no dns-persist-01 record", {}, "badRecord");
     ACMETOOL_TRY(found, check_.texts(task.record_name, context));
+    const auto accounts =
+        task.account_uris.empty() ? std::vector<std::string>{wanted->account_uri} : task.account_uris;
     std::string why = "none of the records found is for this CA";
-    for (const auto& text : found)
-        if (is_persistent_permission(text, task.issuers, wanted->account_uri, wanted->wildcard, context.now(),
-                                     why))
-            return {};
+    for (const auto& text : found) {
+        const auto verdict =
+            judge_persistent_record(text, task.issuers, accounts, wanted->wildcard, context.now());
+        if (verdict && verdict->granted) return {};
+        if (verdict) why = verdict->why;
+    }
     return fail(
         Errc::authorization_needed, fmt::format("TXT {}: {}", task.record_name, why),
         fmt::format("publish it once: {}. IN TXT {}", task.record_name, dns::txt_strings(task.record_value)),

@@ -42,7 +42,10 @@ class DnsUpdateSolver final : public Solver
 {
 public:
     static Result<std::unique_ptr<Solver>> make(const SolverOptions& options);
-    bool supports(std::string_view challenge_type) const override { return challenge_type == "dns-01"; }
+    bool supports(std::string_view challenge_type) const override
+    {
+        return account_names_ ? challenge_type == "dns-account-01" : is_digest_record(challenge_type);
+    }
     Result<void> publish(const ChallengeTask& task, base::Context& context) override;
     Result<void> cleanup(const ChallengeTask& task, bool succeeded, base::Context& context) override;
 
@@ -51,6 +54,7 @@ private:
 
     net::Endpoint server_;
     std::optional<dns::TsigKey> key_;
+    bool account_names_ = false; ///< dns-account-01 only
     DnsCheck check_;
 };
 
@@ -67,6 +71,8 @@ public:
 private:
     enum class Style { uacme, certbot, dehydrated, lego };
 
+    /// Such hooks get the domain and put _acme-challenge in front of it themselves.
+    bool names_record_itself() const { return style_ == Style::certbot || style_ == Style::dehydrated; }
     Result<void> call(const std::string& program, const std::string& word, const ChallengeTask& task,
                       base::Context& context, bool finish) const;
     std::vector<std::string> words_for(const std::string& word, const ChallengeTask& task,
@@ -75,6 +81,8 @@ private:
     std::string program_;
     std::string cleanup_program_; ///< certbot style; may be empty
     Style style_ = Style::uacme;
+    std::vector<std::string> inherit_; ///< names of environment variables
+    bool account_names_ = false;       ///< dns-account-01 only
     base::Milliseconds timeout_{};
     DnsCheck check_;
 };
@@ -97,13 +105,16 @@ private:
 class ManualSolver final : public Solver
 {
 public:
-    explicit ManualSolver(DnsCheck check) : check_(std::move(check)) {}
+    ManualSolver(DnsCheck check, bool account_names) : check_(std::move(check)), account_names_(account_names)
+    {
+    }
     bool supports(std::string_view challenge_type) const override;
     Result<void> publish(const ChallengeTask& task, base::Context& context) override;
     Result<void> cleanup(const ChallengeTask& task, bool succeeded, base::Context& context) override;
 
 private:
     DnsCheck check_;
+    bool account_names_; ///< dns-account-01 only
 };
 
 /// dns-persist-01: the record was published in advance, so this solver writes nothing.

@@ -141,7 +141,7 @@ Result<void> StandaloneSolver::publish(const ChallengeTask& task, base::Context&
     return {};
 }
 
-Result<void> StandaloneSolver::cleanup(const ChallengeTask& task, bool, base::Context&)
+Result<void> StandaloneSolver::cleanup(const ChallengeTask& task, bool, base::Context& context)
 {
     bool more = false;
     if (tls_) {
@@ -152,7 +152,14 @@ Result<void> StandaloneSolver::cleanup(const ChallengeTask& task, bool, base::Co
         files_.erase(task.token);
         more = !files_.empty();
     }
-    if (!more) listener_.reset();
+    if (more || !listener_) return {};
+    if (const auto pauses = listener_->pauses(); pauses > 0)
+        context.log(
+            base::Level::warning,
+            fmt::format("--standalone: connections had to wait {} times, because this process has too many "
+                        "files open (ulimit -n)",
+                        pauses));
+    listener_.reset();
     return {};
 }
 

@@ -16,7 +16,7 @@ enum class Level { error, warning, info, detail, wire };
 /// One message between two parties, for `--trace` and `--show flow`. Never holds a secret, a body or a
 /// header.
 struct Message {
-    std::string from;   ///< "client", "acme", "dns", "hook"; in a relay's trace "ra" between them
+    std::string from;   ///< "client", "acme", "dns", "web"; in a relay's trace also "ra" and "masa"
     std::string to;     ///< likewise
     std::string label;  ///< text on the arrow in the draft's ladder: "POST /newAuthz", "201 status=ready"
     std::string detail; ///< second line of the arrow, often the identifier; may be empty
@@ -25,6 +25,9 @@ struct Message {
     int status = 0;     ///< HTTP status, DNS RCODE; 0 in requests
     std::optional<Milliseconds> took; ///< in replies: time since the request
     std::string request_id = {};      ///< in a relay: ID of the device's request; may be empty
+    /// In a relay: "SUBJECT serial NUMBER" of the device's certificate; may be empty.
+    std::string device = {};
+    bool inferred = false; ///< nobody here saw it, but what follows shows that it was sent
 };
 
 /// A wait, as shown on a terminal.

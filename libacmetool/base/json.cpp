@@ -6,6 +6,8 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/steering.h"
+
 namespace acmetool::base
 {
 namespace
@@ -132,7 +134,7 @@ bool bool_member(const Json& object, std::string_view name, bool fallback)
 
 std::string to_text(const Json& value, int indent)
 {
-    return value.dump(indent, ' ', false, Json::error_handler_t::replace);
+    return escape_steering(value.dump(indent, ' ', false, Json::error_handler_t::replace));
 }
 
 } // namespace acmetool::base

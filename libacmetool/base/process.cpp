@@ -12,8 +12,11 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include <fmt/core.h>
+
+#include "base/program_output.h"
 
 namespace acmetool::base
 {
@@ -34,8 +37,15 @@ std::vector<char*> pointers_of(std::vector<std::string>& texts)
     return pointers;
 }
 
+/// The standard streams of a program.
+struct Streams {
+    int in = -1;  ///< negative: /dev/null
+    int out = -1; ///< negative: the same as `err`
+    int err = -1;
+};
+
 /// In the child, between fork and exec: only async-signal-safe calls.
-[[noreturn]] void become(char* const* arguments, char* const* environment, int report, int in, int out)
+[[noreturn]] void become(char* const* arguments, char* const* environment, int report, const Streams& streams)
 {
     setpgid(0, 0);
     // Our threads take no signals; the program does.
@@ -44,8 +54,9 @@ std::vector<char*> pointers_of(std::vector<std::string>& texts)
     sigprocmask(SIG_SETMASK, &none, nullptr);
     for (const int number : {SIGINT, SIGTERM, SIGPIPE, SIGXFSZ})
         std::signal(number, SIG_DFL);
-    dup2(in >= 0 ? in : open("/dev/null", O_RDONLY), STDIN_FILENO);
-    dup2(out >= 0 ? out : STDERR_FILENO, STDOUT_FILENO);
+    dup2(streams.in >= 0 ? streams.in : open("/dev/null", O_RDONLY), STDIN_FILENO);
+    dup2(streams.err, STDERR_FILENO);
+    dup2(streams.out >= 0 ? streams.out : STDERR_FILENO, STDOUT_FILENO);
     // Not every library opens its sockets to be closed at exec, and a program that outlives a server would
     // hold its port and its clients' connections.
     if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
@@ -55,97 +66,6 @@ std::vector<char*> pointers_of(std::vector<std::string>& texts)
     const int problem = errno;
     const auto ignored = write(report, &problem, sizeof problem);
     _exit(ignored == sizeof problem ? 127 : 126);
-}
-
-/// A descriptor that becomes readable when the process ends.
-class EndOf
-{
-public:
-    explicit EndOf(pid_t process) : fd_(static_cast<int>(syscall(SYS_pidfd_open, process, 0))) {}
-    ~EndOf()
-    {
-        if (fd_ >= 0) close(fd_);
-    }
-    EndOf(const EndOf&) = delete;
-    EndOf& operator=(const EndOf&) = delete;
-    int fd() const { return fd_; }
-
-private:
-    int fd_; ///< negative if the kernel has no such descriptors: poll(2) then ignores it
-};
-
-/// Waits for the child at most `time`; true if it ended.
-bool reap(pid_t child, const std::string& program, int& status, Milliseconds time, Context& context,
-          bool heed_signals)
-{
-    const auto began = std::chrono::steady_clock::now();
-    const auto end = began + time;
-    const Wait wait{program.substr(program.rfind('/') + 1), began, end};
-    const EndOf ended{child};
-    for (;;) {
-        if (waitpid(child, &status, WNOHANG) == child) return true;
-        const auto left = std::chrono::ceil<Milliseconds>(end - std::chrono::steady_clock::now());
-        if (left.count() <= 0 || (heed_signals && context.interrupted())) return false;
-        context.waiting(wait);
-        pollfd entry{ended.fd(), POLLIN, 0};
-        poll(&entry, 1, static_cast<int>(std::min(left, kLook).count()));
-    }
-}
-
-/// Starts the command in a separate process group, with `in` and `out` as its streams if given.
-Result<pid_t> start(const Command& command, int in, int out)
-{
-    auto arguments = command.arguments;
-    const std::string program = arguments.front();
-    auto environment = command.environment;
-    for (const char* name : {"PATH", "HOME", "LANG", "TMPDIR"})
-        if (const char* value = std::getenv(name)) environment.push_back(fmt::format("{}={}", name, value));
-    const auto argument_pointers = pointers_of(arguments);
-    const auto environment_pointers = pointers_of(environment);
-
-    int report[2];
-    if (pipe2(report, O_CLOEXEC) != 0)
-        return fail(Errc::internal, fmt::format("{}: pipe: {}", program, std::strerror(errno)));
-    const pid_t child = fork();
-    if (child == 0) become(argument_pointers.data(), environment_pointers.data(), report[1], in, out);
-    close(report[1]);
-    int problem = 0;
-    const bool failed = child < 0 || read(report[0], &problem, sizeof problem) == sizeof problem;
-    close(report[0]);
-    if (!failed) return child;
-    int status = 0;
-    if (child > 0) waitpid(child, &status, 0);
-    return fail(Errc::config,
-                fmt::format("{}: cannot be run: {}", program, std::strerror(child < 0 ? errno : problem)),
-                "give the path of a file that exists and is executable", "programNotFound");
-}
-
-void end(pid_t child, const std::string& program, Context& context)
-{
-    int status = 0;
-    kill(-child, SIGTERM);
-    if (!reap(child, program, status, kGrace, context, false)) {
-        kill(-child, SIGKILL);
-        waitpid(child, &status, 0);
-    }
-    kill(-child, SIGKILL); // what the program left behind in its group
-}
-
-/// Waits for the end of a program, and ends it if it takes too long.
-Result<int> finish_with(pid_t child, const Command& command, Milliseconds time, Context& context, bool finish)
-{
-    const auto& program = command.arguments.front();
-    int status = 0;
-    if (!reap(child, program, status, time, context, !finish)) {
-        end(child, program, context);
-        if (!finish && context.interrupted()) return fail(interrupted_error(program));
-        return fail(Errc::unavailable, fmt::format("{}: killed after {}", program, describe(command.timeout)),
-                    "find out why it waits, or give it more time", Cause::program_timeout);
-    }
-    if (WIFSIGNALED(status))
-        return fail(Errc::unavailable, fmt::format("{}: ended by signal {}", program, WTERMSIG(status)), {},
-                    "programSignal");
-    return WEXITSTATUS(status);
 }
 
 /// A pipe that both programs close at exec, its own end not blocking.
@@ -183,12 +103,180 @@ bool read_some(int& fd, std::string& output)
     return count > 0;
 }
 
+/// What a program writes to its standard error, on its way to our log.
+class Said
+{
+public:
+    Said(const Command& command, Context& context)
+        : output_(command.name.empty() ? command.arguments.front() : command.name, context)
+    {
+        if (pipe_.read_end >= 0) fcntl(pipe_.read_end, F_SETFL, O_NONBLOCK);
+    }
+    ~Said()
+    {
+        started();
+        finish();
+        leave();
+    }
+    Said(const Said&) = delete;
+    Said& operator=(const Said&) = delete;
+
+    bool is_open() const { return pipe_.read_end >= 0; }
+    int write_end() const { return pipe_.write_end; }
+    /// After fork().
+    void started() { Pipe::close_end(pipe_.write_end); }
+    pollfd entry() const { return {pipe_.read_end, POLLIN, 0}; }
+    void take()
+    {
+        // Some at a time: a program that never stops writing must not keep us from looking at the clock.
+        std::string text;
+        while (pipe_.read_end >= 0 && text.size() < kMostAtOnce && read_some(pipe_.read_end, text)) {
+        }
+        output_.take(text);
+    }
+    /// The program has ended: what is there counts. Returns the last line.
+    std::string finish()
+    {
+        take();
+        output_.finish();
+        return output_.last_line();
+    }
+
+private:
+    static constexpr std::size_t kMostAtOnce = 64U << 10U;
+
+    /// A process that the program left behind, such as a server that a hook started, must not die or wait
+    /// because nobody reads what it writes, now or after our own end: a process of its own reads it.
+    void leave()
+    {
+        if (pipe_.read_end < 0) return;
+        const int fd = std::exchange(pipe_.read_end, -1);
+        const pid_t child = fork();
+        if (child == 0) {
+            if (fork() != 0) _exit(0); // its parent is init, which reaps it
+            dup2(fd, STDIN_FILENO);
+            close_range(STDOUT_FILENO, ~0U, 0);
+            fcntl(STDIN_FILENO, F_SETFL, 0);
+            char buffer[4096];
+            for (;;) {
+                const auto count = read(STDIN_FILENO, buffer, sizeof buffer);
+                if (count == 0 || (count < 0 && errno != EINTR)) _exit(0);
+            }
+        }
+        close(fd);
+        if (child > 0) waitpid(child, nullptr, 0);
+    }
+
+    Pipe pipe_;
+    ProgramOutput output_;
+};
+
+/// A descriptor that becomes readable when the process ends.
+class EndOf
+{
+public:
+    explicit EndOf(pid_t process) : fd_(static_cast<int>(syscall(SYS_pidfd_open, process, 0))) {}
+    ~EndOf()
+    {
+        if (fd_ >= 0) close(fd_);
+    }
+    EndOf(const EndOf&) = delete;
+    EndOf& operator=(const EndOf&) = delete;
+    int fd() const { return fd_; }
+
+private:
+    int fd_; ///< negative if the kernel has no such descriptors: poll(2) then ignores it
+};
+
+/// Waits for the child at most `time`; true if it ended.
+bool reap(pid_t child, const std::string& program, int& status, Milliseconds time, Said& said,
+          Context& context, bool heed_signals)
+{
+    const auto began = std::chrono::steady_clock::now();
+    const auto end = began + time;
+    const Wait wait{program.substr(program.rfind('/') + 1), began, end};
+    const EndOf ended{child};
+    for (;;) {
+        if (waitpid(child, &status, WNOHANG) == child) return true;
+        const auto left = std::chrono::ceil<Milliseconds>(end - std::chrono::steady_clock::now());
+        if (left.count() <= 0 || (heed_signals && context.interrupted())) return false;
+        context.waiting(wait);
+        pollfd ready[2] = {{ended.fd(), POLLIN, 0}, said.entry()};
+        poll(ready, 2, static_cast<int>(std::min(left, kLook).count()));
+        said.take();
+    }
+}
+
+/// Starts the command in a separate process group.
+Result<pid_t> start(const Command& command, const Streams& streams)
+{
+    auto arguments = command.arguments;
+    const std::string program = arguments.front();
+    auto environment = command.environment;
+    for (const char* name : {"PATH", "HOME", "LANG", "TMPDIR"})
+        if (const char* value = std::getenv(name)) environment.push_back(fmt::format("{}={}", name, value));
+    // Our own stay as they are: of two with one name, some shells take the last.
+    for (const auto& name : command.inherit) {
+        const bool ours = std::any_of(environment.begin(), environment.end(),
+                                      [&](const auto& entry) { return entry.starts_with(name + "="); });
+        if (const char* value = std::getenv(name.c_str()); value != nullptr && !ours)
+            environment.push_back(fmt::format("{}={}", name, value));
+    }
+    const auto argument_pointers = pointers_of(arguments);
+    const auto environment_pointers = pointers_of(environment);
+
+    int report[2];
+    if (pipe2(report, O_CLOEXEC) != 0)
+        return fail(Errc::internal, fmt::format("{}: pipe: {}", program, std::strerror(errno)));
+    const pid_t child = fork();
+    if (child == 0) become(argument_pointers.data(), environment_pointers.data(), report[1], streams);
+    close(report[1]);
+    int problem = 0;
+    const bool failed = child < 0 || read(report[0], &problem, sizeof problem) == sizeof problem;
+    close(report[0]);
+    if (!failed) return child;
+    int status = 0;
+    if (child > 0) waitpid(child, &status, 0);
+    return fail(Errc::config,
+                fmt::format("{}: cannot be run: {}", program, std::strerror(child < 0 ? errno : problem)),
+                "give the path of a file that exists and is executable", "programNotFound");
+}
+
+void end(pid_t child, const std::string& program, Said& said, Context& context)
+{
+    int status = 0;
+    kill(-child, SIGTERM);
+    if (!reap(child, program, status, kGrace, said, context, false)) {
+        kill(-child, SIGKILL);
+        waitpid(child, &status, 0);
+    }
+    kill(-child, SIGKILL); // what the program left behind in its group
+}
+
+/// Waits for the end of a program, and ends it if it takes too long.
+Result<int> finish_with(pid_t child, const Command& command, Milliseconds time, Said& said, Context& context,
+                        bool finish)
+{
+    const auto& program = command.arguments.front();
+    int status = 0;
+    if (!reap(child, program, status, time, said, context, !finish)) {
+        end(child, program, said, context);
+        if (!finish && context.interrupted()) return fail(interrupted_error(program));
+        return fail(Errc::unavailable, fmt::format("{}: killed, because it had not ended in time", program),
+                    "find out why it waits, or give it more time", Cause::program_timeout);
+    }
+    if (WIFSIGNALED(status))
+        return fail(Errc::unavailable, fmt::format("{}: ended by signal {}", program, WTERMSIG(status)), {},
+                    "programSignal");
+    return WEXITSTATUS(status);
+}
+
 /// Writes `input` and reads the output until its end, the program's end, or `until`. False at the limit or
 /// the end of time.
 ///
 /// A process that the program left behind may hold the output open: what is there when the program has ended
 /// counts.
-bool exchange(pid_t child, Pipe& in, Pipe& out, std::string_view input, std::size_t limit,
+bool exchange(pid_t child, Pipe& in, Pipe& out, Said& said, std::string_view input, std::size_t limit,
               std::string& output, std::chrono::steady_clock::time_point until, const Context& context)
 {
     fcntl(in.write_end, F_SETFL, O_NONBLOCK);
@@ -198,8 +286,10 @@ bool exchange(pid_t child, Pipe& in, Pipe& out, std::string_view input, std::siz
     while (out.read_end >= 0 && !over) {
         if (std::chrono::steady_clock::now() >= until || context.interrupted()) return false;
         if (input.empty()) Pipe::close_end(in.write_end);
-        pollfd ready[3] = {{out.read_end, POLLIN, 0}, {in.write_end, POLLOUT, 0}, {ended.fd(), POLLIN, 0}};
-        poll(ready, 3, static_cast<int>(kLook.count()));
+        pollfd ready[4] = {
+            {out.read_end, POLLIN, 0}, {in.write_end, POLLOUT, 0}, {ended.fd(), POLLIN, 0}, said.entry()};
+        poll(ready, 4, static_cast<int>(kLook.count()));
+        said.take();
         if (in.write_end >= 0 && ready[1].revents != 0) {
             const auto written = write(in.write_end, input.data(), input.size());
             if (written > 0) input.remove_prefix(static_cast<std::size_t>(written));
@@ -215,12 +305,43 @@ bool exchange(pid_t child, Pipe& in, Pipe& out, std::string_view input, std::siz
     return true;
 }
 
+tl::unexpected<Error> no_pipe(const Command& command)
+{
+    return fail(Errc::internal, fmt::format("{}: pipe: {}", command.arguments.front(), std::strerror(errno)));
+}
+
+/// What is left of the run ends a program sooner (SEC-32); one that cleans up has a little longer.
+Milliseconds time_for(const Command& command, const Context& context, bool finish = false)
+{
+    constexpr std::chrono::seconds kForCleaningUp{10};
+    auto end = context.run_ends();
+    if (!end) return command.timeout;
+    if (finish || command.completes) *end = std::max(*end, context.steady_now()) + kForCleaningUp;
+    const auto left = std::chrono::ceil<Milliseconds>(*end - context.steady_now());
+    return std::clamp(left, Milliseconds{0}, command.timeout);
+}
+
 } // namespace
 
-Result<int> run_program(const Command& command, Context& context, bool finish)
+bool is_variable_name(std::string_view name)
 {
-    ACMETOOL_TRY(child, start(command, -1, -1));
-    return finish_with(child, command, command.timeout, context, finish);
+    constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+    constexpr std::string_view kOthers = "0123456789";
+    return !name.empty() && kLetters.find(name.front()) != std::string_view::npos &&
+           std::all_of(name.begin(), name.end(), [&](char c) {
+               return kLetters.find(c) != std::string_view::npos || kOthers.find(c) != std::string_view::npos;
+           });
+}
+
+Result<Ended> run_program(const Command& command, Context& context, bool finish)
+{
+    const auto time = time_for(command, context, finish);
+    Said said{command, context};
+    if (!said.is_open()) return no_pipe(command);
+    ACMETOOL_TRY(child, start(command, {.err = said.write_end()}));
+    said.started();
+    ACMETOOL_TRY(status, finish_with(child, command, time, said, context, finish));
+    return Ended{status, said.finish()};
 }
 
 Result<Filtered> run_filter(const Command& command, std::string_view input, std::size_t limit,
@@ -228,26 +349,27 @@ Result<Filtered> run_filter(const Command& command, std::string_view input, std:
 {
     Pipe in;
     Pipe out;
-    if (in.read_end < 0 || out.read_end < 0)
-        return fail(Errc::internal,
-                    fmt::format("{}: pipe: {}", command.arguments.front(), std::strerror(errno)));
-    const auto until = std::chrono::steady_clock::now() + command.timeout;
-    ACMETOOL_TRY(child, start(command, in.read_end, out.write_end));
+    Said said{command, context};
+    if (in.read_end < 0 || out.read_end < 0 || !said.is_open()) return no_pipe(command);
+    const auto until = std::chrono::steady_clock::now() + time_for(command, context);
+    ACMETOOL_TRY(child, start(command, {in.read_end, out.write_end, said.write_end()}));
     Pipe::close_end(in.read_end);
     Pipe::close_end(out.write_end);
+    said.started();
     Filtered result;
-    const bool complete = exchange(child, in, out, input, limit, result.output, until, context);
+    const bool complete = exchange(child, in, out, said, input, limit, result.output, until, context);
     if (!complete && result.output.size() > limit) {
-        end(child, command.arguments.front(), context);
+        end(child, command.arguments.front(), said, context);
         return fail(Errc::protocol,
                     fmt::format("{}: more than {} octets of output", command.arguments.front(), limit),
                     "check that the program only prints a certificate", "programOutput");
     }
     const auto left = std::chrono::duration_cast<Milliseconds>(until - std::chrono::steady_clock::now());
-    auto status = finish_with(child, command, std::max(left, Milliseconds{0}), context, false);
+    auto status = finish_with(child, command, std::max(left, Milliseconds{0}), said, context, false);
     kill(-child, SIGKILL); // what the program left behind in its group
     if (!status) return fail(std::move(status).error());
     result.status = *status;
+    result.last_line = said.finish();
     return result;
 }
 

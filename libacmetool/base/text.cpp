@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/steering.h"
+
 namespace acmetool::base
 {
 namespace
@@ -28,8 +30,7 @@ std::size_t utf8_length(std::string_view text)
     if ((first == 0xe0 && octet(1) < 0xa0) || (first == 0xed && octet(1) > 0x9f) ||
         (first == 0xf0 && octet(1) < 0x90) || (first == 0xf4 && octet(1) > 0x8f))
         return 0;
-    // C1 controls steer terminals like their ASCII brothers.
-    return first == 0xc2 && octet(1) < 0xa0 ? 0 : length;
+    return length;
 }
 
 } // namespace
@@ -81,9 +82,8 @@ std::string printable(std::string_view text, std::size_t limit)
     std::string out;
     while (!text.empty()) {
         if (out.size() >= limit) return out + "...";
-        const auto length = utf8_length(text);
-        const bool control = length == 1 && (static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7f);
-        if (length == 0 || control)
+        const auto length = steering_length(text) > 0 ? 0 : utf8_length(text);
+        if (length == 0)
             out += text[0] == '\n' || text[0] == '\t' ? ' ' : '?';
         else
             out += text.substr(0, length);

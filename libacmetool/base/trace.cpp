@@ -37,7 +37,9 @@ Json to_json(const Message& message, TimePoint time)
     if (!message.url.empty()) object["url"] = message.url;
     if (message.status != 0) object["status"] = message.status;
     if (!message.request_id.empty()) object["request_id"] = message.request_id;
+    if (!message.device.empty()) object["device"] = message.device;
     if (message.took) object["ms"] = message.took->count();
+    if (message.inferred) object["inferred"] = true;
     return object;
 }
 
@@ -66,6 +68,9 @@ Result<TraceEntry> parse_trace_line(std::string_view line)
     message.method = printable(string_member(object, "method").value_or(""), kLongestParty);
     message.url = printable(string_member(object, "url").value_or(""), kLongestText);
     message.request_id = printable(string_member(object, "request_id").value_or(""), kLongestParty);
+    message.device = printable(string_member(object, "device").value_or(""), kLongestText);
+    const auto inferred = object.find("inferred");
+    message.inferred = inferred != object.end() && *inferred == true;
     message.status = static_cast<int>(number_member(object, "status", kHighestStatus).value_or(0));
     if (const auto took = number_member(object, "ms", kLongestReply)) message.took = Milliseconds{*took};
     return entry;

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "brski/voucher.h"
+#include "crypto/digest.h"
 #include "crypto/extension.h"
 
 namespace acmetool::brski
@@ -115,7 +116,7 @@ std::string to_json(const AuditLog& log)
 std::string domain_id(const crypto::Certificate& pinned)
 {
     const auto given = crypto::subject_key_id(pinned);
-    return base::to_base64(given ? *given : pinned.public_key().spki_sha256());
+    return base::to_base64(given ? *given : crypto::sha256(pinned.public_key().encoded_spki()));
 }
 
 Result<void> judge(const AuditLog& log, const AuditPolicy& policy, const OwnVouchers& own)

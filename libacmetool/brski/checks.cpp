@@ -1,6 +1,7 @@
 #include "brski/checks.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/core.h>
 
@@ -106,6 +107,40 @@ void check_issuer(Checker& checker, const Voucher& voucher, const PledgeKnowledg
                  "RFC 8366 section 5.3");
 }
 
+/// What vouches for the pinned certificate: itself if it is self-signed, else its issuer if the registrar
+/// presented it.
+std::vector<crypto::Certificate> issuers_of(const crypto::Certificate& pinned,
+                                            const std::vector<crypto::Certificate>& presented)
+{
+    if (crypto::is_self_signed(pinned)) return {pinned};
+    std::vector<crypto::Certificate> issuers;
+    std::copy_if(presented.begin(), presented.end(), std::back_inserter(issuers),
+                 [&](const auto& one) { return crypto::is_ca(one) && pinned.is_issued_by(one); });
+    return issuers;
+}
+
+/// RFC 8366 section 5.3: the pledge "MUST (true) [...] verify the revocation status for the pinned domain
+/// certificate". `known` is that certificate, or the registrar's with the same key.
+Result<void> check_revocation(const crypto::Certificate& known, const PledgeKnowledge& knowledge)
+{
+    if (!knowledge.crls)
+        return fail(Errc::refused, "the voucher demands revocation checks of the domain's certificates: give "
+                                   "the CRLs of their issuers (--crl)");
+    if (!knowledge.now) return fail(Errc::refused, "revocation cannot be checked without a clock");
+    if (knowledge.registrar.empty())
+        return fail(Errc::refused, "revocation cannot be checked without the registrar's certificates");
+    const auto issuers = issuers_of(known, knowledge.registrar);
+    if (issuers.empty())
+        return fail(
+            Errc::refused,
+            fmt::format("revocation cannot be checked: the registrar did not present {}, the issuer of "
+                        "the pinned certificate",
+                        known.issuer()));
+    ACMETOOL_CHECK(crypto::AnchorStore{issuers}.verify(
+        knowledge.registrar, crypto::PathPolicy::registrar(*knowledge.now, knowledge.crls)));
+    return {};
+}
+
 /// RFC 8995 section 5.6.2: "the pledge MUST verify the [...] TLS server certificate against the
 /// pinned-domain-cert"; a pinned end entity must have the same key.
 void check_registrar(Checker& checker, VoucherVerdict& verdict, const PledgeKnowledge& knowledge)
@@ -117,19 +152,22 @@ void check_registrar(Checker& checker, VoucherVerdict& verdict, const PledgeKnow
                                      : "the voucher has no valid pinned-domain-cert",
                       kVoucherChecks))
         return;
-    if (knowledge.registrar.empty()) {
+    const auto* const server = knowledge.registrar.empty() ? nullptr : &knowledge.registrar.front();
+    const bool same_key =
+        server != nullptr && verdict.pinned->public_key().same_public_key(server->public_key());
+    const auto& known = same_key ? *server : *verdict.pinned; // the voucher vouches for either
+    if (server == nullptr)
         checker.skip("registrar", "no TLS connection to compare with", kSource);
-        return;
-    }
-    const auto& server = knowledge.registrar.front();
-    if (verdict.pinned->public_key().same_public_key(server.public_key())) {
-        checker.note("registrar", true, "its key is the pinned key", kSource);
-        return;
-    }
-    const auto time = knowledge.now.value_or(server.not_before());
-    const auto path = crypto::AnchorStore{{*verdict.pinned}}.verify(knowledge.registrar,
-                                                                    crypto::PathPolicy::registrar(time));
-    checker.note("registrar", path, "its path leads to the pinned certificate", kSource);
+    else
+        checker.note("registrar",
+                     crypto::AnchorStore{{known}}.verify(
+                         knowledge.registrar,
+                         crypto::PathPolicy::registrar(knowledge.now.value_or(server->not_before()))),
+                     same_key ? "its key is the pinned key" : "its path leads to the pinned certificate",
+                     kSource);
+    if (verdict.voucher->domain_cert_revocation_checks)
+        checker.note("domain-cert-revocation-checks", check_revocation(known, knowledge),
+                     "no certificate of the registrar's path is revoked", "RFC 8366 section 5.3");
 }
 
 } // namespace
@@ -188,11 +226,6 @@ VoucherVerdict check_voucher(ByteView octets, const PledgeKnowledge& knowledge)
                  kVoucherChecks);
     check_freshness(checker, *verdict.voucher, knowledge);
     check_issuer(checker, *verdict.voucher, knowledge);
-    if (verdict.voucher->domain_cert_revocation_checks)
-        checker.note(
-            "domain-cert-revocation-checks", false,
-            "the voucher demands revocation checks of the domain's certificates, which are not done here",
-            "RFC 8366 section 5.3");
     check_registrar(checker, verdict, knowledge);
     return verdict;
 }
@@ -286,14 +319,13 @@ RegistrarRequestVerdict check_registrar_request(const Envelope& envelope, const 
     checker.note("registrar-validity",
                  signer.not_before() <= knowledge.now && knowledge.now <= signer.not_after(),
                  "the signer's certificate must be valid now", "RFC 8995 section 5.5.3");
+    // Where any registrar is accepted, its path must be valid as far as it came along.
     const bool anchored = !knowledge.registrar_anchors.empty();
-    if (anchored)
-        checker.note("registrar",
-                     knowledge.registrar_anchors.verify(verdict.registrar,
-                                                        crypto::PathPolicy::registrar(knowledge.now)),
-                     "known registrar", "RFC 8995 section 5.5.3");
-    else
-        checker.skip("registrar", "any registrar is accepted", "RFC 8995 section 5.5.3");
+    const auto anchors =
+        anchored ? knowledge.registrar_anchors : crypto::AnchorStore{{verdict.registrar.back()}};
+    checker.note("registrar",
+                 anchors.verify(verdict.registrar, crypto::PathPolicy::registration_authority(knowledge.now)),
+                 anchored ? "known registrar" : "any registrar is accepted", "RFC 8995 section 5.5.3");
     auto request = parse_voucher_request(envelope.content);
     if (!checker.note("voucher-request", request, "read", "RFC 8995 section 3")) return verdict;
     verdict.request = std::move(*request);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "brski/voucher.h"
 #include "crypto/anchor_store.h"
 #include "crypto/cert.h"
+#include "crypto/crl.h"
 #include "enrol/device_label.h"
 
 /// Every check that RFC 8995 asks of whom receives a voucher or a voucher-request, each by its name.
@@ -43,6 +45,8 @@ struct PledgeKnowledge {
     std::optional<base::TimePoint> now; ///< nothing where it has no clock: expires-on is not looked at then
     /// As the registrar showed them in the handshake, its own first; empty: that check is skipped.
     std::vector<crypto::Certificate> registrar;
+    /// Of the domain, for vouchers with domain-cert-revocation-checks; null: these are refused.
+    std::shared_ptr<const crypto::CrlSet> crls = nullptr;
 };
 
 struct VoucherVerdict {

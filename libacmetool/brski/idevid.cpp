@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "crypto/der.h"
 #include "crypto/extension.h"
+#include "crypto/oids.h"
 #include "http/url.h"
 
 namespace acmetool::brski
@@ -12,7 +13,6 @@ namespace acmetool::brski
 namespace
 {
 
-constexpr std::string_view kAuthorityKeyIdentifier = "2.5.29.35";
 constexpr std::uint8_t kIa5String = 0x16;
 constexpr std::size_t kLongestUrl = 1024;
 
@@ -60,7 +60,7 @@ Result<std::optional<std::string>> masa_url(const crypto::Certificate& idevid)
 
 Bytes idevid_issuer(const crypto::Certificate& idevid)
 {
-    return crypto::extension_value(idevid, kAuthorityKeyIdentifier).value_or(Bytes{});
+    return crypto::extension_value(idevid, crypto::oid::kAuthorityKeyIdentifier).value_or(Bytes{});
 }
 
 } // namespace acmetool::brski

@@ -85,10 +85,11 @@ Result<OwnerList> parse_owners(std::string_view text, const std::string& file)
     return owners;
 }
 
-Result<Grant> decide(const Envelope& envelope, MasaPolicy policy, base::TimePoint now)
+Result<Grant> decide(const Envelope& envelope, const MasaPolicy& policy, base::TimePoint now)
 {
-    policy.knowledge.now = now;
-    const auto verdict = check_registrar_request(envelope, policy.knowledge);
+    auto knowledge = policy.knowledge;
+    knowledge.now = now;
+    const auto verdict = check_registrar_request(envelope, knowledge);
     if (!verdict.report.good()) return fail(verdict.report.error("voucher-request"));
     const auto& request = *verdict.request;
     const auto pinned = policy.pin == Pin::registrar ? verdict.registrar.front() : verdict.registrar.back();

@@ -54,7 +54,7 @@ struct Grant {
 /// Errors carry the HTTP status in http_status_of: refused with the name of the failed check; "owner" if the
 /// owner list assigns the device to another owner, which takes precedence over any prior-signed request
 /// (SEC-11); "unknownDevice" if it is not listed and `owners_only` is set.
-ACMETOOL_EXPORT Result<Grant> decide(const Envelope& envelope, MasaPolicy policy, base::TimePoint now);
+ACMETOOL_EXPORT Result<Grant> decide(const Envelope& envelope, const MasaPolicy& policy, base::TimePoint now);
 
 /// The HTTP status for an error of decide() or parse_envelope().
 /// RFC 8995 section 5.6: 403 bad signature or stale, 404 unknown device, 400 malformed.

@@ -135,6 +135,11 @@ Result<CloudList> parse_cloud_list(std::string_view text, const std::string& fil
 Result<Bytes> MasaService::sign(const Envelope& request, Format format, base::TimePoint now)
 {
     ACMETOOL_TRY(grant, decide(request, options_.policy, now));
+    return issue(grant, format);
+}
+
+Result<Bytes> MasaService::issue(const Grant& grant, Format format)
+{
     ACMETOOL_TRY(voucher, seal(to_json(grant.voucher), format, options_.signer));
     ACMETOOL_CHECK(records_.add(grant.voucher.serial_number, grant.event));
     return std::move(voucher);
@@ -225,16 +230,14 @@ http::ServerResponse MasaService::take_status(const http::ServerRequest& request
     return {200, {}, "", false};
 }
 
-http::ServerResponse MasaService::audit(const Envelope& envelope, base::TimePoint now)
+http::ServerResponse MasaService::audit(const Grant& grant)
 {
-    const auto grant = decide(envelope, options_.policy, now);
-    if (!grant) return refusal(grant.error());
-    const auto log = records_.log(grant->voucher.serial_number);
+    const auto log = records_.log(grant.voucher.serial_number);
     if (!log) return refusal(log.error());
     // RFC 8995 section 5.8: only a domain that had a voucher for the device may read its log; the pinned key
     // identifies it.
     if (std::none_of(log->events.begin(), log->events.end(),
-                     [&](const auto& event) { return event.key_digest == grant->event.key_digest; }))
+                     [&](const auto& event) { return event.key_digest == grant.event.key_digest; }))
         return text_response(404, "no voucher was issued to this domain for this device");
     return {200, {{"Content-Type", "application/json"}}, to_json(*log), false};
 }
@@ -262,17 +265,24 @@ http::ServerResponse MasaService::handle(const http::ServerRequest& request, bas
         return text_response(406, "vouchers are available as application/voucher-cms+json or -jws+json");
     // A cloud registrar's pledges have no password, and only their signature distinguishes them from
     // registrars.
-    if (!options_.is_cloud && !is_authorized(request, options_.credentials)) return not_authorized();
+    const bool authorized = is_authorized(request, options_.credentials);
+    if (!options_.is_cloud && !authorized) return not_authorized();
+    const auto digest = crypto::sha256(as_bytes(request.body));
+    if (wants_log && authorized)
+        if (const auto known = recent_.find(digest, now)) return audit(*known);
     const auto envelope = parse_envelope(as_bytes(request.body), *type);
     if (!envelope) return text_response(400, envelope.error().message);
     if (options_.is_cloud && !wants_log)
         if (const auto chain = verify_signature(*envelope);
             chain && !crypto::has_extended_key_usage(chain->front(), crypto::kCmcRaPurpose))
             return answer_pledge(*envelope, request, *format, now);
-    if (!is_authorized(request, options_.credentials)) return not_authorized();
-    if (wants_log) return audit(*envelope, now);
-    const auto voucher = sign(*envelope, *format, now);
+    if (!authorized) return not_authorized();
+    const auto grant = decide(*envelope, options_.policy, now);
+    if (!grant) return refusal(grant.error());
+    if (wants_log) return audit(*grant);
+    const auto voucher = issue(*grant, *format);
     if (!voucher) return refusal(voucher.error());
+    recent_.add(digest, *grant, now);
     return voucher_reply(*voucher, *format);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "brski/masa.h"
+#include "brski/recent_grants.h"
 #include "brski/status.h"
 #include "http/authentication.h"
 #include "http/server.h"
@@ -77,10 +78,12 @@ private:
                                        Format format, base::TimePoint now);
     http::ServerResponse take_status(const http::ServerRequest& request, base::TimePoint now) const;
     http::ServerResponse refusal(const Error& error) const;
-    http::ServerResponse audit(const Envelope& envelope, base::TimePoint now);
+    Result<Bytes> issue(const Grant& grant, Format format);
+    http::ServerResponse audit(const Grant& grant);
 
     MasaOptions options_;
     MasaRecords& records_;
+    RecentGrants recent_;
 };
 
 } // namespace acmetool::brski

@@ -284,7 +284,8 @@ VoucherVerdict check(const VoucherReply& reply, const PledgeOptions& options, ba
                               reply.request.nonce,
                               options.allow_nonceless,
                               options.clock ? std::optional{context.now()} : std::nullopt,
-                              reply.registrar};
+                              reply.registrar,
+                              options.crls};
     // A cloud registrar was verified by other means, and its voucher pins the server with which the device
     // enrols.
     auto verdict = check_voucher(reply.voucher, knowledge);

@@ -43,7 +43,8 @@ private:
 
 struct PledgeOptions {
     http::TlsIdentity idevid;
-    crypto::AnchorStore manufacturer; ///< trust anchors of voucher signers
+    crypto::AnchorStore manufacturer;           ///< trust anchors of voucher signers
+    std::shared_ptr<const crypto::CrlSet> crls; ///< of the domain; see PledgeKnowledge
     bool allow_nonceless = false;
     bool clock = true; ///< false: the host has none, and dates are ignored
     Format format = Format::cms;

@@ -55,13 +55,22 @@ Answer<std::string> Service::Impl::make_authz(const std::string& account,
         challenges.push_back(std::move(members));
     };
     if (is_dns) offer("dns-01", {{"token", token}});
+    if (is_dns && options.validation.dns_account) offer("dns-account-01", {{"token", token}});
     // One file or certificate at one host says nothing of the names below it.
     if (!wildcard && !subdomains) {
         offer("http-01", {{"token", token}});
         offer("tls-alpn-01", {{"token", token}});
     }
-    if (is_dns && !options.validation.issuer_domains.empty())
-        offer("dns-persist-01", {{"issuer-domain-names", options.validation.issuer_domains}});
+    const auto persist = options.validation.dns_persist;
+    if (is_dns && persist != DnsPersist::off) {
+        Json members = Json::object();
+        if (persist != DnsPersist::hash) {
+            members["issuer-domain-names"] = options.validation.issuer_domains;
+            members["accounturi"] = url("/account/" + account);
+        }
+        if (persist != DnsPersist::url) members["issuerDomainNames"] = options.validation.issuer_domains;
+        offer("dns-persist-01", std::move(members));
+    }
     const Json object{
         {"account", account},
         {"type", identifier.type},
@@ -99,11 +108,9 @@ Answer<std::string> Service::Impl::covering_authz(const std::string& account, co
     }
 }
 
-Answer<std::string> Service::Impl::authz_for(const std::string& account, const OrderIdentifier& identifier,
-                                             std::string& full)
+Answer<void> Service::Impl::authz_for(const std::string& account, const OrderIdentifier& identifier,
+                                      const std::string& full, AuthzOfOrder& authorizations)
 {
-    CA_TRY(checked, checked_name(identifier, true));
-    full = checked;
     const auto rejected = faults.value("rejectIdentifiers").value_or("");
     for (const auto refused : base::split(rejected, ','))
         if (refused == full)
@@ -111,14 +118,24 @@ Answer<std::string> Service::Impl::authz_for(const std::string& account, const O
     const bool wildcard = full.starts_with("*.");
     const std::string name = wildcard ? full.substr(2) : full;
     CA_TRY(covering, covering_authz(account, name, wildcard));
-    if (!covering.empty()) return covering;
-    if (!identifier.ancestor || wildcard || identifier.type != "dns" || options.subdomains == Subdomains::off)
-        return make_authz(account, {identifier.type, name}, wildcard, false);
-    CA_TRY(parent, checked_name({"dns", *identifier.ancestor, {}, false}, false));
-    // RFC 9444 section 4.3: "This is an ancestor domain of the requested identifier."
-    if (!dns::is_subdomain_of(name, parent))
-        return refuse(400, "malformed", fmt::format("{} is no ancestor domain of {}", parent, name));
-    return make_authz(account, {"dns", parent}, false, true);
+    if (!covering.empty()) {
+        authorizations.emplace(AuthzScope{full, false}, covering);
+        return {};
+    }
+    AuthzScope scope{full, false};
+    if (identifier.ancestor && !wildcard && identifier.type == "dns" &&
+        options.subdomains != Subdomains::off) {
+        CA_TRY(parent, checked_name({"dns", *identifier.ancestor, {}, false}, false));
+        // RFC 9444 section 4.3: "This is an ancestor domain of the requested identifier."
+        if (!dns::is_subdomain_of(name, parent))
+            return refuse(400, "malformed", fmt::format("{} is no ancestor domain of {}", parent, name));
+        scope = {parent, true};
+    }
+    if (authorizations.contains(scope)) return {};
+    CA_TRY(made, make_authz(account, {identifier.type, scope.first.substr(wildcard ? 2 : 0)}, wildcard,
+                            scope.second));
+    authorizations.emplace(std::move(scope), made);
+    return {};
 }
 
 Answer<ServerResponse> Service::Impl::new_authz(const SignedRequest& request, Json& log)
@@ -158,6 +175,9 @@ Answer<ServerResponse> Service::Impl::authz(const SignedRequest& request, const 
     if (!request.as_get) {
         if (base::string_member(request.payload, "status") != "deactivated")
             return refuse(400, "malformed", "an authorization can only be deactivated");
+        // RFC 8555 section 7.1.6: the other states are final.
+        if (const auto status = authz_status(object); status != "valid" && status != "pending")
+            return refuse(400, "malformed", "the authorization is " + status + " already");
         object["status"] = "deactivated";
         CA_STORE(records.put("authz", id, request.account, object["name"].get<std::string>(), object));
     }
@@ -166,6 +186,27 @@ Answer<ServerResponse> Service::Impl::authz(const SignedRequest& request, const 
         wait && wait != "none" && authz_status(object) == "pending")
         response.headers.emplace_back("Retry-After", *wait);
     return response;
+}
+
+Answer<Json> Service::Impl::accepted_uris(const std::string& account, const std::string& name)
+{
+    auto known = records.find("authz", account, name);
+    if (!known) return broken(known.error());
+    Json uris = Json::array();
+    for (const auto& [id, object] : *known)
+        if (const auto uri = base::string_member(object, "accountUri")) uris.push_back(*uri);
+    return uris;
+}
+
+Answer<void> Service::Impl::forget_uris(const std::string& account)
+{
+    auto known = records.find("authz", account, "");
+    if (!known) return broken(known.error());
+    for (auto& [id, object] : *known) {
+        if (object.erase("accountUri") == 0) continue;
+        CA_STORE(records.put("authz", id, account, object["name"].get<std::string>(), object));
+    }
+    return {};
 }
 
 Answer<ServerResponse> Service::Impl::challenge(const SignedRequest& request, const std::string& id,
@@ -180,7 +221,12 @@ Answer<ServerResponse> Service::Impl::challenge(const SignedRequest& request, co
             if (!thumbprint) return broken(thumbprint.error());
             object["thumbprint"] = *thumbprint;
             CA_STORE(records.put("authz", id, request.account, object["name"].get<std::string>(), object));
-            asked_for.push_back({id, type, object});
+            Json asked = object;
+            if (type == "dns-persist-01") {
+                CA_TRY(accepted, accepted_uris(request.account, object["name"].get<std::string>()));
+                asked["acceptedUris"] = std::move(accepted);
+            }
+            asked_for.push_back({id, type, std::move(asked)});
         }
         Json shown = challenge;
         shown["url"] = url(fmt::format("/challenge/{}/{}", id, type));

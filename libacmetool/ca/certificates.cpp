@@ -77,6 +77,9 @@ Answer<ServerResponse> Service::Impl::revoke(const SignedRequest& request)
     // RFC 5280 section 5.3.1: removeFromCRL (8) "may only appear in delta CRLs", and here are none.
     if (code < 0 || code == 7 || code == 8)
         return refuse(400, "badRevocationReason", "reasons are 0 to 6, 9 and 10");
+    if (request.account.empty())
+        if (const auto forgotten = forget_uris(object["account"].get<std::string>()); !forgotten)
+            return tl::unexpected(forgotten.error());
     object["revoked"] = base::to_rfc3339(now());
     object["reason"] = code;
     CA_STORE(

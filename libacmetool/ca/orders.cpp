@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "jose/jwk.h"
 
 namespace acmetool::ca
 {
@@ -13,7 +14,7 @@ namespace acmetool::ca
 Answer<std::string> Service::Impl::order_status(Json& object)
 {
     const auto status = object.at("status").get<std::string>();
-    if (status == "processing" && time_of(object, "ready") <= now())
+    if (status == "processing" && object.contains("ready") && time_of(object, "ready") <= now())
         return std::string{object.contains("error") ? "invalid" : "valid"};
     if (status != "pending") return status;
     if (time_of(object, "expires") <= now()) return std::string{"invalid"};
@@ -112,10 +113,14 @@ Answer<ServerResponse> Service::Impl::new_order(const SignedRequest& request, Js
     Json names = Json::array();
     Json subproblems = Json::array();
     std::string first_type;
-    std::set<std::string> authorizations;
+    AuthzOfOrder authorizations;
     for (const auto& identifier : wanted.identifiers) {
-        std::string name;
-        const auto found = authz_for(request.account, identifier, name);
+        const auto name = checked_name(identifier, true);
+        Json one{{"type", identifier.type}, {"value", name.value_or("")}};
+        // A name that is given twice, perhaps in another case, is one identifier.
+        if (name && std::find(names.begin(), names.end(), one) != names.end()) continue;
+        const auto found = name ? authz_for(request.account, identifier, *name, authorizations)
+                                : Answer<void>{tl::unexpected(name.error())};
         if (!found) {
             auto problem = problem_of(found.error());
             if (subproblems.empty()) first_type = found.error().type;
@@ -124,8 +129,7 @@ Answer<ServerResponse> Service::Impl::new_order(const SignedRequest& request, Js
             subproblems.push_back(std::move(problem));
             continue;
         }
-        authorizations.insert(*found);
-        names.push_back({{"type", identifier.type}, {"value", name}});
+        names.push_back(std::move(one));
     }
     log["identifiers"] = names;
     if (!subproblems.empty()) {
@@ -135,14 +139,16 @@ Answer<ServerResponse> Service::Impl::new_order(const SignedRequest& request, Js
         return refusal;
     }
     std::sort(names.begin(), names.end());
-    names.erase(std::unique(names.begin(), names.end()), names.end());
+    std::set<std::string> authz_ids;
+    for (const auto& [covered, id] : authorizations)
+        authz_ids.insert(id);
     if (const auto free = check_replaced(wanted, request.account, names); !free)
         return tl::unexpected(free.error());
     Json object{{"account", request.account},
                 {"status", "pending"},
                 {"expires", base::to_rfc3339(now() + options.order_lifetime)},
                 {"identifiers", names},
-                {"authorizations", authorizations}};
+                {"authorizations", authz_ids}};
     const auto lifetime = profile != nullptr ? profile->lifetime : options.certificate_lifetime;
     if (profile != nullptr) object["profile"] = profile->name;
     if (wanted.not_before) object["notBefore"] = base::to_rfc3339(*wanted.not_before);
@@ -210,6 +216,18 @@ Answer<std::string> Service::Impl::issue(const std::string& account, const crypt
     return id;
 }
 
+Answer<void> Service::Impl::check_key_is_free(const crypto::Key& key, const std::string& account)
+{
+    const auto thumbprint = jose::thumbprint(key);
+    if (!thumbprint) return {}; // of no type that accounts have
+    const auto found = records.find("account", "", *thumbprint);
+    if (!found) return broken(found.error());
+    if (found->empty()) return {};
+    return refuse(400, "badCSR",
+                  found->front().first == account ? "the CSR's key is the account's key"
+                                                  : "the CSR's key is the key of another account");
+}
+
 Answer<ServerResponse> Service::Impl::finalize(const SignedRequest& request, const std::string& id, Json& log)
 {
     CA_TRY(object, owned("order", id, request.account));
@@ -227,8 +245,8 @@ Answer<ServerResponse> Service::Impl::finalize(const SignedRequest& request, con
     // newOrder request."
     if (asked != object["identifiers"])
         return refuse(400, "badCSR", "the CSR's names are not those of the order");
-    if (csr.key.same_public_key(request.key))
-        return refuse(400, "badCSR", "the CSR's key is the account's key");
+    if (const auto free = check_key_is_free(csr.key, request.account); !free)
+        return tl::unexpected(free.error());
     if (faults.count_down("orderInvalid")) {
         object["status"] = "invalid";
         auto refusal = Refusal{403, "unauthorized", "the fault orderInvalid is on"};
@@ -238,6 +256,9 @@ Answer<ServerResponse> Service::Impl::finalize(const SignedRequest& request, con
             refusal.subproblems.push_back(std::move(sub));
         }
         object["error"] = problem_of(refusal);
+    } else if (options.validation.caa) {
+        if (const auto asked_caa = check_caa_first(id, object, csr); !asked_caa)
+            return tl::unexpected(asked_caa.error());
     } else {
         CA_TRY(certificate, issue(request.account, csr, object));
         object["certificate"] = certificate;
@@ -251,7 +272,7 @@ Answer<ServerResponse> Service::Impl::finalize(const SignedRequest& request, con
     CA_TRY(shown, show_order(id, object));
     log["order"] = shown["status"];
     auto response = reply(200, shown, url("/order/" + id));
-    if (shown["status"] == "processing")
+    if (shown["status"] == "processing" && object.contains("ready"))
         if (const auto wait = faults.value("retryAfter").value_or("1"); wait != "none")
             response.headers.emplace_back("Retry-After", wait);
     return response;

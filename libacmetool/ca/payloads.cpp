@@ -7,10 +7,12 @@
 
 #include <fmt/core.h>
 
+#include "acme/contact.h"
 #include "base/base64url.h"
 #include "base/text.h"
 #include "crypto/key_size.h"
 #include "crypto/key_type.h"
+#include "crypto/request_info.h"
 #include "dns/name.h"
 #include "jose/jwk.h"
 
@@ -33,6 +35,19 @@ Answer<std::optional<base::TimePoint>> time_member(const Json& payload, const ch
     return std::optional{*time};
 }
 
+/// RFC 8555 section 7.3: "unsupportedContact" for another scheme, "invalidContact" for a bad mailto: URL.
+Answer<void> judge_contact(const Json& contact)
+{
+    if (!contact.is_string()) return refuse(400, "malformed", "\"contact\" holds something other than URLs");
+    const auto url = contact.get<std::string>();
+    if (auto good = acme::check_contact(url); !good)
+        return refuse(400, "invalidContact", good.error().message);
+    if (!base::equals_ignoring_case(url.substr(0, url.find(':')), "mailto"))
+        return refuse(400, "unsupportedContact",
+                      fmt::format("contact {}: only mailto URLs are supported", base::printable(url, 200)));
+    return {};
+}
+
 Answer<std::string> checked_address(const std::string& value)
 {
     unsigned char octets[16];
@@ -53,7 +68,7 @@ std::optional<std::string> weakness_of(const crypto::Key& key)
     unsigned bits = 0;
     if (type.starts_with("rsa:")) std::from_chars(type.data() + 4, type.data() + type.size(), bits);
     if (type == "other" || (type.starts_with("rsa:") && bits < crypto::kLeastRsaBits))
-        return fmt::format("keys of type {} are not taken", type);
+        return fmt::format("keys of type {} are not taken", crypto::name_of_key(key));
     return std::nullopt;
 }
 
@@ -99,8 +114,7 @@ Answer<AccountRequest> parse_account_request(const Json& payload)
         if (!contact->is_array() || contact->size() > kMostContacts)
             return refuse(400, "malformed", "\"contact\" is no array of up to 10 URLs");
         for (const auto& entry : *contact)
-            if (!entry.is_string() || !entry.get<std::string>().starts_with("mailto:"))
-                return refuse(400, "unsupportedContact", "contacts are mailto: URLs");
+            if (auto judged = judge_contact(entry); !judged) return tl::unexpected(judged.error());
         request.contact = *contact;
     }
     if (const auto binding = payload.find("externalAccountBinding"); binding != payload.end()) {
@@ -155,6 +169,7 @@ Answer<crypto::Csr> parse_finalize(const Json& payload)
     if (!der || der->empty()) return refuse(400, "malformed", "\"csr\" is not base64url");
     auto csr = crypto::parse_csr(as_text(*der));
     if (!csr) return refuse(400, "badCSR", csr.error().message);
+    if (auto name = crypto::name_in_subject(*csr)) csr->identifiers.push_back(std::move(*name));
     if (const auto names = crypto::require_identifiers(*csr); !names)
         return refuse(400, "badCSR", names.error().message);
     if (const auto weakness = weakness_of(csr->key)) return refuse(400, "badCSR", *weakness);

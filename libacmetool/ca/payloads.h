@@ -37,13 +37,13 @@ Answer<crypto::Key> account_key(const base::Json& jwk);
 
 /// newAccount's payload (RFC 8555 section 7.3), and what an account may change of itself.
 struct AccountRequest {
-    std::optional<base::Json> contact; ///< array of mailto: URLs
+    std::optional<base::Json> contact; ///< array of mailto: URLs, each for one address
     bool terms_agreed = false;
     bool only_return_existing = false;
     bool deactivate = false;
     std::optional<base::Json> external_binding; ///< a JWS, as sent
 };
-/// Refusals: malformed, unsupportedContact.
+/// Refusals: malformed, unsupportedContact, invalidContact.
 ACMETOOL_EXPORT Answer<AccountRequest> parse_account_request(const base::Json& payload);
 
 struct OrderIdentifier {

@@ -10,7 +10,13 @@ tl::unexpected<Refusal> refuse(int status, std::string type, std::string detail)
 
 tl::unexpected<Refusal> broken(const Error& error)
 {
-    return refuse(500, "serverInternal", error.message);
+    // What cannot be written now may be written later (SEC-34). Clients do not learn names of files.
+    auto refusal = error.code == Errc::io
+                       ? refuse(503, "serverInternal", "the CA's database or files are not available")
+                       : refuse(500, "serverInternal", "internal error");
+    if (error.code == Errc::io) refusal.value().retry_after = "30";
+    refusal.value().cause = error.message;
+    return refusal;
 }
 
 tl::unexpected<Refusal> overloaded()

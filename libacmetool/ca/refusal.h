@@ -24,6 +24,7 @@ struct Refusal {
     bool lists_algorithms = false; ///< the document names those that are accepted
     std::string instance = {};     ///< where a person has to go
     std::vector<std::pair<std::string, std::string>> headers = {}; ///< besides, "Link" or "Location"
+    std::string cause = {};                                        ///< for the request log only
 };
 
 template <class T>
@@ -33,7 +34,7 @@ using Answer = tl::expected<T, Refusal>;
 base::Json problem_of(const Refusal& refusal);
 
 tl::unexpected<Refusal> refuse(int status, std::string type, std::string detail);
-/// An error of our own, as the client gets to see it.
+/// An error of our own: 503 with Retry-After if something cannot be read or written, else 500.
 tl::unexpected<Refusal> broken(const Error& error);
 
 /// Too much waits already: 503 with Retry-After.

@@ -158,6 +158,11 @@ ServerResponse Service::Impl::directory(const ServerRequest& request) const
     if (!terms().empty()) meta["termsOfService"] = terms();
     if (options.external_binding == ExternalBinding::required) meta["externalAccountRequired"] = true;
     if (!options.validation.issuer_domains.empty()) meta["caaIdentities"] = options.validation.issuer_domains;
+    if (const auto persist = options.validation.dns_persist;
+        persist == DnsPersist::hash || persist == DnsPersist::both) {
+        meta["accountHashPrefix"] = url(kAccountHashPath);
+        meta["issuerDomainNames"] = options.validation.issuer_domains;
+    }
     for (const auto& profile : options.profiles)
         meta["profiles"][profile.name] = profile.description;
     object["meta"] = std::move(meta);
@@ -243,6 +248,7 @@ void Service::Impl::answer(PendingRequest& pending, Answer<ServerResponse> answe
         for (const auto& header : refusal.headers)
             response.headers.push_back(header);
         log["problem"] = refusal.type;
+        if (!refusal.cause.empty()) log["error"] = refusal.cause;
     }
     log["status"] = response.status;
     keep_log(log);
@@ -424,6 +430,11 @@ std::vector<base::OutputHealth> Service::outputs() const
 {
     if (!impl_->request_log) return {};
     return {impl_->request_log->health()};
+}
+
+std::optional<Error> Service::problem() const
+{
+    return impl_->commits.problem();
 }
 
 void Service::handle(http::ServerRequest request, http::Responder respond)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/context.h"
@@ -84,6 +85,8 @@ public:
     /// An http::Server's handler: `respond` is called or dropped, from any thread, at the latest in the
     /// destructor.
     void handle(http::ServerRequest request, http::Responder respond);
+    /// Why the last change was not stored; nothing once one was.
+    std::optional<Error> problem() const;
     /// How the request log does, if one is kept.
     std::vector<base::OutputHealth> outputs() const;
 

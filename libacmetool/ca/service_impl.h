@@ -83,6 +83,13 @@ using PendingPtr = std::shared_ptr<PendingRequest>;
 base::TimePoint time_of(const Json& object, std::string_view member);
 
 constexpr unsigned kMostValidations = 4; ///< at once
+constexpr std::string_view kAccountHashPath =
+    "/account-hash/"; ///< of the hashed accounturi of dns-persist-01
+
+/// What an authorization is for: a name, a wildcard with its "*.", or a domain with its subdomains.
+using AuthzScope = std::pair<std::string, bool>;
+/// The authorizations of an order, by what they are for: an identifier has one (RFC 8555 section 7.1.3).
+using AuthzOfOrder = std::map<AuthzScope, std::string>;
 
 /// Requests are verified on the server's threads. What needs the records is a job of the one writer, whose
 /// thread also has the timers and the queue of validations; what blocks or signs the CRL runs in the pool.
@@ -190,10 +197,18 @@ struct Service::Impl {
                                    bool wildcard, bool subdomains);
     /// The id of a valid authorization that covers `name`; empty where there is none.
     Answer<std::string> covering_authz(const std::string& account, const std::string& name, bool wildcard);
-    /// An authorization for what was ordered, there already or made; `full` gets the name in its one form.
-    Answer<std::string> authz_for(const std::string& account, const OrderIdentifier& identifier,
-                                  std::string& full);
+    /// Adds the authorization for what was ordered, `full` in its one form: one that covers it already, one
+    /// of this order, or a new one.
+    Answer<void> authz_for(const std::string& account, const OrderIdentifier& identifier,
+                           const std::string& full, AuthzOfOrder& authorizations);
+    /// Refusal: badCSR where an account, this or another, has the key (RFC 8555 section 11.1).
+    Answer<void> check_key_is_free(const crypto::Key& key, const std::string& account);
     std::string authz_status(const Json& object) const;
+    /// Of dns-persist-01: each accounturi by which the account was authorized for `name` before, perhaps with
+    /// an earlier key (draft -02 section "Verification Procedure").
+    Answer<Json> accepted_uris(const std::string& account, const std::string& name);
+    /// After a revocation with a certificate's key the account has to prove its names with its present key.
+    Answer<void> forget_uris(const std::string& account);
     Answer<std::string> order_status(Json& object);
     Json show_authz(const std::string& id, const Json& object) const;
     Answer<Json> show_order(const std::string& id, Json object);
@@ -203,11 +218,23 @@ struct Service::Impl {
     // Validation
     void schedule(Validation validation);
     void start_validations();
-    void conclude(const Validation& validation, const std::optional<ValidationFailure>& failure);
-    std::optional<ValidationFailure> look_at(const Json& authz, const Json& challenge,
-                                             base::Context& context);
-    std::optional<ValidationFailure> look_at(const Validation& validation);
+    struct Outcome {
+        std::optional<ValidationFailure> failure;
+        std::optional<acme::PersistentRecord> record{}; ///< of dns-persist-01
+        Json subproblems = Json::array();               ///< of CAA: one for each refused name
+    };
+    void conclude(const Validation& validation, const Outcome& outcome);
+    Outcome look_at(const Json& authz, const Json& challenge, base::Context& context);
+    Outcome look_at_record(const Json& authz, base::Context& context);
+    Outcome look_at(const Validation& validation);
     Result<void> resume();
+
+    // CAA records at issuance: an order is "processing" with its "csr" until they were looked up.
+    /// The names of a valid authorization each, with the type of its challenge.
+    Answer<Json> proofs_of(const Json& order);
+    Answer<void> check_caa_first(const std::string& id, Json& order, const crypto::Csr& csr);
+    Outcome look_at_caa(const Json& order);
+    void conclude_caa(const Validation& validation, const Outcome& outcome);
 
     // The CRL, on the writer's thread between transactions
     void give_crl(const PendingPtr& pending);

@@ -25,13 +25,14 @@ std::optional<std::string> text_of(const toml::node& node)
     return std::nullopt;
 }
 
-Result<void> read_table(const toml::table& table, const std::string& file, ConfigValues& config)
+Result<void> read_table(const toml::table& table, const std::string& file, bool of_verb, ConfigValues& config)
 {
     for (const auto& [key, node] : table) {
         if (node.is_table()) continue;
         ConfigValues::Value value;
         value.line = node.source().begin.line;
         value.column = node.source().begin.column;
+        value.in_table = of_verb;
         if (const auto* list = node.as_array()) {
             for (const auto& entry : *list) {
                 const auto text = text_of(entry);
@@ -61,9 +62,11 @@ Result<ConfigValues> parse_config(std::string_view text, const std::string& file
         for (const auto& [key, node] : root)
             if (node.is_table() &&
                 std::find(all_verbs.begin(), all_verbs.end(), key.str()) == all_verbs.end())
-                return at(file, node.source(), fmt::format("[{}] is not a verb of this program", key.str()));
-        ACMETOOL_CHECK(read_table(root, file, config));
-        if (const auto* section = root[verb].as_table()) ACMETOOL_CHECK(read_table(*section, file, config));
+                return at(file, node.source(),
+                          fmt::format("[{}] is not a command of this program", key.str()));
+        ACMETOOL_CHECK(read_table(root, file, false, config));
+        if (const auto* section = root[verb].as_table())
+            ACMETOOL_CHECK(read_table(*section, file, true, config));
     } catch (const toml::parse_error& error) {
         return at(file, error.source(), error.description());
     }

@@ -16,6 +16,7 @@ struct ConfigValues {
         std::vector<std::string> texts;
         unsigned line = 0;
         unsigned column = 0;
+        bool in_table = false; ///< of the verb, rather than of the whole file
     };
     std::map<std::string, Value, std::less<>> values;
 };

@@ -1,5 +1,10 @@
 #include "cli/log_form.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
@@ -42,6 +47,20 @@ std::string safe_lines(std::string_view text)
     return base::join(lines, "\n");
 }
 
+bool writes_to_journal()
+{
+    const char* stream = std::getenv("JOURNAL_STREAM");
+    struct stat here {
+    };
+    return stream != nullptr && fstat(STDERR_FILENO, &here) == 0 &&
+           fmt::format("{}:{}", here.st_dev, here.st_ino) == stream;
+}
+
+std::string time_prefix()
+{
+    return base::to_rfc3339(base::now()) + " ";
+}
+
 std::string_view journal_priority(Level level)
 {
     return level == Level::error ? "<3>" : level == Level::warning ? "<4>" : "<6>";
@@ -57,10 +76,11 @@ std::string LogForm::line(Level level, std::string_view text) const
                               {"msg", text}};
         return fmt::format("{}{}\n", priority, base::to_text(line));
     }
-    if (level > Level::warning) return fmt::format("{}{}: {}\n", priority, program, safe_lines(text));
+    const auto head = std::string{priority} + (time && !journal ? time_prefix() : "") + program;
+    if (level > Level::warning) return fmt::format("{}: {}\n", head, safe_lines(text));
     const std::string_view before = !colour ? "" : level == Level::error ? "\x1b[31m" : "\x1b[33m";
-    return fmt::format("{}{}: {}{}{}: {}\n", priority, program, before, name_of(level),
-                       colour ? "\x1b[0m" : "", safe_lines(text));
+    return fmt::format("{}: {}{}{}: {}\n", head, before, name_of(level), colour ? "\x1b[0m" : "",
+                       safe_lines(text));
 }
 
 } // namespace acmetool::cli

@@ -7,7 +7,12 @@
 namespace acmetool::cli
 {
 
-/// The word of `known` closest to `given`; empty if none is close enough.
+/// The word of `known` that `given` was probably meant to be: with few different characters relative to its
+/// length, whatever their case, or the only one that it begins. Empty if there is none.
 std::string nearest(std::string_view given, const std::vector<std::string>& known);
+
+/// A hint with that word, or `otherwise` if there is none.
+std::string did_you_mean(std::string_view given, const std::vector<std::string>& known,
+                         std::string otherwise = {});
 
 } // namespace acmetool::cli

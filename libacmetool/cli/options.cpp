@@ -18,6 +18,16 @@ Result<std::optional<base::TimePoint>> parse_moment(const std::string& text, con
                 "give a time such as 2027-01-31T00:00:00Z, or a duration from now such as 7d", "badTime");
 }
 
+std::string renewed(const std::string& what, std::optional<base::TimePoint> until)
+{
+    return base::printable(what) + ": renewed" + (until ? ", valid until " + base::to_rfc3339(*until) : "");
+}
+
+std::string not_due(const std::string& what, std::optional<base::TimePoint> before)
+{
+    return base::printable(what) + ": not due" + (before ? " before " + base::to_rfc3339(*before) : "");
+}
+
 Result<void> wait_for_turn(base::Milliseconds jitter, Io& io)
 {
     if (jitter.count() == 0) return {};

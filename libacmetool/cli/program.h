@@ -38,6 +38,7 @@ public:
     virtual std::string output() const = 0;                        ///< --output; may be empty
     virtual bool json_log() const = 0;                             ///< --log-format json
     virtual bool traces() const = 0;                               ///< --trace or --show flow
+    virtual bool shows_flow() const = 0;                           ///< --show flow
     virtual base::Level log_level() const = 0; ///< the least severe one that -q and -v allow
 
     /// All of standard input, at most 1 MiB. Empty input is bad_input ("emptyInput"). If it is a terminal, a
@@ -69,6 +70,9 @@ public:
     virtual void exit_with(int status) = 0;    ///< the program ends with it although nothing failed
 };
 
+/// Common options of verbs that send something.
+inline const std::vector<std::string> kNetworkOptions{"timeout", "ca-file", "trace", "show"};
+
 using Action = std::function<Result<void>(Io&)>;
 
 /// Common options that an additional file of options may set; see Verb::read_options.
@@ -86,6 +90,7 @@ public:
     /// Options, "--name ARGUMENT" or "-n,--name ARGUMENT", where ARGUMENT is what --help calls the value.
     /// Each can also come from the environment (ACMETOOL_NAME) and from the configuration file ([verb] name =
     /// ...). The command line takes precedence over the environment, and the environment over the file.
+    /// `value` at this moment is the default; `help` may describe one instead: "Folder; default: none".
     virtual Verb& option(const std::string& name, std::string& value, const std::string& help) = 0;
     virtual Verb& option(const std::string& name, std::optional<std::string>& value,
                          const std::string& help) = 0;
@@ -100,6 +105,16 @@ public:
     /// Words after the options; `required`: at least one.
     virtual Verb& words(const std::string& name, std::vector<std::string>& values, const std::string& help,
                         bool required) = 0;
+    /// The title under which --help lists the options that follow; empty: the verb's own.
+    virtual Verb& group(const std::string& title) = 0;
+    /// The values of the option added last: another is a usage error with this code.
+    virtual Verb& choices(std::vector<std::string> values, Reason code = {}) = 0;
+    /// The same for completion, where other values are possible too.
+    virtual Verb& suggestions(std::vector<std::string> values) = 0;
+    /// One command line, which --help shows.
+    virtual Verb& example(const std::string& command) = 0;
+    /// Common options that would have no effect, and are refused: some of kNetworkOptions.
+    virtual Verb& without(const std::vector<std::string>& common) = 0;
     /// A word of --show besides "flow": sets `wanted`.
     virtual Verb& shows(const std::string& word, bool& wanted, const std::string& help) = 0;
     /// --config names a file in the program's own format, which the action reads; it contains no options.

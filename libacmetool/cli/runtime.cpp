@@ -7,13 +7,13 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
 #include "base/output.h"
+#include "base/steering.h"
 #include "base/text.h"
 #include "base/trace.h"
 #include "cli/exit_code.h"
@@ -48,20 +48,25 @@ std::string document_text(const Json& object, bool pretty)
     for (const auto& [name, value] : object.items())
         if (name != "type" && name != "version")
             ordered[name] = nlohmann::ordered_json::parse(base::to_text(value));
-    return ordered.dump(pretty ? 2 : -1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+    constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
+    return base::escape_steering(ordered.dump(pretty ? 2 : -1, ' ', false, kReplace)) + "\n";
+}
+
+std::string_view environment(const char* name)
+{
+    const char* const value = std::getenv(name);
+    return value == nullptr ? std::string_view{} : std::string_view{value};
 }
 
 } // namespace
 
 Runtime::Runtime(std::string program, CommonOptions options)
     : program_(std::move(program)), options_(std::move(options)),
-      stderr_is_terminal_(isatty(STDERR_FILENO) == 1), form_{program_, options_.log_format == "json",
-                                                             stderr_is_terminal_ &&
-                                                                 std::getenv("NO_COLOR") == nullptr,
-                                                             false},
+      stderr_is_terminal_(isatty(STDERR_FILENO) == 1 && environment("TERM") != "dumb"),
+      form_{program_, options_.log_format == "json", stderr_is_terminal_ && environment("NO_COLOR").empty(),
+            false, false},
       trace_file_(std::make_shared<store::AppendedFile>(options_.trace))
 {
-    if (options_.timeout) run_ends_ = std::chrono::steady_clock::now() + *options_.timeout;
 }
 
 Result<std::string> Runtime::input()
@@ -73,7 +78,7 @@ Result<std::string> Runtime::read(const std::string& path)
 {
     if (path != "-") {
         auto text = store::read_file(path);
-        if (!text) text.error().code = Errc::bad_input;
+        if (!text && text.error().code != Errc::interrupted) text.error().code = Errc::bad_input;
         return text;
     }
     if (isatty(STDIN_FILENO) == 1) note("reading from the terminal; end with Ctrl-D");
@@ -113,16 +118,11 @@ Result<void> Runtime::write_to_stdout(std::string_view text)
 
 Result<void> Runtime::check_output() const
 {
-    if (options_.output.empty() || options_.output == "-") return {};
-    std::error_code none;
-    if (std::filesystem::exists(options_.output, none) &&
-        !std::filesystem::is_regular_file(options_.output, none))
-        return {};
-    const auto folder = std::filesystem::path{options_.output}.parent_path().string();
-    if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
-        return fail(Errc::cannot_create,
-                    fmt::format("{}: cannot be created: {}", options_.output, std::strerror(errno)),
-                    "choose a writable file for --output", "outputFolder");
+    if (!options_.output.empty() && options_.output != "-")
+        ACMETOOL_CHECK(store::check_output_file(options_.output));
+    if (options_.trace.empty()) return {};
+    auto done = store::check_output_file(options_.trace);
+    if (!done) return fail(with_context(std::move(done).error(), "--trace"));
     return {};
 }
 
@@ -158,7 +158,8 @@ void Runtime::defer(Deferred deferred)
 
 void Runtime::begin_serving()
 {
-    form_.journal = std::getenv("JOURNAL_STREAM") != nullptr;
+    form_.journal = writes_to_journal();
+    form_.time = true;
     log_queue_ = std::make_shared<base::OutputQueue>(
         "log", base::can_block(STDERR_FILENO),
         [](const std::string& line) { return base::write_all(STDERR_FILENO, line) == 0; },
@@ -228,6 +229,12 @@ void Runtime::waiting(const base::Wait& wait)
     progress_at_ = now;
 }
 
+std::optional<std::chrono::steady_clock::time_point> Runtime::run_ends() const
+{
+    if (options_.timeout && !run_ends_) run_ends_ = std::chrono::steady_clock::now() + *options_.timeout;
+    return run_ends_;
+}
+
 Result<void> Runtime::sleep(base::Milliseconds duration, const base::Wait& wait)
 {
     constexpr base::Milliseconds kStep{100};
@@ -268,7 +275,10 @@ void Runtime::message(const base::Message& message)
     if (trace_queue_) {
         trace_queue_->put(std::move(line));
     } else if (const auto done = trace_file_->append(line, this); !done) {
-        if (!interrupted()) log(Level::warning, "--trace: " + done.error().message);
+        if (!interrupted()) {
+            log(Level::error, "--trace: " + done.error().message);
+            trace_status_ = exit_code(done.error().code);
+        }
         options_.trace.clear(); // said once
     }
 }
@@ -292,7 +302,8 @@ int Runtime::report(const Error& error)
 Result<int> Runtime::finish()
 {
     clear_progress();
-    if (!deferred_) return status_;
+    // The result was delivered, but whoever asked for a trace did not get all of it.
+    if (!deferred_) return status_ == 0 ? trace_status_ : status_;
     log(Level::warning, deferred_->what);
     if (!options_.quiet && options_.log_format != "json")
         say(fmt::format("hint: run the same command again{}\n",

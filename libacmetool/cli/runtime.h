@@ -27,6 +27,8 @@ struct CommonOptions {
     std::string trace;
     std::string show; ///< words separated by commas; if "flow" is among them:
     bool show_flow = false;
+    bool help = false;
+    bool version = false;
 };
 
 class Runtime final : public Io, public base::Context
@@ -41,6 +43,7 @@ public:
     std::string output() const override { return options_.output; }
     bool json_log() const override { return options_.log_format == "json"; }
     bool traces() const override { return !options_.trace.empty() || !options_.show.empty(); }
+    bool shows_flow() const override { return options_.show_flow; }
     base::Level log_level() const override;
     Result<std::string> input() override;
     Result<std::string> read(const std::string& path) override;
@@ -54,14 +57,14 @@ public:
     void defer(Deferred deferred) override;
     void exit_with(int status) override { status_ = status; }
 
-    std::optional<std::chrono::steady_clock::time_point> run_ends() const override { return run_ends_; }
+    std::optional<std::chrono::steady_clock::time_point> run_ends() const override;
     Result<void> sleep(base::Milliseconds duration, const base::Wait& wait) override;
     void waiting(const base::Wait& wait) override;
     bool interrupted() const override { return caught_signal() != 0; }
     void log(base::Level level, std::string_view text) override;
     void message(const base::Message& message) override;
 
-    /// Fails early if --output cannot be written.
+    /// Fails early if --output or --trace cannot be written.
     Result<void> check_output() const;
     /// Reports a failure on stderr and, with --json, as a document; returns the exit status.
     int report(const Error& error);
@@ -76,12 +79,14 @@ private:
     std::string program_;
     CommonOptions options_;
     Ladder ladder_;
-    std::optional<std::chrono::steady_clock::time_point> run_ends_; ///< of --timeout
-    bool stderr_is_terminal_;
+    /// Of --timeout, which begins with the first wait that it limits: --jitter does not count.
+    mutable std::optional<std::chrono::steady_clock::time_point> run_ends_;
+    bool stderr_is_terminal_; ///< that understands escape sequences
     LogForm form_;
     bool progress_shown_ = false;
     std::chrono::steady_clock::time_point progress_at_{}; ///< when it was last drawn
     int status_ = 0;
+    int trace_status_ = 0; ///< of the failure to write --trace
     std::optional<Deferred> deferred_;
     std::shared_ptr<store::AppendedFile> trace_file_;
     std::shared_ptr<base::OutputQueue> log_queue_;   ///< null: standard error is written directly

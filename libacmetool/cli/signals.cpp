@@ -3,13 +3,14 @@
 #include <csignal>
 #include <semaphore.h>
 
+#include "base/stop.h"
+
 namespace acmetool::cli
 {
 namespace
 {
 
 /// Only flags of this type may be written from a signal handler.
-volatile std::sig_atomic_t stop_seen = 0;
 volatile std::sig_atomic_t hangup_seen = 0;
 
 /// A handler may also post a semaphore: whatever thread it runs on, next_signal() wakes up.
@@ -26,7 +27,7 @@ sem_t& seen()
 
 extern "C" void take_stop_signal(int number)
 {
-    stop_seen = number;
+    base::note_stop_signal(number);
     std::signal(number, SIG_DFL);
     sem_post(&seen());
 }
@@ -50,7 +51,7 @@ void watch_signals()
 
 int caught_signal()
 {
-    return stop_seen;
+    return base::stop_signal();
 }
 
 void watch_hangup()
@@ -67,7 +68,7 @@ void watch_hangup()
 SignalRequest next_signal()
 {
     for (;;) {
-        if (stop_seen != 0) return SignalRequest::stop;
+        if (caught_signal() != 0) return SignalRequest::stop;
         if (hangup_seen != 0) {
             hangup_seen = 0;
             return SignalRequest::reload;

@@ -24,9 +24,14 @@ public:
     bool empty() const { return anchors_.empty(); }
     const std::vector<Certificate>& certificates() const { return anchors_; }
 
-    /// Builds a path from the first certificate of `chain`, using the others. Errc::refused with OpenSSL's
-    /// message.
-    Result<void> verify(const std::vector<Certificate>& chain, const PathPolicy& policy) const;
+    /// Builds a path from the first certificate of `chain`, using the others.
+    ///
+    /// Returns it with the end entity first and the anchor last. Errors: as verify_path().
+    Result<std::vector<Certificate>> verify(const std::vector<Certificate>& chain,
+                                            const PathPolicy& policy) const;
+    /// True if names and signatures lead from the first certificate of `chain` to an anchor, even if the path
+    /// is not valid: expired, revoked, for another purpose.
+    bool is_above(const std::vector<Certificate>& chain) const;
 
 private:
     std::vector<Certificate> anchors_;

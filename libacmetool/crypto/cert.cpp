@@ -19,21 +19,6 @@ namespace
 
 constexpr std::size_t kMostCertificates = 100;
 
-base::TimePoint to_time(const ASN1_TIME* time)
-{
-    std::tm fields{};
-    if (time == nullptr || ASN1_TIME_to_tm(time, &fields) != 1) return {};
-    return base::TimePoint{std::chrono::seconds{timegm(&fields)}};
-}
-
-std::string to_text(const X509_NAME* name)
-{
-    const BioPtr bio{BIO_new(BIO_s_mem())};
-    if (!bio || X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0)
-        return {};
-    return contents(bio.get());
-}
-
 } // namespace
 
 Certificate Certificate::adopt(X509* x509)
@@ -65,12 +50,12 @@ Key Certificate::public_key() const
 
 base::TimePoint Certificate::not_before() const
 {
-    return to_time(X509_get0_notBefore(get()));
+    return time_of(X509_get0_notBefore(get()));
 }
 
 base::TimePoint Certificate::not_after() const
 {
-    return to_time(X509_get0_notAfter(get()));
+    return time_of(X509_get0_notAfter(get()));
 }
 
 std::string Certificate::serial() const
@@ -105,12 +90,12 @@ Bytes Certificate::authority_key_id() const
 
 std::string Certificate::subject() const
 {
-    return to_text(X509_get_subject_name(get()));
+    return name_text(X509_get_subject_name(get()));
 }
 
 std::string Certificate::issuer() const
 {
-    return to_text(X509_get_issuer_name(get()));
+    return name_text(X509_get_issuer_name(get()));
 }
 
 std::vector<Identifier> Certificate::identifiers() const

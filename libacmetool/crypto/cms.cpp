@@ -8,6 +8,7 @@
 #include <openssl/pkcs7.h>
 
 #include "crypto/der.h"
+#include "crypto/digest_strength.h"
 #include "crypto/key_size.h"
 #include "crypto/openssl.h"
 
@@ -71,6 +72,21 @@ Result<std::vector<Certificate>> certificates_of(CMS_ContentInfo* message, const
     }
     ERR_clear_error();
     return found;
+}
+
+/// OpenSSL verifies signatures with any digest.
+Result<void> check_digests(CMS_ContentInfo* message)
+{
+    const auto* signers = CMS_get0_SignerInfos(message);
+    for (int i = 0; signers != nullptr && i < sk_CMS_SignerInfo_num(signers); ++i) {
+        X509_ALGOR* algorithm = nullptr;
+        CMS_SignerInfo_get0_algs(sk_CMS_SignerInfo_value(signers, i), nullptr, nullptr, &algorithm, nullptr);
+        const ASN1_OBJECT* digest = nullptr;
+        X509_ALGOR_get0(&digest, nullptr, nullptr, algorithm);
+        if (const int nid = OBJ_obj2nid(digest); is_weak_digest(nid))
+            return fail(Errc::protocol, fmt::format("{} is too weak", OBJ_nid2ln(nid)));
+    }
+    return {};
 }
 
 /// Checks the keys of all signers before any of them is used.
@@ -241,6 +257,8 @@ Result<std::vector<Certificate>> verify_signed_data(const SignedData& message,
     for (const auto* candidates : {&message.certificates, &more})
         if (const auto bounded = check_signers(cms, *candidates); !bounded)
             return not_cms("the signer's key: " + bounded.error().message, kReason);
+    if (const auto strong = check_digests(cms); !strong)
+        return not_cms("the signature's digest: " + strong.error().message, kReason);
     // CMS_NO_SIGNER_CERT_VERIFY only omits the path: content digest and signatures are checked.
     if (CMS_verify(cms, extra.get(), nullptr, nullptr, out.get(), CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) !=
         1)

@@ -69,7 +69,7 @@ ACMETOOL_EXPORT Result<SignedContent> parse_signed_content(ByteView der);
 ///
 /// `more` are additional certificates in which to find signers. The caller decides whether a signer is
 /// trusted: no path is built and no purpose is checked. Errc::protocol, reason "cmsSignature", if a signature
-/// is wrong, a signer's certificate is missing, or there is no signer.
+/// is wrong or made with MD5 or SHA-1, a signer's certificate is missing, or there is no signer.
 ACMETOOL_EXPORT Result<std::vector<Certificate>>
 verify_signed_data(const SignedData& message, const std::vector<Certificate>& more = {});
 

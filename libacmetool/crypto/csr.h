@@ -36,9 +36,9 @@ struct ACMETOOL_EXPORT Csr {
 
 /// Parses a PEM or DER request and verifies its signature (proof of possession).
 ///
-/// Errc::bad_input with reason "notACsr" (not a PKCS#10 request), "csrSignature" (wrong signature) or
-/// "csrSan" (a malformed SAN, such as a NUL octet in a name). A request without SAN is accepted; see
-/// require_identifiers.
+/// Errc::bad_input with reason "notACsr" (not a PKCS#10 request), "notDer" (in another form of BER),
+/// "csrSignature" (wrong signature) or "csrSan" (a malformed SAN, such as a NUL octet in a name). A request
+/// without SAN is accepted; see require_identifiers.
 ACMETOOL_EXPORT Result<Csr> parse_csr(std::string_view text);
 
 /// The identifiers, or bad_input ("csrWithoutSan") if there are none, because the CN is never used as a name.

@@ -75,6 +75,44 @@ Result<void> check_nesting(ByteView bytes, int depth)
     return {};
 }
 
+namespace
+{
+
+Result<void> check_distinguished(const Element& element, int depth)
+{
+    constexpr std::uint8_t kClass = 0xc0;
+    const bool constructed = (element.tag & kConstructed) != 0;
+    const bool universal = (element.tag & kClass) == 0;
+    const auto number = static_cast<std::uint8_t>(element.tag & ~kConstructed);
+    const bool must_be = (number | kConstructed) == kSequence || (number | kConstructed) == kSet;
+    if (universal && constructed != must_be)
+        return malformed(fmt::format("an element of tag 0x{:02x}, which DER does not allow", element.tag));
+    const auto value = element.value;
+    if (element.tag == kBoolean && (value.size() != 1 || (value[0] != 0 && value[0] != 0xff)))
+        return malformed("a BOOLEAN that is not in DER");
+    if (element.tag == kInteger &&
+        (value.empty() || (value.size() > 1 && (value[0] == 0 || value[0] == 0xff) &&
+                           (value[0] >= 0x80) == (value[1] >= 0x80))))
+        return malformed("an INTEGER that is not minimal");
+    if (!constructed) return {};
+    if (depth == 0) return malformed("nested too deeply");
+    for (Reader members{value}; !members.at_end();) {
+        ACMETOOL_TRY(member, members.next("an element"));
+        ACMETOOL_CHECK(check_distinguished(member, depth - 1));
+    }
+    return {};
+}
+
+} // namespace
+
+Result<void> check_der(ByteView bytes, int depth)
+{
+    Reader reader{bytes};
+    ACMETOOL_TRY(whole, reader.next("an element"));
+    ACMETOOL_CHECK(reader.end("the element"));
+    return check_distinguished(whole, depth);
+}
+
 Result<std::string> oid_text(ByteView content)
 {
     const auto bad = [] { return malformed("a malformed object identifier"); };

@@ -56,6 +56,11 @@ private:
 /// `depth`.
 Result<void> check_nesting(ByteView bytes, int depth = 24);
 
+/// Checks that `bytes` are one element in the distinguished encoding, to `depth`: definite and minimal
+/// lengths, no string in parts, BOOLEANs of 00 or ff, minimal INTEGERs (X.690 sections 8.3.2, 10, 11.1). The
+/// content of an OCTET STRING or BIT STRING and the order of a SET OF are not checked.
+Result<void> check_der(ByteView bytes, int depth = 24);
+
 /// An object identifier's content as dotted decimal.
 Result<std::string> oid_text(ByteView content);
 /// A non-negative INTEGER's content; bad_input if it is negative, not minimal, or above 2^31-1.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <string_view>
 
 #include "base/text.h"
@@ -40,9 +41,10 @@ AlternativeNames read_general_names(const GENERAL_NAMES* names)
         const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
         if (name->type == GEN_DNS) {
             const auto text = text_of(name->d.dNSName);
-            found.malformed |=
+            const bool malformed =
                 std::any_of(text.begin(), text.end(), [](char c) { return c <= 0x20 || c >= 0x7f; });
-            found.identifiers.push_back({"dns", base::to_lower(text)});
+            found.malformed |= malformed;
+            found.identifiers.push_back({"dns", base::to_lower(malformed ? base::printable(text) : text)});
         } else if (name->type == GEN_IPADD) {
             auto text = address_text(name->d.iPAddress);
             found.malformed |= text.empty();
@@ -64,18 +66,21 @@ AlternativeNames read_general_names(const GENERAL_NAMES* names)
 GeneralNamesPtr make_general_names(const std::vector<Identifier>& identifiers)
 {
     GeneralNamesPtr names{GENERAL_NAMES_new()};
+    std::set<Identifier> seen; // names in lower case, addresses as octets
     for (const auto& identifier : identifiers) {
         Owned<GENERAL_NAME, GENERAL_NAME_free> name{GENERAL_NAME_new()};
         Owned<ASN1_STRING, ASN1_STRING_free> value{
             ASN1_STRING_type_new(identifier.type == "dns" ? V_ASN1_IA5STRING : V_ASN1_OCTET_STRING)};
         if (!names || !name || !value) return nullptr;
         if (identifier.type == "dns") {
+            if (!seen.insert({"dns", base::to_lower(identifier.value)}).second) continue;
             ASN1_STRING_set(value.get(), identifier.value.data(), static_cast<int>(identifier.value.size()));
             GENERAL_NAME_set0_value(name.get(), GEN_DNS, value.release());
         } else {
             std::array<unsigned char, 16> octets{};
             const bool v4 = inet_pton(AF_INET, identifier.value.c_str(), octets.data()) == 1;
             if (!v4 && inet_pton(AF_INET6, identifier.value.c_str(), octets.data()) != 1) return nullptr;
+            if (!seen.insert({"ip", {octets.begin(), octets.begin() + (v4 ? 4 : 16)}}).second) continue;
             ASN1_STRING_set(value.get(), octets.data(), v4 ? 4 : 16);
             GENERAL_NAME_set0_value(name.get(), GEN_IPADD, value.release());
         }

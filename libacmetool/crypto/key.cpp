@@ -7,12 +7,15 @@
 #include <fmt/core.h>
 #include <openssl/core_names.h>
 #include <openssl/decoder.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
+#include "base/text.h"
 #include "crypto/digest.h"
+#include "crypto/key_type.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -29,7 +32,14 @@ std::string curve_of(EVP_PKEY* pkey)
     return {name, size};
 }
 
-/// The output of i2d_PUBKEY for a key on P-256 with an uncompressed point, without OpenSSL's search for an
+/// True if an encoding parameter of an elliptic curve key has this value.
+bool has_word(EVP_PKEY* pkey, const char* parameter, std::string_view word)
+{
+    char text[64] = {};
+    return EVP_PKEY_get_utf8_string_param(pkey, parameter, text, sizeof text, nullptr) == 1 && word == text;
+}
+
+/// The SubjectPublicKeyInfo of a key on P-256 whose point is not compressed, without OpenSSL's search for an
 /// encoder, which takes as long as a signature; empty for other keys.
 Bytes p256_spki(EVP_PKEY* pkey)
 {
@@ -39,18 +49,37 @@ Bytes p256_spki(EVP_PKEY* pkey)
                                                         0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
     constexpr std::size_t kPoint = 65;
     if (EVP_PKEY_is_a(pkey, "EC") != 1 || curve_of(pkey) != "prime256v1") return {};
-    char encoding[32] = {};
     std::size_t size = 0;
     Bytes der(kHead.begin(), kHead.end());
     der.resize(kHead.size() + kPoint);
-    const bool usual = EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING, encoding,
-                                                      sizeof encoding, nullptr) == 1 &&
-                       std::string_view{encoding} == OSSL_PKEY_EC_ENCODING_GROUP &&
-                       EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY,
+    const bool usual = EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY,
                                                        der.data() + kHead.size(), kPoint, &size) == 1 &&
-                       size == kPoint;
+                       size == kPoint && der[kHead.size()] == POINT_CONVERSION_UNCOMPRESSED;
     ERR_clear_error();
     return usual ? der : Bytes{};
+}
+
+Bytes encode(EVP_PKEY* pkey)
+{
+    unsigned char* out = nullptr;
+    const int size = i2d_PUBKEY(pkey, &out);
+    const OpensslMemory owned{out};
+    return size > 0 ? Bytes(out, out + size) : Bytes{};
+}
+
+/// A copy whose curve is encoded by its name and whose point is not compressed; null if the curve has no
+/// name.
+PkeyPtr with_usual_encoding(EVP_PKEY* pkey)
+{
+    if (curve_of(pkey).empty()) return nullptr;
+    PkeyPtr copy{EVP_PKEY_dup(pkey)};
+    const bool done = copy &&
+                      EVP_PKEY_set_utf8_string_param(copy.get(), OSSL_PKEY_PARAM_EC_ENCODING,
+                                                     OSSL_PKEY_EC_ENCODING_GROUP) == 1 &&
+                      EVP_PKEY_set_utf8_string_param(copy.get(), OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+                                                     OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED) == 1;
+    ERR_clear_error();
+    return done ? std::move(copy) : nullptr;
 }
 
 } // namespace
@@ -74,6 +103,7 @@ Key Key::adopt(EVP_PKEY* pkey)
 std::string Key::type() const
 {
     if (EVP_PKEY_is_a(get(), "EC") == 1) {
+        if (has_explicit_curve()) return "other";
         const auto curve = curve_of(get());
         if (curve == "prime256v1") return "ec:P-256";
         if (curve == "secp384r1") return "ec:P-384";
@@ -83,6 +113,26 @@ std::string Key::type() const
     if (EVP_PKEY_is_a(get(), "RSA") == 1) return fmt::format("rsa:{}", EVP_PKEY_get_bits(get()));
     if (EVP_PKEY_is_a(get(), "ED25519") == 1) return "ed25519";
     return "other";
+}
+
+std::string name_of_key(const Key& key)
+{
+    if (auto type = key.type(); type != "other") return type;
+    if (key.has_explicit_curve()) return "ec with explicit curve parameters";
+    if (EVP_PKEY_is_a(key.get(), "EC") == 1) return "ec:" + curve_of(key.get());
+    const char* const algorithm = EVP_PKEY_get0_type_name(key.get());
+    if (algorithm == nullptr) return "unknown";
+    const bool has_sizes = EVP_PKEY_is_a(key.get(), "RSA-PSS") == 1 || EVP_PKEY_is_a(key.get(), "DSA") == 1;
+    const auto name = base::to_lower(algorithm);
+    return has_sizes ? fmt::format("{}:{}", name, EVP_PKEY_get_bits(key.get())) : name;
+}
+
+bool Key::has_explicit_curve() const
+{
+    const bool is_explicit = EVP_PKEY_is_a(get(), "EC") == 1 &&
+                             has_word(get(), OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_EXPLICIT);
+    ERR_clear_error();
+    return is_explicit;
 }
 
 bool Key::has_private() const
@@ -107,10 +157,18 @@ bool Key::has_private() const
 Bytes Key::spki() const
 {
     if (auto known = p256_spki(get()); !known.empty()) return known;
-    unsigned char* out = nullptr;
-    const int size = i2d_PUBKEY(get(), &out);
-    const OpensslMemory owned{out};
-    return size > 0 ? Bytes(out, out + size) : Bytes{};
+    if (EVP_PKEY_is_a(get(), "EC") != 1) return encode(get());
+    if (has_word(get(), OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_GROUP) &&
+        has_word(get(), OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+                 OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED))
+        return encode(get());
+    const auto usual = with_usual_encoding(get());
+    return encode(usual ? usual.get() : get());
+}
+
+Bytes Key::encoded_spki() const
+{
+    return encode(get());
 }
 
 Bytes Key::spki_sha256() const
@@ -120,7 +178,8 @@ Bytes Key::spki_sha256() const
 
 bool Key::same_public_key(const Key& other) const
 {
-    return EVP_PKEY_eq(get(), other.get()) == 1;
+    // OpenSSL finds two keys equal that could not be read.
+    return get() != nullptr && EVP_PKEY_eq(get(), other.get()) == 1;
 }
 
 Result<base::Secret> Key::to_pem() const
@@ -131,19 +190,32 @@ Result<base::Secret> Key::to_pem() const
     return base::Secret{contents(bio.get())};
 }
 
+std::vector<std::string> key_types(std::string_view first)
+{
+    std::vector<std::string> types{"ec:P-256", "ec:P-384", "ec:P-521", "rsa:2048",
+                                   "rsa:3072", "rsa:4096", "ed25519"};
+    if (!first.empty()) types.insert(types.begin(), std::string{first});
+    return types;
+}
+
+Result<void> check_key_type(std::string_view type)
+{
+    const auto types = key_types();
+    if (std::find(types.begin(), types.end(), type) != types.end()) return {};
+    return fail(Errc::usage, fmt::format("\"{}\" is not a key type", base::printable(type, 40)),
+                "key types: " + base::join(types, ", "), "badKeyType");
+}
+
 Result<Key> generate_key(std::string_view type)
 {
+    ACMETOOL_CHECK(check_key_type(type));
     EVP_PKEY* pkey = nullptr;
     if (type == "ec:P-256" || type == "ec:P-384" || type == "ec:P-521")
         pkey = EVP_EC_gen(std::string{type.substr(3)}.c_str());
     else if (type == "rsa:2048" || type == "rsa:3072" || type == "rsa:4096")
         pkey = EVP_RSA_gen(type == "rsa:2048" ? 2048U : type == "rsa:3072" ? 3072U : 4096U);
-    else if (type == "ed25519")
-        pkey = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
     else
-        return fail(Errc::usage, fmt::format("\"{}\" is not a key type", type),
-                    "key types: ec:P-256, ec:P-384, ec:P-521, rsa:2048, rsa:3072, rsa:4096, ed25519",
-                    "badKeyType");
+        pkey = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
     if (pkey == nullptr) return openssl_failure(Errc::internal, fmt::format("generating a {} key", type));
     return Key::adopt(pkey);
 }

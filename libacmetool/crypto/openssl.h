@@ -11,6 +11,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/result.h"
+#include "base/time.h"
 
 /// Ownership of OpenSSL objects. Raw pointers appear only inside crypto/ and in the TLS code.
 namespace acmetool::crypto
@@ -51,11 +52,19 @@ using ExtensionsPtr = Owned<STACK_OF(X509_EXTENSION), free_extension_stack>;
 using GeneralNamesPtr = Owned<GENERAL_NAMES, GENERAL_NAMES_free>;
 using OpensslMemory = Owned<unsigned char, free_openssl_memory>;
 
-/// Moves OpenSSL's error queue into a failure: "<message>: <OpenSSL's message>".
+/// Moves OpenSSL's error queue into a failure: "<message>: <what it means>" (openssl_words.h).
 tl::unexpected<Error> openssl_failure(Errc code, std::string_view message, std::string hint = {});
 
 /// An object identifier in dotted decimal; empty if it is longer than 255 characters.
 std::string dotted(const ASN1_OBJECT* object);
+
+/// A string in UTF-8; empty if it is empty, or of a type without characters.
+std::string utf8_of(const ASN1_STRING* string);
+
+/// A name in RFC 2253 order, for people.
+std::string name_text(const X509_NAME* name);
+/// The epoch if there is no time, or one that cannot be read.
+base::TimePoint time_of(const ASN1_TIME* time);
 
 /// A pem_password_cb: returns the base::Secret at `context`, and fails if it is empty, so that OpenSSL never
 /// prompts.

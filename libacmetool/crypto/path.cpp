@@ -45,26 +45,7 @@ Result<std::vector<Certificate>> verify_path(const Certificate& certificate,
                                              const TrustAnchors& anchors, const PathPolicy& policy)
 {
     ACMETOOL_TRY(store, make_store(anchors));
-    ACMETOOL_TRY(run, run_path(store.get(), certificate, others, policy));
-    const auto* const context = run.context.get();
-    if (!run.valid) {
-        const auto depth = X509_STORE_CTX_get_error_depth(context);
-        X509* const at = X509_STORE_CTX_get_current_cert(context);
-        std::string subject;
-        if (at != nullptr && X509_up_ref(at) == 1) subject = Certificate::adopt(at).subject();
-        return fail(Errc::refused,
-                    fmt::format("{} ({} at depth {})",
-                                X509_verify_cert_error_string(X509_STORE_CTX_get_error(context)),
-                                subject.empty() ? "a certificate without subject" : subject, depth),
-                    {}, "path");
-    }
-    std::vector<Certificate> path;
-    const STACK_OF(X509)* chain = X509_STORE_CTX_get0_chain(context);
-    for (int i = 0; i < sk_X509_num(chain); ++i) {
-        X509* const x509 = sk_X509_value(chain, i);
-        if (X509_up_ref(x509) == 1) path.push_back(Certificate::adopt(x509));
-    }
-    return path;
+    return run_path(store.get(), certificate, others, policy);
 }
 
 std::vector<Certificate> issuer_chain(const Certificate& certificate, const std::vector<Certificate>& known,
@@ -72,23 +53,45 @@ std::vector<Certificate> issuer_chain(const Certificate& certificate, const std:
 {
     constexpr std::size_t kLongest = 10;
     std::vector<Certificate> chain{certificate};
-    const auto is_next = [&](const Certificate& one) {
+    const auto is_issuer = [&](const Certificate& one) {
         const auto is_same = [&](const Certificate& other) { return one.sha256() == other.sha256(); };
         return chain.back().is_issued_by(one) && is_ca(one) &&
-               std::none_of(chain.begin(), chain.end(), is_same) &&
-               (end == ChainEnd::root || !is_self_signed(one));
+               std::none_of(chain.begin(), chain.end(), is_same);
     };
-    while (chain.size() < kLongest) {
-        const auto issuer = std::find_if(known.begin(), known.end(), is_next);
+    const auto is_root = [&](const Certificate& one) { return is_issuer(one) && is_self_signed(one); };
+    while (chain.size() < kLongest && !is_self_signed(chain.back())) {
+        if (const auto root = std::find_if(known.begin(), known.end(), is_root); root != known.end()) {
+            if (end == ChainEnd::root) chain.push_back(*root);
+            break;
+        }
+        const auto issuer = std::find_if(known.begin(), known.end(), is_issuer);
         if (issuer == known.end()) break;
         chain.push_back(*issuer);
     }
     return chain;
 }
 
+std::vector<Certificate> complete_chain(std::vector<Certificate> chain, const std::vector<Certificate>& known)
+{
+    if (chain.empty()) return chain;
+    const auto above = issuer_chain(chain.back(), known, ChainEnd::below_root);
+    chain.insert(chain.end(), above.begin() + 1, above.end());
+    return chain;
+}
+
+std::string time_fault(const Certificate& certificate, base::TimePoint now)
+{
+    const auto begin = certificate.not_before();
+    const auto end = certificate.not_after();
+    if (begin <= now && now < end) return {};
+    return fmt::format("{} {}, and this clock is at {}",
+                       now < begin ? "it is not valid before" : "it expired at",
+                       base::to_rfc3339(now < begin ? begin : end), base::to_rfc3339(now));
+}
+
 bool is_valid_for(const Certificate& certificate, std::string_view host)
 {
-    const std::string name{host};
+    const std::string name{host.substr(0, host.find('%'))}; // a zone is this host's name of a link
     int match = X509_check_ip_asc(certificate.get(), name.c_str(), 0);
     if (match == -2) // not an IP address
         match = X509_check_host(certificate.get(), name.data(), name.size(),
@@ -96,6 +99,56 @@ bool is_valid_for(const Certificate& certificate, std::string_view host)
                                 nullptr);
     static_cast<void>(openssl_failure(Errc::internal, {})); // "no" is an answer, not a failure
     return match == 1;
+}
+
+namespace
+{
+
+/// What a purpose asks of the extendedKeyUsage: one of these.
+struct Usages {
+    std::vector<std::string_view> oids; ///< empty: nothing
+    std::string_view names;
+    bool required = false; ///< the extension must be there
+};
+
+Usages usages_of(Purpose purpose)
+{
+    switch (purpose) {
+    case Purpose::identity:
+        return {{kClientAuthPurpose, kAnyPurpose}, "clientAuth or anyExtendedKeyUsage"};
+    case Purpose::registrar:
+        return {{kServerAuthPurpose, kCmcRaPurpose, kAnyPurpose},
+                "serverAuth, id-kp-cmcRA or anyExtendedKeyUsage"};
+    case Purpose::registration_authority:
+        return {{kCmcRaPurpose}, "id-kp-cmcRA", true};
+    case Purpose::any:
+    case Purpose::tls_server:
+    case Purpose::signer:
+        break;
+    }
+    return {};
+}
+
+} // namespace
+
+Result<void> check_purpose(const Certificate& certificate, Purpose purpose)
+{
+    if (purpose == Purpose::any || purpose == Purpose::tls_server) return {};
+    const auto refuse = [&](std::string what) {
+        return fail(Errc::refused, fmt::format("{} ({})", what, place_in_path(certificate.subject(), 0)), {},
+                    "purpose");
+    };
+    const auto extensions = X509_get_extension_flags(certificate.get());
+    if ((extensions & EXFLAG_INVALID) != 0) return refuse("an extension cannot be read");
+    if ((X509_get_key_usage(certificate.get()) & KU_DIGITAL_SIGNATURE) ==
+        0) // all bits are set if it is absent
+        return refuse("the keyUsage lacks digitalSignature");
+    const auto wanted = usages_of(purpose);
+    if (wanted.oids.empty() || (!wanted.required && (extensions & EXFLAG_XKUSAGE) == 0)) return {};
+    if (std::none_of(wanted.oids.begin(), wanted.oids.end(),
+                     [&](auto oid) { return has_extended_key_usage(certificate, oid); }))
+        return refuse(fmt::format("the extendedKeyUsage lacks {}", wanted.names));
+    return {};
 }
 
 bool has_extended_key_usage(const Certificate& certificate, std::string_view oid)
@@ -117,6 +170,16 @@ bool is_self_signed(const Certificate& certificate)
     return X509_NAME_cmp(X509_get_subject_name(certificate.get()), X509_get_issuer_name(certificate.get())) ==
                0 &&
            certificate.is_issued_by(certificate);
+}
+
+bool is_key_update(const Certificate& certificate, const std::vector<Certificate>& roots)
+{
+    return !is_self_signed(certificate) &&
+           std::any_of(roots.begin(), roots.end(), [&](const Certificate& root) {
+               return X509_NAME_cmp(X509_get_subject_name(certificate.get()),
+                                    X509_get_subject_name(root.get())) == 0 &&
+                      certificate.public_key().same_public_key(root.public_key()) && is_self_signed(root);
+           });
 }
 
 bool is_ca(const Certificate& certificate)

@@ -1,24 +1,28 @@
 #pragma once
 
-#include <openssl/x509_vfy.h>
+#include <span>
+#include <string>
+#include <vector>
 
-#include "crypto/openssl.h"
+#include "base/result.h"
+#include "crypto/cert.h"
 #include "crypto/path.h"
 
+using X509_STORE = struct x509_store_st;
+
+/// The only calls of X509_verify_cert(). `others` are the certificates that may lie between. RFC 5280 section
+/// 6.1.1 (d): an anchor is a name and a key, and need not be self-signed.
 namespace acmetool::crypto
 {
 
-using StoreCtxPtr = Owned<X509_STORE_CTX, X509_STORE_CTX_free>;
+/// Errors: as verify_path().
+Result<std::vector<Certificate>> run_path(X509_STORE* anchors, const Certificate& certificate,
+                                          std::span<const Certificate> others, const PathPolicy& policy);
 
-/// One run of OpenSSL's path validation: its verdict, and the context with the path or what is wrong.
-struct PathRun {
-    StoreCtxPtr context;
-    bool valid = false;
-};
+/// AnchorStore::is_above().
+bool is_signed_path(X509_STORE* anchors, const Certificate& certificate, std::span<const Certificate> others);
 
-/// The only call of X509_verify_cert(). `others` are the certificates that may lie between. RFC 5280
-/// section 6.1.1 (d): an anchor is a name and a key, and need not be self-signed.
-Result<PathRun> run_path(X509_STORE* anchors, const Certificate& certificate,
-                         std::span<const Certificate> others, const PathPolicy& policy);
+/// The certificate that is wrong, for messages: "CN=x at depth 1".
+std::string place_in_path(const std::string& subject, int depth);
 
 } // namespace acmetool::crypto

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/core.h>
@@ -12,8 +13,10 @@
 #include <openssl/rand.h>
 #include <openssl/x509.h>
 
+#include "base/text.h"
 #include "crypto/der.h"
 #include "crypto/digest.h"
+#include "crypto/oids.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -29,9 +32,9 @@ struct RequestInfo {
     std::vector<ByteView> attributes;
 };
 
-Result<RequestInfo> read(const Csr& csr)
+Result<RequestInfo> read(ByteView csr)
 {
-    ACMETOOL_TRY(request, der::Reader{csr.der}.expect(der::kSequence, "the request"));
+    ACMETOOL_TRY(request, der::Reader{csr}.expect(der::kSequence, "the request"));
     ACMETOOL_TRY(info, der::Reader{request.value}.expect(der::kSequence, "the request's information"));
     der::Reader reader{info.value};
     ACMETOOL_TRY(version, reader.expect(der::kInteger, "the version"));
@@ -98,13 +101,8 @@ Result<std::vector<RequestContents::Name>> read_subject(ByteView subject)
     std::vector<RequestContents::Name> names;
     for (int i = 0; i < X509_NAME_entry_count(name.get()); ++i) {
         const X509_NAME_ENTRY* entry = X509_NAME_get_entry(name.get(), i);
-        unsigned char* out = nullptr;
-        const int size = ASN1_STRING_to_UTF8(&out, X509_NAME_ENTRY_get_data(entry));
-        const OpensslMemory owned{out};
-        names.push_back({dotted(X509_NAME_ENTRY_get_object(entry)),
-                         size > 0
-                             ? std::string{reinterpret_cast<const char*>(out), static_cast<std::size_t>(size)}
-                             : std::string{}});
+        names.push_back(
+            {dotted(X509_NAME_ENTRY_get_object(entry)), utf8_of(X509_NAME_ENTRY_get_data(entry))});
     }
     ERR_clear_error();
     return names;
@@ -114,7 +112,7 @@ Result<std::vector<RequestContents::Name>> read_subject(ByteView subject)
 
 Result<Bytes> info_digest(const Csr& csr)
 {
-    ACMETOOL_TRY(info, read(csr));
+    ACMETOOL_TRY(info, read(csr.der));
     std::erase_if(info.attributes, is_password);
     // X.690 section 11.6: the members of a SET OF in the order of their octets.
     std::sort(info.attributes.begin(), info.attributes.end(), [](ByteView a, ByteView b) {
@@ -129,7 +127,7 @@ Result<Bytes> info_digest(const Csr& csr)
 
 Result<RequestContents> request_contents(const Csr& csr)
 {
-    ACMETOOL_TRY(info, read(csr));
+    ACMETOOL_TRY(info, read(csr.der));
     RequestContents contents;
     ACMETOOL_TRY(subject, read_subject(info.subject));
     contents.subject = std::move(subject);
@@ -154,6 +152,20 @@ Result<RequestContents> request_contents(const Csr& csr)
     return contents;
 }
 
+std::optional<Identifier> name_in_subject(const Csr& csr)
+{
+    if (!csr.identifiers.empty() || !csr.other_names.empty()) return std::nullopt;
+    const auto contents = request_contents(csr);
+    if (!contents || std::any_of(contents->extensions.begin(), contents->extensions.end(),
+                                 [](const auto& one) { return one.oid == oid::kSubjectAltName; }))
+        return std::nullopt;
+    std::vector<std::string> names;
+    for (const auto& name : contents->subject)
+        if (name.oid == oid::kCommonName) names.push_back(base::to_lower(name.value));
+    if (names.size() != 1 || names.front().empty()) return std::nullopt;
+    return Identifier{"dns", std::move(names.front())};
+}
+
 std::string describe_oid(const std::string& oid)
 {
     const Owned<ASN1_OBJECT, ASN1_OBJECT_free> object{OBJ_txt2obj(oid.c_str(), 1)};
@@ -165,7 +177,7 @@ std::string describe_oid(const std::string& oid)
 bool is_key_identifier_of(ByteView identifier, const Key& key)
 {
     constexpr std::size_t kSha1Size = 20;
-    const auto spki = key.spki();
+    const auto spki = key.encoded_spki();
     const auto outer = der::Reader{spki}.expect(der::kSequence, "the key");
     der::Reader reader{outer ? outer->value : ByteView{}};
     if (!reader.expect(der::kSequence, "its algorithm")) return false;
@@ -193,14 +205,43 @@ bool is_key_identifier_of(ByteView identifier, const Key& key)
            is_digest(spki, EVP_sha1(), EVP_MAX_MD_SIZE); // one of Windows' ways
 }
 
+namespace
+{
+
+NamePtr name_of(ByteView der)
+{
+    const auto* data = der.data();
+    NamePtr name{d2i_X509_NAME(nullptr, &data, static_cast<long>(der.size()))};
+    ERR_clear_error();
+    return name;
+}
+
+} // namespace
+
+Result<Bytes> requested_subject(ByteView csr)
+{
+    ACMETOOL_TRY(info, read(csr));
+    return Bytes{info.subject.begin(), info.subject.end()};
+}
+
+bool is_subject_of(ByteView name, const Certificate& certificate)
+{
+    const auto subject = name_of(name);
+    return subject && X509_NAME_cmp(subject.get(), X509_get_subject_name(certificate.get())) == 0;
+}
+
+bool requests_subject(const Csr& csr, ByteView name)
+{
+    const auto info = read(csr.der);
+    const auto requested = info ? name_of(info->subject) : nullptr;
+    const auto wanted = name_of(name);
+    return requested && wanted && X509_NAME_cmp(requested.get(), wanted.get()) == 0;
+}
+
 bool same_subject(const Csr& csr, const Certificate& certificate)
 {
-    const auto info = read(csr);
-    if (!info) return false;
-    const auto* data = info->subject.data();
-    const NamePtr subject{d2i_X509_NAME(nullptr, &data, static_cast<long>(info->subject.size()))};
-    ERR_clear_error();
-    return subject && X509_NAME_cmp(subject.get(), X509_get_subject_name(certificate.get())) == 0;
+    const auto info = read(csr.der);
+    return info && is_subject_of(info->subject, certificate);
 }
 
 } // namespace acmetool::crypto

@@ -19,16 +19,6 @@ ObjectPtr object_of(const std::string& type)
     return object;
 }
 
-std::optional<std::string> utf8_of(const ASN1_STRING* value)
-{
-    unsigned char* out = nullptr;
-    const int size = ASN1_STRING_to_UTF8(&out, value);
-    const OpensslMemory owned{out};
-    ERR_clear_error();
-    if (size <= 0) return std::nullopt;
-    return std::string{reinterpret_cast<const char*>(out), static_cast<std::size_t>(size)};
-}
-
 } // namespace
 
 bool is_attribute_type(const std::string& type)
@@ -50,8 +40,10 @@ std::vector<std::optional<std::string>> subject_values(const Certificate& certif
     const auto object = object_of(type);
     if (!object) return values;
     const X509_NAME* const subject = X509_get_subject_name(certificate.get());
-    for (int at = -1; (at = X509_NAME_get_index_by_OBJ(subject, object.get(), at)) >= 0;)
-        values.push_back(utf8_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))));
+    for (int at = -1; (at = X509_NAME_get_index_by_OBJ(subject, object.get(), at)) >= 0;) {
+        auto text = utf8_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+        values.push_back(text.empty() ? std::nullopt : std::optional{std::move(text)});
+    }
     return values;
 }
 

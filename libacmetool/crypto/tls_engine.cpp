@@ -8,6 +8,7 @@
 
 #include "crypto/key_size.h"
 #include "crypto/openssl.h"
+#include "crypto/path.h"
 
 namespace acmetool::crypto
 {
@@ -102,6 +103,7 @@ Result<TlsContext> TlsContext::make(Side side, const TlsSettings& settings)
                      SSL_CTX_free};
     SSL_CTX* const context = made.context_.get();
     if (context == nullptr) return openssl_failure(Errc::internal, "TLS context");
+    SSL_CTX_set_security_level(context, kSecurityLevel);
     SSL_CTX_set_min_proto_version(context, version_number(settings.min_version));
     SSL_CTX_set_max_proto_version(context, version_number(settings.max_version));
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <stdbool.h> // without it, ldns makes a macro of "bool", which what is included next cannot bear
+
 #include <cstdlib>
 #include <memory>
 

@@ -8,6 +8,7 @@
 
 #include <fmt/core.h>
 
+#include "base/loaded_library.h"
 #include "base/text.h"
 
 namespace acmetool::dns
@@ -24,8 +25,35 @@ std::string_view without_dot(std::string_view name)
     return name;
 }
 
+/// The functions of libidn2 that we call, under their names without "idn2_".
+struct IdnLibrary {
+    decltype(&idn2_free) free;
+    decltype(&idn2_to_ascii_8z) to_ascii_8z;
+    decltype(&idn2_to_unicode_8z8z) to_unicode_8z8z;
+    decltype(&idn2_strerror) strerror;
+};
+
+Result<IdnLibrary> load_idn()
+{
+    IdnLibrary idn{};
+    base::LoadedLibrary library{"libidn2.so.0"};
+    library.take(idn.free, "idn2_free")
+        .take(idn.to_ascii_8z, "idn2_to_ascii_8z")
+        .take(idn.to_unicode_8z8z, "idn2_to_unicode_8z8z")
+        .take(idn.strerror, "idn2_strerror");
+    ACMETOOL_CHECK(library.result("install libidn2; on Debian: apt install libidn2-0", "libidn2"));
+    return idn;
+}
+
+/// Loaded by the first name that is not all ASCII, or has an A-label.
+const Result<IdnLibrary>& idn_library()
+{
+    static const Result<IdnLibrary> library = load_idn();
+    return library;
+}
+
 struct IdnFree {
-    void operator()(char* text) const noexcept { idn2_free(text); }
+    void operator()(char* text) const noexcept { idn_library()->free(text); }
 };
 
 /// U-labels to A-labels, by IDNA 2008 without the transitional mappings.
@@ -34,26 +62,30 @@ Result<std::string> to_ascii(std::string_view name)
     if (name.find('\0') != std::string_view::npos)
         return fail(Errc::bad_input, fmt::format("{}: a NUL in a name", base::printable(name)), {},
                     "badLabel");
+    ACMETOOL_CHECK(idn_library());
     char* out = nullptr;
-    const int code = idn2_to_ascii_8z(std::string{name}.c_str(), &out, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+    const int code =
+        idn_library()->to_ascii_8z(std::string{name}.c_str(), &out, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
     const std::unique_ptr<char, IdnFree> owned{out};
     if (code != IDN2_OK)
-        return fail(Errc::bad_input, fmt::format("{}: {}", base::printable(name), idn2_strerror(code)),
+        return fail(Errc::bad_input,
+                    fmt::format("{}: {}", base::printable(name), idn_library()->strerror(code)),
                     "not a name that IDNA 2008 allows", "badLabel");
     return std::string{out};
 }
 
 /// RFC 5890 section 2.3.2.1: an A-label is the encoding of a U-label, and nothing else that begins with
-/// "xn--".
+/// "xn--". Needs libidn2.
 bool is_a_label(std::string_view label)
 {
+    const auto& idn = idn_library();
     char* unicode = nullptr;
     const std::string text{label};
-    const int decoded = idn2_to_unicode_8z8z(text.c_str(), &unicode, 0);
+    const int decoded = idn->to_unicode_8z8z(text.c_str(), &unicode, 0);
     const std::unique_ptr<char, IdnFree> owned_unicode{unicode};
     if (decoded != IDN2_OK) return false;
     char* ascii = nullptr;
-    const int encoded = idn2_to_ascii_8z(unicode, &ascii, IDN2_NONTRANSITIONAL);
+    const int encoded = idn->to_ascii_8z(unicode, &ascii, IDN2_NONTRANSITIONAL);
     const std::unique_ptr<char, IdnFree> owned_ascii{ascii};
     return encoded == IDN2_OK && text == ascii;
 }
@@ -79,6 +111,7 @@ Result<void> check_label(std::string_view label, std::string_view name)
     if (!label.starts_with("xn--"))
         return bad(fmt::format("\"{}\" has \"--\" in positions 3 and 4", label), "badLabel",
                    "such labels are reserved (RFC 5890 section 2.3.1)");
+    ACMETOOL_CHECK(idn_library());
     if (!is_a_label(label))
         return bad(fmt::format("\"{}\" does not decode", label), "badALabel",
                    "an A-label must encode an IDNA 2008 label");
@@ -116,6 +149,16 @@ Result<std::string> normalize_name(std::string_view name, NameRules rules)
         return fail(Errc::bad_input, fmt::format("{}...: longer than 253 characters", ascii.substr(0, 60)),
                     {}, "nameTooLong");
     return ascii;
+}
+
+Result<std::vector<std::string>> normalize_names(const std::vector<std::string>& names, NameRules rules)
+{
+    std::vector<std::string> normal;
+    for (const auto& name : names) {
+        ACMETOOL_TRY(one, normalize_name(name, rules));
+        if (std::find(normal.begin(), normal.end(), one) == normal.end()) normal.push_back(std::move(one));
+    }
+    return normal;
 }
 
 bool same_name(std::string_view a, std::string_view b)

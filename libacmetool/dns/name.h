@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -21,6 +22,10 @@ struct NameRules {
 /// 4 are refused (RFC 5890 section 2.3.1). Errc::bad_input; reasons: emptyName, nameTooLong, labelTooLong,
 /// underscoreInName, badLabel, badALabel, ipLiteral, wildcardNotAllowed.
 ACMETOOL_EXPORT Result<std::string> normalize_name(std::string_view name, NameRules rules = {});
+
+/// The normal form of each, in the given order. A name that is given twice is returned once.
+ACMETOOL_EXPORT Result<std::vector<std::string>> normalize_names(const std::vector<std::string>& names,
+                                                                 NameRules rules = {});
 
 /// True if `name` is below `ancestor` by whole labels, case-insensitively; a name is not its own subdomain
 /// (RFC 9444 section 2).

@@ -8,11 +8,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <fstream>
+#include <iterator>
+#include <optional>
 
 #include <fmt/core.h>
-#include <ldns/ldns.h>
 
 #include "base/text.h"
 #include "crypto/digest.h"
@@ -25,8 +27,6 @@ namespace acmetool::dns
 namespace
 {
 
-constexpr base::Milliseconds kTryTime{2000};
-constexpr int kTries = 3;
 constexpr std::size_t kHeaderSize = 12;
 constexpr std::uint8_t kResponseBit = 0x80;
 constexpr std::uint8_t kOpcodeBits = 0x78;
@@ -75,14 +75,22 @@ bool wait_for(int fd, short events, const Try& now)
     return false;
 }
 
-/// A silent server delays neither the deadline nor signals.
-bool connect_to(int fd, const addrinfo& address, const Try& now)
+/// 0, or the problem as in errno. A silent server delays neither the deadline nor signals.
+int connect_to(int fd, const addrinfo& address, const Try& now)
 {
-    if (connect(fd, address.ai_addr, address.ai_addrlen) == 0) return true;
-    if (errno != EINPROGRESS || !wait_for(fd, POLLOUT, now)) return false;
+    if (connect(fd, address.ai_addr, address.ai_addrlen) == 0) return 0;
+    if (errno != EINPROGRESS) return errno;
+    if (!wait_for(fd, POLLOUT, now)) return ETIMEDOUT;
     int problem = 0;
     socklen_t size = sizeof problem;
-    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size) == 0 && problem == 0;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size) == 0 ? problem : errno;
+}
+
+/// True if this host cannot send anything to the address: it has no address of that family, or no route.
+bool is_no_route(int problem)
+{
+    return problem == ENETUNREACH || problem == EHOSTUNREACH || problem == EADDRNOTAVAIL ||
+           problem == EAFNOSUPPORT;
 }
 
 bool send_all(int fd, ByteView bytes, const Try& now)
@@ -110,6 +118,7 @@ bool read_all(int fd, std::span<std::uint8_t> bytes, const Try& now)
 /// The result of the tries so far.
 struct Outcome {
     Bytes reply;                ///< empty: none yet
+    bool no_route = true;       ///< to any address so far
     std::size_t strangers = 0;  ///< datagrams that were not replies to the query
     std::optional<Error> error; ///< of the check that a reply failed
 };
@@ -157,6 +166,14 @@ void try_tcp(int fd, ByteView message, const CheckReply& check, const Try& now, 
 Error no_reply(const net::Endpoint& server, bool tcp, const Outcome& outcome)
 {
     if (outcome.error) return *outcome.error;
+    if (outcome.no_route)
+        return Error{.code = Errc::unavailable,
+                     .message = fmt::format("DNS server {}: no route to it", server.text()),
+                     .hint = "this host has no address of that family, or no route",
+                     .reason = "dnsNoRoute",
+                     .problem_type = {},
+                     .problem = {},
+                     .retry_after = {}};
     const bool mismatch = tcp && outcome.strangers > 0;
     auto message = mismatch ? fmt::format("DNS server {}: the answer is for another question", server.text())
                             : fmt::format("DNS server {}: no answer", server.text());
@@ -233,8 +250,12 @@ std::vector<Record> records_of(const ldns_rr_list* list)
             record.data = joined_strings(rr);
         else if (type == Type::caa)
             record.data = caa_property(rr);
+        else if (type == Type::srv && ldns_rr_rd_count(rr) == 4)
+            record.data = fmt::format(
+                "{} {} {} {}", ldns_rdf2native_int16(first), ldns_rdf2native_int16(ldns_rr_rdf(rr, 1)),
+                ldns_rdf2native_int16(ldns_rr_rdf(rr, 2)), plain_name(ldns_rr_rdf(rr, 3)));
         else if (first != nullptr && (type == Type::a || type == Type::aaaa || type == Type::ns ||
-                                      type == Type::cname || type == Type::soa))
+                                      type == Type::cname || type == Type::soa || type == Type::ptr))
             record.data = plain_name(first);
         else
             continue;
@@ -245,22 +266,63 @@ std::vector<Record> records_of(const ldns_rr_list* list)
 
 } // namespace
 
-net::Endpoint system_resolver()
+std::string Resolver::text() const
 {
-    std::ifstream file{"/etc/resolv.conf"};
-    std::string line;
-    while (std::getline(file, line)) {
-        const auto words = base::trim(line);
-        if (!words.starts_with("nameserver")) continue;
-        const auto address = base::trim(words.substr(10));
-        if (is_ip_literal(address)) return {std::string{address}, 53};
-    }
-    return {"127.0.0.1", 53};
+    std::vector<std::string> texts;
+    for (const auto& server : servers)
+        texts.push_back(server.text());
+    return base::join(texts, ", ");
 }
 
-Result<net::Endpoint> resolver_of(std::string_view text)
+Resolver parse_resolv_conf(std::string_view text)
 {
-    return text.empty() ? system_resolver() : net::parse_endpoint(text);
+    constexpr std::size_t kMostServers = 3; // MAXNS and the others of <resolv.h>
+    constexpr unsigned kLongestTimeout = 30;
+    constexpr unsigned kMostAttempts = 5;
+    Resolver resolver;
+    std::vector<net::Endpoint> servers;
+    const auto number = [](std::string_view word, unsigned most) -> std::optional<unsigned> {
+        unsigned value = 0;
+        const auto* const last = word.data() + word.size();
+        const auto [end, problem] = std::from_chars(word.data(), last, value);
+        if (end != last || word.empty() || problem == std::errc::invalid_argument) return std::nullopt;
+        return problem == std::errc{} ? std::min(value, most) : most;
+    };
+    for (auto line : base::split(text, '\n')) {
+        std::string plain{line.substr(0, line.find_first_of("#;"))};
+        std::replace(plain.begin(), plain.end(), '\t', ' ');
+        std::vector<std::string_view> words;
+        for (const auto word : base::split(plain, ' '))
+            if (const auto trimmed = base::trim(word); !trimmed.empty()) words.push_back(trimmed);
+        if (words.size() < 2) continue;
+        if (words[0] == "nameserver" && servers.size() < kMostServers && is_ip_literal(words[1]))
+            servers.push_back({std::string{words[1]}, 53});
+        if (words[0] != "options") continue;
+        for (const auto word : words) {
+            if (word == "rotate") resolver.rotate = true;
+            if (word.starts_with("timeout:"))
+                if (const auto seconds = number(word.substr(8), kLongestTimeout); seconds && *seconds > 0)
+                    resolver.timeout = std::chrono::seconds{*seconds};
+            if (word.starts_with("attempts:"))
+                if (const auto count = number(word.substr(9), kMostAttempts); count && *count > 0)
+                    resolver.attempts = *count;
+        }
+    }
+    if (!servers.empty()) resolver.servers = std::move(servers);
+    return resolver;
+}
+
+Resolver system_resolver()
+{
+    std::ifstream file{"/etc/resolv.conf"};
+    return parse_resolv_conf(std::string{std::istreambuf_iterator<char>{file}, {}});
+}
+
+Result<Resolver> resolver_of(std::string_view text)
+{
+    if (text.empty()) return system_resolver();
+    ACMETOOL_TRY(server, net::parse_endpoint(text));
+    return Resolver{server};
 }
 
 bool is_reply_to(ByteView asked, ByteView reply)
@@ -306,7 +368,7 @@ std::vector<Record> chain_of(const std::vector<Record>& answers, const std::stri
 }
 
 Result<Bytes> exchange(const net::Endpoint& server, ByteView message, bool tcp, const CheckReply& check,
-                       base::Context& context)
+                       base::Context& context, Tries tries)
 {
     addrinfo hints{};
     hints.ai_socktype = tcp ? SOCK_STREAM : SOCK_DGRAM;
@@ -318,14 +380,17 @@ Result<Bytes> exchange(const net::Endpoint& server, ByteView message, bool tcp, 
                     {}, "dnsHost");
     const base::Wait wait{"DNS server " + server.text(), context.steady_now(), {}};
     Outcome outcome;
-    for (int attempt = 0; attempt < (tcp ? 1 : kTries) && !outcome.error && !context.interrupted(); ++attempt)
+    for (unsigned attempt = 0; attempt < (tcp ? 1 : tries.count) && !outcome.error && !context.interrupted();
+         ++attempt)
         for (const addrinfo* address = list; address != nullptr; address = address->ai_next) {
             const Socket socket{
                 ::socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-            const Try now{std::chrono::steady_clock::now() + kTryTime, wait, context};
+            const Try now{std::chrono::steady_clock::now() + tries.time, wait, context};
             // UDP sockets are also connected: only this server's datagrams are received, and a closed port is
             // detected immediately.
-            if (socket.get() < 0 || !connect_to(socket.get(), *address, now)) {
+            const int obstacle = socket.get() < 0 ? errno : connect_to(socket.get(), *address, now);
+            outcome.no_route = outcome.no_route && is_no_route(obstacle);
+            if (obstacle != 0) {
                 if (context.interrupted()) break;
                 continue;
             }
@@ -352,11 +417,11 @@ Result<Answer> parse_answer(ByteView message)
     answer.truncated = ldns_pkt_tc(packet.get());
     answer.answers = records_of(ldns_pkt_answer(packet.get()));
     answer.authority = records_of(ldns_pkt_authority(packet.get()));
+    answer.additional = records_of(ldns_pkt_additional(packet.get()));
     return answer;
 }
 
-Result<Answer> query(const net::Endpoint& server, const std::string& name, Type type, bool recursive,
-                     base::Context& context)
+Result<Bytes> query_message(const std::string& name, Type type, bool recursive)
 {
     ldns_rdf* owner = ldns_dname_new_frm_str(name.c_str());
     if (owner == nullptr)
@@ -370,6 +435,17 @@ Result<Answer> query(const net::Endpoint& server, const std::string& name, Type 
     if (ldns_pkt2wire(&wire, packet.get(), &size) != LDNS_STATUS_OK)
         return fail(Errc::internal, "building a DNS query");
     const LdnsOctets owned{wire};
+    return Bytes{wire, wire + size};
+}
+
+namespace
+{
+
+/// The answer of one server.
+Result<Answer> ask(const net::Endpoint& server, const std::string& name, Type type, bool recursive,
+                   Tries tries, base::Context& context)
+{
+    ACMETOOL_TRY(message, query_message(name, type, recursive));
     Answer answer;
     const CheckReply parse = [&](ByteView reply) -> Result<void> {
         auto parsed = parse_answer(reply);
@@ -377,13 +453,52 @@ Result<Answer> query(const net::Endpoint& server, const std::string& name, Type 
         answer = std::move(*parsed);
         return {};
     };
-    ACMETOOL_CHECK(exchange(server, {wire, size}, false, parse, context));
-    if (answer.truncated) ACMETOOL_CHECK(exchange(server, {wire, size}, true, parse, context));
+    ACMETOOL_CHECK(exchange(server, message, false, parse, context, tries));
+    if (answer.truncated) ACMETOOL_CHECK(exchange(server, message, true, parse, context, tries));
     answer.answers = chain_of(answer.answers, name, type);
     return answer;
 }
 
-Result<std::string> find_zone(const net::Endpoint& server, const std::string& name, base::Context& context)
+/// True for an answer that says nothing of the name: another server may know it.
+bool is_lame(const Answer& answer)
+{
+    return answer.rcode == LDNS_RCODE_SERVFAIL || answer.rcode == LDNS_RCODE_NOTIMPL ||
+           answer.rcode == LDNS_RCODE_REFUSED;
+}
+
+} // namespace
+
+Result<Answer> query(const Resolver& resolver, const std::string& name, Type type, bool recursive,
+                     base::Context& context)
+{
+    const auto count = resolver.servers.size();
+    if (count == 1)
+        return ask(resolver.servers.front(), name, type, recursive, {resolver.attempts, resolver.timeout},
+                   context);
+    const auto first = resolver.rotate ? crypto::random_number<std::uint16_t>() % count : 0;
+    std::optional<Answer> lame;
+    std::vector<std::string> failures;
+    for (unsigned attempt = 0; attempt < resolver.attempts; ++attempt) {
+        failures.clear();
+        for (std::size_t i = 0; i < count; ++i) {
+            auto answer = ask(resolver.servers[(first + i) % count], name, type, recursive,
+                              {1, resolver.timeout}, context);
+            if (answer && !is_lame(*answer)) return answer;
+            if (answer)
+                lame = std::move(*answer);
+            else if (answer.error().code == Errc::interrupted || answer.error().code == Errc::bad_input)
+                return answer;
+            else
+                failures.push_back(answer.error().message);
+        }
+        if (failures.empty()) break; // all answered, and would again
+    }
+    if (lame) return std::move(*lame);
+    return fail(Errc::unavailable, base::join(failures, "; "),
+                "check that one of the servers in /etc/resolv.conf is running", "dnsTimeout");
+}
+
+Result<std::string> find_zone(const Resolver& server, const std::string& name, base::Context& context)
 {
     for (std::string owner = name;;) {
         ACMETOOL_TRY(answer, query(server, owner, Type::soa, true, context));

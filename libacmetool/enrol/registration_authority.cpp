@@ -1,5 +1,9 @@
 #include "enrol/registration_authority.h"
 
+#include <fmt/core.h>
+
+#include "base/text.h"
+
 namespace acmetool::enrol
 {
 
@@ -38,8 +42,16 @@ Peer Peer::clone() const
     copy.certificates = certificates;
     copy.user = user;
     copy.password = base::Secret{std::string{password.reveal()}};
+    copy.digest = digest;
     copy.address = address;
     return copy;
+}
+
+std::string holder_of(const std::vector<crypto::Certificate>& certificates)
+{
+    if (certificates.empty()) return {};
+    const auto& own = certificates.front();
+    return fmt::format("{} serial {}", base::printable(own.subject(), 200), own.serial());
 }
 
 } // namespace acmetool::enrol

@@ -11,23 +11,37 @@
 #include "base/secret.h"
 #include "crypto/cert.h"
 #include "crypto/csr.h"
+#include "crypto/digest.h"
 
 /// The interface between a protocol (EST, BRSKI, TEAP) and the registration authority, which ra/ implements.
 /// Independent of HTTP and EAP.
 namespace acmetool::enrol
 {
 
+/// A login by HTTP Digest (RFC 7616), which shows that the peer knows a password. The nonce was current.
+struct DigestLogin {
+    crypto::Hash algorithm = crypto::Hash::sha256;
+    std::string rest;     ///< `response` must be the hash of: H(A1) of the user, a colon, and this
+    std::string response; ///< lower-case hexadecimal
+    /// To be called once the response is right; false if it was used before.
+    std::function<bool()> spend;
+};
+
 /// The peer's identity as the protocol received it. The registration authority decides whether it is valid.
 struct Peer {
     /// The TLS client's certificates, end entity first. The peer proved possession of the key; no path was
     /// verified.
     std::vector<crypto::Certificate> certificates;
-    std::string user;      ///< HTTP Basic (RFC 7030 section 3.2.3); empty: none given
-    base::Secret password; ///< of `user`
-    std::string address;   ///< for logs and limits
+    std::string user;                  ///< HTTP Basic or Digest (RFC 7030 section 3.2.3); empty: none given
+    base::Secret password;             ///< of `user`
+    std::optional<DigestLogin> digest; ///< of `user`, instead of `password`
+    std::string address;               ///< for logs and limits
 
     Peer clone() const;
 };
+
+/// "SUBJECT serial NUMBER" of the end entity, for logs: nothing was verified. Empty without a certificate.
+ACMETOOL_EXPORT std::string holder_of(const std::vector<crypto::Certificate>& certificates);
 
 /// The channel binding in the CSR's challengePassword (RFC 7030 section 3.5), as compared by the protocol.
 enum class Binding { absent, matches, differs };
@@ -88,9 +102,16 @@ struct CsrAttributes {
     bool channel_binding = false;                ///< challengePassword is requested
     std::vector<std::string> extensions;         ///< OIDs of further extensions to request, dotted decimal
     bool issued_here = false; ///< the peer presented a certificate issued by this registration authority
-    /// The device's serial number from the registration authority's records, independent of the subject of
-    /// the peer's certificate; empty for users and for a peer without an identity.
+    /// That certificate has expired and authenticates only its renewal, nothing else.
+    bool must_renew = false;
+    /// The peer's identity held. False: these are the general requirements, which anybody may know.
+    bool authenticated = false;
+    std::string why_not = {}; ///< why it did not hold, for the operator; empty if it did
+    /// From the registration authority's records, independent of the subject of the peer's certificate; empty
+    /// for a peer without an identity, the last two also for users.
+    std::string device = {}; ///< identifier, as in events
     std::string device_serial = {};
+    std::string manufacturer = {}; ///< its name in the configuration; also empty if it has none
 };
 using AttributesDecision = std::variant<CsrAttributes, Refused>;
 

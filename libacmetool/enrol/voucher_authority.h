@@ -35,8 +35,10 @@ public:
     virtual bool wants_voucher(const Peer& peer) const = 0;
 
     /// Requests a voucher from the manufacturer with the pledge's signed voucher-request (RFC 8995 section
-    /// 5.2). `done` is called exactly once, immediately or within a short wait, from any thread.
-    virtual void request_voucher(Peer peer, Bytes request, std::function<void(VoucherDecision)> done) = 0;
+    /// 5.2). `done` is called exactly once, immediately or within a short wait, from any thread. `request_id`
+    /// is for logs.
+    virtual void request_voucher(Peer peer, std::string request_id, Bytes request,
+                                 std::function<void(VoucherDecision)> done) = 0;
 
     /// The pledge's report on its voucher (RFC 8995 section 5.7); `reason` if the voucher is not good.
     virtual void voucher_status(const Peer& peer, bool good, const std::string& reason) = 0;

@@ -1,10 +1,10 @@
 #include "est/ca_certificates.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/core.h>
 
+#include "base/hex.h"
 #include "base/text.h"
 #include "crypto/digest.h"
 #include "crypto/path.h"
@@ -37,17 +37,41 @@ bool is_vouched_for(const Certificate& certificate, const std::vector<Certificat
            });
 }
 
-CaCertificates validate(const std::vector<Certificate>& received, const std::vector<Certificate>& anchors)
+/// RFC 7030 section 4.1.3: a CA's "most recent self-signed certificate" has "the latest NotAfter date". A
+/// server may send the roots of several CAs, each with its own name.
+std::vector<Certificate> most_recent(const std::vector<Certificate>& received)
 {
+    std::vector<Certificate> latest;
+    for (const auto& certificate : received) {
+        if (!crypto::is_ca(certificate) || !crypto::is_self_signed(certificate)) continue;
+        const auto same_ca = std::find_if(latest.begin(), latest.end(), [&](const Certificate& one) {
+            return one.subject() == certificate.subject();
+        });
+        if (same_ca == latest.end())
+            latest.push_back(certificate);
+        else if (certificate.not_after() > same_ca->not_after())
+            *same_ca = certificate;
+    }
+    return latest;
+}
+
+CaCertificates validate(const std::vector<Certificate>& received, const std::vector<Certificate>& anchors,
+                        bool clock)
+{
+    auto policy = crypto::PathPolicy::ca_certificate();
+    policy.clock = clock;
     std::vector<Certificate> believed = anchors;
+    // OpenSSL would take a self-signed certificate that is no anchor for the end of a path, although a key
+    // update certificate of the same name and key leads on.
+    auto between = received;
+    std::erase_if(between, crypto::is_self_signed);
     for (bool more = true; more;) {
         more = false;
         for (const auto& certificate : received) {
             if (contains(believed, certificate) || !crypto::is_ca(certificate)) continue;
             // RFC 7030 section 4.1.3: "all the other certificates MUST be validated using normal [RFC5280]
             // certificate path validation".
-            if (!crypto::verify_path(certificate, received, {anchors, {}, false},
-                                     crypto::PathPolicy::ca_certificate()) &&
+            if (!crypto::verify_path(certificate, between, {anchors, {}, false}, policy) &&
                 !is_vouched_for(certificate, believed))
                 continue;
             believed.push_back(certificate);
@@ -82,12 +106,9 @@ Result<Fingerprint> parse_fingerprint(std::string_view text)
     for (const char c : text.substr(colon + 1))
         if (c != ':' && c != ' ') digits += c;
     if (digits.size() != (sha256 ? 64U : 128U)) return bad();
-    for (std::size_t i = 0; i < digits.size(); i += 2) {
-        std::uint8_t octet = 0;
-        const auto [end, problem] = std::from_chars(digits.data() + i, digits.data() + i + 2, octet, 16);
-        if (problem != std::errc{} || end != digits.data() + i + 2) return bad();
-        fingerprint.digest.push_back(octet);
-    }
+    auto octets = base::parse_hex(digits);
+    if (!octets) return bad();
+    fingerprint.digest = std::move(*octets);
     return fingerprint;
 }
 
@@ -98,7 +119,8 @@ bool matches(const Fingerprint& fingerprint, const Certificate& certificate)
     return digest && *digest == fingerprint.digest;
 }
 
-Result<CaCertificates> sort_out(const std::vector<Certificate>& received, const Fingerprint& fingerprint)
+Result<CaCertificates> sort_out(const std::vector<Certificate>& received, const Fingerprint& fingerprint,
+                                bool clock)
 {
     const auto found = std::find_if(received.begin(), received.end(),
                                     [&](const auto& one) { return matches(fingerprint, one); });
@@ -109,26 +131,22 @@ Result<CaCertificates> sort_out(const std::vector<Certificate>& received, const 
                     "the answer was discarded: check the server's URL and the fingerprint of its EST CA's "
                     "certificate",
                     "fingerprint");
-    return validate(received, {*found});
+    return validate(received, {*found}, clock);
 }
 
 Result<CaCertificates> sort_out(const std::vector<Certificate>& received,
-                                const std::vector<Certificate>& explicit_anchors)
+                                const std::vector<Certificate>& explicit_anchors, bool clock)
 {
     std::vector<Certificate> anchors = explicit_anchors;
-    const Certificate* latest = nullptr;
-    for (const auto& certificate : received)
-        if (crypto::is_ca(certificate) && crypto::is_self_signed(certificate) &&
-            (latest == nullptr || certificate.not_after() > latest->not_after()))
-            latest = &certificate;
-    if (latest != nullptr) anchors.insert(anchors.begin(), *latest);
+    const auto latest = most_recent(received);
+    anchors.insert(anchors.begin(), latest.begin(), latest.end());
     if (anchors.empty())
         for (const auto& certificate : received)
             if (crypto::is_ca(certificate) &&
                 std::none_of(received.begin(), received.end(),
                              [&](const Certificate& other) { return certificate.is_issued_by(other); }))
                 anchors.push_back(certificate);
-    auto sorted = validate(received, anchors);
+    auto sorted = validate(received, anchors, clock);
     if (sorted.trusted.empty())
         return fail(
             Errc::protocol,

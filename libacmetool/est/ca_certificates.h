@@ -28,17 +28,20 @@ struct CaCertificates {
     std::vector<crypto::Certificate> rejected; ///< no path leads from them to the anchor
 };
 
+/// In both, `clock` is false on a host that has none (crypto::PathPolicy::clock).
+///
 /// Sorts a reply received over an unauthenticated connection: the certificate with the fingerprint is the
 /// trust anchor, all others need a path to it. Errc::refused, reason "fingerprint", if none has it.
 ACMETOOL_EXPORT Result<CaCertificates> sort_out(const std::vector<crypto::Certificate>& received,
-                                                const Fingerprint& fingerprint);
+                                                const Fingerprint& fingerprint, bool clock = true);
 
 /// Sorts a reply of an authorized server. Trust anchors are the existing explicit anchors and the most recent
-/// self-signed certificate (with the latest notAfter, section 4.1.3); if none is self-signed, the
+/// self-signed certificate of each CA (with the latest notAfter, section 4.1.3); if none is self-signed, the
 /// certificates not issued by another one of the reply. Errc::protocol, reason "noCaCertificate", if there is
 /// no CA certificate.
 ACMETOOL_EXPORT Result<CaCertificates> sort_out(const std::vector<crypto::Certificate>& received,
-                                                const std::vector<crypto::Certificate>& explicit_anchors);
+                                                const std::vector<crypto::Certificate>& explicit_anchors,
+                                                bool clock = true);
 
 /// The first of `certificates` and its issuers among the others and `cas`, without the self-signed one.
 ACMETOOL_EXPORT std::vector<crypto::Certificate>

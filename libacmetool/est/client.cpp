@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "crypto/digest.h"
+#include "crypto/issued.h"
 #include "est/codec.h"
 #include "est/reply.h"
 #include "http/traced.h"
@@ -67,15 +68,31 @@ base::Message Client::message_of(const Call& call) const
     return asked;
 }
 
+/// Another origin gets the password only if the operator agreed to it.
+bool Client::may_log_in(const http::Url& url) const
+{
+    if (options_.credentials.user.empty()) return false;
+    const auto home = url_of(options_.server, Operation::cacerts);
+    return options_.allow_redirect || (home && home->origin() == url.origin());
+}
+
+/// Prepares the answer to a Basic challenge that the server did not send (RFC 7617 section 2.2).
+void Client::log_in_unasked(const Call& call, const http::Url& url)
+{
+    const auto& credentials = options_.credentials;
+    const bool usable =
+        credentials.scheme != http::AuthScheme::digest && credentials.user.find(':') == std::string::npos;
+    if (challenge_ || call.operation == Operation::cacerts || !usable || !may_log_in(url)) return;
+    challenge_.emplace();
+    challenge_->scheme = http::AuthScheme::basic;
+}
+
 /// Whether our credentials can answer a challenge of the 401. A failed channel binding also causes a 401, so
 /// the same credentials are not tried again, except for a nonce that is new or was stale (RFC 7616 section
 /// 3.3). `answered`: number of challenges of this request that were already answered.
 bool Client::take_challenge(const http::Response& response, const http::Url& url, unsigned answered)
 {
-    const auto home = url_of(options_.server, Operation::cacerts);
-    // Another origin gets the password only if the operator agreed to it.
-    const bool elsewhere = !home || home->origin() != url.origin();
-    if (options_.credentials.user.empty() || (elsewhere && !options_.allow_redirect)) return false;
+    if (!may_log_in(url)) return false;
     auto challenge = http::choose_challenge(response.headers, options_.credentials.scheme);
     if (!challenge) return false;
     const bool digest = challenge->scheme == http::AuthScheme::digest;
@@ -141,6 +158,7 @@ Result<http::Response> Client::perform(const Call& call)
             ACMETOOL_TRY(body, call.body(connection));
             request.body = std::move(body);
         }
+        if (!connection.provisional) log_in_unasked(call, url);
         if (challenge_ && !connection.provisional) {
             ACMETOOL_TRY(header, http::answer(*challenge_, options_.credentials,
                                               {.method = std::string{http::name_of(call.method)},
@@ -168,6 +186,7 @@ Result<http::Response> Client::perform(const Call& call)
             url = std::move(to);
             continue;
         }
+        if (call.operation == Operation::cacerts) server_ = {url.host, connection.server_certificates};
         if (response->status != 401 || connection.provisional) return response;
         const bool answered_before = challenge_.has_value();
         if (take_challenge(*response, url, answered)) {
@@ -274,7 +293,7 @@ Result<Enrolment> Client::enrol(const EnrolTask& task)
         ACMETOOL_TRY(response, perform(call));
         if (response.status == 200) {
             ACMETOOL_TRY(certificates, parse_certificates(call.operation, response));
-            ACMETOOL_TRY(sorted, put_own_first(std::move(certificates), enrolment.csr.key));
+            ACMETOOL_TRY(sorted, crypto::own_first(std::move(certificates), enrolment.csr));
             enrolment.certificates = std::move(sorted);
             enrolment.pending = false;
             return enrolment;

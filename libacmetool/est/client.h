@@ -20,7 +20,9 @@ namespace acmetool::est
 
 struct ClientOptions {
     ServerUrl server;
-    http::Credentials credentials;         ///< sent only if the server requests it, and once per challenge
+    /// Sent once per challenge; if they permit Basic, unasked with all but /cacerts, because a server may
+    /// answer a client that it does not know and never ask.
+    http::Credentials credentials;
     bool allow_redirect = false;           ///< follow a POST to another origin (RFC 7030 section 3.2.1)
     std::chrono::seconds default_wait{30}; ///< used if a 202 has no valid Retry-After
     std::optional<base::Milliseconds> total_deadline; ///< of one enrolment, including all waits
@@ -60,6 +62,13 @@ public:
     /// GET /cacerts. Returns untrusted certificates as received (see est/ca_certificates.h).
     Result<std::vector<crypto::Certificate>> cacerts();
 
+    /// The host that answered the last cacerts(), and its certificates as it sent them.
+    struct Server {
+        std::string host;
+        std::vector<crypto::Certificate> certificates;
+    };
+    const Server& server() const { return server_; }
+
     /// GET /csrattrs, as DER for parse_csrattrs; empty if the server requests nothing (200 empty, 204, 404).
     Result<Bytes> csrattrs();
 
@@ -82,6 +91,8 @@ private:
                                     const http::Connection& connection);
     base::Message message_of(const Call& call) const;
     Result<http::Url> redirected(const Call& call, const http::Url& from, const http::Response& response);
+    bool may_log_in(const http::Url& url) const;
+    void log_in_unasked(const Call& call, const http::Url& url);
     bool take_challenge(const http::Response& response, const http::Url& url, unsigned answered);
     Result<std::chrono::seconds> wait_after(const Call& call, const http::Response& response);
 
@@ -90,6 +101,7 @@ private:
     base::Context& context_;
     std::optional<http::Challenge> challenge_;
     unsigned answers_ = 0; ///< to challenge_'s nonce
+    Server server_;
 };
 
 /// The body of an enrolment: base64 in lines of 64 (RFC 8951 section 3).

@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "crypto/alternative_name.h"
 #include "crypto/der.h"
+#include "crypto/key_type.h"
+#include "crypto/oids.h"
 #include "est/csrattrs_oids.h"
 
 namespace acmetool::est
@@ -57,6 +59,13 @@ Bytes general_name(const crypto::Identifier& identifier)
     return list ? Bytes(list->value.begin(), list->value.end()) : Bytes{};
 }
 
+/// True if two GeneralNames are the same; DNS names have no case.
+bool same_entry(ByteView a, ByteView b)
+{
+    if (a.empty() || b.empty() || a[0] != kDnsName) return std::ranges::equal(a, b);
+    return base::equals_ignoring_case(as_text(a), as_text(b));
+}
+
 /// Fills a subject alternative name.
 class SanFilling
 {
@@ -64,9 +73,9 @@ public:
     SanFilling(const Filling& filling, std::vector<Unfilled>& unfilled) : unfilled_(unfilled)
     {
         for (const auto& identifier : filling.identifiers)
-            wanted_.push_back({identifier, general_name(identifier), true});
+            want(identifier, true);
         for (const auto& identifier : filling.suggestions)
-            wanted_.push_back({identifier, general_name(identifier), false});
+            want(identifier, false);
     }
 
     /// The extension's value; empty if it has no entries.
@@ -81,7 +90,7 @@ public:
             names.push_back(name);
         }
         for (const auto& name : names) // a name set by the server needs no place
-            std::erase_if(wanted_, [&](const Wanted& w) { return std::ranges::equal(w.der, name.whole); });
+            std::erase_if(wanted_, [&](const Wanted& w) { return same_entry(w.der, name.whole); });
         Bytes filled;
         for (const auto& name : names)
             der::append(filled, is_open(name) ? take(name.tag) : Bytes(name.whole.begin(), name.whole.end()));
@@ -101,6 +110,15 @@ private:
         Bytes der;
         bool required;
     };
+
+    /// A name that was given twice takes one place.
+    void want(const crypto::Identifier& identifier, bool required)
+    {
+        auto der = general_name(identifier);
+        if (std::none_of(wanted_.begin(), wanted_.end(),
+                         [&](const Wanted& w) { return same_entry(w.der, der); }))
+            wanted_.push_back({identifier, std::move(der), required});
+    }
 
     Result<Bytes> everything()
     {
@@ -135,17 +153,17 @@ private:
 /// The client's value for an extension of which the server gave only the OID; empty: unknown.
 Bytes customary_value(std::string_view oid)
 {
-    if (oid == oid::kKeyUsage) return {0x03, 0x02, 0x07, 0x80}; // digitalSignature
-    if (oid == oid::kExtKeyUsage)                               // id-kp-clientAuth
+    if (oid == crypto::oid::kKeyUsage) return {0x03, 0x02, 0x07, 0x80}; // digitalSignature
+    if (oid == crypto::oid::kExtKeyUsage)                               // id-kp-clientAuth
         return {0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02};
-    if (oid == oid::kBasicConstraints) return {0x30, 0x00};
+    if (oid == crypto::oid::kBasicConstraints) return {0x30, 0x00};
     return {};
 }
 
 std::string first_dns_name(const std::vector<crypto::Extension>& extensions, const Filling& filling)
 {
     for (const auto& extension : extensions) {
-        if (extension.oid != oid::kSubjectAltName) continue;
+        if (extension.oid != crypto::oid::kSubjectAltName) continue;
         for (const auto& identifier : crypto::decode_alternative_name(extension.value))
             if (identifier.type == "dns") return identifier.value;
     }
@@ -160,10 +178,12 @@ Bytes subject_value(const RequestedName& name, const Filling& filling, const std
 {
     constexpr std::uint8_t kPrintableString = 0x13; // X.520: serialNumber is a PrintableString
     std::string text;
-    if (name.oid == oid::kCommonName) text = filling.common_name.empty() ? dns_name : filling.common_name;
-    if (name.oid == oid::kSerialNumber) text = filling.serial_number;
+    if (name.oid == crypto::oid::kCommonName)
+        text = filling.common_name.empty() ? dns_name : filling.common_name;
+    if (name.oid == crypto::oid::kSerialNumber) text = filling.serial_number;
     if (text.empty() || text.size() > kLongestCommonName) return {};
-    return der::element(name.oid == oid::kSerialNumber ? kPrintableString : der::kUtf8String, as_bytes(text));
+    return der::element(name.oid == crypto::oid::kSerialNumber ? kPrintableString : der::kUtf8String,
+                        as_bytes(text));
 }
 
 Result<Bytes> fill_subject(const CsrAttrs& asked, const Filling& filling, const std::string& dns_name,
@@ -175,9 +195,9 @@ Result<Bytes> fill_subject(const CsrAttrs& asked, const Filling& filling, const 
         for (const auto& name : rdn) {
             const auto value = name.open() ? subject_value(name, filling, dns_name) : name.value;
             if (value.empty()) {
-                const auto* option = name.oid == oid::kCommonName     ? "--cn"
-                                     : name.oid == oid::kSerialNumber ? "--idevid"
-                                                                      : "";
+                const auto* option = name.oid == crypto::oid::kCommonName     ? "--cn"
+                                     : name.oid == crypto::oid::kSerialNumber ? "--idevid"
+                                                                              : "";
                 unfilled.push_back({fmt::format("{} of the subject", name.name), option});
                 continue;
             }
@@ -202,7 +222,7 @@ Result<FilledCsr> fill_csr(const CsrAttrs& asked, const Filling& filling)
     bool san_asked = false;
     for (const auto& extension : asked.extensions) {
         Bytes value;
-        if (extension.oid == oid::kSubjectAltName) {
+        if (extension.oid == crypto::oid::kSubjectAltName) {
             san_asked = true;
             SanFilling san{filling, filled.unfilled};
             ACMETOOL_TRY(names, san.fill(extension));
@@ -239,10 +259,10 @@ Result<void> check_key(const CsrAttrs& asked, const crypto::Key& key)
     if (asked.key_type.empty() || asked.key_type == type ||
         (any_size && type.starts_with(asked.key_type + ":")))
         return {};
-    return fail(
-        Errc::bad_input,
-        fmt::format("the CSR attributes require a key of type {}, but this one is {}", asked.key_type, type),
-        "give another key, or create one with --new-key", "csrattrsKey");
+    return fail(Errc::bad_input,
+                fmt::format("the CSR attributes require a key of type {}, but this one is {}", asked.key_type,
+                            crypto::name_of_key(key)),
+                "give another key, or create one with --new-key", "csrattrsKey");
 }
 
 } // namespace acmetool::est

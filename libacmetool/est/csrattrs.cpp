@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "crypto/der.h"
+#include "crypto/oids.h"
 #include "crypto/subject.h"
 #include "est/csrattrs_oids.h"
 
@@ -72,7 +73,7 @@ Result<RequestedExtension> parse_extension(ByteView content, bool may_be_open)
         extension.value = Bytes(value.value.begin(), value.value.end());
     }
     ACMETOOL_CHECK(reader.end(fmt::format("extension {}", oid)));
-    if (oid == oid::kSubjectAltName && extension.value) {
+    if (oid == crypto::oid::kSubjectAltName && extension.value) {
         const auto checked = [&]() -> Result<void> {
             Reader outer{*extension.value};
             ACMETOOL_TRY(names, outer.expect(der::kSequence, "GeneralNames"));
@@ -191,7 +192,7 @@ Result<void> parse_template_attributes(ByteView content, CsrAttrs& asked)
         ACMETOOL_TRY(entry, reader.expect(der::kSequence, "an attribute of the template"));
         ACMETOOL_TRY(attribute, parse_attribute(entry.value));
         const bool open = attribute.type == oid::kExtensionReqTemplate;
-        if (open || attribute.type == oid::kExtensionRequest) {
+        if (open || attribute.type == crypto::oid::kExtensionRequest) {
             // RFC 9908 section 3.4: "MUST NOT contain multiple id-aa-extensionReqTemplate attributes and MUST
             // NOT contain both id-ExtensionReq and id-aa-extensionReqTemplate attributes".
             if (std::exchange(extensions_seen, true))
@@ -199,7 +200,7 @@ Result<void> parse_template_attributes(ByteView content, CsrAttrs& asked)
             ACMETOOL_TRY(value, only_value(attribute, open ? "extensionReqTemplate" : "extensionRequest"));
             ACMETOOL_TRY(extensions, parse_extensions(value, open));
             asked.extensions = std::move(extensions);
-        } else if (attribute.type == oid::kChallengePassword) {
+        } else if (attribute.type == crypto::oid::kChallengePassword) {
             if (attribute.values.size() > 1) return broken("challengePassword has more than one value");
             asked.challenge_password = true;
         } else {
@@ -272,7 +273,7 @@ void take_oid(const std::string& oid, CsrAttrs& asked)
 {
     const auto digest = oid::word_for(oid::kDigests, oid);
     const bool first_key = asked.key_type.empty();
-    if (oid == oid::kChallengePassword)
+    if (oid == crypto::oid::kChallengePassword)
         asked.challenge_password = true;
     else if (!digest.empty())
         asked.digest = digest;
@@ -295,10 +296,10 @@ Result<CsrAttrs> parse_legacy(const std::vector<std::string>& oids, const std::v
         if (key && asked.key_type.empty()) {
             ACMETOOL_TRY(key_type, legacy_key_type(attribute));
             asked.key_type = key_type;
-        } else if (attribute.type == oid::kExtensionRequest) {
+        } else if (attribute.type == crypto::oid::kExtensionRequest) {
             ACMETOOL_CHECK(parse_legacy_extensions(attribute, extensions_seen, asked));
             extensions_seen = true;
-        } else if (attribute.type == oid::kChallengePassword) {
+        } else if (attribute.type == crypto::oid::kChallengePassword) {
             asked.challenge_password = true;
         } else {
             asked.ignored.push_back(attribute.type);

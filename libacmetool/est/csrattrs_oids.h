@@ -7,22 +7,12 @@
 namespace acmetool::est::oid
 {
 
-inline constexpr std::string_view kChallengePassword = "1.2.840.113549.1.9.7";     // RFC 2985 section 5.4.1
-inline constexpr std::string_view kExtensionRequest = "1.2.840.113549.1.9.14";     // RFC 2985 section 5.4.2
 inline constexpr std::string_view kRequestTemplate = "1.2.840.113549.1.9.16.2.61"; // RFC 9908 section 7
 inline constexpr std::string_view kExtensionReqTemplate = "1.2.840.113549.1.9.16.2.62";
 
 inline constexpr std::string_view kEcPublicKey = "1.2.840.10045.2.1"; // RFC 5480
 inline constexpr std::string_view kRsaEncryption = "1.2.840.113549.1.1.1";
 inline constexpr std::string_view kEd25519 = "1.3.101.112"; // RFC 8410
-
-inline constexpr std::string_view kSubjectAltName = "2.5.29.17";
-inline constexpr std::string_view kKeyUsage = "2.5.29.15";
-inline constexpr std::string_view kExtKeyUsage = "2.5.29.37";
-inline constexpr std::string_view kBasicConstraints = "2.5.29.19";
-
-inline constexpr std::string_view kCommonName = "2.5.4.3";
-inline constexpr std::string_view kSerialNumber = "2.5.4.5";
 
 struct Meaning {
     std::string_view oid;

@@ -6,6 +6,7 @@
 #include "crypto/alternative_name.h"
 #include "crypto/der.h"
 #include "crypto/key_type.h"
+#include "crypto/oids.h"
 #include "est/csrattrs.h"
 #include "est/csrattrs_oids.h"
 
@@ -93,7 +94,7 @@ Result<Bytes> san_extension(const std::vector<crypto::Identifier>& identifiers)
     const auto names = crypto::encode_alternative_name(identifiers);
     if (!names) return fail(with_context(names.error(), "CSR attributes"));
     return der::element(der::kSequence,
-                        {*der::oid(oid::kSubjectAltName), der::element(der::kOctetString, *names)});
+                        {*der::oid(crypto::oid::kSubjectAltName), der::element(der::kOctetString, *names)});
 }
 
 } // namespace
@@ -110,7 +111,7 @@ Result<Bytes> to_csrattrs(const enrol::CsrAttributes& attributes)
     Bytes open; // the same as ExtensionTemplates
     for (const auto& extension : attributes.extensions) {
         auto oid = der::oid(extension);
-        if (!oid || extension == oid::kSubjectAltName)
+        if (!oid || extension == crypto::oid::kSubjectAltName)
             return fail(
                 Errc::config,
                 fmt::format("CSR attributes: \"{}\" is not an extension that can be requested", extension),
@@ -126,10 +127,10 @@ Result<Bytes> to_csrattrs(const enrol::CsrAttributes& attributes)
     // The server has no value for challengePassword, so an empty one is used, because an attribute has at
     // least one value.
     if (attributes.channel_binding)
-        set.push_back(attribute(oid::kChallengePassword, der::element(der::kUtf8String, ByteView{})));
+        set.push_back(attribute(crypto::oid::kChallengePassword, der::element(der::kUtf8String, ByteView{})));
     if (!san.empty() || !open.empty())
         // RFC 9908 section 3.4: extensionReqTemplate only if a value is left open, else extensionRequest.
-        set.push_back(attribute(open.empty() ? oid::kExtensionRequest : oid::kExtensionReqTemplate,
+        set.push_back(attribute(open.empty() ? crypto::oid::kExtensionRequest : oid::kExtensionReqTemplate,
                                 der::element(der::kSequence, {san, open})));
     std::sort(set.begin(), set.end()); // X.690 section 11.6: SET OF in ascending order
     Bytes in_template;
@@ -140,9 +141,10 @@ Result<Bytes> to_csrattrs(const enrol::CsrAttributes& attributes)
                                                              der::element(der::context(1), in_template)}));
     return der::element(
         der::kSequence,
-        {attributes.channel_binding ? *der::oid(oid::kChallengePassword) : Bytes{}, key.legacy,
-         san.empty() ? Bytes{} : attribute(oid::kExtensionRequest, der::element(der::kSequence, {san})), bare,
-         key.digest, request_template});
+        {attributes.channel_binding ? *der::oid(crypto::oid::kChallengePassword) : Bytes{}, key.legacy,
+         san.empty() ? Bytes{}
+                     : attribute(crypto::oid::kExtensionRequest, der::element(der::kSequence, {san})),
+         bare, key.digest, request_template});
 }
 
 } // namespace acmetool::est

@@ -96,8 +96,11 @@ Error error_of(Operation operation, const http::Response& response, base::TimePo
     switch (response.status) {
     case 401:
         error.reason = "unauthenticated";
-        error.hint = "the server requires a known client certificate (--cert, --key) or a user name "
-                     "(--user); see its log for the reason";
+        error.hint = text.empty()
+                         ? "the server requires a known client certificate (--cert, --key) or a user "
+                           "name (--user); see its log for the reason"
+                         : "the server says why; it requires a known and valid client certificate "
+                           "(--cert, --key) or a user name (--user)";
         break;
     case 403:
         error.hint = "the server authenticated the client but refuses the request: ask its operator";
@@ -159,23 +162,6 @@ Result<Bytes> parse_csrattrs_body(const http::Response& response)
         return fail(with_context(std::move(body).error(), "csrattrs"));
     }
     return std::move(body->der);
-}
-
-Result<std::vector<crypto::Certificate>> put_own_first(std::vector<crypto::Certificate> certificates,
-                                                       const crypto::Key& key)
-{
-    const auto own =
-        std::find_if(certificates.begin(), certificates.end(), [&](const crypto::Certificate& certificate) {
-            return certificate.public_key().same_public_key(key);
-        });
-    if (own == certificates.end())
-        return fail(Errc::protocol,
-                    fmt::format("the server's answer contains no certificate for our key, but one for {}",
-                                base::printable(certificates.front().subject(), 200)),
-                    "the server answered with the certificate of another client: report it to its operator",
-                    "otherKey");
-    std::rotate(certificates.begin(), own, own + 1);
-    return certificates;
 }
 
 } // namespace acmetool::est

@@ -31,10 +31,6 @@ ACMETOOL_EXPORT Result<std::vector<crypto::Certificate>> parse_certificates(Oper
 /// nothing (RFC 7030 section 4.5.2, RFC 8951 section 4). Returns the DER for parse_csrattrs. Errc::protocol.
 ACMETOOL_EXPORT Result<Bytes> parse_csrattrs_body(const http::Response& response);
 
-/// The certificates with the one for `key` first. Errc::protocol, reason "otherKey", if there is none.
-ACMETOOL_EXPORT Result<std::vector<crypto::Certificate>>
-put_own_first(std::vector<crypto::Certificate> certificates, const crypto::Key& key);
-
 /// The wait requested by a 202 or 503; nothing if it is absent or malformed.
 ACMETOOL_EXPORT std::optional<std::chrono::seconds> retry_after_of(const http::Response& response,
                                                                    base::TimePoint now);

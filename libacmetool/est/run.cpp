@@ -106,16 +106,17 @@ private:
     crypto::CsrOptions options_;
 };
 
-/// Warns of requested names that are missing in the certificate.
-void compare_names(const Enrolment& enrolment, base::Context& context)
+/// Gets the CA certificates and hands them to the caller.
+Result<CaCertificates> take_cas(Client& client, const RunOptions& options, base::Context& context)
 {
-    const auto& certificate = enrolment.certificates.front();
-    const auto got = certificate.identifiers();
-    for (const auto& wanted : enrolment.csr.identifiers)
-        if (std::find(got.begin(), got.end(), wanted) == got.end())
-            context.log(
-                base::Level::warning,
-                fmt::format("the certificate is not for {}, which the request contained", wanted.value));
+    ACMETOOL_TRY(received, client.cacerts());
+    ACMETOOL_TRY(cas, sort_out(received, options.explicit_anchors, options.clock));
+    for (const auto& rejected : cas.rejected)
+        context.log(base::Level::warning,
+                    fmt::format("cacerts: {} is ignored: no path from a trust anchor leads to it",
+                                base::printable(rejected.subject(), 200)));
+    if (options.take_cas) ACMETOOL_CHECK(options.take_cas(cas));
+    return std::move(cas);
 }
 
 /// Requests the CA certificates again if the issuer of ours is missing: an RA in front of a CA learns of an
@@ -129,7 +130,7 @@ Result<void> complete_cas(Client& client, const RunOptions& options, const crypt
     };
     if (has_issuer()) return {};
     auto again = client.cacerts().and_then([&](const std::vector<crypto::Certificate>& received) {
-        return sort_out(received, options.explicit_anchors);
+        return sort_out(received, options.explicit_anchors, options.clock);
     });
     if (!again) {
         context.log(base::Level::warning, "cacerts, requested again: " + again.error().message);
@@ -159,14 +160,7 @@ Result<RunOutcome> run(Client& client, const RunOptions& options, const ServerUr
     ACMETOOL_TRY(url, url_of(server, operation));
     journal.url = url.text();
 
-    ACMETOOL_TRY(received, client.cacerts());
-    ACMETOOL_TRY(cas, sort_out(received, options.explicit_anchors));
-    for (const auto& rejected : cas.rejected)
-        context.log(base::Level::warning,
-                    fmt::format("cacerts: {} is ignored: no path from a trust anchor leads to it",
-                                base::printable(rejected.subject(), 200)));
-    if (options.take_cas) ACMETOOL_CHECK(options.take_cas(cas));
-
+    ACMETOOL_TRY(cas, take_cas(client, options, context));
     ACMETOOL_TRY(attributes, client.csrattrs());
     ACMETOOL_TRY(asked, parse_csrattrs(attributes));
     const bool bind = options.bind || asked.challenge_password;
@@ -193,12 +187,27 @@ Result<RunOutcome> run(Client& client, const RunOptions& options, const ServerUr
     ACMETOOL_TRY(enrolment, client.enrol(task));
     RunOutcome outcome{std::move(enrolment), {}};
     if (outcome.enrolment.pending) return outcome;
-    compare_names(outcome.enrolment, context);
     ACMETOOL_CHECK(complete_cas(client, options, outcome.enrolment.certificates.front(), cas, context));
     outcome.chain = chain_of(outcome.enrolment.certificates, cas.trusted);
     journal.certificate = crypto::to_pem(outcome.chain);
     ACMETOOL_CHECK(write_journal(options.journal_file, journal));
     return outcome;
+}
+
+Result<void> rehearse(Client& client, const RunOptions& options, base::Context& context)
+{
+    ACMETOOL_CHECK(take_cas(client, options, context));
+    ACMETOOL_TRY(attributes, client.csrattrs());
+    ACMETOOL_TRY(asked, parse_csrattrs(attributes));
+    auto key = options.key.existing;
+    if (!key) {
+        ACMETOOL_TRY(made, crypto::generate_key(type_of_new_key(asked, options.key.new_type)));
+        key = std::move(made);
+    }
+    ACMETOOL_CHECK(check_key(asked, *key));
+    ACMETOOL_TRY(maker, CsrMaker::make(asked, options, *key));
+    ACMETOOL_CHECK(maker(std::nullopt));
+    return {};
 }
 
 } // namespace acmetool::est

@@ -31,6 +31,7 @@ struct RunOptions {
     /// For a renewal: the certificate whose Subject and SAN are requested again.
     std::optional<crypto::Certificate> renewed;
     std::vector<crypto::Certificate> explicit_anchors; ///< existing trust anchors
+    bool clock = true; ///< false: this host has none (crypto::PathPolicy::clock)
     std::string journal_file;
     /// Called with the verified CA certificates, and again if they had to be requested again because the
     /// issuer of the new certificate was missing; may be empty.
@@ -50,6 +51,10 @@ struct RunOutcome {
 /// bad_input (reason "csrattrsUnfilled", "csrattrsKey"), cannot_create ("fileExists").
 ACMETOOL_EXPORT Result<RunOutcome> run(Client& client, const RunOptions& options, const ServerUrl& server,
                                        base::Context& context);
+
+/// Everything that run() does before its first request to enrol, with a key in memory instead of a new file
+/// and without the journal: gets CA certificates and attributes, and creates the CSR. Errors: as run().
+ACMETOOL_EXPORT Result<void> rehearse(Client& client, const RunOptions& options, base::Context& context);
 
 /// SHA-256 of the CSR's DER in lower-case hexadecimal.
 ACMETOOL_EXPORT std::string csr_sha256(const crypto::Csr& csr);

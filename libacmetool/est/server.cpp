@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -14,7 +15,6 @@
 #include "est/codec.h"
 #include "est/csrattrs.h"
 #include "est/operation.h"
-#include "http/authentication.h"
 #include "http/text_response.h"
 
 namespace acmetool::est
@@ -87,23 +87,11 @@ bool has_media_type(const http::Headers& headers, std::string_view wanted)
     return type && base::equals_ignoring_case(base::trim(type->substr(0, type->find(';'))), wanted);
 }
 
-enrol::Peer peer_of(const http::ServerRequest& request)
-{
-    enrol::Peer peer;
-    peer.address = request.peer;
-    if (request.tls) peer.certificates = request.tls->certificates;
-    if (auto credentials = http::parse_basic(request.headers)) {
-        peer.user = std::move(credentials->user);
-        peer.password = std::move(credentials->password);
-    }
-    return peer;
-}
-
-int status_of(Refusal refusal, bool basic)
+int status_of(Refusal refusal, bool can_log_in)
 {
     switch (refusal) {
     case Refusal::unauthenticated:
-        return basic ? 401 : 403;
+        return can_log_in ? 401 : 403;
     case Refusal::forbidden:
     case Refusal::bad_identity:
         return 403;
@@ -164,20 +152,23 @@ constexpr const char* kCertsOnly = "application/pkcs7-mime; smime-type=certs-onl
 /// One request until it is answered.
 struct Exchange {
     std::shared_ptr<const ServerOptions> options;
+    std::shared_ptr<const Logins> logins;
     http::Responder respond;
     const Server::Observer* observer = nullptr;
     const Server::Observer* arrival = nullptr;
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
     std::size_t wrap = kLines;
-    bool logs_in = false; ///< the request contains user and password
+    std::shared_ptr<Login> login = std::make_shared<Login>();
+    bool has_arrived = false;
     RequestEvent event;
 
-    void arrived() const
+    void arrived()
     {
-        if (*arrival) (*arrival)(event);
+        if (!std::exchange(has_arrived, true) && *arrival) (*arrival)(event);
     }
     void finish(http::ServerResponse response)
     {
+        arrived();
         event.status = response.status;
         event.took =
             std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began);
@@ -189,15 +180,39 @@ struct Exchange {
         event.text = sentence;
         finish(text_response(status, sentence));
     }
+    enrol::Peer peer_of(const http::ServerRequest& request) const;
+    void retry_later(http::ServerResponse& response, std::chrono::seconds after)
+    {
+        event.retry_after = after;
+        response.headers.emplace_back("Retry-After", std::to_string(after.count()));
+    }
     void refuse(const enrol::Refused& refused);
+    /// Refuses a login that the authority does not have to see.
+    void refuse_login();
     void decide(const enrol::Decision& decision);
 };
+
+enrol::Peer Exchange::peer_of(const http::ServerRequest& request) const
+{
+    enrol::Peer peer;
+    peer.address = request.peer;
+    if (request.tls) peer.certificates = request.tls->certificates;
+    logins->read(request, peer, login);
+    return peer;
+}
+
+void Exchange::refuse_login()
+{
+    refuse({Refusal::unauthenticated,
+            login->stale ? "the nonce of the login is too old" : "wrong user name or password",
+            {}});
+}
 
 void Exchange::refuse(const enrol::Refused& refused)
 {
     // RFC 9110 section 15.5.2: "If the request included authentication credentials, then the 401 response
     // indicates that authorization has been refused for those credentials."
-    const int status = status_of(refused.why, options->basic || logs_in);
+    const int status = status_of(refused.why, options->logins.available() || login->given);
     event.decision = enrol::name_of(refused.why);
     event.text = refused.text;
     auto response = text_response(status, refused.text);
@@ -212,10 +227,8 @@ void Exchange::refuse(const enrol::Refused& refused)
             response.status = status;
         }
     }
-    if (status == 401) response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"est\"");
-    if (status == 429 || status == 503)
-        response.headers.emplace_back("Retry-After",
-                                      std::to_string(refused.retry_after.value_or(kRetryLater).count()));
+    if (status == 401) logins->challenge(response.headers, login->stale);
+    if (status == 429 || status == 503) retry_later(response, refused.retry_after.value_or(kRetryLater));
     finish(std::move(response));
 }
 
@@ -232,9 +245,8 @@ void Exchange::decide(const enrol::Decision& decision)
         finish(base64_response(kCertsOnly, to_body(*der, wrap)));
     } else if (const auto* pending = std::get_if<enrol::Pending>(&decision)) {
         event.decision = "pending";
-        const auto seconds = std::max<std::int64_t>(pending->retry_after.count(), 1);
         auto response = text_response(202, {});
-        response.headers.emplace_back("Retry-After", std::to_string(seconds));
+        retry_later(response, std::max(pending->retry_after, std::chrono::seconds{1}));
         finish(std::move(response));
     } else {
         refuse(std::get<enrol::Refused>(decision));
@@ -256,6 +268,7 @@ struct Server::Impl {
     Observer arrival;
     std::mutex mutex;
     std::shared_ptr<const ServerOptions> options;
+    std::shared_ptr<const Logins> logins;
     std::map<std::string, std::shared_ptr<const CaCerts>, std::less<>> ca_certs;
 
     std::shared_ptr<const CaCerts> ca_certs_for(const std::string& label,
@@ -313,15 +326,27 @@ void Server::Impl::attributes_request(const Route& route, const http::ServerRequ
                                       const std::shared_ptr<Exchange>& exchange)
 {
     exchange->arrived();
-    auto peer = peer_of(request);
-    exchange->logs_in = !peer.user.empty();
+    auto peer = exchange->peer_of(request);
+    if (exchange->login->given && !exchange->login->usable) {
+        exchange->refuse_login();
+        return;
+    }
     std::function<void(enrol::AttributesDecision)> tell =
         [exchange](const enrol::AttributesDecision& decision) {
             if (const auto* refused = std::get_if<enrol::Refused>(&decision)) {
                 exchange->refuse(*refused);
                 return;
             }
-            const auto der = to_csrattrs(std::get<enrol::CsrAttributes>(decision));
+            const auto& attributes = std::get<enrol::CsrAttributes>(decision);
+            // A client with a password may wait to be asked for it, and would learn no name.
+            if (!attributes.authenticated && exchange->options->logins.available()) {
+                exchange->refuse({Refusal::unauthenticated,
+                                  attributes.why_not.empty() ? "a client certificate or a login is required"
+                                                             : attributes.why_not,
+                                  {}});
+                return;
+            }
+            const auto der = to_csrattrs(attributes);
             if (!der)
                 exchange->fail(500, der.error().message);
             else if (der->size() <= 2) // an empty SEQUENCE requests nothing
@@ -340,16 +365,15 @@ void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& 
         return;
     }
     enrol::EnrolRequest enrolment;
-    enrolment.peer = peer_of(request);
-    exchange->logs_in = !enrolment.peer.user.empty();
-    if (enrolment.peer.certificates.empty() && enrolment.peer.user.empty()) {
+    enrolment.peer = exchange->peer_of(request);
+    if (enrolment.peer.certificates.empty() && !exchange->login->given) {
         // Nothing is parsed for a client without credentials.
         exchange->refuse(
             {Refusal::unauthenticated, "a client certificate or a login is required to enrol", {}});
         return;
     }
-    if (exchange->logs_in && !exchange->options->basic) {
-        exchange->refuse({Refusal::unauthenticated, "wrong user name or password", {}});
+    if (exchange->login->given && !exchange->login->usable) {
+        exchange->refuse_login();
         return;
     }
     // The client is not authenticated yet: report malformed bodies as text, never signed.
@@ -385,7 +409,7 @@ void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& 
 
 Server::Server(enrol::RegistrationAuthority& authority, ServerOptions options, Observer observer,
                Observer arrival)
-    : impl_(new Impl{authority, std::move(observer), std::move(arrival), {}, nullptr, {}})
+    : impl_(new Impl{authority, std::move(observer), std::move(arrival), {}, nullptr, nullptr, {}})
 {
     configure(std::move(options));
 }
@@ -396,6 +420,9 @@ void Server::configure(ServerOptions options)
 {
     auto shared = std::make_shared<const ServerOptions>(std::move(options));
     const std::lock_guard lock{impl_->mutex};
+    // Nonces outlast a reload.
+    if (!impl_->logins || impl_->logins->options() != shared->logins)
+        impl_->logins = std::make_shared<const Logins>(shared->logins);
     impl_->options = std::move(shared);
 }
 
@@ -405,6 +432,7 @@ void Server::handle(const http::ServerRequest& request, http::Responder respond)
     {
         const std::lock_guard lock{impl_->mutex};
         exchange->options = impl_->options;
+        exchange->logins = impl_->logins;
     }
     exchange->respond = std::move(respond);
     exchange->observer = &impl_->observer;
@@ -419,10 +447,7 @@ void Server::handle(const http::ServerRequest& request, http::Responder respond)
     }
     exchange->event.operation = name_of(route->operation);
     exchange->event.label = route->label;
-    if (request.tls && !request.tls->certificates.empty()) {
-        const auto& own = request.tls->certificates.front();
-        exchange->event.client = fmt::format("{} serial {}", own.subject(), own.serial());
-    }
+    if (request.tls) exchange->event.client = enrol::holder_of(request.tls->certificates);
     const bool enrols = route->enrols();
     if (enrols ? request.method != "POST" : request.method != "GET" && request.method != "HEAD") {
         exchange->event.text = "wrong method";

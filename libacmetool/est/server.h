@@ -11,6 +11,7 @@
 #include "crypto/cert.h"
 #include "crypto/key.h"
 #include "enrol/registration_authority.h"
+#include "est/login.h"
 #include "http/server.h"
 
 namespace acmetool::est
@@ -24,7 +25,7 @@ struct ErrorSigner {
 };
 
 struct ServerOptions {
-    bool basic = false;                ///< HTTP Basic is available: 401 offers it
+    LoginOptions logins;               ///< 401 offers them
     bool strict_body = false;          ///< only bodies in base64 (RFC 8951 section 3)
     std::optional<std::size_t> wrap;   ///< characters per line of base64; 0: one line; nothing: as the client
                                        ///< appears to need
@@ -43,6 +44,7 @@ struct RequestEvent {
     std::string decision;                 ///< "issued", "pending", the name of a Refusal, or empty
     std::string serial;                   ///< of the certificate issued
     std::string text;                     ///< why not
+    std::optional<std::chrono::seconds> retry_after;
     int status = 0;
     std::chrono::microseconds took{0};
 };
@@ -51,7 +53,7 @@ struct RequestEvent {
 /// /simplereenroll below /.well-known/est and /.well-known/est/<label>. Independent of sockets.
 ///
 /// Status of refusals (INT-19): bad_request and pop_failed 400, bad_identity, forbidden 403, not_found 404,
-/// too_many 429, internal 502, unavailable 503; unauthenticated 401 if HTTP Basic is available, else 403 (RFC
+/// too_many 429, internal 502, unavailable 503; unauthenticated 401 if there are logins, else 403 (RFC
 /// 9110 section 15.5.2 requires a challenge with each 401).
 class ACMETOOL_EXPORT Server
 {
@@ -60,7 +62,7 @@ public:
 
     /// `authority` is not owned; the server must outlive it and its pending decisions. `observer` is called
     /// by several threads at once, before the answer is sent; `arrival` is called in the same way, before the
-    /// authority. Both may be empty.
+    /// authority and `observer`. Both may be empty.
     Server(enrol::RegistrationAuthority& authority, ServerOptions options, Observer observer,
            Observer arrival = {});
     ~Server();

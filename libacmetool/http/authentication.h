@@ -8,7 +8,8 @@
 #include "base/secret.h"
 #include "http/client.h"
 
-/// HTTP Basic (RFC 7617) and Digest (RFC 7616) authentication for clients, and Basic also for servers.
+/// HTTP Basic (RFC 7617) and Digest (RFC 7616) authentication for clients, and Basic also for servers; Digest
+/// for servers is in digest_server.h.
 namespace acmetool::http
 {
 

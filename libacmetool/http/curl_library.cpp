@@ -1,40 +1,35 @@
 #include "http/curl_library.h"
 
-#include <dlfcn.h>
-
-#include <fmt/core.h>
+#include "base/loaded_library.h"
 
 namespace acmetool::http
 {
 namespace
 {
 
-/// The interface has had this number since 2006. Packages must list the dependency, because the linker does
-/// not see it.
-constexpr const char* kLibrary = "libcurl.so.4";
-
 Result<CurlLibrary> load()
 {
-    void* const handle = dlopen(kLibrary, RTLD_LAZY | RTLD_LOCAL);
     CurlLibrary curl{};
-    const auto find = [handle](auto& function, const char* name) {
-        function = reinterpret_cast<std::decay_t<decltype(function)>>(dlsym(handle, name));
-        return function != nullptr;
-    };
-    if (handle == nullptr || !find(curl.easy_init, "curl_easy_init") ||
-        !find(curl.easy_cleanup, "curl_easy_cleanup") || !find(curl.easy_reset, "curl_easy_reset") ||
-        !find(curl.easy_setopt, "curl_easy_setopt") || !find(curl.easy_perform, "curl_easy_perform") ||
-        !find(curl.easy_getinfo, "curl_easy_getinfo") || !find(curl.easy_strerror, "curl_easy_strerror") ||
-        !find(curl.multi_init, "curl_multi_init") || !find(curl.multi_cleanup, "curl_multi_cleanup") ||
-        !find(curl.multi_setopt, "curl_multi_setopt") ||
-        !find(curl.multi_add_handle, "curl_multi_add_handle") ||
-        !find(curl.multi_remove_handle, "curl_multi_remove_handle") ||
-        !find(curl.multi_perform, "curl_multi_perform") || !find(curl.multi_poll, "curl_multi_poll") ||
-        !find(curl.multi_wakeup, "curl_multi_wakeup") ||
-        !find(curl.multi_info_read, "curl_multi_info_read") ||
-        !find(curl.slist_append, "curl_slist_append") || !find(curl.slist_free_all, "curl_slist_free_all"))
-        return fail(Errc::config, fmt::format("{} cannot be loaded: {}", kLibrary, dlerror()),
-                    "install libcurl; on Debian: apt install libcurl4", "libcurl");
+    base::LoadedLibrary library{"libcurl.so.4"}; // the interface has had this number since 2006
+    library.take(curl.easy_init, "curl_easy_init")
+        .take(curl.easy_cleanup, "curl_easy_cleanup")
+        .take(curl.easy_reset, "curl_easy_reset")
+        .take(curl.easy_setopt, "curl_easy_setopt")
+        .take(curl.easy_perform, "curl_easy_perform")
+        .take(curl.easy_getinfo, "curl_easy_getinfo")
+        .take(curl.easy_strerror, "curl_easy_strerror")
+        .take(curl.multi_init, "curl_multi_init")
+        .take(curl.multi_cleanup, "curl_multi_cleanup")
+        .take(curl.multi_setopt, "curl_multi_setopt")
+        .take(curl.multi_add_handle, "curl_multi_add_handle")
+        .take(curl.multi_remove_handle, "curl_multi_remove_handle")
+        .take(curl.multi_perform, "curl_multi_perform")
+        .take(curl.multi_poll, "curl_multi_poll")
+        .take(curl.multi_wakeup, "curl_multi_wakeup")
+        .take(curl.multi_info_read, "curl_multi_info_read")
+        .take(curl.slist_append, "curl_slist_append")
+        .take(curl.slist_free_all, "curl_slist_free_all");
+    ACMETOOL_CHECK(library.result("install libcurl; on Debian: apt install libcurl4", "libcurl"));
     return curl;
 }
 

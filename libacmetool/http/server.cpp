@@ -264,6 +264,7 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
     std::atomic<std::uint64_t> turned_away{0};
     std::atomic<std::uint64_t> handshake_failures{0};
     std::atomic<std::uint64_t> proxy_failures{0};
+    std::atomic<std::uint64_t> pauses{0};
     std::mutex settings_mutex;
     std::shared_ptr<const Settings> settings; ///< for new connections; replaced by a reload
     std::vector<std::shared_ptr<ServerThread>> workers;
@@ -499,8 +500,11 @@ asio::awaitable<void> Server::Impl::accept()
         auto socket =
             co_await acceptor->async_accept(thread->io, asio::redirect_error(asio::use_awaitable, problem));
         if (problem == asio::error::operation_aborted) co_return;
+        if (problem == asio::error::connection_aborted) continue;
         if (problem) {
-            // Probably out of descriptors: wait until others are closed.
+            // Out of descriptors: others have to be closed first.
+            const auto chosen = current();
+            if (pauses++ == 0 && chosen->options.out_of_descriptors) chosen->options.out_of_descriptors();
             asio::steady_timer pause{acceptor->get_executor(), std::chrono::milliseconds{50}};
             co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, problem));
             continue;
@@ -568,6 +572,9 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Asyn
     use();
     for (unsigned i = 0; i < std::max(options.threads, 1U); ++i)
         impl->workers.push_back(std::make_shared<ServerThread>());
+    // Asio opens what it waits with when the first socket is made, and throws if no descriptor is free then.
+    for (const auto& worker : impl->workers)
+        const Tcp::socket first{worker->io};
     ACMETOOL_CHECK(impl->listen(options));
     asio::co_spawn(impl->workers.front()->io, impl->accept(), asio::detached);
     for (const auto& worker : impl->workers)
@@ -601,8 +608,8 @@ std::uint16_t Server::port() const
 
 ServerCounts Server::counts() const
 {
-    return {impl_->connections, impl_->turned_away, impl_->handshake_failures, impl_->proxy_failures,
-            impl_->gate.open()};
+    return {impl_->connections,    impl_->turned_away, impl_->handshake_failures,
+            impl_->proxy_failures, impl_->pauses,      impl_->gate.open()};
 }
 
 Result<std::function<void()>> Server::prepare(const ServerOptions& options)

@@ -27,6 +27,7 @@ struct ServerOptions {
     std::uint16_t port = 0;       ///< 0: any free one
     std::string certificate_file; ///< PEM chain; empty: plain HTTP
     std::string key_file;
+    std::vector<crypto::Certificate> issuers; ///< sent after those of certificate_file
     TlsVersion min_tls = TlsVersion::tls_1_2;
     bool ask_client_certificate = false; ///< in the first handshake; none is demanded, and any is taken
     unsigned threads = 2;
@@ -37,11 +38,14 @@ struct ServerOptions {
     std::chrono::seconds handshake_timeout{10}; ///< for the TLS handshake
     std::chrono::seconds request_timeout{10}; ///< from a request's first octet to its last; and for the reply
     unsigned connections = 10'000;            ///< at once; further ones are closed unanswered
-    unsigned connections_per_address = 10'000; ///< likewise
-    unsigned requests_per_connection = 1'000;  ///< then the connection closes
+    unsigned connections_per_address = 1'000; ///< likewise
+    unsigned requests_per_connection = 1'000; ///< then the connection closes
     /// Load balancers: their connections have to begin with a PROXY header (proxy_header.h), which says whose
     /// they are. From anywhere else none is taken.
     std::vector<net::AddressRange> proxies;
+    /// Called on a thread of the server the first time that no descriptor is free for a connection, which
+    /// then waits; may be empty.
+    std::function<void()> out_of_descriptors;
 };
 
 /// What the handshake showed of the client.
@@ -89,6 +93,7 @@ struct ServerCounts {
     std::uint64_t turned_away = 0; ///< over a limit of connections
     std::uint64_t handshake_failures = 0;
     std::uint64_t proxy_failures = 0; ///< connections of `proxies` without a PROXY header that can be read
+    std::uint64_t pauses = 0;         ///< connections had to wait because no descriptor was free
     unsigned open = 0;                ///< connections now
 };
 

@@ -34,55 +34,6 @@ std::vector<crypto::Certificate> copies_of(const STACK_OF(X509) * stack)
     return copies;
 }
 
-/// Whether the server with `certificates` is authorized for `host` (RFC 7030 section 3.6).
-Result<void> authorize_server(const std::vector<crypto::Certificate>& certificates, const std::string& host,
-                              const ServerTrust& trust)
-{
-    if (trust.provisional) return {};
-    if (certificates.empty())
-        return fail(Errc::unavailable, "the server presented no certificate", {}, Cause::tls);
-    const auto& server = certificates.front();
-    const bool named = crypto::is_valid_for(server, host);
-    std::optional<Error> why;
-    if (!trust.explicit_anchors.empty()) {
-        // Section 3.6.1: "the client MUST check either the configured URI or the most recent HTTP redirection
-        // URI against the server's identity ..., or the EST server certificate MUST contain the id-kp-cmcRA
-        // [RFC6402] extended key usage extension." That purpose also authorizes a TLS server here.
-        const bool registration_authority = crypto::has_extended_key_usage(server, crypto::kCmcRaPurpose);
-        const bool pinned = trust.pinned_server &&
-                            std::any_of(trust.explicit_anchors.begin(), trust.explicit_anchors.end(),
-                                        [&](const auto& one) { return one.sha256() == server.sha256(); });
-        auto others = certificates;
-        others.insert(others.end(), trust.explicit_others.begin(), trust.explicit_others.end());
-        const auto path =
-            crypto::verify_path(server, others, {trust.explicit_anchors, {}, false},
-                                registration_authority || pinned ? crypto::PathPolicy::known_est_server()
-                                                                 : crypto::PathPolicy::tls_server());
-        if (path && (named || registration_authority || pinned)) return {};
-        if (!path) why = path.error();
-    }
-    if (trust.implicit_anchors) {
-        const auto path = crypto::verify_path(server, certificates, *trust.implicit_anchors,
-                                              crypto::PathPolicy::tls_server());
-        if (path && named) return {};
-        if (!path && (!why || path.error().code == Errc::config)) why = path.error();
-        if (path) why.reset(); // only the name is wrong
-    }
-    if (why && why->code == Errc::config) return fail(*why);
-    if (why)
-        return fail(Errc::unavailable,
-                    fmt::format("the server's certificate does not verify: {}", why->message),
-                    "give the trust anchors of its path: with --explicit-ta for the EST CA, with --ca-file "
-                    "for another root",
-                    Cause::tls);
-    return fail(Errc::unavailable,
-                fmt::format("the server's certificate ({}) is not for {}", server.subject(), host),
-                trust.explicit_anchors.empty() ? "the certificate must contain the name in the URL"
-                                               : "the certificate must contain the name in the URL, or "
-                                                 "id-kp-cmcRA among its extended key usages",
-                Cause::tls);
-}
-
 /// Input and result of the verification callback.
 struct Verification {
     const ServerTrust* trust = nullptr;
@@ -104,7 +55,9 @@ int verify_server(X509_STORE_CTX* context, void* user)
     return 0;
 }
 
-Result<void> set_identity(SSL_CTX* context, const TlsIdentity& identity)
+/// The certificate with its chain, completed from what is known of the server's CA: it often is the device's
+/// as well.
+Result<void> set_identity(SSL_CTX* context, const TlsIdentity& identity, const ServerTrust& trust)
 {
     if (identity.certificates.empty() ||
         SSL_CTX_use_certificate(context, identity.certificates.front().get()) != 1 ||
@@ -113,13 +66,89 @@ Result<void> set_identity(SSL_CTX* context, const TlsIdentity& identity)
         failure.value().reason = Cause::tls_identity;
         return failure;
     }
-    for (std::size_t i = 1; i < identity.certificates.size(); ++i)
-        if (SSL_CTX_add1_chain_cert(context, identity.certificates[i].get()) != 1)
+    auto known = trust.explicit_others;
+    known.insert(known.end(), trust.explicit_anchors.begin(), trust.explicit_anchors.end());
+    const auto chain = crypto::complete_chain(identity.certificates, known);
+    for (std::size_t i = 1; i < chain.size(); ++i)
+        if (SSL_CTX_add1_chain_cert(context, chain[i].get()) != 1)
             return crypto::openssl_failure(Errc::internal, "adding the client certificate's chain");
     return {};
 }
 
+/// Sends certificate_authorities (RFC 8446 section 4.2.4) with the names of explicit anchors, so that a
+/// server with several certificates presents the right one (RFC 7030 section 4.1.3). Not beside implicit
+/// anchors: a server below one of those has to be answered as well.
+Result<void> name_authorities(SSL_CTX* context, const ServerTrust& trust)
+{
+    constexpr std::size_t kMostNames = 50; // a ClientHello has to stay small
+    const auto& anchors = trust.explicit_anchors;
+    if (trust.implicit_anchors || trust.provisional || trust.pinned_server || anchors.empty() ||
+        anchors.size() > kMostNames)
+        return {};
+    STACK_OF(X509_NAME)* const names = sk_X509_NAME_new_null();
+    for (const auto& anchor : anchors) {
+        X509_NAME* const name = X509_NAME_dup(X509_get_subject_name(anchor.get()));
+        if (names == nullptr || name == nullptr || sk_X509_NAME_push(names, name) == 0) {
+            X509_NAME_free(name);
+            sk_X509_NAME_pop_free(names, X509_NAME_free);
+            return crypto::openssl_failure(Errc::internal, "naming trust anchors");
+        }
+    }
+    SSL_CTX_set0_CA_list(context, names);
+    return {};
+}
+
 } // namespace
+
+Result<void> authorize_server(const std::vector<crypto::Certificate>& certificates, const std::string& host,
+                              const ServerTrust& trust)
+{
+    if (trust.provisional) return {};
+    if (certificates.empty())
+        return fail(Errc::unavailable, "the server presented no certificate", {}, Cause::tls);
+    const auto& server = certificates.front();
+    const bool named = crypto::is_valid_for(server, host);
+    std::optional<Error> why;
+    if (!trust.explicit_anchors.empty()) {
+        // Section 3.6.1: "the client MUST check either the configured URI or the most recent HTTP redirection
+        // URI against the server's identity ..., or the EST server certificate MUST contain the id-kp-cmcRA
+        // [RFC6402] extended key usage extension." That purpose also authorizes a TLS server here.
+        const bool registration_authority = crypto::has_extended_key_usage(server, crypto::kCmcRaPurpose);
+        const bool pinned = trust.pinned_server &&
+                            std::any_of(trust.explicit_anchors.begin(), trust.explicit_anchors.end(),
+                                        [&](const auto& one) { return one.sha256() == server.sha256(); });
+        auto others = certificates;
+        others.insert(others.end(), trust.explicit_others.begin(), trust.explicit_others.end());
+        auto policy = registration_authority || pinned ? crypto::PathPolicy::known_est_server()
+                                                       : crypto::PathPolicy::tls_server();
+        policy.clock = trust.clock;
+        const auto path = crypto::verify_path(server, others, {trust.explicit_anchors, {}, false}, policy);
+        if (path && (named || registration_authority || pinned)) return {};
+        if (!path) why = path.error();
+    }
+    if (trust.implicit_anchors) {
+        auto policy = crypto::PathPolicy::tls_server();
+        policy.clock = trust.clock;
+        const auto path = crypto::verify_path(server, certificates, *trust.implicit_anchors, policy);
+        if (path && named) return {};
+        if (!path && (!why || path.error().code == Errc::config)) why = path.error();
+        if (path) why.reset(); // only the name is wrong
+    }
+    if (why && why->code == Errc::config) return fail(*why);
+    if (why)
+        return fail(
+            Errc::unavailable, fmt::format("the server's certificate does not verify: {}", why->message),
+            why->hint.empty() ? "give the trust anchors of its path: with --explicit-ta for the EST CA, with "
+                                "--ca-file for another root"
+                              : why->hint + "; --no-clock is for hosts without a clock",
+            Cause::tls);
+    return fail(Errc::unavailable,
+                fmt::format("the server's certificate ({}) is not for {}", server.subject(), host),
+                trust.explicit_anchors.empty() ? "the certificate must contain the name in the URL"
+                                               : "the certificate must contain the name in the URL, or "
+                                                 "id-kp-cmcRA among its extended key usages",
+                Cause::tls);
+}
 
 Result<TlsIdentity> load_identity(const std::string& certificate_file, const std::string& key_file,
                                   const std::string& passphrase_file)
@@ -171,6 +200,7 @@ Result<void> TlsClient::Impl::prepare()
     ssl_context.reset(SSL_CTX_new_ex(nullptr, properties, TLS_client_method()));
     if (!ssl_context) return crypto::openssl_failure(Errc::internal, "preparing TLS");
     auto* const raw = ssl_context.get();
+    SSL_CTX_set_security_level(raw, crypto::kSecurityLevel);
     SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
     if (options.tls12_only) SSL_CTX_set_max_proto_version(raw, TLS1_2_VERSION);
     SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
@@ -179,7 +209,8 @@ Result<void> TlsClient::Impl::prepare()
     SSL_CTX_set_cert_verify_callback(raw, verify_server, &verification);
     constexpr std::array<unsigned char, 9> kHttp11{8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
     SSL_CTX_set_alpn_protos(raw, kHttp11.data(), kHttp11.size());
-    if (options.identity) return set_identity(raw, *options.identity);
+    ACMETOOL_CHECK(name_authorities(raw, options.trust));
+    if (options.identity) return set_identity(raw, *options.identity, options.trust);
     return {};
 }
 
@@ -292,7 +323,7 @@ Result<std::string> TlsClient::Impl::read(net::Deadline deadline)
 Result<Response> TlsClient::Impl::exchange(const Request& request, const Url& url)
 {
     std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {}\r\n",
-                                   name_of(request.method), url.target, url.authority(), options.user_agent);
+                                   name_of(request.method), url.target, url.host_field(), options.user_agent);
     for (const auto& [name, value] : request.headers)
         head += fmt::format("{}: {}\r\n", name, value);
     if (request.method == Method::post) head += fmt::format("Content-Length: {}\r\n", request.body.size());

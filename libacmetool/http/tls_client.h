@@ -45,7 +45,8 @@ public:
 };
 
 struct TlsIdentity {
-    std::vector<crypto::Certificate> certificates; ///< end entity first
+    /// End entity first. Missing intermediates are taken from the explicit trust.
+    std::vector<crypto::Certificate> certificates;
     crypto::Key key;
 };
 
@@ -64,10 +65,16 @@ struct ServerTrust {
     std::vector<crypto::Certificate> explicit_others;
     /// If its path ends here, its certificate must have the URL's name (section 3.6.2).
     std::optional<crypto::TrustAnchors> implicit_anchors;
+    bool clock = true; ///< false: this host has none (crypto::PathPolicy::clock)
     /// Accept any server: for a bootstrap whose answers are verified by other means (section 4.1.1, RFC 8995
     /// section 5.1). No identity is presented to such a server unless `identity` is also set.
     bool provisional = false;
 };
+
+/// Whether the server that presents `certificates`, its own first, is authorized for `host`: what TlsClient
+/// does in its handshakes. Errors: unavailable, reason "tls"; config, reason "caFile".
+ACMETOOL_EXPORT Result<void> authorize_server(const std::vector<crypto::Certificate>& certificates,
+                                              const std::string& host, const ServerTrust& trust);
 
 struct TlsClientOptions {
     ServerTrust trust;

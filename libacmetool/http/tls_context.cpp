@@ -2,6 +2,8 @@
 
 #include "crypto/channel_binding.h"
 #include "crypto/key_size.h"
+#include "crypto/path.h"
+#include "store/configured.h"
 
 namespace acmetool::http
 {
@@ -16,30 +18,53 @@ int take_any_certificate(X509_STORE_CTX* store, void*)
     return 0;
 }
 
+/// Certificate and key, read with the limits of all configured files.
+Result<void> use_identity(SSL_CTX* context, const ServerOptions& options)
+{
+    auto chain = store::read_configured_certificates(options.certificate_file);
+    if (!chain) {
+        chain.error().hint = "the TLS certificate must be PEM, with the end entity first";
+        chain.error().reason = Cause::tls_certificate;
+        return fail(std::move(chain).error());
+    }
+    auto key = store::read_configured_key(options.key_file);
+    if (!key) {
+        key.error().hint = "the key must be PEM, without a passphrase, and belong to the TLS certificate";
+        key.error().reason = Cause::tls_key;
+        return fail(std::move(key).error());
+    }
+    chain->insert(chain->end(), options.issuers.begin(), options.issuers.end());
+    bool used = SSL_CTX_use_certificate(context, chain->front().get()) == 1;
+    for (auto issuer = chain->begin() + 1; used && issuer != chain->end(); ++issuer)
+        used = SSL_CTX_add1_chain_cert(context, issuer->get()) == 1;
+    if (!used) {
+        auto failure = crypto::openssl_failure(Errc::config, options.certificate_file,
+                                               "the TLS certificate must be PEM, with the end entity first");
+        failure.value().reason = Cause::tls_certificate;
+        return failure;
+    }
+    if (SSL_CTX_use_PrivateKey(context, key->get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
+        auto failure = crypto::openssl_failure(Errc::config, options.key_file,
+                                               "the key must belong to the TLS certificate");
+        failure.value().reason = Cause::tls_key;
+        return failure;
+    }
+    return {};
+}
+
 } // namespace
 
 Result<SslCtxPtr> make_server_context(const ServerOptions& options)
 {
     SslCtxPtr context{SSL_CTX_new(TLS_server_method())};
     if (!context) return crypto::openssl_failure(Errc::internal, "TLS context");
+    SSL_CTX_set_security_level(context.get(), crypto::kSecurityLevel);
     SSL_CTX_set_min_proto_version(context.get(),
                                   options.min_tls == TlsVersion::tls_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
     SSL_CTX_set_options(context.get(),
                         SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
-    if (SSL_CTX_use_certificate_chain_file(context.get(), options.certificate_file.c_str()) != 1) {
-        auto failure = crypto::openssl_failure(Errc::config, options.certificate_file,
-                                               "the TLS certificate must be PEM, with the end entity first");
-        failure.value().reason = Cause::tls_certificate;
-        return failure;
-    }
-    if (SSL_CTX_use_PrivateKey_file(context.get(), options.key_file.c_str(), SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(context.get()) != 1) {
-        auto failure = crypto::openssl_failure(Errc::config, options.key_file,
-                                               "the key must belong to the TLS certificate");
-        failure.value().reason = Cause::tls_key;
-        return failure;
-    }
+    ACMETOOL_CHECK(use_identity(context.get(), options));
     if (options.ask_client_certificate) {
         SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
         SSL_CTX_set_cert_verify_callback(context.get(), take_any_certificate, nullptr);

@@ -8,6 +8,8 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "crypto/path.h"
+#include "http/proxy.h"
 #include "http/url.h"
 
 namespace acmetool::http
@@ -152,11 +154,22 @@ Error Transfer::failure(CURL* easy, CURLcode code) const
         error.reason = "notHttp";
         error.hint = "only https:// URLs are allowed";
         break;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        error.reason = Cause::resolve;
+        break;
     default:
         error.reason = Cause::reset;
         error.hint = "the connection broke; run the same command again, it continues where it stopped";
         break;
     }
+    // Between this host and the proxy, or in the proxy: the server may not have been reached.
+    const bool on_the_way = error.reason == Cause::connect || error.reason == Cause::reset ||
+                            error.reason == Cause::resolve || error.reason == Cause::timeout;
+    if (const auto proxy = proxy_of(url); on_the_way && !proxy.url.empty())
+        error.hint =
+            fmt::format("the request goes through the proxy {} ({}): check that it is running and that it "
+                        "may reach the server, or list the server in no_proxy",
+                        proxy.url, proxy.variable);
     return error;
 }
 
@@ -183,6 +196,9 @@ void Transfer::prepare(CURL* easy)
     curl_.easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_.easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+    // The level of our own connections and paths; the system's configuration may have a lower one.
+    static const auto ciphers = fmt::format("DEFAULT@SECLEVEL={}", crypto::kSecurityLevel);
+    curl_.easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST, ciphers.c_str());
     curl_.easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     curl_.easy_setopt(easy, CURLOPT_USERAGENT, options_.user_agent.c_str());
     if (!options_.ca_file.empty()) {

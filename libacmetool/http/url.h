@@ -11,11 +11,14 @@ namespace acmetool::http
 
 /// The parts of an https URL (RFC 3986, RFC 9110 section 4.2.2).
 struct Url {
-    std::string host;         ///< lower case; an IPv6 address without its brackets
+    /// Lower case; an IPv6 address without its brackets, a link-local one with its zone (RFC 6874):
+    /// "fe80::1%eth0".
+    std::string host;
     std::uint16_t port = 443; ///< never 0
     std::string target = "/"; ///< path and query unchanged, without fragment; begins with '/'
 
-    std::string authority() const;              ///< "host", or "host:port" for another port than 443
+    std::string authority() const;  ///< "host", or "host:port" for another port than 443
+    std::string host_field() const; ///< the same for Host: without the zone, which means nothing to the peer
     ACMETOOL_EXPORT std::string origin() const; ///< "https://host" or "https://host:port" (RFC 6454)
     std::string text() const;                   ///< origin() + target
 };

@@ -5,6 +5,7 @@
 
 #include "base/base64url.h"
 #include "crypto/key_size.h"
+#include "crypto/key_type.h"
 #include "crypto/signature.h"
 
 namespace acmetool::jose
@@ -36,7 +37,8 @@ std::optional<Algorithm> find_algorithm(const crypto::Key& key)
 Result<std::string> algorithm_of(const crypto::Key& key)
 {
     if (const auto algorithm = find_algorithm(key)) return std::string{algorithm->name};
-    return fail(Errc::config, "JWS in ACME does not use keys of this type",
+    return fail(Errc::config,
+                fmt::format("JWS in ACME does not use keys of type {}", crypto::name_of_key(key)),
                 "use ec:P-256, ec:P-384, ec:P-521, rsa:2048 and up, or ed25519");
 }
 

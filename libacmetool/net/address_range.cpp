@@ -18,14 +18,33 @@ using Address = std::array<std::uint8_t, 16>;
 constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 constexpr unsigned kMappedBits = 96;
 
-std::optional<Address> to_octets(std::string_view text)
+bool is_zone(std::string_view text)
 {
-    const std::string literal{text};
-    if (literal.size() != text.size() || literal.find('\0') != std::string::npos) return std::nullopt;
+    constexpr std::size_t kLongest = 64;
+    return !text.empty() && text.size() <= kLongest && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+               c == '-' || c == '_' || c == '~';
+    });
+}
+
+struct Literal {
     Address octets{};
-    if (inet_pton(AF_INET6, literal.c_str(), octets.data()) == 1) return octets;
-    std::copy(kMapped.begin(), kMapped.end(), octets.begin());
-    if (inet_pton(AF_INET, literal.c_str(), octets.data() + kMapped.size()) == 1) return octets;
+    std::string_view zone; ///< empty: none
+};
+
+std::optional<Literal> read_literal(std::string_view text)
+{
+    Literal literal;
+    const auto percent = text.find('%');
+    const std::string address{text.substr(0, percent)};
+    if (address.find('\0') != std::string::npos) return std::nullopt;
+    if (percent != std::string_view::npos) literal.zone = text.substr(percent + 1);
+    if (percent != std::string_view::npos && !is_zone(literal.zone)) return std::nullopt;
+    if (inet_pton(AF_INET6, address.c_str(), literal.octets.data()) == 1) return literal;
+    std::copy(kMapped.begin(), kMapped.end(), literal.octets.begin());
+    if (literal.zone.empty() &&
+        inet_pton(AF_INET, address.c_str(), literal.octets.data() + kMapped.size()) == 1)
+        return literal;
     return std::nullopt;
 }
 
@@ -43,14 +62,14 @@ bool bit(const Address& address, unsigned at)
 
 std::optional<std::string> canonical_address(std::string_view text)
 {
-    const auto octets = to_octets(text);
-    if (!octets) return std::nullopt;
+    const auto literal = read_literal(text);
+    if (!literal) return std::nullopt;
     std::array<char, INET6_ADDRSTRLEN> written{};
-    const bool is_v4 = is_mapped(*octets);
-    if (inet_ntop(is_v4 ? AF_INET : AF_INET6, octets->data() + (is_v4 ? kMapped.size() : 0), written.data(),
-                  written.size()) == nullptr)
+    const bool is_v4 = is_mapped(literal->octets);
+    if (inet_ntop(is_v4 ? AF_INET : AF_INET6, literal->octets.data() + (is_v4 ? kMapped.size() : 0),
+                  written.data(), written.size()) == nullptr)
         return std::nullopt;
-    return std::string{written.data()};
+    return fmt::format("{}{}{}", written.data(), literal->zone.empty() ? "" : "%", literal->zone);
 }
 
 Result<AddressRange> AddressRange::parse(std::string_view text)
@@ -60,10 +79,11 @@ Result<AddressRange> AddressRange::parse(std::string_view text)
                     "an address, or a prefix as in 10.0.0.0/8", "badAddress");
     };
     const auto slash = text.find('/');
-    const auto octets = to_octets(text.substr(0, slash));
-    if (!octets) return wrong("not an IP address");
+    const auto literal = read_literal(text.substr(0, slash));
+    if (!literal) return wrong("not an IP address");
     AddressRange range;
-    range.first_ = *octets;
+    range.first_ = literal->octets;
+    range.zone_ = literal->zone;
     range.bits_ = 128;
     if (slash == std::string_view::npos) return range;
     const bool is_v4 = text.substr(0, slash).find(':') == std::string_view::npos;
@@ -80,10 +100,10 @@ Result<AddressRange> AddressRange::parse(std::string_view text)
 
 bool AddressRange::contains(std::string_view address) const
 {
-    const auto octets = to_octets(address);
-    if (!octets) return false;
+    const auto literal = read_literal(address);
+    if (!literal || (!zone_.empty() && literal->zone != zone_)) return false;
     for (unsigned at = 0; at < bits_; ++at)
-        if (bit(*octets, at) != bit(first_, at)) return false;
+        if (bit(literal->octets, at) != bit(first_, at)) return false;
     return true;
 }
 

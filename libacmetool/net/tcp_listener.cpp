@@ -27,6 +27,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMostConnections = 64;
 constexpr std::chrono::seconds kLimit{10};
+constexpr std::chrono::milliseconds kPause{100}; ///< while no descriptor is free
 
 /// A socket and what is said on it.
 struct Accepted {
@@ -141,20 +142,28 @@ std::uint16_t TcpListener::port() const
 void TcpListener::serve()
 {
     std::vector<Accepted> connections;
+    // The connection that waits keeps the socket readable: poll(2) would return at once, again and again.
+    Clock::time_point paused_until{};
     const auto drop = [&](std::size_t i) {
         close(connections[i].fd);
         connections.erase(connections.begin() + static_cast<std::ptrdiff_t>(i));
+        paused_until = {};
     };
     for (;;) {
-        std::vector<pollfd> entries{{stop_, POLLIN, 0}, {socket_, POLLIN, 0}};
-        int timeout = -1;
         const auto now = Clock::now();
+        const bool paused = now < paused_until;
+        std::vector<pollfd> entries{{stop_, POLLIN, 0}, {paused ? -1 : socket_, POLLIN, 0}};
+        int timeout = -1;
+        const auto wait_until = [&](Clock::time_point time) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(time - now).count();
+            const int most = static_cast<int>(std::max<std::int64_t>(left, 0));
+            timeout = timeout < 0 ? most : std::min(timeout, most);
+        };
+        if (paused) wait_until(paused_until);
         for (const auto& connection : connections) {
             const auto events = connection.pending.empty() ? POLLIN : POLLIN | POLLOUT;
             entries.push_back({connection.fd, static_cast<short>(events), 0});
-            const auto left = std::chrono::ceil<std::chrono::milliseconds>(connection.deadline - now).count();
-            const int most = static_cast<int>(std::max<std::int64_t>(left, 0));
-            timeout = timeout < 0 ? most : std::min(timeout, most);
+            wait_until(connection.deadline);
         }
         if (poll(entries.data(), entries.size(), timeout) < 0 && errno != EINTR) break;
         if (entries[0].revents != 0) break;
@@ -169,7 +178,12 @@ void TcpListener::serve()
         }
         if ((entries[1].revents & POLLIN) == 0) continue;
         const int fd = accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0) continue;
+        if (fd < 0) {
+            if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) continue;
+            ++pauses_;
+            paused_until = later + kPause;
+            continue;
+        }
         if (connections.size() >= kMostConnections) drop(0);
         connections.push_back({fd, answer_(), {}, false, false, later + kLimit});
     }

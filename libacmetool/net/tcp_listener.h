@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,7 +26,8 @@ public:
 ///
 /// At most 64 connections at once, where a further one takes the place of the oldest, and ten seconds each:
 /// what is on the internet for a moment is found by everybody. The thread takes no signals. Conversations run
-/// in it; no exception may leave them.
+/// in it; no exception may leave them. While no descriptor is free for a connection, it waits until one of
+/// its own is closed, or a tenth of a second.
 ///
 /// Not on Asio: clients link this, and poll(2) with one descriptor that ends it is all it needs.
 class ACMETOOL_EXPORT TcpListener
@@ -43,6 +45,8 @@ public:
     TcpListener& operator=(const TcpListener&) = delete;
 
     std::uint16_t port() const;
+    /// How often a connection had to wait because no descriptor was free. From any thread.
+    std::uint64_t pauses() const { return pauses_; }
 
 private:
     TcpListener(int socket, Answer answer);
@@ -51,6 +55,7 @@ private:
     int socket_ = -1;
     int stop_ = -1; ///< an eventfd
     Answer answer_;
+    std::atomic<std::uint64_t> pauses_{0};
     std::thread thread_;
 };
 

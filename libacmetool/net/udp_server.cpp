@@ -3,10 +3,12 @@
 #include <array>
 #include <cstring>
 #include <thread>
+#include <vector>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -70,11 +72,11 @@ Asked asked_of(msghdr& message)
 } // namespace
 
 struct UdpServer::Impl final : base::Executor, std::enable_shared_from_this<UdpServer::Impl> {
-    asio::io_context io{1};
+    asio::io_context io;
     udp::socket socket{io};
     Handler handler;
-    std::array<std::uint8_t, kLargestDatagram> buffer{};
-    std::thread thread;
+    std::array<std::uint8_t, kLargestDatagram> buffer{}; ///< of receive()
+    std::vector<std::thread> threads;
 
     bool post(Task task) override
     {
@@ -105,7 +107,15 @@ struct UdpServer::Impl final : base::Executor, std::enable_shared_from_this<UdpS
         const auto size = recvmsg(socket.native_handle(), &message, MSG_DONTWAIT);
         if (size < 0) return false;
         from.resize(message.msg_namelen);
-        answer(ByteView{buffer.data(), static_cast<std::size_t>(size)}, from, asked_of(message));
+        const ByteView datagram{buffer.data(), static_cast<std::size_t>(size)};
+        const auto asked = asked_of(message);
+        if (threads.size() <= 1) {
+            answer(datagram, from, asked);
+            return true;
+        }
+        asio::post(io, [this, octets = Bytes{datagram.begin(), datagram.end()}, from, asked] {
+            answer(octets, from, asked);
+        });
         return true;
     }
     void answer(ByteView datagram, const udp::endpoint& from, const Asked& asked)
@@ -117,7 +127,7 @@ struct UdpServer::Impl final : base::Executor, std::enable_shared_from_this<UdpS
                 [weak = weak_from_this(), from, asked](Bytes octets) {
                     const auto self = weak.lock();
                     if (!self) return;
-                    asio::post(self->io, [raw = self.get(), from, asked, octets = std::move(octets)] {
+                    asio::dispatch(self->io, [raw = self.get(), from, asked, octets = std::move(octets)] {
                         raw->send(octets, from, asked);
                     });
                 });
@@ -161,7 +171,8 @@ UdpServer::UdpServer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 UdpServer::~UdpServer()
 {
     impl_->io.stop();
-    if (impl_->thread.joinable()) impl_->thread.join();
+    for (auto& thread : impl_->threads)
+        if (thread.joinable()) thread.join();
 }
 
 Result<std::unique_ptr<UdpServer>> UdpServer::open(const std::string& address, std::uint16_t port)
@@ -184,11 +195,13 @@ Result<std::unique_ptr<UdpServer>> UdpServer::open(const std::string& address, s
     return std::unique_ptr<UdpServer>{new UdpServer{std::move(impl)}};
 }
 
-void UdpServer::serve(Handler handler)
+void UdpServer::serve(Handler handler, unsigned threads)
 {
     impl_->handler = std::move(handler);
+    impl_->threads.resize(threads);
     impl_->receive();
-    impl_->thread = base::start_thread("udp", [raw = impl_.get()] { raw->io.run(); });
+    for (auto& thread : impl_->threads)
+        thread = base::start_thread("udp", [raw = impl_.get()] { raw->io.run(); });
 }
 
 UdpServer::Timers UdpServer::timers() const

@@ -17,7 +17,7 @@ namespace acmetool::net
 /// Longer datagrams are cut there: the largest RADIUS packet (RFC 2865 section 3).
 inline constexpr std::size_t kLargestDatagram = 4096;
 
-/// A UDP socket whose datagrams one thread answers; the thread also has timers (Asio is only in the .cpp).
+/// A UDP socket whose datagrams a few threads answer; they also have timers (Asio is only in the .cpp).
 /// IPv6 addresses take only IPv6, except "::", which takes both. An answer leaves from the address that was
 /// asked.
 class ACMETOOL_EXPORT UdpServer
@@ -28,20 +28,20 @@ public:
     /// thread, even after the server is destroyed.
     using Handler = std::function<void(ByteView, const std::string&, std::uint16_t, Reply)>;
     using Task = std::function<void()>;
-    /// Runs a task at a time, or as soon as possible after it, on the server's thread. From any thread, even
-    /// after the server is destroyed: then nothing runs.
+    /// Runs a task at a time, or as soon as possible after it, on one of the server's threads. From any
+    /// thread, even after the server is destroyed: then nothing runs.
     using Timers = std::function<void(std::chrono::steady_clock::time_point, Task)>;
 
     /// Takes the address; datagrams wait until serve(). Errors: config, cannot_create (address in use).
     static Result<std::unique_ptr<UdpServer>> open(const std::string& address, std::uint16_t port);
-    ~UdpServer(); ///< ends the thread
+    ~UdpServer(); ///< ends the threads
     UdpServer(const UdpServer&) = delete;
     UdpServer& operator=(const UdpServer&) = delete;
 
-    /// Starts the thread, which calls `handler` for each datagram. Once.
-    void serve(Handler handler);
+    /// Starts the threads, which call `handler` for each datagram, several at once. Once.
+    void serve(Handler handler, unsigned threads = 1);
     Timers timers() const;
-    /// The server's thread, for callbacks that must come back to it (base::bind).
+    /// The server's threads, for callbacks whose work is theirs (base::bind).
     std::weak_ptr<base::Executor> executor() const;
     std::uint16_t port() const;
 

@@ -35,17 +35,21 @@ void Budget::undo()
 }
 
 std::optional<std::chrono::seconds> Budget::refuses(const std::string& device, bool renewal,
-                                                    base::TimePoint now)
+                                                    base::TimePoint now, const std::string& former)
 {
     forget(now);
     const auto until_end = [&](const Records::Spent& spent) {
         return std::max(std::chrono::seconds{1},
                         std::chrono::seconds{spent.at + limits_.budget_window - now});
     };
-    if (const auto own = by_device_.find(device);
-        own != by_device_.end() && own->second >= limits_.orders_per_device) {
-        const auto oldest = std::find_if(spent_.begin(), spent_.end(),
-                                         [&](const auto& spent) { return spent.device == device; });
+    const auto count_of = [&](const std::string& id) {
+        const auto found = by_device_.find(id);
+        return found == by_device_.end() ? 0U : found->second;
+    };
+    if (count_of(device) + (former.empty() ? 0U : count_of(former)) >= limits_.orders_per_device) {
+        const auto oldest = std::find_if(spent_.begin(), spent_.end(), [&](const auto& spent) {
+            return spent.device == device || (!former.empty() && spent.device == former);
+        });
         return oldest == spent_.end() ? limits_.budget_window : until_end(*oldest);
     }
     const auto all = static_cast<unsigned>(spent_.size());

@@ -19,8 +19,10 @@ public:
     explicit Budget(LimitOptions limits) : limits_(limits) {}
 
     void set_limits(LimitOptions limits) { limits_ = limits; }
-    /// Nothing if the order is allowed; else the time until it may be.
-    std::optional<std::chrono::seconds> refuses(const std::string& device, bool renewal, base::TimePoint now);
+    /// Nothing if the order is allowed; else the time until it may be. `former`: another identifier whose
+    /// orders are the device's, or empty.
+    std::optional<std::chrono::seconds> refuses(const std::string& device, bool renewal, base::TimePoint now,
+                                                const std::string& former = {});
     /// Counts an order; settle() makes the count final, undo() reverts it.
     void spend(Records::Spent spent);
     void settle() { unsettled_ = 0; } ///< what was spent is on disk

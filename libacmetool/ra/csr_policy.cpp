@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "crypto/der.h"
+#include "crypto/oids.h"
 #include "crypto/path.h"
 #include "crypto/request_info.h"
 #include "ra/policy.h"
@@ -22,18 +23,9 @@ using enrol::Refusal;
 using enrol::Refused;
 namespace der = crypto::der;
 
-constexpr std::string_view kExtensionRequest = "1.2.840.113549.1.9.14"; // RFC 2985 section 5.4.2
-constexpr std::string_view kChallengePassword = "1.2.840.113549.1.9.7"; // section 5.4.1
 /// Microsoft's list of extensions, which OpenSSL and others read as well. What is in it is not looked at
 /// here, so that no label can allow it.
 constexpr std::string_view kOtherExtensionRequest = "1.3.6.1.4.1.311.2.1.14";
-constexpr std::string_view kCommonName = "2.5.4.3";
-constexpr std::string_view kSerialNumber = "2.5.4.5";
-constexpr std::string_view kSubjectKeyIdentifier = "2.5.29.14"; // RFC 5280 section 4.2.1
-constexpr std::string_view kKeyUsage = "2.5.29.15";
-constexpr std::string_view kSubjectAltName = "2.5.29.17";
-constexpr std::string_view kBasicConstraints = "2.5.29.19";
-constexpr std::string_view kExtendedKeyUsage = "2.5.29.37";
 
 /// RFC 5280 section 4.2.1.3, by the number of the bit.
 constexpr std::array<std::string_view, 9> kKeyUsages{"digitalSignature", "nonRepudiation", "keyEncipherment",
@@ -123,11 +115,11 @@ std::optional<Refused> judge_constraints(ByteView value)
 std::optional<Refused> judge_extension(const crypto::Extension& extension, const crypto::Key& key,
                                        const Allowed& allowed)
 {
-    if (extension.oid == kSubjectAltName) return std::nullopt; // checked with the names
-    if (extension.oid == kKeyUsage) return judge_key_usage(extension.value, allowed);
-    if (extension.oid == kExtendedKeyUsage) return judge_purposes(extension.value, allowed);
-    if (extension.oid == kBasicConstraints) return judge_constraints(extension.value);
-    if (extension.oid == kSubjectKeyIdentifier) {
+    if (extension.oid == crypto::oid::kSubjectAltName) return std::nullopt; // checked with the names
+    if (extension.oid == crypto::oid::kKeyUsage) return judge_key_usage(extension.value, allowed);
+    if (extension.oid == crypto::oid::kExtKeyUsage) return judge_purposes(extension.value, allowed);
+    if (extension.oid == crypto::oid::kBasicConstraints) return judge_constraints(extension.value);
+    if (extension.oid == crypto::oid::kSubjectKeyIdentifier) {
         // Much software requests it; with the identifier of another key it would refer to that key's holder.
         const auto value = der::Reader{extension.value}.expect(der::kOctetString, "subjectKeyIdentifier");
         if (value && crypto::is_key_identifier_of(value->value, key)) return std::nullopt;
@@ -147,7 +139,7 @@ std::optional<Refused> judge_requested(const crypto::RequestContents& contents, 
         return bad(fmt::format("the request contains the attribute {} more than once",
                                crypto::describe_oid(*twice)));
     for (const auto& oid : contents.attributes)
-        if (oid != kExtensionRequest && oid != kChallengePassword &&
+        if (oid != crypto::oid::kExtensionRequest && oid != crypto::oid::kChallengePassword &&
             (oid == kOtherExtensionRequest || !has(allowed, oid)))
             return bad(fmt::format("the request contains the attribute {}, which is not allowed",
                                    crypto::describe_oid(oid)));
@@ -159,13 +151,14 @@ std::optional<Refused> judge_requested(const crypto::RequestContents& contents, 
     return std::nullopt;
 }
 
-std::optional<Refused> judge_names(const crypto::RequestContents& contents, const Allowed& allowed)
+std::optional<Refused> judge_attributes(const crypto::RequestContents& contents, const Allowed& allowed)
 {
     if (const auto twice = repeated(contents.subject, [](const auto& one) { return one.oid; }))
         return bad(
             fmt::format("the request's subject contains {} more than once", crypto::describe_oid(*twice)));
     for (const auto& name : contents.subject)
-        if (name.oid != kCommonName && name.oid != kSerialNumber && !has(allowed, name.oid))
+        if (name.oid != crypto::oid::kCommonName && name.oid != crypto::oid::kSerialNumber &&
+            !has(allowed, name.oid))
             return bad(fmt::format("the request's subject contains {}, which is not allowed",
                                    crypto::describe_oid(name.oid)));
     // The common name and the serial number are compared, so they must be strings. Others may be copied
@@ -179,6 +172,12 @@ std::optional<Refused> judge_names(const crypto::RequestContents& contents, cons
 
 } // namespace
 
+void read_name(crypto::Csr& csr, bool cn_is_name)
+{
+    if (!cn_is_name) return;
+    if (auto name = crypto::name_in_subject(csr)) csr.identifiers.push_back(std::move(*name));
+}
+
 ContentsVerdict judge_contents(const crypto::Csr& csr, const Allowed& allowed)
 {
     ContentsVerdict verdict;
@@ -188,9 +187,10 @@ ContentsVerdict judge_contents(const crypto::Csr& csr, const Allowed& allowed)
         return verdict;
     }
     verdict.refused = judge_requested(*contents, csr.key, allowed);
-    verdict.subject_refused = judge_names(*contents, allowed);
+    verdict.subject_refused = judge_attributes(*contents, allowed);
     for (const auto& name : contents->subject)
-        if (name.oid == kSerialNumber && !has(allowed, kSerialNumber)) verdict.serial_number = name.value;
+        if (name.oid == crypto::oid::kSerialNumber && !has(allowed, crypto::oid::kSerialNumber))
+            verdict.serial_number = name.value;
     return verdict;
 }
 

@@ -22,6 +22,9 @@ struct ContentsVerdict {
     std::string serial_number; ///< in the subject; must be the device's; empty: none
 };
 
+/// Gives a request without SAN its common name as name, if `cn_is_name`.
+void read_name(crypto::Csr& csr, bool cn_is_name);
+
 /// `allowed`: object identifiers, dotted decimal, of further extensions, key purposes, attributes of the
 /// subject and attributes of the request; and names of further key usages.
 ContentsVerdict judge_contents(const crypto::Csr& csr, const std::vector<std::string>& allowed);

@@ -1,6 +1,7 @@
 #include "ra/decider.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/core.h>
 
@@ -33,6 +34,20 @@ std::vector<std::string> dns_names(const std::vector<crypto::Identifier>& identi
     return names;
 }
 
+/// The identifier of an earlier version, if no other device can have had it; else empty.
+std::string former_of(const Device& device)
+{
+    return device.only_former ? device.former : std::string{};
+}
+
+/// True if `other`, an identifier in the store, means the device. `chosen`: the inventory says whose it is.
+bool is_same(const Device& device, const std::string& other, bool chosen)
+{
+    if (std::find(device.others.begin(), device.others.end(), other) != device.others.end()) return true;
+    return !device.former.empty() && other == device.former &&
+           (device.only_former || (chosen && issuer_in_former_id(other, device.serial)));
+}
+
 IssuerOrder to_issuer_order(const OrderRow& row)
 {
     return {row.id, row.identifiers, row.domain, row.profile, row.url, row.unsure, row.request_id};
@@ -62,40 +77,133 @@ Result<Decider::OrRefused<Identity>> Decider::identify(Records& records, const C
     if (issued) {
         // Behind a public CA a path to its root proves nothing: the store holds this very certificate.
         identity.kind = Identity::Kind::issued;
-        identity.device = issued->device;
+        ACMETOOL_TRY(device, device_of(records, issued->device, files));
+        identity.device = std::move(device);
         identity.names = dns_names(issued->identifiers);
+        identity.subject = std::move(issued->subject);
         ACMETOOL_TRY(revoked, records.is_revoked(issued->serial));
         if (revoked) return OrRefused<Identity>{refusal(Refusal::forbidden, "the certificate was revoked")};
-        if (now < issued->not_before || now >= issued->not_after)
-            return OrRefused<Identity>{
-                refusal(Refusal::unauthenticated, "the certificate has expired, or is not valid yet")};
-        if (options_->issued.eku == "clientAuth" &&
-            !crypto::has_extended_key_usage(*claim.certificate, crypto::kClientAuthPurpose))
-            return OrRefused<Identity>{
-                refusal(Refusal::unauthenticated, "the certificate is not for clients (extended key usage)")};
+        if (auto refused = judge_dates(*claim.certificate, options_->issued, now))
+            return OrRefused<Identity>{std::move(*refused)};
+        identity.expired = now >= issued->not_after;
+        if (auto refused = judge_usage(*claim.certificate, options_->issued))
+            return OrRefused<Identity>{std::move(*refused)};
+        if (claim.revocation) return OrRefused<Identity>{*claim.revocation};
     } else if (claim.idevid) {
         identity.kind = Identity::Kind::idevid;
         identity.device = *claim.idevid;
+    } else if (claim.private_ca) {
+        ACMETOOL_TRY(found, identify_private(records, claim, std::move(identity), files));
+        auto* const known = std::get_if<Identity>(&found);
+        if (known == nullptr) return found;
+        identity = std::move(*known);
     } else if (!claim.user.empty()) {
         identity.kind = Identity::Kind::user;
         identity.device = {"user:" + claim.user, ""};
         identity.names = claim.user_names;
+    } else if (claim.undetermined) {
+        return OrRefused<Identity>{undetermined(claim.why_not)};
     } else {
         return OrRefused<Identity>{refusal(
             Refusal::unauthenticated,
-            claim.certificate
-                ? fmt::format(
-                      "the certificate was issued neither by a known manufacturer nor by this relay ({})",
-                      claim.why_not)
-                : "an identity is required: a client certificate, or user and password")};
+            claim.certificate ? claim.why_not
+                              : "an identity is required: a client certificate, or user and password")};
     }
-    ACMETOOL_TRY(blocked, records.is_blocked(identity.device));
-    if (blocked) return OrRefused<Identity>{refusal(Refusal::forbidden, "the device is blocked")};
-    if (!is_known(identity.device, label, *options_, files))
+    ACMETOOL_TRY(refused, judge_known(records, identity, label, files));
+    if (!refused) return OrRefused<Identity>{std::move(identity)};
+    refused->authenticated = true;
+    return OrRefused<Identity>{std::move(*refused)};
+}
+
+/// The holder of a certificate that another relay obtained is the device that has its names here, or, if none
+/// has, is known by them.
+Result<Decider::OrRefused<Identity>> Decider::identify_private(Records& records, const Claim& claim,
+                                                               Identity identity, const Files& files) const
+{
+    const auto& by_ca = *claim.private_ca;
+    if (by_ca.refusal) return OrRefused<Identity>{*by_ca.refusal};
+    if (auto refused = judge_private_names(by_ca, options_->domains))
+        return OrRefused<Identity>{std::move(*refused)};
+    if (auto refused = judge_usage(*claim.certificate, options_->issued))
+        return OrRefused<Identity>{std::move(*refused)};
+    ACMETOOL_TRY(revoked, records.is_revoked(claim.certificate->serial()));
+    if (revoked) return OrRefused<Identity>{refusal(Refusal::forbidden, "the certificate was revoked")};
+    identity.kind = Identity::Kind::issued;
+    identity.names = by_ca.names;
+    std::set<std::string> owners;
+    for (const auto& name : by_ca.names) {
+        ACMETOOL_TRY(owner, records.owner_of_name(name));
+        if (owner) owners.insert(*owner);
+    }
+    if (owners.size() > 1)
         return OrRefused<Identity>{
-            refusal(Refusal::forbidden, fmt::format("device {} is not in the inventory for this label",
-                                                    base::printable(identity.device.serial, 200)))};
+            refusal(Refusal::forbidden, "the certificate has names of several devices")};
+    if (owners.empty()) {
+        identity.device = {"name:" + by_ca.names.front(), ""};
+        return OrRefused<Identity>{std::move(identity)};
+    }
+    const auto parts = enrol::parse_qualified_serial(*owners.begin());
+    ACMETOOL_TRY(device, device_of(records, {*owners.begin(), parts ? parts->serial : ""}, files));
+    identity.device = std::move(device);
     return OrRefused<Identity>{std::move(identity)};
+}
+
+/// Whether a device whose identity holds may enrol.
+Result<std::optional<Refused>> Decider::judge_known(Records& records, const Identity& identity,
+                                                    const std::string& label, const Files& files)
+{
+    const auto& device = identity.device;
+    ACMETOOL_TRY(blocked, records.is_blocked(device));
+    if (blocked) return std::optional{refusal(Refusal::forbidden, "the device is blocked")};
+    if (auto refused = judge_device(device, label, *options_, files)) return refused;
+    if (identity.kind != Identity::Kind::idevid) return std::optional<Refused>{};
+    ACMETOOL_TRY(first, is_first(records, device, files));
+    if (first) return std::optional<Refused>{};
+    return std::optional{
+        refusal(Refusal::forbidden,
+                fmt::format("serial number {} in the inventory is in use by a device of another manufacturer",
+                            base::printable(device.serial, 200)))};
+}
+
+/// The device that a certificate was issued to, as it is known today.
+Result<Device> Decider::device_of(Records& records, const Device& row, const Files& files)
+{
+    ACMETOOL_TRY(now, records.device_now(row.id));
+    if (!now) return device_of_row(row, files.manufacturers);
+    auto device = device_of_row({*now, row.serial}, files.manufacturers);
+    device.former = row.id;
+    device.only_former = true;
+    return device;
+}
+
+/// An entry of the inventory that names no manufacturer is for one device: the first that comes.
+Result<bool> Decider::is_first(Records& records, const Device& device, const Files& files)
+{
+    const auto* entry = files.inventory.find(device);
+    if (files.manufacturers.size() < 2 || entry == nullptr || !entry->whose.empty()) return true;
+    // No DNS name has a blank.
+    return holds(records, "inventory " + enrol::escape_serial(device.serial), device, "inventory", files);
+}
+
+/// True if the name is the device's, or was nobody's, and is now.
+///
+/// A name under an identifier that can mean only this device is the device's. So is one of a device with the
+/// same serial number, if the inventory has only this device's manufacturer for it.
+Result<bool> Decider::holds(Records& records, const std::string& name, const Device& device,
+                            const std::string& group, const Files& files)
+{
+    ACMETOOL_TRY(owner, records.bind_name(name, device.id, group));
+    if (owner == device.id) return true;
+    const bool chosen = files.inventory.names_only(device);
+    if (is_same(device, owner, chosen)) {
+        ACMETOOL_CHECK(records.adopt(owner, device.id));
+        return true;
+    }
+    const auto parts = enrol::parse_qualified_serial(owner);
+    const bool same_serial = parts && enrol::is_anchor_digest(parts->whose) && parts->serial == device.serial;
+    if (!chosen || !(same_serial || issuer_in_former_id(owner, device.serial))) return false;
+    ACMETOOL_CHECK(records.give_name(name, device.id));
+    return true;
 }
 
 Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& records,
@@ -115,11 +223,11 @@ Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& 
     const auto group = rules.options.san == "random" ? "random " + domain : domain;
     std::vector<std::string> names;
     if (rules.options.san == "table") {
-        names = table_names(files, device.serial, domain);
+        names = table_names(files, device, domain);
         if (names.empty())
             return Names{refusal(Refusal::forbidden, "the inventory has no name for the device")};
     } else if (rules.options.san == "random") {
-        ACMETOOL_TRY(known, records.name_of_device(device.id, group));
+        ACMETOOL_TRY(known, random_name(records, device, group, files));
         if (!known && !make)
             return Names{
                 refusal(Refusal::bad_identity, "the device has no name yet: request csrattrs first")};
@@ -128,12 +236,30 @@ Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& 
         names.push_back(enrol::device_label(device.serial) + "." + domain);
     }
     for (const auto& name : names) {
-        ACMETOOL_TRY(owner, records.bind_name(name, device.id, group));
-        if (owner != device.id)
+        ACMETOOL_TRY(held, holds(records, name, device, group, files));
+        if (!held)
             return Names{
                 refusal(Refusal::bad_identity, fmt::format("{} is the name of another device", name))};
     }
     return Names{std::move(names)};
+}
+
+/// The random name of the device, under any of its identifiers.
+Result<std::optional<std::string>> Decider::random_name(Records& records, const Device& device,
+                                                        const std::string& group, const Files& files)
+{
+    ACMETOOL_TRY(known, records.name_of_device(device.id, group));
+    if (known) return known;
+    auto others = device.others;
+    others.push_back(device.former);
+    for (const auto& other : others) {
+        if (!is_same(device, other, files.inventory.names_only(device))) continue;
+        ACMETOOL_TRY(found, records.name_of_device(other, group));
+        if (!found) continue;
+        ACMETOOL_CHECK(records.adopt(other, device.id));
+        return found;
+    }
+    return std::optional<std::string>{};
 }
 
 Result<std::optional<Refused>> Decider::judge_renewal(const Application& application,
@@ -160,6 +286,16 @@ Result<std::optional<Refused>> Decider::judge_renewal(const Application& applica
 Result<std::optional<Refused>> Decider::judge(Records& records, const Application& application,
                                               const Identity& identity)
 {
+    // First: a key is revoked in whatever form it comes.
+    ACMETOOL_TRY(revoked, records.is_key_revoked(application.key_digest));
+    if (revoked)
+        return std::optional{
+            refusal(Refusal::forbidden, "a certificate for this key was revoked: create a new key")};
+    if (identity.expired && !application.request.renewal)
+        return std::optional{
+            refusal(Refusal::unauthenticated,
+                    fmt::format("the certificate expired at {} and authenticates only its renewal",
+                                base::to_rfc3339(identity.certificate->not_after())))};
     if (application.csr_refusal) return application.csr_refusal;
     if (application.contents.refused) return application.contents.refused;
     // RFC 7030 section 4.2.2: a renewal has the subject of the certificate, whatever that is.
@@ -199,10 +335,6 @@ Result<std::optional<Refused>> Decider::judge(Records& records, const Applicatio
                 return std::optional{
                     refusal(Refusal::bad_identity, fmt::format("{} is the name of another device", name))};
         }
-    ACMETOOL_TRY(revoked, records.is_key_revoked(application.key_digest));
-    if (revoked)
-        return std::optional{
-            refusal(Refusal::forbidden, "a certificate for this key was revoked: create a new key")};
     return std::optional<Refused>{};
 }
 
@@ -239,7 +371,8 @@ Result<void> Decider::place(Records& records, const Application& application, co
         row.url = old->url;
         row.state = row.url.empty() ? OrderState::intent : OrderState::placed;
     } else {
-        if (const auto wait = budget_.refuses(identity.device.id, request.renewal, now)) {
+        if (const auto wait =
+                budget_.refuses(identity.device.id, request.renewal, now, former_of(identity.device))) {
             Refused refused = refusal(Refusal::too_many, "too many certificates were ordered recently");
             refused.retry_after = *wait;
             verdict.decision = std::move(refused);
@@ -261,7 +394,8 @@ Result<void> Decider::look_up(Records& records, const Application& application, 
 {
     const auto& request = application.request;
     if (!request.renewal) {
-        ACMETOOL_TRY(cached, records.certificate_for(application.csr_digest, identity.device.id));
+        ACMETOOL_TRY(cached, records.certificate_for(application.csr_digest, identity.device.id,
+                                                     former_of(identity.device)));
         ACMETOOL_TRY(certificate, still_good(records, cached, now));
         if (certificate) {
             verdict.decision = enrol::Issued{std::move(*certificate)};
@@ -270,8 +404,15 @@ Result<void> Decider::look_up(Records& records, const Application& application, 
         }
     }
     verdict.order_id = order_id(application.info_digest, request.renewal ? identity.certificate_digest : "",
-                                request.label, identity.device);
+                                request.label, identity.device.id);
     ACMETOOL_TRY(row, records.order(verdict.order_id));
+    if (const auto former = former_of(identity.device); !row && !former.empty()) {
+        const auto id = order_id(application.info_digest, request.renewal ? identity.certificate_digest : "",
+                                 request.label, former);
+        ACMETOOL_TRY(started, records.order(id));
+        if (started) verdict.order_id = id;
+        row = std::move(started);
+    }
     if (row) verdict.url = row->url;
     if (row && row->state == OrderState::issued) {
         ACMETOOL_TRY(known, records.certificate(row->certificate));
@@ -285,6 +426,9 @@ Result<void> Decider::look_up(Records& records, const Application& application, 
         // A failure of the future is one of a clock that was wrong, and would be held against the device for
         // as long.
         Refused refused = row->failure;
+        verdict.remembered = Remembered{row->created, row->until};
+        refused.text += fmt::format("; remembered since {}, the next try is due at {}",
+                                    base::to_rfc3339(row->created), base::to_rfc3339(row->until));
         if (refused.why == Refusal::unavailable || refused.why == Refusal::internal)
             refused.retry_after = std::chrono::seconds{row->until - now};
         verdict.decision = std::move(refused);
@@ -309,7 +453,11 @@ Result<Verdict> Decider::decide(Records& records, Application& application, base
     const auto& identity = std::get<Identity>(identified);
     verdict.device = identity.device;
     auto& request = application.request;
-    request.renewal = request.renewal || is_renewal(request, identity);
+    // A CA may leave the subject out, and the device repeats its request of before.
+    application.same_subject =
+        application.same_subject ||
+        (!identity.subject.empty() && crypto::requests_subject(request.csr, identity.subject));
+    request.renewal = request.renewal || is_renewal(request, identity, application.same_subject);
     ACMETOOL_TRY(refused, judge(records, application, identity));
     if (refused)
         verdict.decision = std::move(*refused);
@@ -330,14 +478,19 @@ Result<Decider::Told> Decider::attributes(Records& records, const Claim& claim, 
     if (auto* refused = std::get_if<Refused>(&identified)) {
         // Who shows nothing learns no name, but what a request has to look like (ESTS-23).
         const bool nobody = refused->why == Refusal::unauthenticated;
+        if (nobody) attributes.why_not = refused->text;
         told.decision = nobody ? enrol::AttributesDecision{std::move(attributes)}
                                : enrol::AttributesDecision{std::move(*refused)};
         return told;
     }
     const auto& identity = std::get<Identity>(identified);
     told.device = identity.device;
+    attributes.authenticated = true;
+    attributes.device = identity.device.id;
     attributes.device_serial = identity.device.serial;
+    attributes.manufacturer = identity.device.manufacturer;
     attributes.issued_here = identity.kind == Identity::Kind::issued;
+    attributes.must_renew = identity.expired;
     ACMETOOL_TRY(names, names_of(records, identity, rules, files, true));
     if (auto* refused = std::get_if<Refused>(&names)) {
         refused->authenticated = true;

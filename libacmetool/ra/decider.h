@@ -25,10 +25,16 @@ struct Application {
     std::optional<enrol::Refused> csr_refusal;     ///< told once the identity holds
     std::optional<enrol::Refused> binding_refusal; ///< the same, for all but RAs
     ContentsVerdict contents;                      ///< the content of the CSR besides names
-    bool same_subject = false;                     ///< of CSR and certificate presented
-    std::string info_digest;                       ///< hexadecimal, as the next two
+    bool same_subject = false; ///< of CSR and certificate presented, or of the CSR of that certificate
+    std::string info_digest;   ///< hexadecimal, as the next two
     std::string csr_digest;
     std::string key_digest;
+};
+
+/// A failed order that is still the answer to its device's requests.
+struct Remembered {
+    base::TimePoint since;    ///< when the order failed
+    base::TimePoint next_try; ///< from then on a request places a new order
 };
 
 /// The outcome of an application.
@@ -39,6 +45,7 @@ struct Verdict {
     std::string url;                  ///< of its order; may be empty
     std::optional<IssuerOrder> start; ///< an order to begin once this is on disk
     bool from_cache = false;
+    std::optional<Remembered> remembered; ///< the decision is a refusal of before
 };
 
 /// The rules that need the store: identity, owner of a name, existing certificates and orders, and budget.
@@ -76,6 +83,16 @@ private:
 
     Result<OrRefused<Identity>> identify(Records& records, const Claim& claim, const std::string& label,
                                          const Files& files, base::TimePoint now);
+    Result<OrRefused<Identity>> identify_private(Records& records, const Claim& claim, Identity identity,
+                                                 const Files& files) const;
+    Result<std::optional<enrol::Refused>> judge_known(Records& records, const Identity& identity,
+                                                      const std::string& label, const Files& files);
+    static Result<Device> device_of(Records& records, const Device& row, const Files& files);
+    static Result<bool> is_first(Records& records, const Device& device, const Files& files);
+    static Result<bool> holds(Records& records, const std::string& name, const Device& device,
+                              const std::string& group, const Files& files);
+    static Result<std::optional<std::string>> random_name(Records& records, const Device& device,
+                                                          const std::string& group, const Files& files);
     Result<OrRefused<std::vector<std::string>>> names_of(Records& records, const Identity& identity,
                                                          const LabelRules& rules, const Files& files,
                                                          bool make);

@@ -35,13 +35,6 @@ Result<void> check_domains(const Options& options)
     return {};
 }
 
-Result<std::optional<crypto::Certificate>> read_root(const Options& options)
-{
-    if (options.root_file.empty()) return std::optional<crypto::Certificate>{};
-    ACMETOOL_TRY(root, CaSet::read_root(options.root_file));
-    return std::optional<crypto::Certificate>{std::move(root)};
-}
-
 Result<std::unique_ptr<Issuer>> make_issuer(const Options& options)
 {
     return options.issuer_program.empty() ? make_acme_issuer(options) : make_program_issuer(options);
@@ -52,8 +45,9 @@ Result<std::unique_ptr<Issuer>> make_issuer(const Options& options)
 Engine::Impl::Impl(Options chosen, Parts& parts, bool given, store::FileLock store_lock,
                    std::unique_ptr<store::Database> to_read, Budget budget)
     : events(parts.events), clock(parts.now), lock(std::move(store_lock)),
-      current_options(std::make_shared<const Options>(std::move(chosen))), reader(std::move(to_read)),
-      decider(current_options, std::move(budget)), issuer(std::move(parts.issuer)), issuer_is_given(given)
+      current_options(std::make_shared<const Options>(std::move(chosen))), crls(std::move(parts.crls)),
+      reader(std::move(to_read)), decider(current_options, std::move(budget)),
+      issuer(std::move(parts.issuer)), issuer_is_given(given)
 {
     for (const auto* name : kCounters)
         counters[name] = 0;
@@ -138,7 +132,7 @@ Json Engine::Impl::status()
 }
 
 void Engine::Impl::replace(const std::shared_ptr<const Options>& fresh,
-                           std::shared_ptr<const Files> its_files, std::optional<crypto::Certificate> root,
+                           std::shared_ptr<const Files> its_files, CaFiles ca_files,
                            std::unique_ptr<Issuer> next)
 {
     {
@@ -146,11 +140,7 @@ void Engine::Impl::replace(const std::shared_ptr<const Options>& fresh,
         current_options = fresh;
         current_files = std::move(its_files);
     }
-    if (root) {
-        ca_set.set_root(*root);
-        const std::lock_guard guard{reader_mutex};
-        if (const auto ders = Records{*reader}.intermediates()) ca_set.set_intermediates(*ders, now());
-    }
+    ca_set.set_files(std::move(ca_files), now());
     commits->post({[this, fresh](store::Database&, store::GroupCommit::After& after) -> Result<void> {
                        after.push_back([this, fresh] { decider.configure(fresh); });
                        return {};
@@ -163,23 +153,23 @@ Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::open(Options options, enrol::EventSink* events,
-                                             base::Context& context)
+                                             base::Context& context,
+                                             std::shared_ptr<const crypto::FetchedCrls> crls)
 {
     Parts parts;
     parts.events = events;
     parts.context = &context;
+    parts.crls = std::move(crls);
     return open(std::move(options), std::move(parts));
 }
 
 Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
 {
     ACMETOOL_CHECK(check_domains(options));
-    ACMETOOL_TRY(files, Files::read(options));
-    ACMETOOL_TRY(root, read_root(options));
+    ACMETOOL_TRY(files, Files::read(options, parts.crls));
+    ACMETOOL_TRY(ca_files, read_ca_files(options.cacerts));
     base::Context nobody;
-    ACMETOOL_TRY(lock, store::FileLock::acquire(lock_file_of(options.store_file),
-                                                parts.context != nullptr ? *parts.context : nobody,
-                                                base::Level::warning));
+    ACMETOOL_TRY(lock, lock_store(options.store_file, parts.context != nullptr ? *parts.context : nobody));
     ACMETOOL_TRY(database, Records::open(options.store_file));
     ACMETOOL_TRY(reader, database->reopen());
     lock.note(database->id());
@@ -197,7 +187,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
     auto impl = std::make_unique<Impl>(std::move(options), parts, given, std::move(lock), std::move(reader),
                                        std::move(budget));
     impl->current_files = std::make_shared<const Files>(std::move(files));
-    if (root) impl->ca_set.set_root(std::move(*root));
+    impl->ca_set.set_files(std::move(ca_files), impl->now());
     impl->ca_set.set_intermediates(intermediates, impl->now());
     auto* self = impl.get();
     impl->commits = std::make_shared<store::GroupCommit>(std::move(database), "store");
@@ -251,17 +241,31 @@ Result<std::function<void()>> Engine::prepare(Options options)
     const auto old = impl_->settings();
     options.store_file = old->store_file;
     ACMETOOL_CHECK(check_domains(options));
-    ACMETOOL_TRY(files, Files::read(options));
-    ACMETOOL_TRY(root, read_root(options));
+    ACMETOOL_TRY(files, Files::read(options, impl_->crls));
+    ACMETOOL_CHECK(check_replacement(*impl_->files(), files, options));
+    ACMETOOL_TRY(ca_files, read_ca_files(options.cacerts));
     auto next = std::make_shared<std::unique_ptr<Issuer>>();
     if (!impl_->issuer_is_given && !same_issuer(*old, options)) {
         ACMETOOL_TRY(issuer, make_issuer(options));
         *next = std::move(issuer);
     }
-    return [this, next, root = std::move(root), fresh = std::make_shared<const Options>(std::move(options)),
+    return [this, next, ca_files = std::move(ca_files),
+            fresh = std::make_shared<const Options>(std::move(options)),
             its_files = std::make_shared<const Files>(std::move(files))] {
-        impl_->replace(fresh, its_files, root, std::move(*next));
+        impl_->replace(fresh, its_files, ca_files, std::move(*next));
     };
+}
+
+Engine::Counts Engine::counts() const
+{
+    const auto files = impl_->files();
+    return {files->inventory.size(), files->users.size(), files->digest_users.size(),
+            impl_->settings()->labels.size()};
+}
+
+std::vector<std::string> Engine::warnings() const
+{
+    return warnings_of(*impl_->files(), *impl_->settings());
 }
 
 std::shared_ptr<store::GroupCommit> Engine::commits() const

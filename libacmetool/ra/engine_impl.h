@@ -12,7 +12,8 @@
 #include "store/group_commit.h"
 
 /// What the engine's source files share: engine.cpp opens and changes it, engine_requests.cpp decides for
-/// devices, engine_orders.cpp is what the issuer talks to.
+/// devices, engine_orders.cpp is what the issuer talks to, engine_cacerts.cpp finds out what devices get as
+/// CA certificates.
 namespace acmetool::ra
 {
 
@@ -52,6 +53,8 @@ struct Engine::Impl final : IssuerHost {
                          const std::string& label, const LabelRules& rules,
                          const std::shared_ptr<std::function<void(enrol::AttributesDecision)>>& shared_done);
     void judge(const std::shared_ptr<Application>& application, std::function<void(enrol::Decision)> done);
+    Result<OrderRow> own_order(Records& records, std::optional<OrderRow> old) const;
+    void order_own(std::function<void(const enrol::Decision&)> done);
     Result<void> change(std::function<Result<void>(Records&)> what);
     base::Json status();
 
@@ -69,7 +72,7 @@ struct Engine::Impl final : IssuerHost {
     std::shared_ptr<const Files> files() const;
     std::shared_ptr<const Options> settings() const;
     void replace(const std::shared_ptr<const Options>& fresh, std::shared_ptr<const Files> its_files,
-                 std::optional<crypto::Certificate> root, std::unique_ptr<Issuer> next);
+                 CaFiles ca_files, std::unique_ptr<Issuer> next);
     void hand_over(std::unique_ptr<Issuer> next);
     base::TimePoint now() const { return clock ? clock() : base::now(); }
     void count(const char* name) { ++counters.at(name); }
@@ -82,6 +85,7 @@ struct Engine::Impl final : IssuerHost {
     mutable std::mutex settings_mutex;
     std::shared_ptr<const Options> current_options;
     std::shared_ptr<const Files> current_files;
+    const std::shared_ptr<const crypto::FetchedCrls> crls;
     PasswordCheck passwords;
     CaSet ca_set;
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "crypto/digest.h"
+#include "crypto/request_info.h"
 #include "ra/mapping.h"
 
 namespace acmetool::ra
@@ -18,7 +19,13 @@ using enrol::Refusal;
 using Steady = std::chrono::steady_clock;
 
 constexpr std::chrono::minutes kPurgeEvery{10};
-constexpr std::chrono::seconds kShortMemory{30}; ///< of a CA that could not be reached
+constexpr std::chrono::seconds kShortMemory{30}; ///< of a CA that could not be reached, or a full disk
+
+bool passes_soon(Errc code)
+{
+    return code == Errc::unavailable || code == Errc::interrupted || code == Errc::io ||
+           code == Errc::cannot_create;
+}
 
 /// SHA-256 of a certificate and of its key, as the store writes them.
 CertificateRow row_of(const crypto::Certificate& certificate)
@@ -76,7 +83,6 @@ void Engine::Impl::issued(const std::string& id, std::vector<crypto::Certificate
     std::vector<crypto::Certificate> intermediates;
     const auto rooted = ca_set.check(chain, now(), intermediates);
     if (!rooted) {
-        intermediates.clear();
         event({{"event", "cacerts"},
                {"level", "error"},
                {"text", rooted.error().message},
@@ -91,6 +97,9 @@ void Engine::Impl::issued(const std::string& id, std::vector<crypto::Certificate
              auto& order = *found;
              row.device = order.device;
              row.csr_digest = to_hex(crypto::sha256(order.csr));
+             if (auto asked = crypto::requested_subject(order.csr);
+                 asked && !crypto::is_subject_of(*asked, leaf))
+                 row.subject = std::move(*asked);
              order.state = OrderState::issued;
              order.until = row.not_after;
              order.certificate = row.digest;
@@ -129,7 +138,7 @@ void Engine::Impl::failed(const std::string& id, Error error, bool over)
     std::chrono::seconds memory = settings()->remember_failure;
     if (refused.retry_after)
         memory = *refused.retry_after;
-    else if (error.code == Errc::unavailable || error.code == Errc::interrupted)
+    else if (passes_soon(error.code))
         memory = std::min(memory, kShortMemory);
     if (refused.why == Refusal::unavailable && !refused.retry_after) refused.retry_after = memory;
     commits->post({[this, id, refused = std::move(refused), memory, over, error = std::move(error)](
@@ -147,22 +156,23 @@ void Engine::Impl::failed(const std::string& id, Error error, bool over)
                            order.unsure = false;
                        }
                        ACMETOOL_CHECK(records.put(order));
-                       after.push_back(
-                           [this, id, refused, error, url = order.url, request_id = order.request_id] {
-                               count("orders_failed");
-                               Json told{{"event", "order"},
-                                         {"level", "warning"},
-                                         {"id", id},
-                                         {"request_id", request_id},
-                                         {"text", error.message}};
-                               if (!url.empty()) told["order"] = url;
-                               if (!error.hint.empty()) told["hint"] = error.hint;
-                               if (!error.problem.empty())
-                                   if (const auto problem = base::parse_json(error.problem, "problem"))
-                                       told["problem"] = *problem;
-                               event(std::move(told));
-                               tell(id, refused);
-                           });
+                       after.push_back([this, id, refused, error, url = order.url, next_try = order.until,
+                                        request_id = order.request_id] {
+                           count("orders_failed");
+                           Json told{{"event", "order"},
+                                     {"level", "warning"},
+                                     {"id", id},
+                                     {"request_id", request_id},
+                                     {"nextTry", base::to_rfc3339(next_try)},
+                                     {"text", error.message}};
+                           if (!url.empty()) told["order"] = url;
+                           if (!error.hint.empty()) told["hint"] = error.hint;
+                           if (!error.problem.empty())
+                               if (const auto problem = base::parse_json(error.problem, "problem"))
+                                   told["problem"] = *problem;
+                           event(std::move(told));
+                           tell(id, refused);
+                       });
                        return {};
                    },
                    nullptr});
@@ -225,15 +235,17 @@ void Engine::Impl::end_wait(Waiter& waiter)
 void Engine::Impl::purge()
 {
     commits->worker().at(Steady::now() + kPurgeEvery, [this] { purge(); });
-    commits->post({[this](store::Database& database, store::GroupCommit::After& after) -> Result<void> {
-                       Records records{database};
-                       ACMETOOL_CHECK(records.purge(now(), now() - settings()->limits.budget_window));
-                       ACMETOOL_TRY(ders, records.intermediates());
-                       after.push_back(
-                           [this, ders = std::move(ders)] { ca_set.set_intermediates(ders, now()); });
-                       return {};
-                   },
-                   [](const Error&) {}});
+    commits->post(
+        {[this](store::Database& database, store::GroupCommit::After& after) -> Result<void> {
+             Records records{database};
+             const auto options = settings();
+             ACMETOOL_CHECK(
+                 records.purge(now(), now() - options->issued.grace, now() - options->limits.budget_window));
+             ACMETOOL_TRY(ders, records.intermediates());
+             after.push_back([this, ders = std::move(ders)] { ca_set.set_intermediates(ders, now()); });
+             return {};
+         },
+         [](const Error&) {}});
 }
 
 void Engine::Impl::resume(const std::vector<OrderRow>& rows)

@@ -55,6 +55,7 @@ void Engine::Impl::decided(const enrol::EnrolRequest& request, const std::string
                   {"identifiers", names_of(request.csr.identifiers)},
                   {"renewal", request.renewal},
                   {"decision", word}};
+        if (!verdict.device.manufacturer.empty()) told["manufacturer"] = verdict.device.manufacturer;
         if (!request.label.empty()) told["label"] = base::printable(request.label, 100);
         if (!verdict.order_id.empty()) told["id"] = verdict.order_id;
         if (!verdict.url.empty()) told["order"] = verdict.url;
@@ -63,6 +64,10 @@ void Engine::Impl::decided(const enrol::EnrolRequest& request, const std::string
         if (refused != nullptr) {
             told["reason"] = enrol::name_of(refused->why);
             told["text"] = refused->text;
+            if (verdict.remembered) {
+                told["rememberedSince"] = base::to_rfc3339(verdict.remembered->since);
+                told["nextTry"] = base::to_rfc3339(verdict.remembered->next_try);
+            }
         }
         if (const auto* got = std::get_if<enrol::Issued>(&decision))
             told["serial"] = got->certificate.serial();
@@ -126,11 +131,20 @@ void Engine::Impl::after_verdict(std::shared_ptr<Application> application, Verdi
 void Engine::Impl::examine_then(const enrol::Peer& peer, const std::shared_ptr<const Files>& known,
                                 std::function<void(Claim)> next)
 {
-    if (peer.user.empty()) return next(examine(peer, *known, std::nullopt, now()));
+    const auto claim_of = [this, known](const enrol::Peer& from,
+                                        std::optional<PasswordCheck::Verdict> verdict) {
+        auto claim = examine(from, *known, verdict, now());
+        if (known->issued_crls && claim.certificate)
+            claim.revocation = judge_revocation(*claim.certificate, ca_set.offered(), known->issued_crls,
+                                                now(), settings()->issued.grace);
+        return claim;
+    };
+    if (peer.user.empty()) return next(claim_of(peer, std::nullopt));
+    if (peer.digest) return next(claim_of(peer, passwords.check_digest(known->digest_users, peer)));
     auto copy = std::make_shared<const enrol::Peer>(peer.clone());
     passwords.check(known->users, *copy,
-                    [this, copy, known, next = std::move(next)](PasswordCheck::Verdict verdict) {
-                        next(examine(*copy, *known, verdict, now()));
+                    [copy, claim_of, next = std::move(next)](PasswordCheck::Verdict verdict) {
+                        next(claim_of(*copy, verdict));
                     });
 }
 
@@ -161,6 +175,7 @@ void Engine::Impl::judge(const std::shared_ptr<Application>& application, std::f
     const auto options = settings();
     const auto& claim = application->claim;
     if (claim.refused) return refuse_now(*claim.refused);
+    read_name(application->request.csr, application->rules.options.cn_is_name);
     application->csr_refusal = judge_csr(application->request, *options, application->rules);
     application->contents = judge_contents(application->request.csr, application->rules.options.allow);
     application->binding_refusal = judge_binding(application->request, *options);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
 
 #include <fmt/core.h>
@@ -10,14 +11,28 @@
 #include "base/text.h"
 #include "ra/records.h"
 #include "store/file_id.h"
-#include "store/file_lock.h"
 
 namespace acmetool::ra
+{
+
+namespace
 {
 
 std::string lock_file_of(const std::string& store_file)
 {
     return store_file + ".lock";
+}
+
+} // namespace
+
+Result<store::FileLock> lock_store(const std::string& store_file, base::Context& context)
+{
+    auto lock = store::FileLock::acquire(lock_file_of(store_file), context, base::Level::warning);
+    const char* folder = std::getenv("STATE_DIRECTORY");
+    if (!lock && lock.error().code == Errc::io && folder != nullptr)
+        lock.error().hint = fmt::format(
+            "the service can write to {}: set sqlite in [store] to a file in that folder", folder);
+    return lock;
 }
 
 Result<void> check_shared(const std::string& store_file)

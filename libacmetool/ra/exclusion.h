@@ -3,16 +3,20 @@
 #include <string>
 #include <vector>
 
+#include "base/context.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "store/file_lock.h"
 
 /// Revoked certificates and blocked devices (SEC-04). Written into the store, where a running registration
 /// authority sees them with its next request. Requires only write access to the store.
 namespace acmetool::ra
 {
 
-/// The lock of a running registration authority; its note identifies the file of its store.
-std::string lock_file_of(const std::string& store_file);
+/// The lock of a running registration authority; its note identifies the file of its store. Waits for another
+/// one, which it names. If the folder cannot be written to, the hint names the one of the service
+/// (systemd.exec(5)), if it has one.
+Result<store::FileLock> lock_store(const std::string& store_file, base::Context& context);
 
 /// Call this before opening a store while a registration authority may run: SQLite would otherwise apply that
 /// one's write-ahead log to the file that is there now. Errors: unavailable, reason "otherStore".

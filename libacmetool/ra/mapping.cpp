@@ -51,6 +51,8 @@ Refusal of_code(const Error& error)
     case Errc::rate_limited:
     case Errc::unavailable:
     case Errc::interrupted:
+    case Errc::io: // a full disk of ours, which is no failure of the CA
+    case Errc::cannot_create:
         return Refusal::unavailable;
     case Errc::refused:
         // A program's "no" is the operator's policy; a CA that says no says why.

@@ -13,7 +13,8 @@ namespace acmetool::ra
 ///
 /// badCSR and caa: bad_request; rejectedIdentifier: bad_identity; rateLimited, or a 503 with Retry-After:
 /// unavailable; every other problem: internal. Of several subproblems, the worst is used (internal before
-/// bad_identity before bad_request). Without a problem document the error's code decides. `retry_after` is
+/// bad_identity before bad_request). Without a problem document the error's code decides; what cannot be
+/// written here, as on a full disk, is unavailable (SEC-34). `retry_after` is
 /// set if a later try is useful.
 enrol::Refused refusal_of(const Error& error);
 

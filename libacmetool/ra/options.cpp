@@ -22,9 +22,9 @@ bool same(const DomainOptions& a, const DomainOptions& b)
 auto members(const acme::SolverOptions& solver)
 {
     return std::tie(solver.dns_update, solver.tsig_key, solver.dns_allow_zones, solver.hook,
-                    solver.hook_style, solver.hook_cleanup, solver.hook_timeout, solver.webroot,
-                    solver.manual, solver.resolver, solver.name_servers, solver.no_dns_check,
-                    solver.dns_wait);
+                    solver.hook_style, solver.hook_cleanup, solver.hook_env, solver.hook_timeout,
+                    solver.webroot, solver.manual, solver.dns_account, solver.resolver, solver.name_servers,
+                    solver.no_dns_check, solver.dns_wait);
 }
 
 } // namespace
@@ -32,7 +32,7 @@ auto members(const acme::SolverOptions& solver)
 bool same_issuer(const Options& a, const Options& b)
 {
     return a.account_file == b.account_file && a.account_passphrase_file == b.account_passphrase_file &&
-           a.issuer_program == b.issuer_program &&
+           a.issuer_program == b.issuer_program && a.issuer_env == b.issuer_env &&
            a.limits.requests_in_flight == b.limits.requests_in_flight &&
            members(a.solver) == members(b.solver) &&
            std::equal(a.domains.begin(), a.domains.end(), b.domains.begin(), b.domains.end(), same);

@@ -8,29 +8,44 @@
 
 #include "acme/solver_options.h"
 #include "base/time.h"
+#include "crypto/crl.h"
 
 /// The configuration of a registration authority from relay.toml, before its files are read.
 namespace acmetool::ra
 {
 
-/// Manufacturers whose devices have their serial number in another field than serialNumber.
-struct SerialRule {
-    std::vector<std::string> trust;  ///< PEM files of their CAs
-    std::vector<std::string> fields; ///< see enrol::SerialFields
+/// A manufacturer with a name, or with serial numbers in another field than serialNumber.
+struct ManufacturerCas {
+    std::string name;                     ///< empty: none
+    std::vector<std::string> trust;       ///< PEM files of its CAs
+    std::vector<std::string> serial_from; ///< see enrol::SerialFields
+    bool trusted = false;                 ///< false: `trust` of IdevidOptions decides
+    std::chrono::seconds grace{0};        ///< its devices' certificates may have expired so long ago
 };
 
 /// Devices with a manufacturer's certificate (IDevID).
 struct IdevidOptions {
     std::vector<std::string> trust; ///< PEM files of manufacturer CAs
-    std::string inventory;          ///< CSV file: serial[,label][,name...]; empty: none
-    bool accept_any = false; ///< any device of these manufacturers; else the inventory decides (SEC-01)
-    std::vector<SerialRule> serial_rules;
+    std::string inventory;          ///< CSV file: serial[@manufacturer][,label][,name...]; empty: none
+    bool accept_any = false;  ///< any device of these manufacturers; else the inventory decides (SEC-01)
+    bool allow_empty = false; ///< a reload may replace an inventory with one that lists no device (SEC-33)
+    std::vector<ManufacturerCas> manufacturers;
+    crypto::CrlOptions crl; ///< of the manufacturers
 };
 
-/// Devices with a certificate that this RA issued (LDevID).
+/// Devices with a certificate that this RA issued (LDevID), or another one with the same private CA.
 struct IssuedOptions {
     bool ra_issued = true;
-    std::string eku = "any"; ///< "any" or "clientAuth": extended key usage demanded of it
+    /// PEM files of private CAs: a certificate below them is accepted although the store does not have it.
+    /// Requires `crl`.
+    std::vector<std::string> trust;
+    /// "clientAuth": as for IDevIDs (crypto::Purpose::identity). "any": the extended key usage is ignored,
+    /// because public CAs no longer issue certificates with clientAuth; a keyUsage is not.
+    std::string eku = "any";
+    std::chrono::seconds grace{0}; ///< a certificate that expired so long ago authenticates its renewal
+    /// Of the issuing CA. By default a stale one is accepted without `trust`: otherwise a CA that stops to
+    /// publish would end all renewals, and what was revoked here is in the store.
+    crypto::CrlOptions crl{{}, crypto::StaleCrl::accept};
 };
 
 struct DomainOptions {
@@ -46,6 +61,7 @@ struct LabelOptions {
     std::string san = "idevid-serial"; ///< "idevid-serial", "table", "random"
     std::string key_type;           ///< requested in csrattrs and required; empty: any that is strong enough
     std::vector<std::string> allow; ///< see judge_contents
+    bool cn_is_name = true;         ///< of a request without SAN
 };
 
 struct LimitOptions {
@@ -56,18 +72,34 @@ struct LimitOptions {
     unsigned requests_in_flight = 32; ///< to the ACME server at once
 };
 
+/// What devices get as CA certificates (RFC 7030 section 4.1.3). All files are PEM.
+struct CaCertsOptions {
+    std::vector<std::string> roots;   ///< self-signed: of the CA behind the ACME server
+    std::vector<std::string> anchors; ///< self-signed: of other CAs, such as that of the TLS certificate
+    std::vector<std::string> intermediates; ///< of the CA, beside those that its chains bring
+    std::vector<std::string>
+        key_updates;   ///< one root or anchor certified by another (OldWithNew, NewWithOld)
+    bool aia = true;   ///< fetch a missing intermediate by authorityInfoAccess
+    std::string order; ///< name for an order of the RA's own if no intermediate is known; empty: none
+};
+
 enum class Pop { off, optional, required };
 
 struct Options {
     IdevidOptions idevid;
     IssuedOptions issued;
-    std::string users_file;   ///< user:crypt(3) hash:allowed names, separated by commas; empty: no Basic
-    std::string account_file; ///< ACME account; or issuer_program
+    std::string users_file;        ///< user:crypt(3) hash:allowed names, separated by commas; empty: no Basic
+    bool allow_no_users = false;   ///< a reload may replace users with none (SEC-33)
+    std::string digest_users_file; ///< user:realm:H(A1):allowed names; empty: no Digest
+    std::string digest_realm = "est";        ///< of all users in it
+    bool allow_no_digest_users = false;      ///< as allow_no_users
+    std::string account_file;                ///< ACME account; or issuer_program
     std::string account_passphrase_file;     ///< decrypts the account's key if necessary
     std::vector<std::string> issuer_program; ///< argv of a program that reads a CSR and prints JSON
+    std::vector<std::string> issuer_env;     ///< names of environment variables that it gets
     std::vector<DomainOptions> domains;      ///< at least one
     acme::SolverOptions solver;              ///< how challenges are solved; may be empty
-    std::string root_file;                   ///< trust anchor for /cacerts
+    CaCertsOptions cacerts;
     std::string store_file = "relay.db";
     std::map<std::string, LabelOptions> labels; ///< by name; "" is what applies without a label
     std::chrono::milliseconds wait{2000};       ///< how long a request may wait before "pending"

@@ -100,7 +100,8 @@ void PasswordCheck::remember(const Bytes& tag)
 PasswordCheck::Origin PasswordCheck::origin_of(const std::string& address)
 {
     unsigned char octets[16];
-    if (inet_pton(AF_INET6, address.c_str(), octets) != 1) return {address, {}};
+    const auto without_zone = address.substr(0, address.find('%'));
+    if (inet_pton(AF_INET6, without_zone.c_str(), octets) != 1) return {address, {}};
     constexpr std::size_t kHost = 8;
     constexpr std::size_t kSite = 6;
     return {to_hex({octets, kHost}), to_hex({octets, kSite})};
@@ -178,6 +179,31 @@ void PasswordCheck::check(const Users& users, const enrol::Peer& peer, Done done
     if (taken) return;
     leave(origin, Verdict::too_many);
     task->done(Verdict::too_many);
+}
+
+PasswordCheck::Verdict PasswordCheck::check_digest(const DigestUsers& users, const enrol::Peer& peer)
+{
+    if (users.empty() || !peer.digest) return Verdict::wrong;
+    const auto origin = origin_of(peer.address);
+    if (!enter(origin)) return Verdict::too_many;
+    const auto& login = *peer.digest;
+    const auto found = users.find(peer.user);
+    // Made for everybody, so that it takes as long.
+    std::string hash = to_hex(hmac(key_, peer.user));
+    const bool sha256 = login.algorithm == crypto::Hash::sha256;
+    const std::string* const stored =
+        found == users.end() ? nullptr : &(sha256 ? found->second.sha256 : found->second.md5);
+    const bool exists = stored != nullptr && !stored->empty();
+    if (!sha256) hash.resize(hash.size() / 2);
+    if (exists) hash = *stored;
+    const auto made = crypto::digest(login.algorithm, {as_bytes(hash), as_bytes(":"), as_bytes(login.rest)});
+    base::wipe(hash);
+    const bool equal =
+        made && crypto::equal_in_constant_time(as_bytes(to_hex(*made)), as_bytes(login.response));
+    auto verdict = equal && exists ? Verdict::right : Verdict::wrong;
+    if (verdict == Verdict::right && login.spend && !login.spend()) verdict = Verdict::used;
+    leave(origin, verdict);
+    return verdict;
 }
 
 void PasswordCheck::stop()

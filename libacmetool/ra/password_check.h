@@ -23,13 +23,16 @@ class PasswordCheck
 {
 public:
     PasswordCheck();
-    enum class Verdict { right, wrong, too_many };
+    enum class Verdict { right, wrong, too_many, used };
     using Done = std::function<void(Verdict)>;
 
     /// Reports whether `peer` is one of `users`: immediately if nothing must be compared (no users, a
     /// remembered password, a full queue), else from the pool's thread. An unknown user takes as long as a
     /// known one, so that timing does not reveal users. `users` must exist until `done` is called.
     void check(const Users& users, const enrol::Peer& peer, Done done);
+    /// The same for a login by HTTP Digest, whose check costs two hashes: immediately, but with the same
+    /// limits for an address. `used`: it was right, and is a repetition.
+    Verdict check_digest(const DigestUsers& users, const enrol::Peer& peer);
     /// Waiting requests are answered "too many" without a comparison. Nothing is compared afterwards.
     void stop();
 

@@ -35,8 +35,11 @@ public:
     base::TimePoint now() const override { return clock_(); }
     void log(base::Level level, std::string_view text) override
     {
-        if (level != base::Level::warning && level != base::Level::error) return;
-        Json event{{"event", "authorization"}, {"level", "warning"}, {"domain", domain_}, {"text", text}};
+        if (level > base::Level::info) return;
+        Json event{{"event", "authorization"},
+                   {"level", level == base::Level::info ? "info" : "warning"},
+                   {"domain", domain_},
+                   {"text", text}};
         if (!request_id_.empty()) event["request_id"] = request_id_;
         host_.event(std::move(event));
     }

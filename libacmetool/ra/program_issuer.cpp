@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "acme/order.h"
-#include "acme/problem.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "base/worker.h"
 #include "base/worker_pool.h"
+#include "ra/program_output.h"
 #include "ra/stoppable_context.h"
 
 namespace acmetool::ra
@@ -29,72 +29,36 @@ using Steady = base::Worker::Clock;
 constexpr std::size_t kThreads = 4;
 constexpr std::size_t kOutputLimit = 1U << 20U;
 constexpr base::Milliseconds kTimeout{300'000};
-constexpr std::chrono::seconds kDefaultDelay{5};
-constexpr std::chrono::seconds kLongestDelay{std::chrono::hours{1}};
-constexpr int kDeferred = 75;
-constexpr int kBadInput = 65;
-constexpr int kRefused = 77;
 
-struct NotYet {
-    std::chrono::seconds retry_after;
-};
-using Outcome = std::variant<std::vector<crypto::Certificate>, NotYet>;
-
-/// How long a document asks to wait; nothing where it does not say, at most a day.
-std::optional<std::chrono::seconds> retry_after_of(const std::optional<Json>& document)
+/// Of one run: what the program writes to standard error becomes events.
+class RunContext final : public StoppableContext
 {
-    if (!document) return std::nullopt;
-    const auto seconds = document->find("retryAfter");
-    if (seconds == document->end() || !seconds->is_number_unsigned()) return std::nullopt;
-    constexpr std::uint64_t kDay = 86'400;
-    return std::chrono::seconds{std::min(seconds->get<std::uint64_t>(), kDay)};
-}
-
-/// An error document as an error: its problem decides, else the exit status.
-Error error_of(const base::Filtered& run, const std::optional<Json>& document, const std::string& program)
-{
-    Error error;
-    error.code = run.status == kRefused    ? Errc::refused
-                 : run.status == kBadInput ? Errc::bad_input
-                                           : Errc::internal;
-    error.reason = run.status == kRefused ? "programRefused" : "programFailed";
-    std::string message;
-    if (document) {
-        message = base::string_member(*document, "message").value_or("");
-        if (const auto member = document->find("problem"); member != document->end()) {
-            const auto text = member->is_string() ? member->get<std::string>() : base::to_text(*member);
-            if (const auto problem = acme::parse_problem(text)) {
-                error = acme::to_error(*problem, text, 0, std::nullopt);
-                if (message.empty()) message = error.message;
-            }
-        }
-        error.retry_after = retry_after_of(document);
+public:
+    RunContext(const StopSignal& stopping, IssuerHost& host, const IssuerOrder& order)
+        : StoppableContext(stopping), host_(host), order_(order)
+    {
     }
-    if (message.empty()) message = fmt::format("exit status {}", run.status);
-    error.message = fmt::format("{}: {}", program, base::printable(message));
-    return error;
-}
+    void log(base::Level level, std::string_view text) override
+    {
+        if (level > base::Level::info) return;
+        Json event{{"event", "issuer"}, {"level", "info"}, {"id", order_.id}, {"text", text}};
+        if (!order_.request_id.empty()) event["request_id"] = order_.request_id;
+        host_.event(std::move(event));
+    }
 
-Result<Outcome> read_outcome(const base::Filtered& run, const std::string& program)
-{
-    std::optional<Json> document;
-    if (auto parsed = base::parse_json_object(run.output, program)) document = std::move(*parsed);
-    if (run.status == kDeferred)
-        return NotYet{std::clamp(retry_after_of(document).value_or(kDefaultDelay), std::chrono::seconds{1},
-                                 kLongestDelay)};
-    if (run.status != 0) return fail(error_of(run, document, program));
-    const auto pem = document ? base::string_member(*document, "fullchain") : std::optional{run.output};
-    if (!pem) return fail(Errc::protocol, fmt::format("{}: its document has no \"fullchain\"", program));
-    auto chain = crypto::parse_pem_chain(*pem);
-    if (!chain) return fail(with_context(std::move(chain).error(), program));
-    return Outcome{std::move(*chain)};
-}
+private:
+    IssuerHost& host_;
+    const IssuerOrder& order_;
+};
 
 /// Programs run on a pool; a worker has the timers of orders that are to be tried again.
 class ProgramIssuer final : public Issuer
 {
 public:
-    explicit ProgramIssuer(std::vector<std::string> arguments) : arguments_(std::move(arguments)) {}
+    ProgramIssuer(std::vector<std::string> arguments, std::vector<std::string> inherit)
+        : arguments_(std::move(arguments)), inherit_(std::move(inherit))
+    {
+    }
     ~ProgramIssuer() override
     {
         // Each posts to the other: what is posted from now on is dropped, and the next run continues it.
@@ -150,37 +114,41 @@ private:
     {
         const std::lock_guard lock{mutex_};
         if (failure.empty()) {
-            last_success_ = context_.now();
+            last_success_ = clock_.now();
             return;
         }
-        last_failure_ = context_.now();
+        last_failure_ = clock_.now();
         failure_ = failure;
     }
 
-    Result<Outcome> run(const IssuerOrder& order)
+    Result<ProgramOutcome> run(const IssuerOrder& order)
     {
         ACMETOOL_TRY(der, host_->csr(order.id));
         ACMETOOL_TRY(csr, crypto::parse_csr(as_text(der)));
         base::Command command;
         command.arguments = arguments_;
         command.timeout = kTimeout;
-        ACMETOOL_TRY(done, base::run_filter(command, csr.to_pem(), kOutputLimit, context_));
-        ACMETOOL_TRY(outcome, read_outcome(done, arguments_.front()));
+        command.inherit = inherit_;
+        command.name = "issuer " + arguments_.front();
+        RunContext context{stopping_, *host_, order};
+        ACMETOOL_TRY(done, base::run_filter(command, csr.to_pem(), kOutputLimit, context));
+        ACMETOOL_TRY(outcome, read_program_output(done, arguments_.front()));
         if (const auto* chain = std::get_if<std::vector<crypto::Certificate>>(&outcome)) {
             acme::OrderRequest request;
-            request.identifiers = csr.identifiers;
+            request.identifiers = order.identifiers;
             request.key = csr.key;
-            if (auto checked = acme::check_chain(*chain, request, context_.now()); !checked)
+            if (auto checked = acme::check_chain(*chain, request, context.now()); !checked)
                 return fail(with_context(std::move(checked).error(), arguments_.front()));
         }
         return std::move(outcome);
     }
 
     const std::vector<std::string> arguments_;
+    const std::vector<std::string> inherit_; ///< names of environment variables
     IssuerHost* host_ = nullptr;
     std::atomic<std::size_t> waiting_{0}; ///< for a thread or a time
     StopSignal stopping_;
-    StoppableContext context_{stopping_};
+    const base::Context clock_;
     std::mutex mutex_; ///< of the next three
     std::optional<base::TimePoint> last_success_;
     std::optional<base::TimePoint> last_failure_;
@@ -211,7 +179,7 @@ Result<std::unique_ptr<Issuer>> make_program_issuer(const Options& options)
                     "name a program in PATH, or give its folder", "programNotFound");
     if (std::find(arguments.begin(), arguments.end(), "--json") == arguments.end())
         arguments.emplace_back("--json");
-    return std::make_unique<ProgramIssuer>(std::move(arguments));
+    return std::make_unique<ProgramIssuer>(std::move(arguments), options.issuer_env);
 }
 
 } // namespace acmetool::ra

@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include <fmt/core.h>
 
 #include "crypto/digest.h"
@@ -54,9 +56,10 @@ Result<Client::Reply> Client::exchange(Packet request, base::Context& context)
     std::copy(random.begin(), random.end(), request.authenticator.begin());
     ACMETOOL_TRY(octets, encode_request(request, secret_));
     bool anything = false;
-    for (unsigned attempt = 0; attempt < options_.tries; ++attempt) {
+    const auto run_ends = context.run_ends().value_or(Clock::time_point::max());
+    for (unsigned attempt = 0; attempt < options_.tries && Clock::now() < run_ends; ++attempt) {
         const bool sent = send(fd_, octets.data(), octets.size(), 0) == static_cast<ssize_t>(octets.size());
-        const auto end = Clock::now() + options_.retransmit;
+        const auto end = std::min<Clock::time_point>(Clock::now() + options_.retransmit, run_ends);
         while (Clock::now() < end) {
             if (context.interrupted()) return fail(base::interrupted_error("the RADIUS server's answer"));
             pollfd watched{fd_, POLLIN, 0};

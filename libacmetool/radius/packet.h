@@ -29,17 +29,21 @@ enum class Code : std::uint8_t {
 };
 
 /// Attribute numbers (RFC 2865 section 5, RFC 2866 section 5, RFC 3579 section 3, RFC 4072, RFC 3580, RFC
-/// 5176).
+/// 4372, RFC 5176).
 namespace attribute
 {
 inline constexpr std::uint8_t kUserName = 1;
 inline constexpr std::uint8_t kNasIpAddress = 4;
+inline constexpr std::uint8_t kNasPort = 5;
 inline constexpr std::uint8_t kFilterId = 11;
 inline constexpr std::uint8_t kFramedMtu = 12;
 inline constexpr std::uint8_t kReplyMessage = 18;
 inline constexpr std::uint8_t kState = 24;
+inline constexpr std::uint8_t kClass = 25;
 inline constexpr std::uint8_t kVendorSpecific = 26;
 inline constexpr std::uint8_t kSessionTimeout = 27;
+inline constexpr std::uint8_t kIdleTimeout = 28;
+inline constexpr std::uint8_t kTerminationAction = 29;
 inline constexpr std::uint8_t kCallingStationId = 31;
 inline constexpr std::uint8_t kNasIdentifier = 32;
 inline constexpr std::uint8_t kProxyState = 33;
@@ -50,11 +54,15 @@ inline constexpr std::uint8_t kAcctSessionId = 44;
 inline constexpr std::uint8_t kAcctSessionTime = 46;
 inline constexpr std::uint8_t kAcctTerminateCause = 49;
 inline constexpr std::uint8_t kNasPortType = 61;
+inline constexpr std::uint8_t kPortLimit = 62;
 inline constexpr std::uint8_t kTunnelType = 64;
 inline constexpr std::uint8_t kTunnelMediumType = 65;
 inline constexpr std::uint8_t kEapMessage = 79;
 inline constexpr std::uint8_t kMessageAuthenticator = 80;
 inline constexpr std::uint8_t kTunnelPrivateGroupId = 81;
+inline constexpr std::uint8_t kAcctInterimInterval = 85;
+inline constexpr std::uint8_t kNasPortId = 87;
+inline constexpr std::uint8_t kChargeableUserIdentity = 89;
 inline constexpr std::uint8_t kErrorCause = 101;
 inline constexpr std::uint8_t kEapKeyName = 102;
 } // namespace attribute

@@ -2,9 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
+#include <fmt/core.h>
+
+#include "base/text.h"
 #include "brski/idevid.h"
+#include "crypto/digest.h"
 #include "http/text_response.h"
 
 namespace acmetool::registrar
@@ -93,11 +98,48 @@ void EstAdapter::handle(http::ServerRequest request, http::Responder respond)
         response.headers.emplace_back("Allow", "POST");
         return respond(std::move(response));
     }
-    if (voucher) return request_voucher(std::move(request), std::move(respond));
+    auto request_id = to_hex(crypto::random_bytes(8));
+    if (events_.traces()) respond = traced(request, target, request_id, std::move(respond));
+    if (voucher) return request_voucher(std::move(request), std::move(request_id), std::move(respond));
     take_status(request, enrolment ? StatusTold::Of::enrolment : StatusTold::Of::voucher, std::move(respond));
 }
 
-void EstAdapter::request_voucher(http::ServerRequest request, http::Responder respond)
+/// Tells the trace of the request, and of the answer as soon as the responder that it returns is called.
+http::Responder EstAdapter::traced(const http::ServerRequest& request, std::string_view resource,
+                                   const std::string& request_id, http::Responder respond)
+{
+    base::Message asked;
+    asked.from = "client";
+    asked.to = "ra";
+    asked.method = request.method;
+    asked.url = brski::well_known(resource);
+    asked.label = fmt::format("{} /{}", asked.method, resource);
+    asked.request_id = request_id;
+    if (request.tls) asked.device = enrol::holder_of(request.tls->certificates);
+    events_.message(asked);
+    return [&events = events_, asked = std::move(asked), began = std::chrono::steady_clock::now(),
+            is_voucher = resource == "requestvoucher",
+            respond = std::move(respond)](http::ServerResponse response) {
+        base::Message answer;
+        answer.from = asked.to;
+        answer.to = asked.from;
+        answer.url = asked.url;
+        answer.request_id = asked.request_id;
+        answer.device = asked.device;
+        answer.status = response.status;
+        answer.label = std::to_string(response.status);
+        if (is_voucher && response.status == 200) answer.label += " voucher";
+        if (const auto wait = http::find(response.headers, "Retry-After"))
+            answer.label += fmt::format(" Retry-After={}", *wait);
+        if (response.status >= 400) answer.detail = base::printable(base::trim(response.body), 200);
+        answer.took =
+            std::chrono::duration_cast<base::Milliseconds>(std::chrono::steady_clock::now() - began);
+        events.message(answer);
+        respond(std::move(response));
+    };
+}
+
+void EstAdapter::request_voucher(http::ServerRequest request, std::string request_id, http::Responder respond)
 {
     const auto format = brski::format_of(http::find(request.headers, "content-type").value_or(""));
     if (!format)
@@ -113,6 +155,7 @@ void EstAdapter::request_voucher(http::ServerRequest request, http::Responder re
     asked.request.assign(request.body.begin(), request.body.end());
     asked.format = *format;
     asked.accept = accept.empty() ? brski::media_type(*wanted) : accept;
+    asked.request_id = std::move(request_id);
     registrar_.request_voucher(std::move(asked), [respond = std::move(respond)](Decision decision) {
         respond(response_to(std::move(decision)));
     });

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
+#include "enrol/events.h"
 #include "http/server.h"
 #include "registrar/registrar.h"
 
@@ -13,8 +15,8 @@ namespace acmetool::registrar
 class EstAdapter
 {
 public:
-    /// `registrar` is not owned.
-    explicit EstAdapter(Registrar& registrar) : registrar_(registrar) {}
+    /// Both are not owned. `events` is told of the messages.
+    EstAdapter(Registrar& registrar, enrol::EventSink& events) : registrar_(registrar), events_(events) {}
 
     /// True for what is below /.well-known/brski.
     static bool is_target(std::string_view target);
@@ -22,10 +24,13 @@ public:
     void handle(http::ServerRequest request, http::Responder respond);
 
 private:
-    void request_voucher(http::ServerRequest request, http::Responder respond);
+    http::Responder traced(const http::ServerRequest& request, std::string_view resource,
+                           const std::string& request_id, http::Responder respond);
+    void request_voucher(http::ServerRequest request, std::string request_id, http::Responder respond);
     void take_status(const http::ServerRequest& request, StatusTold::Of of, http::Responder respond);
 
     Registrar& registrar_;
+    enrol::EventSink& events_;
 };
 
 /// RFC 8995 sections 5.2, 5.3 and 5.6.

@@ -22,7 +22,8 @@ struct MasaQuestion {
     std::string masa_url;
     Bytes request; ///< the registrar's voucher-request
     std::string media_type;
-    std::string accept; ///< of vouchers
+    std::string accept;          ///< of vouchers
+    std::string request_id = {}; ///< of the pledge's request, for traces; may be empty
 };
 
 /// What was asked for; nobody has examined it.

@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "http/multi_client.h"
 #include "http/retry_after.h"
+#include "http/traced.h"
 #include "http/url.h"
 
 namespace acmetool::registrar
@@ -69,16 +70,42 @@ http::Request request_of(const MasaQuestion& question)
     return request;
 }
 
-} // namespace
-
-Result<std::unique_ptr<Masa>> MasaClient::start(MasaSettings settings)
+base::Message message_of(const MasaQuestion& question, const http::Request& request)
 {
-    ACMETOOL_TRY(curl, http::curl_library());
-    return std::unique_ptr<Masa>{new MasaClient(*curl, std::move(settings))};
+    base::Message message;
+    message.from = "ra";
+    message.to = "masa";
+    message.method = http::name_of(request.method);
+    message.url = request.url;
+    message.label =
+        fmt::format("{} /{}", message.method, is_log(question) ? "requestauditlog" : "requestvoucher");
+    message.request_id = question.request_id;
+    return message;
 }
 
-MasaClient::MasaClient(const http::CurlLibrary& curl, MasaSettings settings)
-    : curl_(curl), settings_(std::move(settings)),
+base::Message answer_message(const base::Message& asked, MasaQuestion::What what,
+                             const Result<http::Response>& outcome)
+{
+    auto message = http::reply_message(asked, outcome);
+    if (!outcome) return message;
+    if (outcome->status == 200)
+        message.label += what == MasaQuestion::What::voucher ? " voucher" : " audit log";
+    if (const auto wait = asked_wait(*outcome))
+        message.label += fmt::format(" Retry-After={}", wait->count());
+    if (outcome->status >= 400) message.detail = base::printable(base::trim_body(outcome->body), 200);
+    return message;
+}
+
+} // namespace
+
+Result<std::unique_ptr<Masa>> MasaClient::start(MasaSettings settings, enrol::EventSink& events)
+{
+    ACMETOOL_TRY(curl, http::curl_library());
+    return std::unique_ptr<Masa>{new MasaClient(*curl, std::move(settings), events)};
+}
+
+MasaClient::MasaClient(const http::CurlLibrary& curl, MasaSettings settings, enrol::EventSink& events)
+    : curl_(curl), events_(events), settings_(std::move(settings)),
       transfers_(new http::MultiClientWait(make_http(curl, settings_))),
       worker_("masa", std::unique_ptr<base::Worker::Wait>{transfers_})
 {
@@ -143,10 +170,23 @@ void MasaClient::send(Open& open, http::Request request)
     if (const auto good = login_.authorize(request); !good)
         return end(open, MasaRefusal{cause_of(open.question, 0), good.error().message});
     open.sent = ++last_sent_;
-    transfers_->send(std::move(request),
-                     [this, id = open.question.id, sent = open.sent](Result<http::Response> reply) {
-                         took(id, sent, std::move(reply));
-                     });
+    transfer(open, std::move(request),
+             [this, id = open.question.id, sent = open.sent](Result<http::Response> reply) {
+                 took(id, sent, std::move(reply));
+             });
+}
+
+/// Sends, and tells the trace of it.
+void MasaClient::transfer(Open& open, http::Request request, http::MultiClient::Done done)
+{
+    if (!events_.traces()) return transfers_->send(std::move(request), std::move(done));
+    auto asked = message_of(open.question, request);
+    events_.message(asked);
+    transfers_->send(std::move(request), [this, asked = std::move(asked), what = open.question.what,
+                                          done = std::move(done)](Result<http::Response> outcome) {
+        events_.message(answer_message(asked, what, outcome));
+        done(std::move(outcome));
+    });
 }
 
 void MasaClient::took(const std::string& id, std::uint64_t sent, Result<http::Response> reply)
@@ -181,11 +221,11 @@ void MasaClient::follow_log(Open& open, const http::Response& reply)
     if (const auto good = login_.authorize(request); !good)
         return end(open, MasaRefusal{Cause::bad_audit_log, good.error().message});
     open.sent = ++last_sent_;
-    transfers_->send(std::move(request),
-                     [this, id = open.question.id, sent = open.sent](Result<http::Response> fetched) {
-                         if (fetched && fetched->status == 201) fetched->status = 500; // once is enough
-                         took(id, sent, std::move(fetched));
-                     });
+    transfer(open, std::move(request),
+             [this, id = open.question.id, sent = open.sent](Result<http::Response> fetched) {
+                 if (fetched && fetched->status == 201) fetched->status = 500; // once is enough
+                 took(id, sent, std::move(fetched));
+             });
 }
 
 void MasaClient::delay(Open& open, const std::string& why, std::optional<std::chrono::seconds> asked)

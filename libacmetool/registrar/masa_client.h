@@ -7,7 +7,9 @@
 #include <string>
 
 #include "base/worker.h"
+#include "enrol/events.h"
 #include "http/curl_library.h"
+#include "http/multi_client.h"
 #include "http/multi_client_wait.h"
 #include "registrar/masa.h"
 #include "registrar/masa_login.h"
@@ -24,8 +26,8 @@ inline constexpr std::chrono::seconds kLongestMasaWait{60}; ///< between two req
 class MasaClient final : public Masa
 {
 public:
-    /// Errors: config, if libcurl cannot be loaded.
-    static Result<std::unique_ptr<Masa>> start(MasaSettings settings);
+    /// `events`, which is told of the messages, is not owned. Errors: config, if libcurl cannot be loaded.
+    static Result<std::unique_ptr<Masa>> start(MasaSettings settings, enrol::EventSink& events);
     ~MasaClient() override;
 
     void ask(MasaQuestion question, Hear hear) override;
@@ -42,17 +44,19 @@ private:
         base::Worker::Timer again = 0;
     };
 
-    MasaClient(const http::CurlLibrary& curl, MasaSettings settings);
+    MasaClient(const http::CurlLibrary& curl, MasaSettings settings, enrol::EventSink& events);
 
     // On the thread.
     void send(Open& open);
     void send(Open& open, http::Request request);
+    void transfer(Open& open, http::Request request, http::MultiClient::Done done);
     void took(const std::string& id, std::uint64_t sent, Result<http::Response> reply);
     void follow_log(Open& open, const http::Response& reply);
     void delay(Open& open, const std::string& why, std::optional<std::chrono::seconds> asked);
     void end(Open& open, MasaAnswer answer);
 
     const http::CurlLibrary& curl_;
+    enrol::EventSink& events_;
     MasaSettings settings_; ///< this and the rest belong to the thread
     MasaLogin login_;
     std::map<std::string, Open> open_; ///< by the id of the question

@@ -23,7 +23,7 @@ Decision decision_of(const Record& record)
     return Granted{record.voucher, record.voucher_type};
 }
 
-MasaQuestion question_of(const Record& record)
+MasaQuestion question_of(const Record& record, const std::string& request_id)
 {
     MasaQuestion question;
     question.id = record.id;
@@ -33,6 +33,7 @@ MasaQuestion question_of(const Record& record)
     question.request = record.registrar_request;
     question.media_type = record.media_type;
     question.accept = record.accept;
+    question.request_id = request_id;
     return question;
 }
 
@@ -63,7 +64,8 @@ void OpenRequests::use(std::shared_ptr<const Settings> settings, std::vector<Rec
 }
 
 bool OpenRequests::join(const std::string& id, const std::string& digest, const std::string& manufacturer,
-                        const std::vector<crypto::Certificate>& registrar, const Answer& answer)
+                        const std::vector<crypto::Certificate>& registrar, const std::string& request_id,
+                        const Answer& answer)
 {
     auto found = open_.find(id);
     if (found == open_.end()) {
@@ -81,12 +83,14 @@ bool OpenRequests::join(const std::string& id, const std::string& digest, const 
     auto& open = found->second;
     if (open.record.request_digest != digest) return false;
     open.registrar = registrar;
+    if (open.request_id.empty()) open.request_id = request_id;
     wait(open, answer);
     advance(id);
     return true;
 }
 
-void OpenRequests::begin(Record record, std::vector<crypto::Certificate> registrar, Answer answer)
+void OpenRequests::begin(Record record, std::vector<crypto::Certificate> registrar, std::string request_id,
+                         Answer answer)
 {
     const auto id = record.id;
     const auto* manufacturer = settings_->find(record.manufacturer);
@@ -99,6 +103,7 @@ void OpenRequests::begin(Record record, std::vector<crypto::Certificate> registr
     }
     open.record = std::move(record);
     open.registrar = std::move(registrar);
+    open.request_id = std::move(request_id);
     open.pinned_domain.clear();
     open.asked = false;
     open.remembered = false;
@@ -189,8 +194,11 @@ void OpenRequests::write(Open& open)
         parts_.worker.bind([this, id = record->id, digest = record->request_digest](
                                const std::optional<Error>& error) { wrote(id, digest, error); });
     const bool taken = parts_.commits.post(
-        {[record, done](store::Database& database, store::GroupCommit::After& after) -> Result<void> {
-             ACMETOOL_CHECK(Records{database}.put(*record));
+        {[record, done, is_new = !open.remembered](store::Database& database,
+                                                   store::GroupCommit::After& after) -> Result<void> {
+             Records records{database};
+             ACMETOOL_CHECK(records.put(*record));
+             if (is_new) ACMETOOL_CHECK(records.remember_nonce(record->id, record->nonce));
              after.push_back([done] { done(std::optional<Error>{}); });
              return {};
          },
@@ -236,7 +244,7 @@ void OpenRequests::ask(Open& open)
     const auto* manufacturer = settings_->find(open.record.manufacturer);
     if (manufacturer == nullptr) return;
     open.asked = true;
-    auto question = question_of(open.record);
+    auto question = question_of(open.record, open.request_id);
     const auto what = question.what;
     manufacturer->masa->ask(
         std::move(question),
@@ -272,7 +280,7 @@ void OpenRequests::delayed(Open& open, const std::string& why)
     }
     open.record.reason = why;
     open.changed = true;
-    tell(open.record, why);
+    tell(open, why);
 }
 
 void OpenRequests::refuse(Open& open, Cause cause, const std::string& reason)
@@ -281,7 +289,7 @@ void OpenRequests::refuse(Open& open, Cause cause, const std::string& reason)
     open.record.cause = cause;
     open.record.reason = reason;
     open.changed = true;
-    tell(open.record, reason);
+    tell(open, reason);
 }
 
 void OpenRequests::took_voucher(Open& open, const MasaDocument& document)
@@ -297,7 +305,7 @@ void OpenRequests::took_voucher(Open& open, const MasaDocument& document)
     // Else it is written with what the MASA says of its log: a restart before that asks for the voucher
     // again.
     if (open.record.state == State::ready) open.changed = true;
-    tell(open.record, "voucher received");
+    tell(open, "voucher received");
 }
 
 /// False if the store failed: the log is asked for again later.
@@ -322,18 +330,21 @@ bool OpenRequests::took_log(Open& open, const MasaDocument& document)
     open.record.state = State::ready;
     open.record.reason.clear();
     open.changed = true;
-    tell(open.record, "audit log is good");
+    tell(open, "audit log is good");
     return true;
 }
 
-void OpenRequests::tell(const Record& record, const std::string& what)
+void OpenRequests::tell(const Open& open, const std::string& what)
 {
-    parts_.events.event({{"event", "brski"},
-                         {"manufacturer", record.manufacturer},
-                         {"serial", base::printable(record.serial, 100)},
-                         {"state", name_of(record.state)},
-                         {"text", what},
-                         {"level", record.state == State::refused ? "warning" : "info"}});
+    const auto& record = open.record;
+    base::Json event{{"event", "brski"},
+                     {"manufacturer", record.manufacturer},
+                     {"serial", base::printable(record.serial, 100)},
+                     {"state", name_of(record.state)},
+                     {"text", what},
+                     {"level", record.state == State::refused ? "warning" : "info"}};
+    if (!open.request_id.empty()) event["request_id"] = open.request_id;
+    parts_.events.event(event);
 }
 
 } // namespace acmetool::registrar

@@ -44,10 +44,13 @@ public:
     void use(std::shared_ptr<const Settings> settings, std::vector<Record> resumed);
     /// Waits for the request with this digest if it is the device's last one, wherever it stands. `registrar`
     /// is the chain that pledges see. False, and `answer` is not called, if it is another one: begin() it.
+    /// `request_id`, here and below, is for logs and traces.
     bool join(const std::string& id, const std::string& digest, const std::string& manufacturer,
-              const std::vector<crypto::Certificate>& registrar, const Answer& answer);
+              const std::vector<crypto::Certificate>& registrar, const std::string& request_id,
+              const Answer& answer);
     /// The device's request from now on. Those who wait for an earlier one are answered "replaced".
-    void begin(Record record, std::vector<crypto::Certificate> registrar, Answer answer);
+    void begin(Record record, std::vector<crypto::Certificate> registrar, std::string request_id,
+               Answer answer);
     /// Answers everybody "later" and forgets all requests.
     void end();
 
@@ -64,6 +67,7 @@ private:
     struct Open {
         Record record;
         std::vector<crypto::Certificate> registrar; ///< what the voucher has to pin
+        std::string request_id;                     ///< of the pledge's first; empty: asked before a restart
         std::string pinned_domain;                  ///< domainID that the voucher pins; empty: not read yet
         std::vector<Waiter> waiters;                ///< until the request is decided
         std::vector<Owed> owed;                     ///< to be given once `record` is on disk
@@ -88,7 +92,7 @@ private:
     void refuse(Open& open, Cause cause, const std::string& reason);
     void drop(Open& open);
     void store_failed(Open& open, const Error& error);
-    void tell(const Record& record, const std::string& what);
+    void tell(const Open& open, const std::string& what);
 
     Parts parts_;
     std::shared_ptr<const Settings> settings_;

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "crypto/crl.h"
+
 /// What relay.toml says about BRSKI; files not read yet.
 namespace acmetool::registrar
 {
@@ -12,7 +14,9 @@ namespace acmetool::registrar
 struct ManufacturerOptions {
     std::string name;
     std::vector<std::string> trust;       ///< PEM files of the CAs of its IDevIDs
+    crypto::CrlOptions crl;               ///< of these CAs
     std::vector<std::string> serial_from; ///< see enrol::SerialFields
+    std::chrono::seconds grace{0};        ///< its devices' certificates may have expired so long ago
     std::vector<std::string> masa_hosts;  ///< "host" or "host:port" that an IDevID may name (SEC-06)
     std::string masa_url;                 ///< asked instead of what IDevIDs name; empty: theirs
     std::string masa_ca;                  ///< PEM anchors of the MASA's TLS server; empty: the system's
@@ -26,6 +30,8 @@ struct ManufacturerOptions {
 
 struct Options {
     std::vector<ManufacturerOptions> manufacturers; ///< empty: no BRSKI
+    /// PEM files of all CAs whose IDevIDs the registration authority accepts.
+    std::vector<std::string> device_trust;
     std::chrono::milliseconds wait{5'000}; ///< how long a request may wait for its voucher before 202
     std::chrono::seconds retry_after{10};
     std::chrono::seconds masa_timeout{30};

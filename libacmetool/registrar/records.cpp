@@ -181,10 +181,11 @@ Result<std::optional<Device>> Records::one_device(std::string_view sql, std::str
     return std::optional<Device>{std::move(device)};
 }
 
-Result<std::optional<Device>> Records::device(std::string_view id)
+Result<std::optional<Device>> Records::device(const RecordIds& ids)
 {
     static const auto kSelect = fmt::format("SELECT {} FROM brski_devices WHERE id = $1", kDeviceColumns);
-    return one_device(kSelect, id);
+    ACMETOOL_TRY(found, one_device(kSelect, ids.id));
+    return found ? std::move(found) : one_device(kSelect, ids.former);
 }
 
 Result<std::optional<Device>> Records::device_by_certificate(std::string_view digest)
@@ -192,6 +193,12 @@ Result<std::optional<Device>> Records::device_by_certificate(std::string_view di
     static const auto kSelect = fmt::format(
         "SELECT {} FROM brski_devices WHERE certificate = $1 AND certificate <> ''", kDeviceColumns);
     return one_device(kSelect, digest);
+}
+
+Result<bool> Records::has_serial(std::string_view serial)
+{
+    ACMETOOL_TRY(rows, database_->execute("SELECT 1 FROM brski_devices WHERE serial = $1 LIMIT 1", {serial}));
+    return !rows.empty();
 }
 
 Result<std::vector<Device>> Records::devices(std::string_view manufacturer)
@@ -237,8 +244,13 @@ Result<void> Records::put(const Record& record)
                static_cast<std::int64_t>(record.cause), record.reason, record.request_digest,
                ByteView{record.registrar_request}, record.media_type, record.accept, record.nonce,
                ByteView{record.voucher}, record.voucher_type}));
-    ACMETOOL_CHECK(database_->execute(kPutNonce, {record.id, record.nonce}));
-    ACMETOOL_CHECK(database_->execute(kForgetNonces, {record.id}));
+    return {};
+}
+
+Result<void> Records::remember_nonce(std::string_view id, std::string_view nonce)
+{
+    ACMETOOL_CHECK(database_->execute(kPutNonce, {id, nonce}));
+    ACMETOOL_CHECK(database_->execute(kForgetNonces, {id}));
     return {};
 }
 

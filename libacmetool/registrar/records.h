@@ -30,9 +30,15 @@ std::string_view name_of(State state);
 /// True if the MASA is not asked for anything.
 bool is_decided(State state);
 
+/// What a device has in the store as its identifier.
+struct RecordIds {
+    std::string id;     ///< enrol::Identity::id(), "/" and the digest of its key
+    std::string former; ///< of rows of an earlier version: SHA-256 of the IDevID, hexadecimal
+};
+
 /// A device and its last voucher-request, without octets: what is looked up and listed.
 struct Device {
-    std::string id;           ///< SHA-256 of the IDevID, lower-case hexadecimal
+    std::string id;           ///< one of its RecordIds
     std::string serial;       ///< serialNumber of the IDevID
     std::string manufacturer; ///< as configured
     State state = State::asking;
@@ -66,17 +72,21 @@ public:
     /// config, reason "storeVersion", if a later version made them.
     Result<void> create();
 
-    Result<std::optional<Device>> device(std::string_view id);
+    Result<std::optional<Device>> device(const RecordIds& ids);
     /// The device that enrolled this certificate last; `digest` as in Device::certificate.
     Result<std::optional<Device>> device_by_certificate(std::string_view digest);
     Result<std::vector<Device>> devices(std::string_view manufacturer);
+    /// True if a device with this serial number, of any manufacturer, asked for a voucher.
+    Result<bool> has_serial(std::string_view serial);
 
     Result<std::optional<Record>> record(std::string_view id);
     /// Those of a manufacturer that are not decided.
     Result<std::vector<Record>> open_records(std::string_view manufacturer);
-    /// Inserts or replaces a record, and remembers its nonce. What the pledge said and what it enrolled stay
-    /// as they are, but are cleared if the request is another one.
+    /// Inserts or replaces a record. What the pledge said and what it enrolled stay as they are, but are
+    /// cleared if the request is another one.
     Result<void> put(const Record& record);
+    /// Remembers the nonce of a request of the device, before the MASA is asked with it.
+    Result<void> remember_nonce(std::string_view id, std::string_view nonce);
 
     Result<void> set_voucher_status(std::string_view id, std::string_view text);
     Result<void> set_enroll_status(std::string_view id, std::string_view text);

@@ -17,6 +17,7 @@
 #include "registrar/masa_client.h"
 #include "registrar/open_requests.h"
 #include "registrar/settings.h"
+#include "store/configured.h"
 
 namespace acmetool::registrar
 {
@@ -24,6 +25,8 @@ namespace
 {
 
 using base::Json;
+
+constexpr std::chrono::seconds kCrlRetry{300};
 
 enrol::Refused forbidden(std::string text)
 {
@@ -39,6 +42,16 @@ Refused refusal_of(const enrol::Refused& refused)
     return {Cause::unwelcome, refused.text};
 }
 
+/// The device is this manufacturer's, but its certificate is not valid.
+Refused refusal_of_device(const Manufacturer& manufacturer, const Error& objection)
+{
+    auto text = fmt::format("the certificate of this device of {} is not valid: {}",
+                            manufacturer.options.name, objection.message);
+    if (objection.code == Errc::temporary) return {Cause::unavailable, std::move(text), kCrlRetry};
+    if (objection.code == Errc::bad_input) return {Cause::bad_request, objection.message};
+    return {Cause::unwelcome, std::move(text)};
+}
+
 Cause cause_of_record(const Error& error)
 {
     return error.code == Errc::config    ? Cause::misconfigured
@@ -49,35 +62,35 @@ Cause cause_of_record(const Error& error)
 /// One voucher-request on its way to OpenRequests.
 struct Asked {
     std::shared_ptr<const Settings> settings;
-    const Manufacturer* manufacturer; ///< of `settings`
+    Pledge pledge; ///< of `settings`
     crypto::Certificate idevid;
     std::string address;
     std::string accept;
+    std::string request_id;
     brski::Envelope envelope;
     std::function<void(Decision)> done;
 };
 
 /// The request that the MASA gets (RFC 8995 section 5.5).
-Result<Record> new_record(const Asked& asked, const brski::VoucherRequest& request, std::string digest,
-                          base::TimePoint now)
+Result<Record> new_record(const Asked& asked, const brski::VoucherRequest& request, std::string id,
+                          std::string digest, base::TimePoint now)
 {
     const auto& envelope = asked.envelope;
     Record record;
-    record.id = to_hex(asked.idevid.sha256());
+    record.id = std::move(id);
     // Section 5.5: from the authenticated certificate, never from the request.
-    ACMETOOL_TRY(serial, enrol::device_serial(asked.idevid, asked.manufacturer->options.serial_from));
-    record.serial = serial;
-    record.manufacturer = asked.manufacturer->options.name;
+    record.serial = asked.pledge.identity.serial;
+    record.manufacturer = asked.pledge.identity.manufacturer;
     record.request_digest = std::move(digest);
     record.media_type = brski::media_type(envelope.format);
     record.accept = asked.accept;
     record.nonce = request.nonce;
     record.since = now;
-    ACMETOOL_TRY(url, asked.manufacturer->masa_of(asked.idevid));
+    ACMETOOL_TRY(url, asked.pledge.manufacturer->masa_of(asked.idevid));
     record.masa_url = url;
     brski::VoucherRequest ours;
     ours.assertion = request.assertion;
-    ours.serial_number = serial;
+    ours.serial_number = record.serial;
     ours.nonce = request.nonce;
     ours.created_on = now;
     ours.idevid_issuer = brski::idevid_issuer(asked.idevid);
@@ -115,9 +128,12 @@ struct Fresh {
 struct Registrar::Impl {
     explicit Impl(Parts given)
         : authority(*given.authority), events(*given.events), commits(std::move(given.commits)),
-          make_masa(given.make_masa ? std::move(given.make_masa) : MasaClient::start),
-          now(given.now ? std::move(given.now) : base::now), reader(std::move(given.reader)),
-          worker("registrar"), requests({worker, *commits, reader, events, now})
+          make_masa(given.make_masa ? std::move(given.make_masa) : MakeMasa{[this](MasaSettings masa) {
+              return MasaClient::start(std::move(masa), events);
+          }}),
+          now(given.now ? std::move(given.now) : base::now), crls(std::move(given.crls)),
+          reader(std::move(given.reader)), worker("registrar"),
+          requests({worker, *commits, reader, events, now})
     {
     }
 
@@ -135,6 +151,7 @@ struct Registrar::Impl {
     const std::shared_ptr<store::GroupCommit> commits;
     const MakeMasa make_masa;
     const std::function<base::TimePoint()> now;
+    const std::shared_ptr<const crypto::FetchedCrls> crls;
     mutable Reader reader;
     mutable std::mutex mutex; ///< of `settings`
     std::shared_ptr<const Settings> settings = std::make_shared<const Settings>();
@@ -152,8 +169,13 @@ Result<std::shared_ptr<Fresh>> Registrar::Impl::read(const Options& options, brs
     next->signer = std::move(signer);
     if (!options.manufacturers.empty())
         ACMETOOL_CHECK(reader.read([](Records& records) { return records.create(); }));
+    std::vector<enrol::Manufacturer> cas;
+    ACMETOOL_TRY(all_anchors, read_anchors(options.device_trust));
+    next->devices = enrol::Manufacturers{{{{}, all_anchors, {}}}, {}};
+    next->device_anchors = std::move(all_anchors);
     for (const auto& one : options.manufacturers) {
         ACMETOOL_TRY(anchors, read_anchors(one.trust));
+        ACMETOOL_TRY(revoked, store::read_crl_sources(one.crl, crls));
         ACMETOOL_TRY(masa_settings, read_masa_settings(options, one));
         std::shared_ptr<Masa> masa;
         if (const auto* known = before->find(one.name)) {
@@ -166,8 +188,11 @@ Result<std::shared_ptr<Fresh>> Registrar::Impl::read(const Options& options, brs
                          reader.read([&one](Records& records) { return records.open_records(one.name); }));
             std::move(open.begin(), open.end(), std::back_inserter(fresh->resumed));
         }
-        next->manufacturers.push_back({one, crypto::AnchorStore{anchors}, std::move(masa)});
+        next->manufacturers.push_back(
+            {one, crypto::AnchorStore{anchors}, std::move(revoked), std::move(masa)});
+        cas.push_back({one.name, std::move(anchors), one.serial_from, one.grace});
     }
+    next->identities = enrol::Manufacturers{cas, {}};
     fresh->settings = std::move(next);
     return fresh;
 }
@@ -188,28 +213,31 @@ void Registrar::Impl::begin(const Asked& asked)
 {
     const auto& chain = asked.settings->signer.chain;
     const auto verdict = brski::check_pledge_request(
-        asked.envelope, {asked.idevid, chain.front(), asked.manufacturer->options.serial_from});
+        asked.envelope, {asked.idevid, chain.front(), asked.pledge.manufacturer->options.serial_from});
     if (!verdict.report.good()) {
         const auto error = verdict.report.error("voucher-request");
         events.event({{"event", "brski"},
                       {"level", "warning"},
                       {"address", asked.address},
                       {"client", base::printable(asked.idevid.subject())},
+                      {"request_id", asked.request_id},
                       {"text", error.message}});
         const bool elsewhere = error.reason == acmetool::Cause::proximity_registrar_cert;
         return asked.done(Refused{elsewhere ? Cause::other_registrar : Cause::bad_request, error.message});
     }
     const auto digest = to_hex(crypto::sha256(asked.envelope.octets));
     // The same request again joins what is under way: nothing is signed anew.
-    if (requests.join(to_hex(asked.idevid.sha256()), digest, asked.manufacturer->options.name, chain,
-                      asked.done))
+    const auto known = reader.read([&asked](Records& records) { return records.device(asked.pledge.ids); });
+    if (!known) return asked.done(store_refusal());
+    const auto id = *known ? (*known)->id : asked.pledge.ids.id;
+    if (requests.join(id, digest, asked.pledge.identity.manufacturer, chain, asked.request_id, asked.done))
         return;
-    auto record = new_record(asked, *verdict.request, digest, now());
+    auto record = new_record(asked, *verdict.request, id, digest, now());
     if (!record) {
         events.event({{"event", "brski"}, {"level", "warning"}, {"text", record.error().message}});
         return asked.done(Refused{cause_of_record(record.error()), record.error().message});
     }
-    requests.begin(std::move(*record), chain, asked.done);
+    requests.begin(std::move(*record), chain, asked.request_id, asked.done);
 }
 
 Registrar::Registrar(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -245,20 +273,33 @@ void Registrar::request_voucher(VoucherRequested request, std::function<void(Dec
     const auto& certificates = request.peer.certificates;
     if (certificates.empty())
         return done(Refused{Cause::no_certificate, "show the device's IDevID in the TLS handshake"});
-    const auto* manufacturer = settings->manufacturer_of(certificates, impl_->now());
-    if (manufacturer == nullptr)
+    auto origin = settings->origin_of(certificates, impl_->now());
+    if (origin.manufacturer == nullptr)
         return done(Refused{Cause::unknown_device, "devices of this manufacturer are not known here"});
+    if (origin.objection) {
+        const auto refused = refusal_of_device(*origin.manufacturer, *origin.objection);
+        impl_->events.event({{"event", "brski"},
+                             {"level", "warning"},
+                             {"address", request.peer.address},
+                             {"client", base::printable(certificates.front().subject())},
+                             {"request_id", request.request_id},
+                             {"text", refused.text}});
+        return done(refused);
+    }
     auto envelope = brski::parse_envelope(request.request, request.format);
     if (!envelope) return done(Refused{Cause::malformed, envelope.error().message});
-    auto asked = std::make_shared<const Asked>(Asked{std::move(settings), manufacturer, certificates.front(),
-                                                     request.peer.address, std::move(request.accept),
-                                                     std::move(*envelope), std::move(done)});
+    auto asked = std::make_shared<const Asked>(Asked{
+        std::move(settings), std::move(*origin.pledge), certificates.front(), request.peer.address,
+        std::move(request.accept), std::move(request.request_id), std::move(*envelope), std::move(done)});
     // The registration authority says whether the device is welcome: inventory, blocked, revoked.
     impl_->authority.csr_attributes(
         std::move(request.peer), "",
         impl_->worker.bind([impl = impl_.get(), asked](const enrol::AttributesDecision& decision) {
             if (const auto* refused = std::get_if<enrol::Refused>(&decision))
                 return asked->done(refusal_of(*refused));
+            if (!std::get<enrol::CsrAttributes>(decision).authenticated)
+                return asked->done(Refused{Cause::unauthenticated,
+                                           "the registration authority trusts no CA of this device"});
             impl->begin(*asked);
         }));
 }
@@ -277,10 +318,13 @@ void Registrar::take_status(StatusTold told, const std::function<void(std::optio
                {"level", told.status.status ? "info" : "warning"}};
     if (!told.unknown.empty()) event["unknown"] = base::printable(told.unknown);
     const auto digest = to_hex(told.peer.certificates.front().sha256());
-    const auto run = [settings = impl_->current(), &events = impl_->events, event, digest, text, enrolment,
+    const auto settings = impl_->current();
+    const auto pledge = settings->origin_of(told.peer.certificates, impl_->now()).pledge;
+    const auto ids = pledge ? pledge->ids : RecordIds{digest, digest};
+    const auto run = [settings, &events = impl_->events, event, digest, ids, text, enrolment,
                       done](store::Database& database, store::GroupCommit::After& after) -> Result<void> {
         Records records{database};
-        ACMETOOL_TRY(by_idevid, records.device(digest));
+        ACMETOOL_TRY(by_idevid, records.device(ids));
         auto device = std::move(by_idevid);
         const bool by_new_certificate = !device && enrolment;
         if (by_new_certificate) {
@@ -309,21 +353,29 @@ void Registrar::take_status(StatusTold told, const std::function<void(std::optio
 
 bool Registrar::is_device(const enrol::Peer& peer) const
 {
-    return impl_->current()->manufacturer_of(peer.certificates, impl_->now()) != nullptr;
+    return impl_->current()->origin_of(peer.certificates, impl_->now()).manufacturer != nullptr;
 }
 
 std::optional<enrol::Refused> Registrar::objection(const enrol::Peer& peer) const
 {
     const auto settings = impl_->current();
-    const auto* manufacturer = settings->manufacturer_of(peer.certificates, impl_->now());
-    if (manufacturer == nullptr) return std::nullopt;
-    const auto id = to_hex(peer.certificates.front().sha256());
-    const auto device = impl_->reader.read([&id](Records& records) { return records.device(id); });
+    const auto origin = settings->origin_of(peer.certificates, impl_->now());
+    if (origin.manufacturer == nullptr) return std::nullopt;
+    if (origin.objection) {
+        auto refused = refusal_of_device(*origin.manufacturer, *origin.objection);
+        const auto why = refused.cause == Cause::unavailable   ? enrol::Refusal::unavailable
+                         : refused.cause == Cause::bad_request ? enrol::Refusal::forbidden
+                                                               : enrol::Refusal::unauthenticated;
+        return enrol::Refused{why, std::move(refused.text), refused.retry_after};
+    }
+    const auto& pledge = origin.pledge;
+    const auto device =
+        impl_->reader.read([&pledge](Records& records) { return records.device(pledge->ids); });
     if (!device) {
         const auto refusal = store_refusal();
         return enrol::Refused{enrol::Refusal::unavailable, refusal.text, refusal.retry_after};
     }
-    if (!*device || (*device)->manufacturer != manufacturer->options.name)
+    if (!*device || (*device)->manufacturer != pledge->identity.manufacturer)
         return forbidden("no voucher was forwarded to this device: it has to ask for one first");
     if ((*device)->state == State::refused)
         return forbidden("this device got no voucher: " + (*device)->reason);
@@ -336,13 +388,16 @@ std::optional<enrol::Refused> Registrar::objection(const enrol::Peer& peer) cons
 
 void Registrar::enrolled(const enrol::Peer& peer, const crypto::Certificate& certificate)
 {
-    if (!is_device(peer)) return;
-    impl_->commits->post(
-        {[id = to_hex(peer.certificates.front().sha256()),
-          digest = to_hex(certificate.sha256())](store::Database& database, store::GroupCommit::After&) {
-             return Records{database}.set_certificate(id, digest);
-         },
-         nullptr}); // nobody waits for it
+    const auto settings = impl_->current(); // the pledge's manufacturer belongs to it
+    const auto pledge = settings->origin_of(peer.certificates, impl_->now()).pledge;
+    if (!pledge) return;
+    impl_->commits->post({[ids = pledge->ids, digest = to_hex(certificate.sha256())](
+                              store::Database& database, store::GroupCommit::After&) -> Result<void> {
+                              Records records{database};
+                              ACMETOOL_TRY(device, records.device(ids));
+                              return device ? records.set_certificate(device->id, digest) : Result<void>{};
+                          },
+                          nullptr}); // nobody waits for it
 }
 
 Result<std::function<void()>> Registrar::prepare(const Options& options, brski::Signer signer)

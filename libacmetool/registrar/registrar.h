@@ -11,6 +11,7 @@
 #include "brski/envelope.h"
 #include "brski/status.h"
 #include "crypto/cert.h"
+#include "crypto/crl.h"
 #include "enrol/events.h"
 #include "enrol/registration_authority.h"
 #include "registrar/decision.h"
@@ -28,6 +29,7 @@ struct VoucherRequested {
     Bytes request;
     brski::Format format = brski::Format::cms;
     std::string accept; ///< media types of vouchers that the pledge takes, as in RFC 9110 section 12.5.1
+    std::string request_id = {}; ///< for logs
 };
 
 /// What a device tells of its voucher (RFC 8995 section 5.7) or of its enrolment (section 5.9.4).
@@ -55,6 +57,7 @@ public:
         std::unique_ptr<store::Database> reader;   ///< another connection to the database of `commits`
         MakeMasa make_masa = {};                   ///< empty: MasaClient::start
         std::function<base::TimePoint()> now = {}; ///< empty: the system's clock
+        std::shared_ptr<const crypto::FetchedCrls> crls = nullptr; ///< those of URLs; null: none is known
     };
 
     /// Reads the files that the options name, and continues what an earlier run left. The tables are made
@@ -74,7 +77,7 @@ public:
     /// called once, on the caller's thread or the store's.
     void take_status(StatusTold told, const std::function<void(std::optional<Refused>)>& done);
 
-    /// True if the certificate is one of these manufacturers' devices.
+    /// True if the certificate is one of these manufacturers' devices, valid or not.
     bool is_device(const enrol::Peer& peer) const;
     /// Why this peer may not enrol; nothing if it may, or if it is no device of these manufacturers. Reads
     /// one row of the store.

@@ -1,10 +1,17 @@
 #include "registrar/settings.h"
 
+#include <fmt/core.h>
+
 #include "brski/idevid.h"
-#include "crypto/path.h"
 
 namespace acmetool::registrar
 {
+namespace
+{
+
+constexpr std::chrono::hours kAnyTime{24 * 365 * 1000};
+
+} // namespace
 
 Result<std::string> Manufacturer::masa_of(const crypto::Certificate& idevid) const
 {
@@ -17,13 +24,36 @@ Result<std::string> Manufacturer::masa_of(const crypto::Certificate& idevid) con
     return *named;
 }
 
-const Manufacturer* Settings::manufacturer_of(const std::vector<crypto::Certificate>& chain,
-                                              base::TimePoint now) const
+Origin Settings::origin_of(const std::vector<crypto::Certificate>& chain, base::TimePoint now) const
 {
-    if (chain.empty()) return nullptr;
+    if (chain.empty() || manufacturers.empty()) return {};
+    const auto made = [&](const Manufacturer& manufacturer, Result<enrol::Identity> identity) -> Origin {
+        if (!identity) return {&manufacturer, std::move(identity).error(), {}};
+        auto id = fmt::format("{}/{}", identity->id(), identity->key);
+        return {&manufacturer,
+                {},
+                Pledge{&manufacturer, std::move(*identity), {std::move(id), to_hex(chain.front().sha256())}}};
+    };
+    auto identity = identities.identify(chain, now, {});
+    if (identity) {
+        const auto* manufacturer = find(identity->manufacturer);
+        if (manufacturer == nullptr) return {};
+        if (manufacturer->crls == nullptr) return made(*manufacturer, std::move(identity));
+        return made(*manufacturer, identities.identify(chain, now, manufacturer->crls));
+    }
     for (const auto& one : manufacturers)
-        if (one.anchors.verify(chain, crypto::PathPolicy::idevid(now))) return &one;
-    return nullptr;
+        if (one.anchors.is_above(chain)) return {&one, std::move(identity).error(), {}};
+    // A path that the registration authority accepts may end below the manufacturer's anchors, because the
+    // device left an intermediate out. It has only certificates that were verified, none of the device's
+    // choice.
+    auto policy = crypto::PathPolicy::idevid(now);
+    policy.grace = kAnyTime; // the registration authority may have another grace than the manufacturer here
+    auto accepted = devices.verify(chain, policy);
+    if (!accepted) return {};
+    accepted->insert(accepted->end(), device_anchors.begin(), device_anchors.end());
+    for (const auto& one : manufacturers)
+        if (one.anchors.is_above(*accepted)) return made(one, identities.identify(*accepted, now, one.crls));
+    return {};
 }
 
 const Manufacturer* Settings::find(std::string_view name) const

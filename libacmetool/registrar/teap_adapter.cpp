@@ -34,7 +34,7 @@ bool TeapAdapter::wants_voucher(const enrol::Peer& peer) const
     return registrar_.is_device(peer);
 }
 
-void TeapAdapter::request_voucher(enrol::Peer peer, Bytes request,
+void TeapAdapter::request_voucher(enrol::Peer peer, std::string request_id, Bytes request,
                                   std::function<void(enrol::VoucherDecision)> done)
 {
     VoucherRequested asked;
@@ -42,6 +42,7 @@ void TeapAdapter::request_voucher(enrol::Peer peer, Bytes request,
     asked.format = !request.empty() && request.front() == '{' ? brski::Format::jws : brski::Format::cms;
     asked.accept = brski::media_type(asked.format);
     asked.request = std::move(request);
+    asked.request_id = std::move(request_id);
     registrar_.request_voucher(std::move(asked), [done = std::move(done)](Decision decision) {
         done(voucher_decision(std::move(decision)));
     });

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "brski/idevid.h"
 #include "crypto/extension.h"
+#include "crypto/oids.h"
 #include "crypto/path.h"
 #include "http/multi_client.h"
 #include "http/tls_client.h"
@@ -16,8 +17,6 @@ namespace
 {
 
 using Certificates = std::vector<crypto::Certificate>;
-
-constexpr std::string_view kSubjectKeyIdentifier = "2.5.29.14";
 
 Certificates read(Findings& findings, const std::string& subject, const std::string& file)
 {
@@ -39,7 +38,7 @@ void check_registrar(Findings& findings, const Config& config)
         return;
     }
     ok(findings, "brski", "the certificate in [tls] is that of a registrar (id-kp-cmcRA)");
-    if (!crypto::extension_value(own, kSubjectKeyIdentifier))
+    if (!crypto::extension_value(own, crypto::oid::kSubjectKeyIdentifier))
         warn(findings, "brski", "the certificate in [tls] has no subjectKeyIdentifier",
              "MASAs use it to name a domain in their logs");
 }
@@ -93,7 +92,10 @@ void check_brski(Findings& findings, const Config& config, base::TimePoint now)
     if (brski.manufacturers.empty()) return;
     check_registrar(findings, config);
     Certificates clients;
-    for (const auto& file : config.ra.idevid.trust) {
+    auto files = config.ra.idevid.trust;
+    for (const auto& one : config.ra.idevid.manufacturers)
+        if (one.trusted) files.insert(files.end(), one.trust.begin(), one.trust.end());
+    for (const auto& file : files) {
         const auto parsed = store::read_certificates(file);
         if (parsed) clients.insert(clients.end(), parsed->begin(), parsed->end());
     }

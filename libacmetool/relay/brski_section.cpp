@@ -34,14 +34,16 @@ void read_settings(Section section, Config& config)
 void read_manufacturer(Section section, Config& config)
 {
     registrar::ManufacturerOptions manufacturer;
-    section.text("name", manufacturer.name, "name of the manufacturer in the log");
+    section.text("name", manufacturer.name, "name of the manufacturer in the log, the inventory and rules");
     section.files("trust", manufacturer.trust, "trust anchors (PEM) of its IDevIDs, which require a voucher");
+    manufacturer.crl.stale = config.ra.idevid.crl.stale;
+    section.crl(manufacturer.crl,
+                "CRLs of these CAs, files or http(s) URLs; default: those of [clients.idevid]");
     section.list("serial_from", manufacturer.serial_from,
                  "fields of its IDevIDs with the serial number, of which the first present is used; default: "
                  "serialNumber");
-    for (const auto& field : manufacturer.serial_from)
-        if (const auto good = enrol::check_serial_field(field); !good)
-            section.refuse("serial_from", good.error().message);
+    refuse_unknown_fields(section, manufacturer.serial_from);
+    section.duration("grace", manufacturer.grace, "accept its IDevIDs this long after they expired");
     section.list("masa_hosts", manufacturer.masa_hosts,
                  "HOST or HOST:PORT of MASAs that its IDevIDs may name");
     section.text("masa_url", manufacturer.masa_url, "use this MASA instead of the one named in the IDevID");
@@ -49,16 +51,15 @@ void read_manufacturer(Section section, Config& config)
                  "trust anchors (PEM) for the MASA's TLS server; default: the system's");
     section.file("masa_certificate", manufacturer.masa_certificate,
                  "client certificate (PEM) for MASAs that require one");
-    section.file("masa_key", manufacturer.masa_key,
-                 "private key of masa_certificate, PEM; default: that file name with .key instead of .pem");
-    if (manufacturer.masa_key.empty() && !manufacturer.masa_certificate.empty())
-        manufacturer.masa_key =
-            std::filesystem::path{manufacturer.masa_certificate}.replace_extension(".key").string();
+    section.key_of("masa_certificate", "masa_key", manufacturer.masa_key,
+                   "private key of masa_certificate, PEM; default: that file name with .key instead of .pem");
     section.file("masa_credentials", manufacturer.masa_credentials,
                  "file with user:password for MASAs that require HTTP Basic or Digest");
     section.flag("private_addresses", manufacturer.private_addresses,
                  "allow addresses of private networks and of this host for the MASA");
     section.require("name", !manufacturer.name.empty());
+    if (manufacturer.name.find_first_of("@,=") != std::string::npos)
+        section.refuse("name", "must not contain \"@\", \",\" or \"=\"");
     section.require("trust", !manufacturer.trust.empty());
     section.require("masa_hosts", !manufacturer.masa_hosts.empty() || !manufacturer.masa_url.empty());
     auto& others = config.brski.manufacturers;
@@ -66,12 +67,36 @@ void read_manufacturer(Section section, Config& config)
                     [&](const auto& other) { return other.name == manufacturer.name; }))
         section.refuse("name", "another manufacturer has the same name");
     section.finish();
-    if (!manufacturer.serial_from.empty())
-        config.ra.idevid.serial_rules.push_back({manufacturer.trust, manufacturer.serial_from});
+    config.ra.idevid.manufacturers.push_back(
+        {manufacturer.name, manufacturer.trust, manufacturer.serial_from, false, manufacturer.grace});
     config.brski.manufacturers.push_back(std::move(manufacturer));
 }
 
+/// The registration authority accepts the devices of every manufacturer, so its CRLs are those of all.
+void share_crls(Config& config)
+{
+    auto& trusted = config.brski.device_trust;
+    trusted = config.ra.idevid.trust;
+    for (const auto& one : config.ra.idevid.manufacturers)
+        if (one.trusted) trusted.insert(trusted.end(), one.trust.begin(), one.trust.end());
+    const auto common = config.ra.idevid.crl;
+    if (common.sources.empty()) return;
+    auto& all = config.ra.idevid.crl.sources;
+    for (auto& manufacturer : config.brski.manufacturers) {
+        const auto& own = manufacturer.crl.sources;
+        all.insert(all.end(), own.begin(), own.end());
+        if (own.empty()) manufacturer.crl.sources = common.sources;
+    }
+}
+
 } // namespace
+
+void refuse_unknown_fields(Section& section, const std::vector<std::string>& fields)
+{
+    for (const auto& field : fields)
+        if (const auto good = enrol::check_serial_field(field); !good)
+            section.refuse("serial_from", good.error().message);
+}
 
 void read_brski(const toml::table& root, Reading& reading, Config& config)
 {
@@ -83,6 +108,7 @@ void read_brski(const toml::table& root, Reading& reading, Config& config)
     if (const auto* manufacturers = root["manufacturer"].as_array())
         for (const auto& node : *manufacturers)
             read_manufacturer(Section{reading, "[manufacturer]", node.as_table()}, config);
+    share_crls(config);
 }
 
 } // namespace acmetool::relay

@@ -9,12 +9,14 @@
 #include <nlohmann/json.hpp>
 
 #include "acme/account.h"
+#include "acme/account_name.h"
 #include "acme/caa.h"
 #include "acme/directory.h"
 #include "acme/preauth.h"
 #include "acme/solver.h"
 #include "base/text.h"
 #include "crypto/cert.h"
+#include "crypto/crl.h"
 #include "dns/name.h"
 #include "dns/public_suffix.h"
 #include "dns/query.h"
@@ -22,14 +24,18 @@
 #include "http/tls_context.h"
 #include "net/endpoint.h"
 #include "ra/acme_issuer.h"
-#include "ra/ca_set.h"
 #include "ra/exclusion.h"
 #include "ra/inventory.h"
+#include "ra/policy.h"
 #include "ra/records.h"
-#include "ra/users.h"
+#include "relay/crl_keeper.h"
 #include "relay/findings.h"
+#include "relay/secrets.h"
 #include "store/atomic_file.h"
 #include "store/certified_key.h"
+#include "store/configured.h"
+#include "store/room.h"
+#include "store/secret_file.h"
 
 namespace acmetool::relay
 {
@@ -51,46 +57,169 @@ void check_tls(Findings& findings, const Config& config, base::TimePoint now)
               chain->front().not_after(), now, "renew the relay's certificate, then send SIGHUP");
 }
 
-void check_clients(Findings& findings, const Config& config, base::TimePoint now)
+void check_anchors(Findings& findings, const std::vector<std::string>& files, const std::string& name,
+                   base::TimePoint now)
 {
-    const auto& idevid = config.ra.idevid;
-    for (const auto& file : idevid.trust) {
+    for (const auto& file : files) {
         const auto anchors = store::read_certificates(file);
         if (!anchors) {
             bad(findings, "clients.idevid", anchors.error());
             continue;
         }
         for (const auto& anchor : *anchors)
-            check_end(findings, "clients.idevid", fmt::format("manufacturer {}", anchor.subject()),
+            check_end(findings, "clients.idevid",
+                      fmt::format("manufacturer {}{}{}", name, name.empty() ? "" : ", ", anchor.subject()),
                       anchor.not_after(), now, "ask the manufacturer for the next CA certificate");
     }
-    if (!idevid.inventory.empty()) {
-        const auto text = store::read_file(idevid.inventory);
-        const auto inventory =
-            text ? ra::parse_inventory(*text, idevid.inventory) : Result<ra::Inventory>{fail(text.error())};
-        if (inventory)
-            ok(findings, "clients.idevid", fmt::format("{} devices in the inventory", inventory->size()));
-        else
-            bad(findings, "clients.idevid", inventory.error());
+}
+
+/// Without the manufacturer an entry is for the first device that comes with its serial number.
+void check_inventory(Findings& findings, const std::string& file, const enrol::Manufacturers& manufacturers)
+{
+    if (file.empty()) return;
+    const auto text = store::read_file(file);
+    const auto inventory =
+        text ? ra::parse_inventory(*text, file, manufacturers) : Result<ra::Inventory>{fail(text.error())};
+    if (!inventory) {
+        bad(findings, "clients.idevid", inventory.error());
+        return;
     }
+    ok(findings, "clients.idevid", fmt::format("{} devices in the inventory", inventory->size()));
+    if (manufacturers.size() > 1 && inventory->unnamed() > 0)
+        warn(findings, "clients.idevid",
+             fmt::format(
+                 "{} entries of the inventory name no manufacturer, and {} CA keys are trusted: the first "
+                 "device with such a serial number gets the entry",
+                 inventory->unnamed(), manufacturers.size()),
+             "write SERIAL@NAME, with a name from [clients.idevid.NAME] or [[manufacturer]]");
+    for (const auto& serial : inventory->strange())
+        warn(findings, "clients.idevid",
+             fmt::format("{} in the inventory ends in the name of no manufacturer",
+                         base::printable(serial, 100)),
+             "it is taken as a serial number; names are those in [clients.idevid.NAME] and [[manufacturer]]");
+}
+
+void check_rules(Findings& findings, const access::Options& teap, const enrol::Manufacturers& manufacturers)
+{
+    if (manufacturers.size() < 2) return;
+    for (const auto& rule : teap.accept)
+        if (!rule.device.empty() && rule.manufacturer.empty() && rule.device.find('.') == std::string::npos)
+            warn(findings, "accept",
+                 fmt::format("device = \"{}\" can be a serial number of several manufacturers",
+                             base::printable(rule.device, 100)),
+                 "set manufacturer in this [[accept]] rule, or use the device's name");
+}
+
+void check_clients(Findings& findings, const Config& config, base::TimePoint now)
+{
+    const auto& idevid = config.ra.idevid;
+    check_anchors(findings, idevid.trust, "", now);
+    for (const auto& one : idevid.manufacturers)
+        if (one.trusted) check_anchors(findings, one.trust, one.name, now);
+    const auto known = ra::read_manufacturers(idevid);
+    const auto manufacturers = known.value_or(enrol::Manufacturers{}); // what is wrong was said above
+    const bool trusts = std::any_of(idevid.manufacturers.begin(), idevid.manufacturers.end(),
+                                    [](const auto& one) { return one.trusted; }) ||
+                        !idevid.trust.empty();
+    check_inventory(findings, idevid.inventory, manufacturers);
+    if (config.teap) check_rules(findings, *config.teap, manufacturers);
+    if (const auto files = ra::Files::read(config.ra, nullptr))
+        for (const auto& warning : ra::warnings_of(*files, config.ra))
+            warn(findings, "clients", warning, "compare the file with its source");
     if (idevid.accept_any)
         warn(findings, "clients.idevid", "accept_any allows every device of these manufacturers to enrol",
              "list your devices in an inventory");
-    else if (!idevid.trust.empty() && idevid.inventory.empty())
+    else if (trusts && idevid.inventory.empty())
         warn(findings, "clients.idevid", "without an inventory all devices of manufacturers are refused",
              "set inventory to the file that lists the devices");
-    if (!config.ra.users_file.empty()) {
-        const auto text = store::read_file(config.ra.users_file);
-        const auto users =
-            text ? ra::parse_users(*text, config.ra.users_file) : Result<ra::Users>{fail(text.error())};
-        if (users)
-            ok(findings, "clients.basic", fmt::format("{} users", users->size()));
-        else
-            bad(findings, "clients.basic", users.error());
-    }
-    if (idevid.trust.empty() && config.ra.users_file.empty())
+    for (const auto& one : idevid.manufacturers)
+        if (one.grace.count() > 0)
+            warn(findings, "clients.idevid",
+                 fmt::format("devices of {} are accepted for {} after their certificates expired",
+                             base::printable(one.name, 60), base::describe(one.grace)),
+                 "set grace in the manufacturer's section only for devices that cannot get another IDevID");
+    if (const auto grace = config.ra.issued.grace; grace.count() > 0)
+        warn(findings, "clients.issued",
+             fmt::format("certificates can be renewed for {} after they expired", base::describe(grace)),
+             "a stolen key is of use for as long: block or revoke lost devices");
+    check_users(findings, config);
+    if (!trusts && config.ra.users_file.empty() && config.ra.digest_users_file.empty())
         warn(findings, "clients", "no new device can enrol: neither manufacturers nor users are configured",
-             "set trust in [clients.idevid] or file in [clients.basic]");
+             "set trust in [clients.idevid] or file in [clients.basic] or [clients.digest]");
+}
+
+void check_secrets(Findings& findings, const Config& config)
+{
+    for (const auto& [section, what, file] : secret_files(config))
+        if (const auto exposure = store::exposure_of(file))
+            warn(findings, section, fmt::format("{} {}", what, exposure->text), exposure->hint);
+}
+
+/// Those of a file, or the copy of those of a URL.
+Result<std::vector<crypto::Crl>> known_crls(const Config& config, const std::string& source)
+{
+    if (!crypto::is_crl_url(source)) return store::read_configured_crls(source);
+    ACMETOOL_TRY(copy, store::read_file(crl_copy(config, source)));
+    return crypto::parse_crls(copy, source);
+}
+
+void check_crl_dates(Findings& findings, const CrlGroup& group, const std::vector<crypto::Crl>& crls,
+                     base::TimePoint now)
+{
+    for (const auto& crl : crls) {
+        const auto text = fmt::format("CRL of {} until {}, {} entries", base::printable(crl.issuer(), 200),
+                                      base::to_rfc3339(crl.next_update()), crl.size());
+        const auto verdict = crl.is_current(now)                           ? Verdict::ok
+                             : group.crl.stale == crypto::StaleCrl::accept ? Verdict::warn
+                                                                           : Verdict::fail;
+        findings.push_back({verdict, group.subject, verdict == Verdict::ok ? text : "stale " + text,
+                            verdict == Verdict::ok ? "" : "obtain the CA's current CRL"});
+    }
+}
+
+/// A relay that obtained a certificate knows whose it is; of others only the CA says so.
+void check_private_cas(Findings& findings, const Config& config)
+{
+    for (const auto& file : config.ra.issued.trust) {
+        const auto found = store::read_configured_certificates(file);
+        if (!found) {
+            bad(findings, "clients.issued", found.error());
+            continue;
+        }
+        for (const auto& ca : *found)
+            warn(findings, "clients.issued",
+                 fmt::format("whoever has a certificate of {} for a name in a domain of this relay is let in",
+                             base::printable(ca.subject(), 200)),
+                 "trust only a private CA that certifies such names for devices alone");
+    }
+}
+
+void check_crls(Findings& findings, const Config& config, base::TimePoint now)
+{
+    for (const auto& group : crl_groups(config))
+        for (const auto& source : group.crl.sources) {
+            const auto crls = known_crls(config, source);
+            if (crls)
+                check_crl_dates(findings, group, *crls, now);
+            else if (crypto::is_crl_url(source))
+                warn(findings, group.subject, fmt::format("the CRL of {} was not fetched yet", source),
+                     "the relay fetches it when it starts; check --online does it now");
+            else
+                bad(findings, group.subject, crls.error());
+        }
+}
+
+void fetch_crls(Findings& findings, const Config& config, base::Context& context)
+{
+    for (const auto& group : crl_groups(config))
+        for (const auto& source : group.crl.sources) {
+            if (!crypto::is_crl_url(source)) continue;
+            const auto fetched = fetch_crl(source, {}, context);
+            if (fetched)
+                check_crl_dates(findings, group, fetched->crls, context.now());
+            else
+                bad(findings, group.subject, with_context(fetched.error(), "CRL"));
+        }
 }
 
 std::string host_of(const std::string& url)
@@ -183,60 +312,45 @@ void check_domains(Findings& findings, const Config& config, base::TimePoint now
              "allow it to change only TXT records at _acme-challenge names; check --online tests this");
 }
 
-/// Whether what the CA's chains brought so far leads to the root (INT-22).
-void check_chain(Findings& findings, const Config& config, const crypto::Certificate& root,
-                 base::TimePoint now)
+/// Writes: that a file may be written says nothing of a full disk, a lock or a read-only file system
+/// (SEC-34).
+void check_store(Findings& findings, const Config& config)
 {
-    const std::string subject = "cacerts";
+    const std::string subject = "store";
+    const auto& file = config.ra.store_file;
     std::error_code none;
-    if (!std::filesystem::exists(config.ra.store_file, none)) {
-        ok(findings, subject,
-           "no chain of the CA is known yet: the first one will be compared with the root");
-        return;
-    }
-    if (const auto shared = ra::check_shared(config.ra.store_file); !shared) {
-        findings.push_back({Verdict::fail, "store", shared.error().message, shared.error().hint});
-        return;
-    }
-    const auto database = ra::Records::open(config.ra.store_file);
-    const auto ders = database ? ra::Records{**database}.intermediates()
-                               : Result<std::vector<Bytes>>{fail(database.error())};
-    if (!ders) {
-        warn(findings, subject, fmt::format("the CA's chain could not be read: {}", ders.error().message),
-             "");
-        return;
-    }
-    ra::CaSet set;
-    set.set_root(root);
-    set.set_intermediates(*ders, now);
-    const auto leading = set.offered().size() - 1;
-    if (ders->empty())
-        ok(findings, subject, "no intermediate of the CA is known yet");
-    else if (leading == 0)
-        findings.push_back({Verdict::fail, subject,
-                            fmt::format("none of the CA's {} intermediates leads to this root", ders->size()),
-                            "check that root is the root certificate of the CA behind the ACME server"});
+    const bool exists = std::filesystem::exists(file, none);
+    const auto written = [&]() -> Result<void> {
+        ACMETOOL_CHECK(store::check_room_beside(file)); // for the database and its write-ahead log
+        if (!exists) return {};
+        ACMETOOL_CHECK(ra::check_shared(file));
+        ACMETOOL_TRY(database, ra::Records::open(file));
+        ACMETOOL_CHECK(database->begin());
+        ACMETOOL_CHECK(database->probe());
+        return database->commit();
+    };
+    if (auto done = written(); !done)
+        bad(findings, subject, with_context(std::move(done).error(), file));
     else
-        ok(findings, subject,
-           fmt::format("{} of the CA's {} intermediates lead to it", leading, ders->size()));
+        ok(findings, subject, fmt::format("{} can be {}", file, exists ? "written" : "created"));
+}
+
+void check_limits(Findings& findings, const Config& config)
+{
+    const auto& http = config.http;
+    if (config.serves_est && http.connections_per_address > http.connections / 2)
+        warn(findings, "limits",
+             fmt::format("one address may have {} of the {} connections", http.connections_per_address,
+                         http.connections),
+             "set connections_per_address lower, unless all devices come from one address; behind a load "
+             "balancer, use proxy_protocol");
 }
 
 void check_rest(Findings& findings, const Config& config, base::TimePoint now)
 {
-    if (const auto root = ra::CaSet::read_root(config.ra.root_file); !root) {
-        bad(findings, "cacerts", root.error());
-    } else {
-        check_end(findings, "cacerts", fmt::format("root {}", root->subject()), root->not_after(), now,
-                  "obtain the CA's next root certificate");
-        check_chain(findings, config, *root, now);
-    }
-    const auto folder = std::filesystem::path{config.ra.store_file}.parent_path().string();
-    if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
-        findings.push_back({Verdict::fail, "store",
-                            fmt::format("{}: its folder is not writable", config.ra.store_file),
-                            "the database and its journal are stored there"});
-    else
-        ok(findings, "store", config.ra.store_file);
+    check_cacerts(findings, config, now);
+    check_store(findings, config);
+    check_limits(findings, config);
 }
 
 void check_clock(Findings& findings, const http::Response& reply, base::TimePoint now)
@@ -257,7 +371,7 @@ void check_clock(Findings& findings, const http::Response& reply, base::TimePoin
 }
 
 void check_caa(Findings& findings, const std::string& domain, const acme::CaaRequest& request,
-               const net::Endpoint& resolver, base::Context& context)
+               const dns::Resolver& resolver, base::Context& context)
 {
     const auto subject = "domain " + domain;
     const auto set = acme::find_caa(resolver, domain, context);
@@ -287,7 +401,7 @@ void check_caa(Findings& findings, const std::string& domain, const acme::CaaReq
 
 /// Sets and removes a record that the key must be allowed to change, then one that it should not.
 void probe_updates(Findings& findings, const Config& config, const std::string& domain,
-                   base::Context& context)
+                   const std::string& account_url, base::Context& context)
 {
     const auto subject = "domain " + domain;
     auto settings = config.ra.solver;
@@ -295,9 +409,10 @@ void probe_updates(Findings& findings, const Config& config, const std::string& 
     const auto solver = acme::make_solver(settings);
     if (!solver || *solver == nullptr) return;
     acme::ChallengeTask task;
-    task.type = "dns-01";
+    task.type = settings.dns_account ? "dns-account-01" : "dns-01";
     task.identifier = domain;
-    task.record_name = dns::validation_name(domain);
+    task.record_name = settings.dns_account ? acme::account_validation_name(account_url, domain)
+                                            : dns::validation_name(domain);
     task.record_value = "probe-of-est-relay-check";
     if (const auto done = (*solver)->publish(task, context); !done) {
         bad(findings, subject, with_context(done.error(), "a validation record could not be set"));
@@ -359,7 +474,10 @@ std::vector<Finding> check_files(const Config& config, base::TimePoint now)
 {
     Findings findings;
     check_tls(findings, config, now);
+    check_secrets(findings, config);
     check_clients(findings, config, now);
+    check_private_cas(findings, config);
+    check_crls(findings, config, now);
     check_acme(findings, config);
     check_domains(findings, config, now);
     check_brski(findings, config, now);
@@ -401,15 +519,16 @@ void check_ca(Findings& findings, const Config& config, base::Context& context)
             ok(findings, "acme", fmt::format("{} answers", account->directory));
     }
 
-    // What [dns] names proves by dns-01.
+    // What [dns] names proves by a record.
     const auto& solver = config.ra.solver;
-    if (!solver.dns_update.empty() || !solver.hook.empty()) request.methods = {"dns-01"};
+    if (!solver.dns_update.empty() || !solver.hook.empty())
+        request.methods = {solver.dns_account ? "dns-account-01" : "dns-01"};
     const auto& named = !solver.resolver.empty() ? solver.resolver : solver.dns_update;
     const auto resolver = dns::resolver_of(named).value_or(dns::system_resolver());
     for (const auto& domain : config.ra.domains) {
         check_authorization(findings, config, account->directory, domain, context.now());
         check_caa(findings, domain.name, request, resolver, context);
-        if (!solver.dns_update.empty()) probe_updates(findings, config, domain.name, context);
+        if (!solver.dns_update.empty()) probe_updates(findings, config, domain.name, account->url, context);
     }
 }
 
@@ -419,6 +538,7 @@ std::vector<Finding> check_online(const Config& config, base::Context& context)
 {
     Findings findings;
     check_ca(findings, config, context);
+    fetch_crls(findings, config, context);
     ask_masas(findings, config, context);
     return findings;
 }

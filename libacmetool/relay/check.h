@@ -24,8 +24,9 @@ struct Finding {
 /// network.
 ACMETOOL_EXPORT std::vector<Finding> check_files(const Config& config, base::TimePoint now);
 
-/// Queries the ACME server (first its clock) and the name servers: authorizations, CAA records, whether the
-/// update key can set and remove a validation record, and whether it can set other records.
+/// Queries the ACME server (first its clock), the URLs of CRLs, and the name servers: authorizations, CAA
+/// records, whether the update key can set and remove a validation record, and whether it can set other
+/// records.
 ACMETOOL_EXPORT std::vector<Finding> check_online(const Config& config, base::Context& context);
 
 ACMETOOL_EXPORT std::string_view name_of(Verdict verdict);

@@ -14,6 +14,9 @@ namespace acmetool::relay
 namespace
 {
 
+/// Enough for a lab behind one address, however small `connections` is.
+constexpr unsigned kLeastPerAddress = 16;
+
 void read_listen(Section section, Config& config)
 {
     section.endpoint("est", config.est, "address and port of the EST service");
@@ -43,31 +46,65 @@ void read_tls(Section section, Config& config)
     std::string version = "1.2";
     section.file("certificate", config.http.certificate_file,
                  "certificate chain of the relay, PEM, end entity first; from any CA");
-    section.file("key", config.http.key_file,
-                 "private key of certificate, PEM; default: that file name with .key instead of .pem");
+    section.key_of("certificate", "key", config.http.key_file,
+                   "private key of certificate, PEM; default: that file name with .key instead of .pem");
     section.choice("min_version", version, {"1.2", "1.3"}, "lowest TLS version accepted");
     section.require("certificate", !config.http.certificate_file.empty());
-    if (config.http.key_file.empty())
-        config.http.key_file =
-            std::filesystem::path{config.http.certificate_file}.replace_extension(".key").string();
     config.http.min_tls = version == "1.3" ? http::TlsVersion::tls_1_3 : http::TlsVersion::tls_1_2;
     section.finish();
 }
 
-void read_idevid(Section section, Config& config)
+/// A manufacturer with a name.
+void read_cas(Section section, const std::string& name, Config& config)
+{
+    ra::ManufacturerCas cas{name, {}, {}, true, {}};
+    section.files("trust", cas.trust, "trust anchors (PEM) of a manufacturer whose devices may enrol");
+    section.list("serial_from", cas.serial_from,
+                 "fields of its IDevIDs with the serial number, of which the first present is used; default: "
+                 "serialNumber");
+    refuse_unknown_fields(section, cas.serial_from);
+    section.duration("grace", cas.grace, "accept its IDevIDs this long after they expired");
+    section.require("trust", !cas.trust.empty());
+    if (name.find_first_of("@,=") != std::string::npos)
+        section.refuse("trust", "the manufacturer's name must not contain \"@\", \",\" or \"=\"");
+    section.finish();
+    config.ra.idevid.manufacturers.push_back(std::move(cas));
+}
+
+void read_idevid(Section section, Reading& reading, Config& config)
 {
     auto& idevid = config.ra.idevid;
     section.files("trust", idevid.trust, "trust anchors (PEM) of manufacturers whose devices may enrol");
-    section.file("inventory", idevid.inventory, "CSV file of known devices: serial[,label][,name...]");
+    section.file("inventory", idevid.inventory,
+                 "CSV file of known devices: serial[@manufacturer][,label][,name...]");
     section.flag("accept_any", idevid.accept_any,
                  "accept every device of these manufacturers, even if not in the inventory");
+    section.flag("allow_empty", idevid.allow_empty,
+                 "let a reload replace an inventory with one that lists no device");
+    const auto manufacturers = section.sections();
+    section.crl(idevid.crl,
+                "CRLs of these manufacturers, files or http(s) URLs; default: revocation is not checked");
     section.finish();
+    if (reading.help != nullptr) read_cas(Section{reading, "clients.idevid.NAME", nullptr}, "NAME", config);
+    for (const auto& [name, table] : manufacturers)
+        read_cas(Section{reading, "clients.idevid." + name, table}, name, config);
 }
 
 void read_issued(Section section, Config& config)
 {
     section.flag("ra_issued", config.ra.issued.ra_issued, "accept certificates issued by this relay");
-    section.choice("eku", config.ra.issued.eku, {"any", "clientAuth"}, "extended key usage required in them");
+    auto& issued = config.ra.issued;
+    section.files("trust", issued.trust,
+                  "private CAs (PEM) whose certificates are accepted although another relay obtained them; "
+                  "requires crl, and crl_stale is then refuse by default");
+    section.choice("eku", issued.eku, {"any", "clientAuth"}, "extended key usage required in them");
+    if (!issued.trust.empty()) issued.crl.stale = crypto::StaleCrl::refuse;
+    section.duration("grace", issued.grace,
+                     "let a certificate that expired authenticate its renewal this long");
+    section.crl(issued.crl,
+                "CRLs of the CA that issued them, files or http(s) URLs; default: revocation is not checked");
+    if (!issued.trust.empty() && issued.crl.sources.empty())
+        section.refuse("trust", "requires crl: no other relay tells this one what was revoked");
     section.finish();
 }
 
@@ -75,6 +112,27 @@ void read_basic(Section section, Config& config)
 {
     section.file("file", config.ra.users_file,
                  "users for HTTP Basic, one per line: user:crypt(3) hash:allowed names");
+    section.flag("allow_empty", config.ra.allow_no_users,
+                 "let a reload replace a file of users with one that lists no user");
+    config.logins.basic = !config.ra.users_file.empty();
+    section.finish();
+}
+
+void read_digest(Section section, Config& config)
+{
+    http::DigestOptions digest;
+    section.file("file", config.ra.digest_users_file,
+                 "users for HTTP Digest (RFC 7616), one per line: user:realm:H(A1):allowed names");
+    section.text("realm", digest.realm, "realm of all users, which is part of H(A1)");
+    section.flag("md5", digest.md5, "also offer MD5, for clients without SHA-256");
+    section.duration("nonce_lifetime", digest.nonce_lifetime, "time before a client has to use a new nonce");
+    section.flag("allow_empty", config.ra.allow_no_digest_users,
+                 "let a reload replace a file of users with one that lists no user");
+    if (digest.realm.empty() || digest.realm != base::printable(digest.realm) ||
+        digest.realm.find_first_of(":\"\\") != std::string::npos)
+        section.refuse("realm", "must be visible text without colons, quotes and backslashes");
+    config.ra.digest_realm = digest.realm;
+    if (!config.ra.digest_users_file.empty()) config.logins.digest = std::move(digest);
     section.finish();
 }
 
@@ -85,9 +143,14 @@ void read_acme(Section section, Config& config)
                  "passphrase of the account's key, if encrypted");
     section.list("issuer", config.ra.issuer_program,
                  "instead of account: program and arguments; reads a CSR and prints JSON");
+    section.list("issuer_env", config.ra.issuer_env,
+                 "names of environment variables that issuer gets, besides PATH, HOME, LANG and TMPDIR");
+    if (const auto named = acme::check_hook_env(config.ra.issuer_env); !named)
+        section.refuse("issuer_env", named.error().message);
     section.require("account", config.ra.account_file.empty() == !config.ra.issuer_program.empty());
     if (!config.ra.account_file.empty() && !config.ra.issuer_program.empty())
         section.refuse("issuer", "account and issuer cannot be combined");
+    if (config.ra.issuer_program.empty()) section.refuse("issuer_env", "requires issuer");
     if (config.ra.account_file.empty()) section.refuse("account_passphrase_file", "requires account");
     section.finish();
 }
@@ -121,14 +184,20 @@ void read_dns(Section section, Config& config)
     section.file("tsig_key", solver.tsig_key,
                  "TSIG key, in the form of tsig-keygen or as ALGORITHM:NAME:BASE64");
     section.list("allow_zones", solver.dns_allow_zones, "zones to which a CNAME may redirect the update");
-    section.file("hook", solver.hook,
+    section.flag("dns_account", solver.dns_account,
+                 "solve dns-account-01, whose record name belongs to the account alone, instead of dns-01");
+    section.path("hook", solver.hook,
                  "instead of update: solve challenges with this program; see acmetool-hooks(7)");
     section.choice("hook_style", solver.hook_style, {"uacme", "certbot", "dehydrated", "lego"},
                    "calling convention of the hook");
-    section.file("hook_cleanup", solver.hook_cleanup,
+    section.path("hook_cleanup", solver.hook_cleanup,
                  "with certbot style: program that cleans up after hook");
+    section.list("hook_env", solver.hook_env,
+                 "names of environment variables that hooks get, too, such as a provider's token");
+    if (const auto named = acme::check_hook_env(solver.hook_env); !named)
+        section.refuse("hook_env", named.error().message);
     section.duration("hook_timeout", solver.hook_timeout, "kill a hook that runs longer than this");
-    section.file("webroot", solver.webroot, "instead of update: solve http-01 with files under this folder");
+    section.path("webroot", solver.webroot, "instead of update: solve http-01 with files under this folder");
     section.text("resolver", solver.resolver, "find name servers with this resolver, HOST[:PORT]");
     section.list("name_servers", solver.name_servers, "check these servers instead of the zone's");
     section.flag("no_check", solver.no_dns_check, "do not check that the record is visible");
@@ -138,8 +207,37 @@ void read_dns(Section section, Config& config)
 
 void read_cacerts(Section section, Config& config)
 {
-    section.file("root", config.ra.root_file, "trust anchor sent to devices, PEM, self-signed");
-    section.require("root", !config.ra.root_file.empty());
+    auto& cacerts = config.ra.cacerts;
+    section.files(
+        "root", cacerts.roots,
+        "trust anchors sent to devices (PEM), self-signed: the root of the CA behind the ACME server; "
+        "while it changes, the old and the new one");
+    section.files("anchors", cacerts.anchors,
+                  "further trust anchors for devices (PEM), self-signed: the root of [tls] if that is from "
+                  "another CA");
+    section.files("intermediates", cacerts.intermediates,
+                  "intermediates of the CA (PEM), for devices that ask before the CA has issued anything");
+    section.files("key_updates", cacerts.key_updates,
+                  "certificates (PEM) by which one of these anchors vouches for another: OldWithNew, "
+                  "NewWithOld (RFC 4210)");
+    section.flag("aia", cacerts.aia,
+                 "at start, fetch a missing intermediate from the http URL (authorityInfoAccess) in the "
+                 "relay's own or last issued certificate");
+    section.text("order", cacerts.order,
+                 "name for which the relay orders a certificate at start if it knows no intermediate; "
+                 "default: no order");
+    section.require("root", !cacerts.roots.empty());
+    if (!cacerts.order.empty()) {
+        auto name = dns::normalize_name(cacerts.order);
+        const bool covered =
+            name && std::any_of(config.ra.domains.begin(), config.ra.domains.end(),
+                                [&](const auto& domain) { return dns::is_subdomain_of(*name, domain.name); });
+        if (covered)
+            cacerts.order = std::move(*name);
+        else
+            section.refuse("order", name ? "must be below one of the [[domain]] names"
+                                         : std::string_view{name.error().message});
+    }
     section.finish();
 }
 
@@ -157,8 +255,9 @@ void read_est(Section section, Config& config)
     section.choice("b64_wrap", wrap, {"auto", "64", "0"},
                    "line length of base64 in replies; 0: one line; auto: as the client appears to need");
     section.flag("strict_body", config.strict_body, "refuse CSRs in PEM or DER");
-    section.duration("remember_failure", config.ra.remember_failure,
-                     "time before a failed order is tried again");
+    section.duration(
+        "remember_failure", config.ra.remember_failure,
+        "time before a failed order is tried again; until then the device gets the same refusal");
     section.margin("reissue_margin", config.ra.reissue_margin,
                    "do not return a stored certificate this long before it expires");
     config.ra.pop = pop == "off" ? ra::Pop::off : pop == "required" ? ra::Pop::required : ra::Pop::optional;
@@ -169,7 +268,7 @@ void read_est(Section section, Config& config)
 
 void read_store(Section section, Config& config)
 {
-    section.file("sqlite", config.ra.store_file, "database file; created if missing");
+    section.path("sqlite", config.ra.store_file, "database file; created if missing");
     section.finish();
 }
 
@@ -181,6 +280,12 @@ void read_label(Section section, const std::string& name, Config& config)
     section.choice("san", label.san, {"idevid-serial", "table", "random"},
                    "source of a device's name: its serial number, the inventory (table), or random");
     section.text("key_type", label.key_type, "required key type, such as \"ec:P-256\" or \"rsa:2048\"");
+    std::string cn = "name";
+    section.choice(
+        "cn", cn, {"name", "refuse"},
+        "common name of a request without subject alternative name: the device's name, or a reason "
+        "to refuse");
+    label.cn_is_name = cn == "name";
     section.list("allow", label.allow,
                  "additional content allowed in requests: OIDs of extensions, key purposes and attributes, "
                  "names of key usages");
@@ -204,11 +309,16 @@ void read_limits(Section section, Config& config)
     section.duration("request", http.request_timeout,
                      "longest time to receive a request, and to send its reply");
     section.number("connections", http.connections, 1, "maximum number of connections");
-    section.number("connections_per_address", http.connections_per_address, 1,
-                   "maximum number of connections per client address");
+    http.connections_per_address = std::max(http.connections / 10, kLeastPerAddress);
+    section.number(
+        "connections_per_address", http.connections_per_address, 1,
+        "maximum number of connections per client address; a tenth of connections if absent, but at "
+        "least 16");
     section.number("requests_per_connection", http.requests_per_connection, 1,
                    "number of requests after which a connection is closed");
-    section.number("threads", http.threads, 1, "number of threads that serve connections");
+    section.number("threads", http.threads, 1,
+                   "number of threads that serve connections, and as many for RADIUS");
+    if (config.teap) config.teap->threads = http.threads;
     section.number("orders_per_device", limits.orders_per_device, 1,
                    "new orders per device in budget_window");
     section.number("orders_in_total", limits.orders_in_total, 1, "new orders in total in budget_window");
@@ -251,14 +361,16 @@ void read_all(const toml::table& root, Reading& reading, Config& config)
     read_tls(section("tls"), config);
     if (const auto* clients = root["clients"].as_table())
         for (const auto& [key, node] : *clients)
-            if (const auto kind = key.str();
-                !node.is_table() || (kind != "idevid" && kind != "issued" && kind != "basic"))
+            if (const auto kind = key.str(); !node.is_table() || (kind != "idevid" && kind != "issued" &&
+                                                                  kind != "basic" && kind != "digest"))
                 reading.fail(error_at(reading.file, key.source(),
                                       fmt::format("unknown section [clients.{}]", base::printable(kind, 60)),
-                                      "use clients.idevid, clients.issued or clients.basic", "unknownKey"));
-    read_idevid(section("clients.idevid"), config);
+                                      "use clients.idevid, clients.issued, clients.basic or clients.digest",
+                                      "unknownKey"));
+    read_idevid(section("clients.idevid"), reading, config);
     read_issued(section("clients.issued"), config);
     read_basic(section("clients.basic"), config);
+    read_digest(section("clients.digest"), config);
     read_acme(section("acme"), config);
     const auto* domains = root["domain"].as_array();
     if (reading.help != nullptr) {
@@ -303,6 +415,8 @@ Result<Config> parse_relay_config(std::string_view text, const std::string& file
         return fail(error_at(file, error.source(), error.description()));
     }
     if (reading.error) return fail(std::move(*reading.error));
+    config.files = std::move(reading.files);
+    config.files.push_back({file + ": [tls] key", config.http.key_file}); // it may be absent from [tls]
     if (config.ra.store_file == ra::Options{}.store_file)
         config.ra.store_file = (std::filesystem::path{file}.parent_path() / config.ra.store_file).string();
     config.http.address = config.est.host;

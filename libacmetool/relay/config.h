@@ -8,6 +8,7 @@
 
 #include "access/options.h"
 #include "base/result.h"
+#include "est/login.h"
 #include "http/server.h"
 #include "net/endpoint.h"
 #include "ra/options.h"
@@ -17,12 +18,19 @@
 namespace acmetool::relay
 {
 
+/// A file that relay.toml names and whose content is read.
+struct NamedFile {
+    std::string where; ///< "relay.toml:12:8: inventory"
+    std::string path;
+};
+
 /// The content of relay.toml. File names are relative to its folder.
 struct Config {
     net::Endpoint est{"0.0.0.0", 8443};
     net::Endpoint admin{"127.0.0.1", 9443};
     http::ServerOptions
         http; ///< certificate, key, limits and proxies of the EST listener, whose address is `est`
+    est::LoginOptions logins;
     bool cmc_errors = false;
     bool strict_body = false;
     std::optional<std::size_t> wrap;     ///< see est::ServerOptions
@@ -31,6 +39,7 @@ struct Config {
     std::optional<access::Options> teap; ///< est-relay: only with radius in [listen]
     ra::Options ra;
     registrar::Options brski;
+    std::vector<NamedFile> files; ///< in the order of relay.toml
 };
 
 /// The program that reads the file; both can serve both protocols.

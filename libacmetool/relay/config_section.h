@@ -12,6 +12,7 @@
 #include "cli/nearest.h"
 #include "net/endpoint.h"
 #include "relay/config.h"
+#include "store/secret_file.h"
 
 /// Reading of the configuration file's sections. Only for the files that read them, because toml++ is heavy.
 namespace acmetool::relay
@@ -35,6 +36,7 @@ struct Reading {
     std::string file;
     std::vector<KeyHelp>* help = nullptr; ///< if set, filled instead of reading values
     std::optional<Error> error;           ///< the first one
+    std::vector<NamedFile> files;         ///< those whose content is read
 
     void fail(Error problem)
     {
@@ -94,10 +96,29 @@ public:
                 *node, key,
                 fmt::format("\"{}\" must be one of {}", base::printable(value, 60), base::join(words, ", ")));
     }
-    void file(const std::string& key, std::string& value, const std::string& help)
+    /// A path whose content is not read here: a folder, a program, the database.
+    void path(const std::string& key, std::string& value, const std::string& help)
     {
         text(key, value, help);
         if (peek(key) != nullptr) value = resolve(value);
+    }
+    void file(const std::string& key, std::string& value, const std::string& help)
+    {
+        text(key, value, help);
+        const auto* node = peek(key);
+        if (node == nullptr) return;
+        value = content(value);
+        remember(*node, key, value);
+    }
+    /// The private key of the certificate named in `certificate`.
+    void key_of(const std::string& certificate, const std::string& key, std::string& value,
+                const std::string& help)
+    {
+        file(key, value, help);
+        const auto* named = peek(certificate);
+        if (!value.empty() || named == nullptr || !named->is_string()) return;
+        std::filesystem::path name{named->as_string()->get()};
+        value = content(name.replace_extension(".key").string());
     }
     void flag(const std::string& key, bool& value, const std::string& help)
     {
@@ -134,8 +155,24 @@ public:
     void files(const std::string& key, std::vector<std::string>& values, const std::string& help)
     {
         list(key, values, help);
-        for (auto& value : values)
-            value = resolve(value);
+        for (auto& value : values) {
+            value = content(value);
+            if (const auto* node = peek(key)) remember(*node, key, value);
+        }
+    }
+    /// The keys crl and crl_stale.
+    void crl(crypto::CrlOptions& value, const std::string& help)
+    {
+        list("crl", value.sources, help);
+        for (auto& source : value.sources) {
+            if (crypto::is_crl_url(source)) continue;
+            source = content(source);
+            if (const auto* node = peek("crl")) remember(*node, "crl", source);
+        }
+        std::string stale = value.stale == crypto::StaleCrl::accept ? "accept" : "refuse";
+        choice("crl_stale", stale, {"refuse", "accept"},
+               "what happens to a certificate if crl has no current CRL of its issuer");
+        value.stale = stale == "accept" ? crypto::StaleCrl::accept : crypto::StaleCrl::refuse;
     }
     void number(const std::string& key, unsigned& value, unsigned least, const std::string& help)
     {
@@ -201,6 +238,18 @@ public:
         }
     }
 
+    /// The sections inside this one, whose names are keys of it.
+    std::vector<std::pair<std::string, const toml::table*>> sections()
+    {
+        std::vector<std::pair<std::string, const toml::table*>> found;
+        if (table_ != nullptr)
+            for (const auto& [key, node] : *table_)
+                if (const auto* inner = node.as_table()) {
+                    known_.emplace_back(key.str());
+                    found.emplace_back(known_.back(), inner);
+                }
+        return found;
+    }
     bool has(const std::string& key) const { return peek(key) != nullptr; }
     /// Reports an invalid value of `key`, with its position and the caller's reason.
     void refuse(const std::string& key, std::string_view why)
@@ -223,12 +272,9 @@ public:
         for (const auto& [key, node] : *table_) {
             const std::string given{key.str()};
             if (std::find(known_.begin(), known_.end(), given) != known_.end()) continue;
-            const auto meant = cli::nearest(given, known_);
-            reading_.fail(
-                error_at(reading_.file, key.source(),
-                         fmt::format("[{}] has no key \"{}\"", name_, base::printable(given, 60)),
-                         meant.empty() ? std::string{kHint} : fmt::format("did you mean \"{}\"?", meant),
-                         "unknownKey"));
+            reading_.fail(error_at(reading_.file, key.source(),
+                                   fmt::format("[{}] has no key \"{}\"", name_, base::printable(given, 60)),
+                                   cli::did_you_mean(given, known_, kHint), "unknownKey"));
         }
     }
 
@@ -247,10 +293,22 @@ private:
     {
         reading_.fail(error_at(reading_.file, node.source(), fmt::format("{}: {}", key, what)));
     }
+    void remember(const toml::node& node, const std::string& key, const std::string& path)
+    {
+        const auto place = node.source().begin;
+        reading_.files.push_back(
+            {fmt::format("{}:{}:{}: {}", reading_.file, place.line, place.column, key), path});
+    }
     std::string resolve(const std::string& path) const
     {
         if (path.empty() || path.front() == '/') return path;
         return (std::filesystem::path{reading_.file}.parent_path() / path).string();
+    }
+
+    /// A file that is read: the service's credential of that name, if there is one.
+    std::string content(const std::string& name) const
+    {
+        return store::credential(name).value_or(resolve(name));
     }
 
     Reading& reading_;

@@ -17,11 +17,15 @@
 #include "http/tls_client.h"
 #include "http/tls_context.h"
 #include "net/endpoint.h"
+#include "ra/ca_files.h"
 #include "registrar/est_adapter.h"
 #include "registrar/gate.h"
 #include "registrar/registrar.h"
 #include "registrar/teap_adapter.h"
+#include "relay/ca_learner.h"
+#include "relay/crl_keeper.h"
 #include "store/configured.h"
+#include "store/special_file.h"
 
 namespace acmetool::relay
 {
@@ -29,6 +33,9 @@ namespace
 {
 
 using base::Json;
+
+/// For an order of the relay's own, before devices are served.
+constexpr std::chrono::seconds kLongestOwnOrder{30};
 
 /// What a URL says of an address that means "all of them".
 std::string shown_host(const std::string& host)
@@ -60,18 +67,34 @@ private:
 
 } // namespace
 
+namespace
+{
+
+/// A pipe or a device would be read once only, or without end. What is absent is reported where it is read.
+Result<void> check_regular(const NamedFile& named)
+{
+    if (!store::is_special(named.path)) return {};
+    return fail(Errc::config, fmt::format("{}: {} is not a regular file", named.where, named.path),
+                "each reload reads it anew: name a regular file", "notRegular");
+}
+
+} // namespace
+
 Result<Config> load_config(const std::string& file, Kind kind)
 {
     if (file.empty())
         return fail(Errc::usage, "no configuration file given", "name it with --config", "noConfig");
     ACMETOOL_TRY(text, store::read_configured(file, "--config"));
-    return parse_relay_config(text, file, kind);
+    ACMETOOL_TRY(config, parse_relay_config(text, file, kind));
+    for (const auto& named : config.files)
+        ACMETOOL_CHECK(check_regular(named));
+    return config;
 }
 
 Result<est::ServerOptions> est_options(const Config& config)
 {
     est::ServerOptions options;
-    options.basic = !config.ra.users_file.empty();
+    options.logins = config.logins;
     options.strict_body = config.strict_body;
     options.wrap = config.wrap;
     if (config.cmc_errors) {
@@ -104,6 +127,37 @@ std::vector<std::string> keep_fixed(Config& running, Config fresh)
     return kept;
 }
 
+void tell_change(std::vector<std::string>& changed, std::string_view what, std::string_view unit,
+                 std::size_t before, std::size_t now)
+{
+    if (before != now) changed.push_back(fmt::format("{}: {} {} -> {}", what, before, unit, now));
+}
+
+/// The EST listener's options, with what it has to say.
+http::ServerOptions listener_options(const Config& config, EventLog& log)
+{
+    auto options = config.http;
+    options.out_of_descriptors = [&log] {
+        log.log(base::Level::warning,
+                "connections have to wait: this process has too many files open (LimitNOFILE)");
+    };
+    return options;
+}
+
+/// The configuration with what depends on the certificate in [tls]: the certificates that follow it in the
+/// handshakes, and its anchor for TEAP.
+Result<Config> completed(Config config)
+{
+    ACMETOOL_TRY(chain, store::read_configured_certificates(config.http.certificate_file));
+    ACMETOOL_TRY(files, ra::read_ca_files(config.ra.cacerts));
+    config.http.issuers = ra::certificates_above(chain, files);
+    if (config.teap) {
+        config.teap->issuers = config.http.issuers;
+        config.teap->settings.own_anchors = ra::anchor_in(chain);
+    }
+    return config;
+}
+
 /// What signs voucher-requests: the certificate that pledges see (RFC 8995 section 5.5). Nothing is signed,
 /// and no purpose asked for, where no manufacturer has a MASA.
 Result<brski::Signer> brski_signer(const Config& config)
@@ -127,6 +181,7 @@ struct Daemon::Impl {
     EventLog& log;
     base::TimePoint started = base::now();
     std::atomic<bool> draining{false};
+    CrlKeeper crls;
     std::unique_ptr<est::Server> est;
     std::unique_ptr<registrar::Gate>
         gate; ///< this and the next three let everybody pass while there is no manufacturer
@@ -138,7 +193,7 @@ struct Daemon::Impl {
     std::unique_ptr<http::Server> listener;
     std::unique_ptr<http::Server> admin;
 
-    Impl(Config settings, EventLog& events) : config(std::move(settings)), log(events) {}
+    Impl(Config settings, EventLog& events) : config(std::move(settings)), log(events), crls(events) {}
     http::ServerResponse administer(const http::ServerRequest& request) const;
     std::string metrics() const;
     Json status() const;
@@ -168,6 +223,9 @@ std::string Daemon::Impl::metrics() const
     metrics.count("acmetool_est_handshake_failures", "", counts.handshake_failures);
     metrics.counter("acmetool_est_proxy_failures", "Connections of load balancers without a PROXY header.");
     metrics.count("acmetool_est_proxy_failures", "", counts.proxy_failures);
+    metrics.counter("acmetool_est_accept_pauses",
+                    "Waits for a free descriptor before a connection was taken.");
+    metrics.count("acmetool_est_accept_pauses", "", counts.pauses);
     const auto outputs = log.outputs();
     metrics.counter("acmetool_output_dropped_lines", "Lines dropped because nobody read the output.");
     for (const auto& output : outputs)
@@ -193,6 +251,7 @@ Json Daemon::Impl::status() const
         for (const auto& [name, count] : teap->counters())
             status["teap"][name] = count;
     }
+    if (auto known = crls.status(); !known.empty()) status["crls"] = std::move(known);
     status["pid"] = getpid();
     status["started"] = base::to_rfc3339(started);
     status["draining"] = draining.load();
@@ -206,7 +265,8 @@ Json Daemon::Impl::status() const
                              {"taken", counts.connections},
                              {"turnedAway", counts.turned_away},
                              {"handshakeFailures", counts.handshake_failures},
-                             {"proxyFailures", counts.proxy_failures}};
+                             {"proxyFailures", counts.proxy_failures},
+                             {"acceptPauses", counts.pauses}};
     status["type"] = "relay-status";
     status["version"] = 1;
     return status;
@@ -228,6 +288,8 @@ http::ServerResponse Daemon::Impl::administer(const http::ServerRequest& request
         std::vector<std::string> lines{"ready"};
         for (const auto& output : log.outputs())
             if (output.is_stalled) lines.push_back("warning: " + base::describe(output));
+        for (const auto& problem : crls.problems())
+            lines.push_back("warning: " + problem);
         return http::text_lines(200, lines);
     }
     if (request.target == "/metrics")
@@ -242,32 +304,43 @@ http::ServerResponse Daemon::Impl::administer(const http::ServerRequest& request
 
 Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config, EventLog& log, base::Context& context)
+Result<std::unique_ptr<Daemon>> Daemon::start(const Config& given, EventLog& log, base::Context& context)
 {
+    ACMETOOL_TRY(config, completed(given));
     auto impl = std::make_unique<Impl>(config, log);
     auto* const raw = impl.get();
     ACMETOOL_TRY(est_settings, est_options(config));
-    ACMETOOL_TRY(engine, ra::Engine::open(config.ra, &log, context));
+    impl->crls.use(config);
+    ACMETOOL_TRY(engine, ra::Engine::open(config.ra, &log, context, impl->crls.fetched()));
     impl->engine = std::move(engine);
+    for (const auto& warning : impl->engine->warnings())
+        log.log(base::Level::warning, warning);
+    learn_intermediates(config, *impl->engine, log, kLongestOwnOrder, context);
     ACMETOOL_TRY(signer, brski_signer(config));
     ACMETOOL_TRY(reader, impl->engine->connect());
-    ACMETOOL_TRY(registrar, registrar::Registrar::open(
-                                config.brski, std::move(signer),
-                                {impl->engine.get(), &log, impl->engine->commits(), std::move(reader)}));
+    ACMETOOL_TRY(registrar, registrar::Registrar::open(config.brski, std::move(signer),
+                                                       {impl->engine.get(),
+                                                        &log,
+                                                        impl->engine->commits(),
+                                                        std::move(reader),
+                                                        {},
+                                                        {},
+                                                        impl->crls.fetched()}));
     impl->brski = std::move(registrar);
-    impl->pledges = std::make_unique<registrar::EstAdapter>(*impl->brski);
+    impl->pledges = std::make_unique<registrar::EstAdapter>(*impl->brski, log);
     impl->gate = std::make_unique<registrar::Gate>(*impl->engine, *impl->brski);
     impl->est = std::make_unique<est::Server>(
         *impl->gate, std::move(est_settings), [&log](const est::RequestEvent& event) { log.request(event); },
         [&log](const est::RequestEvent& event) { log.arrival(event); });
     if (config.serves_est) {
-        ACMETOOL_TRY(listener, http::Server::start(config.http, [raw](const http::ServerRequest& request,
-                                                                      http::Responder respond) {
-                         if (registrar::EstAdapter::is_target(request.target))
-                             raw->pledges->handle(request, std::move(respond));
-                         else
-                             raw->est->handle(request, std::move(respond));
-                     }));
+        ACMETOOL_TRY(listener,
+                     http::Server::start(listener_options(config, log),
+                                         [raw](const http::ServerRequest& request, http::Responder respond) {
+                                             if (registrar::EstAdapter::is_target(request.target))
+                                                 raw->pledges->handle(request, std::move(respond));
+                                             else
+                                                 raw->est->handle(request, std::move(respond));
+                                         }));
         impl->listener = std::move(listener);
     }
     if (config.teap) {
@@ -313,8 +386,21 @@ std::string Daemon::admin_url() const
     return "http://" + net::Endpoint{shown_host(impl_->config.admin.host), impl_->admin->port()}.text();
 }
 
-Result<std::vector<std::string>> Daemon::reload(const Config& config)
+std::vector<std::string> Daemon::addresses() const
 {
+    const auto& config = impl_->config;
+    std::vector<std::string> all;
+    if (impl_->listener)
+        all.push_back(net::Endpoint{config.est.host, impl_->listener->port()}.text() + " (EST)");
+    if (impl_->teap)
+        all.push_back(net::Endpoint{config.teap->radius.host, impl_->teap->port()}.text() + " (RADIUS)");
+    all.push_back(net::Endpoint{config.admin.host, impl_->admin->port()}.text() + " (administration)");
+    return all;
+}
+
+Result<Reloaded> Daemon::reload(const Config& given, base::Context& context)
+{
+    ACMETOOL_TRY(config, completed(given));
     // All that can fail is done before anything changes.
     std::vector<std::function<void()>> parts;
     const auto add = [&parts](Result<std::function<void()>> prepared) -> Result<void> {
@@ -326,15 +412,25 @@ Result<std::vector<std::string>> Daemon::reload(const Config& config)
     ACMETOOL_CHECK(add(impl_->engine->prepare(config.ra)));
     ACMETOOL_TRY(signer, brski_signer(config));
     ACMETOOL_CHECK(add(impl_->brski->prepare(config.brski, std::move(signer))));
-    if (impl_->listener) ACMETOOL_CHECK(add(impl_->listener->prepare(config.http)));
+    if (impl_->listener) ACMETOOL_CHECK(add(impl_->listener->prepare(listener_options(config, impl_->log))));
     if (impl_->teap && config.teap) ACMETOOL_CHECK(add(impl_->teap->prepare(*config.teap)));
 
-    auto kept = keep_fixed(impl_->config, config);
+    const auto before = impl_->engine->counts();
+    Reloaded done;
+    done.kept = keep_fixed(impl_->config, config);
+    impl_->crls.use(impl_->config);
     impl_->est->configure(std::move(est_settings));
     // The engine last: it may have to wait for the end of its issuer.
     for (auto part = parts.rbegin(); part != parts.rend(); ++part)
         (*part)();
-    return kept;
+    const auto now = impl_->engine->counts();
+    tell_change(done.changed, "inventory", "devices", before.devices, now.devices);
+    tell_change(done.changed, "users", "users", before.users, now.users);
+    tell_change(done.changed, "users of Digest", "users", before.digest_users, now.digest_users);
+    tell_change(done.changed, "labels", "labels", before.labels, now.labels);
+    done.warnings = impl_->engine->warnings();
+    learn_intermediates(impl_->config, *impl_->engine, impl_->log, std::chrono::seconds{0}, context);
+    return done;
 }
 
 void Daemon::drain()

@@ -1,7 +1,6 @@
 #include "relay/event_log.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -51,9 +50,13 @@ base::Message to_message(const est::RequestEvent& request, std::string from, std
     message.from = std::move(from);
     message.to = std::move(to);
     message.request_id = request.request_id;
+    message.device = base::printable(request.client);
     if (request.status != 0) {
         message.label = std::to_string(request.status);
-        if (!request.decision.empty()) message.label += " " + request.decision;
+        if (!request.decision.empty() && request.decision != "pending")
+            message.label += " " + request.decision;
+        if (request.retry_after)
+            message.label += fmt::format(" Retry-After={}", request.retry_after->count());
         message.detail = base::printable(request.text, 200);
         message.status = request.status;
         message.took = std::chrono::duration_cast<base::Milliseconds>(request.took);
@@ -70,8 +73,8 @@ base::Message to_message(const est::RequestEvent& request, std::string from, std
 } // namespace
 
 EventLog::EventLog(std::string program, cli::Io& io)
-    : program_(std::move(program)), io_(io), json_(io.json_log()),
-      journal_(std::getenv("JOURNAL_STREAM") != nullptr), traces_(io.traces()), level_(io.log_level())
+    : program_(std::move(program)), io_(io), json_(io.json_log()), journal_(cli::writes_to_journal()),
+      traces_(io.traces()), level_(io.log_level())
 {
     io.begin_serving();
 }
@@ -81,6 +84,7 @@ void EventLog::write(Level level, Json event)
     if (!keeps(level)) return;
     std::string line;
     if (journal_) line = cli::journal_priority(level);
+    if (!json_ && !journal_) line = cli::time_prefix();
     if (json_) {
         event["ts"] = base::to_rfc3339(base::now());
         event["level"] = name_of(level);
@@ -112,7 +116,7 @@ void EventLog::log(Level level, const std::string& text)
 
 void EventLog::arrival(const est::RequestEvent& request)
 {
-    if (traces()) message(to_message(request, "client", "ra"));
+    if (traces() && !request.operation.empty()) message(to_message(request, "client", "ra"));
 }
 
 void EventLog::request(const est::RequestEvent& request)

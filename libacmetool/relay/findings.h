@@ -33,8 +33,12 @@ inline void check_end(Findings& findings, const std::string& subject, const std:
     findings.push_back({verdict, subject, text, verdict == Verdict::ok ? std::string{} : hint});
 }
 
+/// [cacerts], and what it is for the certificate in [tls] and for the CA's intermediates.
+void check_cacerts(Findings& findings, const Config& config, base::TimePoint now);
 /// The registrar's certificate, the manufacturers' files and policies. Nothing without [[manufacturer]].
 void check_brski(Findings& findings, const Config& config, base::TimePoint now);
+/// The files of users, and what their passwords are worth.
+void check_users(Findings& findings, const Config& config);
 /// Checks that every configured MASA can be reached, with its certificate and under the rules of SEC-06.
 void ask_masas(Findings& findings, const Config& config, base::Context& context);
 

@@ -7,12 +7,15 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
+#include "cli/apart.h"
 #include "cli/daemon.h"
 #include "cli/signals.h"
 #include "http/client.h"
 #include "net/endpoint.h"
 #include "relay/check.h"
 #include "relay/daemon.h"
+#include "relay/secrets.h"
 
 namespace acmetool::cli
 {
@@ -21,38 +24,61 @@ namespace
 
 constexpr int kConfigStatus = 78;
 
+/// The configuration, and a look at every file that it names, apart from the thread that signals reach: a
+/// file may be on a mount that hangs.
+Result<relay::Config> load_apart(const std::string& file, relay::Kind kind,
+                                 const std::function<void()>& waits)
+{
+    return run_apart<relay::Config>([file, kind] { return relay::load_config(file, kind); },
+                                    "the files of the configuration", waits);
+}
+
+constexpr const char* kHangs =
+    "the files that the configuration names cannot be read yet: check whether a mount hangs";
+
 /// Reads the file again; a wrong one leaves everything as it is.
-void reload(const RelayOptions& options, relay::Kind kind, relay::Daemon& daemon, relay::EventLog& log)
+void reload(const RelayOptions& options, relay::Kind kind, relay::Daemon& daemon, relay::EventLog& log,
+            base::Context& context)
 {
     notify_reloading();
-    auto done = relay::load_config(options.config, kind).and_then([&](const relay::Config& config) {
-        return daemon.reload(config);
+    auto done = load_apart(options.config, kind, [&] {
+                    log.log(base::Level::warning, kHangs);
+                }).and_then([&](const relay::Config& config) {
+        relay::warn_of_exposed(config, context);
+        return daemon.reload(config, context);
     });
     if (done) {
-        for (const auto& kept : *done)
-            log.log(base::Level::warning, kept);
+        for (const auto& sentences : {done->kept, done->warnings})
+            for (const auto& sentence : sentences)
+                log.log(base::Level::warning, sentence);
+        for (const auto& change : done->changed)
+            log.log(base::Level::info, change);
         log.log(base::Level::info, "reloaded");
     } else {
+        const auto& error = done.error();
         log.log(base::Level::error,
-                fmt::format("not reloaded, the old configuration remains in use: {}", done.error().message));
+                fmt::format("not reloaded, the old configuration remains in use: {}{}", error.message,
+                            error.hint.empty() ? "" : fmt::format(" ({})", error.hint)));
     }
     notify_service_manager("READY=1");
 }
 
 Result<void> serve(const RelayOptions& options, const std::string& name, relay::Kind kind, Io& io)
 {
-    forbid_core_dumps();
     watch_hangup();
-    ACMETOOL_TRY(config, relay::load_config(options.config, kind));
+    ACMETOOL_TRY(config,
+                 load_apart(options.config, kind, [&] { io.context().log(base::Level::warning, kHangs); }));
     relay::EventLog log{name, io};
+    relay::warn_of_exposed(config, io.context());
     ACMETOOL_TRY(daemon, relay::Daemon::start(config, log, io.context()));
     base::Json urls{{"admin", daemon->admin_url()}};
     if (const auto est = daemon->est_url(); !est.empty()) urls["est"] = est;
     if (const auto radius = daemon->radius_url(); !radius.empty()) urls["radius"] = radius;
+    log.log(base::Level::info, "listening on " + base::join(daemon->addresses(), ", "));
     ACMETOOL_CHECK(io.write_document("ready", {{"urls", urls}, {"pid", getpid()}}));
     notify_service_manager("READY=1");
     while (next_signal() == SignalRequest::reload)
-        reload(options, kind, *daemon, log);
+        reload(options, kind, *daemon, log, io.context());
     notify_service_manager("STOPPING=1");
     daemon->drain();
     return {};
@@ -129,16 +155,23 @@ Result<void> status(const RelayOptions& options, relay::Kind kind, Io& io)
 void add_relay(Program& program, RelayOptions& options, const std::string& name, relay::Kind kind,
                const std::string& serve_help)
 {
-    program.verb("serve", serve_help).own_config(options.config).action([&options, name, kind](Io& io) {
-        return serve(options, name, kind, io);
-    });
+    const std::string file = kind == relay::Kind::est ? "relay.toml" : "teap.toml";
+    program.verb("serve", serve_help)
+        .own_config(options.config)
+        .without({"ca-file", "timeout"})
+        .example(fmt::format("{} serve --config {}", name, file))
+        .action([&options, name, kind](Io& io) { return serve(options, name, kind, io); });
     program.verb("check", "check the configuration and every file that it names")
         .own_config(options.config)
         .flag("--online", options.online, "Also query the ACME server and the name servers")
         .flag("--explain", options.explain, "Print every key of the configuration file")
+        .without({"ca-file"})
+        .example(fmt::format("{} check --config {} --online", name, file))
         .action([&options, kind](Io& io) { return check(options, kind, io); });
     program.verb("status", "print the status of the running relay")
         .own_config(options.config)
+        .without({"ca-file", "trace", "show"})
+        .example(fmt::format("{} status --config {}", name, file))
         .action([&options, kind](Io& io) { return status(options, kind, io); });
 }
 

@@ -1,5 +1,7 @@
 #include "relay/teap_section.h"
 
+#include "access/reply_attribute.h"
+
 namespace acmetool::relay
 {
 namespace
@@ -22,6 +24,8 @@ void read_settings(Section section, access::Options& teap)
     std::string ask = "needed";
     std::string cert_only = "accept";
     std::string pending = "internal-ca-error";
+    std::string csrattrs = "both";
+    std::string user_name = "authenticated";
     std::vector<std::string> numbers;
     unsigned fragment = static_cast<unsigned>(settings.fragment_size);
     section.text("authority_id", authority, "Authority-ID sent to peers");
@@ -37,6 +41,9 @@ void read_settings(Section section, access::Options& teap)
                    "send Crypto-Binding and Result before or after the enrolment");
     section.choice("status", status, {"failure", "success"},
                    "status of the Request-Action that requests a PKCS#10");
+    section.choice("csrattrs", csrattrs, {"beside", "nested", "both"},
+                   "place of the CSR attributes: beside the Request-Action (RFC 9930), in it "
+                   "(draft-lear-eap-teap-brski), or both");
     section.choice("cert_only", cert_only, {"accept", "reject"},
                    "accept a certificate without enrolment, with TLS 1.3");
     section.choice("pending", pending, {"internal-ca-error", "retry-new-tunnel"},
@@ -45,6 +52,8 @@ void read_settings(Section section, access::Options& teap)
         "retry_in_tunnel", settings.retry_in_tunnel,
         "longest wait for a certificate in the same tunnel; 0s: the device returns in a new one");
     section.text("nai", settings.nai, "network access identifier assigned to enrolled devices");
+    section.choice("user_name", user_name, {"authenticated", "outer"},
+                   "User-Name of the Access-Accept: the device's name, or the outer identity that it sent");
     section.list("numbers", numbers,
                  "NAME=NUMBER for TLVs and errors that are not assigned yet (draft-lear-eap-teap-brski)");
     section.number("fragment_size", fragment, 100, "size of an EAP packet; Framed-MTU may lower it");
@@ -76,6 +85,10 @@ void read_settings(Section section, access::Options& teap)
                    : ask == "never" ? teap::AskPolicy::never
                                     : teap::AskPolicy::needed;
     settings.cert_only = cert_only == "accept";
+    settings.attributes_place = csrattrs == "beside"   ? teap::AttributesPlace::beside
+                                : csrattrs == "nested" ? teap::AttributesPlace::nested
+                                                       : teap::AttributesPlace::both;
+    teap.user_name = user_name == "outer" ? access::UserName::outer : access::UserName::authenticated;
     section.finish();
 }
 
@@ -95,21 +108,57 @@ void read_client(Section section, access::Options& teap)
     teap.clients.push_back(std::move(client));
 }
 
-void read_accept(Section section, access::Options& teap)
+void read_accept(Section section, access::Options& teap, const std::vector<std::string>& manufacturers)
 {
     access::AcceptRule rule;
     std::string enrolled = "any";
+    std::string termination = "reauthenticate";
+    std::string session_class;
+    std::vector<std::string> attributes;
     section.text("device", rule.device, "serial number or name of a device; a trailing * matches any ending");
+    section.text("manufacturer", rule.manufacturer,
+                 "name of the device's manufacturer, from [[manufacturer]] or [clients.idevid.NAME]");
     section.choice("enrolled", enrolled, {"any", "yes", "no"},
                    "whether the device received its certificate in this conversation");
     section.text("vlan", rule.vlan, "VLAN for the port (RFC 3580)");
     section.text("filter_id", rule.filter_id, "Filter-Id");
     section.duration("session_timeout", rule.session_timeout, "Session-Timeout; 0s: none");
+    section.choice("termination", termination, {"reauthenticate", "end"},
+                   "what the NAS does after session_timeout");
+    section.text("class", session_class, "Class, which the NAS repeats in its accounting");
+    section.list("attributes", attributes,
+                 "NAME=VALUE of further attributes; NAME is a number or one of Reply-Message, Idle-Timeout, "
+                 "Cisco-AVPair, Aruba-User-Role, ...");
+    if (!session_class.empty()) attributes.push_back("Class=" + session_class);
+    for (const auto& text : attributes)
+        if (auto one = access::parse_reply_attribute(text))
+            rule.attributes.push_back(std::move(*one));
+        else
+            section.refuse("attributes",
+                           one.error().message + (one.error().hint.empty() ? "" : ": ") + one.error().hint);
+    rule.reauthenticate = termination == "reauthenticate";
+    if (!rule.manufacturer.empty() &&
+        std::find(manufacturers.begin(), manufacturers.end(), rule.manufacturer) == manufacturers.end())
+        section.refuse("manufacturer", "no manufacturer has this name");
     if (rule.vlan.size() > 250) section.refuse("vlan", "must be at most 250 octets");
     if (rule.filter_id.size() > 250) section.refuse("filter_id", "must be at most 250 octets");
     if (enrolled != "any") rule.enrolled = enrolled == "yes";
     section.finish();
     teap.accept.push_back(std::move(rule));
+}
+
+/// The names in [clients.idevid.NAME] and [[manufacturer]], which are read elsewhere.
+std::vector<std::string> manufacturer_names(const toml::table& root)
+{
+    std::vector<std::string> names;
+    if (const auto* idevid = root.at_path("clients.idevid").as_table())
+        for (const auto& [key, node] : *idevid)
+            if (node.is_table()) names.emplace_back(key.str());
+    if (const auto* manufacturers = root["manufacturer"].as_array())
+        for (const auto& node : *manufacturers)
+            if (const auto* table = node.as_table())
+                if (const auto name = (*table)["name"].value<std::string>()) names.push_back(*name);
+    return names;
 }
 
 } // namespace
@@ -135,7 +184,9 @@ void read_teap(const toml::table& root, Reading& reading, Config& config)
                 read(Section{reading, "[" + name + "]", node.as_table()}, teap);
     };
     each("client", read_client);
-    each("accept", read_accept);
+    each("accept", [manufacturers = manufacturer_names(root)](Section section, access::Options& into) {
+        read_accept(std::move(section), into, manufacturers);
+    });
     if (teap.clients.empty() && reading.help == nullptr)
         Section{reading, "[client]", nullptr}.require("address", false);
     if (!config.serves_est) config.ra.wait = teap.hold;

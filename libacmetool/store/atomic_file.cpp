@@ -1,16 +1,24 @@
 #include "store/atomic_file.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <optional>
+#include <random>
 
 #include <fmt/core.h>
 
 #include "base/output.h"
+#include "base/stop.h"
 #include "store/special_file.h"
 
 namespace acmetool::store
@@ -65,26 +73,159 @@ void sync_folder(const std::string& path)
     if (folder.get() >= 0) fsync(folder.get());
 }
 
+/// A named pipe: another process may open it later. An unnamed one, as "<(...)" of a shell, gets no writer
+/// once it has none.
+bool may_get_writer(const Descriptor& file)
+{
+    struct stat status {
+    };
+    struct statfs system {
+    };
+    return fstat(file.get(), &status) == 0 && S_ISFIFO(status.st_mode) && fstatfs(file.get(), &system) == 0 &&
+           system.f_type != PIPEFS_MAGIC;
+}
+
+/// Waits until there is something to read; false if nothing follows. A writer has as much time as it needs (a
+/// passphrase may be asked for), but one has to be there within ten seconds if `needs_writer`.
+Result<bool> wait_for_writer(const Descriptor& file, const std::string& path, bool needs_writer)
+{
+    constexpr int kLookUp = 100; // milliseconds
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+    for (;;) {
+        if (base::stop_signal() != 0) return fail(base::interrupted_error(path));
+        pollfd ready{file.get(), POLLIN, 0};
+        if (poll(&ready, 1, kLookUp) > 0) return (ready.revents & POLLIN) != 0;
+        if (needs_writer && std::chrono::steady_clock::now() >= end)
+            return fail(Errc::io, fmt::format("{}: no program writes into this pipe", path),
+                        "name a file, or start the program that writes", "noWriter");
+    }
+}
+
 } // namespace
 
 Result<std::string> read_file(const std::string& path)
 {
-    const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    // A blocking open() of a pipe waits for a writer in silence, and signals do not end it.
+    const Descriptor file{open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
     if (file.get() < 0) return system_error(Errc::io, path, "cannot be opened");
     std::string text;
     char buffer[16384];
     for (;;) {
         const auto got = read(file.get(), buffer, sizeof buffer);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return system_error(Errc::io, path, "cannot be read");
-        if (got == 0) return text;
-        text.append(buffer, static_cast<std::size_t>(got));
+        if (got < 0 && errno != EAGAIN) return system_error(Errc::io, path, "cannot be read");
+        if (got > 0) text.append(buffer, static_cast<std::size_t>(got));
         if (text.size() > kLargestFile) return fail(Errc::io, fmt::format("{}: longer than 16 MiB", path));
+        if (got > 0) continue;
+        if (got == 0 && (!text.empty() || !may_get_writer(file))) return text;
+        ACMETOOL_TRY(more, wait_for_writer(file, path, got == 0));
+        if (!more) return text;
     }
 }
 
 namespace
 {
+
+/// A new file beside `target`, whose mode is `mode` as the umask allows; its name is put into `name`. -1 with
+/// errno.
+int create_beside(const std::string& target, mode_t mode, std::string& name)
+{
+    constexpr int kTries = 100;
+    for (int i = 0; i < kTries; ++i) {
+        name = fmt::format("{}.{:08x}", target, std::random_device{}());
+        const int fd = open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        if (fd >= 0 || errno != EEXIST) return fd;
+    }
+    return -1;
+}
+
+/// Replaces the content of one file.
+class Replacement
+{
+public:
+    /// With `context`, the file is an output of a user.
+    Replacement(const std::string& path, mode_t mode, Durability durability, base::Context* context)
+        : path_(path), mode_(mode), durability_(durability), context_(context)
+    {
+        // Through a link: what it points to is replaced, and the link stays.
+        std::error_code none;
+        target_ = std::filesystem::is_symlink(path, none)
+                      ? std::filesystem::weakly_canonical(path, none).string()
+                      : path;
+        exists_ = stat(target_.c_str(), &old_) == 0;
+    }
+
+    Result<void> write(std::string_view text)
+    {
+        std::string name;
+        const int fd = create_beside(target_, mode_, name);
+        if (fd < 0) return in_place(text, "cannot be created", "its folder cannot be written");
+        const Descriptor file{fd};
+        const Temporary temporary{name};
+        if (context_ != nullptr && exists_ && !is_owned_alike(fd) &&
+            fchown(fd, old_.st_uid, old_.st_gid) != 0)
+            return in_place(text, "its owner cannot be kept", "its owner could not be kept otherwise");
+        if (const auto mode = exact_mode(); mode && fchmod(fd, *mode) != 0)
+            return system_error(Errc::io, path_, "mode cannot be set");
+        ACMETOOL_CHECK(write_all(fd, text, path_, durability_));
+        if (rename(name.c_str(), target_.c_str()) != 0)
+            return in_place(text, "cannot be replaced", "it is a mount of its own");
+        if (durability_ == Durability::durable) sync_folder(target_);
+        return {};
+    }
+
+private:
+    bool is_owned_alike(int fd) const
+    {
+        struct stat made {
+        };
+        return fstat(fd, &made) == 0 && made.st_uid == old_.st_uid && made.st_gid == old_.st_gid;
+    }
+
+    /// The mode that the file must have; none: the umask decides. A secret is never as open as its
+    /// predecessor.
+    std::optional<mode_t> exact_mode() const
+    {
+        const bool is_secret = (mode_ & 077) == 0;
+        if (context_ == nullptr || is_secret) return mode_;
+        return exists_ ? std::optional<mode_t>{old_.st_mode & 07777} : std::nullopt;
+    }
+
+    /// Writes into the existing file if it can be opened and `errno` says that nothing but replacing it
+    /// failed; else fails with `errno` and `what`.
+    Result<void> in_place(std::string_view text, const char* what, const char* reason)
+    {
+        const int problem = errno;
+        const bool only_replacing =
+            problem == EBUSY || problem == EACCES || problem == EPERM || problem == EROFS;
+        const Descriptor file{exists_ && only_replacing ? open(target_.c_str(), O_WRONLY | O_CLOEXEC) : -1};
+        if (file.get() < 0) {
+            errno = problem;
+            return system_error(Errc::cannot_create, path_, what);
+        }
+        if (context_ != nullptr)
+            context_->log(
+                base::Level::warning,
+                fmt::format("{}: written in place, because {}: a power failure now could leave half of it",
+                            path_, reason));
+        if ((mode_ & 077) == 0 && fchmod(file.get(), mode_) != 0)
+            return system_error(Errc::io, path_, "mode cannot be set");
+        // Cut first: what is synced must not have the end of the old file.
+        if (old_.st_size > static_cast<off_t>(text.size()) &&
+            ftruncate(file.get(), static_cast<off_t>(text.size())) != 0)
+            return system_error(Errc::io, path_, "cannot be written");
+        return write_all(file.get(), text, path_, durability_);
+    }
+
+    std::string path_;
+    std::string target_;
+    mode_t mode_;
+    Durability durability_;
+    base::Context* context_;
+    bool exists_ = false;
+    struct stat old_ {
+    };
+};
 
 Result<void> replace(const std::string& path, std::string_view text, mode_t mode, Durability durability,
                      base::Context* context)
@@ -95,23 +236,24 @@ Result<void> replace(const std::string& path, std::string_view text, mode_t mode
         ACMETOOL_TRY(device, open_special(path, context));
         return write_special(device, text, path, context);
     }
-    // Through a link: what it points to is replaced, and the link stays.
-    std::error_code none;
-    const auto target = std::filesystem::is_symlink(path, none)
-                            ? std::filesystem::weakly_canonical(path, none).string()
-                            : path;
-    std::string name = target + ".XXXXXX";
-    const int fd = mkostemp(name.data(), O_CLOEXEC);
-    if (fd < 0) return system_error(Errc::cannot_create, path, "cannot be created");
-    const Temporary temporary{name};
-    ACMETOOL_CHECK(write_temporary(temporary.path(), fd, text, mode, durability));
-    if (rename(temporary.path().c_str(), target.c_str()) != 0)
-        return system_error(Errc::cannot_create, path, "cannot be replaced");
-    if (durability == Durability::durable) sync_folder(target);
-    return {};
+    return Replacement{path, mode, durability, context}.write(text);
 }
 
 } // namespace
+
+Result<void> check_output_file(const std::string& path)
+{
+    struct stat info {
+    };
+    const bool exists = stat(path.c_str(), &info) == 0;
+    if (exists && S_ISDIR(info.st_mode))
+        return fail(Errc::cannot_create, fmt::format("{}: is a folder", path), "give the name of a file",
+                    "outputFolder");
+    if (exists && (!S_ISREG(info.st_mode) || ::access(path.c_str(), W_OK) == 0)) return {};
+    if (::access((folder_of(path) + "/.").c_str(), W_OK) == 0) return {}; // a folder
+    return fail(Errc::cannot_create, fmt::format("{}: cannot be created: {}", path, std::strerror(errno)),
+                "choose a file in a writable folder", "outputFolder");
+}
 
 Result<void> write_atomically(const std::string& path, std::string_view text, mode_t mode,
                               Durability durability)

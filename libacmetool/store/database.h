@@ -39,9 +39,13 @@ public:
     virtual Result<void> commit() = 0;
     virtual void rollback() noexcept = 0;
 
+    /// The version of the schema that create() noted; 0: none.
+    virtual Result<unsigned> version() = 0;
     /// Creates the tables, `statements`, if they are absent, and notes `version` of their schema. Errors: io;
-    /// config, reason "storeVersion", if the tables are of another version.
-    virtual Result<void> create(const std::vector<std::string_view>& statements, unsigned version) = 0;
+    /// config, reason "storeVersion", if the tables are of another version, except `former`, whose content
+    /// the caller has brought up to date.
+    virtual Result<void> create(const std::vector<std::string_view>& statements, unsigned version,
+                                unsigned former = 0) = 0;
     /// Writes something that changes nothing, to find out whether the database accepts writes. Errors: io.
     virtual Result<void> probe() = 0;
     /// Whether this is still the database that was opened; for those who read without a transaction. Cheap.

@@ -1,7 +1,6 @@
 #include "store/sqlite.h"
 
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -9,14 +8,22 @@
 
 #include <fmt/core.h>
 
+#include "store/sqlite_library.h"
+
 namespace acmetool::store
 {
 namespace
 {
 
+/// Loaded by Sqlite::open, before anything else is called.
+const SqliteLibrary& api()
+{
+    return **sqlite_library();
+}
+
 tl::unexpected<Error> sqlite_error(sqlite3* database, std::string_view what)
 {
-    return fail(Errc::io, fmt::format("database: {}: {}", what, sqlite3_errmsg(database)),
+    return fail(Errc::io, fmt::format("database: {}: {}", what, api().errmsg(database)),
                 "check whether the disk is full or the file belongs to another program", "database");
 }
 
@@ -30,12 +37,12 @@ tl::unexpected<Error> moved_error(const std::string& path, std::string_view what
 
 void Sqlite::Finalize::operator()(sqlite3_stmt* statement) const noexcept
 {
-    sqlite3_finalize(statement);
+    api().finalize(statement);
 }
 
 void Sqlite::Close::operator()(sqlite3* database) const noexcept
 {
-    sqlite3_close(database);
+    api().close(database);
 }
 
 Sqlite::Sqlite() = default;
@@ -43,30 +50,30 @@ Sqlite::~Sqlite() = default;
 
 Result<std::unique_ptr<Sqlite>> Sqlite::open(const std::string& path)
 {
+    ACMETOOL_CHECK(sqlite_library());
     // SQLite would create the file with the umask's mode. An existing file must not be opened here: closing
     // any descriptor of it releases the locks of this process's other connections (POSIX locks), and the next
     // program that closes the database would consider itself the last and remove the journal.
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0) close(fd);
     sqlite3* raw = nullptr;
-    const int code =
-        sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+    const int code = api().open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
     std::unique_ptr<Sqlite> sqlite{new Sqlite};
     sqlite->database_.reset(raw);
     if (code != SQLITE_OK) return sqlite_error(raw, path);
-    sqlite3_busy_timeout(raw, 5000);
+    api().busy_timeout(raw, 5000);
     for (const auto* pragma :
          {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON"})
         ACMETOOL_CHECK(sqlite->execute(pragma));
     ACMETOOL_CHECK(sqlite->execute("SELECT count(*) FROM sqlite_schema")); // opens the write-ahead log
     // SQLite resolves symbolic links, and has its write-ahead log beside the file itself.
-    const char* const place = sqlite3_db_filename(raw, "main");
+    const char* const place = api().db_filename(raw, "main");
     sqlite->path_ = path;
     sqlite->place_ = place;
-    sqlite->log_ = sqlite3_filename_wal(place);
+    sqlite->log_ = api().filename_wal(place);
     int moved = 0;
     const auto id = file_id(path);
-    if (sqlite3_file_control(raw, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || moved != 0 || !id)
+    if (api().file_control(raw, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || moved != 0 || !id)
         return moved_error(path, id ? "was replaced" : "was removed");
     sqlite->id_ = *id;
     sqlite->log_id_ = file_id(sqlite->log_, Links::as_such);
@@ -76,15 +83,15 @@ Result<std::unique_ptr<Sqlite>> Sqlite::open(const std::string& path)
 Result<Sqlite::Statement> Sqlite::prepare(std::string_view sql)
 {
     sqlite3_stmt* raw = nullptr;
-    if (sqlite3_prepare_v2(database_.get(), sql.data(), static_cast<int>(sql.size()), &raw, nullptr) !=
+    if (api().prepare_v2(database_.get(), sql.data(), static_cast<int>(sql.size()), &raw, nullptr) !=
         SQLITE_OK)
         return sqlite_error(database_.get(), sql);
     Statement prepared;
     prepared.statement.reset(raw);
     // For SQLite `$1` is a name like any other, numbered in the order of appearance.
-    for (int i = 1; i <= sqlite3_bind_parameter_count(raw); ++i) {
+    for (int i = 1; i <= api().bind_parameter_count(raw); ++i) {
         std::size_t number = 0;
-        if (const char* name = sqlite3_bind_parameter_name(raw, i))
+        if (const char* name = api().bind_parameter_name(raw, i))
             std::from_chars(name + 1, name + std::strlen(name), number);
         if (number == 0)
             return fail(Errc::internal, fmt::format("database: {}: parameters are $1, $2 ...", sql));
@@ -97,17 +104,17 @@ Result<std::vector<Sqlite::Row>> Sqlite::step(sqlite3_stmt* statement, std::stri
 {
     std::vector<Row> rows;
     for (;;) {
-        const int code = sqlite3_step(statement);
+        const int code = api().step(statement);
         if (code == SQLITE_DONE) return rows;
         if (code != SQLITE_ROW) return sqlite_error(database_.get(), sql);
         Row row;
-        for (int i = 0; i < sqlite3_column_count(statement); ++i) {
+        for (int i = 0; i < api().column_count(statement); ++i) {
             // Octets of a BLOB as they are; other types as SQLite writes them.
-            const auto* text = sqlite3_column_type(statement, i) == SQLITE_BLOB
-                                   ? static_cast<const char*>(sqlite3_column_blob(statement, i))
-                                   : reinterpret_cast<const char*>(sqlite3_column_text(statement, i));
+            const auto* text = api().column_type(statement, i) == SQLITE_BLOB
+                                   ? static_cast<const char*>(api().column_blob(statement, i))
+                                   : reinterpret_cast<const char*>(api().column_text(statement, i));
             row.emplace_back(text != nullptr ? text : "",
-                             static_cast<std::size_t>(sqlite3_column_bytes(statement, i)));
+                             static_cast<std::size_t>(api().column_bytes(statement, i)));
         }
         rows.push_back(std::move(row));
     }
@@ -128,19 +135,18 @@ Result<std::vector<Sqlite::Row>> Sqlite::execute(std::string_view sql, const std
             return fail(Errc::internal, fmt::format("database: {}: a parameter is missing", sql));
         const auto& value = parameters[number];
         if (const auto* integer = std::get_if<std::int64_t>(&value))
-            sqlite3_bind_int64(statement, place, *integer);
+            api().bind_int64(statement, place, *integer);
         else if (const auto* text = std::get_if<std::string_view>(&value))
-            sqlite3_bind_text(statement, place, text->data() != nullptr ? text->data() : "",
-                              static_cast<int>(text->size()), SQLITE_STATIC);
+            api().bind_text(statement, place, text->data() != nullptr ? text->data() : "",
+                            static_cast<int>(text->size()), SQLITE_STATIC);
         else if (const auto* octets = std::get_if<ByteView>(&value))
             // No octets at a null pointer would be NULL.
-            sqlite3_bind_blob(statement, place,
-                              octets->empty() ? "" : static_cast<const void*>(octets->data()),
-                              static_cast<int>(octets->size()), SQLITE_STATIC);
+            api().bind_blob(statement, place, octets->empty() ? "" : static_cast<const void*>(octets->data()),
+                            static_cast<int>(octets->size()), SQLITE_STATIC);
     }
     auto rows = step(statement, sql);
-    sqlite3_reset(statement);
-    sqlite3_clear_bindings(statement);
+    api().reset(statement);
+    api().clear_bindings(statement);
     return rows;
 }
 
@@ -173,14 +179,23 @@ Result<void> Sqlite::commit()
 
 void Sqlite::rollback() noexcept
 {
-    sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+    api().exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
-Result<void> Sqlite::create(const std::vector<std::string_view>& statements, unsigned version)
+Result<unsigned> Sqlite::version()
 {
     ACMETOOL_TRY(rows, execute("PRAGMA user_version"));
-    const auto& found = rows.front().front();
-    if (version != 0 && found != "0" && found != std::to_string(version))
+    const auto& text = rows.front().front();
+    unsigned number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
+
+Result<void> Sqlite::create(const std::vector<std::string_view>& statements, unsigned version,
+                            unsigned former)
+{
+    ACMETOOL_TRY(found, this->version());
+    if (version != 0 && found != 0 && found != version && found != former)
         return fail(Errc::config, fmt::format("store {}: created by another version of this program", path_),
                     "run the version that created it", "storeVersion");
     for (const auto statement : statements)
@@ -198,7 +213,7 @@ Result<void> Sqlite::probe()
 
 std::uint64_t Sqlite::changes() const noexcept
 {
-    return static_cast<std::uint64_t>(sqlite3_total_changes64(database_.get()));
+    return static_cast<std::uint64_t>(api().total_changes64(database_.get()));
 }
 
 Result<std::unique_ptr<Database>> Sqlite::reopen() const

@@ -35,7 +35,9 @@ public:
     Result<void> begin() override;
     Result<void> commit() override;
     void rollback() noexcept override;
-    Result<void> create(const std::vector<std::string_view>& statements, unsigned version) override;
+    Result<unsigned> version() override;
+    Result<void> create(const std::vector<std::string_view>& statements, unsigned version,
+                        unsigned former = 0) override;
     Result<void> probe() override;
     /// Whether the path still leads to the open file, and the file and its write-ahead log are still in
     /// place. Costs three calls of stat(2).

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "crypto/cms.h"
 #include "crypto/csr.h"
+#include "crypto/key_type.h"
 #include "teap/crypto_binding.h"
 
 namespace acmetool::teap
@@ -58,9 +59,9 @@ std::string pkcs10(const Tlv& tlv)
     std::vector<std::string> names;
     for (const auto& identifier : csr->identifiers)
         names.push_back(identifier.value);
-    return fmt::format("for {}, key {}{}",
-                       names.empty() ? "no name" : base::printable(base::join(names, " "), kLongestName),
-                       csr->key.type(), csr->challenge_password ? ", with challengePassword" : "");
+    return fmt::format(
+        "for {}, key {}{}", names.empty() ? "no name" : base::printable(base::join(names, " "), kLongestName),
+        crypto::name_of_key(csr->key), csr->challenge_password ? ", with challengePassword" : "");
 }
 
 /// One line per certificate of a certs-only message.

@@ -33,6 +33,13 @@ void Fragmenter::load(Message message, bool start, std::size_t limit)
     loaded_ = true;
 }
 
+bool Fragmenter::fits(const Message& message, std::size_t limit)
+{
+    const auto lengths = message.outer_tlvs.empty() ? 0 : kLengthField;
+    return kEapOverhead + lengths + message.tls.size() + message.outer_tlvs.size() <=
+           std::max(limit, kLeastLimit);
+}
+
 Frame Fragmenter::next()
 {
     Frame frame;

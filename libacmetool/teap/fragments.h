@@ -25,6 +25,9 @@ class ACMETOOL_EXPORT Fragmenter
 public:
     /// `limit`: size of a whole EAP packet; at least 32 is used.
     void load(Message message, bool start, std::size_t limit);
+    /// True if the message is one packet within `limit`. The first one of either side should be: there are
+    /// peers that look for its outer TLVs at the end of the first fragment.
+    static bool fits(const Message& message, std::size_t limit);
     /// True while fragments remain.
     bool pending() const { return loaded_; }
     /// The next one; call only while pending().

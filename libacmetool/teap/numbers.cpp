@@ -25,7 +25,7 @@ constexpr std::uint32_t kFirstTlv = tlv_type::kIdentityHint + 1;
 constexpr std::uint32_t kLastTlv = 0x3fff;
 
 /// Ranges as RFC 7170 section 4.2.6 divides them: 1000-1999 continue, 2000-2999 end the tunnel.
-const std::array<Named, 13> kNames{{
+const std::array<Named, 13> kNamed{{
     {"request_voucher", &BrskiNumbers::request_voucher, kFirstTlv, kLastTlv},
     {"voucher", &BrskiNumbers::voucher, kFirstTlv, kLastTlv},
     {"retry_after", &BrskiNumbers::retry_after, kFirstTlv, kLastTlv},
@@ -60,10 +60,10 @@ Result<void> set_number(BrskiNumbers& numbers, std::string_view assignment)
     std::string name{base::trim(assignment.substr(0, equals))};
     std::replace(name.begin(), name.end(), '-', '_');
     const auto* const found =
-        std::find_if(kNames.begin(), kNames.end(), [&](const Named& one) { return one.name == name; });
-    if (found == kNames.end() || equals == std::string_view::npos) {
+        std::find_if(kNamed.begin(), kNamed.end(), [&](const Named& one) { return one.name == name; });
+    if (found == kNamed.end() || equals == std::string_view::npos) {
         std::string names;
-        for (const auto& one : kNames)
+        for (const auto& one : kNamed)
             names += (names.empty() ? "" : ", ") + std::string{one.name};
         return bad_number(assignment, "not NAME=NUMBER with a known name", "known names: " + names);
     }
@@ -77,7 +77,7 @@ Result<void> set_number(BrskiNumbers& numbers, std::string_view assignment)
         number > found->most)
         return bad_number(assignment, fmt::format("not a number from {} to {}", found->least, found->most));
     const bool tlv = found->most == kLastTlv;
-    for (const auto& one : kNames)
+    for (const auto& one : kNamed)
         if (one.name != found->name && get(numbers, one) == number && tlv == (one.most == kLastTlv))
             return bad_number(assignment, fmt::format("{} already has that number", one.name));
     std::visit(

@@ -38,6 +38,7 @@ namespace error_code
 inline constexpr std::uint32_t kUnspecifiedAuthentication = 1003;
 inline constexpr std::uint32_t kUnspecifiedAuthorization = 1004;
 inline constexpr std::uint32_t kInfrastructureUnavailable = 1009;
+inline constexpr std::uint32_t kInfrastructureNotTrusted = 1010;
 inline constexpr std::uint32_t kClientCertificateNotSupplied = 1019;
 inline constexpr std::uint32_t kClientCertificateRejected = 1020;
 inline constexpr std::uint32_t kUnsupportedAlgorithmInCsr = 1022;
@@ -46,6 +47,7 @@ inline constexpr std::uint32_t kBadIdentityInCsr = 1024;
 inline constexpr std::uint32_t kBadCsr = 1025;
 inline constexpr std::uint32_t kInternalCaError = 1026;
 inline constexpr std::uint32_t kGeneralPkiError = 1027;
+inline constexpr std::uint32_t kInnerMethodNotSupported = 1032;
 inline constexpr std::uint32_t kTunnelCompromise = 2001;
 inline constexpr std::uint32_t kUnexpectedTlvs = 2002;
 } // namespace error_code

@@ -8,6 +8,7 @@
 #include "base/body_text.h"
 #include "base/text.h"
 #include "crypto/cms.h"
+#include "crypto/issued.h"
 #include "teap/fragments.h"
 
 namespace acmetool::teap
@@ -18,6 +19,25 @@ namespace
 tl::unexpected<Error> broken(std::string_view what, std::string hint = {})
 {
     return fail(Errc::protocol, "TEAP server: " + std::string{what}, std::move(hint), "teap");
+}
+
+tl::unexpected<Error> nobody_vouched()
+{
+    return fail(
+        Errc::refused,
+        "nobody vouched for the server: no trust anchor leads to its certificate, and it sent no voucher",
+        "give --ca-file, or use a server that supports draft-lear-eap-teap-brski and knows this "
+        "manufacturer",
+        "provisional");
+}
+
+/// What the server wants instead of a certificate.
+std::string method_of(const Tlv& eap_payload)
+{
+    constexpr std::size_t kTypeAt = 4; // code, identifier, length
+    if (eap_payload.value.size() <= kTypeAt || eap_payload.value[kTypeAt] == eap_type::kIdentity)
+        return "an inner EAP method";
+    return fmt::format("the inner EAP method {}", eap_payload.value[kTypeAt]);
 }
 
 /// Bare DER (RFC 9930), or base64 of it (draft-lear-eap-teap-brski).
@@ -54,6 +74,7 @@ struct PeerSession::Impl {
     bool answered_success = false;
     bool sent_request = false;
     bool refused = false; ///< we answered with failure
+    bool declined_method = false;
     std::optional<crypto::Csr> csr;
     std::optional<Bytes> attributes; ///< CSR-Attributes, DER
     bool asked_for_voucher = false;
@@ -113,6 +134,7 @@ struct PeerSession::Impl {
     Result<void> next_step(Tlvs& answer);
     Result<void> enrol(Tlvs& answer);
     Result<void> take_certificates(const Bytes& der);
+    std::optional<Tlvs> decline_inner_method(const Tlvs& tlvs);
 };
 
 Result<Bytes> PeerSession::Impl::start(const Frame& frame)
@@ -138,6 +160,10 @@ Result<Bytes> PeerSession::Impl::start(const Frame& frame)
     ACMETOOL_TRY(engine, crypto::TlsEngine::start(context, judge));
     tls = std::move(engine);
     auto hello = tls->take_output();
+    if (!Fragmenter::fits({hello, outer.peer}, settings.fragment_size)) {
+        own.clear();
+        outer.peer.clear();
+    }
     show(true, "TLS ClientHello", own);
     return respond_message({std::move(hello), outer.peer});
 }
@@ -231,13 +257,11 @@ Result<void> PeerSession::Impl::take_certificates(const Bytes& der)
 {
     ACMETOOL_TRY(certificates, crypto::parse_certs_only(der));
     if (!csr) return broken("an unsolicited PKCS#7");
-    // TEAP-11: no order is assumed, and none of them is trusted because of its position.
-    const auto own = std::find_if(certificates.begin(), certificates.end(), [this](const auto& one) {
-        return one.public_key().same_public_key(csr->key);
-    });
-    if (own == certificates.end()) return broken("its PKCS#7 contains no certificate for our key");
-    result.certificate = *own;
-    result.certificates = std::move(certificates);
+    // TEAP-11a: no order is assumed, and none of them is trusted because of its position.
+    auto sorted = crypto::own_first(std::move(certificates), *csr);
+    if (!sorted) return fail(with_context(std::move(sorted).error(), "PKCS#7"));
+    result.certificate = sorted->front();
+    result.certificates = std::move(*sorted);
     return {};
 }
 
@@ -369,10 +393,24 @@ Result<void> PeerSession::Impl::act(const Tlvs& tlvs, Tlvs& answer)
     return {};
 }
 
+/// This peer has a certificate and no inner method. EAP-Payload is mandatory and gets a NAK (RFC 9930 section
+/// 4.2.1), the first time; the answer to a password's request is failure (section 3.6.2).
+std::optional<Tlvs> PeerSession::Impl::decline_inner_method(const Tlvs& tlvs)
+{
+    const auto* const payload = find(tlvs, tlv_type::kEapPayload);
+    if (payload == nullptr && find(tlvs, tlv_type::kBasicPasswordAuthReq) == nullptr) return std::nullopt;
+    result.wanted = payload != nullptr ? method_of(*payload) : "a password";
+    if (payload != nullptr && !std::exchange(declined_method, true))
+        return Tlvs{nak_tlv(tlv_type::kEapPayload)};
+    refused = true;
+    return Tlvs{error_tlv(error_code::kInnerMethodNotSupported), result_tlv(Status::failure)};
+}
+
 Result<Bytes> PeerSession::Impl::handle_tlvs(const Tlvs& tlvs)
 {
     if (const auto unknown = unknown_mandatory(tlvs, settings.numbers))
         return respond_tlvs({nak_tlv(*unknown)});
+    if (const auto answer = decline_inner_method(tlvs)) return respond_tlvs(*answer);
     Tlvs answer;
     // The order of RFC 9930 section 4.3: Crypto-Binding, Intermediate-Result, Result, Request-Action, others.
     if (const auto* tlv = find(tlvs, tlv_type::kCryptoBinding)) {
@@ -398,6 +436,12 @@ Result<Bytes> PeerSession::Impl::handle_tlvs(const Tlvs& tlvs)
     if (ends != nullptr) {
         ACMETOOL_TRY(status, parse_result(*ends));
         protected_result = status;
+        // Before the voucher-request this may be the first Crypto-Binding's; in place of the voucher it ends
+        // all.
+        if (status == Status::success && result.provisional && asked_for_voucher) {
+            if (auto last = refuse(error_code::kInfrastructureNotTrusted)) words = std::move(*last);
+            return nobody_vouched();
+        }
         if (status == Status::success && !bound && settings.require_binding) {
             if (auto last = refuse(error_code::kTunnelCompromise)) words = std::move(*last);
             return broken("a Result without Crypto-Binding",
@@ -425,6 +469,7 @@ Result<std::optional<Bytes>> PeerSession::Impl::handle(const EapPacket& eap)
         show(false, "EAP-Success");
         // RFC 7170 section 3.3.3: an unprotected Success is only accepted after a protected one.
         const bool proven = bound || !settings.require_binding;
+        if (result.provisional && proven && protected_result == Status::success) return nobody_vouched();
         if (!tls || !proven || result.provisional || protected_result != Status::success ||
             !answered_success || refused)
             return std::optional<Bytes>{};
@@ -458,6 +503,16 @@ Result<std::optional<Bytes>> PeerSession::Impl::handle(const EapPacket& eap)
     ACMETOOL_TRY(frame, parse_frame(eap.data));
     ACMETOOL_TRY(answer, handle_frame(frame));
     return std::optional{std::move(answer)};
+}
+
+std::string realm_to_verify(std::string_view identity)
+{
+    constexpr std::string_view kArpa = "eap.arpa";
+    const auto at = identity.rfind('@');
+    if (at == std::string_view::npos) return {};
+    auto realm = base::to_lower(identity.substr(at + 1));
+    if (realm == kArpa || realm.ends_with("." + std::string{kArpa})) return {};
+    return realm;
 }
 
 PeerSession::PeerSession(PeerSettings settings, crypto::TlsContext context,

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -17,13 +18,6 @@
 
 namespace acmetool::teap
 {
-
-/// One TEAP message, decrypted, for `--show`.
-struct Shown {
-    bool by_peer = false;
-    std::string text; ///< "TEAP Start, Authority-ID", "TLS (234 octets)", "{Crypto-Binding, Result=Success}"
-    Tlvs tlvs;        ///< those in it
-};
 
 /// How a device without trust anchors authenticates the server: by its manufacturer's voucher
 /// (draft-lear-eap-teap-brski section 4.2).
@@ -40,10 +34,12 @@ struct PeerSettings {
     std::size_t fragment_size = 1020;   ///< octets of an EAP packet
     std::optional<Kdf> kdf;             ///< none: RFC 9427 under TLS 1.3, else RFC 7170, whichever verifies
     MskSource msk_no_inner = MskSource::imck1;
-    std::optional<std::uint16_t> identity_type = 2; ///< outer TLV (RFC 9427 section 2.2.1): 1 user, 2 machine
-    bool request_enrolment = false;                 ///< send the PKCS#10 even if not requested
-    bool want_root = false;                         ///< request Trusted-Server-Root with the PKCS#10
-    bool refuse_nai = false;                        ///< keep `identity` even if the server assigns another
+    /// Outer TLV (RFC 9427 section 2.2.1): 1 user, 2 machine. Omitted if the ClientHello leaves no room for
+    /// it in the first packet.
+    std::optional<std::uint16_t> identity_type = 2;
+    bool request_enrolment = false; ///< send the PKCS#10 even if not requested
+    bool want_root = false;         ///< request Trusted-Server-Root with the PKCS#10
+    bool refuse_nai = false;        ///< keep `identity` even if the server assigns another
     /// If set, a server whose certificate `verifier` does not accept is provisional: it gets only a
     /// voucher-request until its voucher is verified.
     std::optional<Bootstrap> bootstrap;
@@ -54,7 +50,7 @@ struct PeerSettings {
     std::function<Result<crypto::Csr>(const std::optional<Bytes>& attributes,
                                       const std::optional<crypto::ChannelBinding>& binding)>
         make_request;
-    std::function<void(const Shown&)> show; ///< may be empty
+    Show show; ///< may be empty
 };
 
 /// The result of the conversation.
@@ -62,18 +58,25 @@ struct PeerResult {
     bool accepted = false;                          ///< EAP-Success after a proven, protected result
     bool asked = false;                             ///< the server requested enrolment
     std::optional<crypto::Certificate> certificate; ///< the certificate for our request's key
-    std::vector<crypto::Certificate> certificates;  ///< all of the PKCS#7 TLV, in its order
+    std::vector<crypto::Certificate> certificates;  ///< all of the PKCS#7 TLV, ours first
     std::vector<crypto::Certificate> roots;         ///< of Trusted-Server-Root
     std::vector<std::uint32_t> errors;              ///< of Error TLVs
     std::optional<std::chrono::seconds> retry_after;
     bool provisional = false; ///< the server's certificate was not authenticated
-    Bytes voucher;            ///< the verified voucher
+    /// The inner method that the server wants and this peer refused: "a password", "EAP type 26"; empty:
+    /// none.
+    std::string wanted;
+    Bytes voucher;   ///< the verified voucher
     std::string nai; ///< to use in later conversations (draft-lear-eap-teap-brski section 5); may be empty
     ExportedKeys keys;
     std::string tls;    ///< "TLSv1.3"
     std::string cipher; ///< suite
     std::optional<Kdf> kdf;
 };
+
+/// The realm of an identity (NAI, RFC 7542), which the server's certificate has to name (RFC 9930
+/// section 3.4). Empty if there is none, or if it is below eap.arpa, which stands for no server (RFC 9965).
+ACMETOOL_EXPORT std::string realm_to_verify(std::string_view identity);
 
 /// One EAP conversation as a peer. Independent of sockets.
 class ACMETOOL_EXPORT PeerSession

@@ -12,9 +12,40 @@ namespace acmetool::teap
 namespace
 {
 
+constexpr const char* kIdentityRequest = "EAP-Request/Identity";
 constexpr std::size_t kLeastMtu = 128;
 constexpr std::size_t kMtuSlack = 4;
 constexpr std::size_t kLongestIdentity = 253; // it becomes a User-Name
+
+std::string step_of(ServerSession::Impl::State state)
+{
+    using State = ServerSession::Impl::State;
+    switch (state) {
+    case State::begin:
+    case State::identity:
+        return "the peer's identity";
+    case State::start:
+        return "an answer to the TEAP Start";
+    case State::handshake:
+        return "the TLS handshake";
+    case State::authorizing:
+    case State::enrolling:
+        return "the registration authority";
+    case State::voucher:
+        return "the voucher";
+    case State::binding:
+        return "the peer's Crypto-Binding";
+    case State::action:
+        return "the peer's request";
+    case State::result:
+        return "the peer's Result after its certificate";
+    case State::failing:
+        return "the peer's answer to a failure";
+    case State::over:
+        return {};
+    }
+    return {};
+}
 
 } // namespace
 
@@ -32,6 +63,7 @@ void ServerSession::Impl::send_message(Message message, bool start)
 
 void ServerSession::Impl::send_tlvs(const Tlvs& tlvs)
 {
+    if (shows) show(false, "{" + describe(tlvs, settings->numbers) + "}", tlvs);
     if (const auto sent = tls->send(encode(tlvs)); !sent) {
         reject(sent.error().message);
         return;
@@ -58,6 +90,7 @@ void ServerSession::Impl::accept()
     } else if (const auto unique = tls->channel_binding()) {
         with.session_id.insert(with.session_id.end(), unique->value.begin(), unique->value.end());
     }
+    show(false, "EAP-Success");
     answer(std::move(with));
 }
 
@@ -65,6 +98,7 @@ void ServerSession::Impl::reject(std::string_view why)
 {
     state = State::over;
     if (summary.text.empty()) summary.text = why;
+    show(false, "EAP-Failure");
     answer({Outcome::reject, EapPacket{EapCode::failure, identifier, 0, {}}.encode(), {}, {}});
 }
 
@@ -81,19 +115,24 @@ void ServerSession::Impl::fail_with(std::uint32_t code, std::string_view why, Tl
 void ServerSession::Impl::begin(const EapPacket& eap)
 {
     // The NAS requested the identity itself, or forwards the answer to our request.
+    if (state == State::begin) show(false, kIdentityRequest, {}, true);
     identifier = eap.identifier;
     if (eap.type != eap_type::kIdentity) {
         reject("the peer sent no identity");
         return;
     }
     summary.identity = as_text(eap.data).substr(0, kLongestIdentity);
+    show(true, "EAP-Response/Identity " + base::printable(summary.identity, 100));
     send_start();
 }
 
 void ServerSession::Impl::send_start()
 {
-    outer.server = encode({{false, tlv_type::kAuthorityId, settings->authority_id}});
+    Tlvs start{{false, tlv_type::kAuthorityId, settings->authority_id}};
+    if (!Fragmenter::fits({{}, encode(start)}, limit)) start.clear();
+    outer.server = encode(start);
     state = State::start;
+    show(false, "TEAP Start" + (start.empty() ? "" : ", " + describe(start, settings->numbers)), start);
     send_message({{}, outer.server}, true);
 }
 
@@ -134,13 +173,15 @@ void ServerSession::Impl::handle_message(Message message)
         reject("");
         return;
     }
-    if (state == State::start) {
+    const bool is_hello = state == State::start;
+    if (is_hello) {
         const auto tlvs = parse_tlvs(message.outer_tlvs);
         // Errata 5765: outer TLVs are never mandatory.
         if (!tlvs || std::any_of(tlvs->begin(), tlvs->end(), [](const Tlv& tlv) { return tlv.mandatory; })) {
             reject("the peer's outer TLVs cannot be parsed");
             return;
         }
+        show(true, "TLS ClientHello", *tlvs);
         outer.peer = std::move(message.outer_tlvs);
         auto started = crypto::TlsEngine::start(context, {});
         if (!started) {
@@ -151,6 +192,8 @@ void ServerSession::Impl::handle_message(Message message)
         state = State::handshake;
     }
     const bool was_established = tls->established();
+    if (!was_established && !is_hello)
+        show(true, fmt::format("TLS handshake ({} octets)", message.tls.size()));
     if (const auto fed = tls->feed(message.tls); !fed) {
         summary.text = fed.error().message;
         auto alert = tls->take_output();
@@ -159,15 +202,18 @@ void ServerSession::Impl::handle_message(Message message)
             return;
         }
         state = State::failing;
+        show(false, "TLS alert");
         send_message({std::move(alert), {}});
         return;
     }
     if (!tls->established()) {
         auto output = tls->take_output();
-        if (output.empty())
+        if (output.empty()) {
             reject("the TLS handshake did not complete");
-        else
-            send_message({std::move(output), {}});
+            return;
+        }
+        show(false, fmt::format("TLS handshake ({} octets)", output.size()));
+        send_message({std::move(output), {}});
         return;
     }
     auto data = tls->take_data();
@@ -184,11 +230,12 @@ void ServerSession::Impl::handle_message(Message message)
 
 ServerSession::ServerSession(std::shared_ptr<const ServerSettings> settings, crypto::TlsContext context,
                              enrol::RegistrationAuthority& authority, std::string peer_address,
-                             std::string request_id, enrol::VoucherAuthority* vouchers)
+                             std::string request_id, enrol::VoucherAuthority* vouchers, Show show)
     : impl_(std::make_shared<Impl>(std::move(settings), std::move(context), authority, vouchers))
 {
     impl_->address = std::move(peer_address);
     impl_->request_id = std::move(request_id);
+    impl_->shows = std::move(show);
 }
 
 ServerSession::~ServerSession() = default;
@@ -206,6 +253,7 @@ bool ServerSession::handle(ByteView octets, std::size_t mtu, std::function<void(
         if (impl.state != State::begin) return false;
         impl.done = std::move(done);
         impl.state = State::identity;
+        impl.show(false, kIdentityRequest);
         impl.send(eap_type::kIdentity, {});
         return true;
     }
@@ -233,7 +281,9 @@ bool ServerSession::handle(ByteView octets, std::size_t mtu, std::function<void(
 
 Summary ServerSession::summary() const
 {
-    return impl_->summary;
+    auto summary = impl_->summary;
+    summary.step = step_of(impl_->state);
+    return summary;
 }
 
 } // namespace acmetool::teap

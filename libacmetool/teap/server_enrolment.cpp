@@ -73,16 +73,19 @@ void ServerSession::Impl::decided(const enrol::Decision& decision)
     } else if (const auto* later = std::get_if<enrol::Pending>(&decision)) {
         pending(later->retry_after);
     } else {
-        const auto& refused = std::get<enrol::Refused>(decision);
-        Tlvs more;
-        if (refused.why == Refusal::too_many || refused.why == Refusal::unavailable) {
-            const auto wait = refused.retry_after.value_or(kRetryLater).count();
-            more.push_back(
-                retry_after_tlv(static_cast<std::uint32_t>(std::clamp<std::int64_t>(wait, 1, 7 * 86'400)),
-                                settings->numbers));
-        }
-        fail_with(error_of(refused.why, Asked::certificate), refused.text, std::move(more));
+        refuse(std::get<enrol::Refused>(decision), Asked::certificate);
     }
+}
+
+void ServerSession::Impl::refuse(const enrol::Refused& refused, Asked asked)
+{
+    Tlvs more;
+    if (refused.why == Refusal::too_many || refused.why == Refusal::unavailable) {
+        const auto wait = refused.retry_after.value_or(kRetryLater).count();
+        more.push_back(retry_after_tlv(
+            static_cast<std::uint32_t>(std::clamp<std::int64_t>(wait, 1, 7 * 86'400)), settings->numbers));
+    }
+    fail_with(error_of(refused.why, asked), refused.text, std::move(more));
 }
 
 void ServerSession::Impl::pending(std::chrono::seconds retry_after)
@@ -98,10 +101,19 @@ void ServerSession::Impl::pending(std::chrono::seconds retry_after)
     send_tlvs({error_tlv(settings->numbers.retry_same_tunnel), when});
 }
 
+/// The anchors of the CA, and of this server's certificate; with them, what leads from an anchor that the
+/// peer may know to another (RFC 4210 section 4.4).
 std::optional<Tlv> ServerSession::Impl::root_tlv() const
 {
-    auto anchors = authority.ca_certificates(settings->label).value_or(std::vector<crypto::Certificate>{});
-    std::erase_if(anchors, [](const auto& one) { return !crypto::is_self_signed(one); });
+    auto all = authority.ca_certificates(settings->label).value_or(std::vector<crypto::Certificate>{});
+    for (const auto& own : settings->own_anchors)
+        if (std::none_of(all.begin(), all.end(),
+                         [&](const auto& one) { return one.sha256() == own.sha256(); }))
+            all.push_back(own);
+    auto anchors = all;
+    std::erase_if(anchors, [&](const auto& one) {
+        return !crypto::is_self_signed(one) && !crypto::is_key_update(one, all);
+    });
     if (anchors.empty()) return std::nullopt;
     const auto der = crypto::to_certs_only(anchors);
     if (!der) return std::nullopt;

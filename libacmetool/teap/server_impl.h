@@ -40,6 +40,7 @@ struct ServerSession::Impl : std::enable_shared_from_this<ServerSession::Impl> {
     Summary summary;
     std::string address;
     std::string request_id;
+    Show shows; ///< may be empty
 
     State state = State::begin;
     std::uint8_t identifier = 0; ///< of the last request
@@ -78,6 +79,12 @@ struct ServerSession::Impl : std::enable_shared_from_this<ServerSession::Impl> {
         const auto to = std::exchange(done, {});
         to(std::move(with));
     }
+    void show(bool by_peer, std::string text, const Tlvs& tlvs = {}, bool inferred = false) const
+    {
+        if (!shows) return;
+        auto device = tls ? enrol::holder_of(tls->peer_certificates()) : std::string{};
+        shows({by_peer, std::move(text), tlvs, std::move(device), inferred});
+    }
     void send(std::uint8_t type, Bytes data);
     void send_frame(const Frame& frame) { send(eap_type::kTeap, frame.encode()); }
     void send_message(Message message, bool start = false);
@@ -86,6 +93,8 @@ struct ServerSession::Impl : std::enable_shared_from_this<ServerSession::Impl> {
     void accept();
     void reject(std::string_view why);
     void fail_with(std::uint32_t code, std::string_view why, Tlvs more = {});
+    /// The same, with Retry-After where a later try helps.
+    void refuse(const enrol::Refused& refused, Asked asked);
 
     void begin(const EapPacket& eap);
     void send_start();

@@ -54,18 +54,21 @@ bool ServerSession::Impl::derive_keys()
 bool ServerSession::Impl::take_attributes(const enrol::AttributesDecision& decision)
 {
     if (const auto* refused = std::get_if<enrol::Refused>(&decision)) {
-        fail_with(error_of(refused->why, Asked::attributes), refused->text);
+        refuse(*refused, Asked::attributes);
         return false;
     }
     attributes = std::get<enrol::CsrAttributes>(decision);
-    if (attributes.identifiers.empty()) {
-        // An unrecognised peer receives the general requirements, without a name.
+    if (!attributes.authenticated) {
         fail_with(error_code::kClientCertificateRejected,
-                  "the certificate was issued neither by a known manufacturer nor by this server");
+                  attributes.why_not.empty()
+                      ? "the certificate was issued neither by a known manufacturer nor by this server"
+                      : attributes.why_not);
         return false;
     }
     summary.issued_here = attributes.issued_here;
+    summary.device = attributes.device;
     summary.serial_number = attributes.device_serial;
+    summary.manufacturer = attributes.manufacturer;
     for (const auto& one : attributes.identifiers)
         summary.names.push_back(one.value);
     return true;
@@ -75,9 +78,14 @@ void ServerSession::Impl::authorized(const enrol::AttributesDecision& decision)
 {
     if (!take_attributes(decision)) return;
     const auto certificate = tls->peer_certificates().front();
+    if (attributes.must_renew && settings->ask == AskPolicy::never) {
+        fail_with(error_code::kClientCertificateRejected,
+                  "the certificate of the peer has expired, and this server renews none");
+        return;
+    }
     ask = settings->ask == AskPolicy::always ||
           (settings->ask == AskPolicy::needed &&
-           (!attributes.issued_here ||
+           (!attributes.issued_here || attributes.must_renew ||
             now() >= settings->renew.due(certificate.not_before(), certificate.not_after())));
     if (!ask && !settings->cert_only && tls->version() == "TLSv1.3") {
         // RFC 9427 section 2.2.1: the strict interpretation requires phase 2 data besides the proof of the
@@ -127,10 +135,14 @@ void ServerSession::Impl::send_action()
                                                         {false, tlv_type::kPkcs10, {}}})});
         return;
     }
-    Tlvs wanted;
-    if (auto own = attributes_tlv()) wanted.push_back(std::move(*own));
-    wanted.push_back({false, tlv_type::kPkcs10, {}});
-    send_tlvs({request_action_tlv(settings->request_status, wanted)});
+    // The PKCS#10 comes first: some peers read only the first TLV of a Request-Action.
+    Tlvs wanted{{false, tlv_type::kPkcs10, {}}};
+    const auto own = attributes_tlv();
+    const auto place = settings->attributes_place;
+    if (own && place != AttributesPlace::beside) wanted.push_back(*own);
+    Tlvs message{request_action_tlv(settings->request_status, wanted)};
+    if (own && place != AttributesPlace::nested) message.push_back(*own);
+    send_tlvs(message);
 }
 
 std::optional<Tlv> ServerSession::Impl::attributes_tlv() const
@@ -148,6 +160,7 @@ void ServerSession::Impl::handle_phase_2(const Bytes& data)
         fail_with(error_code::kUnexpectedTlvs, tlvs.error().message);
         return;
     }
+    if (shows) show(true, "{" + describe(*tlvs, settings->numbers) + "}", *tlvs);
     if (const auto once = check_duplicates(*tlvs); !once) {
         fail_with(error_code::kUnexpectedTlvs, once.error().message);
         return;
@@ -198,8 +211,11 @@ void ServerSession::Impl::handle_tlvs(const Tlvs& tlvs)
     if (status == Status::failure) {
         std::string why = "the peer ended the conversation with a failure";
         if (const auto* error = find(tlvs, tlv_type::kError))
-            if (const auto code = parse_error(*error))
+            if (const auto code = parse_error(*error)) {
                 why += fmt::format(", error {} ({})", *code, name_of_error(*code, settings->numbers));
+                if (*code == error_code::kTunnelCompromise)
+                    why += "; a peer that derives other keys says so as well: see kdf";
+            }
         if (voucher == Voucher::sent) vouchers->voucher_status(peer(), false, why);
         reject(why);
         return;
@@ -292,6 +308,9 @@ void ServerSession::Impl::handle_action(const Tlvs& tlvs)
     } else if (settings->request_status == Status::failure || voucher != Voucher::none) {
         // Section 4.2.9: the status is the result if the peer does not act.
         fail_with(error_code::kUnspecifiedAuthorization, "the peer did not enrol");
+    } else if (attributes.must_renew) {
+        fail_with(error_code::kClientCertificateRejected,
+                  "the certificate of the peer has expired, and it did not renew it");
     } else if (!bound) {
         ask = false;
         send_binding();

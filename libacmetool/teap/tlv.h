@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,17 @@ using Tlvs = std::vector<Tlv>;
 ACMETOOL_EXPORT Result<Tlvs> parse_tlvs(ByteView octets);
 ACMETOOL_EXPORT Bytes encode(const Tlvs& tlvs);
 ACMETOOL_EXPORT const Tlv* find(const Tlvs& tlvs, std::uint16_t type);
+
+/// One message of a conversation, decrypted, for people and traces.
+struct Shown {
+    bool by_peer = false;
+    std::string text;        ///< "TEAP Start, Authority-ID", "TLS handshake (234 octets)", "{Crypto-Binding,
+                             ///< Result=Success}"
+    Tlvs tlvs;               ///< those in it
+    std::string device = {}; ///< enrol::holder_of() the peer's certificate, once the server has it
+    bool inferred = false;   ///< somebody else sent it: what was received answers it
+};
+using Show = std::function<void(const Shown&)>;
 
 enum class Status : std::uint16_t { success = 1, failure = 2 };
 

@@ -21,7 +21,7 @@ names() { # CSR
     openssl req -in "$1" -noout -text | sed -n '/Subject Alternative Name/{n;s/^ *//;p}'
 }
 
-@test "CSR-09: csrattrs of both forms give key type, hash and SAN, from DER, base64 and standard input" {
+@test "CSR-09a, CSR-09c: csrattrs of both forms give key type, hash and SAN, from DER, base64 and standard input" {
     need_samples
     local form
     for form in san-both san-template san-ec-pop-legacy; do
@@ -37,7 +37,7 @@ names() { # CSR
     [ "$(names out.csr)" = DNS:client.example.com ]
 }
 
-@test "CSR-09: the samples of RFC 9908 section 5: RSA 4096 with SHA-256, P-384 with SHA-384, P-521 with SHA-512" {
+@test "CSR-09a, CSR-09b, CSR-09e: the samples of RFC 9908 section 5: RSA 4096 with SHA-256, P-384 with SHA-384, P-521 with SHA-512" {
     need_samples
     local sample
     while read -r sample key hash; do
@@ -59,7 +59,7 @@ END
     openssl req -in out.csr -noout -text | grep -q 'challengePassword *: *dGxz'
 }
 
-@test "CSR-09, CSR-11: a critical otherName goes into the request octet for octet" {
+@test "CSR-09c, CSR-11a: a critical otherName goes into the request octet for octet" {
     need_samples
     csr-build --csrattrs "$examples/csrattrs/realistic-acp.csrattr.der" --new-key ec:P-256 --key-out k --format der -o out.csr
     openssl asn1parse -inform DER -in "$examples/csrattrs/realistic-acp.csrattr.der" | sed -n 's/.*HEX DUMP\]:\(.*\)/\1/p' >asked
@@ -68,7 +68,7 @@ END
     openssl req -inform DER -in out.csr -noout -text | grep -q 'Alternative Name: critical'
 }
 
-@test "CSR-11: a template's holes are filled by options, or named on standard error and in the document" {
+@test "CSR-11b, CSR-11c: a template's holes are filled by options, or named on standard error and in the document" {
     need_samples
     local template=$examples/made/csrattrs-rfc9908-3.4-example.der
     csr-build --csrattrs "$template" --key-out a.key --ip 192.0.2.7 -o out.csr 2>warnings
@@ -81,7 +81,7 @@ END
     python3 -c 'import json; d = json.load(open("out.json")); assert d["unfilled"] == ["iPAddress of subjectAltName"], d'
 }
 
-@test "CSR-09, CSR-11: another key type and a name without room are refused, no key is left behind" {
+@test "CSR-09a, CSR-11a: another key type and a name without room are refused, no key is left behind" {
     need_samples
     run csr-build --csrattrs "$examples/made/csrattrs-san-both.der" --new-key rsa:2048 --key-out k --json
     [ "$status" = 65 ]
@@ -92,7 +92,7 @@ END
     [ ! -e k ]
 }
 
-@test "CSR-10, CSR-12, CSR-13: malformed csrattrs are 76 with the rule, unknown OIDs and RFC 7030's example are taken" {
+@test "CSR-12a, CSR-12b, CSR-13a: malformed csrattrs are 76 with the rule, unknown OIDs and RFC 7030's example are taken" {
     need_samples
     csr-build --csrattrs "$examples/made/csrattrs-rfc7030-4.5.2-as-printed.b64" --key-out a.key --dns a.example -o out.csr
     openssl req -in out.csr -noout -text | grep -q secp384r1
@@ -115,7 +115,7 @@ END
     [ ! -e c.key ]
 }
 
-@test "CSR-06, CSR-15: a device's name from its certificate, a serial that is no label as a hash" {
+@test "CSR-06a, CSR-15a, CSR-15c: a device's name from its certificate, a serial that is no label as a hash" {
     idevid CLIENT7
     csr-build --new-key ec:P-256 --key-out k --idevid idevid.pem --domain Example.COM -o out.csr
     [ "$(names out.csr)" = DNS:client7.example.com ]
@@ -127,7 +127,7 @@ END
     [ "${#hash}" = 52 ]
 }
 
-@test "CSR-15: --label random is fresh and opaque, --domain auto says its source or that there is none" {
+@test "CSR-15b, CSR-15d: --label random is fresh and opaque, --domain auto says its source or that there is none" {
     idevid CLIENT7
     csr-build --new-key ec:P-256 --key-out k --idevid idevid.pem --label random --domain example.com -o one.csr
     csr-build --key k --label random --domain example.com -o two.csr
@@ -143,7 +143,7 @@ END
     fi
 }
 
-@test "CSR-15: a label without domain, a domain without label, a certificate without serialNumber are told apart" {
+@test "CSR-15a, CSR-15c: a label without domain, a domain without label, a certificate without serialNumber are told apart" {
     csr-build --new-key ec:P-256 --key-out k --dns a.example -o out.csr
     idevid CLIENT7
     run csr-build --key k --idevid idevid.pem --json
@@ -161,7 +161,7 @@ END
     [[ "$output" == *'"code": "noSerialNumber"'* ]]
 }
 
-@test "CSR-11, CSR-15: a device's own name fills a hole, and gives way where the server names it" {
+@test "CSR-11b, CSR-15a: a device's own name fills a hole, and gives way where the server names it" {
     need_samples
     idevid CLIENT7
     csr-build --csrattrs "$examples/made/csrattrs-san-both.der" --key-out k --idevid idevid.pem --domain example.org -o out.csr
@@ -179,4 +179,12 @@ open("open", "wb").write(tlv(0x30, tlv(0x30, aa(61), tlv(0x31, request))))
 END
     csr-build --csrattrs open --key k --idevid idevid.pem --domain example.org -o out.csr
     [ "$(names out.csr)" = DNS:client7.example.org ]
+}
+
+@test "FLD-A13: a name or an address that is given twice, in whatever form, is used once" {
+    csr-build --new-key ec:P-256 --key-out k --dns a.example --dns A.Example. --dns b.example --ip 2001:db8::1 \
+        --ip 2001:DB8:0:0:0:0:0:1 -o out.csr
+    [ "$(names out.csr)" = "DNS:a.example, DNS:b.example, IP Address:2001:DB8:0:0:0:0:0:1" ]
+    acme-preauth dns-policy --json --server bind --zone example.com --key-out tsig.key a.example.com A.EXAMPLE.com >policy.json
+    jq -e '.records == ["_acme-challenge.a.example.com"]' policy.json
 }

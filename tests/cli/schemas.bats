@@ -38,7 +38,7 @@ valid() { # TYPE FILE
     done
 }
 
-@test "schemas, EXT-01: what the programs print along a whole flow" {
+@test "schemas, EXT-01a: what the programs print along a whole flow" {
     start_knot "$PWD/dns" domain.com other.example
     start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
     valid ready ca.ready

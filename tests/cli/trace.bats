@@ -87,3 +87,18 @@ line() {
     grep -F 'attempt 2' drawn
     grep -E '! +\| no answer ' drawn
 }
+
+@test "FLD-U15: messages at a terminal have colours, but none with TERM=dumb or NO_COLOR; an empty NO_COLOR has no effect" {
+    colours() { # VARIABLE...: of an error at a terminal
+        env -u NO_COLOR TERM=xterm "$@" script -qec "acme-trace show nowhere" /dev/null </dev/null >screen || true
+        cat screen
+        grep -q 'nowhere' screen
+        grep -q $'\x1b\[31m' screen
+    }
+    colours A=b
+    colours NO_COLOR=
+    ! colours NO_COLOR=1 || return 1
+    ! grep -q $'\x1b' screen || return 1
+    ! colours TERM=dumb || return 1
+    ! grep -q $'\x1b' screen || return 1
+}

@@ -33,7 +33,7 @@ type_of() { # FILE: the kind of key in it
     openssl pkey -in "$1" -noout -text | head -n 1
 }
 
-@test "ACME-17: an external account binding: bound with its key, refused without it or with another; nothing shows the key" {
+@test "ACME-17a, ACME-17b: an external account binding: bound with its key, refused without it or with another; nothing shows the key" {
     export PEBBLE_EAB_KEYS="{\"$KID\": \"$MAC_KEY\"}"
     start_pebble "$PWD/pebble"
     echo "$MAC_KEY" >mac
@@ -56,7 +56,7 @@ type_of() { # FILE: the kind of key in it
     [ "$(jq -r .url shown.json)" = "$(jq -r .url account.json)" ]
 }
 
-@test "ACME-19: rollover through every type of key; the account stays, the old key is of no more use" {
+@test "ACME-19a: rollover through every type of key; the account stays, the old key is of no more use" {
     start_pebble "$PWD/pebble" PEBBLE_WFE_NONCEREJECT=50
     register --contact mailto:ops@example.org
     local type
@@ -78,7 +78,7 @@ type_of() { # FILE: the kind of key in it
     [ "$(jq -r '.contact[0]' rolled.json)" = mailto:ops@example.org ]
 }
 
-@test "ACME-19, FAULT-20: a rollover killed before the request goes on with its key; killed after it, it is completed" {
+@test "ACME-19a, FAULT-20: a rollover killed before the request goes on with its key; killed after it, it is completed" {
     start_pebble "$PWD/pebble"
     register
     # The new key is on disk, the CA has not heard of it.
@@ -102,7 +102,7 @@ type_of() { # FILE: the kind of key in it
     [ "$(jq -r .url shown.json)" = "$(jq -r .url account.json)" ]
 }
 
-@test "ACME-19, FAULT-16: a key of another account is refused before the CA is asked to change it; the old key stays" {
+@test "ACME-19a, FAULT-16: a key of another account is refused before the CA is asked to change it; the old key stays" {
     start_pebble "$PWD/pebble"
     register
     register --account other.json
@@ -116,7 +116,7 @@ type_of() { # FILE: the kind of key in it
     [ "$(jq -r .url shown.json)" = "$(jq -r .url acct.json)" ]
 }
 
-@test "ACME-19: a CA that cannot be reached leaves the new key for the next run; a wrong type is usage" {
+@test "ACME-19a: a CA that cannot be reached leaves the new key for the next run; a wrong type is usage" {
     start_pebble "$PWD/pebble"
     register
     cp -p acct.key old.key
@@ -127,7 +127,7 @@ type_of() { # FILE: the kind of key in it
     cmp acct.key old.key
 }
 
-@test "ACME-15: accounts with every type of key at acme-ca, Ed25519 included" {
+@test "ACME-07a: accounts with every type of key at acme-ca, Ed25519 included" {
     start_ca "$PWD/ca"
     local type
     for type in ec:P-256 ec:P-384 ec:P-521 rsa:2048 ed25519; do
@@ -167,7 +167,7 @@ type_of() { # FILE: the kind of key in it
     [ "$status" = 1 ]
 }
 
-@test "SEC-09, ACME-19: rollover of an encrypted key makes an encrypted key; orders are signed with it" {
+@test "SEC-09, ACME-19a: rollover of an encrypted key makes an encrypted key; orders are signed with it" {
     start_pebble "$PWD/pebble"
     echo "correct horse" >pass
     export ACMETOOL_ACCOUNT_PASSPHRASE_FILE=$PWD/pass
@@ -177,4 +177,20 @@ type_of() { # FILE: the kind of key in it
     csr-build --new-key ec:P-256 --key-out k --dns h.example.org -o c.csr
     acme-order new -q -o o.json <c.csr
     [ "$(jq -r .status o.json)" = pending ]
+}
+
+@test "ACME-44a, ACME-44b, SEC-27: contacts that no CA may accept are refused before the network, by register and update" {
+    local nowhere=https://127.0.0.1:1/directory contact
+    for contact in 'mailto:a@example.org?subject=x' 'mailto:a@example.org,b@example.org' 'mailto:?to=a@example.org' \
+        mailto: ops@example.org 'mailto:a%2Cb@example.org,c@example.org' 'mailto:a@example.org#x'; do
+        fails_with 64 invalidContact acme-account register --json --directory "$nowhere" --contact mailto:ops@example.org \
+            --contact "$contact"
+        [[ "$output" == *"--contact: contact $contact: "* ]]
+        [ ! -e account.key ] # nor is anything created
+        echo "{\"directory\":\"$nowhere\",\"url\":\"https://127.0.0.1:1/a\",\"keyFile\":\"none.key\"}" >old.json
+        fails_with 64 invalidContact acme-account update --json --account old.json --contact "$contact"
+    done
+    # Others are the CA's to judge.
+    run acme-account register --json --directory "$nowhere" --contact tel:+1-201-555-0123 --contact 'mailto:%22a%2Cb%22@example.org'
+    [ "$status" = 69 ]
 }

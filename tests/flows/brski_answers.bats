@@ -45,18 +45,29 @@ masa() {
         --data-binary "@$2" "${@:4}" "https://$MASA/.well-known/brski/$1")
 }
 
-@test "BRR-01, BRR-04, BRR-13: what the registrar answers, by status and media type" {
+@test "BRR-04a, BRR-04b, BRR-03c: whom the registrar refuses, by status" {
     registrar
     request cms
-    request jws --format jws
     make_idevid "$PKI" alien
     make_pledge "$MAKER" unlisted
     brski-pledge sign-request --idevid unlisted.pem --key unlisted.key --registrar-cert "$PKI/ra.pem" -o unlisted
     brski-pledge sign-request "${PLEDGE[@]}" --registrar-cert "$PKI/tls-root.pem" -o elsewhere
+    # Section 5.2 and 5.3.
+    expect 403 nobody requestvoucher cms $CMS
+    CERT=$PKI/alien expect 404 post requestvoucher cms $CMS
+    CERT=unlisted expect 403 post requestvoucher unlisted $CMS
+    expect 401 post requestvoucher elsewhere $CMS
+    has Connection close
+    has Content-Length 0
+    [ "$(masa_events pledgeid)" = 0 ]
+}
+
+@test "BRR-01a, BRR-04c, BRR-04d: what the registrar takes and gives, by media type" {
+    registrar
+    request cms
+    request jws --format jws
     echo junk >junk
     head -c 300000 /dev/zero >huge
-
-    # Section 5.2 and 5.3.
     expect 415 post requestvoucher cms application/json
     expect 415 post requestvoucher cms ''
     expect 406 post requestvoucher cms $CMS -H 'Accept: text/html'
@@ -66,12 +77,6 @@ masa() {
     expect 413 post requestvoucher huge $CMS
     expect 405 post requestvoucher cms $CMS -X GET
     has Allow POST
-    expect 403 nobody requestvoucher cms $CMS
-    CERT=$PKI/alien expect 404 post requestvoucher cms $CMS
-    CERT=unlisted expect 403 post requestvoucher unlisted $CMS
-    expect 401 post requestvoucher elsewhere $CMS
-    has Connection close
-    has Content-Length 0
     [ "$(masa_events pledgeid)" = 0 ]
 
     # Section 5.6: the format of the answer is what Accept says, and that of the request without it.
@@ -87,6 +92,13 @@ masa() {
     expect 200 post requestvoucher jws $JWS
     has Content-Type "$JWS"
     jq -e '.signatures | length == 1' answer
+}
+
+@test "BRR-13a, BRR-13b, BRR-13c: what the registrar answers to status messages, and logs of them" {
+    registrar
+    make_pledge "$MAKER" unlisted
+    request cms
+    expect 200 post requestvoucher cms $CMS
 
     # Sections 5.7 and 5.9.4.
     printf '{"version":1,"status":true,"reason":"fine","colour":"red"}' >good
@@ -101,19 +113,47 @@ masa() {
     done
     grep -q '"unknown":"colour"' "$PKI/relay.log"
     grep '"event":"enrollstatus"' "$PKI/relay.log" | grep -q '"certificateMatches":false'
+}
 
-    # Section 5: EST stays where it was, and in base64.
+@test "BRR-01a, BRR-01b: BRSKI and EST each stay where they are, in binary and in base64" {
+    registrar
+    request cms
+    echo '{"version":1,"status":true}' >good
+    expect 200 post requestvoucher cms $CMS
+    openssl cms -cmsout -inform DER -in answer -out /dev/null
+
+    # Section 5.
     expect 404 post cacerts good application/json
     [ "$(est_code requestvoucher)" = 404 ]
     [ "$(est_code cacerts)" = 200 ]
     openssl base64 -d -in est | openssl pkcs7 -inform DER -print_certs -noout
 }
 
-@test "BRM-03, BRM-04: what the MASA answers, by status and media type" {
+# signed_request: a registrar and its request for pledgeid, in the file signed, of which the MASA has granted one.
+signed_request() {
     registrar
     request first
     expect 200 post requestvoucher first $CMS
     sqlite3 "$PKI/relay.db" "SELECT hex(registrar_request) FROM brski_devices" | basenc --base16 --decode >signed
+}
+
+# restart_masa [OPTION...]
+restart_masa() {
+    kill "$MASA_PID"
+    wait "$MASA_PID" || true
+    start_masa "$MAKER" "$@"
+}
+
+# error STATUS COMMAND...: with text in UTF-8.
+error() {
+    expect "$@"
+    has Content-Type text/plain
+    iconv -f UTF-8 -t UTF-8 answer >/dev/null
+    [ -s answer ]
+}
+
+@test "BRM-03d, BRM-03e, BRM-04b: what the MASA takes and gives, by media type" {
+    signed_request
     # A registrar's request again is no attack: the voucher is for that registrar alone.
     expect 200 masa requestvoucher signed $CMS
     has Content-Type "$CMS"
@@ -122,25 +162,33 @@ masa() {
     expect 200 masa requestauditlog signed $CMS
     has Content-Type application/json
     jq -e '.version == 1 and (.events | length == 3) and (.events[0] | has("date") and has("domainID") and has("nonce") and has("assertion")) and .truncation' answer
-    expect 415 masa requestvoucher signed application/json
-    expect 406 masa requestvoucher signed $CMS -H 'Accept: text/html'
+    jq -e --arg id "$(openssl x509 -in "$PKI/ra.pem" -noout -ext subjectKeyIdentifier | tail -n 1 | tr -d ' :' | basenc --base16 --decode | base64)" \
+        'all(.events[]; .domainID == $id and .assertion == "proximity" and (.date | test("^20..-..-..T..:..:..Z$")))' answer
+    jq -e --arg nonce "$(openssl cms -verify -noverify -inform DER -in first 2>/dev/null | jq -r '."ietf-voucher-request:voucher".nonce')" \
+        'all(.events[]; .nonce == $nonce) and .truncation == {"nonced duplicates": 0, "nonceless duplicates": 0, "arbitrary": 0}' answer
+    error 415 masa requestvoucher signed application/json
+    error 406 masa requestvoucher signed $CMS -H 'Accept: text/html'
     expect 405 masa requestvoucher signed $CMS -X GET
     expect 404 masa voucher_status signed $CMS
     expect 400 masa requestvoucher first $JWS
     head -c 300000 /dev/zero >huge
     expect 413 masa requestvoucher huge $CMS
+}
+
+@test "BRM-03a, BRM-03b, BRM-03c: whom the MASA refuses, by status, in text" {
+    signed_request
     # A pledge's own request is not a registrar's.
-    expect 403 masa requestvoucher first $CMS
-    has Content-Type text/plain
-    expect 403 masa requestauditlog first $CMS
-    kill "$MASA_PID"
-    wait "$MASA_PID" || true
+    error 403 masa requestvoucher first $CMS
+    error 403 masa requestauditlog first $CMS
+    # The last octets are the signature's.
+    head -c -4 signed >changed
+    printf '\1\2\3\4' >>changed
+    error 403 masa requestvoucher changed $CMS
+    grep -q signature answer
     echo "other,$(printf somebody | sha256sum | cut -d ' ' -f 1)" >owners
-    start_masa "$MAKER" --owners owners --owners-only
-    expect 404 masa requestvoucher signed $CMS
+    restart_masa --owners owners --owners-only
+    error 404 masa requestvoucher signed $CMS
     sqlite3 "$MAKER/masa.db" 'DELETE FROM masa_log'
-    kill "$MASA_PID"
-    wait "$MASA_PID" || true
-    start_masa "$MAKER"
-    expect 404 masa requestauditlog signed $CMS
+    restart_masa
+    error 404 masa requestauditlog signed $CMS
 }

@@ -211,3 +211,125 @@ EOF
     good http-01.pem
     good dns-01.pem
 }
+
+# start_apache: with mod_md for md.domain.com, in the folder WEB, which its own user can enter; sets APACHE_PID.
+start_apache() {
+    local module
+    WEB=$(mktemp -d /tmp/acmetool-md.XXXXXX)
+    chmod 755 "$WEB"
+    cp "$CA_FILE" "$WEB/ca.pem"
+    cat >"$WEB/apache.conf" <<EOF
+ServerRoot $WEB
+ServerName localhost
+DefaultRuntimeDir $WEB
+PidFile $WEB/pid
+ErrorLog $WEB/error.log
+LogLevel warn md:info
+User www-data
+Group www-data
+$(for module in mpm_event authz_core socache_shmcb ssl md; do echo "LoadModule ${module}_module /usr/lib/apache2/modules/mod_$module.so"; done)
+Listen 127.0.0.1:$HTTP_PORT
+Listen 127.0.0.1:$TLS_PORT https
+MDPortMap http:$HTTP_PORT https:$TLS_PORT
+MDStoreDir $WEB/md
+MDCertificateAuthority $CA_DIRECTORY
+MDCACertificateFile $WEB/ca.pem
+MDCertificateAgreement accepted
+MDContactEmail a@domain.com
+MDExternalAccountBinding bound $HMAC
+MDomain md.domain.com
+Protocols http/1.1 acme-tls/1
+<VirtualHost 127.0.0.1:$TLS_PORT>
+    ServerName md.domain.com
+    SSLEngine on
+</VirtualHost>
+EOF
+    apache2 -f "$WEB/apache.conf" -D FOREGROUND 3>&- 2>apache.err &
+    APACHE_PID=$!
+    STARTED+=("$!")
+}
+
+shows() { # NAME: the server at TLS_PORT has a good certificate for it
+    openssl s_client -connect "127.0.0.1:$TLS_PORT" -servername "$1" -verify_hostname "$1" -CAfile "$CA_ROOT" \
+        -verify_return_error </dev/null >shown 2>&1
+}
+
+@test "Apache's mod_md: external account binding, tls-alpn-01, and a server that has its certificate after a reload" {
+    start_apache
+    wait_for 120 test -s "$WEB/md/staging/md.domain.com/pubcert.pem" || { cat "$WEB/error.log" && return 1; }
+    kill -USR1 "$APACHE_PID"
+    wait_for 60 shows md.domain.com
+    good "$WEB/md/domains/md.domain.com/pubcert.pem"
+    grep '"resource":"validation"' "$CA_LOG" | grep '"tls-alpn-01"' | grep md.domain.com
+    rm -r "$WEB"
+}
+
+@test "Caddy: external account binding, and a server whose certificate it got" {
+    cat >Caddyfile <<EOF
+{
+    admin off
+    http_port $HTTP_PORT
+    https_port $TLS_PORT
+    default_bind 127.0.0.1
+    skip_install_trust
+    email a@domain.com
+    acme_ca $CA_DIRECTORY
+    acme_ca_root $CA_FILE
+    acme_eab {
+        key_id bound
+        mac_key $HMAC
+    }
+}
+caddy.domain.com {
+    respond "from Caddy"
+}
+EOF
+    HOME=$PWD XDG_DATA_HOME=$PWD/data XDG_CONFIG_HOME=$PWD/config caddy run --config Caddyfile 3>&- 2>caddy.log &
+    STARTED+=("$!")
+    wait_for 120 shows caddy.domain.com || { cat caddy.log && return 1; }
+    [ "$(curl -sf --cacert "$CA_ROOT" --resolve "caddy.domain.com:$TLS_PORT:127.0.0.1" "https://caddy.domain.com:$TLS_PORT/")" = "from Caddy" ]
+}
+
+@test "Ruby's acme-client: http-01, dns-01 for a wildcard, revocation, key change and deactivation" {
+    serve_web
+    write_dns_hook "$PWD/hook.sh"
+    cat >order.rb <<'EOF'
+require 'acme-client'
+client = Acme::Client.new(private_key: OpenSSL::PKey::RSA.new(2048), directory: ENV['CA_DIRECTORY'],
+                          connection_options: { ssl: { ca_file: ENV['CA_FILE'] } })
+client.new_account(contact: 'mailto:a@domain.com', terms_of_service_agreed: true)
+wait = ->(thing, states) { (sleep 0.5; thing.reload) while states.include?(thing.status) }
+obtain = lambda do |name, file|
+  order = client.new_order(identifiers: [name])
+  order.authorizations.each do |authorization|
+    if authorization.wildcard
+      challenge = authorization.dns
+      record = [authorization.domain, challenge.record_content]
+      system('./hook.sh', 'begin', *record) or raise 'no record'
+    else
+      challenge = authorization.http
+      File.write("#{ENV['DIR']}/www/#{challenge.filename}", challenge.file_content)
+    end
+    challenge.request_validation
+    wait.(challenge, %w[pending processing])
+    system('./hook.sh', 'done', *record) if record
+    raise challenge.error.to_s unless challenge.status == 'valid'
+  end
+  key = OpenSSL::PKey::EC.generate('prime256v1')
+  order.finalize(csr: Acme::Client::CertificateRequest.new(private_key: key, names: [name]))
+  wait.(order, ['processing'])
+  order.certificate.tap { |certificate| File.write(file, certificate) }
+end
+obtain.('*.rb.domain.com', 'wild.pem')
+client.revoke(certificate: obtain.('ruby.domain.com', 'revoked.pem'), reason: 1)
+client.account_key_change(new_private_key: OpenSSL::PKey::RSA.new(2048))
+obtain.('ruby.domain.com', 'after.pem')
+client.account_deactivate
+EOF
+    DIR=$DIR ruby order.rb
+    good wild.pem
+    openssl x509 -in wild.pem -noout -ext subjectAltName | grep -Fx '    DNS:*.rb.domain.com'
+    in_crl revoked.pem
+    good after.pem
+    [ "$(requests keyChange)" -gt 0 ]
+}

@@ -74,7 +74,7 @@ judged() {
     acme-preauth caa-record --no-dns-check --account nameless.json --issuer CA.Example domain.com | grep -F '"ca.example; accounturi='
 }
 
-@test "EXT-06, CHAL-10: an account URL with quotes and backslashes is escaped, one that no record can hold is refused" {
+@test "EXT-06, CHAL-10b: an account URL with quotes and backslashes is escaped, one that no record can hold is refused" {
     jq '.url += "/\"q\\u"' acct.json >odd.json
     chmod 600 odd.json
     acme-preauth caa-record --no-dns-check --account odd.json --issuer lab.invalid domain.com -o caa

@@ -76,7 +76,7 @@ says() { # STATUS CODE
     [ "$status" = 0 ]
 }
 
-@test "CHAL-06: an update's answer that is unsigned, signed wrongly, by another key or long ago is none, and fails the update (CHAL-12)" {
+@test "CHAL-06c: an update's answer that is unsigned, signed wrongly, by another key or long ago is none, and fails the update (CHAL-12)" {
     local how
     for how in none wrong otherKey empty; do
         echo "$how"
@@ -89,7 +89,14 @@ says() { # STATUS CODE
     says 77 tsigBadTime
 }
 
-@test "CHAL-06: the answer that is signed counts, whatever came before it (CHAL-12)" {
+@test "CHAL-06a, CHAL-06b: an update is signed with the key's algorithm and a fudge of 300 seconds" {
+    odd_dns
+    publish
+    [ "$status" = 0 ]
+    [ "$(sort -u records.tsig)" = "hmac-sha256 300" ]
+}
+
+@test "CHAL-06c: the answer that is signed counts, whatever came before it (CHAL-12)" {
     local how
     for how in none wrong otherKey late; do
         echo "$how"
@@ -127,4 +134,34 @@ says() { # STATUS CODE
         (.records | length == 1)'
     odd_dns caa otherOwner
     acme-preauth caa-record --json --resolver "$DNS_SERVER" victim.domain.com | jq -e '.present | .allowed and .records == []'
+}
+
+@test "SEC-10, SEC-30: whatever an answer holds, clients and acme-ca end as documented and show nothing of it raw" {
+    start_ca "$PWD/ca" --issuer-domain lab.invalid
+    acme-account register -q --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -o /dev/null
+    local mode status
+    for mode in cnameLoop cnameChain texts labels caaTexts loop more "tcp forward" "tcp counts" "tcp cut"; do
+        # shellcheck disable=SC2086 # words
+        odd_dns $mode
+        status=0
+        acme-preauth publish --dns-update "$DNS_SERVER" --tsig-key tsig.key --dns-wait 500ms -v <t.json >out 2>told || status=$?
+        [[ $status =~ ^(0|69|75|76|77)$ ]] || { echo "publish $mode: $status" && cat -v told && false; }
+        clean out told
+        status=0
+        acme-preauth caa-record --json --resolver "$DNS_SERVER" victim.domain.com -v >out 2>told || status=$?
+        [[ $status =~ ^(0|69|76|77)$ ]] || { echo "caa-record $mode: $status" && cat -v told && false; }
+        clean out told
+    done
+    # The CA's own look at them.
+    printf '#!/bin/sh\ncase $1 in begin) echo "$ACMETOOL_FQDN $ACMETOOL_VALUE" >"%s/records" ;; esac\n' "$PWD" >hook
+    chmod +x hook
+    for mode in cnameLoop cnameChain texts; do
+        odd_dns "$mode"
+        start_ca "$PWD/ca-$mode" --dns-server "$DNS_SERVER"
+        acme-account register -q --account "$mode.json" --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -o /dev/null
+        status=0
+        acme-preauth run --account "$mode.json" --hook ./hook --no-dns-check victim.domain.com >out 2>told || status=$?
+        [[ $status =~ ^(0|77)$ ]] || { echo "$mode: $status" && cat -v told && false; }
+        clean out told "$PWD/ca-$mode.err"
+    done
 }

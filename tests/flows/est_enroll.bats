@@ -10,6 +10,8 @@ setup_file() {
     est_world
     issue nobody /CN=nobody foreign extendedKeyUsage=clientAuth
     csr-build --new-key ec:P-256 --key-out dev.key --dns dev.example.org -o dev.csr
+    issue named /CN=named foreign subjectAltName=DNS:named.example.org extendedKeyUsage=clientAuth
+    openssl req -new -key named.key -subj /CN=named -addext subjectAltName=DNS:named.example.org -out named.csr
     start_est "$PWD/plain" tls
     PLAIN=$EST_URL
     start_est "$PWD/tls12" tls --tls 1.2
@@ -54,7 +56,7 @@ fails() { # STATUS CODE VERB OPTION...
     [[ "$output" == *"\"code\": \"$code\""* ]]
 }
 
-@test "ESTC-02, ESTC-06, ESTC-07: cacerts in every form that servers write" {
+@test "ESTC-02a, ESTC-06a, ESTC-07b: cacerts in every form that servers write" {
     local form
     for form in lines crlf oneline pem der; do
         rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\", \"form\": \"$form\", \"headers\": {\"Content-Type\": \"application/pkcs7-mime\"}}]}"
@@ -67,9 +69,12 @@ fails() { # STATUS CODE VERB OPTION...
     enroll cacerts --format pkcs7 | openssl pkcs7 -print_certs | grep -F 'Test EST CA'
     enroll cacerts --json | jq -e '.type == "cacerts" and (.trusted | length == 1) and .trusted[0].selfSigned'
     [ "$(asked '.[0].path')" = "\"/.well-known/est/$LABEL/cacerts\"" ]
+    est-enroll cacerts --server "$EST_URL" --explicit-ta ca.pem -o got.pem
+    [ "$(asked '.[-1].path')" = '"/.well-known/est/cacerts"' ]
+    [ "$(asked '[.[].method] | unique | join(" ")')" = '"GET"' ]
 }
 
-@test "ESTC-06, ESTC-24: only 200 is a success of cacerts" {
+@test "ESTC-06b, ESTC-24a: only 200 is a success of cacerts" {
     local status
     for status in 204 202; do
         rules "{\"cacerts\": [{\"status\": $status, \"headers\": {\"Retry-After\": \"1\"}}]}"
@@ -85,7 +90,7 @@ fails() { # STATUS CODE VERB OPTION...
     [ ! -e none.pem ]
 }
 
-@test "ESTC-06: a web page in place of the CA certificates is named, whatever it holds; so is another content type" {
+@test "ESTC-06b: a web page in place of the CA certificates is named, whatever it holds; so is another content type" {
     { echo "<html><pre>" && cat ca.pem && echo "</pre></html>"; } >page.html
     rules "{\"cacerts\": [{\"file\": \"$PWD/page.html\", \"headers\": {\"Content-Type\": \"text/html; charset=utf-8\"}}]}"
     fails 76 notCertsOnly cacerts -o none.pem
@@ -110,7 +115,7 @@ fails() { # STATUS CODE VERB OPTION...
     openssl verify -CAfile ca.pem dev.pem
 }
 
-@test "ESTC-02: wrong URLs and labels are usage errors" {
+@test "ESTC-01a, ESTC-02b: wrong URLs and labels are usage errors" {
     rules '{}'
     run est-enroll cacerts --json
     [ "$status" = 64 ]
@@ -125,7 +130,7 @@ fails() { # STATUS CODE VERB OPTION...
     [ "$(asked length)" = 0 ]
 }
 
-@test "ESTC-03, ESTC-04: explicit anchors take the name or id-kp-cmcRA, implicit ones the name alone" {
+@test "ESTC-03a, ESTC-03b, ESTC-04a: explicit anchors take the name or id-kp-cmcRA, implicit ones the name alone" {
     local all="{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}]}"
     rules "$all"
     est-enroll cacerts --server "$PLAIN" --ca-file ca.pem -o got.pem
@@ -148,7 +153,7 @@ fails() { # STATUS CODE VERB OPTION...
     [ "$(asked length)" = 0 ]
 }
 
-@test "ESTC-04, ESTC-14: no password for a server that is not authorized" {
+@test "ESTC-04b, ESTC-14c: no password for a server that is not authorized" {
     echo secret >password
     use other "$OTHER"
     rules '{"simpleenroll": [{"basic": "joe:secret", "sign": true}]}'
@@ -156,7 +161,7 @@ fails() { # STATUS CODE VERB OPTION...
     [ "$(asked length)" = 0 ]
 }
 
-@test "ESTC-05, ESTC-08: bootstrap by fingerprint, nothing but cacerts until it matches" {
+@test "ESTC-05b, ESTC-08a, ESTC-08c: bootstrap by fingerprint: what has it is trusted, and what is below" {
     local print
     print=$(openssl x509 -in ca.pem -noout -fingerprint -sha256 | cut -d= -f2)
     use other "$OTHER"
@@ -174,14 +179,29 @@ fails() { # STATUS CODE VERB OPTION...
     [ ! -e none.pem ]
     run est-enroll cacerts --json --server "$OTHER" --fingerprint sha1:00
     [ "$status" = 64 ]
-    # The new TLS session is verified: this server's name is wrong.
-    : >"$EST_DIR/log"
-    run est-enroll csrattrs --json --server "$OTHER" --fingerprint "sha512:$print"
-    [ "$status" = 69 ]
-    [ "$(asked '[.[].operation] | unique')" = "$(jq -n '["cacerts"]')" ]
 }
 
-@test "ESTC-10, ESTC-11: csrattrs 204, 404, empty body and empty SEQUENCE ask for nothing" {
+@test "ESTC-05a, ESTC-05c: bootstrap asks nothing but cacerts until the fingerprint matches, then connects anew" {
+    local print
+    print=$(openssl x509 -in ca.pem -noout -fingerprint -sha256 | cut -d= -f2)
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}]}"
+    est-enroll csrattrs --server "$PLAIN" --fingerprint "sha256:$print" --cert idevid.pem --key idevid.key -o got.der
+    [ "$(asked '[.[].operation] | join(" ")')" = '"cacerts csrattrs"' ]
+    [ "$(asked '.[0].connection != .[1].connection and .[0].client == null and .[1].client != null')" = true ]
+    # A fingerprint that does not match ends it there.
+    : >"$EST_DIR/log"
+    run est-enroll csrattrs --json --server "$PLAIN" --fingerprint "sha256:$(printf '0%.0s' {1..64})"
+    [ "$status" = 77 ]
+    [ "$(asked '[.[].operation] | join(" ")')" = '"cacerts"' ]
+    # The new TLS session is verified: this server's name is wrong.
+    use other "$OTHER"
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}]}"
+    run est-enroll csrattrs --json --server "$OTHER" --fingerprint "sha256:$print"
+    [ "$status" = 69 ]
+    [ "$(asked '[.[].operation] | join(" ")')" = '"cacerts"' ]
+}
+
+@test "ESTC-11a, ESTC-11b, ESTC-11c: csrattrs 204, 404, empty body and empty SEQUENCE ask for nothing; 202 and 401 are as ever" {
     local reply
     printf '\060\000' >empty.der
     for reply in '{"status": 204}' '{"status": 404}' '{"body": ""}' "{\"base64\": \"$PWD/empty.der\"}"; do
@@ -191,11 +211,20 @@ fails() { # STATUS CODE VERB OPTION...
     done
     rules '{"csrattrs": [{"status": 202, "headers": {"Retry-After": "1"}}, {"status": 204}]}'
     fails 75 deferred csrattrs
+    rules '{"csrattrs": [{"basic": "joe:secret", "status": 204}]}'
+    fails 77 unauthenticated csrattrs
+    echo secret >password
+    enroll csrattrs --user joe --password-file password -o got.der
+    cmp got.der empty.der
+    printf '0\v\6\t*\206H\206\367\r\1\t\7' >attributes.der # asks for a challengePassword
+    rules "{\"csrattrs\": [{\"base64\": \"$PWD/attributes.der\"}]}"
+    enroll csrattrs -o got.der
+    cmp got.der attributes.der
     rules '{"csrattrs": [{"body": "MAsG"}]}'
     fails 76 csrattrs csrattrs
 }
 
-@test "ESTC-12, ESTC-20, ESTC-01: simpleenroll sends what RFC 8951 wants, and takes any certs-only answer" {
+@test "ESTC-12a, ESTC-12b, ESTC-20a: simpleenroll sends what RFC 8951 wants, and takes any certs-only answer" {
     local form
     for form in lines oneline pem der; do
         rules "{\"simpleenroll\": [{\"sign\": true, \"form\": \"$form\"}]}"
@@ -214,14 +243,30 @@ fails() { # STATUS CODE VERB OPTION...
     asked '.[0].tls' | grep -F TLSv1.3
 }
 
-@test "ESTC-20: a certificate for another key is refused and nothing is written" {
+@test "ESTC-26a, ESTC-20a: a certificate for another key is refused and nothing is written" {
     openssl crl2pkcs7 -nocrl -certfile idevid.pem -outform DER -out wrong.p7
     rules "{\"simpleenroll\": [{\"base64\": \"$PWD/wrong.p7\"}]}"
     fails 76 otherKey simpleenroll -o none.pem <dev.csr
     [ ! -e none.pem ]
 }
 
-@test "ESTC-17, ESTC-18, ESTC-19: 202 with seconds, with a date, without and with a wrong Retry-After; same bytes again" {
+@test "ESTC-20b: certificates beside the one that was asked for are tolerated, wherever they stand" {
+    issue dev /CN=dev ca subjectAltName=DNS:dev.example.org
+    openssl crl2pkcs7 -nocrl -certfile idevid.pem -certfile ca.pem -certfile dev.pem -outform DER -out more.p7
+    cp dev.pem expected.pem
+    rules "{\"simpleenroll\": [{\"base64\": \"$PWD/more.p7\", \"headers\": {\"Content-Type\": \"application/pkcs7-mime\"}}]}"
+    enroll simpleenroll -o dev.pem <dev.csr
+    cmp <(openssl x509 -in dev.pem -outform DER) <(openssl x509 -in expected.pem -outform DER)
+}
+
+@test "ESTC-14a: a certificate is shown if there is one, without any password" {
+    rules '{"simpleenroll": [{"sign": true}]}'
+    enroll simpleenroll --cert idevid.pem --key idevid.key -o dev.pem <dev.csr
+    asked '.[0].client' | grep -F D-1
+    [ "$(asked '.[0].headers | has("Authorization")')" = false ]
+}
+
+@test "ESTC-17a, ESTC-18b, ESTC-19b: 202 with seconds, with a date, without and with a wrong Retry-After; same bytes again" {
     rules "{\"simpleenroll\": [
         {\"status\": 202, \"headers\": {\"Retry-After\": \"1\"}},
         {\"status\": 202, \"headers\": {\"Retry-After\": \"$(LC_ALL=C date -u -d '+1 second' '+%a, %d %b %Y %H:%M:%S GMT')\"}, \"close\": true},
@@ -237,7 +282,7 @@ fails() { # STATUS CODE VERB OPTION...
     [ "$(asked '[.[].body] | unique | length')" = 1 ]
 }
 
-@test "ESTC-23, ESTC-17: one shot ends with 75 and the time to come back; a deadline does, too" {
+@test "ESTC-23a, ESTC-23b, ESTC-17c: one shot ends with 75 and the time to come back; a deadline does, too" {
     rules '{"simpleenroll": [{"status": 202, "headers": {"Retry-After": "3600"}}]}'
     run enroll simpleenroll --json -o none.pem <dev.csr
     [ "$status" = 75 ]
@@ -251,7 +296,7 @@ fails() { # STATUS CODE VERB OPTION...
     [ "$(asked length)" = 3 ]
 }
 
-@test "ESTC-21: errors: text, no content type, CMC by name and statusString; 4xx is 77, 5xx 69" {
+@test "ESTC-21a, ESTC-21b, ESTC-21c: errors: text, no content type, CMC by name and statusString; 4xx is 77, 5xx 69" {
     rules '{"simpleenroll": [{"status": 400, "body": "names\nare wrong", "headers": {"Content-Type": "text/plain"}}]}'
     fails 77 refused simpleenroll <dev.csr
     [[ "$output" == *"400: names are wrong"* ]]
@@ -292,7 +337,7 @@ CNF
     [[ "$output" == *"no such device"* ]]
 }
 
-@test "ESTC-21: CMC errors that another implementation signed" {
+@test "ESTC-21b: CMC errors that another implementation signed" {
     local shared=${ACMETOOL_SHARED:-$ROOT/../shared}/spec/examples/made name
     [ -d "$shared" ] || skip "no published vectors at ACMETOOL_SHARED"
     for name in badIdentity badRequest popFailed internalCAError; do
@@ -301,47 +346,60 @@ CNF
     done
 }
 
-@test "ESTC-14: Basic and Digest only when asked, and never twice the same" {
+# logs_in AUTH FIRST REQUESTS: so many requests, the first of which logs in with FIRST; as many with a wrong password.
+logs_in() {
+    : >"$EST_DIR/log"
+    enroll simpleenroll --auth "$1" --user joe --password-file password -o dev.pem <dev.csr
+    [ "$(asked length)" = "$3" ]
+    [ "$(asked '.[0].headers.Authorization // "nothing" | split(" ")[0]')" = "\"$2\"" ]
+    : >"$EST_DIR/log"
+    fails 77 unauthenticated simpleenroll --auth "$1" --user joe --password-file wrong <dev.csr
+    [ "$(asked length)" = "$3" ]
+}
+
+@test "FLD-E4, ESTC-14b: Basic unasked, Digest when asked, and never twice the same" {
     echo secret >password
     echo wrong >wrong
-    local how
-    for how in basic digest; do
-        rules "{\"simpleenroll\": [{\"$how\": \"joe:secret\", \"sign\": true}]}"
-        : >"$EST_DIR/log"
-        enroll simpleenroll --user joe --password-file password -o dev.pem <dev.csr
-        [ "$(asked length)" = 2 ]
-        [ "$(asked '.[0].headers.Authorization')" = null ]
-        : >"$EST_DIR/log"
-        fails 77 unauthenticated simpleenroll --user joe --password-file wrong <dev.csr
-        [ "$(asked length)" = 2 ]
-        fails 77 unauthenticated simpleenroll <dev.csr
-    done
+    rules '{"simpleenroll": [{"basic": "joe:secret", "sign": true}]}'
+    logs_in basic Basic 1
+    logs_in any Basic 1
+    fails 77 unauthenticated simpleenroll <dev.csr
+    rules '{"simpleenroll": [{"digest": "joe:secret", "sign": true}]}'
+    logs_in digest nothing 2
+    logs_in any Basic 2
+    fails 77 unauthenticated simpleenroll <dev.csr
     fails 77 unauthenticated simpleenroll --auth basic --user joe --password-file password <dev.csr
     run enroll simpleenroll --user joe <dev.csr
     [ "$status" = 64 ]
     run -1 grep -r secret "$EST_DIR/log"
 }
 
-@test "ESTC-15, ESTC-16, CSR-08: with TLS 1.2 the CSR carries this connection's tls-unique" {
+@test "ESTC-15a, ESTC-16a, CSR-08a: with TLS 1.2 the CSR carries this connection's tls-unique" {
     use tls12 "$TLS12"
     rules '{"simpleenroll": [{"sign": true}]}'
     enroll simpleenroll --pop --csr-key dev.key -o dev.pem <dev.csr
     asked '.[0].body' | jq -r . | base64 -d | openssl req -inform DER -verify -noout -text >text
     [ "$(sed -n 's/.*challengePassword *://p' text)" = "$(asked '.[0].binding' | jq -r .)" ]
     grep -F dev.example.org text
+    [ "$(sed -n 's/.*challengePassword *://p' text | base64 -d | wc -c)" = 12 ]
+}
+
+@test "ESTC-16b, ESTC-16c: with TLS 1.3 the CSR carries tls-exporter, unless an option limits TLS to 1.2" {
     use plain "$PLAIN"
     rules '{"simpleenroll": [{"sign": true}]}'
     enroll simpleenroll --pop --csr-key dev.key --tls-max 1.2 -o dev.pem <dev.csr
     asked '.[0].body' | jq -r . | base64 -d | openssl req -inform DER -noout -text >text
     [ "$(sed -n 's/.*challengePassword *://p' text)" = "$(asked '.[0].binding' | jq -r .)" ]
+    [ "$(asked '.[0].tls')" = '"TLSv1.2"' ]
     enroll simpleenroll --pop --csr-key dev.key -o dev.pem <dev.csr
+    [ "$(asked '.[1].tls')" = '"TLSv1.3"' ]
     asked '.[1].body' | jq -r . | base64 -d | openssl req -inform DER -noout -text >text
     [ "$(sed -n 's/.*challengePassword *://p' text | base64 -d | wc -c)" = 32 ]
     run enroll simpleenroll --pop <dev.csr
     [ "$status" = 64 ]
 }
 
-@test "ESTC-18: a bound CSR is made anew, with the same key, for another connection" {
+@test "ESTC-18a: a bound CSR is made anew, with the same key, for another connection" {
     use tls12 "$TLS12"
     rules '{"simpleenroll": [
         {"status": 202, "headers": {"Retry-After": "1"}}, {"status": 202, "headers": {"Retry-After": "1"}, "close": true}, {"sign": true}]}'
@@ -358,7 +416,7 @@ CNF
     openssl x509 -in dev.pem -noout -pubkey | cmp - <(openssl pkey -in dev.key -pubout)
 }
 
-@test "ESTC-22: redirects: the same origin is followed, another one for a POST only with consent" {
+@test "ESTC-22a, ESTC-22b, ESTC-22c: redirects: the same origin is followed, another one for a POST only with consent" {
     rules "{\"simpleenroll\": [{\"status\": 307, \"headers\": {\"Location\": \"/.well-known/est/x/simplereenroll\"}}], \"simplereenroll\": [{\"sign\": true}]}"
     enroll simpleenroll -o dev.pem <dev.csr
     [ "$(asked '[.[].method] | unique | join(",")')" = '"POST"' ]
@@ -367,6 +425,11 @@ CNF
     printf '{"simpleenroll": [{"sign": true}]}' >"$BATS_FILE_TMPDIR/tls12/rules.json"
     enroll simpleenroll --allow-redirect --pop --csr-key dev.key -o dev2.pem <dev.csr
     openssl verify -CAfile ca.pem dev2.pem
+    # The binding is that of the other server's connection.
+    jq -s '.[-1].body' "$BATS_FILE_TMPDIR/tls12/log" | jq -r . | base64 -d | openssl req -inform DER -noout -text |
+        sed -n 's/.*challengePassword *://p' >sent
+    [ -s sent ]
+    [ "$(cat sent)" = "$(jq -s '.[-1].binding' "$BATS_FILE_TMPDIR/tls12/log" | jq -r .)" ]
     use tls12 "$TLS12"
     rules '{"simpleenroll": [{"sign": true}]}'
     use plain "$PLAIN"
@@ -378,7 +441,7 @@ CNF
     fails 76 redirect cacerts
 }
 
-@test "ESTC-13: simplereenroll asks for the same names, over TLS with the certificate renewed" {
+@test "ESTC-13a, ESTC-13b: simplereenroll asks for the same names, over TLS with the certificate renewed" {
     rules '{"simplereenroll": [{"sign": true}]}'
     fails 64 noCert simplereenroll <dev.csr
     fails 65 renewalNames simplereenroll --cert idevid.pem --key idevid.key <dev.csr
@@ -389,7 +452,7 @@ CNF
     [ "$(asked length)" = 1 ]
 }
 
-@test "ESTC-10, ESTC-09, CSR-09: run asks cacerts and csrattrs first, on one connection, and keeps the anchors" {
+@test "ESTC-10, ESTC-09a, ESTC-09b: run asks cacerts and csrattrs first, on one connection, and keeps the anchors" {
     # challengePassword, as RFC 7030 section 4.5.2 asks for it
     openssl asn1parse -genstr 'OID:1.2.840.113549.1.9.7' -noout -out oid.der
     printf '\060\013' | cat - oid.der >attrs.der
@@ -403,13 +466,31 @@ CNF
     openssl x509 -in run.pem -noout -pubkey | cmp - <(openssl pkey -in new.key -pubout)
     [ "$(asked '[.[].operation] | join(" ")')" = '"cacerts csrattrs simpleenroll simpleenroll"' ]
     [ "$(asked '[.[].connection] | unique | length')" = 1 ]
-    asked '.[2].body' | jq -r . | base64 -d | openssl req -inform DER -noout -text | sed -n 's/.*challengePassword *://p' >sent
-    [ "$(cat sent)" = "$(asked '.[2].binding' | jq -r .)" ]
+    # What is explicit now leaves nothing to what is implicit.
+    run est-enroll cacerts --json --server "$TLS12" --explicit-ta foreign.pem --ca-file ca.pem
+    [ "$status" = 69 ]
+    [[ "$output" == *'"code": "tls"'* ]]
+    est-enroll cacerts --server "$TLS12" --explicit-ta anchors.pem --ca-file foreign.pem -o got.pem
     fails 73 fileExists run --new-key auto --key-out new.key --dns run.example.org
     fails 64 noKey run --new-key auto
 }
 
-@test "ESTC-23, ESTC-18, CSR-14: a run that was killed goes on with the same key and the same bytes" {
+@test "ESTC-15b, CSR-09e: a challengePassword that csrattrs asks for is the connection's binding, and there is none unasked" {
+    openssl asn1parse -genstr 'OID:1.2.840.113549.1.9.7' -noout -out oid.der
+    printf '\060\013' | cat - oid.der >attrs.der
+    use tls12 "$TLS12"
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"base64\": \"$PWD/attrs.der\"}, {\"status\": 204}],
+        \"simpleenroll\": [{\"sign\": true}]}"
+    local i
+    for i in 1 2; do
+        enroll run --new-key auto --key-out "new$i.key" --dns run.example.org -o "run$i.pem"
+        asked '.[-1].body' | jq -r . | base64 -d | openssl req -inform DER -noout -text | sed -n 's/.*challengePassword *://p' >"sent$i"
+    done
+    [ "$(cat sent1)" = "$(asked '[.[] | select(.operation == "simpleenroll")][0].binding' | jq -r .)" ]
+    [ ! -s sent2 ]
+}
+
+@test "ESTC-23b, ESTC-18b, CSR-14: a run that was killed goes on with the same key and the same bytes" {
     rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}],
         \"simpleenroll\": [{\"status\": 202, \"headers\": {\"Retry-After\": \"600\"}}]}"
     enroll run --new-key ec:P-256 --key-out k.key --dns kill.example.org -o kill.pem 3>&- &
@@ -430,7 +511,7 @@ CNF
     [ ! -e k.key.journal ]
 }
 
-@test "ESTC-23: two runs on one journal: the second waits, says for whom, and goes on where the first was killed" {
+@test "ESTC-23b: two runs on one journal: the second waits, says for whom, and goes on where the first was killed" {
     rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}],
         \"simpleenroll\": [{\"status\": 202, \"headers\": {\"Retry-After\": \"40\"}}, {\"sign\": true}]}"
     local options=(--server "$EST_URL" --label "$LABEL" --explicit-ta ca.pem --new-key ec:P-256 --key-out k.key
@@ -449,7 +530,7 @@ CNF
     [ ! -e k.key.journal ]
 }
 
-@test "ESTC-23, ESTC-13: two renewals at once: the second finds the work done" {
+@test "ESTC-23b: two renewals at once: the second finds the work done" {
     rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}],
         \"simplereenroll\": [{\"status\": 202, \"headers\": {\"Retry-After\": \"3\"}}, {\"sign\": true}]}"
     DAYS=2 issue twice /CN=twice.example.org foreign subjectAltName=DNS:twice.example.org extendedKeyUsage=clientAuth
@@ -471,7 +552,7 @@ CNF
     [ "$status" = 2 ]
 }
 
-@test "FLD-A6, ESTC-13: a renewal that fails is in the metrics, with what is known of the certificate that is there" {
+@test "FLD-A6: a renewal that fails is in the metrics, with what is known of the certificate that is there" {
     rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}], \"simplereenroll\": [{\"status\": 403}]}"
     issue live /CN=live.example.org foreign subjectAltName=DNS:live.example.org extendedKeyUsage=clientAuth
     enroll renew --cert live.pem --key live.key --metrics-file m.prom
@@ -483,7 +564,7 @@ CNF
     [ "$(grep '^>' difference)" = '> acme_renewal_failed{file="live.pem"} 1' ]
 }
 
-@test "ESTC-13: renew: nothing before its time, then atomically, with a new key in the old one's place" {
+@test "ESTC-13b, FLD-U9: renew: nothing before its time, then atomically, with a new key in the old one's place" {
     rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}], \"simplereenroll\": [{\"sign\": true}]}"
     issue live /CN=live.example.org foreign subjectAltName=DNS:live.example.org extendedKeyUsage=clientAuth
     run enroll renew --cert live.pem --key live.key --json --metrics-file m.prom
@@ -499,12 +580,14 @@ CNF
     [ "$status" = 0 ]
     run enroll renew --cert none.pem --key live.key --check
     [ "$status" = 255 ]
-    [ "$(asked length)" = 0 ]
+    [ "$(asked '[.[] | select(.operation == "simplereenroll")] | length')" = 0 ]
 
     cp live.key old.key
-    printf '#!/bin/sh\necho "$ACMETOOL_CERT" >hooked\n' >hook
+    printf '#!/bin/sh\necho "$ACMETOOL_CERT $API_TOKEN" >hooked\n' >hook
     chmod +x hook
-    enroll renew --cert live.pem --key live.key --before 100d --new-key ec:P-256 --deploy-hook ./hook -o live.pem
+    API_TOKEN=one enroll renew --cert live.pem --key live.key --before 100d --new-key ec:P-256 --deploy-hook ./hook \
+        --hook-env API_TOKEN -o live.pem 2>err
+    grep -xE 'est-enroll: live.pem: renewed, valid until [0-9-]{10}T[0-9:]{8}Z' err
     openssl verify -CAfile ca.pem live.pem
     openssl x509 -in live.pem -noout -ext subjectAltName,basicConstraints -subject | grep -F live.example.org
     openssl x509 -in live.pem -noout -pubkey | cmp - <(openssl pkey -in live.key -pubout)
@@ -512,7 +595,7 @@ CNF
     [ "$(stat -c %a live.key)" = 600 ]
     [ ! -e live.key.new ]
     [ ! -e live.key.journal ]
-    [ "$(cat hooked)" = live.pem ]
+    [ "$(cat hooked)" = "live.pem one" ]
     asked '.[-1].client' | grep -F live.example.org
 }
 
@@ -553,11 +636,127 @@ CNF
 }
 
 @test "the ladder shows the two parties; the trace has each message and no secret" {
-    rules '{"simpleenroll": [{"basic": "joe:secret", "sign": true}]}'
+    rules '{"simpleenroll": [{"digest": "joe:secret", "sign": true}]}'
     echo secret >password
     run enroll simpleenroll --show flow --trace trace --user joe --password-file password -o dev.pem <dev.csr
     [ "$status" = 0 ]
     [[ "$output" == *"POST /simpleenroll"* && "$output" == *"EST"* ]]
     [ "$(wc -l <trace)" = 4 ]
     run -1 grep -E 'secret|Authorization|am9l' trace
+}
+
+@test "FLD-E10, ESTC-26b: a certificate for another name, or without the name, is refused by each verb, and nothing is written" {
+    local san
+    cp named.pem named.before
+    for san in DNS:other.example.org ""; do
+        rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}],
+                \"simpleenroll\": [{\"sign\": \"$san\"}], \"simplereenroll\": [{\"sign\": \"$san\"}]}"
+        fails 76 certificateNames simpleenroll -o none.pem <dev.csr
+        fails 76 certificateNames run --new-key ec:P-256 --key-out "new${#san}.key" --dns dev.example.org -o none.pem
+        fails 76 certificateNames simplereenroll --cert named.pem --key named.key -o none.pem <named.csr
+        fails 76 certificateNames renew --before 100d --cert named.pem --key named.key
+        [ ! -e none.pem ]
+        cmp named.pem named.before
+    done
+    rules '{"simpleenroll": [{"sign": "DNS:dev.example.org, DNS:more.example.org"}]}'
+    enroll simpleenroll -o more.pem <dev.csr # a CA may add names
+    grep -q CERTIFICATE more.pem
+}
+
+# listen CERTIFICATE [OPTION...]: openssl s_server with its log in heard; sets LISTENS.
+listen() {
+    local certificate=$1
+    shift
+    LISTENS=$(free_port)
+    openssl s_server -accept "127.0.0.1:$LISTENS" -cert "$certificate.pem" -key "$certificate.key" -tlsextdebug "$@" \
+        >heard 2>&1 3>&- &
+    STARTED+=("$!")
+    wait_for 20 grep -q ACCEPT heard
+}
+
+@test "ESTC-01b: a server that has TLS 1.1 alone is refused, whatever OpenSSL's configuration permits" {
+    permit_old_tls weak.cnf
+    export OPENSSL_CONF=$PWD/weak.cnf
+    STARTED=()
+    listen tls -tls1_1 -cipher ALL:@SECLEVEL=0 -www
+    openssl s_client -connect "127.0.0.1:$LISTENS" -tls1_1 -cipher ALL:@SECLEVEL=0 -CAfile ca.pem </dev/null >seen 2>&1
+    grep -F 'Protocol  : TLSv1.1' seen # others get in
+    run est-enroll cacerts --json --server "https://127.0.0.1:$LISTENS" --explicit-ta ca.pem
+    echo "$output"
+    stop_all
+    [ "$status" = 69 ]
+    [[ "$output" == *'"code": "tls"'* ]]
+}
+
+@test "FLD-E12: the chain is built from what is known: of the new certificate, and of the one that is shown" {
+    issue sub '/CN=Sub CA' ca basicConstraints=critical,CA:TRUE
+    issue dev /CN=dev sub subjectAltName=DNS:dev.example.org
+    cat ca.pem sub.pem >anchors.pem
+    openssl crl2pkcs7 -nocrl -certfile dev.pem -outform DER -out leaf.p7
+    rules "{\"simpleenroll\": [{\"base64\": \"$PWD/leaf.p7\"}]}"
+    est-enroll simpleenroll --server "$EST_URL" --label "$LABEL" --explicit-ta anchors.pem -o chain.pem <dev.csr
+    [ "$(grep -c BEGIN chain.pem)" = 2 ]
+    openssl verify -CAfile ca.pem -untrusted chain.pem chain.pem
+
+    STARTED=()
+    listen tls -CAfile ca.pem -Verify 3 -verify_return_error -www
+    run est-enroll cacerts --server "https://127.0.0.1:$LISTENS" --explicit-ta anchors.pem --cert dev.pem --key dev.key
+    stop_all
+    cat heard
+    grep -q 'depth=1 CN = Sub CA' heard
+}
+
+@test "FLD-E11: with a clock of 1970 the clock is the reason, and --no-clock goes without one" {
+    issue sub '/CN=Sub CA' ca basicConstraints=critical,CA:TRUE
+    openssl crl2pkcs7 -nocrl -certfile ca.pem -certfile sub.pem -outform DER -out both.p7
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/both.p7\"}], \"simpleenroll\": [{\"sign\": true}]}"
+    in_1970() {
+        FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f '@1970-01-01 12:00:00' est-enroll "$@" --server "$EST_URL" --label "$LABEL" \
+            --explicit-ta ca.pem
+    }
+    run in_1970 cacerts
+    [ "$status" = 69 ]
+    [[ $output == *"certificate is not yet valid"*"this clock is at 1970-01-01T"* ]]
+    [[ $output == *"set the clock; --no-clock is for hosts without a clock"* ]]
+    in_1970 cacerts --no-clock -o cas.pem
+    [ "$(grep -c BEGIN cas.pem)" = 2 ]
+    in_1970 run --no-clock --new-key ec:P-256 --key-out new.key --dns dev.example.org --save-cacerts saved.pem -o new.pem
+    openssl verify -CAfile ca.pem new.pem
+    [ "$(grep -c BEGIN saved.pem)" = 2 ]
+    # Another CA is not believed for that, nor another name.
+    run est-enroll cacerts --no-clock --server "$EST_URL" --label "$LABEL" --explicit-ta foreign.pem
+    [ "$status" = 69 ]
+    run est-enroll cacerts --no-clock --server "$OTHER" --label "$LABEL" --explicit-ta ca.pem
+    [ "$status" = 69 ]
+    # Whether a renewal is due needs a clock.
+    run est-enroll renew --no-clock --server "$EST_URL" --cert idevid.pem --key idevid.key
+    [ "$status" = 64 ]
+}
+
+@test "FLD-E11: the user hears of a client certificate that expired" {
+    openssl x509 -x509toreq -in idevid.pem -signkey idevid.key -out old.csr 2>/dev/null
+    faketime -f -20d openssl x509 -req -in old.csr -CA foreign.pem -CAkey foreign.key -days 10 -out old.pem 2>/dev/null
+    run enroll simpleenroll --cert old.pem --key idevid.key <dev.csr # which this server does not even read
+    [ "$status" = 69 ]
+    [[ $output == *"warning: --cert old.pem: the server may refuse it: it expired at "*"certificate has expired"* ]]
+    rules '{"simpleenroll": [{"status": 401, "headers": {"Content-Type": "text/plain"}, "body": "it expired"}]}'
+    run enroll simpleenroll --cert idevid.pem --key idevid.key <dev.csr
+    [ "$status" = 77 ]
+    [[ $output != *warning* ]]
+    [[ $output == *"401: it expired"*"the server says why"* ]]
+}
+
+@test "FLD-E13, ESTC-25: explicit anchors are named in certificate_authorities, implicit ones are not" {
+    STARTED=()
+    listen tls -www
+    run est-enroll cacerts --server "https://127.0.0.1:$LISTENS" --explicit-ta ca.pem
+    stop_all
+    grep -q 'extension "certificate authorities"' heard
+    STARTED=()
+    listen tls -www
+    run est-enroll cacerts --server "https://127.0.0.1:$LISTENS" --ca-file ca.pem
+    stop_all
+    cat heard
+    grep -q 'extension "supported_groups"' heard
+    run ! grep -q 'extension "certificate authorities"' heard
 }

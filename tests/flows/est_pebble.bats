@@ -25,7 +25,7 @@ teardown() {
     stop_all
 }
 
-@test "INT-04, INT-22, INT-26: a challenge for each name by a hook, and two devices have certificates" {
+@test "INT-04b, INT-22a, INT-26a: a challenge for each name by a hook, and two devices have certificates" {
     PKI=$PWD/pki
     make_pki "$PKI"
     make_idevid "$PKI" device0002

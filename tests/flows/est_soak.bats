@@ -139,14 +139,14 @@ kill_relay() {
     start_relay "$PKI"
 }
 
-@test "INT-12, INT-16: acme-ca killed while devices enrol: each gets its certificate, by one order" {
+@test "INT-12b: acme-ca killed while devices enrol: each gets its certificate, by one order" {
     make_devices 1 "$DEVICES"
     relay
     rounds kill_ca
     all_well 1 "$DEVICES"
 }
 
-@test "INT-12, INT-16: est-relay killed while devices enrol: each gets its certificate, by one order" {
+@test "INT-12b, INT-16b: est-relay killed while devices enrol: each gets its certificate, by one order" {
     make_devices 1 "$DEVICES"
     relay
     rounds kill_relay

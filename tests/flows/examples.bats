@@ -209,7 +209,7 @@ here() {
     openssl x509 -in site.pem -noout -ext subjectAltName | grep -F 'DNS:site.domain.com, DNS:www.domain.com'
 }
 
-# run_unit INSTANCE FILE...: what systemd would do for a unit and its drop-ins: credentials, environment and commands.
+# run_unit INSTANCE FILE: what systemd would do for a unit: credentials, environment and commands.
 run_unit() {
     local instance=$1 line value words environment=() commands=()
     shift
@@ -229,19 +229,15 @@ run_unit() {
     rm -r credentials
 }
 
-@test "examples: systemd units renew authorization and certificate with credentials" {
+@test "examples: a systemd unit renews a certificate with credentials" {
     authority start_knot
     cp "$TSIG_KEY" tsig.key
     mkdir deploy-hooks
     printf '#!/bin/sh\ncp "$%s" "%s/deployed.pem"\n' ACMETOOL_CERT "$PWD" >deploy-hooks/haproxy
     chmod +x deploy-hooks/haproxy
-    example systemd/acme-preauth-renew.service.d/credentials.conf
-    cp "$ROOT/packaging/systemd/acme-preauth-renew.service" .
     example systemd/acme-certificate@.service
-    here credentials.conf acme-preauth-renew.service acme-certificate@.service
-    printf 'DOMAINS=domain.com\nACMETOOL_DNS_UPDATE=%s\n' "$DNS_SERVER" >renew.env
-    run_unit "" acme-preauth-renew.service credentials.conf
-    [ "$(requests newAuthz)" = 1 ]
+    here acme-certificate@.service
+    preauthorize
     csr-build --new-key ec:P-256 --key-out site.key --dns site.domain.com -o site.csr
     rm site.key # the unit has no need of it
     mkdir -p state/acme-certificate/site

@@ -45,7 +45,7 @@ says() { # STATUS CODE WORDS COMMAND...: the document of the failure, with a mes
     [[ "$stderr" == *"$words"* ]]
 }
 
-@test "an account that the CA does not know, one that it knows no more, a key that is not the account's" {
+@test "ACME-16c: an account that the CA does not know, one that it knows no more, a key that is not the account's" {
     jq '.url |= sub("/account/.*"; "/account/unknown")' acct.json >unknown.json
     says 77 accountDoesNotExist "acme-account register" acme-order run --account unknown.json <n.csr
     acme-account register --account gone.json --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o /dev/null
@@ -57,7 +57,7 @@ says() { # STATUS CODE WORDS COMMAND...: the document of the failure, with a mes
     says 77 malformed signature acme-order status --account stolen.json < <(acme-order new -q <n.csr)
 }
 
-@test "FAULT-16: new terms of service, and a contact that the CA does not take" {
+@test "FAULT-16, ACME-15a: new terms of service, and a contact that the CA does not take" {
     start_ca "$PWD/terms" --terms-of-service https://ca.example/terms
     says 77 termsOfService https://ca.example/terms acme-account register --account t.json --directory "$CA_DIRECTORY" --ca-file "$CA_FILE"
     says 65 unsupportedContact mailto: acme-account register --account t.json --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" \
@@ -74,7 +74,7 @@ says() { # STATUS CODE WORDS COMMAND...: the document of the failure, with a mes
     says 65 badCSR rsa:1024 acme-order run <weak.csr
 }
 
-@test "CSR-05, CSR-03: names in a CSR that no certificate may have, before any order" {
+@test "CSR-07, CSR-05a, CSR-03c: names in a CSR that no certificate may have, before any order" {
     local before
     before=$(requests newOrder)
     openssl req -new -key k.pem -subj / -addext "subjectAltName=DNS:under_score.domain.com" -out u.csr
@@ -127,7 +127,7 @@ says() { # STATUS CODE WORDS COMMAND...: the document of the failure, with a mes
     [ "$(grep '"resource":"newOrder"' "$CA_LOG" | grep -c "\"$NAME\"")" = 1 ]
 }
 
-@test "FAULT-20: the clock a day ahead or behind: certificates and TSIG say so" {
+@test "FAULT-20, ACME-36c, CHAL-06d: the clock a day ahead or behind: certificates and TSIG say so" {
     local order=(acme-order run --state fresh)
     says 76 certificateExpired "check the clock" faketime -f +1d "${order[@]}" <n.csr
     says 69 tlsCertificateNotYetValid "check the clock" faketime -f -2d "${order[@]}" <n.csr
@@ -135,7 +135,7 @@ says() { # STATUS CODE WORDS COMMAND...: the document of the failure, with a mes
     says 77 tsigBadTime clocks faketime -f +1d acme-preauth publish --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" <t.json
 }
 
-@test "ACME-39: account, key and state are 0600, no argument and no file holds a key but the key file" {
+@test "ACME-39a: account, key and state are 0600, no argument and no file holds a key but the key file" {
     acme-order run -q -o n.pem <n.csr
     local file
     while read -r file; do
@@ -156,7 +156,7 @@ says() { # STATUS CODE WORDS COMMAND...: the document of the failure, with a mes
     [ "$(jq -r .url t3.json)" = "$(jq -r .url t1.json)" ]
 }
 
-@test "PRE-13, PRE-15: newAuthz that answers with a valid authorization: nothing to prove, its expiry kept" {
+@test "PRE-13a, PRE-13b, PRE-15: newAuthz that answers with a valid authorization: nothing to prove, its expiry kept" {
     acme-preauth new --subdomains domain.com -o again.json
     jq -e '.status == "valid" and (has("challenge") | not) and (.expires | length > 0) and .subdomainAuthAllowed' again.json
     local before
@@ -166,7 +166,7 @@ says() { # STATUS CODE WORDS COMMAND...: the document of the failure, with a mes
     [ "$(requests challenge)" = "$before" ]
 }
 
-@test "PRE-18: an order that stayed pending is of use again once the domain is authorized" {
+@test "PRE-18b: an order that stayed pending is of use again once the domain is authorized" {
     acme-account register --account late.json --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o /dev/null
     says 79 authorizationNeeded "acme-preauth run" acme-order run --account late.json <n.csr
     acme-preauth run -q --account late.json --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o /dev/null domain.com
@@ -174,16 +174,21 @@ says() { # STATUS CODE WORDS COMMAND...: the document of the failure, with a mes
     openssl verify -CAfile "$CA_ROOT" -untrusted n.pem n.pem
 }
 
-@test "ACME-23, FAULT-04: authorizations in another order than the names, for base name and wildcard" {
+@test "ACME-23a, ACME-24a, FAULT-04: authorizations in another order than the names, for base name and wildcard, one valid" {
     acme-account register --account some.json --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o /dev/null
     set_fault reorderAuthz=1
+    acme-preauth run -q --account some.json --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o /dev/null a.domain.com
+    local before
+    before=$(requests challenge)
     csr-build --key k.pem --dns a.domain.com --dns b.domain.com --dns '*.b.domain.com' --allow-wildcard -o m.csr
     acme-order run -q --account some.json --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o m.pem <m.csr
     openssl verify -CAfile "$CA_ROOT" -untrusted m.pem m.pem
     [ -z "$(txt_values _acme-challenge.b.domain.com)" ]
+    # The one that is valid is skipped; of the others, which offer several challenges, one each is answered.
+    [ "$(requests challenge)" = $((before + 2)) ]
 }
 
-@test "ACME-42: the lost order is found on the last page of a long list" {
+@test "ACME-42b: the lost order is found on the last page of a long list" {
     local i
     set_fault ordersPerPage=2
     for i in 1 2 3; do
@@ -195,7 +200,7 @@ says() { # STATUS CODE WORDS COMMAND...: the document of the failure, with a mes
     [ "$(grep '"resource":"newOrder"' "$CA_LOG" | grep -c "\"$NAME\"")" = 1 ]
 }
 
-@test "ACME-20, ACME-21: a hundred names on one authorization: three requests, one connection; a name more is refused" {
+@test "ACME-20a, ACME-21: a hundred names on one authorization: three requests, one connection; a name more is refused" {
     local i names=()
     for i in $(seq 100); do names+=(--dns "h$i.$NAME"); done
     csr-build --key k.pem "${names[@]}" -o h.csr
@@ -235,7 +240,7 @@ says() { # STATUS CODE WORDS COMMAND...: the document of the failure, with a mes
     acme-order run -q -o n.pem <n.csr
 }
 
-@test "FAULT-01, ACME-16: three of four nonces refused, from newAccount to the certificate's download and revocation" {
+@test "FAULT-01, ACME-11a: three of four nonces refused, from newAccount to the certificate's download and revocation" {
     set_fault badNonce=75
     acme-account register --account nonces.json --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o /dev/null
     acme-order run -q -o n.pem <n.csr

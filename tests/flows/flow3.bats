@@ -45,18 +45,19 @@ step_by_step() {
     [ "$(requests newOrder) $(requests finalize) $(requests certificate)" = "1 1 1" ]
 }
 
-@test "PRE-03, PRE-12, ACME-21: every arrow of the seed's section 3 by itself, with Knot" {
+@test "PRE-03b, PRE-12, ACME-21: every arrow of the seed's section 3 by itself, with Knot" {
     step_by_step start_knot
 }
 
-@test "CHAL-05, CHAL-06, CHAL-08: the same with BIND and a key for _acme-challenge TXT only" {
+@test "CHAL-05a, CHAL-06a, CHAL-08: the same with BIND and a key for _acme-challenge TXT only" {
     step_by_step start_bind
 }
 
-@test "PRE-04, PRE-05, PRE-15: preauth run, then two subdomains and the domain itself without a challenge" {
+@test "PRE-04, PRE-05a, PRE-15: preauth run, then two subdomains and the domain itself without a challenge" {
     begin start_knot
     acme-preauth run --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
-    jq -e '.type == "authorization" and .subdomainAuthAllowed and (.expires | length > 0)' authz.json
+    jq -e --arg ca "${CA_DIRECTORY%/directory}/" '.type == "authorization" and .subdomainAuthAllowed and (.expires | length > 0) and
+        .status == "valid" and .identifier == {type: "dns", value: "domain.com"} and (.url | startswith($ca))' authz.json
     local name
     for name in a.domain.com b.c.domain.com domain.com; do
         csr-build --new-key ec:P-256 --key-out "$name.key" --dns "$name" | acme-order run -o "$name.pem"
@@ -65,7 +66,7 @@ step_by_step() {
     [ "$(requests challenge)" = 1 ]
 }
 
-@test "PRE-06, FAULT-13: a CA that drops the flag: 0 and false, 77 with --require-subdomains" {
+@test "PRE-06a, PRE-05b, FAULT-13: a CA that drops the flag: 0 and false, 77 with --require-subdomains" {
     begin start_knot
     set_fault subdomainFlag=absent
     acme-preauth run --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
@@ -75,7 +76,7 @@ step_by_step() {
     [[ "$output" == *subdomainsNotCovered* ]]
 }
 
-@test "PRE-01, FAULT-12: a CA without newAuthz is 69 newAuthzUnsupported, without a POST" {
+@test "PRE-01a, PRE-01b, FAULT-12: a CA without newAuthz is 69 newAuthzUnsupported, without a POST" {
     start_knot "$PWD/dns" domain.com
     start_ca "$PWD/ca" --dns-server "$DNS_SERVER" --newauthz off
     acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o account.json
@@ -85,7 +86,7 @@ step_by_step() {
     [ "$(grep -c '"method":"POST"' "$CA_LOG")" = 1 ] # newAccount
 }
 
-@test "PRE-02, PRE-10, PRE-11: ancestorDomain within the order" {
+@test "PRE-02a, PRE-11a, PRE-11b: ancestorDomain within the order" {
     begin start_knot
     csr-build --new-key ec:P-256 --key-out k --dns x.y.domain.com -o x.csr
     run acme-order run --ancestor-domain domain.com <x.csr
@@ -96,7 +97,7 @@ step_by_step() {
     csr-build --new-key ec:P-256 --key-out k2 --dns z.domain.com | acme-order run -o z.pem
 }
 
-@test "PRE-08: a wildcard is never pre-authorized" {
+@test "PRE-08a: a wildcard is never pre-authorized" {
     begin start_knot
     run acme-preauth new --json '*.domain.com'
     [ "$status" = 65 ]
@@ -104,7 +105,7 @@ step_by_step() {
     [ "$(requests newAuthz)" = 0 ]
 }
 
-@test "CHAL-02, FAULT-04: base name and wildcard at once: two values at one name, none left" {
+@test "CHAL-02a, FAULT-04: base name and wildcard at once: two values at one name, none left" {
     begin start_knot
     csr-build --new-key ec:P-256 --key-out k --dns domain.com --dns '*.domain.com' --allow-wildcard |
         acme-order run --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o w.pem
@@ -112,7 +113,20 @@ step_by_step() {
     [ -z "$(txt_values _acme-challenge.domain.com)" ]
 }
 
-@test "PRE-16: renew tells unchanged, renewed and due apart" {
+@test "CHAL-02b, CHAL-05b, CHAL-05c: one value is added to what stands there, and that value alone is removed" {
+    begin start_knot
+    knsupdate -k "$TSIG_KEY" <<<"server 127.0.0.1 ${DNS_SERVER##*:}
+zone domain.com
+add _acme-challenge.domain.com 60 TXT of-another-order
+send"
+    acme-preauth new domain.com -o 1.json
+    acme-preauth publish --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o 2.json <1.json
+    [ "$(txt_values _acme-challenge.domain.com | sort)" = "$(printf '"%s"\n' "$(jq -r .record.value 1.json)" of-another-order | sort)" ]
+    acme-preauth cleanup --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o 3.json <2.json
+    [ "$(txt_values _acme-challenge.domain.com)" = '"of-another-order"' ]
+}
+
+@test "PRE-16a, PRE-16b: renew tells unchanged, renewed and due apart" {
     begin start_knot
     local solver=(--dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY")
     run acme-preauth renew --check --subdomains domain.com
@@ -122,13 +136,39 @@ step_by_step() {
     grep acme_authorization_expires_timestamp_seconds m.prom
     run acme-preauth renew --check --subdomains domain.com
     [ "$status" = 1 ]
+    local before
+    before=$(requests newAuthz)
     acme-preauth renew --subdomains "${solver[@]}" -o r.json domain.com
     [ "$(jq .changed r.json)" = false ]
     run acme-preauth renew --subdomains --detailed-exitcode "${solver[@]}" domain.com
     [ "$status" = 2 ]
+    [ "$(requests newAuthz)" = "$before" ]
+    # Within the margin it is due; what cannot be renewed is neither.
+    run acme-preauth renew --check --subdomains --before 4000d domain.com
+    [ "$status" = 0 ]
+    acme-preauth deactivate -q -o gone.json < <(acme-preauth new --subdomains domain.com)
+    acme-preauth renew --subdomains --detailed-exitcode --before 4000d "${solver[@]}" domain.com
+    [ "$(requests newAuthz)" -gt "$before" ]
+    run acme-preauth renew --subdomains --detailed-exitcode --before 4000d --hook /bin/false --no-dns-check other.domain.com
+    [ "$status" = 69 ]
 }
 
-@test "PRE-17, PRE-18, FAULT-18: after a deactivation the order comes back pending, which is told" {
+@test "ACME-43b: an authorization that lives for hours is renewed in time, and not at a time of days" {
+    start_knot "$PWD/dns" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER" --authz-lifetime 6h
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o account.json
+    acme-preauth renew --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o r.json domain.com
+    run acme-preauth renew --check domain.com
+    [ "$status" = 1 ]
+    run faketime -f +3h acme-preauth renew --check domain.com
+    [ "$status" = 1 ]
+    run faketime -f +5h acme-preauth renew --check domain.com
+    [ "$status" = 0 ]
+    run faketime -f +7h acme-preauth renew --check domain.com
+    [ "$status" = 0 ]
+}
+
+@test "PRE-17, PRE-18b, FAULT-18: after a deactivation the order comes back pending, which is told" {
     begin start_knot
     acme-preauth run --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
     acme-preauth deactivate -o gone.json <authz.json
@@ -159,7 +199,7 @@ step_by_step() {
     [[ "$output" == *foreignUrl* ]]
 }
 
-@test "CHAL-07: hooks in the forms of dehydrated and lego, called with their words, cleaned up" {
+@test "CHAL-07a: hooks in the forms of dehydrated and lego, called with their words, cleaned up" {
     begin start_knot
     # shellcheck disable=SC2016 # the hook's own variables
     update() { # NAME PRE POST: a hook whose name and value are these words of it
@@ -187,7 +227,7 @@ step_by_step() {
     [[ "$output" == *hookStyle* ]]
 }
 
-@test "CHAL-07, CHAL-03: hooks in the forms of uacme and certbot, cleaned up; the one that fails or hangs" {
+@test "CHAL-07a, CHAL-03a: hooks in the forms of uacme and certbot, cleaned up; the one that fails or hangs" {
     begin start_knot
     cat >update.sh <<EOF
 #!/bin/sh
@@ -220,7 +260,7 @@ EOF
     [ "$status" = 78 ]
 }
 
-@test "CHAL-06, FAULT-19: TSIG refused: wrong secret, unknown key, a name outside the policy" {
+@test "CHAL-06d, FAULT-19: TSIG refused: wrong secret, unknown key, a name outside the policy" {
     begin start_bind
     acme-preauth new domain.com -o 1.json
     printf 'hmac-sha256:acme.key:%s\n' "$(openssl rand -base64 32)" >wrong.key
@@ -240,7 +280,7 @@ EOF
     [ "$status" = 78 ]
 }
 
-@test "CHAL-04, ACME-28, FAULT-19: a record that is not visible at every server is not answered for" {
+@test "CHAL-04b, FAULT-19: a record that is not visible at every server is waited for until --dns-wait" {
     begin start_knot
     acme-preauth new domain.com -o 1.json
     run acme-preauth publish --json --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" --name-server "$DNS_SERVER" \
@@ -249,7 +289,30 @@ EOF
     [[ "$output" == *notPropagated* ]]
 }
 
-@test "CHAL-09: http-01 by web root, the file gone afterwards" {
+@test "CHAL-04a, ACME-28: the CA hears of a record once every server has it" {
+    begin start_knot
+    local ours=$DNS_SERVER key=$TSIG_KEY
+    start_knot "$PWD/second" domain.com # has no such record
+    local servers=(--dns-update "$ours" --tsig-key "$key" --name-server "$ours" --name-server "$DNS_SERVER")
+    run acme-preauth run --json "${servers[@]}" --dns-wait 1s domain.com
+    echo "$output"
+    [ "$status" = 69 ]
+    [[ "$output" == *notPropagated* ]]
+    [ "$(requests challenge)" = 0 ]
+    # Now it gets there while the client waits.
+    acme-preauth run "${servers[@]}" --dns-wait 30s -o authz.json domain.com &
+    local client=$!
+    wait_for 20 bash -c "kdig @127.0.0.1 -p ${ours##*:} +short TXT _acme-challenge.domain.com | grep -q ."
+    [ "$(requests challenge)" = 0 ]
+    knsupdate -k "$TSIG_KEY" <<<"server 127.0.0.1 ${DNS_SERVER##*:}
+zone domain.com
+add _acme-challenge.domain.com 60 TXT $(kdig @127.0.0.1 -p "${ours##*:}" +short TXT _acme-challenge.domain.com)
+send"
+    wait "$client"
+    [ "$(jq -r .status authz.json)" = valid ]
+}
+
+@test "CHAL-09a: http-01 by web root, the file gone afterwards" {
     start_knot "$PWD/dns" domain.com
     local port
     port=$(free_port)
@@ -297,7 +360,7 @@ EOF
     [ -z "$(txt_values alias.acme.example)" ]
 }
 
-@test "CHAL-03: a DNS server that never answers holds no signal up" {
+@test "CHAL-03b: a DNS server that never answers holds no signal up" {
     begin start_knot
     python3 -c 'import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -332,4 +395,78 @@ time.sleep(60)' >silent.port &
     start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
     acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o acct.json
     acme-account show | jq -e '.status == "valid"'
+}
+
+@test "PRE-02b, FLD-A18, PRE-19: JSON names the path taken: the order's own challenge, an ancestor's, or none" {
+    begin start_knot
+    local solver=(--dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY") name
+    for name in one two three four five six; do
+        csr-build --new-key ec:P-256 --key-out "$name.key" --dns "$name.sub.domain.com" -o "$name.csr"
+    done
+    acme-order run --json "${solver[@]}" <one.csr >one.json
+    [ "$(jq -r .path one.json)" = order ]
+    # The steps know it, too, and a new order has none yet.
+    acme-order new <two.csr >two.json
+    jq -e 'has("path") | not' two.json
+    acme-order authorize "${solver[@]}" <two.json >ready.json
+    [ "$(jq -r .path ready.json)" = order ]
+    acme-order finalize <ready.json | acme-order download --json >two.json
+    [ "$(jq -r .path two.json)" = order ]
+    acme-order run --json --ancestor-domain sub.domain.com "${solver[@]}" <three.csr >three.json
+    [ "$(jq -r .path three.json)" = ancestor ]
+    acme-order run --json <four.csr >four.json
+    [ "$(jq -r .path four.json)" = preauthorized ]
+    acme-order renew --json --csr five.csr -o five.pem >five.json
+    [ "$(jq -r '.certificates[0].path' five.json)" = preauthorized ]
+    acme-order new --json <six.csr | tee new.json | acme-order finalize | tee done.json | acme-order download --json >six.json
+    [ "$(jq -r .path new.json done.json six.json | sort -u)" = preauthorized ]
+    "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/certificate.json" <one.json
+    "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/order.json" <ready.json
+    "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/renewal.json" <five.json
+}
+
+@test "CHAL-14: dns-account-01: the record at the account's own name, beside one of another account; in steps, too" {
+    start_knot "$PWD/dns" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER" --dns-account
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o account.json
+    local solver=(--dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY") name
+    name="_$(jq -jr .url acct.json | openssl dgst -sha256 -binary | head -c 10 | base32 | tr '[:upper:]' '[:lower:]')._acme-challenge.domain.com"
+    acme-preauth new --dns-account "${solver[@]}" domain.com -o 1.json
+    "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/authorization.json" <1.json
+    [ "$(jq -r '.challenge.type + " " + .record.name' 1.json)" = "dns-account-01 $name" ]
+    acme-preauth publish --dns-account "${solver[@]}" -o 2.json <1.json
+    [ -n "$(txt_values "$name")" ]
+    [ -z "$(txt_values _acme-challenge.domain.com)" ]
+    acme-preauth respond -o 3.json <2.json
+    acme-preauth cleanup --dns-account "${solver[@]}" -o 4.json <3.json
+    [ "$(jq -r .status 4.json)" = valid ]
+    [ -z "$(txt_values "$name")" ]
+    acme-preauth run --dns-account "${solver[@]}" -o run.json sub.domain.com
+    [ "$(jq -r .status run.json)" = valid ]
+    # dns-01 comes first without the option.
+    acme-preauth new "${solver[@]}" other.domain.com -o 5.json
+    [ "$(jq -r .challenge.type 5.json)" = dns-01 ]
+    run acme-preauth run --json --dns-account --webroot . domain.com
+    [ "$status" = 64 ]
+}
+
+@test "CHAL-14: hooks of certbot and dehydrated style, which name the record themselves, are refused for dns-account-01 before any request" {
+    start_knot "$PWD/dns" domain.com
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER" --dns-account
+    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o account.json
+    local style
+    printf '#!/bin/sh\necho called >>calls\n' >hook.sh
+    chmod +x hook.sh
+    for style in certbot dehydrated; do
+        run acme-preauth new --json --dns-account --hook ./hook.sh --hook-style "$style" domain.com
+        echo "$output"
+        [ "$status" = 64 ]
+        [[ "$output" == *hookStyle* ]]
+    done
+    [ "$(requests newAuthz)" = 0 ]
+    for style in uacme lego; do
+        acme-preauth new --dns-account --hook ./hook.sh --hook-style "$style" "$style.domain.com" -o "$style.json"
+        [ "$(jq -r .challenge.type "$style.json")" = dns-account-01 ]
+    done
+    [ ! -e calls ]
 }

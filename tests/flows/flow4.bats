@@ -40,7 +40,7 @@ arrows() {
     jq -r 'select(.resource | IN("newAuthz", "challenge", "newOrder", "finalize", "certificate")) | .resource' "$CA_LOG" | xargs
 }
 
-@test "INT-12, INT-26, ESTS-14: every arrow: pre-authorization, csrattrs, 202, one order, 200" {
+@test "INT-12a, INT-26a, ESTS-14: every arrow: pre-authorization, csrattrs, 202, one order, 200" {
     set_fault processing=2
     relay 'wait = "0s"' 'retry_after = "1s"'
 
@@ -82,7 +82,7 @@ arrows() {
     [ "$(requests newOrder)" = 1 ]
 }
 
-@test "ESTC-16, ESTS-13, ESTC-21: run in one go, then simplereenroll and renew with what was issued" {
+@test "ESTC-13b, ESTS-17b: run in one go, then simplereenroll and renew with what was issued" {
     relay 'retry_after = "1s"'
     est-enroll run "${IDEVID[@]}" --new-key auto --key-out dev.key --save-cacerts cacerts.pem -o dev.pem
     openssl verify -CAfile cacerts.pem dev.pem
@@ -158,7 +158,7 @@ wrong() {
     printf '%064d' 7
 }
 
-@test "ESTS-07, ESTC-12, INT-25: channel binding demanded: tls-unique under TLS 1.2, tls-exporter under 1.3" {
+@test "ESTS-07a, ESTS-20a, INT-25: channel binding demanded: tls-unique under TLS 1.2, tls-exporter under 1.3" {
     relay 'pop = "required"' 'wait = "20s"'
     wait_for 60 authorized
     # The values are openssl's here.

@@ -40,7 +40,7 @@ holds() { # FILTER: of what the script was asked
     jq -se "$1" "$EST_DIR/log"
 }
 
-@test "BRR-10, BRR-11, SEC-06: a MASA that lies, redirects or answers too much gives no voucher and no EST" {
+@test "BRR-11b, BRR-11d, SEC-06: a MASA that lies, redirects or answers too much gives no voucher and no EST" {
     script lies liar
     MASA_PORT=${EST_URL##*:}
     rm pledgeid.pem pledgeid.key
@@ -109,7 +109,7 @@ holds() { # FILTER: of what the script was asked
     [ "$(asked '[.[].operation] | unique')" = "$(jq -n '["requestauditlog", "requestvoucher"]')" ]
 }
 
-@test "BRR-02: the serial number comes from the field that the manufacturer's IDevIDs have it in" {
+@test "BRR-02a, BRR-02b, BRR-02c: the serial number comes from the field that the manufacturer's IDevIDs have it in" {
     no_ca
     start_masa "$MAKER" --serial-from commonName
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout other.key -subj "/O=Maker/CN=pledgeid" 2>/dev/null |
@@ -137,7 +137,7 @@ holds() { # FILTER: of what the script was asked
     [[ $stderr == *serial_from*"the label"* ]]
 }
 
-@test "BRR-11, SEC-09: a MASA that wants a password gets it from the file, and no log or trace does" {
+@test "BRR-11c, SEC-09: a MASA that wants a password gets it from the file, and no log or trace does" {
     no_ca
     : >login
     run --separate-stderr brski-masa serve --dir "$MAKER" --listen 127.0.0.1:0 --credentials login
@@ -169,7 +169,7 @@ holds() { # FILTER: of what the script was asked
     [ "$status" -ne 0 ]
 }
 
-@test "BRR-11, SEC-06: a MASA with another certificate or name is not asked; SIGHUP mends it" {
+@test "BRR-11a, SEC-06: a MASA with another certificate or name is not asked; SIGHUP mends it" {
     start_masa "$MAKER"
     registrar 'wait = "300ms"'
     reload() { # SED-EXPRESSION
@@ -231,7 +231,7 @@ answers_with() { # STATUS
     [ "$STATUS" = "$1" ]
 }
 
-@test "BRR-14, SEC-04: no voucher for a blocked device, and no EST before the voucher was fetched or once blocked" {
+@test "BRR-14a, SEC-04: no voucher for a blocked device, and no EST before the voucher was fetched or once blocked" {
     start_masa "$MAKER" --delay 500ms
     registrar 'wait = "100ms"'
     est-relay block --config "$PKI/relay.toml" pledgeid
@@ -303,7 +303,7 @@ answers_with() { # STATUS
     wait_for 30 answers_with 200
 }
 
-@test "BRP-10: a registrar with another certificate than before gets no enrolment, in one run or step by step" {
+@test "BRP-10d: a registrar with another certificate than before gets no enrolment, in one run or step by step" {
     start_masa "$MAKER"
     sed -i 's/^exec/sleep 3; exec/' "$PKI/issue"
     configure
@@ -330,15 +330,23 @@ answers_with() { # STATUS
     [ "$status" -eq 77 ]
 }
 
-@test "BRP-02, BRP-05, BRP-09: what a hostile registrar says to a pledge counts for nothing, and it learns nothing" {
+# refused EXIT CODE RULES [OPTION...]: a pledge refuses the script.
+refused() {
+    rules "$3"
+    run --separate-stderr pledge_run --registrar "$EST_URL" --json "${@:4}"
+    [ "$status" -eq "$1" ] || { echo "$output" && false; }
+    [ "$(jq -r .code <<<"$output")" = "$2" ]
+    [ ! -e new.key ]
+}
+
+# nonceless NAME CERTIFICATE: a voucher that pins it, good for any request of pledgeid.
+nonceless() {
+    request one
+    make_voucher "$1" "$(voucher_json one "$2" | jq -c 'del(."ietf-voucher:voucher".nonce)')"
+}
+
+@test "BRP-02e, BRP-09a, BRP-09b: what a hostile registrar says to a pledge counts for nothing, and it learns nothing" {
     script hostile hostile
-    refused() { # EXIT CODE RULES
-        rules "$3"
-        run --separate-stderr pledge_run --registrar "$EST_URL" --json
-        [ "$status" -eq "$1" ] || { echo "$output" && false; }
-        [ "$(jq -r .code <<<"$output")" = "$2" ]
-        [ ! -e new.key ]
-    }
     echo '{"ietf-voucher:voucher":{"serial-number":"pledgeid"}}' >plain
     head -c 200000 /dev/zero >huge
     request one # a voucher for a request of another time
@@ -351,19 +359,105 @@ answers_with() { # STATUS
     refused 77 signer "$(answers foreign)"
     # Nothing but voucher-requests and the verdict, which does not say what was wrong.
     [ "$(asked '[.[].operation] | unique')" = "$(jq -n '["requestvoucher", "voucher_status"]')" ]
-    holds '[.[] | select(.operation == "voucher_status") | .body | fromjson] | length == 4 and all(. == {"version": 1, "status": false, "reason": "voucher not accepted"})'
-    holds 'all(.client | contains("pledgeid"))'
-    holds '[.[] | select(.operation == "requestvoucher")] | all(.headers.Accept == "application/voucher-cms+json" and .path == "/.well-known/brski/requestvoucher")'
+    holds '[.[] | select(.operation == "voucher_status") | .body] | length == 4 and (unique | length == 1)'
+    holds '[.[] | select(.operation == "voucher_status")] | all(.method == "POST" and .path == "/.well-known/brski/voucher_status" and .headers."Content-Type" == "application/json")'
+    holds '[.[] | select(.operation == "voucher_status") | .body | fromjson] | all(. == {"version": 1, "status": false, "reason": "voucher not accepted"})'
     refused 76 badReply "$(answers plain text/html)"
     head -c 2000000 /dev/zero >huge
     refused 76 bodyTooLarge "$(answers huge)"
     refused 77 unauthorized '{"requestvoucher": [{"status": 401}]}'
+}
+
+@test "BRP-01a, BRP-01b, BRP-01d: a pledge's request, as a registrar gets it: path, media type, Accept" {
+    script asked asked
+    refused 77 unauthorized '{"requestvoucher": [{"status": 401}]}'
+    holds 'length == 1 and .[0].method == "POST" and .[0].path == "/.well-known/brski/requestvoucher"'
+    holds '.[0].headers."Content-Type" == "application/voucher-cms+json" and .[0].headers.Accept == "application/voucher-cms+json"'
+}
+
+@test "BRP-01c, BRP-02b, BRP-05: the request is DER, the client certificate the IDevID, and one redirect is followed" {
+    script asked asked
     refused 76 tooManyRedirects "{\"requestvoucher\": [{\"status\": 307, \"headers\": {\"Location\": \"$EST_URL/a/requestvoucher\"}}]}"
     refused 76 redirectLoop "{\"requestvoucher\": [{\"status\": 307, \"headers\": {\"Location\": \"$EST_URL/.well-known/brski/requestvoucher\"}}]}"
     holds '[.[] | select(.path == "/a/requestvoucher")] | length == 1'
+    holds 'all(.client | contains("pledgeid"))'
+    jq -rj 'select(.path == "/a/requestvoucher") | .body' "$EST_DIR/log" | iconv -f UTF-8 -t ISO-8859-1 >body
+    openssl cms -verify -noverify -inform DER -in body -out body.json 2>/dev/null
+    jq -e '."ietf-voucher-request:voucher"."serial-number" == "pledgeid"' body.json
 }
 
-@test "INT-27, BRR-10: a MASA that hangs delays nobody" {
+@test "BRP-02a: a pledge connects by TLS 1.2, and not by TLS 1.1" {
+    permit_old_tls weak.cnf
+    # serve VERSION: a registrar that has this version of TLS; OpenSSL itself would use it. Sets PORT.
+    serve() {
+        PORT=$(free_port)
+        OPENSSL_CONF=weak.cnf openssl s_server -accept "127.0.0.1:$PORT" -cert "$PKI/ra.pem" -key "$PKI/ra.key" "-$1" -www \
+            >/dev/null 2>&1 3>&- &
+        STARTED+=("$!")
+        wait_for 10 eval "ss -Hltn 'sport = :$PORT' | grep -q ."
+        OPENSSL_CONF=weak.cnf openssl s_client -connect "127.0.0.1:$PORT" </dev/null 2>/dev/null >connected
+        grep -q "^New, ${1/tls1_/TLSv1.}\|Protocol *: ${1/tls1_/TLSv1.}" connected
+    }
+    serve tls1_1
+    OPENSSL_CONF=weak.cnf run --separate-stderr pledge_run --registrar "https://127.0.0.1:$PORT" --json
+    [ "$status" -eq 69 ]
+    [ "$(jq -r .code <<<"$output")" = tls ]
+    serve tls1_2
+    OPENSSL_CONF=weak.cnf run --separate-stderr pledge_run --registrar "https://127.0.0.1:$PORT" --json
+    [ "$(jq -r .code <<<"$output")" != tls ]
+}
+
+@test "BRP-02c, BRP-02d, BRP-08c: a registrar that nobody knows is heard, and left if the voucher pins another" {
+    make_pki "$PWD/elsewhere"
+    cp elsewhere/ra.pem unknown.pem
+    cp elsewhere/ra.key unknown.key
+    cp "$MAKER/vendor.pem" ca.pem
+    cp "$MAKER/vendor.key" ca.key
+    cp ca.pem foreign.pem
+    start_est unknown unknown
+    nonceless another "$PKI/ra.pem"
+    nonceless right unknown.pem
+    refused 77 registrar "$(answers another)" --nonceless
+    [ "$(asked '[.[].operation]')" = "$(jq -n '["requestvoucher", "voucher_status"]')" ]
+    # The same registrar, which the voucher pins, is asked for more.
+    refused 77 nonce "$(answers right)"
+    rules "$(answers right)"
+    run pledge_run --registrar "$EST_URL" --nonceless
+    holds 'any(.operation == "cacerts")'
+}
+
+# vouched FILE RULES [MEMBERS]: the script answers with this voucher (MEMBERS: of the rule for it), and enrols the pledge.
+vouched() {
+    openssl crl2pkcs7 -nocrl -certfile ca.pem -outform DER -out cacerts.p7
+    make_csrattrs pledgeid.example.org
+    rules "$(answers "$1" | jq -c '.requestvoucher[0] += $more | . + {voucher_status: [{}], cacerts: [{base64: "cacerts.p7"}],
+        csrattrs: [{base64: "attributes.der"}], enrollstatus: [{}]} + $rules' --argjson more "${3:-{\}}" --argjson rules "$2")"
+}
+
+@test "BRP-10a, BRP-10b, BRP-10c: after the voucher come cacerts, csrattrs and enrolment, on the connection that is there" {
+    script registrar registrar
+    nonceless right registrar.pem
+    vouched right '{"simpleenroll": [{"sign": true}]}'
+    pledge_run --registrar "$EST_URL" --nonceless -o new.pem
+    openssl verify -CAfile ca.pem new.pem
+    [ "$(asked '[.[] | select(.operation != "enrollstatus") | .operation]')" = \
+        "$(jq -n '["requestvoucher", "voucher_status", "cacerts", "csrattrs", "simpleenroll"]')" ]
+    holds '[.[] | select(.operation != "enrollstatus") | .connection] | unique | length == 1'
+}
+
+@test "BRP-10d, BRP-11a, BRP-11c: a new connection is between the same two, and tells of a failure on the old one" {
+    script registrar registrar
+    nonceless right registrar.pem
+    vouched right '{"simpleenroll": [{"status": 400}]}' '{"close": true}'
+    run pledge_run --registrar "$EST_URL" --nonceless -o new.pem
+    [ "$status" -eq 77 ]
+    # The server closed the first after the voucher; all else is on the second.
+    holds 'group_by(.operation == "requestvoucher") | map([.[].connection] | unique) | all(length == 1) and .[0] != .[1]'
+    holds 'all(.client | contains("pledgeid"))'
+    holds '.[-1] | .operation == "enrollstatus" and .path == "/.well-known/brski/enrollstatus" and (.body | fromjson | .version == 1 and .status == false)'
+}
+
+@test "INT-27: a MASA that hangs delays nobody" {
     MASA_PORT=$(free_port)
     python3 -c "import socket, time; server = socket.create_server(('127.0.0.1', $MASA_PORT)); time.sleep(600)" 3>&- &
     STARTED+=("$!")
@@ -530,18 +624,29 @@ restart_masa() { # [OPTION...]
     done
 }
 
-@test "SEC-14, ESTS-24: a device with its voucher cannot ask for more than is certified either" {
+@test "SEC-14, ESTS-24a, BRR-14b: a device with its voucher cannot ask for more than is certified either" {
     start_masa "$MAKER"
     registrar
     request one
     ask one
     [ "$STATUS" = 200 ]
     openssl ecparam -name prime256v1 -genkey -noout -out greedy.key
-    openssl req -new -key greedy.key -subj / -addext subjectAltName=DNS:pledgeid.domain.com -addext basicConstraints=CA:TRUE \
-        -outform DER -out greedy.der
-    openssl base64 -in greedy.der -out greedy
-    STATUS=$(curl -s --cacert "$PKI/tls-root.pem" --cert pledgeid.pem --key pledgeid.key -o answer -w '%{http_code}' \
-        -H 'Content-Type: application/pkcs10' --data-binary @greedy "$REGISTRAR/.well-known/est/simpleenroll")
+    wants() { # OPTION...: of openssl req
+        openssl req -new -key greedy.key -subj / "$@" -outform DER -out greedy.der
+        openssl base64 -in greedy.der -out greedy
+        STATUS=$(curl -s --cacert "$PKI/tls-root.pem" --cert pledgeid.pem --key pledgeid.key -o answer -w '%{http_code}' \
+            -H 'Content-Type: application/pkcs10' --data-binary @greedy "$REGISTRAR/.well-known/est/simpleenroll")
+    }
+    wants -addext subjectAltName=DNS:pledgeid.domain.com -addext basicConstraints=CA:TRUE
     [ "$STATUS" = 400 ]
     grep -q 'CA:TRUE' answer
+    # What csrattrs asks for is this name, neither another one nor none.
+    wants -addext subjectAltName=DNS:another.domain.com
+    [ "$STATUS" = 403 ]
+    grep -q "this device's name is pledgeid.domain.com" answer
+    wants
+    [ "$STATUS" = 400 ]
+    grep -q 'no subject alternative name' answer
+    wants -addext subjectAltName=DNS:pledgeid.domain.com
+    [ "$STATUS" = 202 ]
 }

@@ -37,7 +37,7 @@ half_turns() {
     sed -n 's/ ([0-9]* octets)//g; s/^teap-enroll: [<>] //p' "$1" | grep -v '^TLS handshake'
 }
 
-@test "TEAP-04, TEAP-06, TEAP-09: the seed's half-turns under TLS 1.2 and 1.3, one order each" {
+@test "TEAP-04a, TEAP-06, TEAP-09a: the seed's half-turns under TLS 1.2 and 1.3, one order each" {
     teap
     local version
     for version in 1.2 1.3; do
@@ -49,7 +49,7 @@ TEAP Start, Authority-ID
 TLS ClientHello
 {Crypto-Binding, Result=Success}
 {Crypto-Binding, Result=Success}
-{Request-Action(Status=Failure, Action=Process-TLV: CSR-Attributes, PKCS#10)}
+{Request-Action(Status=Failure, Action=Process-TLV: PKCS#10, CSR-Attributes), CSR-Attributes}
 {PKCS#10}
 {PKCS#7, Result=Success}
 {Result=Success}
@@ -73,17 +73,28 @@ END
     [ "$(requests newOrder)" = 2 ]
 }
 
-@test "TEAP-07, SEC-01, SEC-02: a foreign name, a stranger, nobody and another's certificate stay outside" {
+@test "TEAP-07a, TEAP-07b, TEAP-17a: another's name, one elsewhere and none at all are errors, and the CA hears nothing" {
+    local name seen
+    teap
+    seen=$(wc -l <"$CA_LOG")
+    openssl ecparam -genkey -name prime256v1 -noout -out own.key
+    for name in other.domain.com pledgeid.elsewhere.com; do
+        csr-build --key own.key --dns "$name" -o foreign.csr
+        run peer pledgeid --csr foreign.csr
+        [ "$status" = 77 ]
+        [[ $output == *1024* ]]
+    done
+    openssl req -new -key own.key -subj / -outform DER -out nameless.csr
+    run peer pledgeid --csr nameless.csr
+    [ "$status" = 77 ]
+    [[ $output == *1025* ]]
+    grep -q 'the request has no subject alternative name' "$TEAP_LOG"
+    [ "$(wc -l <"$CA_LOG")" = "$seen" ]
+}
+
+@test "SEC-01, SEC-02: a stranger, nobody and another's certificate stay outside" {
     teap
     openssl ecparam -genkey -name prime256v1 -noout -out own.key
-    csr-build --key own.key --dns other.domain.com -o other.csr
-    run peer pledgeid --csr other.csr
-    [ "$status" = 77 ]
-    [[ $output == *1024* ]]
-    csr-build --key own.key --dns pledgeid.elsewhere.com -o foreign.csr
-    run peer pledgeid --csr foreign.csr
-    [ "$status" = 77 ]
-    [[ $output == *1024* ]]
     run peer stranger9999 --new-key ec:P-256 --key-out no.key
     [ "$status" = 77 ]
     [[ $output == *1004* ]]
@@ -101,7 +112,7 @@ END
     [ ! -e no.key ]
 }
 
-@test "RAD-02, RAD-03: a wrong secret is silence, a server of another CA is refused by the peer" {
+@test "RAD-02a, RAD-03a, TEAP-02b: a wrong secret is silence, a server of another CA is refused by the peer" {
     teap
     echo wrong >wrong.secret
     run teap-enroll --radius "127.0.0.1:$RADIUS_PORT" --secret-file wrong.secret --ca-file "$PKI/tls-root.pem" \
@@ -115,11 +126,13 @@ END
     [ "$(requests newOrder)" = 0 ]
 }
 
-@test "TEAP-14, TEAP-15: past the wait the peer comes back with the key it wrote down, and gets the same order's certificate" {
+@test "TEAP-14b, TEAP-14c, TEAP-15: past the wait the peer comes back with the key it wrote down, and gets the same order's certificate" {
     set_fault processing=4
     teap 'hold = "1s"'
-    run peer pledgeid --new-key ec:P-256 --key-out dev.key --tls-version 1.3 --json
+    status=0
+    peer pledgeid --new-key ec:P-256 --key-out dev.key --tls-version 1.3 2>told || status=$?
     [ "$status" = 75 ]
+    grep -q 'error 1026' told
     cp dev.key first.key # on disk before the CA learned of it
     jq -e '.asked and .csr and .keyFile == "dev.key" and .certificate == ""' dev.key.journal
     # The request is signed anew for a TLS 1.2 tunnel, and is the same one all the same.
@@ -140,7 +153,33 @@ END
     [ "$(requests newOrder)" = 1 ]
 }
 
-@test "teap-enroll: --show tlv,flow, --keylog, --expect, --pause, --count" {
+@test "TEAP-14a: while the CA works the server holds its answer, and the conversation ends with the certificate" {
+    set_fault processing=2
+    teap 'hold = "30s"'
+    peer pledgeid --new-key ec:P-256 --key-out dev.key -o dev.pem
+    [ "$(names_in dev.pem)" = DNS:pledgeid.domain.com ]
+    [ "$(requests finalize)" = 1 ]
+    (("$(requests order)" > 0)) # which the relay asked for while it was processing
+    curl -sf "$TEAP_ADMIN/metrics" | grep -x 'acmetool_teap_sessions_total 1'
+}
+
+@test "TBR-07c: a peer that was told to come back sends the very same PKCS#10 in a new tunnel" {
+    set_fault processing=30
+    teap 'hold = "100ms"' 'pending = "retry-new-tunnel"'
+    local run
+    for run in 1 2; do
+        status=0
+        peer pledgeid --new-key ec:P-256 --key-out dev.key --tls-version 1.3 --json >deferred 2>told || status=$?
+        [ "$status" = 75 ]
+        grep -q 'error 2990' told
+        jq -r .csrSha256 deferred >"csr$run"
+    done
+    grep -qx '[0-9a-f]\{64\}' csr1
+    cmp csr1 csr2
+    [ "$(requests newOrder)" = 1 ]
+}
+
+@test "TEAP-19b: teap-enroll: --show tlv,flow, --keylog, --no-identity-type, --expect, --pause, --count" {
     teap
     peer pledgeid --new-key ec:P-256 --key-out dev.key --tls-version 1.2 --show tlv,flow --keylog keys -o dev.pem 2>told
     grep -q 'Crypto-Binding (12, M), 76 octets: request, version 1, received version 1, flags 2, nonce [0-9a-f]*, MSK-MAC' told
@@ -152,14 +191,20 @@ END
     run peer pledgeid --show tls
     [ "$status" = 64 ]
 
-    # Enter leads from one half-turn to the next.
     cp dev.pem "$PKI/ldevid.pem" && cp dev.key "$PKI/ldevid.key"
+    peer ldevid --expect accept --tls-version 1.3 --show tlv 2>told
+    grep -q 'Identity-Type (2), 2 octets: 2 (machine)' told
+    peer ldevid --expect accept --tls-version 1.3 --show tlv --no-identity-type 2>told
+    grep -q 'Crypto-Binding (12' told
+    ! grep -q Identity-Type told || return 1
+
+    # Enter leads from one half-turn to the next.
     mkfifo keyboard
     peer ldevid --expect accept --pause -vv <keyboard 2>paused &
     local waiting=$!
     exec 4>keyboard
     wait_for 10 grep -q '> EAP-Response/Identity' paused
-    [ "$(curl -sf "$TEAP_ADMIN/metrics" | sed -n 's/^acmetool_teap_sessions_total //p')" = 1 ]
+    [ "$(curl -sf "$TEAP_ADMIN/metrics" | sed -n 's/^acmetool_teap_sessions_total //p')" = 3 ]
     ! grep -q 'TEAP Start' paused || return 1
     yes '' 2>/dev/null | head -n 50 >&4
     exec 4>&-
@@ -176,7 +221,28 @@ END
     [ "$status" = 64 ]
 }
 
-@test "RAD-04, SEC-09: status, metrics, reload and end; no secret in the log" {
+@test "FLD-U14: a TSIG key, RADIUS secret or TLS key that others can read is warned of by check, at the start, and by the clients" {
+    write_teap_toml "$PKI"
+    findings() { teap-relay check --config "$PKI/teap.toml" --json | jq -r '.findings[] | select(.message | test("accessible")) | .subject'; }
+    [ -z "$(findings)" ]
+    chmod 0644 "$TSIG_KEY" "$PKI/secret" "$PKI/ra.key"
+    [ "$(findings | xargs)" = "tls dns client" ]
+    start_teap "$PKI"
+    local what
+    for what in "\[tls\] key" "\[dns\] tsig_key" "\[client\] secret_file"; do
+        grep -q "$what [^ ]*: accessible to other users (mode 0644); chmod 600" "$TEAP_LOG"
+    done
+    kill -HUP "$TEAP_PID"
+    wait_for 10 grep -q reloaded "$TEAP_LOG"
+    [ "$(grep -c 'tsig_key [^ ]*: accessible' "$TEAP_LOG")" = 2 ]
+    peer pledgeid --new-key ec:P-256 --key-out dev.key -o dev.pem 2>told
+    grep -q "warning: --secret-file $PKI/secret: accessible to other users" told
+    run acme-preauth run --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" other.domain.com
+    [ "$status" = 0 ]
+    [[ "$output" == *"warning: --tsig-key $TSIG_KEY: accessible to other users"* ]]
+}
+
+@test "RAD-03a, SEC-09: status, metrics, reload and end; no secret in the log" {
     teap
     peer pledgeid --new-key ec:P-256 --key-out dev.key -o dev.pem
     teap-relay status --config "$PKI/teap.toml" --json | jq -e '.teap.accepts == 1 and .teap.enrolments == 1 and .teap.open == 0'
@@ -199,7 +265,7 @@ END
     [ "$(requests newAuthz)" = 1 ]
 }
 
-@test "RAD-04, ESTS-21: SIGHUP with a client's secret that cannot be used changes nothing, nor the EST certificate" {
+@test "RAD-03b: SIGHUP with a client's secret that cannot be used changes nothing, nor the EST certificate" {
     local port before
     port=$(free_port)
     write_teap_toml "$PKI"
@@ -220,7 +286,7 @@ END
     [ "$(served)" != "$before" ]
 }
 
-@test "RAD-01: eapol_test, which has no TEAP, gets a clean Nak and Reject" {
+@test "RAD-07: eapol_test, which has no TEAP, gets a clean Nak and Reject" {
     command -v eapol_test >/dev/null || skip "no eapol_test"
     teap
     cat >peap.conf <<END
@@ -315,7 +381,7 @@ through_proxy() {
         --cert "$PKI/$device.pem" --key "$PKI/$device.key" "$@"
 }
 
-@test "RAD-03, RAD-05: the same through FreeRADIUS as a proxy" {
+@test "RAD-03a, RAD-05a: the same through FreeRADIUS as a proxy" {
     command -v freeradius >/dev/null || skip "no freeradius"
     teap
     start_proxy 'response_window = 40' 'status_check = none'
@@ -380,7 +446,7 @@ marked() { [[ $(grep 'Marking home server' proxy/log | tail -n 1) == *"$1"* ]]; 
     [ -z "$(ask "$relay" acct wrong-secret 'Acct-Status-Type = Stop')" ]
 }
 
-@test "TEAP-10, RAD-05: the trust anchor on request, and attributes by rule" {
+@test "TEAP-10a, TEAP-04b, RAD-05a: the trust anchor on request, and attributes by rule" {
     TEAP_ACCEPT=$'[[accept]]\nenrolled = "yes"\nvlan = "20"\nsession_timeout = "1h"\n[[accept]]\ndevice = "other*"\nfilter_id = "no"'
     teap 'order = "binding-last"' 'status = "success"'
     peer pledgeid --new-key ec:P-256 --key-out dev.key --save-root root.pem -o dev.pem
@@ -389,7 +455,21 @@ marked() { [[ $(grep 'Marking home server' proxy/log | tail -n 1) == *"$1"* ]]; 
     peer pledgeid --expect accept
 }
 
-@test "TEAP-14, INT-12, ESTS-14: one process is both relays: what is pending by EST is had by TEAP, and the other way round" {
+@test "TEAP-20a, TEAP-20b: a certificate alone lets in under TLS 1.3 unless cert_only is reject, and under TLS 1.2 always" {
+    teap
+    peer pledgeid --new-key ec:P-256 --key-out "$PKI/ldevid.key" -o "$PKI/ldevid.pem"
+    peer ldevid --tls-version 1.3 --expect accept
+    sed -i 's/^\[teap\]/&\ncert_only = "reject"/' "$PKI/teap.toml"
+    kill -HUP "$TEAP_PID"
+    wait_for 10 grep -q '"msg":"reloaded"' "$TEAP_LOG"
+    peer ldevid --tls-version 1.2 --expect accept
+    run peer ldevid --tls-version 1.3 --expect accept
+    [ "$status" = 77 ]
+    [[ $output == *1004* ]]
+    grep -q 'under TLS 1.3 a certificate without enrolment is not sufficient' "$TEAP_LOG"
+}
+
+@test "TEAP-14c, INT-12b, ESTS-14: one process is both relays: what is pending by EST is had by TEAP, and the other way round" {
     set_fault processing=2
     write_relay_toml "$PKI" 'wait = "0s"' 'retry_after = "1s"'
     RADIUS_PORT=$(free_port)
@@ -431,7 +511,7 @@ marked() { [[ $(grep 'Marking home server' proxy/log | tail -n 1) == *"$1"* ]]; 
     est-relay status --config "$PKI/relay.toml" --json | jq -e '.teap.enrolments == 1 and .teap.accepts == 2'
 }
 
-@test "RAD-04: a tenth of all packets lost, a tenth doubled, a tenth late: each enrolment ends well, with one order" {
+@test "RAD-04b: a tenth of all packets lost, a tenth doubled, a tenth late: each enrolment ends well, with one order" {
     local count=${COUNT:-20} i
     for i in $(seq "$count"); do
         make_idevid "$PKI" "device$i"
@@ -453,7 +533,7 @@ marked() { [[ $(grep 'Marking home server' proxy/log | tail -n 1) == *"$1"* ]]; 
     [ -z "${COUNT:-}" ] || jq -c . load.json >&3
 }
 
-@test "SEC-14, ESTS-24: by TEAP, too, a request for more than is certified is refused, and the CA hears nothing" {
+@test "SEC-14, ESTS-24a, TEAP-17b: by TEAP, too, a request for more than is certified is refused, and the CA hears nothing" {
     local code words extension seen
     teap
     seen=$(wc -l <"$CA_LOG")
@@ -472,4 +552,39 @@ marked() { [[ $(grep 'Marking home server' proxy/log | tail -n 1) == *"$1"* ]]; 
 1023|tlsfeature|tlsfeature=status_request
 END
     [ "$(wc -l <"$CA_LOG")" = "$seen" ]
+}
+
+@test "SEC-26, RAD-11: User-Name in the Access-Accept is the device's name, and the outer identity only by option" {
+    teap
+    python3 "$ROOT/tests/lib/lossy_proxy.py" "$RADIUS_PORT" 0 1 users >proxy.port 3>&- &
+    STARTED+=("$!")
+    wait_for 10 test -s proxy.port
+    log_in() { # DEVICE IDENTITY [OPTION...]
+        local device=$1 identity=$2
+        shift 2
+        teap-enroll --radius "127.0.0.1:$(cat proxy.port)" --secret-file "$PKI/secret" --ca-file "$PKI/tls-root.pem" \
+            --cert "$PKI/$device.pem" --key "$PKI/$device.key" --identity "$identity" --server-name localhost "$@"
+    }
+    log_in pledgeid ceo@corp.example --new-key ec:P-256 --key-out "$PKI/ldevid.key" -o "$PKI/ldevid.pem"
+    log_in ldevid ceo@corp.example --expect accept
+    [ "$(sort -u users)" = pledgeid.domain.com ]
+    [ "$(wc -l <users)" = 2 ]
+    # The log has both, and the identifier that a block needs.
+    [ "$(grep -c '"device":"pledgeid@[0-9a-f]\{64\}".*"identity":"ceo@corp.example"' "$TEAP_LOG")" = 2 ]
+
+    echo 'user_name = "outer"' >>"$PKI/teap.toml"
+    kill -HUP "$TEAP_PID"
+    wait_for 10 grep -q '"msg":"reloaded"' "$TEAP_LOG"
+    log_in ldevid ceo@corp.example --expect accept
+    [ "$(tail -n 1 users)" = ceo@corp.example ]
+}
+
+@test "FLD-R5: an IDevID that expired is rejected with this reason in the log, with port and station" {
+    teap
+    openssl x509 -x509toreq -in "$PKI/pledgeid.pem" -signkey "$PKI/pledgeid.key" -out old.csr 2>/dev/null
+    faketime -f -20d openssl x509 -req -in old.csr -CA "$PKI/maker.pem" -CAkey "$PKI/maker.key" -days 10 -out "$PKI/pledgeid.pem" 2>/dev/null
+    run peer pledgeid
+    [ "$status" = 77 ]
+    wait_for 5 grep -q '"decision":"reject".*certificate has expired' "$TEAP_LOG"
+    grep '"decision":"reject"' "$TEAP_LOG" | tail -n 1 | jq -e '.station == "02-00-00-00-00-01" and .nas == "teap-enroll" and (.request_id | length) == 16'
 }

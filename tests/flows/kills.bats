@@ -44,7 +44,7 @@ finalized() {
     grep '"resource":"finalize"' "$CA_LOG" | grep '"status":200' | grep -c "\"$1\"" || true
 }
 
-@test "ACME-40, ACME-42: acme-order run killed: the rerun ends well, one finalized order, no orphan" {
+@test "ACME-40, ACME-42c, ACME-42d: acme-order run killed: the rerun ends well, one finalized order, no orphan" {
     acme-preauth run -q --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
     local i
     for ((i = 1; i <= KILLS; i++)); do
@@ -59,7 +59,7 @@ finalized() {
 }
 
 # SYSCALLS names the calls; these change what is there, at home and at the CA. write, fsync and unlink can be added.
-@test "FAULT-20, ACME-42: acme-order run killed before each of its writes and requests: one finalized order, no orphan" {
+@test "ACME-39b, FAULT-20, ACME-42a: acme-order run killed before each of its writes and requests: one finalized order, no orphan" {
     strace -qq -e trace=none true 2>/dev/null || skip "this host lets no process trace another"
     acme-preauth run -q --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
     local call i name killed=0
@@ -111,7 +111,7 @@ finalized() {
     done
 }
 
-@test "CHAL-03: SIGTERM during validation: the record is removed, the signal is the exit status" {
+@test "CHAL-03b: SIGTERM during validation: the record is removed, the signal is the exit status" {
     set_fault challengeDelay=5
     acme-preauth run -q --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o s.json s.domain.com &
     local pid=$!

@@ -64,7 +64,7 @@ says() { # STATUS CODE
     [[ "$output" != *[$'\x01'-$'\x08\x0b'-$'\x1f\x7f']* ]]
 }
 
-@test "SEC-15: an authorization for what was not ordered is 76, whatever the solver, and no solver hears of it (ACME-45)" {
+@test "SEC-15: an authorization for what was not ordered is 76, whatever the solver, and no solver hears of it (ACME-45a)" {
     local lie solver code
     {
         identifier dns evil.domain.com
@@ -113,7 +113,7 @@ says() { # STATUS CODE
     [ "$(jq -r .path requests.jsonl | grep -c challenge)" = 0 ]
 }
 
-@test "SEC-15: the ordered name, the base of a wildcard and a parent are what an authorization may be for (ACME-45)" {
+@test "SEC-15: the ordered name, the base of a wildcard and a parent are what an authorization may be for (ACME-45a)" {
     local pair
     csr-build --key k --allow-wildcard --dns '*.domain.com' -o wild.csr
     for pair in c:www.domain.com c:domain.com c:WWW.Domain.Com. wild:domain.com; do
@@ -132,7 +132,7 @@ says() { # STATUS CODE
     says 76 otherIdentifier
 }
 
-@test "SEC-15: an authorization that becomes another's between two looks is 76, and is not remembered (ACME-45)" {
+@test "SEC-15: an authorization that becomes another's between two looks is 76, and is not remembered (ACME-45a)" {
     identifier dns evil.invalid >later.json
     lying_ca later=later.json
     run acme-preauth run --timeout 2s --json --hook ./hook --no-dns-check www.domain.com
@@ -143,7 +143,7 @@ says() { # STATUS CODE
     [ "$status" = 0 ]
 }
 
-@test "SEC-15: tokens that are no base64url of 22 to 1000 characters are 76 badToken, whatever the solver (ACME-45)" {
+@test "SEC-15: tokens that are no base64url of 22 to 1000 characters are 76 badToken, whatever the solver (ACME-45b)" {
     local token solver
     lying_ca challenge=lie.json
     for token in short "" ../../../../../../etc/passwd -rf "$GOOD_TOKEN/../x" "$GOOD_TOKEN=" "$GOOD_TOKEN "$'\n' \
@@ -160,7 +160,7 @@ says() { # STATUS CODE
     done
 }
 
-@test "SEC-15: challenge types, states, issuers and account URLs that are odd get nowhere (ACME-45)" {
+@test "SEC-15: challenge types, states, issuers and account URLs that are odd get nowhere (ACME-45c)" {
     local lie
     lying_ca challenge=lie.json
     for lie in '{"type": "-rf"}' '{"type": "dns-01\u0000"}' '{"type": "\u001b[2J"}' '{"status": "\u001b[2J"}' '{"url": 7}' \
@@ -195,7 +195,7 @@ says() { # STATUS CODE
     says 76 orderChanged
 }
 
-@test "SEC-15: words of the CA in errors and hints steer no terminal; profiles with odd names are none (ACME-45)" {
+@test "SEC-15: words of the CA in errors and hints steer no terminal; profiles with odd names are none" {
     lying_ca refuse=lie.json
     jq -n '{type: "urn:ietf:params:acme:error:\u001b[31m\nrejected", detail: "no\u001b[2J\u0007 and\u009b31m\nmore", title: "\u0000",
         instance: "https://ca.example/\u001b[2J", subproblems: [{type: "\u001b", identifier: {type: "dns", value: "a\u001b"}}]}' >lie.json
@@ -214,7 +214,7 @@ says() { # STATUS CODE
     [[ "$output" == *"it offers good"* && "$output" != *$'\e'* && "$output" != *bad* ]]
 }
 
-@test "SEC-15: a step's document is data: what publish and cleanup take from it is checked as if the CA said it (ACME-45)" {
+@test "SEC-15: a step's document is data: what publish and cleanup take from it is checked as if the CA said it (ACME-45b)" {
     local change
     lying_ca
     acme-preauth new -o t.json www.domain.com
@@ -240,7 +240,7 @@ says() { # STATUS CODE
     done
 }
 
-@test "SEC-15: est-relay compares what the CA names with the device's order, and with its domain (ACME-45)" {
+@test "SEC-15: est-relay compares what the CA names with the device's order, and with its domain (ACME-45a)" {
     PKI=$PWD/pki
     make_pki "$PKI"
     lying_ca authz=lie.json
@@ -265,4 +265,23 @@ says() { # STATUS CODE
         done
     done
     [ "$(jq -r .path requests.jsonl | grep -c challenge)" = 0 ]
+}
+
+@test "INT-09a, INT-09b, INT-10: finalize has the device's request octet for octet, challengePassword included, newOrder its names" {
+    PKI=$PWD/pki
+    make_pki "$PKI"
+    echo '{"status": "ready"}' >order.json
+    lying_ca order=order.json
+    ACCOUNT=$PWD/acct.json CA_ROOT=$PKI/tls-root.pem DNS_SERVER=${DNS[1]} TSIG_KEY=$PWD/tsig.key \
+        RELAY_DOMAIN_LINES="preauthorize = false" write_relay_toml "$PKI" 'wait = "1s"' 'pop = "off"'
+    start_relay "$PKI"
+    csr-build --key k --dns device0001.iot.domain.com --challenge-password-file <(echo YmluZGluZw==) --format der -o dev.der
+    openssl req -in dev.der -inform DER -noout -text | grep -F YmluZGluZw==
+    openssl base64 -in dev.der -out dev.csr
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+    wait_for 20 grep -qF '"path": "/finalize/1"' requests.jsonl
+    jq -r 'select(.path == "/finalize/1") | .payload.csr' requests.jsonl | head -n 1 >sent
+    cmp dev.der <(python3 -c 'import base64, sys; sys.stdout.buffer.write(base64.urlsafe_b64decode(sys.stdin.read().strip() + "=="))' <sent)
+    jq -sc '[.[] | select(.path == "/order" and .method == "POST")][0].payload' requests.jsonl |
+        jq -e '. == {identifiers: [{type: "dns", value: "device0001.iot.domain.com"}]}'
 }

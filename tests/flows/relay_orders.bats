@@ -30,7 +30,7 @@ finalized() { # orders
     grep '"resource":"finalize"' "$CA_LOG" | grep -c '"status":200'
 }
 
-@test "PRE-18: an authorization that lapsed while the relay runs is renewed by it, and the device gets its certificate" {
+@test "PRE-18a: an authorization that lapsed while the relay runs is renewed by it, and the device gets its certificate" {
     relay
     make_csr device0001.iot.domain.com first.csr
     enrol device0001 simpleenroll first.csr
@@ -71,7 +71,7 @@ finalized() { # orders
     [ "$status" = 65 ]
 }
 
-@test "ACME-42, INT-12: the relay is killed before it knows the order's URL: the order is found again and finalized once" {
+@test "ACME-42b, ACME-42c, INT-12b: the relay is killed before it knows the order's URL: the order is found again and finalized once" {
     relay 'wait = "200ms"' 'retry_after = "1s"'
     make_csr device0001.iot.domain.com dev.csr
     set_fault resetAfter=newOrder
@@ -92,7 +92,7 @@ finalized() { # orders
     [ "$(finalized)" = 1 ]
 }
 
-@test "ESTS-09, ESTS-08: with pop = required each TLS version has its binding, and without one there is no certificate" {
+@test "ESTS-09a, ESTS-09b, ESTS-08b: with pop = required each TLS version has its binding, and without one there is no certificate" {
     relay 'pop = "required"'
     local server=(--server "${RELAY%/.well-known/est}" --explicit-ta "$PKI/tls-root.pem"
         --cert "$PKI/device0001.pem" --key "$PKI/device0001.key")
@@ -113,13 +113,14 @@ finalized() { # orders
     [ "$(requests newOrder)" = 2 ]
 }
 
-@test "INT-24: the relay's own certificate comes from one CA, the devices' from another" {
+@test "INT-24, ESTS-02a, ESTS-02b: the relay's own certificate comes from one CA, the devices' from another; cacerts is for all" {
     relay
     make_csr device0001.iot.domain.com dev.csr
     enrol device0001 simpleenroll dev.csr
     [ "$STATUS" = 200 ]
     openssl base64 -d -in "$PKI/body" | openssl pkcs7 -inform DER -print_certs -out dev.pem
     est - cacerts
+    [ "$STATUS" = 200 ]
     openssl base64 -d -in "$PKI/body" | openssl pkcs7 -inform DER -print_certs -out anchors.pem
     openssl verify -CAfile anchors.pem dev.pem
     openssl verify -CAfile "$PKI/tls-root.pem" "$PKI/ra.pem"
@@ -127,4 +128,22 @@ finalized() { # orders
     [ "$status" != 0 ]
     run openssl verify -CAfile anchors.pem "$PKI/ra.pem"
     [ "$status" != 0 ]
+}
+
+@test "ESTS-20b: a client cannot renegotiate" {
+    relay
+    mkfifo input
+    timeout 60 openssl s_client -tls1_2 -connect "127.0.0.1:$RELAY_PORT" -CAfile "$PKI/tls-root.pem" \
+        -cert "$PKI/device0001.pem" -key "$PKI/device0001.key" -msg <input >s_client.out 2>&1 3>&- &
+    local client=$!
+    exec 7>input
+    wait_for 20 grep -q 'Verify return code: 0' s_client.out
+    echo R >&7
+    wait_for 20 grep -q RENEGOTIATING s_client.out
+    wait_for 20 grep -qiE 'no.renegotiation' s_client.out
+    exec 7>&-
+    wait "$client" || true
+    [ "$(grep -c 'ServerHello$' s_client.out)" = 1 ]
+    est - cacerts
+    [ "$STATUS" = 200 ]
 }

@@ -71,7 +71,7 @@ asked() {
     wc -l <ari.log
 }
 
-@test "ACME-43: the first certificate, nothing due, due by a share of its life; --check, --detailed-exitcode" {
+@test "ACME-43a: the first certificate, nothing due, due by a share of its life; --check, --detailed-exitcode" {
     run acme-order renew --check --csr c.csr -o c.pem
     [ "$status" = 0 ]
     [ ! -e c.pem ]
@@ -123,7 +123,7 @@ asked() {
     [ "$status" = 255 ]
 }
 
-@test "EXT-02, EXT-03: the CA's window decides; it is asked when it said, unsigned, and not after expiry" {
+@test "EXT-02a, EXT-02c, EXT-03b: the CA's window decides; it is asked when it said, unsigned, and not after expiry" {
     ari
     acme-order renew -q --csr c.csr -o c.pem
     [ "$(asked)" = 0 ]
@@ -137,7 +137,7 @@ asked() {
     [ "$(cat ari.log)" = "$(jq -r .certID info.json) plain" ]
     acme-order renew --json --csr c.csr -o c.pem >r.json
     jq -e --slurpfile i info.json '.changed == false and .certificates[0].renewBy == "renewalInfo" and
-        .certificates[0].renewAt >= $i[0].suggestedWindow.start and .certificates[0].renewAt <= $i[0].suggestedWindow.end' r.json
+        .certificates[0].renewAt > $i[0].suggestedWindow.start and .certificates[0].renewAt < $i[0].suggestedWindow.end' r.json
     [ "$(asked)" = 2 ]
     # The moment is kept, and the CA left in peace, until the time that it named.
     acme-order renew --json --csr c.csr -o c.pem >again.json
@@ -154,15 +154,43 @@ asked() {
     run faketime -f +4000d acme-order renewal-info --json <c.pem
     [ "$status" != 0 ]
     [ "$(asked)" = 3 ]
-    # Retry-After counts from a minute to a day.
+    # What was replaced is asked for no more.
+    window "+1 day" "+2 days"
+    acme-order renew -q --csr c.csr -o c.pem
+    [ "$(grep -c "^$(jq -r .certID info.json) " ari.log)" = 3 ]
+    [ "$(tail -n 1 ari.log)" = "$(acme-order renewal-info --json <c.pem | jq -r .certID) plain" ]
+}
+
+@test "EXT-03b: two certificates with one window are not renewed at one time" {
+    ari
+    acme-order renew -q --csr c.csr -o c.pem
+    acme-order renew -q --csr c.csr -o d.pem
+    window "+1 day" "+3 days"
+    local file
+    for file in c d; do acme-order renew --json --csr c.csr -o "$file.pem" >"$file.json"; done
+    jq -se 'map(.certificates[0]) | all(.[]; .renewBy == "renewalInfo") and .[0].renewAt != .[1].renewAt' c.json d.json
+}
+
+@test "EXT-03c: Retry-After counts from a minute to a day" {
+    ari
+    acme-order renew -q --csr c.csr -o c.pem
+    window "+1 day" "+2 days"
     local said
-    for said in 1:60 31000000:86400; do
+    for said in 1:60 59:60 3601:3601 86401:86400 31000000:86400; do
         echo "${said%:*}" >ari.json.retry
         acme-order renewal-info --json <c.pem | jq -e ".retryAfter == ${said#*:}"
     done
+    # renew obeys it, too.
+    echo 1 >ari.json.retry
+    : >ari.log
+    acme-order renew -q --csr c.csr -o c.pem
+    faketime -f +30s acme-order renew -q --csr c.csr -o c.pem
+    [ "$(asked)" = 1 ]
+    faketime -f +90s acme-order renew -q --csr c.csr -o c.pem
+    [ "$(asked)" = 2 ]
 }
 
-@test "EXT-03: a window that ends before it begins, nonsense and 404 are no answer: the share decides, asked again later" {
+@test "EXT-02b, EXT-03a, EXT-03d: a window that ends before it begins, nonsense and 404 are no answer: the share decides, asked again later" {
     ari
     acme-order renew -q --csr c.csr -o c.pem
     local bad
@@ -183,6 +211,8 @@ asked() {
     [ "$status" = 2 ]
     acme-order renew -q --csr c.csr -o c.pem
     [ "$(asked)" = 1 ]
+    faketime -f +355m acme-order renew -q --csr c.csr -o c.pem
+    [ "$(asked)" = 1 ]
     faketime -f +6h acme-order renew -q --csr c.csr -o c.pem
     [ "$(asked)" = 2 ]
     set_fault missing=renewalInfo
@@ -193,7 +223,7 @@ asked() {
     [[ "$output" == *renewalInfoUnsupported* ]]
 }
 
-@test "EXT-02, EXT-04: acme-ca's own window decides, the order says what it replaces, and not where the CA refuses that" {
+@test "EXT-02a, EXT-04a, EXT-04b: acme-ca's own window decides, the order says what it replaces, and not where the CA refuses that" {
     acme-order renew -q --csr c.csr -o c.pem
     cp c.pem first.pem
     set_fault renewalInfo=past
@@ -219,6 +249,17 @@ asked() {
     [ "$(replaced)" = "$first" ]
 }
 
+@test "EXT-04a: an order says nothing of what it replaces where the CA has no renewalInfo" {
+    acme-order renew -q --csr c.csr -o c.pem
+    cp c.pem first.pem
+    set_fault missing=renewalInfo
+    acme-order renew -q --state fresh --csr c.csr -o c.pem --before 4000d
+    set_fault missing=off
+    [ "$(serial_of c.pem)" != "$(serial_of first.pem)" ]
+    acme-ca list --dir "$FILES/ca" | jq -e --arg s "$(serial_of first.pem)" \
+        '[.certificates[] | select(.serial == ($s | ascii_downcase | sub("serial="; ""))) | .replacedBy // ""] == [""]'
+}
+
 @test "renew: a deploy hook that fails has its own code, the certificate stays, and the next run calls it again" {
     hook 3
     run acme-order renew --json --csr c.csr -o c.pem --deploy-hook ./deploy
@@ -236,6 +277,13 @@ asked() {
     [ "$(sort -u calls)" = "$PWD/c.pem $NAME" ]
     acme-order renew -q --csr c.csr -o c.pem --deploy-hook ./deploy
     [ "$(wc -l <calls)" = 2 ]
+}
+
+@test "FLD-A14: a deploy hook gets the variables that --hook-env names" {
+    printf '#!/bin/sh\necho "$API_TOKEN,$API_SECRET" >"%s/seen"\n' "$PWD" >deploy
+    chmod +x deploy
+    API_TOKEN=one API_SECRET=two acme-order renew -q --csr c.csr -o c.pem --deploy-hook ./deploy --hook-env API_TOKEN
+    [ "$(cat seen)" = one, ]
 }
 
 @test "FAULT-20: two runs at once on one name order once; killed before the hook's end, the next run calls it" {
@@ -446,4 +494,50 @@ SCRIPT
     csr-build --key k --dns stranger.example -o s.csr
     run sh cron.sh --csr s.csr -o s.pem
     [ "$status $output" = "1 failed" ]
+}
+
+@test "FLD-U9: the three renew verbs, if nothing is due: silent, due when at -v, a document only with --json, the output untouched" {
+    acme-order renew -q --csr c.csr -o c.pem
+    acme-order renew -q --csr c.csr -o c.pem # asks for renewal information once
+    cp c.pem before.pem
+    local time='[0-9-]{10}T[0-9:]{8}Z' number
+    local -a calls=(
+        "acme-order renew --csr c.csr -o c.pem"
+        "acme-preauth renew --subdomains --dns-update $DNS_SERVER --tsig-key $TSIG_KEY domain.com"
+        "est-enroll renew --server https://127.0.0.1:1 --cert c.pem --key k -o c.pem"
+    )
+    local -a due=("acme-order: c.pem" "acme-preauth: domain.com" "est-enroll: c.pem")
+    for number in 0 1 2; do
+        for quiet in '' -q; do
+            # shellcheck disable=SC2086 # words
+            run --separate-stderr ${calls[number]} $quiet
+            [ "$status" = 0 ]
+            [ -z "$output$stderr" ]
+        done
+        # shellcheck disable=SC2086
+        run --separate-stderr ${calls[number]} -v
+        echo "$stderr"
+        [ "$status" = 0 ]
+        [ -z "$output" ]
+        grep -xE "${due[number]}: not due before $time" <<<"$stderr"
+        # shellcheck disable=SC2086
+        run --separate-stderr ${calls[number]} --json
+        jq -e '.type == "renewal" and .changed == false' <<<"$output"
+        [ -z "$stderr" ]
+        cmp c.pem before.pem
+    done
+}
+
+@test "FLD-U9: the three renew verbs say what they renewed and until when, and nothing with -q" {
+    local time='[0-9-]{10}T[0-9:]{8}Z'
+    acme-order renew -q --csr c.csr -o c.pem 2>err
+    [ ! -s err ]
+    acme-order renew --csr c.csr -o c.pem --before 4000d 2>err
+    grep -xE "acme-order: c.pem: renewed, valid until $time" err
+    local -a preauth=(acme-preauth renew --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY")
+    "${preauth[@]}" "new.$NAME" >out 2>err
+    grep -xE "acme-preauth: new.$NAME: renewed, valid until $time" err
+    "${preauth[@]}" -q "newer.$NAME" >>out 2>err
+    [ ! -s err ]
+    [ ! -s out ]
 }

@@ -50,7 +50,7 @@ fails_with() { # STATUS CODE OPTION...; the certificate is on standard input
     [[ "$output" == *"\"code\": \"$code\""* ]]
 }
 
-@test "ACME-37: by the account; nothing is printed, the CRL has it, a second time is alreadyRevoked" {
+@test "ACME-37a: by the account; nothing is printed, the CRL has it, a second time is alreadyRevoked" {
     run acme-order revoke --reason superseded <c.pem
     [ "$status" = 0 ]
     [ -z "$output" ]
@@ -59,7 +59,7 @@ fails_with() { # STATUS CODE OPTION...; the certificate is on standard input
     [[ "$output" == *"nothing remains to be done"* ]]
 }
 
-@test "ACME-37, ACME-06: by the certificate's key, without any account, DER on standard input; the document" {
+@test "ACME-37b, ACME-06b: by the certificate's key, without any account, DER on standard input; the document" {
     openssl x509 -in c.pem -outform der -out c.der
     acme-order revoke --account none.json --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --cert-key k --reason 1 \
         --json -o r.json <c.der
@@ -68,7 +68,7 @@ fails_with() { # STATUS CODE OPTION...; the certificate is on standard input
     in_crl "Key Compromise"
 }
 
-@test "ACME-37: another account is unauthorized, until it is authorized for every name" {
+@test "ACME-37a: another account is unauthorized, until it is authorized for every name" {
     acme-account register --account other.json --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o /dev/null
     fails_with 77 unauthorized --account other.json <c.pem
     [[ "$output" == *--cert-key* ]]
@@ -77,7 +77,7 @@ fails_with() { # STATUS CODE OPTION...; the certificate is on standard input
     in_crl "Revocation Date"
 }
 
-@test "ACME-37: a key of another certificate, a reason the CA refuses, one that is none, input that is none" {
+@test "ACME-37b, ACME-37c: a key of another certificate, a reason the CA refuses, one that is none, input that is none" {
     csr-build --new-key ec:P-256 --key-out "other$BATS_TEST_NUMBER" --dns x.domain.com -o /dev/null
     fails_with 65 certificateKeyMismatch --cert-key "other$BATS_TEST_NUMBER" <c.pem
     fails_with 65 badRevocationReason --reason removeFromCRL <c.pem
@@ -91,7 +91,7 @@ fails_with() { # STATUS CODE OPTION...; the certificate is on standard input
     not_in_crl
 }
 
-@test "ACME-37: a certificate made up with the number of another one revokes nothing" {
+@test "ACME-37b: a certificate made up with the number of another one revokes nothing" {
     openssl ecparam -name prime256v1 -genkey -noout -out forged.key
     chmod 600 forged.key
     openssl req -x509 -new -key forged.key -subj "/CN=forged" -set_serial "0x$SERIAL" -days 1 -out forged.pem
@@ -99,7 +99,7 @@ fails_with() { # STATUS CODE OPTION...; the certificate is on standard input
     not_in_crl
 }
 
-@test "ACME-37: a CA without revokeCert is 69 revokeCertUnsupported" {
+@test "ACME-37a: a CA without revokeCert is 69 revokeCertUnsupported" {
     set_fault missing=revokeCert
     rm -f acct.json.d/directory.json
     fails_with 69 revokeCertUnsupported <c.pem

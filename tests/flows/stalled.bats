@@ -3,6 +3,7 @@
 
 bats_require_minimum_version 1.5.0
 load ../lib/common
+load ../lib/processes
 load ../lib/ca
 load ../lib/relay
 load ../lib/teap
@@ -12,21 +13,11 @@ setup() {
     PKI=$PWD/pki
     make_pki "$PKI"
     export RELAY_DOMAIN=domain.com
-    # The issuer is a program: none of this is about ACME.
-    CA_ROOT=$PKI/tls-root.pem
-    ACCOUNT=none
-    printf '#!/bin/sh\nexec openssl x509 -req -in /dev/stdin -CA "%s/tls-root.pem" -CAkey "%s/tls-root.key" -days 5 -copy_extensions copy\n' \
-        "$PKI" "$PKI" >"$PKI/issue"
-    chmod +x "$PKI/issue"
+    make_issuer "$PKI" # a program: little of this is about ACME
 }
 
 teardown() {
     stop_all
-}
-
-# by_program FILE: the configuration in FILE with the program as its issuer.
-by_program() {
-    sed -i "s|^account = .*|issuer = [\"$PKI/issue\"]|; /^update = \|^tsig_key = /d" "$1"
 }
 
 # idle_reader NAME: the FIFO NAME, full, and its reader's process in READER; it copies to NAME.got once it reads.
@@ -37,25 +28,6 @@ idle_reader() {
     STARTED+=("$READER")
     wait_for 20 grep -q ready "$1.ready"
 }
-
-# start COMMAND...: in the background, standard output in ready; PID.
-start() {
-    : >ready
-    "$@" >ready 3>&- &
-    PID=$!
-    STARTED+=("$PID")
-}
-
-# ends STATUS PID: by SIGTERM.
-ends() {
-    local status=0
-    kill -TERM "$2"
-    wait_for 20 gone "$2"
-    wait "$2" || status=$?
-    [ "$status" = "$1" ] || echo "status $status" >&2
-    [ "$status" = "$1" ]
-}
-gone() { [[ ! -e /proc/$1 ]] || grep -q '^State:.Z' "/proc/$1/status"; }
 
 # all_404 URL COUNT: each of so many requests is answered.
 all_404() {
@@ -69,7 +41,7 @@ metric_is() { [ "$(metric "$1")" = "$2" ]; }
 
 @test "SEC-28: est-relay serves while nobody reads its log and trace, tells of what it dropped, and ends by SIGTERM" {
     write_relay_toml "$PKI"
-    by_program "$PKI/relay.toml"
+    by_program "$PKI" "$PKI/relay.toml"
     idle_reader log
     idle_reader trace
     local trace_reader=$READER log_reader=${STARTED[0]} admin="http://127.0.0.1:$RELAY_ADMIN_PORT"
@@ -101,7 +73,7 @@ metric_is() { [ "$(metric "$1")" = "$2" ]; }
 
 @test "SEC-28: teap-relay answers every conversation while nobody reads its log, and ends by SIGTERM" {
     write_teap_toml "$PKI"
-    by_program "$PKI/teap.toml"
+    by_program "$PKI" "$PKI/teap.toml"
     idle_reader log
     start teap-relay serve --config "$PKI/teap.toml" -vv --show flow 2>log
     wait_for 20 grep -q radius ready
@@ -163,8 +135,8 @@ second() {
 @test "FLD-U1: a second server for one database or folder names the first, ends by SIGTERM, and takes over" {
     write_relay_toml "$PKI"
     write_teap_toml "$PKI"
-    by_program "$PKI/relay.toml"
-    by_program "$PKI/teap.toml"
+    by_program "$PKI" "$PKI/relay.toml"
+    by_program "$PKI" "$PKI/teap.toml"
     start est-relay serve --config "$PKI/relay.toml"
     second est-relay serve --config "$PKI/relay.toml"
     start teap-relay serve --config "$PKI/teap.toml"
@@ -190,7 +162,7 @@ second() {
     "${key[@]}" >k.csr
     local -a words=(
         "csr-build --key k.pem --dns a.example -o pipe"
-        "csr-build --key k.pem --dns a.example -o pipe --show flow --json"
+        "csr-build --key k.pem --dns a.example -o pipe --json"
         "est-enroll cacerts --server https://127.0.0.1:1 --ca-file $PKI/tls-root.pem --trace pipe"
         "acme-order renew --metrics-file pipe --config-dir none"
     )

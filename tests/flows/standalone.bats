@@ -26,7 +26,7 @@ nobody_listens() { # PORT
     [ -z "$(ss -Hltn "sport = :$1")" ]
 }
 
-@test "CHAL-09: acme-order by standalone http-01 and tls-alpn-01, several names at once; nothing listens afterwards" {
+@test "CHAL-09b, CHAL-09c: acme-order by standalone http-01 and tls-alpn-01, several names at once; nothing listens afterwards" {
     begin
     csr-build --new-key ec:P-256 --key-out k --dns a.domain.com --dns b.domain.com -o c.csr
     acme-order run --standalone http --standalone-listen "127.0.0.1:$HTTP_PORT" -o http.pem <c.csr
@@ -40,7 +40,7 @@ nobody_listens() { # PORT
     nobody_listens "$TLS_PORT"
 }
 
-@test "CHAL-09: acme-preauth by standalone tls-alpn-01; acme-order new, authorize by http-01, finalize, download" {
+@test "CHAL-09b, CHAL-09c: acme-preauth by standalone tls-alpn-01; acme-order new, authorize by http-01, finalize, download" {
     begin
     acme-preauth run --standalone tls-alpn --standalone-listen "127.0.0.1:$TLS_PORT" -o authz.json domain.com
     jq -e '.status == "valid"' authz.json
@@ -51,7 +51,7 @@ nobody_listens() { # PORT
     openssl verify -CAfile "$CA_ROOT" -untrusted a.pem a.pem
 }
 
-@test "CHAL-09: only acme-tls/1 and only the names being proved are answered" {
+@test "CHAL-09c: only acme-tls/1 and only the names being proved are answered" {
     begin
     set_fault challengeDelay=6
     csr-build --new-key ec:P-256 --key-out k --dns a.domain.com -o c.csr
@@ -76,7 +76,7 @@ nobody_listens() { # PORT
     [ -s c.pem ]
 }
 
-@test "CHAL-09, CHAL-03: a port that is taken, one that is none, a step that cannot serve; SIGTERM frees the port" {
+@test "CHAL-09b, CHAL-09c, CHAL-03b: a port that is taken, one that is none, a step that cannot serve; SIGTERM frees the port" {
     begin
     csr-build --new-key ec:P-256 --key-out k --dns a.domain.com -o c.csr
     python3 -m http.server --bind 127.0.0.1 "$HTTP_PORT" >/dev/null 2>&1 3>&- &
@@ -108,7 +108,7 @@ nobody_listens() { # PORT
     nobody_listens "$TLS_PORT"
 }
 
-@test "CHAL-09: Pebble validates standalone http-01 and tls-alpn-01" {
+@test "CHAL-09b, CHAL-09c: Pebble validates standalone http-01 and tls-alpn-01" {
     local port kind
     for kind in http tls-alpn; do
         port=$(free_port)

@@ -66,7 +66,7 @@ no_txt_records() {
     # Each writes to standard error, and its result to standard output.
     local dns="--dns-update $DNS_SERVER --tsig-key $TSIG_KEY"
     local -a words=(
-        "csr-build --key k.pem --dns a.example --show flow -vv"
+        "csr-build --key k.pem --dns a.example -vv"
         "acme-account show --account account.json -vv"
         "acme-preauth run --account account.json -vv $dns pre.domain.com"
         "acme-order run --account account.json -vv --show flow $dns k.csr"

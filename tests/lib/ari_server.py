@@ -36,7 +36,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, json.dumps(document).encode(), Content_Type="application/json")
             return
         with open(LOG, "a", encoding="utf-8") as log:
-            signed = "signed" if self.headers.get("Authorization") else "plain"
+            signed = "signed" if self.headers.get("Authorization") or self.headers.get("Content-Length") else "plain"
             log.write(f"{self.path.removeprefix('/ari/')} {signed}\n")
         if not os.path.exists(ANSWER):
             self.answer(404, b'{"type":"urn:ietf:params:acme:error:malformed","detail":"no such certificate"}')

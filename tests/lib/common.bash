@@ -8,6 +8,15 @@ export LD_LIBRARY_PATH="$BUILD/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 # faketime is loaded before the sanitizer's runtime, which would rather be first.
 export ASAN_OPTIONS=verify_asan_link_order=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 STARTED=()
+# A program that is not built must not be found elsewhere: an installed one would be tested.
+if [[ -n ${BATS_RUN_TMPDIR:-} ]]; then
+    for program in acme-order acme-ca est-relay teap-relay; do
+        [[ -x $BUILD/bin/$program ]] || {
+            echo "$BUILD/bin/$program is missing: build all programs first" >&2
+            exit 69
+        }
+    done
+fi
 
 # free_port: a TCP and UDP port of 127.0.0.1 that nobody listens on, and that was given to no other test of this run.
 free_port() {
@@ -49,4 +58,13 @@ stop_all() {
     done
     STARTED=()
     return 0
+}
+
+# clean FILE...: nothing in them steers a terminal or breaks a line of a log: no control character, C1 included, and
+# nothing that turns the direction of the text.
+clean() {
+    local found
+    found=$(LC_ALL=C grep -anHP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]' "$@" 2>&1 |
+        head -n 5 | cat -v | cut -c 1-300) || true
+    [[ -z $found ]] || { echo "$found" >&2; return 1; }
 }

@@ -28,7 +28,8 @@ def tables(table, name=""):
     """Name as the program prints it, and keys, of each section below `table`."""
     values = {}
     for key, value in table.items():
-        below = "label.NAME" if name == "label" else f"{name}.{key}".strip(".")
+        named = name in ("label", "clients.idevid") and isinstance(value, dict)
+        below = f"{name}.NAME" if named else f"{name}.{key}".strip(".")
         if isinstance(value, dict):
             yield from tables(value, below)
         elif isinstance(value, list) and value and isinstance(value[0], dict):
@@ -46,7 +47,7 @@ def word(value):
 
 
 with open(FILE) as file:
-    sample = tomllib.loads(re.sub(r"^#([a-z_]+ = |\[)", r"\1", file.read(), flags=re.M))
+    sample = tomllib.loads(re.sub(r"^#([a-z_0-9]+ = |\[)", r"\1", file.read(), flags=re.M))
 given = {f"{section} {key}": word(value) for section, keys in tables(sample) for key, value in keys.items()}
 wanted = explained()
 problems = [f"{FILE} lacks {key}" for key in wanted.keys() - given.keys()]

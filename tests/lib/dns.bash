@@ -14,12 +14,12 @@ EOF
 }
 
 # start_knot DIR ZONE...: sets DNS_SERVER (host:port) and TSIG_KEY (file). The key may change TXT records at
-# _acme-challenge names only.
+# _acme-challenge names only. DNS_PORT may be set before.
 start_knot() {
     local dir=$1 port zone secret
     shift
     mkdir -p "$dir/zones" "$dir/run"
-    port=$(free_port)
+    port=${DNS_PORT:-$(free_port)}
     secret=$(openssl rand -base64 32)
     TSIG_KEY="$dir/tsig.key"
     (umask 077 && echo "hmac-sha256:acme.key:$secret" >"$TSIG_KEY")
@@ -89,9 +89,9 @@ EOF
     wait_for 20 dns_answers "$port" "$1"
 }
 
-# dns_answers PORT ZONE: true once the server has the zone.
+# dns_answers PORT ZONE: true once the server has the zone. By TCP, which is refused at once where nobody listens yet.
 dns_answers() {
-    [[ -n "$(kdig @127.0.0.1 -p "$1" +short +time=1 +retry=0 SOA "$2" 2>/dev/null)" ]]
+    [[ -n "$(kdig @127.0.0.1 -p "$1" +tcp +short +time=1 +retry=0 SOA "$2" 2>/dev/null)" ]]
 }
 
 # txt_values NAME: the TXT values that DNS_SERVER has there.

@@ -27,6 +27,40 @@ est_world() {
     openssl x509 -in ca.pem -outform DER -out ca.der
 }
 
+# make_csrattrs NAME: attributes.der, CSR attributes that ask for this name.
+make_csrattrs() {
+    cat >attributes <<END
+asn1 = SEQUENCE:attributes
+[attributes]
+one = SEQUENCE:extension_request
+[extension_request]
+type = OID:1.2.840.113549.1.9.14
+values = SETWRAP,SEQUENCE:extensions
+[extensions]
+one = SEQUENCE:san
+[san]
+type = OID:subjectAltName
+value = OCTWRAP,SEQUENCE:names
+[names]
+one = IMPLICIT:2,IA5STRING:$1
+END
+    openssl asn1parse -genconf attributes -noout -out attributes.der
+}
+
+# permit_old_tls FILE: a configuration with which OpenSSL permits every version of TLS and every cipher (OPENSSL_CONF).
+permit_old_tls() {
+    cat >"$1" <<'END'
+openssl_conf = init
+[init]
+ssl_conf = ssl
+[ssl]
+system_default = weak
+[weak]
+MinProtocol = None
+CipherString = ALL:@SECLEVEL=0
+END
+}
+
 # start_est DIR CERTIFICATE [OPTION...]: sets EST_URL; DIR gets rules.json, log and copies of the CA.
 start_est() {
     local dir=$1 certificate=$2

@@ -6,7 +6,8 @@ est_server.py --dir DIR --cert FILE --key FILE [--client-ca FILE] [--tls 1.2|1.3
 DIR/rules.json, read anew for each request, counted from the first reply when it was changed: {"<operation>": [reply, ...]}; the nth request of an operation gets
 the nth reply, the last one again and again. A reply:
     status, headers {}, body (text) or file (octets) or base64 (octets sent in base64, 64 columns),
-    sign (true: answer with a certificate for the CSR, in the form `form`), form (lines, crlf, oneline, pem, der),
+    sign (true: answer with a certificate for the CSR, in the form `form`; a text: with that SAN in place of the CSR's,
+        none if it is empty), form (lines, crlf, oneline, pem, der),
     basic "user:password", digest "user:password" (401 until it is right), close (true: end the connection after it),
     drop (true: end the connection instead of an answer)
 DIR/log has one JSON object a request: operation, path, method, headers, body, connection, tls, client, binding.
@@ -49,9 +50,9 @@ def run(*arguments, stdin=None):
     return subprocess.run(arguments, input=stdin, check=True, capture_output=True).stdout
 
 
-def certify(folder, csr):
-    """A certs-only message with a certificate for the CSR, made once for each CSR."""
-    name = os.path.join(folder, "issued-" + hashlib.sha256(csr).hexdigest())
+def certify(folder, csr, names=None):
+    """A certs-only message with a certificate for the CSR, made once for each CSR. `names`: the SAN, None: the CSR's."""
+    name = os.path.join(folder, "issued-" + hashlib.sha256(csr + repr(names).encode()).hexdigest())
     with LOCK:
         if not os.path.exists(name + ".p7"):
             with open(name + ".csr", "wb") as out:
@@ -60,8 +61,10 @@ def certify(folder, csr):
                 san = re.search(r"X509v3 Subject Alternative Name:[^\n]*\n\s*([^\n]+)",
                                 run("openssl", "req", "-inform", "DER", "-in", name + ".csr", "-noout", "-text").decode())
                 extensions.write("basicConstraints=CA:FALSE\n")
-                if san:
-                    extensions.write("subjectAltName=" + san.group(1).replace("IP Address", "IP") + "\n")
+                if names is None and san:
+                    names = san.group(1).replace("IP Address", "IP")
+                if names:
+                    extensions.write("subjectAltName=" + names + "\n")
                 extensions.flush()
                 run("openssl", "x509", "-req", "-inform", "DER", "-in", name + ".csr", "-CA", folder + "/ca.pem", "-CAkey",
                     folder + "/ca.key", "-days", "90", "-extfile", extensions.name, "-out", name + ".pem")
@@ -133,8 +136,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 octets = source.read()
             if "base64" in rule:
                 octets = encode(octets, rule.get("form"))
-        if rule.get("sign"):
-            octets = encode(certify(self.folder, base64.b64decode(body)), rule.get("form"))
+        if "sign" in rule:
+            octets = encode(certify(self.folder, base64.b64decode(body), None if rule["sign"] is True else rule["sign"]),
+                            rule.get("form"))
             headers.setdefault("Content-Type", "application/pkcs7-mime; smime-type=certs-only")
         return self.send(rule.get("status", 200), headers, octets, rule)
 

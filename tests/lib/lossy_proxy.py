@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A UDP proxy on loopback that drops, doubles and reorders datagrams, the same ones for the same seed.
 
-    lossy_proxy.py SERVER_PORT SHARE SEED    prints its own port; SHARE of all datagrams each, 0.1 is a tenth
+    lossy_proxy.py SERVER_PORT SHARE SEED [USERS]    prints its own port; SHARE of all datagrams each, 0.1 is a tenth;
+                                                     USERS gets the User-Name of each Access-Accept, a line each
 """
 import random
 import selectors
@@ -16,6 +17,15 @@ waiting = selectors.DefaultSelector()
 waiting.register(front, selectors.EVENT_READ, None)
 backs = {}  # one socket a client, so that the server tells them apart
 held = []  # what is to be overtaken by the next datagram
+
+
+def user_name(packet):
+    at = 20
+    while at + 2 <= len(packet):
+        if packet[at] == 1:
+            return packet[at + 2:at + packet[at + 1]].decode()
+        at += packet[at + 1]
+    return "-"
 
 
 def pass_on(send, data):
@@ -48,4 +58,7 @@ while True:
                 data = key.fileobj.recv(4096)
             except ConnectionRefusedError:
                 continue
+            if len(sys.argv) > 4 and data[0] == 2:
+                with open(sys.argv[4], "a") as users:
+                    print(user_name(data), file=users)
             pass_on(lambda octets, client=key.data: front.sendto(octets, client), data)

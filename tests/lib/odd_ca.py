@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """An ACME server for one account, one order and one authorization that says odd things on demand.
 
-odd_ca.py CERTIFICATE KEY LOG [MODE...]: prints its port. LOG gets one JSON document per request: method, path, headers,
-and the protected header of a JWS. An authorization is valid once a challenge was answered; nothing is ever issued.
+odd_ca.py CERTIFICATE KEY LOG [MODE...]: prints its port. LOG gets one JSON document per request: time, method, path,
+headers, and of a JWS the protected header and the payload (null if it is empty). An authorization is valid once a challenge was answered; nothing is ever issued.
 Modes:
   redirect      the directory moved
   nonce204      newNonce answers 204 to HEAD
@@ -13,7 +13,15 @@ Modes:
   folded        a header field on two lines
   retry=STATUS  newAccount is refused with this status and Retry-After: 120
   eab           meta.externalAccountRequired
+  nonce429      newNonce answers 429 with Retry-After: 120
+  keyChange=STATUS
+                keyChange is offered and answers this status; 409 with the URL of another account
+  usedOnce      an external account binding is accepted once
   relative      the account's URL is a relative reference
+  known         newAuthz answers 200 instead of 201
+  nowhere       newOrder and newAuthz answer without Location
+  slowly        after a challenge was answered it is "processing" and shows an error, and the authorization is pending,
+                in the next two replies, which have Retry-After: 1
   deaf          changes of the account and of authorizations are answered with 200 and not made
   account=FILE, order=FILE, authz=FILE, challenge=FILE, meta=FILE, later=FILE
                 the members of FILE, a JSON object read anew for each reply, stand in the object instead of those that
@@ -30,9 +38,11 @@ import time
 MODES = sys.argv[4:]
 
 
+KEYS = []  # of the account
 ACCOUNT = {"status": "valid"}
 ORDER = {"status": "pending"}
 AUTHORIZATION = {"status": "pending"}
+POLLS = []  # of the authorization, after a challenge was answered
 
 
 def members(name):
@@ -44,10 +54,10 @@ def members(name):
     return {}
 
 
-def retry_status():
+def status_of(name):
     for mode in MODES:
-        if mode.startswith("retry="):
-            return int(mode[6:])
+        if mode.startswith(name + "="):
+            return int(mode[len(name) + 1:])
     return 0
 
 
@@ -61,13 +71,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return f"https://127.0.0.1:{self.server.server_port}{path}"
 
     def note(self, body=b""):
-        entry = {"method": self.command, "path": self.path, "headers": dict(self.headers.items())}
+        entry = {"time": time.time(), "method": self.command, "path": self.path, "headers": dict(self.headers.items())}
         payload = None
         if body:
             text = json.loads(body)["protected"]
             entry["protected"] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            self.protected = entry["protected"]
             text = json.loads(body)["payload"]
             payload = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)) or b"null")
+            entry["payload"] = payload
         with open(sys.argv[3], "a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
         return payload
@@ -95,7 +107,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_HEAD(self):
         self.note()
-        self.answer(204 if "nonce204" in MODES else 200)
+        if "nonce429" in MODES:
+            self.answer(429, Retry_After="120")
+        else:
+            self.answer(204 if "nonce204" in MODES else 200)
 
     def do_GET(self):
         self.note()
@@ -103,8 +118,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(301, Location=self.url("/moved"))
             return
         meta = {"externalAccountRequired": True} if "eab" in MODES else members("meta")
+        offer = {"keyChange": self.url("/key")} if status_of("keyChange") else {}
         self.answer(200, {"newNonce": self.url("/nonce"), "newAccount": self.url("/account"),
-                          "newOrder": self.url("/order"), "newAuthz": self.url("/authz"), "meta": meta})
+                          "newOrder": self.url("/order"), "newAuthz": self.url("/authz"), "meta": meta, **offer})
 
     def refuse(self):
         self.answer(403, members("refuse"), Content_Type="application/problem+json")
@@ -115,7 +131,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             first = payload["identifiers"][0]
             AUTHORIZATION["identifier"] = {"type": first["type"], "value": first["value"].removeprefix("*.")}
         links = {"authorizations": [self.url("/authz/1")], "finalize": self.url("/finalize/1")}
-        self.answer(201 if payload else 200, {**ORDER, **links, **members("order")}, Location=self.url("/order/1"))
+        location = {} if "nowhere" in MODES else {"Location": self.url("/order/1")}
+        self.answer(201 if payload else 200, {**ORDER, **links, **members("order")}, **location)
 
     def authorization(self, payload):
         if payload and "identifier" in payload:
@@ -128,20 +145,41 @@ class Handler(http.server.BaseHTTPRequestHandler):
             challenges.append({"type": kind, "url": self.url("/challenge/1"), "status": "pending", **proof,
                                **members("challenge")})
         later = members("later") if AUTHORIZATION["status"] == "valid" else {}
-        self.answer(201 if payload else 200,
-                    {**AUTHORIZATION, "challenges": challenges, **members("authz"), **later},
-                    Location=self.url("/authz/1"))
+        headers = {} if "nowhere" in MODES else {"Location": self.url("/authz/1")}
+        if "slowly" in MODES and AUTHORIZATION["status"] == "valid" and len(POLLS) < 2:
+            POLLS.append(time.time())
+            headers["Retry-After"] = "1"
+            error = {"type": "urn:ietf:params:acme:error:dns", "detail": "no such record yet"}
+            later = {"status": "pending", "challenges": [{**one, "status": "processing", "error": error} for one in challenges]}
+        self.answer(201 if payload and "known" not in MODES else 200,
+                    {**AUTHORIZATION, "challenges": challenges, **members("authz"), **later}, **headers)
+
+    def account(self, payload):
+        """Answers a newAccount that is refused; false if it was."""
+        key = self.protected.get("jwk")
+        if payload.get("onlyReturnExisting") and KEYS != [key]:
+            problem = ("accountDoesNotExist", "no account has this key")
+        elif "usedOnce" in MODES and KEYS and "externalAccountBinding" in payload:
+            problem = ("unauthorized", "the binding was used")
+        else:
+            KEYS[:] = [key]
+            return True
+        self.answer(400, {"type": "urn:ietf:params:acme:error:" + problem[0], "detail": problem[1]},
+                    Content_Type="application/problem+json")
+        return False
 
     def do_POST(self):
         payload = self.note(self.rfile.read(int(self.headers["Content-Length"])))
         if "silent" in MODES:
             time.sleep(30)
             return
-        if retry_status():
-            self.answer(retry_status(), {"type": "about:blank", "detail": "later"}, Retry_After="120",
+        if status_of("retry"):
+            self.answer(status_of("retry"), {"type": "about:blank", "detail": "later"}, Retry_After="120",
                         Content_Type="application/problem+json")
             return
-        if self.path in ("/order", "/authz") and members("refuse"):
+        if self.path == "/key":
+            self.answer(status_of("keyChange"), Location=self.url("/account/2"))
+        elif self.path in ("/order", "/authz") and members("refuse"):
             self.refuse()
         elif self.path in ("/order", "/order/1"):
             self.order(payload)
@@ -151,6 +189,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             AUTHORIZATION["status"] = "valid"
             self.answer(200, {})
         else:
+            if self.path == "/account" and not self.account(payload):
+                return
             if payload and (self.path == "/account" or "deaf" not in MODES):
                 ACCOUNT.update({key: payload[key] for key in ("contact", "status") if key in payload})
             location = "/account/1" if "relative" in MODES else self.url("/account/1")

@@ -2,7 +2,8 @@
 """A DNS server for domain.com on loopback that says odd things before the right answer, or instead of it.
 
 odd_dns.py RECORDS KEY [MODE...]: prints its port (UDP and TCP). RECORDS is a file of lines "NAME VALUE", the TXT
-records, read anew for each question; an update appends to it. KEY is a TSIG key, hmac-sha256:NAME:BASE64. Modes, sent
+records, read anew for each question; an update appends to it, and the algorithm and fudge of its TSIG record are the last
+line of RECORDS.tsig. KEY is a TSIG key, hmac-sha256:NAME:BASE64. Modes, sent
 before the answer:
   echo           the query as it came
   garbage        the query's Id, and octets that are no message
@@ -19,6 +20,15 @@ and:
   strayAlias     the same, with a CNAME of x.domain.com before them that leads there
   caa            there is a CAA record that lets elsewhere.example issue
   alias          the name that was asked for is an alias of end.domain.com, which has its TXT records
+  cnameLoop      the name that was asked for is an alias of itself
+  cnameChain     ... of 0.domain.com, which is one of 1.domain.com, and so on to 200, in one answer
+  texts          more TXT records, of control characters, of nothing, of 20 strings with 255 octets
+  labels         more records at names with control characters; zone and server are named so, too
+  caaTexts       CAA records with control characters in tag, value and issuer
+  loop, forward  the first record's name is a compression pointer to itself, or beyond the message
+  counts         the header says 65535 records
+  cut            the last ten octets are missing
+  more           junk follows the message
 """
 import base64
 import hashlib
@@ -35,6 +45,9 @@ TYPES = {"a": 1, "ns": 2, "cname": 5, "soa": 6, "txt": 16, "tsig": 250, "caa": 2
 ZONE, NS = "domain.com", "ns.domain.com"
 UPDATE = 5
 TSIG = next((mode[5:] for mode in MODES if mode.startswith("tsig=")), "")
+
+
+CONTROLS = b"a\n\x1b[2J\x07\0\x7f\xc2\x9b"
 
 
 def wire_name(name):
@@ -86,10 +99,14 @@ SOA = record(ZONE, "soa", wire_name(NS) + wire_name("hostmaster." + ZONE) + NUMB
 
 
 def answers_for(name, kind):
+    odd_name = bytes([len(CONTROLS)]) + CONTROLS
     if kind == TYPES["soa"] and name == ZONE:
         return [SOA]
     if kind == TYPES["ns"]:
-        return [record(name, "ns", wire_name(NS))]
+        return [record(name, "ns", (odd_name if "labels" in MODES else b"") + wire_name(NS))]
+    if kind == TYPES["caa"] and "caaTexts" in MODES:
+        return [record(name, "caa", b"\0" + bytes([len(tag)]) + tag + value)
+                for tag in (b"issue", CONTROLS, b"") for value in (CONTROLS, b"; accounturi=" + CONTROLS, b"")]
     if kind == TYPES["a"]:
         return [record(name, "a", socket.inet_aton("127.0.0.1"))]
     if kind == TYPES["caa"] and "caa" in MODES:
@@ -97,6 +114,16 @@ def answers_for(name, kind):
         return [record(owner, "caa", b"\0\5issueelsewhere.example")]
     if kind != TYPES["txt"]:
         return []
+    if "cnameLoop" in MODES:
+        return [record(name, "cname", wire_name(name))]
+    if "cnameChain" in MODES:
+        names = [name, *(f"{i}.{ZONE}" for i in range(201))]
+        return [record(one, "cname", wire_name(two)) for one, two in zip(names, names[1:])] + txt(names[-1], texts(name))
+    if "texts" in MODES:
+        return [record(name, "txt", data) for data in (b"", b"\0", (b"\xff" + b"x" * 255) * 20, b"\5ab")] + \
+            txt(name, [CONTROLS, *texts(name)])
+    if "labels" in MODES:
+        return [odd_name + one for one in txt(name, [b"v"])] + txt(name, texts(name))
     if "alias" in MODES:
         return [record(name, "cname", wire_name("end.domain.com"))] + txt("end.domain.com", texts(name))
     if "otherOwner" in MODES:
@@ -113,6 +140,20 @@ def message(asked, question, answers=(), rcode=0, flags=0):
     authority = [] if answers or opcode else [SOA]
     counts = struct.pack("!HHHH", 1 if question else 0, len(answers), len(authority), 0)
     return header + counts + question + b"".join(answers) + b"".join(authority)
+
+
+def spoiled(reply, question):
+    """The reply with what MODES say of its octets."""
+    if "counts" in MODES:
+        reply = reply[:6] + b"\xff\xff" + reply[8:]
+    at = 12 + len(question)
+    if len(reply) > at:
+        for mode, pointer in (("loop", 0xC000 | at), ("forward", 0xFFFF)):
+            if mode in MODES:
+                reply = reply[:at] + struct.pack("!H", pointer) + reply[at:]
+    if "cut" in MODES:
+        reply = reply[:-10]
+    return reply + (b"\xff" * 100 if "more" in MODES else b"")
 
 
 def signed(reply, request_mac, how):
@@ -146,7 +187,9 @@ def update(asked, at):
                 file.write(f"{name} {data[1:].decode()}\n")
     for _, kind, _, data, _ in read_records(asked, at, additional)[0]:
         if kind == TYPES["tsig"]:
-            _, after = read_name(data, 0)
+            algorithm, after = read_name(data, 0)
+            with open(RECORDS + ".tsig", "a", encoding="utf-8") as file:
+                file.write(f"{algorithm} {struct.unpack('!H', data[after + 6:after + 8])[0]}\n")
             size = struct.unpack("!H", data[after + 8:after + 10])[0]
             return data[after + 10:after + 10 + size]
     return b""
@@ -163,7 +206,7 @@ def replies(asked):
         right = signed(good, mac, "")
         odd = [signed(good, mac, TSIG)] if TSIG else []
     else:
-        right = message(asked, question, answers_for(name, kind))
+        right = spoiled(message(asked, question, answers_for(name, kind)), question)
         odd = []
     other = wire_name("other." + ZONE) + question[-4:]
     for mode in MODES:

@@ -75,6 +75,22 @@ $(printf '%s\n' "$@")
 EOF
 }
 
+# make_issuer DIR: the program DIR/issue, which signs whatever it gets; sets CA_ROOT, and ACCOUNT to none.
+make_issuer() {
+    CA_ROOT=$1/tls-root.pem
+    ACCOUNT=none
+    cat >"$1/issue" <<EOF
+#!/bin/sh
+exec openssl x509 -req -in /dev/stdin -CA "$1/tls-root.pem" -CAkey "$1/tls-root.key" -days 5 -copy_extensions copy
+EOF
+    chmod +x "$1/issue"
+}
+
+# by_program DIR FILE: the configuration in FILE with that program as its issuer.
+by_program() {
+    sed -i "s|^account = .*|issuer = [\"$1/issue\"]|; /^update = \|^tsig_key = /d" "$2"
+}
+
 # start_relay DIR: sets RELAY (base URL), RELAY_ADMIN, RELAY_PID. RELAY_CLOCK may be a time for faketime, as in +1d,
 # RELAY_TRACE a file for the messages.
 start_relay() {

@@ -36,12 +36,13 @@ $(printf '%s\n' "$@")
 END
 }
 
-# start_teap DIR: sets TEAP_PID, TEAP_ADMIN, TEAP_LOG.
+# start_teap DIR: sets TEAP_PID, TEAP_ADMIN, TEAP_LOG. TEAP_TRACE may be a file for the messages.
 start_teap() {
     local dir=$1
     : >"$dir/teap.ready"
     TEAP_LOG=$dir/teap.log
-    teap-relay serve --config "$dir/teap.toml" --log-format json -vv >"$dir/teap.ready" 2>>"$TEAP_LOG" &
+    teap-relay serve --config "$dir/teap.toml" --log-format json -vv ${TEAP_TRACE:+--trace "$TEAP_TRACE"} \
+        >"$dir/teap.ready" 2>>"$TEAP_LOG" &
     TEAP_PID=$!
     STARTED+=("$TEAP_PID")
     if ! wait_for 20 grep -q radius "$dir/teap.ready"; then

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "../teap/world.h"
+#include "access/reply_attribute.h"
 #include "access/sessions.h"
+#include "base/octets.h"
 #include "radius/packet.h"
 
 using namespace acmetool;
@@ -20,9 +22,13 @@ struct Relay {
     std::string folder;
     base::Secret secret{"radius-secret"};
     std::unique_ptr<access::Sessions> sessions;
-    radius::Authenticator asked{}; ///< of the request that was answered last
+    radius::Authenticator asked{};         ///< of the request that was answered last
+    std::vector<radius::Attribute> more{}; ///< of each request
+    std::size_t longest = 0;               ///< EAP packet of the server
 
-    Relay(teap_test::World& its_world, std::vector<access::AcceptRule> rules) : world(its_world)
+    Relay(teap_test::World& its_world, std::vector<access::AcceptRule> rules,
+          access::UserName user_name = access::UserName::authenticated)
+        : world(its_world)
     {
         std::string pattern = (std::filesystem::temp_directory_path() / "acmetool-teap-XXXXXX").string();
         folder = mkdtemp(pattern.data());
@@ -30,6 +36,7 @@ struct Relay {
         access::Options config;
         config.clients = {{"192.0.2.7", folder + "/secret", {}}};
         config.accept = std::move(rules);
+        config.user_name = user_name;
         config.settings = *world.server;
         auto made = access::Sessions::make(config, world.server_context(), world.authority, {});
         REQUIRE(made);
@@ -47,22 +54,34 @@ struct Relay {
         request.authenticator = asked;
         radius::add_eap_message(request, eap);
         if (!state.empty()) request.add(attribute::kState, state);
+        for (const auto& one : more)
+            request.add(one.type, one.value);
         std::optional<Bytes> reply;
         sessions->take(*radius::encode_request(request, secret), {"192.0.2.7", 1000},
                        [&](Bytes octets) { reply = std::move(octets); });
         REQUIRE(reply);
+        CHECK(radius::has_valid_response_authenticator(*reply, secret, asked));
+        CHECK(radius::has_valid_message_authenticator(*reply, secret, asked));
         return *radius::parse_packet(*reply);
     }
     /// The device's conversation up to its Access-Accept.
-    radius::Packet log_in(teap::PeerResult& result)
+    radius::Packet log_in(teap::PeerResult& result, const std::string& outer = "a")
     {
         teap::PeerSession peer{world.peer, world.peer_context(), world.verifier()};
-        Bytes eap = teap::EapPacket{teap::EapCode::response, 1, teap::eap_type::kIdentity, {'a'}}.encode();
+        Bytes eap =
+            teap::EapPacket{
+                teap::EapCode::response, 1, teap::eap_type::kIdentity, {outer.begin(), outer.end()}}
+                .encode();
         Bytes state;
         for (int rounds = 0; rounds < 100; ++rounds) {
             auto packet = exchange(eap, state);
+            longest = std::max(longest, radius::eap_message(packet)->size());
             const auto next = peer.handle(*radius::eap_message(packet));
             REQUIRE(next);
+            // The keys and EAP-Success come together.
+            const bool last = packet.code == static_cast<std::uint8_t>(radius::Code::access_accept);
+            CHECK((teap::parse_eap(*radius::eap_message(packet))->code == teap::EapCode::success) == last);
+            CHECK(radius::mppe_keys(packet, secret, asked).has_value() == last);
             if (packet.code != static_cast<std::uint8_t>(radius::Code::access_challenge)) {
                 CHECK(packet.code == static_cast<std::uint8_t>(radius::Code::access_accept));
                 result = peer.result();
@@ -91,8 +110,8 @@ std::string text(const radius::Packet& packet, std::uint8_t type)
 
 } // namespace
 
-TEST_CASE(
-    "RAD-05: an Access-Accept has the peer's MSK in its two keys, and what the first rule that fits says")
+TEST_CASE("RAD-05a, RAD-05b: an Access-Accept has the peer's MSK in its two keys, and what the first rule "
+          "that fits says")
 {
     teap_test::World world;
     Relay relay{world,
@@ -107,7 +126,7 @@ TEST_CASE(
     msk.insert(msk.end(), keys->send.begin(), keys->send.end());
     CHECK(msk.size() == 64);
     CHECK(msk == peer.keys.msk);
-    CHECK(text(accept, attribute::kUserName) == "a");
+    CHECK(text(accept, attribute::kUserName) == "d-1.example");
     CHECK(value(accept, attribute::kTunnelType) == Bytes{0, 0, 0, 13});
     CHECK(value(accept, attribute::kTunnelMediumType) == Bytes{0, 0, 0, 6});
     CHECK(text(accept, attribute::kTunnelPrivateGroupId) == "20");
@@ -130,7 +149,7 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "SEC-14, RAD-05: [[accept]] goes by the record of the device, not by the subject of its certificate")
+    "SEC-14, RAD-09: [[accept]] goes by the record of the device, not by the subject of its certificate")
 {
     teap_test::World world;
     const auto vlan_of = [&](std::vector<access::AcceptRule> rules) {
@@ -155,4 +174,128 @@ TEST_CASE(
     CHECK(vlan_of(rules) == "20");
     CHECK(vlan_of({rule("ADMIN-1", "1")}).empty());
     CHECK(vlan_of({rule("d-1.*", "40")}) == "40"); // by its name
+}
+
+TEST_CASE(
+    "FLD-R6, RAD-09: each attribute of [[accept]] is in the packet; the NAS asks again after Session-Timeout")
+{
+    teap_test::World world;
+    access::AcceptRule rule;
+    rule.session_timeout = std::chrono::minutes{10};
+    for (const auto* one : {"Class=blue", "Reply-Message = welcome", "Idle-Timeout=60",
+                            "Cisco-AVPair=shell:priv-lvl=1", "25=0x00ff", "26.14823.1=guest"}) {
+        CAPTURE(one);
+        const auto parsed = access::parse_reply_attribute(one);
+        REQUIRE(parsed);
+        rule.attributes.push_back(*parsed);
+    }
+    Relay relay{world, {rule}};
+    teap::PeerResult peer;
+    const auto accept = relay.log_in(peer);
+    CHECK(value(accept, attribute::kSessionTimeout) == Bytes{0, 0, 2, 0x58});
+    CHECK(value(accept, attribute::kTerminationAction) == Bytes{0, 0, 0, 1});
+    CHECK(text(accept, attribute::kClass) == "blue");
+    CHECK(accept.count(attribute::kClass) == 2);
+    CHECK(text(accept, attribute::kReplyMessage) == "welcome");
+    CHECK(value(accept, attribute::kIdleTimeout) == Bytes{0, 0, 0, 60});
+    std::vector<Bytes> vendors;
+    for (const auto& one : accept.attributes)
+        if (one.type == attribute::kVendorSpecific && base::number32(one.value) != 311)
+            vendors.push_back(one.value);
+    REQUIRE(vendors.size() == 2);
+    const Bytes cisco{0, 0, 0, 9, 1, 18};
+    CHECK(std::equal(cisco.begin(), cisco.end(), vendors[0].begin()));
+    CHECK(as_text(ByteView{vendors[0]}.subspan(6)) == "shell:priv-lvl=1");
+    const Bytes aruba{0, 0, 0x39, 0xe7, 1, 7, 'g', 'u', 'e', 's', 't'};
+    CHECK(vendors[1] == aruba);
+
+    rule.reauthenticate = false;
+    Relay ends{world, {rule}};
+    CHECK(ends.log_in(peer).find(attribute::kTerminationAction) == nullptr);
+}
+
+TEST_CASE("FLD-R6: attributes that are none, or that the server sets itself, are refused")
+{
+    for (const auto* wrong : {"Class", "Class=", "Colour=blue", "Idle-Timeout=soon", "User-Name=a", "24=0x00",
+                              "79=x", "26=x", "26.0.1=x", "26.311.16=0x00", "Class=0xzz", "300=1"}) {
+        CAPTURE(wrong);
+        CHECK_FALSE(access::parse_reply_attribute(wrong));
+    }
+    CHECK_FALSE(access::parse_reply_attribute("Class=" + std::string(254, 'x')));
+    CHECK_FALSE(access::parse_reply_attribute("Cisco-AVPair=" + std::string(248, 'x')));
+}
+
+TEST_CASE("FLD-R6, RAD-09: Chargeable-User-Identity goes to a NAS that asks for it, the same for a device "
+          "each time (RFC 4372)")
+{
+    teap_test::World world;
+    Relay relay{world, {}};
+    teap::PeerResult peer;
+    CHECK(relay.log_in(peer).find(attribute::kChargeableUserIdentity) == nullptr);
+    relay.more = {{attribute::kChargeableUserIdentity, {0}}};
+    const auto first = text(relay.log_in(peer), attribute::kChargeableUserIdentity);
+    CHECK(first.size() == 64);
+    CHECK(first.find("D-1") == std::string::npos);
+    CHECK(text(relay.log_in(peer), attribute::kChargeableUserIdentity) == first);
+}
+
+TEST_CASE("RAD-06, RAD-10: the server's EAP packets are fragments as long as the NAS's Framed-MTU permits")
+{
+    const auto longest = [](std::uint32_t mtu) {
+        teap_test::World world;
+        Relay relay{world, {}};
+        if (mtu != 0)
+            relay.more = {{attribute::kFramedMtu,
+                           {0, 0, static_cast<std::uint8_t>(mtu >> 8U), static_cast<std::uint8_t>(mtu)}}};
+        teap::PeerResult peer;
+        relay.log_in(peer);
+        return relay.longest;
+    };
+    const auto free = longest(0);
+    CHECK(free > 500);
+    CHECK(free <= 1020);
+    for (const std::uint32_t mtu : {200U, 300U, 500U}) {
+        CAPTURE(mtu);
+        CHECK(longest(mtu) <= mtu);
+        CHECK(longest(mtu) > mtu - 20);
+    }
+    CHECK(longest(1400) > 500);
+    CHECK(longest(1400) <= 1020); // no longer than what is set
+}
+
+TEST_CASE("SEC-26, RAD-11: User-Name is the device's name, whatever the peer says it is called")
+{
+    const auto user_of = [](const std::string& outer, access::UserName which) {
+        teap_test::World world;
+        Relay relay{world, {}, which};
+        teap::PeerResult peer;
+        const auto accept = relay.log_in(peer, outer);
+        CHECK((accept.find(attribute::kUserName) == nullptr) == text(accept, attribute::kUserName).empty());
+        return text(accept, attribute::kUserName);
+    };
+    using access::UserName;
+    CHECK(user_of("ceo@corp.example", UserName::authenticated) == "d-1.example");
+    CHECK(user_of("", UserName::authenticated) == "d-1.example");
+    CHECK(user_of("ceo@corp.example", UserName::outer) == "ceo@corp.example");
+    for (const auto* odd : {"", "a\nb", "a\x1b[2J", "\xff\xfe"})
+        CHECK(user_of(odd, UserName::outer).empty());
+    CHECK(user_of(std::string(300, 'a'), UserName::outer).size() == 253);
+}
+
+TEST_CASE("SEC-20, RAD-09: [[accept]] can name the manufacturer, for the certificate issued later as well")
+{
+    teap_test::World world;
+    world.authority.manufacturer = "one";
+    const auto vlan_of = [&](const std::string& manufacturer) {
+        access::AcceptRule rule;
+        rule.device = "D-1";
+        rule.manufacturer = manufacturer;
+        rule.vlan = "20";
+        Relay relay{world, {rule}};
+        teap::PeerResult peer;
+        return text(relay.log_in(peer), attribute::kTunnelPrivateGroupId);
+    };
+    CHECK(vlan_of("one") == "20");
+    CHECK(vlan_of("two").empty());
+    CHECK(vlan_of("") == "20");
 }

@@ -43,6 +43,8 @@ struct Server {
     base::Secret secret{"radius-secret"};
     std::unique_ptr<access::Sessions> sessions;
     std::vector<radius::Packet> recorded;
+    std::vector<access::Sessions::Ended> ended;
+    std::vector<std::string> drops; ///< "CAUSE ADDRESS TIMES"
     /// What the sessions asked for.
     struct Timer {
         std::chrono::steady_clock::time_point when;
@@ -60,10 +62,15 @@ struct Server {
         config.clients = {{"192.0.2.0/24", folder + "/secret", {}}, {"2001:db8::1", folder + "/secret", {}}};
         if (change) change(config);
         auto made = access::Sessions::make(
-            config, *crypto::TlsContext::make(crypto::Side::server, {}), authority, {}, nullptr,
+            config, *crypto::TlsContext::make(crypto::Side::server, {}), authority,
+            [this](const auto& one) { ended.push_back(one); }, nullptr,
             [this](const radius::Packet& packet, const auto&) { recorded.push_back(packet); },
             [this](auto when, auto task) {
                 timers.push_back({when, std::move(task)});
+            },
+            {},
+            [this](const std::string& cause, const auto& source, std::uint64_t times) {
+                drops.push_back(cause + " " + source.address + " " + std::to_string(times));
             });
         REQUIRE(made);
         sessions = std::move(*made);
@@ -130,8 +137,8 @@ constexpr auto kChallenge = static_cast<std::uint8_t>(radius::Code::access_chall
 
 } // namespace
 
-TEST_CASE(
-    "RAD-02, RAD-03: packets without a right Message-Authenticator or from unknown clients get no answer")
+TEST_CASE("RAD-02a, RAD-02b, RAD-03b: packets without a right Message-Authenticator or from unknown clients "
+          "get no answer")
 {
     Server server;
     const auto good = *radius::encode_request(server.identity(), server.secret);
@@ -141,11 +148,16 @@ TEST_CASE(
     CHECK_FALSE(server.send_octets(without_message_authenticator(good)));
     CHECK_FALSE(server.send_octets({1, 2, 3}));
     CHECK(server.sessions->open() == 0);
-    CHECK(server.send_octets(good, "2001:db8::1"));
-    CHECK(server.send_octets(good));
+    for (const auto* client : {"2001:db8::1", "192.0.2.7"}) {
+        const auto answer = server.send_octets(good, client);
+        REQUIRE(answer);
+        const auto asked = radius::parse_packet(good)->authenticator;
+        CHECK(radius::has_valid_message_authenticator(*answer, server.secret, asked));
+        CHECK_FALSE(radius::has_valid_message_authenticator(*answer, base::Secret{"wrong"}, asked));
+    }
 }
 
-TEST_CASE("RAD-04: a repeated request gets the same octets and opens no second conversation")
+TEST_CASE("RAD-04b: a repeated request gets the same octets and opens no second conversation")
 {
     Server server;
     const auto octets = *radius::encode_request(server.identity(), server.secret);
@@ -159,7 +171,7 @@ TEST_CASE("RAD-04: a repeated request gets the same octets and opens no second c
     CHECK(*elsewhere != *first);
 }
 
-TEST_CASE("RAD-04: a State counts once, from where it was given to, and not if it is made up")
+TEST_CASE("RAD-04a: a State counts once, from where it was given to, and not if it is made up")
 {
     Server server;
     const auto challenge = server.send(server.identity());
@@ -190,7 +202,65 @@ TEST_CASE("RAD-04: a State counts once, from where it was given to, and not if i
     CHECK(server.sessions->open() == 0);
 }
 
-TEST_CASE("RAD-03, SEC-10: Proxy-State comes back in order, conversations are capped, drained ones not begun")
+TEST_CASE("SEC-10: a device that begins again and again has eight conversations; the oldest gives way")
+{
+    Server server{[](auto& config) { config.sessions = 20; }};
+    const auto begin = [&](const char* station) {
+        auto packet = server.identity();
+        if (*station != 0) packet.add(attribute::kCallingStationId, as_bytes(station));
+        const auto reply = server.send(packet);
+        return reply ? *reply->find(attribute::kState) : Bytes{};
+    };
+    const auto first = begin("02-00-00-00-00-01");
+    for (int i = 0; i < 7; ++i)
+        CHECK_FALSE(begin("02-00-00-00-00-01").empty());
+    CHECK(server.sessions->open() == 8);
+    CHECK(server.ended.empty());
+    for (int i = 0; i < 20; ++i)
+        CHECK_FALSE(begin("02-00-00-00-00-01").empty());
+    CHECK(server.sessions->open() == 8);
+    CHECK(server.sessions->counters().at("replaced") == 20);
+    REQUIRE(server.ended.size() == 20);
+    CHECK(server.ended[0].end == access::Sessions::End::abandoned);
+    CHECK(server.ended[0].summary.text.starts_with("abandoned for another one of the same device while"));
+    const teap::EapPacket nak{teap::EapCode::response, 1, teap::eap_type::kNak, {25}};
+    CHECK(server.send(server.request(nak.encode(), &first))->code == kReject); // its State is unknown
+    // Others are not touched, nor who is not named.
+    for (int i = 0; i < 3; ++i)
+        CHECK_FALSE(begin("02-00-00-00-00-02").empty());
+    for (int i = 0; i < 9; ++i)
+        CHECK_FALSE(begin("").empty());
+    CHECK(server.sessions->open() == 20);
+    // Where there is no room at all, one that has its share begins in the place of its oldest.
+    CHECK(begin("02-00-00-00-00-02").empty());
+    CHECK_FALSE(begin("02-00-00-00-00-01").empty());
+    CHECK(server.sessions->open() == 20);
+}
+
+TEST_CASE("A conversation is open until its last answer is sent, so that the end of the server waits "
+          "for it")
+{
+    Server server;
+    const auto challenge = server.send(server.identity());
+    REQUIRE(challenge);
+    const auto state = *challenge->find(attribute::kState);
+    const auto eap = *radius::eap_message(*challenge);
+    const Bytes nak = teap::EapPacket{teap::EapCode::response, eap[1], teap::eap_type::kNak, {25}}.encode();
+    const auto octets = *radius::encode_request(server.request(nak, &state), server.secret);
+    std::size_t open = 0;
+    std::uint8_t code = 0;
+    server.sessions->take(octets, {"192.0.2.7", 1000}, [&](const Bytes& answer) {
+        open = server.sessions->open();
+        code = answer[0];
+    });
+    CHECK(code == kReject);
+    CHECK(open == 1);
+    CHECK(server.sessions->open() == 0);
+    server.sessions->drain(std::chrono::seconds{0});
+}
+
+TEST_CASE(
+    "RAD-03a, SEC-10: Proxy-State comes back in order, conversations are capped, drained ones not begun")
 {
     Server server{[](access::Options& config) { config.sessions = 2; }};
     auto request = server.identity();
@@ -211,7 +281,7 @@ TEST_CASE("RAD-03, SEC-10: Proxy-State comes back in order, conversations are ca
     CHECK_FALSE(other.send(other.identity()));
 }
 
-TEST_CASE("RAD-03: of the clients that an address belongs to, the narrowest counts")
+TEST_CASE("RAD-03b: of the clients that an address belongs to, the narrowest counts")
 {
     Server server{[](access::Options& config) {
         const auto file = config.clients.front().secret_file;
@@ -224,7 +294,7 @@ TEST_CASE("RAD-03: of the clients that an address belongs to, the narrowest coun
     CHECK_FALSE(server.send_octets(octets, "192.0.2.8"));
 }
 
-TEST_CASE("RAD-03: clients that cannot be used are configuration errors")
+TEST_CASE("RAD-03b: clients that cannot be used are configuration errors")
 {
     const auto refused = [](const std::string& address, const std::string& file) {
         Nobody authority;
@@ -375,8 +445,8 @@ TEST_CASE(
     CHECK_FALSE(answered);
 }
 
-TEST_CASE(
-    "RAD-04: conversations and answers that are kept expire by one timer, which nothing needs when idle")
+TEST_CASE("RAD-04a, RAD-04b: conversations and answers that are kept expire by one timer, which nothing "
+          "needs when idle")
 {
     const auto begun = std::chrono::steady_clock::now();
     Server server;
@@ -412,7 +482,7 @@ TEST_CASE(
     CHECK(hasty.timers.size() == 2);
 }
 
-TEST_CASE("RAD-03: draining returns when the last conversation ends, or after its limit")
+TEST_CASE("Draining returns when the last conversation ends, or after its limit")
 {
     Server server{[](access::Options& config) { config.session_life = std::chrono::seconds{0}; }};
     const auto begun = std::chrono::steady_clock::now();
@@ -431,7 +501,7 @@ TEST_CASE("RAD-03: draining returns when the last conversation ends, or after it
     CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds{15});
 }
 
-TEST_CASE("RAD-03: other clients count once what prepare() returned is called; after an error none do")
+TEST_CASE("RAD-03b: other clients count once what prepare() returned is called; after an error none do")
 {
     Server server;
     const auto octets = *radius::encode_request(server.identity(), server.secret);
@@ -447,4 +517,46 @@ TEST_CASE("RAD-03: other clients count once what prepare() returned is called; a
     other.clients.push_back({"192.0.2.7", "/does/not/exist", {}});
     CHECK_FALSE(server.sessions->prepare(other, context).has_value());
     CHECK_FALSE(server.send_octets(octets, "192.0.2.7"));
+}
+
+TEST_CASE(
+    "FLD-R5, RAD-13: packets that get no answer are told with cause and address, once a minute for each")
+{
+    Server server;
+    const auto wrong = [&] { return *radius::encode_request(server.identity(), base::Secret{"wrong"}); };
+    for (int i = 0; i < 100; ++i)
+        server.send_octets(wrong());
+    CHECK(server.drops == std::vector<std::string>{"message_authenticator 192.0.2.7 1"});
+    server.send_octets(wrong(), "192.0.2.8");
+    server.send_octets({1, 2, 3}, "198.51.100.1");
+    server.send_octets({1, 2, 3});
+    CHECK(server.drops.size() == 4);
+    CHECK(server.drops[1] == "message_authenticator 192.0.2.8 1");
+    CHECK(server.drops[2] == "unknown_client 198.51.100.1 1");
+    CHECK(server.drops[3] == "malformed 192.0.2.7 1");
+    CHECK(server.sessions->counters().at("dropped_message_authenticator") == 101);
+    // Packets with forged addresses do not make it remember without end.
+    for (int i = 0; i < 3'000; ++i)
+        server.send_octets({1}, "2001:db8:1::" + std::to_string(i));
+    CHECK(server.drops.size() == 1'000);
+}
+
+TEST_CASE("FLD-R5: a conversation that nobody goes on with is told, with its port and what it waited for")
+{
+    Server server{[](access::Options& config) { config.session_life = std::chrono::seconds{0}; }};
+    auto packet = server.identity();
+    packet.add(attribute::kNasIdentifier, as_bytes("switch 7"));
+    packet.add(attribute::kNasPort, 12);
+    packet.add(attribute::kCallingStationId, as_bytes("02-00-00-00-00-01"));
+    REQUIRE(server.send(packet));
+    server.timers.at(0).task();
+    REQUIRE(server.ended.size() == 1);
+    const auto& ended = server.ended.front();
+    CHECK(ended.end == access::Sessions::End::abandoned);
+    CHECK(ended.summary.text == "abandoned while the server waited for an answer to the TEAP Start");
+    CHECK(ended.port.nas == "switch 7");
+    CHECK(ended.port.port == "12");
+    CHECK(ended.port.station == "02-00-00-00-00-01");
+    CHECK(ended.source.address == "192.0.2.7");
+    CHECK(ended.request_id.size() == 16);
 }

@@ -40,7 +40,7 @@ Json dns_name(const std::string& value)
 } // namespace
 
 TEST_CASE("SEC-15: an authorization is for a name of the order, a wildcard's base or a parent, or is none "
-          "(ACME-45)")
+          "(ACME-45a, PRE-11a)")
 {
     const auto order = acme::scope_of_order(
         {{"dns", "*.wild.example.com"}, {"dns", "www.example.com"}, {"ip", "2001:db8::1"}});
@@ -62,7 +62,7 @@ TEST_CASE("SEC-15: an authorization is for a name of the order, a wildcard's bas
         CHECK(reason(object(identifier), order) == "badAuthorization");
 }
 
-TEST_CASE("SEC-15: a pre-authorization is for just the name that was asked for (ACME-45)")
+TEST_CASE("SEC-15: a pre-authorization is for just the name that was asked for (ACME-45a)")
 {
     const auto scope = acme::scope_of_name("www.example.com");
     CHECK(reason(object(dns_name("www.example.com")), scope).empty());
@@ -72,7 +72,7 @@ TEST_CASE("SEC-15: a pre-authorization is for just the name that was asked for (
 }
 
 TEST_CASE(
-    "SEC-15: states and types are words; the wildcard flag counts where a wildcard was ordered (ACME-45)")
+    "SEC-15: states and types are words; the wildcard flag counts where a wildcard was ordered (PRE-08b)")
 {
     const auto scope = acme::scope_of_order({{"dns", "*.a.example"}, {"dns", "b.example"}});
     auto authorization = object(dns_name("b.example"));
@@ -84,6 +84,13 @@ TEST_CASE(
     CHECK_FALSE(acme::parse_authorization(authorization.dump(), kUrl, scope)->wildcard);
     authorization["identifier"] = dns_name("a.example");
     CHECK(acme::parse_authorization(authorization.dump(), kUrl, scope)->wildcard);
+    for (const auto& flag : {Json(false), Json("true"), Json()}) {
+        auto without = authorization;
+        without["wildcard"] = flag;
+        CHECK_FALSE(acme::parse_authorization(without.dump(), kUrl, scope)->wildcard);
+        without.erase("wildcard");
+        CHECK_FALSE(acme::parse_authorization(without.dump(), kUrl, scope)->wildcard);
+    }
     authorization["challenges"] = {{{"type", "-rf"}, {"url", "https://ca.example/c"}},
                                    {{"type", "dns-01"}, {"url", "https://ca.example/c"}, {"status", "\n"}},
                                    {{"type", "dns-01"}, {"url", ""}},
@@ -100,7 +107,7 @@ TEST_CASE(
         CHECK_FALSE(base::is_word(word));
 }
 
-TEST_CASE("SEC-15: no DNS challenge is used for an address, whatever the CA offers (ACME-45)")
+TEST_CASE("SEC-15: no DNS challenge is used for an address, whatever the CA offers")
 {
     auto authorization = object({{"type", "ip"}, {"value", "192.0.2.1"}});
     authorization["challenges"] = {
@@ -115,7 +122,7 @@ TEST_CASE("SEC-15: no DNS challenge is used for an address, whatever the CA offe
 }
 
 TEST_CASE(
-    "SEC-15: URLs of a server are of RFC 3986's characters and bounded; odd profiles are none (ACME-45)")
+    "SEC-15: URLs of a server are of RFC 3986's characters and bounded; odd profiles are none (ACME-45c)")
 {
     for (const auto& url :
          {std::string{"https://ca.example/a b"}, std::string{"https://ca.example/\x1b[2J"},
@@ -134,7 +141,7 @@ TEST_CASE(
     CHECK(directory->profiles.at("good") == "?[2J");
 }
 
-TEST_CASE("SEC-15: a problem's type is a code for scripts where it is a word, and only there (ACME-45)")
+TEST_CASE("SEC-15: a problem's type is a code for scripts where it is a word, and only there")
 {
     const auto code = [](const std::string& word) {
         acme::Problem problem;

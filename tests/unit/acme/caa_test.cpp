@@ -63,7 +63,7 @@ TEST_CASE("EXT-06: accounturi and validationmethods of CAA records (RFC 8657)")
           "they do not allow the validation method dns-01");
 }
 
-TEST_CASE("EXT-06, ACME-03: caaIdentities of the directory; what is no name is left out")
+TEST_CASE("EXT-06: caaIdentities of the directory; what is no name is left out")
 {
     const auto directory = acme::parse_directory(
         R"({"newNonce":"https://ca.example/n","newAccount":"https://ca.example/a","newOrder":"https://ca.example/o",

@@ -54,7 +54,7 @@ crypto::Certificate only(std::string_view text)
 
 } // namespace
 
-TEST_CASE("EXT-01: the certificate ID keeps the serial's leading 00")
+TEST_CASE("EXT-01a: the certificate ID keeps the serial's leading 00")
 {
     const auto certificate = only(kWithAuthorityKey);
     CHECK(to_hex(certificate.serial_octets()) == "008765432100");
@@ -62,14 +62,14 @@ TEST_CASE("EXT-01: the certificate ID keeps the serial's leading 00")
     CHECK(acme::certificate_id(certificate) == "XSqaKvMl0nR7gWSbHyErBawTp_k.AIdlQyEA");
 }
 
-TEST_CASE("EXT-01: a certificate that names no key of its issuer has no ID")
+TEST_CASE("EXT-01b: a certificate that names no key of its issuer has no ID")
 {
     const auto certificate = only(kWithoutAuthorityKey);
     CHECK(certificate.authority_key_id().empty());
     CHECK(acme::certificate_id(certificate) == std::nullopt);
 }
 
-TEST_CASE("EXT-01: the ID of the certificate in RFC 9773 appendix A (skipped without the reference files)" *
+TEST_CASE("EXT-01a: the ID of the certificate in RFC 9773 appendix A (skipped without the reference files)" *
           doctest::skip(!std::filesystem::exists(sample())))
 {
     std::ifstream file{sample()};

@@ -9,7 +9,7 @@
 
 using namespace acmetool;
 
-TEST_CASE("ACME-17: the MAC of RFC 7520 section 4.4, with its header and its key")
+TEST_CASE("ACME-17a: the MAC of RFC 7520 section 4.4, with its header and its key")
 {
     const auto key = acme::parse_mac_key(" hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg\n", "key");
     REQUIRE(key);
@@ -27,7 +27,7 @@ TEST_CASE("ACME-17: the MAC of RFC 7520 section 4.4, with its header and its key
     CHECK(jws["signature"] == "s0h6KThzkfBBBkLspW1h84VsJZFTsPPqMDA7g1Md7p0");
 }
 
-TEST_CASE("ACME-17: MAC keys in base64url and base64; others are refused, and never shown")
+TEST_CASE("ACME-17a: MAC keys in base64url and base64; others are refused, and never shown")
 {
     CHECK(acme::parse_mac_key("-_8", "key")->reveal() == "\xfb\xff");
     CHECK(acme::parse_mac_key("+/8=\r\n", "key")->reveal() == "\xfb\xff");

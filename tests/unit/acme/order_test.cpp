@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "../crypto/key_update.h"
 #include "acme/order.h"
 #include "base/json.h"
 
@@ -79,7 +80,7 @@ TEST_CASE("ACME-21, PRE-12: an order that is ready at once is finalized without 
 }
 
 TEST_CASE(
-    "EXT-05: a profile goes into newOrder where one is chosen; names and descriptions are the directory's")
+    "EXT-05a: a profile goes into newOrder where one is chosen; names and descriptions are the directory's")
 {
     const auto payload = [](const std::string& profile) {
         auto wanted = request();
@@ -110,7 +111,7 @@ TEST_CASE("ACME-21: an order may be processing or valid at once")
     CHECK(next_step(flow) == "certificate");
 }
 
-TEST_CASE("ACME-31: processing is polled as Retry-After says")
+TEST_CASE("ACME-31a: processing is polled as Retry-After says")
 {
     OrderFlow flow{request(), OrderFlow::Goal::finalized};
     flow.resume(*acme::parse_order(order_object("ready").dump(), kOrderUrl));
@@ -120,7 +121,7 @@ TEST_CASE("ACME-31: processing is polled as Retry-After says")
     CHECK(next_step(flow) == "order");
 }
 
-TEST_CASE("FAULT-10, ACME-42: after an unclear finalize the order is read before anything else")
+TEST_CASE("ACME-31d, FAULT-10, ACME-42c: after an unclear finalize the order is read before anything else")
 {
     for (const auto& [code, reason] :
          {std::pair{Errc::unavailable, "reset"}, {Errc::refused, "orderNotReady"}}) {
@@ -135,7 +136,8 @@ TEST_CASE("FAULT-10, ACME-42: after an unclear finalize the order is read before
     }
 }
 
-TEST_CASE("ACME-30, ACME-33: finalize holds the CSR and nothing else; the chain is asked for as PEM")
+TEST_CASE(
+    "ACME-30a, ACME-31b, ACME-33a: finalize holds the CSR and nothing else; the chain is asked for as PEM")
 {
     OrderFlow flow{request(), OrderFlow::Goal::downloaded};
     flow.resume(*acme::parse_order(order_object("ready").dump(), kOrderUrl));
@@ -165,7 +167,69 @@ TEST_CASE("FAULT-15: an answer to finalize without Location keeps the order's UR
     CHECK(std::get<OrderFlow::Send>(*read).post.url == kOrderUrl);
 }
 
-TEST_CASE("ACME-32: badCSR leaves the order as it is, and is reported")
+TEST_CASE("ACME-20c, ACME-03b: the order's URLs are used, whatever they look like")
+{
+    auto urls = order_object("pending");
+    urls["authorizations"] = {"https://ca.example/z?9", "https://ca.example/other/8"};
+    urls["finalize"] = "https://ca.example/end?of=order";
+    OrderFlow flow{request(), OrderFlow::Goal::downloaded};
+    CHECK(next_step(flow) == "newOrder");
+    REQUIRE(flow.take(reply(urls, 201), kNow));
+    const auto authorize = flow.next(directory());
+    CHECK(std::get<OrderFlow::Authorize>(*authorize).authorizations ==
+          std::vector<std::string>{"https://ca.example/z?9", "https://ca.example/other/8"});
+    flow.authorized();
+    const auto read = flow.next(directory());
+    CHECK(std::get<OrderFlow::Send>(*read).post.url == kOrderUrl);
+    urls["status"] = "ready";
+    REQUIRE(flow.take(reply(urls), kNow));
+    const auto finalize = flow.next(directory());
+    CHECK(std::get<OrderFlow::Send>(*finalize).post.url == "https://ca.example/end?of=order");
+    urls["status"] = "valid";
+    urls["certificate"] = "https://ca.example/pem/0";
+    REQUIRE(flow.take(reply(urls), kNow));
+    const auto certificate = flow.next(directory());
+    CHECK(std::get<OrderFlow::Send>(*certificate).post.url == "https://ca.example/pem/0");
+}
+
+TEST_CASE("ACME-20b: an order without a URL is none")
+{
+    OrderFlow flow{request(), OrderFlow::Goal::placed};
+    CHECK(next_step(flow) == "newOrder");
+    auto answer = reply(order_object("ready"), 201);
+    answer->location.clear();
+    const auto taken = flow.take(answer, kNow);
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().reason.word() == "noLocation");
+}
+
+TEST_CASE(
+    "ACME-33c, ACME-33d, ACME-34b: a chain without its root, with blank lines or without, each by the next")
+{
+    const test::KeyUpdate ca;
+    const auto end = ca.end({{"subjectAltName", "DNS:sub.domain.com"}});
+    auto wanted = request();
+    wanted.key = ca.middle_key; // as in end
+    const auto taken = [&](const std::string& chain) {
+        OrderFlow flow{wanted, OrderFlow::Goal::downloaded};
+        flow.resume(*acme::parse_order(order_object("valid").dump(), kOrderUrl));
+        CHECK(next_step(flow) == "certificate");
+        acme::Reply answer;
+        answer.body = chain;
+        const auto result = flow.take(answer, ca.now);
+        return result ? std::to_string(flow.chain().size()) : result.error().reason.word();
+    };
+    const auto leaf = end.to_pem();
+    const auto middle = ca.middle.to_pem();
+    CHECK(taken(leaf + middle) == "2");
+    CHECK(taken(leaf + "\n" + middle + "\n\n") == "2");
+    CHECK(taken(leaf + "\r\n\r\n" + middle) == "2");
+    CHECK(taken(leaf + middle + ca.new_with_new.to_pem()) == "3");
+    CHECK(taken(leaf + ca.new_with_new.to_pem()) == "chainOrder");
+    CHECK(taken(leaf + ca.new_with_new.to_pem() + middle) == "chainOrder");
+}
+
+TEST_CASE("ACME-32a, ACME-32b: badCSR leaves the order as it is, and is reported")
 {
     OrderFlow flow{request(), OrderFlow::Goal::finalized};
     flow.resume(*acme::parse_order(order_object("ready").dump(), kOrderUrl));
@@ -183,7 +247,7 @@ TEST_CASE("ACME-40: a resumed order is read first, and never placed again")
     CHECK(next_step(flow) == "pause");
 }
 
-TEST_CASE("PRE-18, ACME-24: a pending order asks for its authorizations, then is read again")
+TEST_CASE("ACME-21: a pending order asks for its authorizations, then is read again")
 {
     OrderFlow flow{request(), OrderFlow::Goal::finalized};
     CHECK(next_step(flow) == "newOrder");
@@ -218,7 +282,7 @@ TEST_CASE("ACME-22: an order whose names or authorizations change is treated as 
     }
 }
 
-TEST_CASE("FAULT-05: an invalid order ends with its error")
+TEST_CASE("ACME-31c, FAULT-05: an invalid order ends with its error")
 {
     OrderFlow flow{request(), OrderFlow::Goal::finalized};
     CHECK(next_step(flow) == "newOrder");
@@ -228,7 +292,7 @@ TEST_CASE("FAULT-05: an invalid order ends with its error")
     CHECK(next_step(flow) == "error caa");
 }
 
-TEST_CASE("PRE-10: ancestorDomain goes with the names below it only")
+TEST_CASE("PRE-10a: ancestorDomain goes with the names below it only")
 {
     auto wanted = request({"domain.com", "sub.domain.com", "ub.domain.com", "other.org"});
     OrderFlow flow{wanted, OrderFlow::Goal::placed};
@@ -257,7 +321,7 @@ TEST_CASE("FAULT-11: orders that lack what their status demands")
     CHECK(acme::parse_order(more.dump(), kOrderUrl)); // ACME-38
 }
 
-TEST_CASE("EXT-04: replaces goes into newOrder, and is left out when the CA refuses it; once")
+TEST_CASE("EXT-04b: replaces goes into newOrder, and is left out when the CA refuses it; once")
 {
     auto wanted = request();
     wanted.replaces = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE";
@@ -282,7 +346,7 @@ TEST_CASE("EXT-04: replaces goes into newOrder, and is left out when the CA refu
         REQUIRE_FALSE(again);
         CHECK(again.error().reason.word() == word);
     }
-    for (const auto* word : {"rejectedIdentifier", "rateLimited", "userActionRequired"}) {
+    for (const auto* word : {"rateLimited", "userActionRequired", "accountDoesNotExist"}) {
         CAPTURE(word);
         OrderFlow flow{wanted, OrderFlow::Goal::placed};
         CHECK(payload(flow).contains("replaces"));
@@ -290,4 +354,43 @@ TEST_CASE("EXT-04: replaces goes into newOrder, and is left out when the CA refu
     }
     OrderFlow plain{request(), OrderFlow::Goal::placed};
     CHECK_FALSE(payload(plain).contains("replaces"));
+}
+
+TEST_CASE("FLD-A10: whatever the CA says against replaces, the certificate is renewed without it")
+{
+    auto wanted = request();
+    wanted.replaces = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE";
+    const auto has_replaces = [](OrderFlow& flow) {
+        const auto action = *flow.next(directory());
+        return std::get<OrderFlow::Send>(action).post.payload.find("replaces") != std::string::npos;
+    };
+    const auto failure = [](int status, const std::string& word, bool later = false) -> Result<acme::Reply> {
+        http::Response response;
+        response.status = status;
+        if (!word.empty()) response.body = Json{{"type", "urn:ietf:params:acme:error:" + word}}.dump();
+        if (later) response.headers = {{"retry-after", "60"}};
+        return fail(acme::error_of(response, kNow));
+    };
+    for (const auto& [status, word] :
+         {std::pair{409, "conflict"}, std::pair{409, ""}, std::pair{400, "rejectedIdentifier"},
+          std::pair{500, "serverInternal"}, std::pair{502, ""}, std::pair{403, "somethingNew"}}) {
+        CAPTURE(status);
+        CAPTURE(word);
+        OrderFlow flow{wanted, OrderFlow::Goal::placed};
+        CHECK(has_replaces(flow));
+        REQUIRE(flow.take(failure(status, word), kNow));
+        CHECK_FALSE(has_replaces(flow));
+        REQUIRE(flow.take(reply(order_object("ready"), 201), kNow));
+        CHECK(next_step(flow) == "finished");
+    }
+    // Not if the CA asks for patience, or nothing is known about the first request.
+    Error broken;
+    broken.code = Errc::unavailable;
+    broken.reason = Cause::reset;
+    for (const auto& answer : {failure(429, "rateLimited"), failure(503, "serverInternal", true),
+                               Result<acme::Reply>{fail(broken)}}) {
+        OrderFlow flow{wanted, OrderFlow::Goal::placed};
+        CHECK(has_replaces(flow));
+        CHECK_FALSE(flow.take(answer, kNow));
+    }
 }

@@ -8,7 +8,7 @@
 
 using namespace acmetool;
 
-TEST_CASE("EXT-02: the window of RFC 9773 section 4.2, offsets and unknown members included")
+TEST_CASE("EXT-02a: the window of RFC 9773 section 4.2, offsets and unknown members included")
 {
     const auto info = acme::parse_renewal_info(
         R"({"suggestedWindow":{"start":"2025-01-02T04:00:00Z","end":"2025-01-03T05:00:00+01:00","more":1},
@@ -19,7 +19,7 @@ TEST_CASE("EXT-02: the window of RFC 9773 section 4.2, offsets and unknown membe
     CHECK(info->explanation_url == "https://acme.example.com/docs/ari");
 }
 
-TEST_CASE("EXT-03: a window that ends at or before its start, and whatever is none, is no answer")
+TEST_CASE("EXT-03a: a window that ends at or before its start, and whatever is none, is no answer")
 {
     for (const auto* text :
          {R"({"suggestedWindow":{"start":"2025-01-02T04:00:00Z","end":"2025-01-02T04:00:00Z"}})",
@@ -38,7 +38,7 @@ TEST_CASE("EXT-03: a window that ends at or before its start, and whatever is no
     CHECK(odd_url->explanation_url.empty());
 }
 
-TEST_CASE("EXT-03: the moment lies in the window, wherever chance puts it")
+TEST_CASE("EXT-03b: the moment lies in the window, wherever chance puts it")
 {
     const acme::RenewalInfo info{
         *base::parse_rfc3339("2025-01-02T00:00:00Z"), *base::parse_rfc3339("2025-01-06T00:00:00Z"), {}};
@@ -49,7 +49,7 @@ TEST_CASE("EXT-03: the moment lies in the window, wherever chance puts it")
     CHECK(base::to_rfc3339(acme::moment_in(info, 1U << 31U)) == "2025-01-04T00:00:00Z");
 }
 
-TEST_CASE("ACME-43: metrics have a line for each file, with quotes and line ends in its name made safe")
+TEST_CASE("metrics have a line for each file, with quotes and line ends in its name made safe")
 {
     acme::CertificateRenewal renewal;
     renewal.file = "a\"b\\c\nd";

@@ -4,7 +4,7 @@
 
 using namespace acmetool;
 
-TEST_CASE("ACME-37: reasons by RFC 5280's name, in any case, and by number; 7 is none")
+TEST_CASE("ACME-37c: reasons by RFC 5280's name, in any case, and by number; 7 is none")
 {
     CHECK(acme::parse_revocation_reason("unspecified") == 0);
     CHECK(acme::parse_revocation_reason("KEYcompromise") == 1);

@@ -53,7 +53,7 @@ http::Request sent(Exchange& exchange)
 
 } // namespace
 
-TEST_CASE("ACME-10, ACME-11, FAULT-01: badNonce: signed again with the nonce of the error")
+TEST_CASE("ACME-10a, ACME-11a, FAULT-01: badNonce: signed again with the nonce of the error")
 {
     auto with = session();
     Exchange exchange{with, {acme::Step::new_order, "a.example", "https://ca.example/newOrder", "{}"}};
@@ -68,7 +68,7 @@ TEST_CASE("ACME-10, ACME-11, FAULT-01: badNonce: signed again with the nonce of 
     CHECK(with.nonces == std::vector<std::string>{"third"});
 }
 
-TEST_CASE("ACME-11: badNonce for ever comes to an end")
+TEST_CASE("ACME-11b: badNonce for ever comes to an end")
 {
     auto with = session();
     with.nonces = {"n"};
@@ -82,7 +82,7 @@ TEST_CASE("ACME-11: badNonce for ever comes to an end")
     CHECK(exchange.result()->error().reason.word() == "badNonce");
 }
 
-TEST_CASE("ACME-10: nonces with other characters are ignored")
+TEST_CASE("ACME-10d: nonces with other characters are ignored")
 {
     auto with = session();
     Exchange exchange{with, {acme::Step::new_order, "", "https://ca.example/newOrder", "{}"}};
@@ -92,7 +92,7 @@ TEST_CASE("ACME-10: nonces with other characters are ignored")
     CHECK(exchange.result()->error().reason.word() == "noNonce");
 }
 
-TEST_CASE("ACME-06, ACME-08: kid or jwk, and the URL as it was given")
+TEST_CASE("ACME-06a, ACME-06b, ACME-08: kid or jwk, and the URL as it was given")
 {
     auto with = session();
     with.nonces = {"b", "a"};
@@ -100,6 +100,8 @@ TEST_CASE("ACME-06, ACME-08: kid or jwk, and the URL as it was given")
     const auto first = sent(by_kid);
     CHECK(first.url == "https://ca.example/order/%7e1?x=%2F");
     CHECK(header_of(first)["url"] == first.url);
+    CHECK(header_of(first)["nonce"] == "a");
+    CHECK(header_of(first)["alg"] == "ES256");
     CHECK(header_of(first)["kid"] == with.account_url);
     CHECK_FALSE(header_of(first).contains("jwk"));
     acme::Post post{acme::Step::new_account, "", "https://ca.example/newAccount", "{}"};
@@ -139,7 +141,7 @@ TEST_CASE("FAULT-10: a broken connection is asked again for reads, never for req
     CHECK(change.result());
 }
 
-TEST_CASE("ACME-42, ACME-33: Link headers in every form that RFC 8288 has")
+TEST_CASE("ACME-42b, ACME-35a: Link headers in every form that RFC 8288 has")
 {
     auto with = session();
     with.nonces = {"a"};
@@ -163,7 +165,7 @@ TEST_CASE("ACME-42, ACME-33: Link headers in every form that RFC 8288 has")
                                                {"\"", "https://ca.example/5"}});
 }
 
-TEST_CASE("ACME-16: badNonce for newAccount is answered with a new signature by jwk")
+TEST_CASE("ACME-11a, ACME-06b: badNonce for newAccount is answered with a new signature by jwk")
 {
     auto with = session();
     with.account_url.clear();
@@ -202,7 +204,7 @@ TEST_CASE("ACME-41: a 404 on what was just created is asked again three times, a
     }
 }
 
-TEST_CASE("PRE-01: what the server does not have is told apart by status, not by words")
+TEST_CASE("PRE-01b: what the server does not have is told apart by status, not by words")
 {
     auto with = session();
     const auto reason_of = [&](int status, const std::string& body) {
@@ -229,17 +231,26 @@ TEST_CASE("PRE-01: what the server does not have is told apart by status, not by
     CHECK(exchange.result()->error().reason.empty());
 }
 
-TEST_CASE("ACME-13, ACME-14: problems keep their words, subproblems and links")
+TEST_CASE("ACME-13b, ACME-13c, ACME-38c: subproblems with identifiers of every type, and what is no problem")
 {
     const auto parsed = acme::parse_problem(
         R"({"type":"urn:ietf:params:acme:error:compound","detail":"two\u001b[31m","subproblems":[
            {"type":"urn:ietf:params:acme:error:caa","detail":"x","identifier":{"type":"dns","value":"a.example"}},
-           {"type":"urn:ietf:params:acme:error:rejectedIdentifier","detail":"y","identifier":{"type":"dns","value":"b.example"}}]})");
+           {"type":"urn:ietf:params:acme:error:rejectedIdentifier","detail":"y","identifier":{"type":"new-99","value":"b"}},
+           {"type":"urn:ietf:params:acme:error:dns","detail":"z","identifier":{"type":"new-98","more":{}}}]})");
     REQUIRE(parsed);
     CHECK(acme::describe(*parsed) ==
-          "compound: two?[31m; a.example: caa: x; b.example: rejectedIdentifier: y");
-    auto html = response(502, "", "<html>Bad Gateway</html>");
-    CHECK(acme::error_of(html, kSessionNow).code == Errc::unavailable);
+          "compound: two?[31m; a.example: caa: x; b: rejectedIdentifier: y; (no identifier): dns: z");
+    const auto html = acme::error_of(response(502, "", "<html>Bad Gateway</html>"), kSessionNow);
+    CHECK(html.code == Errc::unavailable);
+    CHECK(html.message.find("Bad Gateway") != std::string::npos);
+    const auto empty = acme::error_of(response(403, "", ""), kSessionNow);
+    CHECK(empty.code == Errc::refused);
+    CHECK(empty.message.find("403") != std::string::npos);
+}
+
+TEST_CASE("ACME-14a, ACME-14b: what else a problem brings: algorithms, times and links")
+{
     auto algorithms = response(
         400, "", R"({"type":"urn:ietf:params:acme:error:badSignatureAlgorithm","algorithms":["ES384"]})");
     CHECK(acme::error_of(algorithms, kSessionNow).hint.find("ES384") != std::string::npos);

@@ -20,7 +20,7 @@ std::string status_of(std::string_view received)
 
 } // namespace
 
-TEST_CASE("CHAL-09: a standalone http-01 listener shows what was asked for by its token, and nothing else")
+TEST_CASE("CHAL-09b: a standalone http-01 listener shows what was asked for by its token, and nothing else")
 {
     CHECK(status_of("GET /.well-known/acme-challenge/abc HTTP/1.1\r\nHost: a\r\n\r\n") == "200");
     CHECK(status_of("GET /.well-known/acme-challenge/abc HTTP/1.0\n\n") == "200");
@@ -34,7 +34,7 @@ TEST_CASE("CHAL-09: a standalone http-01 listener shows what was asked for by it
     CHECK(status_of(std::string(9000, 'a')) == "431");
 }
 
-TEST_CASE("CHAL-09: where a standalone listener listens")
+TEST_CASE("CHAL-09b, CHAL-09c: where a standalone listener listens")
 {
     const auto all = acme::parse_listen_address("8080");
     REQUIRE(all);
@@ -52,7 +52,7 @@ TEST_CASE("CHAL-09: where a standalone listener listens")
     }
 }
 
-TEST_CASE("CHAL-09, CHAL-10: the certificate of tls-alpn-01 is for one name or address, and for one digest")
+TEST_CASE("CHAL-09c, CHAL-10a: the certificate of tls-alpn-01 is for one name or address, and for one digest")
 {
     const Bytes digest(32, 0x5a);
     for (const std::string name : {"host.example", "192.0.2.7", "2001:db8::7"}) {

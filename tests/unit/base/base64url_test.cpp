@@ -4,7 +4,7 @@
 
 using namespace acmetool;
 
-TEST_CASE("ACME-04: base64url without padding, and nothing else")
+TEST_CASE("ACME-04a, ACME-04b: base64url without padding, and nothing else")
 {
     CHECK(base::to_base64url(as_bytes("\x03\xec\xff\xe0\xc1")) == "A-z_4ME"); // RFC 7515 appendix C
     CHECK(as_text(*base::parse_base64url("Zm9vYmE")) == "fooba");

@@ -32,6 +32,14 @@ TEST_CASE("members of other types count as absent")
     CHECK_FALSE(required_string(object, "n", "text"));
 }
 
+TEST_CASE("SEC-10: JSON that is printed holds no character that steers a terminal, and the same text")
+{
+    const std::string text = "a\x7f\u009b\u202e\u2028\u00e9\u2013\n";
+    const auto printed = to_text(Json{{"text", text}});
+    CHECK(printed == "{\"text\":\"a\\u007f\\u009b\\u202e\\u2028\u00e9\u2013\\n\"}");
+    CHECK(Json::parse(printed).at("text") == text);
+}
+
 TEST_CASE("text of a peer is made fit for a terminal")
 {
     CHECK(printable("a\x1b[31mb") == "a?[31mb");
@@ -40,5 +48,7 @@ TEST_CASE("text of a peer is made fit for a terminal")
     CHECK(printable("\xc2\x9b"
                     "2J") == "??2J");
     CHECK(printable("\xed\xa0\x80") == "???");
+    CHECK(printable("a\u202eb\u2028c\u2066d\u200fe") == "a???b???c???d???e");
+    CHECK(printable("\u2013\u2070") == "\u2013\u2070");
     CHECK(printable(std::string(20, 'x'), 10) == "xxxxxxxxxx...");
 }

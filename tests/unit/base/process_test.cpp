@@ -4,6 +4,8 @@
 #include <csignal>
 #include <fstream>
 #include <iterator>
+#include <string>
+#include <vector>
 
 #include "base/process.h"
 #include "base/thread.h"
@@ -20,6 +22,9 @@ base::Command shell(const std::string& script, base::Milliseconds timeout = 60s)
     return {{"/bin/sh", "-c", script}, {}, timeout};
 }
 
+const base::Command kNothingBlocked{
+    {"/bin/grep", "-q", "SigBlk:[[:space:]]*0000000000000000", "/proc/self/status"}, {}, 60s};
+
 std::string reason(const base::Command& command, std::string_view input = {}, std::size_t limit = 1000)
 {
     base::Context context;
@@ -35,6 +40,17 @@ char state_of(int process)
     const auto end = text.rfind(')');
     return end == std::string::npos || end + 2 >= text.size() ? '?' : text[end + 2];
 }
+
+class Hearing final : public base::Context
+{
+public:
+    void log(base::Level level, std::string_view text) override
+    {
+        CHECK(level == base::Level::info);
+        lines.emplace_back(text);
+    }
+    std::vector<std::string> lines;
+};
 
 class Interrupted final : public base::Context
 {
@@ -82,7 +98,7 @@ TEST_CASE("A program starts with no signal blocked, whatever thread runs it")
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    const auto outcome = reason(shell("grep -q 'SigBlk:[[:space:]]*0000000000000000' /proc/self/status"));
+    const auto outcome = reason(kNothingBlocked); // not in a shell: dash unblocks all signals by itself
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     CHECK(outcome == "exit 0");
 }
@@ -113,6 +129,42 @@ TEST_CASE("run_filter: too much output, too much time, a signal and a missing pr
 TEST_CASE("run_filter: a program takes signals although the thread that starts it takes none")
 {
     std::string told;
-    base::start_thread("test", [&] { told = reason(shell("kill -TERM $$; exit 0")); }).join();
-    CHECK(told == "programSignal");
+    base::start_thread("test", [&] { told = reason(kNothingBlocked); }).join();
+    CHECK(told == "exit 0");
+}
+
+TEST_CASE("SEC-34: what a program writes becomes lines of the log, cleaned, cut, and limited in all")
+{
+    const auto said = [](const std::string& script) {
+        Hearing context;
+        auto command = shell(script);
+        command.name = "hook x";
+        const auto ended = base::run_program(command, context);
+        REQUIRE(ended);
+        if (!context.lines.empty()) context.lines.push_back("last: " + ended->last_line);
+        return context.lines;
+    };
+    using Lines = std::vector<std::string>;
+    CHECK(said("true").empty());
+    CHECK(said("echo out; echo err >&2; printf rest") ==
+          Lines{"hook x: out", "hook x: err", "hook x: rest", "last: rest"});
+    CHECK(said(R"(printf 'a\r\n\n  \n1%%\r2%%\n\033[1;31mred\033[0m\a\tb\033]0;t\n')") ==
+          Lines{"hook x: a", "hook x: 2%", "hook x: red b]0;t", "last: red b]0;t"});
+    const auto cut = said("head -c 5000 /dev/zero | tr '\\0' x; echo; echo y");
+    REQUIRE(cut.size() == 3);
+    CHECK(cut[0] == "hook x: " + std::string(1000, 'x') + "...");
+    const auto many = said("seq 100000");
+    CHECK(many.size() == 1002);
+    CHECK(many[many.size() - 2].ends_with(" more octets of output were dropped"));
+    CHECK(said("exec >/dev/stderr; echo reopened")[0] == "hook x: reopened");
+}
+
+TEST_CASE("SEC-34: what an issuer program writes to standard error is told, and its output is its own")
+{
+    Hearing context;
+    const auto result = base::run_filter(shell("echo certificate; echo told >&2; exit 4"), {}, 1000, context);
+    REQUIRE(result);
+    CHECK(result->output == "certificate\n");
+    CHECK(result->last_line == "told");
+    CHECK(context.lines == std::vector<std::string>{"/bin/sh: told"});
 }

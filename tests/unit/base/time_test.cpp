@@ -26,7 +26,7 @@ TEST_CASE("durations have a unit")
     CHECK(describe(90s) == "1 min 30 s");
 }
 
-TEST_CASE("ACME-43: margins are shares of the lifetime, however short")
+TEST_CASE("ACME-43a: margins are shares of the lifetime, however short")
 {
     const TimePoint start{0s};
     CHECK(Margin{}.due(start, start + 30h) == start + 20h);

@@ -24,12 +24,17 @@ TEST_CASE("trace: a line is read as it was written")
     message.url = "https://ca.example/new-order";
     message.status = 403;
     message.request_id = "4f1d2c9a7b3e6058";
+    message.device = "CN=device serial 0A";
+    message.inferred = true;
     message.took = Milliseconds{12};
     const TimePoint now{std::chrono::seconds{1'795'425'242}};
     const auto entry = parse_trace_line(trim(to_trace_line(message, now)));
     REQUIRE(entry);
     CHECK(entry->time == now);
     CHECK(to_trace_line(entry->message, now) == to_trace_line(message, now));
+    CHECK(entry->message.device == "CN=device serial 0A");
+    CHECK(entry->message.inferred);
+    CHECK_FALSE(parse_trace_line(kLine)->message.inferred);
     CHECK(is_failure(entry->message));
 }
 

@@ -1,4 +1,7 @@
+#include <cstdlib>
+#include <filesystem>
 #include <functional>
+#include <set>
 
 #include <doctest/doctest.h>
 
@@ -6,6 +9,7 @@
 #include "brski/checks.h"
 #include "brski/idevid.h"
 #include "brski/masa.h"
+#include "brski/masa_service.h"
 #include "brski/pledge.h"
 #include "crypto/certificate_builder.h"
 #include "crypto/extension.h"
@@ -89,7 +93,8 @@ VoucherRequest registrar_leaves(Bytes prior)
 
 } // namespace
 
-TEST_CASE("What a registrar's request must not be, each refused by its check (BRM-01, BRM-03, SEC-11)")
+TEST_CASE("What a registrar's request must not be, each refused by its check (BRM-01b, BRM-01c, "
+          "SEC-11)")
 {
     const World world;
     const auto prior = sealed(pledge_leaves(world.owner), signer_of(world.device));
@@ -111,17 +116,6 @@ TEST_CASE("What a registrar's request must not be, each refused by its check (BR
     CHECK(judged(good, owner) == "proximity");
 
     auto request = good;
-    request.nonce = "BBBBBBBBBBBBBBBBBBBBBB==";
-    CHECK(judged(request, owner) == "prior-nonce");
-    request.nonce.clear();
-    CHECK(judged(request, owner) == "nonceless");
-    CHECK(judged(request, owner, [&](auto& changed) {
-              changed.knowledge.registrar_anchors = crypto::AnchorStore{{world.owner_ca.certificate}};
-              changed.knowledge.allow_nonceless = true;
-          }) == "prior-nonce");
-    request = good;
-    request.serial_number = "SN-2";
-    CHECK(judged(request, owner) == "prior-serial-number");
     for (const auto& created :
          {std::optional<base::TimePoint>{}, std::optional{kNow - 25h}, std::optional{kNow + 1h}}) {
         request = good;
@@ -138,13 +132,6 @@ TEST_CASE("What a registrar's request must not be, each refused by its check (BR
           "prior-signed-voucher-request");
     CHECK(judged(registrar_leaves(sealed(pledge_leaves(world.owner), signer_of(world.stranger))), owner) ==
           "prior-signer");
-    CHECK(judged(registrar_leaves(sealed(pledge_leaves(world.owner), signer_of(world.second))), owner) ==
-          "prior-serial-number");
-
-    // Another registrar with the request that a device made for its owner's; what it sends along does not
-    // help.
-    CHECK(judged(good, signer_of(world.mallory, {world.mallory_ca})) == "proximity");
-    CHECK(judged(good, signer_of(world.mallory, {world.owner, world.owner_ca})) == "proximity");
     // A device that was led to it: its request is right, and the owner list counts.
     const auto led = registrar_leaves(sealed(pledge_leaves(world.mallory), signer_of(world.device)));
     const auto mallory = signer_of(world.mallory, {world.mallory_ca, world.owner_ca});
@@ -168,7 +155,55 @@ TEST_CASE("What a registrar's request must not be, each refused by its check (BR
                  signer_of(expired, {world.owner_ca})) == "registrar-validity");
 }
 
-TEST_CASE("SEC-24 BRP-12: a voucher that demands revocation checks is refused by a pledge that does none")
+TEST_CASE(
+    "A registrar's request has its signature, and the serial number, nonce and registrar of the pledge's "
+    "(BRM-01a, BRM-01d, BRM-01e)")
+{
+    const World world;
+    MasaPolicy policy;
+    policy.knowledge.idevid_anchors = crypto::AnchorStore{{world.maker.certificate}};
+    const auto verdict = [&](const Bytes& octets, const MasaPolicy& with) -> std::string {
+        const auto envelope = parse_envelope(octets);
+        REQUIRE(envelope);
+        const auto grant = decide(*envelope, with, kNow);
+        if (grant) return "granted " + grant->voucher.assertion;
+        CHECK(http_status_of(grant.error()) == 403);
+        return grant.error().reason.word();
+    };
+    const auto owner = signer_of(world.owner, {world.owner_ca});
+    const auto good = registrar_leaves(sealed(pledge_leaves(world.owner), signer_of(world.device)));
+    const auto signed_well = sealed(good, owner);
+    CHECK(verdict(signed_well, policy) == "granted proximity");
+    auto changed = signed_well;
+    changed.back() ^= 1U; // of the signature
+    CHECK(verdict(changed, policy) == "signature");
+
+    auto request = good;
+    request.nonce = "BBBBBBBBBBBBBBBBBBBBBB==";
+    CHECK(verdict(sealed(request, owner), policy) == "prior-nonce");
+    request.nonce.clear();
+    CHECK(verdict(sealed(request, owner), policy) == "nonceless");
+    auto nonceless = policy;
+    nonceless.knowledge.registrar_anchors = crypto::AnchorStore{{world.owner_ca.certificate}};
+    nonceless.knowledge.allow_nonceless = true;
+    CHECK(verdict(sealed(request, owner), nonceless) == "prior-nonce");
+    request = good;
+    request.serial_number = "SN-2";
+    CHECK(verdict(sealed(request, owner), policy) == "prior-serial-number");
+    const auto by_second = registrar_leaves(sealed(pledge_leaves(world.owner), signer_of(world.second)));
+    CHECK(verdict(sealed(by_second, owner), policy) == "prior-serial-number");
+
+    // Another registrar with the request that a device made for its owner's; what it sends along does not
+    // help.
+    CHECK(verdict(sealed(good, signer_of(world.mallory, {world.mallory_ca})), policy) == "proximity");
+    CHECK(verdict(sealed(good, signer_of(world.mallory, {world.owner, world.owner_ca})), policy) ==
+          "proximity");
+    // The pledge saw the CA's certificate first: its key is in the registrar's chain, too.
+    const auto saw_ca = registrar_leaves(sealed(pledge_leaves(world.owner_ca), signer_of(world.device)));
+    CHECK(verdict(sealed(saw_ca, owner), policy) == "granted proximity");
+}
+
+TEST_CASE("SEC-24, BRP-12b: a voucher that demands revocation checks is refused by a pledge that does none")
 {
     const World world;
     Voucher voucher;
@@ -229,7 +264,8 @@ TEST_CASE("SEC-13, BRM-06: ownership is decided by a key's digest, whatever key 
         }
 }
 
-TEST_CASE("What a pledge's request must not be, each refused by its check (BRR-02, BRR-03)")
+TEST_CASE("What a pledge's request must not be, each refused by its check (BRR-02b, BRR-03a, "
+          "BRR-03b)")
 {
     const World world;
     const auto judged = [&](const VoucherRequest& request, const Identity& signer) {
@@ -262,27 +298,50 @@ TEST_CASE("What a pledge's request must not be, each refused by its check (BRR-0
     }
 }
 
-TEST_CASE("Each request of a pledge has its own nonce, names the registrar, and is signed by the IDevID "
-          "(BRP-03)")
+TEST_CASE("Each request of a pledge has a nonce of its own, \"proximity\", and the time if there is a clock "
+          "(BRP-03a, BRP-03b, BRP-03e)")
 {
     const World world;
     const http::TlsIdentity idevid{{world.device.certificate}, world.device.key};
-    const auto one = sign_request(idevid, world.owner.certificate, Format::cms, kNow);
-    const auto other = sign_request(idevid, world.owner.certificate, Format::jws, std::nullopt);
-    REQUIRE(one);
-    REQUIRE(other);
-    CHECK_FALSE(same_nonce(one->nonce, other->nonce));
-    const auto envelope = parse_envelope(one->octets);
-    REQUIRE(envelope);
-    CHECK(check_pledge_request(*envelope, {world.device.certificate, world.owner.certificate}).report.good());
-    const auto request = parse_voucher_request(envelope->content);
-    REQUIRE(request);
-    CHECK(request->created_on == kNow);
-    CHECK(request->nonce == one->nonce);
-    CHECK_FALSE(parse_voucher_request(parse_envelope(other->octets)->content)->created_on);
+    std::set<Bytes> nonces;
+    for (const auto format : {Format::cms, Format::jws})
+        for (const auto& time : {std::optional{kNow}, std::optional<base::TimePoint>{}}) {
+            const auto made = sign_request(idevid, world.owner.certificate, format, time);
+            REQUIRE(made);
+            const auto request = parse_voucher_request(parse_envelope(made->octets)->content);
+            REQUIRE(request);
+            CHECK(request->assertion == "proximity");
+            CHECK(request->created_on == time);
+            CHECK(request->nonce == made->nonce);
+            const auto octets = nonce_octets(request->nonce);
+            REQUIRE(octets);
+            CHECK(octets->size() == 16);
+            nonces.insert(*octets);
+        }
+    CHECK(nonces.size() == 4);
 }
 
-TEST_CASE("A kept connection to another certificate than before ends the run (BRP-10)")
+TEST_CASE("A pledge's request names the registrar and the device, whose IDevID signs it (BRP-03c, BRP-03d, "
+          "BRP-03f)")
+{
+    const World world;
+    const http::TlsIdentity idevid{{world.device.certificate, world.maker.certificate}, world.device.key};
+    const auto made = sign_request(idevid, world.owner.certificate, Format::cms, kNow);
+    REQUIRE(made);
+    const auto envelope = parse_envelope(made->octets);
+    REQUIRE(envelope);
+    const auto chain = verify_signature(*envelope);
+    REQUIRE(chain);
+    CHECK(chain->front().der() == world.device.certificate.der());
+    const auto request = parse_voucher_request(envelope->content);
+    REQUIRE(request);
+    CHECK(request->proximity_registrar_cert == world.owner.certificate.der());
+    CHECK(made->registrar == world.owner.certificate.der());
+    CHECK(request->serial_number == "SN-1");
+    CHECK(check_pledge_request(*envelope, {world.device.certificate, world.owner.certificate}).report.good());
+}
+
+TEST_CASE("A kept connection to another certificate than before ends the run (BRP-10d, BRP-02d)")
 {
     struct Peer final : http::Transport {
         explicit Peer(std::vector<crypto::Certificate> certificates) : shown(std::move(certificates)) {}
@@ -309,7 +368,59 @@ TEST_CASE("A kept connection to another certificate than before ends the run (BR
     CHECK(expecting.connect("https://ra").error().reason.word() == "registrarChanged");
 }
 
-TEST_CASE("est-domain is a host, and the pinned certificate whom it has to be (CLOUD-05)")
+TEST_CASE("The MASA verifies a request once: the audit log of the same octets follows within a minute "
+          "(BRM-01a, BRM-03b)")
+{
+    const World world;
+    auto folder = (std::filesystem::temp_directory_path() / "masa-test-XXXXXX").string();
+    REQUIRE(mkdtemp(folder.data()) != nullptr);
+    auto records = MasaRecords::open(folder + "/masa.db");
+    REQUIRE(records);
+    MasaOptions options;
+    options.policy.knowledge.idevid_anchors = crypto::AnchorStore{{world.maker.certificate}};
+    options.policy.knowledge.oldest = 30s; // created-on shows whether a request was verified
+    options.signer = signer_of(world.maker);
+    MasaService service{std::move(options), **records};
+    const auto request = sealed(registrar_leaves(sealed(pledge_leaves(world.owner), signer_of(world.device))),
+                                signer_of(world.owner, {world.owner_ca}));
+    const auto asked = [&](const std::string& operation, const Bytes& octets, std::chrono::seconds later) {
+        http::ServerRequest asking;
+        asking.method = "POST";
+        asking.target = "/.well-known/brski/" + operation;
+        asking.headers = {{"Content-Type", "application/voucher-cms+json"}};
+        asking.body = as_text(octets);
+        return service.handle(asking, kNow + later).status;
+    };
+    CHECK(asked("requestauditlog", request, 0s) == 404);  // no voucher yet
+    CHECK(asked("requestauditlog", request, 40s) == 403); // which was not remembered
+    CHECK(asked("requestvoucher", request, 20s) == 200);
+    CHECK(asked("requestauditlog", request, 79s) == 200);
+    CHECK(asked("requestauditlog", request, 80s) == 403);
+    CHECK(asked("requestauditlog", request, -400s) == 403); // the clock was set back
+    auto changed = request;
+    changed.back() ^= 1U;
+    CHECK(asked("requestauditlog", changed, 20s) == 403);
+    CHECK(asked("requestvoucher", request, 79s) == 403); // only the log is given so
+    std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("Grants are remembered for a minute, 1024 at most")
+{
+    RecentGrants grants;
+    const auto digest = [](unsigned number) {
+        return Bytes{static_cast<std::uint8_t>(number), static_cast<std::uint8_t>(number >> 8U)};
+    };
+    for (unsigned i = 0; i <= RecentGrants::kMost; ++i)
+        grants.add(digest(i), {}, kNow);
+    CHECK_FALSE(grants.find(digest(0), kNow));
+    CHECK(grants.find(digest(1), kNow));
+    CHECK(grants.find(digest(RecentGrants::kMost), kNow + 59s));
+    CHECK_FALSE(grants.find(digest(1), kNow + 60s));
+    grants.add(digest(1), {}, kNow + 30s); // the same again
+    CHECK(grants.find(digest(1), kNow + 60s));
+}
+
+TEST_CASE("est-domain is a host, and the pinned certificate whom it has to be (CLOUD-05a, CLOUD-05b)")
 {
     const World world;
     const auto origin = [&](const std::string& domain) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <mutex>
 
 #include <doctest/doctest.h>
@@ -39,14 +40,15 @@ private:
     base::Milliseconds oversleeps_;
 };
 
-/// A registrar that always says 202.
+/// A registrar that gives the same answer to every request, or another one at a path.
 struct Registrar {
     std::string folder;
     std::mutex mutex;
     std::vector<std::string> bodies;
+    std::map<std::string, http::ServerResponse> elsewhere; ///< answers by path
     std::unique_ptr<http::Server> server;
 
-    explicit Registrar(const std::string& retry_after)
+    explicit Registrar(const http::ServerResponse& answer)
     {
         std::string pattern = (std::filesystem::temp_directory_path() / "acmetool-pledge-XXXXXX").string();
         folder = mkdtemp(pattern.data());
@@ -58,10 +60,11 @@ struct Registrar {
         options.key_file = folder + "/ra.key";
         options.ask_client_certificate = true;
         auto started = http::Server::start(
-            options, [this, retry_after](const http::ServerRequest& request) -> http::ServerResponse {
+            options, [this, answer](const http::ServerRequest& request) -> http::ServerResponse {
                 const std::lock_guard lock{mutex};
                 bodies.push_back(request.body);
-                return {202, {{"Retry-After", retry_after}}, "", false};
+                const auto other = elsewhere.find(request.target);
+                return other == elsewhere.end() ? answer : other->second;
             });
         REQUIRE(started);
         server = std::move(*started);
@@ -75,23 +78,72 @@ struct Registrar {
     Registrar& operator=(const Registrar&) = delete;
 };
 
+/// "Not yet", and when to come back.
+http::ServerResponse later(const std::string& retry_after)
+{
+    return {202, {{"Retry-After", retry_after}}, "", false};
+}
+
+/// The error with which a device's attempt ends at `registrar`.
+Error attempt(const Registrar& registrar, Clock& clock, const brski::PledgeOptions& options = {})
+{
+    const auto device = test::make_identity("device", "SN-1");
+    auto with = options;
+    with.idevid = {{device.certificate}, device.key};
+    const auto reply =
+        brski::request_voucher("https://127.0.0.1:" + std::to_string(registrar.server->port()), with, clock);
+    REQUIRE_FALSE(reply);
+    return reply.error();
+}
+
 } // namespace
 
-TEST_CASE(
-    "BRP-04, BRP-14: a pledge waits 60 s at a time, sends the very same request, and gives up after 4 days")
+TEST_CASE("BRP-04a, BRP-04b, BRP-14a: a pledge waits 60 s at a time, and sends the very same request")
 {
-    Registrar registrar{"600"};
-    const auto device = test::make_identity("device", "SN-1");
-    brski::PledgeOptions options;
-    options.idevid = {{device.certificate}, device.key};
+    for (const auto& [asked, waited] :
+         {std::pair{"600", 60s}, {"61", 60s}, {"60", 60s}, {"59", 59s}, {"1", 1s}}) {
+        CAPTURE(asked);
+        Registrar registrar{later(asked)};
+        Clock clock{0ms};
+        brski::PledgeOptions options;
+        options.deadline = waited * 3;
+        CHECK(attempt(registrar, clock, options).code == Errc::temporary);
+        CHECK(clock.longest == waited);
+        CHECK(clock.slept == waited * 3);
+        REQUIRE(registrar.bodies.size() == 4);
+        CHECK(std::all_of(registrar.bodies.begin(), registrar.bodies.end(),
+                          [&](const std::string& one) { return one == registrar.bodies.front(); }));
+    }
+}
+
+TEST_CASE("BRP-04c, BRP-14b: a pledge asks again for 4 days, and gives up then")
+{
+    Registrar registrar{later("600")};
     Clock clock{59min}; // so that four days are not thousands of requests
-    const auto reply = brski::request_voucher("https://127.0.0.1:" + std::to_string(registrar.server->port()),
-                                              options, clock);
-    REQUIRE_FALSE(reply);
-    CHECK(reply.error().code == Errc::temporary);
-    CHECK(clock.longest == 60s);
+    const auto error = attempt(registrar, clock);
+    CHECK(error.code == Errc::temporary);
+    CHECK(error.message.find("no voucher yet") != std::string::npos);
     CHECK(clock.slept == 96h);
-    REQUIRE(registrar.bodies.size() == 97);
-    CHECK(std::all_of(registrar.bodies.begin(), registrar.bodies.end(),
-                      [&](const std::string& one) { return one == registrar.bodies.front(); }));
+    CHECK(registrar.bodies.size() == 97);
+}
+
+TEST_CASE("CLOUD-09a: where a redirect led, a pledge that is unknown asks again four times in two hours")
+{
+    Registrar registrar{{401, {}, "", false}};
+    Clock direct{0ms};
+    CHECK(attempt(registrar, direct).reason.word() == "unauthorized");
+    CHECK(direct.slept == 0ms);
+    CHECK(registrar.bodies.size() == 1);
+
+    {
+        const std::lock_guard lock{registrar.mutex};
+        registrar.bodies.clear();
+        registrar.elsewhere = {
+            {"/.well-known/brski/requestvoucher", {307, {{"Location", "/there/requestvoucher"}}, "", false}}};
+    }
+    Clock redirected{0ms};
+    CHECK(attempt(registrar, redirected).reason.word() == "unauthorized");
+    CHECK(redirected.longest == 30min);
+    CHECK(redirected.slept == 2h);
+    CHECK(registrar.bodies.size() == 6);
 }

@@ -14,8 +14,8 @@ TEST_CASE("CA: dns-persist-01 records, read as issue-values")
     const std::string account = "https://ca.test/account/1";
     const base::TimePoint now{std::chrono::seconds{1'700'000'000}};
     const auto holds = [&](const std::string& record, bool wide = false) {
-        std::string why;
-        return acme::is_persistent_permission(record, issuers, account, wide, now, why);
+        const auto verdict = acme::judge_persistent_record(record, issuers, {account}, wide, now);
+        return verdict && verdict->granted;
     };
     CHECK(holds("authority.example; accounturi=https://ca.test/account/1"));
     CHECK(holds(" CA.Example.NET;accounturi=https://ca.test/account/1; unknown=x; policy=other"));
@@ -29,7 +29,7 @@ TEST_CASE("CA: dns-persist-01 records, read as issue-values")
     CHECK_FALSE(holds("authority.example; accounturi=https://ca.test/account/1; persistUntil=never"));
 }
 
-TEST_CASE("ACME-10: a nonce is good once, and the list of those given out does not grow with use")
+TEST_CASE("a nonce is good once, and the list of those given out does not grow with use")
 {
     ca::Nonces nonces;
     const auto first = nonces.make();

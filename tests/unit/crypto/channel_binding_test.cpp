@@ -75,7 +75,7 @@ void check_equal_ends(const Connection& c, const char* type, std::size_t size)
 
 } // namespace
 
-TEST_CASE("CSR-08, ESTC-16: tls-unique under TLS 1.2, equal at both ends, the client's Finished")
+TEST_CASE("CSR-08a, ESTC-16a: tls-unique under TLS 1.2, equal at both ends, the client's Finished")
 {
     const Contexts tls{TLS1_2_VERSION};
     const auto first = connect(tls.client.get(), tls.server.get());
@@ -87,7 +87,7 @@ TEST_CASE("CSR-08, ESTC-16: tls-unique under TLS 1.2, equal at both ends, the cl
     CHECK(crypto::channel_binding(second.client.get(), Side::client)->value != finished);
 }
 
-TEST_CASE("ESTC-16, ESTS-20: on resumption the server's Finished comes first")
+TEST_CASE("ESTC-16a, ESTS-20c: on resumption the server's Finished comes first")
 {
     const Contexts tls{TLS1_2_VERSION};
     const auto first = connect(tls.client.get(), tls.server.get());
@@ -100,7 +100,7 @@ TEST_CASE("ESTC-16, ESTS-20: on resumption the server's Finished comes first")
     CHECK(crypto::channel_binding(resumed.client.get(), Side::client)->value == finished);
 }
 
-TEST_CASE("ESTC-16: a resumed session without extended master secret has no binding")
+TEST_CASE("ESTC-16a: a resumed session without extended master secret has no binding")
 {
     const Contexts tls{TLS1_2_VERSION};
     SSL_CTX_set_options(tls.client.get(), SSL_OP_NO_EXTENDED_MASTER_SECRET);
@@ -116,7 +116,7 @@ TEST_CASE("ESTC-16: a resumed session without extended master secret has no bind
     }
 }
 
-TEST_CASE("CSR-08, ESTC-16: tls-exporter under TLS 1.3, equal at both ends, new on resumption")
+TEST_CASE("CSR-08a, ESTC-16b: tls-exporter under TLS 1.3, equal at both ends, new on resumption")
 {
     const Contexts tls{TLS1_3_VERSION};
     const auto first = connect(tls.client.get(), tls.server.get());
@@ -133,7 +133,7 @@ TEST_CASE("CSR-08, ESTC-16: tls-exporter under TLS 1.3, equal at both ends, new 
     CHECK(crypto::channel_binding(resumed.client.get(), Side::client)->value != exported);
 }
 
-TEST_CASE("ESTC-16: no binding before the handshake is done")
+TEST_CASE("ESTC-16b: no binding before the handshake is done")
 {
     const Contexts tls{TLS1_3_VERSION};
     const SslPtr ssl{SSL_new(tls.client.get())};

@@ -2,12 +2,16 @@
 
 #include <algorithm>
 
+#include <openssl/cms.h>
+
 #include "certificates.h"
 #include "crypto/cms.h"
+#include "crypto/openssl.h"
 
 using namespace acmetool;
 
-TEST_CASE("ESTS-10, ESTS-13: a certs-only message keeps certificates and their order, and holds nothing else")
+TEST_CASE(
+    "ESTS-10a, ESTS-13a: a certs-only message keeps certificates and their order, and holds nothing else")
 {
     std::vector<crypto::Certificate> three;
     for (const auto* name : {"c", "a", "b"})
@@ -27,7 +31,7 @@ TEST_CASE("ESTS-10, ESTS-13: a certs-only message keeps certificates and their o
     CHECK_FALSE(crypto::verify_signed_data(*data));
 }
 
-TEST_CASE("ESTC-07, ESTC-08: what is no certs-only message is refused, a bare certificate taken")
+TEST_CASE("ESTC-07a: what is no certs-only message is refused, a bare certificate taken")
 {
     const auto one = test::make_identity("one").certificate;
     const auto bare = crypto::parse_certs_only(one.der());
@@ -48,7 +52,7 @@ TEST_CASE("ESTC-07, ESTC-08: what is no certs-only message is refused, a bare ce
     CHECK_FALSE(crypto::parse_certs_only(Bytes(crypto::kLargestCms + 1, 0x30)));
 }
 
-TEST_CASE("ESTC-08: 100 certificates are read, 101 are not")
+TEST_CASE("ESTC-08a: 100 certificates are read, 101 are not")
 {
     const auto key = test::make_identity("many");
     std::vector<crypto::Certificate> many;
@@ -65,7 +69,7 @@ TEST_CASE("ESTC-08: 100 certificates are read, 101 are not")
     CHECK(found->size() == 100);
 }
 
-TEST_CASE("ESTC-21: signed content comes back, and a changed octet is seen")
+TEST_CASE("ESTC-21b: signed content comes back, and a changed octet is seen")
 {
     for (const auto* type : {"ec:P-256", "ec:P-384", "rsa:2048"}) {
         CAPTURE(type);
@@ -100,4 +104,27 @@ TEST_CASE("ESTC-21: signed content comes back, and a changed octet is seen")
         CHECK_FALSE(crypto::sign_data(other.key, signer.certificate,
                                       {.content_type = "1.2.3.4", .content = {}, .certificates = {}}));
     }
+}
+
+TEST_CASE("SEC-18: a message that was signed with MD5 or SHA-1 is refused")
+{
+    const auto signer = test::make_identity("signer", {}, "rsa:2048");
+    const auto verified = [&](const EVP_MD* digest) {
+        const crypto::Owned<CMS_ContentInfo, CMS_ContentInfo_free> message{
+            CMS_sign(nullptr, nullptr, nullptr, nullptr, CMS_PARTIAL | CMS_BINARY)};
+        REQUIRE(CMS_add1_signer(message.get(), signer.certificate.get(), signer.key.get(), digest,
+                                CMS_BINARY) != nullptr);
+        const auto content = crypto::memory_bio("content");
+        REQUIRE(CMS_final(message.get(), content.get(), nullptr, CMS_BINARY) == 1);
+        unsigned char* der = nullptr;
+        const int size = i2d_CMS_ContentInfo(message.get(), &der);
+        const crypto::OpensslMemory owned{der};
+        const auto data = crypto::parse_signed_data({der, static_cast<std::size_t>(size)});
+        REQUIRE(data);
+        const auto signers = crypto::verify_signed_data(*data);
+        return signers ? std::string{"good"} : signers.error().message;
+    };
+    CHECK(verified(EVP_sha256()) == "good");
+    CHECK(verified(EVP_sha1()).find("the signature's digest: sha1 is too weak") != std::string::npos);
+    CHECK(verified(EVP_md5()).find("the signature's digest: md5 is too weak") != std::string::npos);
 }

@@ -29,6 +29,16 @@ TEST_CASE("SEC-17: keys are taken up to 4096 bits, exponents up to 64")
     }
 }
 
+TEST_CASE("SEC-10: two keys that could not be read are not the same key")
+{
+    const auto key = *crypto::generate_key("ec:P-256");
+    const auto none = crypto::Key::adopt(nullptr);
+    CHECK(key.same_public_key(key));
+    CHECK_FALSE(key.same_public_key(none));
+    CHECK_FALSE(none.same_public_key(key));
+    CHECK_FALSE(none.same_public_key(crypto::Key::adopt(nullptr)));
+}
+
 TEST_CASE("SEC-17: a request's key is measured before its signature is verified")
 {
     const crypto::ReqPtr request{X509_REQ_new()};

@@ -8,7 +8,7 @@
 
 using namespace acmetool;
 
-TEST_CASE("PRE-09: domains are compared by whole labels")
+TEST_CASE("PRE-09a, PRE-09b, PRE-09c: domains are compared by whole labels")
 {
     CHECK(dns::is_subdomain_of("nnn.mmm.example.com", "example.com"));
     CHECK(dns::is_subdomain_of("A.Example.COM.", "example.com"));
@@ -19,13 +19,13 @@ TEST_CASE("PRE-09: domains are compared by whole labels")
     CHECK_FALSE(dns::is_subdomain_of("example.com", ""));
 }
 
-TEST_CASE("CHAL-01: the validation name has no wildcard label")
+TEST_CASE("CHAL-01a: the validation name has no wildcard label")
 {
     CHECK(dns::validation_name("*.example.com") == "_acme-challenge.example.com");
     CHECK(dns::validation_name("example.com.") == "_acme-challenge.example.com");
 }
 
-TEST_CASE("CSR-03, CSR-04: names are normalised or refused with their cause")
+TEST_CASE("CSR-03a, CSR-03c, CSR-04a: names are normalised or refused with their cause")
 {
     CHECK(*dns::normalize_name("Sub.Example.COM.") == "sub.example.com");
     CHECK(*dns::normalize_name("b\xc3\xbc"
@@ -41,14 +41,14 @@ TEST_CASE("CSR-03, CSR-04: names are normalised or refused with their cause")
     CHECK(dns::normalize_name(longest + "example").error().reason.word() == "nameTooLong");
 }
 
-TEST_CASE("CSR-03: a NUL hides nothing behind it, in plain names and in U-labels")
+TEST_CASE("CSR-03b: a NUL hides nothing behind it, in plain names and in U-labels")
 {
     CHECK(dns::normalize_name(std::string("a.example\0.evil", 15)).error().reason.word() == "badLabel");
     CHECK(dns::normalize_name(std::string("b\xc3\xbc.example\0.evil", 17)).error().reason.word() ==
           "badLabel");
 }
 
-TEST_CASE("CHAL-06: TSIG keys in the forms of tsig-keygen and of one line; MD5 and SHA-1 are refused")
+TEST_CASE("CHAL-06a: TSIG keys in the forms of tsig-keygen and of one line; MD5 and SHA-1 are refused")
 {
     const auto key = dns::parse_tsig_key(
         "# comment\nkey \"Acme.Key.\" { /* x */\n algorithm hmac-SHA256; // y\n\tsecret \"c2VjcmV0\";\n};\n");

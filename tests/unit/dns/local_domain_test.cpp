@@ -45,7 +45,7 @@ private:
 
 } // namespace
 
-TEST_CASE("CSR-15: the domain comes from DHCP leases, newest first, then from the resolver's search list")
+TEST_CASE("CSR-15d: the domain comes from DHCP leases, newest first, then from the resolver's search list")
 {
     const Root root;
     CHECK(root.found() == "noLocalDomain");
@@ -63,7 +63,7 @@ TEST_CASE("CSR-15: the domain comes from DHCP leases, newest first, then from th
     CHECK(root.found() == "lab.example DHCP option 15 (" + root.path() + "/run/systemd/netif/leases/2)");
 }
 
-TEST_CASE("CSR-15: what is no domain name in a lease is passed over")
+TEST_CASE("CSR-15d: what is no domain name in a lease is passed over")
 {
     const Root root;
     root.put("/run/systemd/netif/leases/2", "DOMAINNAME=-bad-.example\nDOMAINNAME=\n");

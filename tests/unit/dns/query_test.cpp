@@ -98,3 +98,59 @@ TEST_CASE("SEC-30: of an answer only what its CNAMEs lead to counts")
     CHECK(text("victim.example", Type::txt).empty());
     CHECK(text("loop.example", Type::txt).find("bad") == std::string::npos);
 }
+
+TEST_CASE("FLD-A5: resolv.conf: three servers at most, options with the limits of resolv.conf(5), anything "
+          "else skipped")
+{
+    const auto text = [](const dns::Resolver& resolver) {
+        return resolver.text() + " " + std::to_string(resolver.timeout.count()) + " " +
+               std::to_string(resolver.attempts) + (resolver.rotate ? " rotate" : "");
+    };
+    CHECK(text(dns::parse_resolv_conf("")) == "127.0.0.1:53 2000 3");
+    CHECK(text(dns::parse_resolv_conf(
+              "search example.com\nnameserver\nnameserver ns.example\n;nameserver 192.0.2.9\n")) ==
+          "127.0.0.1:53 2000 3");
+    CHECK(text(dns::parse_resolv_conf(
+              "nameserver 192.0.2.1\r\n\tnameserver\t2001:db8::1  # second\nnameserver 192.0.2.3\n"
+              "nameserver 192.0.2.4\noptions rotate timeout:7 attempts:4")) ==
+          "192.0.2.1:53, [2001:db8::1]:53, 192.0.2.3:53 7000 4 rotate");
+    CHECK(text(dns::parse_resolv_conf("options timeout:99999999999 attempts:100")) == "127.0.0.1:53 30000 5");
+    CHECK(
+        text(dns::parse_resolv_conf("options timeout:0 attempts:0 timeout:-1 attempts:x timeout: rotated")) ==
+        "127.0.0.1:53 2000 3");
+    CHECK(text(dns::parse_resolv_conf("options attempts:1\noptions timeout:1\n")) == "127.0.0.1:53 1000 1");
+    CHECK(dns::resolver_of("192.0.2.7:5353")->text() == "192.0.2.7:5353");
+    CHECK_FALSE(dns::resolver_of("192.0.2.7:x"));
+}
+
+TEST_CASE("DISC-01a: the reply of Avahi: instance, port, host and link-local address")
+{
+    const std::string_view kReply{
+        "\x12\x34\x84\x00\x00\x01\x00\x04\x00\x00\x00\x00\x10_brski-registrar\x04_"
+        "tcp\x05local\x00\x00\x0c\x00\x01\xc0"
+        "\x0c\x00\x0c\x00\x01\x00\x00\x00\n\x00\x14\x11The Registrar "
+        "1.0\xc0\x0c\xc0\x39\x00\x10\x00\x01\x00\x00\x00\n\x00\x01"
+        "\x00\xc0\x39\x00\x21\x00\x01\x00\x00\x00\n\x00\x0f\x00\x00\x00\x00 \xfb\x06"
+        "dstest\xc0\x22\xc0\x6c\x00\x1c\x00\x01\x00\x00\x00\n\x00\x10\xfe\x80\x00\x00\x00\x00\x00\x00\x00\x00"
+        "\x00\x00\x00\x00\x00"
+        "\x01",
+        145};
+    auto asked = *dns::query_message("_brski-registrar._tcp.local", dns::Type::ptr, false);
+    CHECK_FALSE(dns::is_reply_to(asked, as_bytes(kReply)));
+    asked[0] = 0x12;
+    asked[1] = 0x34;
+    CHECK(dns::is_reply_to(asked, as_bytes(kReply)));
+    const auto answer = *dns::parse_answer(as_bytes(kReply));
+    REQUIRE(answer.answers.size() == 4);
+    const std::string instance = R"(the\032registrar\0321\.0._brski-registrar._tcp.local)";
+    CHECK(answer.answers[0].type == dns::Type::ptr);
+    CHECK(answer.answers[0].data == instance);
+    CHECK(answer.answers[2].type == dns::Type::srv);
+    CHECK(answer.answers[2].owner == instance);
+    CHECK(answer.answers[2].data == "0 0 8443 dstest.local");
+    CHECK(answer.answers[3].data == "fe80::1");
+    // Its name can be asked for again.
+    const auto again = *dns::query_message(instance, dns::Type::srv, false);
+    CHECK(std::string{as_text(again)}.find("\x11The Registrar 1.0") == std::string::npos);
+    CHECK(std::string{as_text(again)}.find("\x11the registrar 1.0\x10_brski-registrar") != std::string::npos);
+}

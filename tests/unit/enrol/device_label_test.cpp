@@ -7,7 +7,7 @@
 
 using namespace acmetool;
 
-TEST_CASE("CSR-06, INT-06: a serial that is a label is the label, in lower case")
+TEST_CASE("CSR-06a, INT-06a: a serial that is a label is the label, in lower case")
 {
     CHECK(enrol::device_label("CLIENT7") == "client7");
     CHECK(enrol::device_label("0") == "0");
@@ -16,7 +16,7 @@ TEST_CASE("CSR-06, INT-06: a serial that is a label is the label, in lower case"
     CHECK(enrol::device_label("a--b") == "a--b"); // "--" in places 2 and 3
 }
 
-TEST_CASE("CSR-06: any other serial gives h- and the SHA-256 in base32hex")
+TEST_CASE("CSR-06a: any other serial gives h- and the SHA-256 in base32hex")
 {
     // printf %s SERIAL | openssl dgst -sha256 -binary | base32 | tr A-Z2-7 0-9a-v
     CHECK(enrol::device_label("SN 1/2") == "h-36mo4bbj3dk2hptmrn4fjvm3k9h7c4ap4frp5u9edasa5vej0flg");
@@ -33,7 +33,7 @@ TEST_CASE("CSR-06: any other serial gives h- and the SHA-256 in base32hex")
     CHECK(enrol::device_label("SN 1") != enrol::device_label("sn 1")); // over the octets, not lower-cased
 }
 
-TEST_CASE("CSR-15: the serial comes from the subject's serialNumber, of which there is one")
+TEST_CASE("CSR-15a, BRR-02a: the serial comes from the subject's serialNumber, of which there is one")
 {
     CHECK(*enrol::device_serial(test::make_identity("device", "SN-1").certificate) == "SN-1");
     const auto refused = enrol::device_serial(test::make_identity("device").certificate);
@@ -41,7 +41,7 @@ TEST_CASE("CSR-15: the serial comes from the subject's serialNumber, of which th
     CHECK(refused.error().reason.word() == "noSerialNumber");
 }
 
-TEST_CASE("BRR-02: some manufacturers have the serial number in other fields")
+TEST_CASE("BRR-02c: some manufacturers have the serial number in other fields")
 {
     const auto both = test::make_identity("device", "SN-1").certificate;
     const auto plain = test::make_identity("device").certificate;
@@ -77,7 +77,7 @@ TEST_CASE("BRR-02: some manufacturers have the serial number in other fields")
     CHECK_FALSE(enrol::check_serial_field(""));
 }
 
-TEST_CASE("CSR-15, INT-06: random labels differ and are labels")
+TEST_CASE("CSR-15b, INT-06c: random labels differ and are labels")
 {
     const auto label = enrol::random_label();
     CHECK(label.size() == 28);

@@ -34,7 +34,7 @@ Bytes status(const char* oid, const Bytes& value)
 
 } // namespace
 
-TEST_CASE("ESTC-21: the samples of a Full PKI Response are read, their signatures verify")
+TEST_CASE("ESTC-21b: the samples of a Full PKI Response are read, their signatures verify")
 {
     struct Sample {
         const char* name;
@@ -76,7 +76,7 @@ TEST_CASE("ESTC-21: the samples of a Full PKI Response are read, their signature
     }
 }
 
-TEST_CASE("ESTS-16: an error that was signed here is read back; one that was changed is not verified")
+TEST_CASE("ESTS-16c: an error that was signed here is read back; one that was changed is not verified")
 {
     const auto ra = test::make_identity("ra");
     const auto ca = test::make_identity("ca");
@@ -93,7 +93,7 @@ TEST_CASE("ESTS-16: an error that was signed here is read back; one that was cha
     CHECK(est::parse_cmc_error(silent)->describe() == "badAlg");
 }
 
-TEST_CASE("ESTC-21: the old statusInfo, extended information, success first and unknown numbers")
+TEST_CASE("ESTC-21b: the old statusInfo, extended information, success first and unknown numbers")
 {
     const Bytes body_list = der::element(der::kSequence, {der::integer(1)});
     const Bytes failed = der::element(der::kSequence, {der::integer(2), body_list, der::integer(99)});
@@ -113,7 +113,7 @@ TEST_CASE("ESTC-21: the old statusInfo, extended information, success first and 
     CHECK(refused.error().message == "not a CMC response: no status in the response");
 }
 
-TEST_CASE("ESTC-21: what is no CMC response is refused at every length")
+TEST_CASE("ESTC-21b: what is no CMC response is refused at every length")
 {
     const auto ra = test::make_identity("ra");
     const auto made = *est::to_cmc_error(CmcFailInfo::badRequest, "no", ra.key, ra.certificate);
@@ -128,7 +128,7 @@ TEST_CASE("ESTC-21: what is no CMC response is refused at every length")
     CHECK_FALSE(est::parse_cmc_error(Bytes(crypto::kLargestCms + 1, 0x30)));
 }
 
-TEST_CASE("ESTC-21: the names are those of RFC 5272 section 6.1.4")
+TEST_CASE("ESTC-21b: the names are those of RFC 5272 section 6.1.4")
 {
     CHECK(est::name_of(CmcFailInfo::badAlg) == "badAlg");
     CHECK(est::name_of(static_cast<CmcFailInfo>(6)) == "mustArchiveKeys");

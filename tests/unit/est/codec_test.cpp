@@ -43,7 +43,7 @@ void takes(const std::string& body, const Bytes& der, BodyForm form)
 
 } // namespace
 
-TEST_CASE("ESTC-07, ESTS-18: a body is taken in every form that peers send, and the form is told")
+TEST_CASE("ESTC-07a, ESTS-18a, ESTS-18c: a body is taken in every form that peers send, and the form is told")
 {
     for (const std::size_t size : {300U, 301U, 302U, 3000U}) {
         const auto der = sequence(size);
@@ -87,7 +87,7 @@ TEST_CASE("FLD-E1: NULs at the end of text, as programs in C send them, do not c
     CHECK_FALSE(est::parse_body("\0MAA="s));
 }
 
-TEST_CASE("ESTS-18: the strict mode takes base64 alone")
+TEST_CASE("ESTS-18c: the strict mode takes base64 alone")
 {
     const auto der = sequence(300);
     const auto strict = [](const std::string& body) { return est::parse_body(body, {.strict = true}); };
@@ -103,7 +103,7 @@ TEST_CASE("ESTS-18: the strict mode takes base64 alone")
     }
 }
 
-TEST_CASE("ESTS-06, ESTS-18: what is no body is refused with its reason")
+TEST_CASE("ESTS-06a, ESTS-06b: what is no body is refused with its reason")
 {
     const auto reason = [](std::string_view body, std::size_t limit = 1000) {
         const auto refused = est::parse_body(body, {.limit = limit});
@@ -120,7 +120,7 @@ TEST_CASE("ESTS-06, ESTS-18: what is no body is refused with its reason")
     CHECK(reason("MAA=\n", 4) == "bodyTooLarge");
 }
 
-TEST_CASE("ESTS-10: bodies are wrapped at 64 or one line, and one line answers one line")
+TEST_CASE("ESTS-10a: bodies are wrapped at 64 or one line, and one line answers one line")
 {
     const auto der = sequence(100);
     const auto wrapped = est::to_body(der);

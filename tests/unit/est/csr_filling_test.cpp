@@ -33,7 +33,7 @@ bool has(const std::string& text, const char* part)
 
 } // namespace
 
-TEST_CASE("CSR-09, CSR-11: the template of RFC 9908 section 3.4 becomes a CSR, holes filled")
+TEST_CASE("CSR-09c, CSR-09d, CSR-11b: the template of RFC 9908 section 3.4 becomes a CSR, holes filled")
 {
     ACMETOOL_VECTOR(sample, "made/csrattrs-rfc9908-3.4-example.der");
     const auto asked = *est::parse_csrattrs(as_bytes(sample));
@@ -54,7 +54,7 @@ TEST_CASE("CSR-09, CSR-11: the template of RFC 9908 section 3.4 becomes a CSR, h
     CHECK(has(text, "ecdsa-with-SHA256"));
 }
 
-TEST_CASE("CSR-11: what the client does not have is named and left out")
+TEST_CASE("CSR-11c: what the client does not have is named and left out")
 {
     ACMETOOL_VECTOR(sample, "made/csrattrs-rfc9908-3.4-example.der");
     auto asked = *est::parse_csrattrs(as_bytes(sample));
@@ -96,7 +96,7 @@ TEST_CASE("CSR-11: what the client does not have is named and left out")
     CHECK(names_of(est::fill_csr(holes, {})->unfilled) == std::vector<std::string>{"subjectAltName"});
 }
 
-TEST_CASE("CSR-11: a name that the server leaves no room for is refused, a suggestion dropped")
+TEST_CASE("CSR-11a: a name that the server leaves no room for is refused, a suggestion dropped")
 {
     ACMETOOL_VECTOR(sample, "made/csrattrs-san-both.der");
     const auto asked = *est::parse_csrattrs(as_bytes(sample));
@@ -113,7 +113,7 @@ TEST_CASE("CSR-11: a name that the server leaves no room for is refused, a sugge
     CHECK(refused.error().reason.word() == "csrattrsSan");
 }
 
-TEST_CASE("CSR-09: the key has to be of the type asked for, the hash is the one asked for")
+TEST_CASE("CSR-09a, CSR-09b: the key has to be of the type asked for, the hash is the one asked for")
 {
     const auto p256 = *crypto::generate_key("ec:P-256");
     est::CsrAttrs asked;
@@ -135,4 +135,36 @@ TEST_CASE("CSR-09: the key has to be of the type asked for, the hash is the one 
     REQUIRE(csr);
     CHECK(has(text_of(*csr), "ecdsa-with-SHA512"));
     CHECK(csr->common_name == "a.example");
+}
+
+TEST_CASE("FLD-A13: a name that is given twice is written once and takes one place")
+{
+    est::Filling filling;
+    filling.identifiers = {
+        {"dns", "a.example"}, {"dns", "A.example"}, {"ip", "::1"}, {"ip", "0:0:0:0:0:0:0:1"}};
+    filling.suggestions = {{"dns", "a.example"}};
+    const auto count = [](const crypto::Csr& csr, const char* word) {
+        const auto text = text_of(csr);
+        std::size_t found = 0;
+        for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1))
+            ++found;
+        return found;
+    };
+    const auto key = *crypto::generate_key("ec:P-256");
+    const auto free = crypto::build_csr(key, est::fill_csr({}, filling)->options);
+    REQUIRE(free);
+    CHECK(count(*free, "DNS:") == 1);
+    CHECK(count(*free, "IP Address:") == 1);
+    est::CsrAttrs asked; // one DNS name and one address, both open
+    asked.extensions.push_back({"2.5.29.17", false, Bytes{0x30, 0x04, 0x82, 0x00, 0x87, 0x00}});
+    const auto filled = est::fill_csr(asked, filling);
+    REQUIRE(filled);
+    const auto held = crypto::build_csr(key, filled->options);
+    REQUIRE(held);
+    CHECK(count(*held, "DNS:") == 1);
+    CHECK(count(*held, "IP Address:") == 1);
+    // A name that the server wrote with capitals is not a second one.
+    asked.extensions[0].value = Bytes{0x30, 0x0b, 0x82, 0x09, 'A', '.', 'e', 'x', 'A', 'm', 'p', 'l', 'e'};
+    filling.identifiers = {{"dns", "a.example"}};
+    CHECK(est::fill_csr(asked, filling));
 }

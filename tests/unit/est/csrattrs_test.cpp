@@ -5,6 +5,7 @@
 
 #include "../crypto/certificates.h"
 #include "crypto/der.h"
+#include "crypto/oids.h"
 #include "crypto/openssl.h"
 #include "est/codec.h"
 #include "est/csrattrs.h"
@@ -49,7 +50,7 @@ Bytes template_attributes(std::initializer_list<Bytes> attributes)
 }
 
 const Bytes kSanValue = seq({der::element(0x82, as_bytes("client.example.com"))});
-const Bytes kSan = seq({num(oid::kSubjectAltName), octets(kSanValue)});
+const Bytes kSan = seq({num(crypto::oid::kSubjectAltName), octets(kSanValue)});
 
 /// The sentence of the refusal.
 std::string refusal(const Bytes& bytes)
@@ -75,7 +76,7 @@ ByteView inside(const std::string& sample)
 
 } // namespace
 
-TEST_CASE("CSR-09, CSR-12: the samples of RFC 9908 section 5 in the form of RFC 7030")
+TEST_CASE("CSR-09a, CSR-09e, CSR-12a: the samples of RFC 9908 section 5 in the form of RFC 7030")
 {
     struct Sample {
         const char* file;
@@ -105,12 +106,12 @@ TEST_CASE("CSR-09, CSR-12: the samples of RFC 9908 section 5 in the form of RFC 
     const auto asked = est::parse_csrattrs(as_bytes(acp));
     REQUIRE(asked);
     REQUIRE(asked->extensions.size() == 1);
-    CHECK(asked->extensions[0].oid == oid::kSubjectAltName);
+    CHECK(asked->extensions[0].oid == crypto::oid::kSubjectAltName);
     CHECK(asked->extensions[0].critical);
     CHECK(asked->extensions[0].value->size() == 75);
 }
 
-TEST_CASE("CSR-09, CSR-11: the template of RFC 9908 section 3.4")
+TEST_CASE("CSR-09d, CSR-11a: the template of RFC 9908 section 3.4")
 {
     ACMETOOL_VECTOR(sample, "made/csrattrs-rfc9908-3.4-example.der");
     const auto asked = est::parse_csrattrs(as_bytes(sample));
@@ -126,11 +127,12 @@ TEST_CASE("CSR-09, CSR-11: the template of RFC 9908 section 3.4")
     REQUIRE(asked->extensions.size() == 3);
     CHECK(asked->extensions[1].critical);
     CHECK(asked->extensions[1].value == Bytes{0x03, 0x02, 0x03, 0x88});
-    CHECK(asked->extensions[2].oid == oid::kExtKeyUsage);
+    CHECK(asked->extensions[2].oid == crypto::oid::kExtKeyUsage);
     CHECK_FALSE(asked->extensions[2].value);
 }
 
-TEST_CASE("CSR-12, ESTC-11: nothing asked, and the bare OIDs in an extensionRequest as RFC 8951 prints them")
+TEST_CASE(
+    "CSR-12a, ESTC-11b: nothing asked, and the bare OIDs in an extensionRequest as RFC 8951 prints them")
 {
     CHECK(est::parse_csrattrs(Bytes{})->empty());
     CHECK(est::parse_csrattrs(seq({}))->empty());
@@ -146,14 +148,14 @@ TEST_CASE("CSR-12, ESTC-11: nothing asked, and the bare OIDs in an extensionRequ
 
 TEST_CASE("CSR-10: with a template every other element is ignored, a wrong extensionRequest too")
 {
-    const Bytes other = attribute(oid::kExtensionRequest, {der::integer(7)});
+    const Bytes other = attribute(crypto::oid::kExtensionRequest, {der::integer(7)});
     const Bytes rsa = attribute(oid::kRsaEncryption, {der::integer(4096)});
-    const Bytes request =
-        attribute(oid::kRequestTemplate,
-                  {seq({der::integer(0),
-                        der::element(der::context(1), {attribute(oid::kExtensionRequest, {seq({kSan})})})})});
-    for (const auto& bytes : {seq({num(oid::kChallengePassword), rsa, other, request}),
-                              seq({request, num(oid::kChallengePassword), rsa, other})}) {
+    const Bytes request = attribute(
+        oid::kRequestTemplate,
+        {seq({der::integer(0),
+              der::element(der::context(1), {attribute(crypto::oid::kExtensionRequest, {seq({kSan})})})})});
+    for (const auto& bytes : {seq({num(crypto::oid::kChallengePassword), rsa, other, request}),
+                              seq({request, num(crypto::oid::kChallengePassword), rsa, other})}) {
         const auto asked = est::parse_csrattrs(bytes);
         REQUIRE(asked);
         CHECK(asked->from_template);
@@ -164,7 +166,7 @@ TEST_CASE("CSR-10: with a template every other element is ignored, a wrong exten
     }
 }
 
-TEST_CASE("CSR-12: OIDs and attributes that are not known are ignored, curves by their OID named")
+TEST_CASE("CSR-12a: OIDs and attributes that are not known are ignored, curves by their OID named")
 {
     const auto asked = est::parse_csrattrs(
         seq({num("1.2.3.4"), attribute("1.2.3.5", {der::integer(1), seq({})}), attribute("1.2.3.6", {}),
@@ -177,10 +179,10 @@ TEST_CASE("CSR-12: OIDs and attributes that are not known are ignored, curves by
     CHECK(est::parse_csrattrs(seq({num(oid::kEd25519)}))->key_type == "ed25519");
 }
 
-TEST_CASE("CSR-13: what a template may not hold, each with its sentence")
+TEST_CASE("CSR-13a, CSR-13b, CSR-13c: what a template may not hold, each with its sentence")
 {
     const Bytes extensions = seq({kSan});
-    const Bytes request = attribute(oid::kExtensionRequest, {extensions});
+    const Bytes request = attribute(crypto::oid::kExtensionRequest, {extensions});
     const Bytes open = attribute(oid::kExtensionReqTemplate, {extensions});
     const auto says = [](const Bytes& bytes, const char* sentence) {
         CHECK(refusal(bytes) == std::string{"CSR attributes: "} + sentence);
@@ -195,17 +197,19 @@ TEST_CASE("CSR-13: what a template may not hold, each with its sentence")
     says(template_attributes({open, open}), "more than one of extensionRequest and extensionReqTemplate");
     says(template_attributes({request, request}),
          "more than one of extensionRequest and extensionReqTemplate");
-    says(template_attributes({attribute(oid::kExtensionRequest, {extensions, extensions})}),
+    says(template_attributes({attribute(crypto::oid::kExtensionRequest, {extensions, extensions})}),
          "extensionRequest has 2 values instead of one");
     says(template_attributes({attribute(oid::kExtensionReqTemplate, {})}),
          "extensionReqTemplate has 0 values instead of one");
-    says(template_attributes({attribute(oid::kExtensionRequest, {seq({kSan, kSan})})}),
+    says(template_attributes({attribute(crypto::oid::kExtensionRequest, {seq({kSan, kSan})})}),
          "extension 2.5.29.17 occurs twice");
-    says(template_attributes({attribute(oid::kExtensionRequest, {seq({seq({num("1.2.3")})})})}),
+    says(template_attributes({attribute(crypto::oid::kExtensionRequest, {seq({seq({num("1.2.3")})})})}),
          "the value of extension 1.2.3 is missing");
-    says(template_attributes({attribute(oid::kExtensionRequest, {seq({})})}), "an empty list of extensions");
-    says(template_attributes({attribute(oid::kChallengePassword, {der::integer(1), der::integer(2)})}),
-         "challengePassword has more than one value");
+    says(template_attributes({attribute(crypto::oid::kExtensionRequest, {seq({})})}),
+         "an empty list of extensions");
+    says(
+        template_attributes({attribute(crypto::oid::kChallengePassword, {der::integer(1), der::integer(2)})}),
+        "challengePassword has more than one value");
     says(with_template({der::integer(0), seq({set({})}), none}), "an empty relative distinguished name");
     const Bytes whole = template_attributes({request});
     CHECK(refusal(whole) == "taken");
@@ -215,20 +219,20 @@ TEST_CASE("CSR-13: what a template may not hold, each with its sentence")
     says(seq({attribute(oid::kRequestTemplate, {})}), "the template has 0 values instead of one");
 }
 
-TEST_CASE("CSR-12, CSR-13: malformed DER is an error")
+TEST_CASE("CSR-12b: malformed DER is an error")
 {
     CHECK(refusal(seq({der::integer(1)})) ==
           "CSR attributes: an element with tag 0x02 is neither OID nor attribute");
     CHECK(refusal(seq({seq({num("1.2.3")})})) ==
           "CSR attributes: the set of values of attribute 1.2.3 is missing");
-    CHECK(refusal(seq({attribute(oid::kExtensionRequest, {der::integer(1)})})) ==
+    CHECK(refusal(seq({attribute(crypto::oid::kExtensionRequest, {der::integer(1)})})) ==
           "CSR attributes: the requested extensions are not a SEQUENCE");
-    const Bytes request = attribute(oid::kExtensionRequest, {seq({kSan})});
+    const Bytes request = attribute(crypto::oid::kExtensionRequest, {seq({kSan})});
     CHECK(refusal(seq({request, request})) == "CSR attributes: extensionRequest occurs twice");
-    CHECK(refusal(seq({attribute(oid::kExtensionRequest, {seq({kSan}), seq({kSan})})})) ==
+    CHECK(refusal(seq({attribute(crypto::oid::kExtensionRequest, {seq({kSan}), seq({kSan})})})) ==
           "CSR attributes: extensionRequest has 2 values instead of one");
-    const Bytes bad_san = seq({num(oid::kSubjectAltName), octets({0x30, 0x05, 0x82})});
-    CHECK(refusal(seq({attribute(oid::kExtensionRequest, {seq({bad_san})})})) ==
+    const Bytes bad_san = seq({num(crypto::oid::kSubjectAltName), octets({0x30, 0x05, 0x82})});
+    CHECK(refusal(seq({attribute(crypto::oid::kExtensionRequest, {seq({bad_san})})})) ==
           "CSR attributes: subjectAltName: GeneralNames is truncated");
     CHECK(refusal(Bytes{0x30, 0x80, 0x00, 0x00}) ==
           "CSR attributes: CsrAttrs has a length that DER does not allow");
@@ -248,7 +252,7 @@ TEST_CASE("CSR-12, CSR-13: malformed DER is an error")
     }
 }
 
-TEST_CASE("INT-04, INT-05, ESTS-12: both forms hold the same SAN, octet for octet those of the samples")
+TEST_CASE("INT-04a, INT-05, ESTS-12a: both forms hold the same SAN, octet for octet those of the samples")
 {
     ACMETOOL_VECTOR(legacy, "made/csrattrs-san-legacy.der");
     ACMETOOL_VECTOR(pop, "made/csrattrs-san-ec-pop-legacy.der");
@@ -275,10 +279,10 @@ TEST_CASE("INT-04, INT-05, ESTS-12: both forms hold the same SAN, octet for octe
 }
 
 TEST_CASE(
-    "ESTS-23, INT-05, INT-08: without identifiers no SAN; key types and further extensions in both forms")
+    "ESTS-23a, ESTS-12b, INT-08: without identifiers no SAN; key types and further extensions in both forms")
 {
     CHECK(*est::to_csrattrs({}) == Bytes{0x30, 0x00});
-    const Bytes san_oid = num(oid::kSubjectAltName);
+    const Bytes san_oid = num(crypto::oid::kSubjectAltName);
     for (const auto* type : {"ec:P-256", "ec:P-384", "ec:P-521", "rsa:2048", "rsa:4096", "ed25519"}) {
         CAPTURE(type);
         enrol::CsrAttributes attributes;

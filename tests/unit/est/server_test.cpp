@@ -8,6 +8,7 @@
 #include "est/cmc_error.h"
 #include "est/codec.h"
 #include "est/server.h"
+#include "http/authentication.h"
 
 using namespace acmetool;
 using namespace std::chrono_literals;
@@ -39,6 +40,7 @@ public:
     {
         asked = std::move(request);
         ++enrolments;
+        if (spends) asked->peer.digest->spend();
         done(decision);
     }
     void csr_attributes(enrol::Peer peer, const std::string& label,
@@ -61,6 +63,7 @@ public:
     std::optional<enrol::Peer> attributes_peer;
     std::string attributes_label;
     unsigned enrolments = 0;
+    bool spends = false; ///< takes every Digest response for a right one
 };
 
 struct Setting {
@@ -111,7 +114,7 @@ std::string header(const http::ServerResponse& response, std::string_view name)
 
 } // namespace
 
-TEST_CASE("ESTS-10, ESTS-18, FLD-E3: cacerts is certs-only base64 of the plain type, wrapped as the client "
+TEST_CASE("ESTS-10a, FLD-E3: cacerts is certs-only base64 of the plain type, wrapped as the client "
           "needs it")
 {
     Setting setting;
@@ -136,7 +139,7 @@ TEST_CASE("ESTS-10, ESTS-18, FLD-E3: cacerts is certs-only base64 of the plain t
     CHECK(setting.ask(setting.request("GET", "cacerts"), {.wrap = 0}).body == line.body);
 }
 
-TEST_CASE("ESTS-10, INT-23: cacerts follows the registration authority's certificates")
+TEST_CASE("ESTS-10b, INT-23: cacerts follows the registration authority's certificates")
 {
     Setting setting;
     setting.authority.cas = {setting.device};
@@ -154,7 +157,7 @@ TEST_CASE("ESTS-10, INT-23: cacerts follows the registration authority's certifi
     CHECK(crypto::parse_certs_only(est::parse_body(get())->der)->size() == 2);
 }
 
-TEST_CASE("ESTS-01: what is not there is 404, a wrong method 405")
+TEST_CASE("ESTC-24b, ESTS-01a, ESTS-01b: what is not there is 404, a wrong method 405")
 {
     Setting setting;
     setting.authority.cas = {setting.device};
@@ -174,7 +177,7 @@ TEST_CASE("ESTS-01: what is not there is 404, a wrong method 405")
     CHECK(header(get, "allow") == "POST");
 }
 
-TEST_CASE("ESTS-13, ESTS-22, FLD-E3: a certificate is a 200 with that certificate alone, and an event")
+TEST_CASE("ESTS-13a, ESTS-13b, FLD-E3: a certificate is a 200 with that certificate alone, and an event")
 {
     Setting setting;
     setting.authority.decision = enrol::Issued{setting.device};
@@ -200,7 +203,7 @@ TEST_CASE("ESTS-13, ESTS-22, FLD-E3: a certificate is a 200 with that certificat
     CHECK(setting.events[0].serial == "4d");
 }
 
-TEST_CASE("ESTS-14, INT-11, FLD-E2: pending is 202 with Retry-After in seconds and nothing else")
+TEST_CASE("ESTS-14, INT-11a, FLD-E2: pending is 202 with Retry-After in seconds and nothing else")
 {
     Setting setting;
     const auto answer = setting.ask(setting.enrolment());
@@ -210,7 +213,8 @@ TEST_CASE("ESTS-14, INT-11, FLD-E2: pending is 202 with Retry-After in seconds a
     CHECK(answer.body.empty());
 }
 
-TEST_CASE("ESTS-18: bodies wrapped, CRLF, in one line, PEM and DER; strict_body takes base64 alone")
+TEST_CASE("ESTS-18a, ESTS-18b, ESTS-18c: bodies wrapped, CRLF, in one line, PEM and DER; strict_body takes "
+          "base64 alone")
 {
     Setting setting;
     setting.authority.decision = enrol::Issued{setting.device};
@@ -227,9 +231,15 @@ TEST_CASE("ESTS-18: bodies wrapped, CRLF, in one line, PEM and DER; strict_body 
         CHECK(setting.ask(setting.request("POST", "simpleenroll", body), {.strict_body = true}).status ==
               400);
     CHECK(setting.ask(setting.enrolment(), {.strict_body = true}).status == 200);
+    for (const auto* encoding : {"base64", "binary", "quoted-printable", "8bit", "?"})
+        for (const auto& body : {est::to_body(setting.csr.der), der}) {
+            auto request = setting.request("POST", "simpleenroll", body);
+            request.headers.emplace_back("content-transfer-encoding", encoding);
+            CHECK(setting.ask(request).status == 200);
+        }
 }
 
-TEST_CASE("ESTS-06, ESTS-21: wrong types, junk and broken signatures never reach the authority")
+TEST_CASE("ESTS-06b, ESTS-21a: wrong types, junk and broken signatures never reach the authority")
 {
     Setting setting;
     auto typed = setting.enrolment();
@@ -248,7 +258,7 @@ TEST_CASE("ESTS-06, ESTS-21: wrong types, junk and broken signatures never reach
     CHECK(setting.authority.enrolments == 0);
 }
 
-TEST_CASE("ESTS-07, INT-25: challengePassword is compared with the connection's channel binding")
+TEST_CASE("ESTS-07a, INT-25: challengePassword is compared with the connection's channel binding")
 {
     Setting setting;
     const auto binding_of = [&](std::optional<std::string> password) {
@@ -265,25 +275,89 @@ TEST_CASE("ESTS-07, INT-25: challengePassword is compared with the connection's 
     CHECK(setting.authority.asked->binding == enrol::Binding::differs);
 }
 
-TEST_CASE("ESTS-05, ESTS-02: Basic is parsed; who shows nothing is refused before a parser runs")
+TEST_CASE("ESTS-05a, ESTS-05c: Basic is parsed; who shows nothing is refused before a parser runs")
 {
     Setting setting;
     auto request = setting.enrolment();
     request.tls = std::make_shared<http::TlsFacts>();
     CHECK(setting.ask(request).status == 403);
-    const auto challenged = setting.ask(request, {.basic = true});
+    const auto challenged = setting.ask(request, {.logins = {.basic = true}});
     CHECK(challenged.status == 401);
     CHECK(header(challenged, "www-authenticate") == "Basic realm=\"est\"");
     for (const auto* junk : {"Basic", "Basic ====", "Basic bm9jb2xvbg==", "Basic OnBhc3M=", "Bearer x"}) {
         auto wrong = request;
         wrong.headers.emplace_back("authorization", junk);
-        CHECK_MESSAGE(setting.ask(wrong, {.basic = true}).status == 401, junk);
+        CHECK_MESSAGE(setting.ask(wrong, {.logins = {.basic = true}}).status == 401, junk);
     }
     CHECK(setting.authority.enrolments == 0);
     request.headers.emplace_back("authorization", "basic dXNlcjpwYTpzcw==");
-    CHECK(setting.ask(request, {.basic = true}).status == 202);
+    CHECK(setting.ask(request, {.logins = {.basic = true}}).status == 202);
     CHECK(setting.authority.asked->peer.user == "user");
     CHECK(setting.authority.asked->peer.password.reveal() == "pa:ss");
+}
+
+TEST_CASE("ESTS-28, FLD-E15: Digest is asked for, read, and a response that was used before is stale")
+{
+    Setting setting;
+    auto request = setting.enrolment();
+    request.tls = std::make_shared<http::TlsFacts>();
+    est::ServerOptions options{.logins = {.basic = true, .digest = http::DigestOptions{"est", true, 60s}}};
+    est::Server server{setting.authority, options, {}};
+    const auto ask = [&](const http::ServerRequest& sent) {
+        std::optional<http::ServerResponse> answer;
+        server.handle(sent, [&](http::ServerResponse response) { answer = std::move(response); });
+        REQUIRE(answer);
+        return *answer;
+    };
+    const auto challenged = ask(request);
+    CHECK(challenged.status == 401);
+    std::vector<std::string> schemes;
+    http::Headers challenges;
+    for (const auto& [name, value] : challenged.headers)
+        if (name == "WWW-Authenticate") {
+            schemes.push_back(value.substr(0, value.find(", nonce")));
+            challenges.emplace_back("www-authenticate", value);
+        }
+    CHECK(schemes == std::vector<std::string>{R"(Digest realm="est", qop="auth", algorithm=SHA-256)",
+                                              R"(Digest realm="est", qop="auth", algorithm=MD5)",
+                                              R"(Basic realm="est")"});
+    const http::Credentials joe{"joe", base::Secret{"secret"}, http::AuthScheme::any};
+    const auto challenge = *http::choose_challenge(challenges, http::AuthScheme::any);
+    auto sent = request;
+    sent.headers.emplace_back("authorization",
+                              *http::answer(challenge, joe, {"POST", request.target, "c", 1}));
+    CHECK(ask(sent).status == 202);
+    REQUIRE(setting.authority.asked->peer.digest);
+    CHECK(setting.authority.asked->peer.user == "joe");
+    CHECK(setting.authority.asked->peer.password.reveal().empty());
+
+    // The authority says when it is right.
+    CHECK(setting.authority.asked->peer.digest->spend());
+    CHECK(ask(sent).status == 202);
+    setting.authority.decision = enrol::Refused{enrol::Refusal::unauthenticated, "used before", {}};
+    CHECK(header(ask(sent), "www-authenticate").find("stale") == std::string::npos);
+    setting.authority.spends = true;
+    CHECK(header(ask(sent), "www-authenticate").ends_with("stale=true"));
+    setting.authority.enrolments = 0;
+
+    // Nonces of other servers and responses to other requests do not reach it.
+    est::Server other{setting.authority, options, {}};
+    other.handle(sent, [&](const http::ServerResponse& response) {
+        CHECK(response.status == 401);
+        CHECK(header(response, "www-authenticate").ends_with("stale=true"));
+    });
+    auto moved = sent;
+    moved.target += "?x";
+    CHECK(ask(moved).status == 401);
+    CHECK(header(ask(moved), "www-authenticate").find("stale") == std::string::npos);
+    server.configure(options);
+    CHECK(ask(sent).status == 401);
+    CHECK(setting.authority.enrolments == 1); // a reload without a change of this keeps the nonces
+    options.logins.digest.reset();
+    server.configure(options);
+    CHECK(ask(sent).status == 401);
+    CHECK(header(ask(sent), "www-authenticate") == "Basic realm=\"est\"");
+    CHECK(setting.authority.enrolments == 1);
 }
 
 TEST_CASE("SEC-16: without a user file a password is refused before a parser runs, and 401 says so")
@@ -299,7 +373,8 @@ TEST_CASE("SEC-16: without a user file a password is refused before a parser run
     CHECK(setting.authority.enrolments == 0);
 }
 
-TEST_CASE("INT-19, ESTS-16, FLD-E2: each refusal has its status; text is a plain sentence, and 401 has none")
+TEST_CASE(
+    "INT-19a, ESTS-16a, FLD-E2: each refusal has its status; text is a plain sentence, and 401 has none")
 {
     using enrol::Refusal;
     Setting setting;
@@ -316,21 +391,41 @@ TEST_CASE("INT-19, ESTS-16, FLD-E2: each refusal has its status; text is a plain
                                                          {Refusal::unsupported_extension, 400}};
     for (const auto& [why, status] : kExpected) {
         setting.authority.decision = enrol::Refused{why, "no \x1b[31msuch\r thing", {}};
-        const auto answer = setting.ask(setting.enrolment(), {.basic = true});
+        const auto answer = setting.ask(setting.enrolment(), {.logins = {.basic = true}});
         CHECK(answer.status == status);
         CHECK(header(answer, "content-type") == (status == 401 ? "" : "text/plain"));
         CHECK(answer.body == (status == 401 ? "" : "no ?[31msuch? thing\n"));
         CHECK(header(answer, "retry-after") == (status == 429 || status == 503 ? "60" : ""));
     }
-    setting.authority.decision = enrol::Refused{Refusal::unavailable, "later", 120s};
-    CHECK(header(setting.ask(setting.enrolment()), "retry-after") == "120");
 }
 
-TEST_CASE("INT-02, INT-18, SEC-10: CMC errors are signed for authenticated clients alone")
+TEST_CASE("INT-19b: what is for later is 503 with the CA's Retry-After, or one of its own")
+{
+    Setting setting;
+    for (const auto& [after, seconds] :
+         {std::pair{std::optional<std::chrono::seconds>{120s}, "120"}, {std::nullopt, "60"}}) {
+        setting.authority.decision = enrol::Refused{enrol::Refusal::unavailable, "later", after};
+        const auto answer = setting.ask(setting.enrolment());
+        CHECK(answer.status == 503);
+        CHECK(header(answer, "retry-after") == seconds);
+    }
+}
+
+TEST_CASE("ESTS-16b: a refusal that is not signed is plain text")
+{
+    Setting setting;
+    setting.authority.decision = enrol::Refused{enrol::Refusal::bad_request, "no such name", {}};
+    const auto answer = setting.ask(setting.enrolment());
+    CHECK(header(answer, "content-type") == "text/plain");
+    CHECK(header(answer, "content-transfer-encoding").empty());
+    CHECK(answer.body == "no such name\n");
+}
+
+TEST_CASE("INT-02, INT-18a, SEC-10: CMC errors are signed for authenticated clients alone")
 {
     using enrol::Refusal;
     Setting setting;
-    const est::ServerOptions signing{.basic = true,
+    const est::ServerOptions signing{.logins = {.basic = true},
                                      .signer = est::ErrorSigner{setting.key, setting.device, {}}};
     const std::vector<std::pair<Refusal, est::CmcFailInfo>> kSigned{
         {Refusal::bad_request, est::CmcFailInfo::badRequest},
@@ -363,7 +458,7 @@ TEST_CASE("INT-02, INT-18, SEC-10: CMC errors are signed for authenticated clien
           "text/plain");
 }
 
-TEST_CASE("ESTS-11, ESTS-23: csrattrs is 200 with its own type, 204 where nothing is asked")
+TEST_CASE("ESTS-02b, ESTS-11, ESTS-23a: csrattrs is 200 with its own type, 204 where nothing is asked")
 {
     Setting setting;
     auto request = setting.request("GET", "iot/csrattrs");
@@ -380,4 +475,20 @@ TEST_CASE("ESTS-11, ESTS-23: csrattrs is 200 with its own type, 204 where nothin
     CHECK(setting.authority.attributes_peer->certificates.empty());
     setting.authority.attributes = enrol::Refused{enrol::Refusal::not_found, "no such label", {}};
     CHECK(setting.ask(request).status == 404);
+}
+
+TEST_CASE("FLD-E4: where Basic is available, csrattrs asks a client for it whose identity did not hold")
+{
+    Setting setting;
+    const auto request = setting.request("GET", "csrattrs");
+    enrol::CsrAttributes attributes{{{"dns", "a.example.com"}}, "ec:P-256", true, {}};
+    attributes.why_not = "who are you";
+    setting.authority.attributes = attributes;
+    const auto asked = setting.ask(request, {.logins = {.basic = true}});
+    CHECK(asked.status == 401);
+    CHECK(header(asked, "www-authenticate") == "Basic realm=\"est\"");
+    CHECK(setting.events.back().text == "who are you");
+    attributes.authenticated = true;
+    setting.authority.attributes = attributes;
+    CHECK(setting.ask(request, {.logins = {.basic = true}}).status == 200);
 }

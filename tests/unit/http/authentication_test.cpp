@@ -17,7 +17,7 @@ http::Headers challenges(const std::string& value)
 
 } // namespace
 
-TEST_CASE("ESTC-14: the answer of RFC 7616 section 3.9.1, for SHA-256 and MD5")
+TEST_CASE("ESTC-14b: the answer of RFC 7616 section 3.9.1, for SHA-256 and MD5")
 {
     http::Credentials credentials{"Mufasa", base::Secret{"Circle of Life"}, AuthScheme::any};
     const http::DigestInput input{"GET", "/dir/index.html", "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
@@ -41,7 +41,7 @@ TEST_CASE("ESTC-14: the answer of RFC 7616 section 3.9.1, for SHA-256 and MD5")
           std::string::npos);
 }
 
-TEST_CASE("ESTC-14: which challenge is answered")
+TEST_CASE("ESTC-14b: which challenge is answered")
 {
     const auto mixed = challenges(R"(Negotiate abc==, Basic realm="a, b\"c", Digest realm="d", nonce="n")");
     CHECK(http::choose_challenge(mixed, AuthScheme::any)->scheme == AuthScheme::digest);
@@ -55,7 +55,7 @@ TEST_CASE("ESTC-14: which challenge is answered")
     CHECK_FALSE(http::answer(*http::choose_challenge(mixed, AuthScheme::basic), colon, {}));
 }
 
-TEST_CASE("ESTC-02, ESTC-22: URLs and what a Location means")
+TEST_CASE("ESTC-02a, ESTC-22a: URLs and what a Location means")
 {
     const auto url = *http::parse_url("HTTPS://Ra.Example:8443/a/b?c#d");
     CHECK(url.text() == "https://ra.example:8443/a/b?c");
@@ -71,7 +71,7 @@ TEST_CASE("ESTC-02, ESTC-22: URLs and what a Location means")
     CHECK_FALSE(http::resolve(url, "ftp://other/x"));
 }
 
-TEST_CASE("ESTC-07: replies octet by octet: lengths, chunks, interim ones, limits")
+TEST_CASE("replies octet by octet: lengths, chunks, interim ones, limits")
 {
     const std::string chunked =
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
@@ -101,4 +101,21 @@ TEST_CASE("ESTC-07: replies octet by octet: lengths, chunks, interim ones, limit
           "bodyTooLarge");
     http::ResponseReader junk{100};
     CHECK(junk.put("220 mail.example ESMTP\r\n\r\n").error().reason.word() == "notHttp");
+}
+
+TEST_CASE("FLD-E8: a link-local address keeps its zone for the connection, and Host has none")
+{
+    for (const auto* text : {"https://[FE80::1%25eth0.1]:8443/x", "https://[fe80::1%eth0.1]:8443/x"}) {
+        const auto url = *http::parse_url(text);
+        CHECK(url.host == "fe80::1%eth0.1");
+        CHECK(url.text() == "https://[fe80::1%25eth0.1]:8443/x");
+        CHECK(url.host_field() == "[fe80::1]:8443");
+        CHECK(http::parse_url(url.text())->host == url.host);
+    }
+    CHECK(http::parse_url("https://[fe80::1%25Ethernet_2]")->host == "fe80::1%Ethernet_2");
+    for (const auto* bad : {"https://[fe80::1%]/", "https://[fe80::1%25]/", "https://[fe80::1%25a%b]/",
+                            "https://host%25eth0/"}) {
+        CAPTURE(bad);
+        CHECK_FALSE(http::parse_url(bad));
+    }
 }

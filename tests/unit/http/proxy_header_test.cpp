@@ -153,3 +153,20 @@ TEST_CASE("address ranges: addresses, prefixes, IPv4 that comes as IPv6")
          {"", "lb.example", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.0/", "10.0.0.0/x", "::/129"})
         CHECK_FALSE(net::AddressRange::parse(wrong).has_value());
 }
+
+TEST_CASE("FLD-E8: an address range with a zone holds the addresses of that link only")
+{
+    const auto any = *net::AddressRange::parse("fe80::/10");
+    CHECK(any.contains("fe80::1"));
+    CHECK(any.contains("fe80::1%eth0"));
+    const auto one = *net::AddressRange::parse("fe80::1%eth0");
+    CHECK(one.contains("fe80::1%eth0"));
+    CHECK_FALSE(one.contains("fe80::1%eth1"));
+    CHECK_FALSE(one.contains("fe80::1"));
+    const auto link = *net::AddressRange::parse("fe80::%eth1/64");
+    CHECK(link.contains("fe80::7%eth1"));
+    CHECK_FALSE(link.contains("fe80::7%eth0"));
+    CHECK(net::canonical_address("FE80:0::1%eth0") == "fe80::1%eth0");
+    for (const auto* wrong : {"fe80::1%", "192.0.2.1%eth0", "fe80::1%a b", "fe80::1%\033[1m"})
+        CHECK_FALSE(net::canonical_address(wrong));
+}

@@ -5,7 +5,7 @@
 using namespace acmetool;
 using namespace std::chrono_literals;
 
-TEST_CASE("FAULT-07, ACME-12: Retry-After as seconds, as HTTP-date, in the past, negative, huge, junk")
+TEST_CASE("FAULT-07, ACME-12a: Retry-After as seconds, as HTTP-date, in the past, negative, huge, junk")
 {
     const auto now = *base::parse_rfc3339("1994-11-06T08:49:37Z");
     CHECK(http::parse_retry_after("120", now) == 120s);

@@ -12,7 +12,7 @@
 using namespace acmetool;
 using base::Json;
 
-TEST_CASE("ACME-25: the thumbprint of RFC 7638 section 3.1")
+TEST_CASE("ACME-25b, ACME-25d: the thumbprint of RFC 7638 section 3.1")
 {
     const Json jwk{{"kty", "RSA"},
                    {"n", "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6t"
@@ -28,7 +28,7 @@ TEST_CASE("ACME-25: the thumbprint of RFC 7638 section 3.1")
     CHECK(*jose::thumbprint(*key) == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
 }
 
-TEST_CASE("ACME-25: coordinates keep their leading zeros")
+TEST_CASE("ACME-25c: coordinates keep their leading zeros")
 {
     // One key in 128 has such a coordinate; openssl made this one.
     const auto key = crypto::parse_private_key(R"(-----BEGIN PRIVATE KEY-----
@@ -47,7 +47,7 @@ z8VKJ0e6SSP/gULOkbmVIjJJM5b5QBcZzJKMSqaPfmkbXibWMEB84GmD
     CHECK(jose::parse_jwk(jwk)->same_public_key(*key));
 }
 
-TEST_CASE("ACME-05, ACME-06, ACME-07: signatures of every key type verify, and only over what was signed")
+TEST_CASE("ACME-06c, ACME-07a, ACME-07b: signatures of every key type verify, and only over what was signed")
 {
     for (const auto& [type, algorithm] : {std::pair{"ec:P-256", "ES256"},
                                           {"ec:P-384", "ES384"},
@@ -67,7 +67,7 @@ TEST_CASE("ACME-05, ACME-06, ACME-07: signatures of every key type verify, and o
     }
 }
 
-TEST_CASE("ACME-07: the ES256 signature of RFC 7515 appendix A.3 verifies")
+TEST_CASE("ACME-07b: the ES256 signature of RFC 7515 appendix A.3 verifies")
 {
     const auto key = jose::parse_jwk(Json{{"kty", "EC"},
                                           {"crv", "P-256"},
@@ -83,8 +83,8 @@ TEST_CASE("ACME-07: the ES256 signature of RFC 7515 appendix A.3 verifies")
     CHECK(jose::verify(*jose::parse_jws(jws.dump()), *key));
 }
 
-TEST_CASE(
-    "ACME-05, ACME-09: a JWS is flattened and has no more than it should; POST-as-GET has an empty payload")
+TEST_CASE("ACME-05a, ACME-05b, ACME-09: a JWS is flattened and has no more than it should; POST-as-GET has "
+          "an empty payload")
 {
     const auto key = *crypto::generate_key("ec:P-256");
     const auto good = *base::parse_json(*jose::sign(key, {{"url", "u"}}, ""), "jws");

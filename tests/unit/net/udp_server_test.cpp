@@ -1,7 +1,10 @@
+#include <array>
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -132,6 +135,37 @@ TEST_CASE("A UDP server's timers run on its thread in the order of their times, 
     timers(now, [&] { order += 'd'; });
     CHECK(order == "ab");
     CHECK(held.use_count() == 1);
+}
+
+TEST_CASE("A UDP server's threads answer at the same time")
+{
+    auto server = net::UdpServer::open("127.0.0.1", 0);
+    REQUIRE(server);
+    std::mutex mutex;
+    std::condition_variable changed;
+    int inside = 0;
+    (*server)->serve(
+        [&](ByteView datagram, const std::string&, std::uint16_t, const net::UdpServer::Reply& reply) {
+            std::unique_lock lock{mutex};
+            ++inside;
+            changed.notify_all();
+            const bool together =
+                changed.wait_for(lock, std::chrono::seconds{10}, [&] { return inside == 2; });
+            reply(together ? Bytes{datagram.begin(), datagram.end()} : Bytes{});
+        },
+        2);
+    const auto to = resolve("127.0.0.1", (*server)->port());
+    const int fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    REQUIRE(connect(fd, to->ai_addr, to->ai_addrlen) == 0);
+    std::array<char, 10> reply{};
+    CHECK(send(fd, "a", 1, 0) == 1);
+    CHECK(send(fd, "b", 1, 0) == 1);
+    const auto first = recv(fd, reply.data(), reply.size(), 0);
+    const auto second = recv(fd, reply.data() + 1, reply.size() - 1, 0);
+    close(fd);
+    CHECK(first == 1);
+    CHECK(second == 1);
+    CHECK(reply[0] + reply[1] == 'a' + 'b');
 }
 
 TEST_CASE("Callbacks that are bound to a UDP server come to its thread, and nowhere once it is destroyed")

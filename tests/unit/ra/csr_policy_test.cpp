@@ -5,10 +5,12 @@
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
+#include <openssl/rsa.h>
 
 #include "crypto/csr_remake.h"
 #include "crypto/der.h"
 #include "crypto/openssl.h"
+#include "crypto/request_info.h"
 #include "fixture.h"
 #include "ra/csr_policy.h"
 
@@ -47,6 +49,27 @@ crypto::Csr request_of(const crypto::Key& key, const Extensions& extensions, con
         add(name, value);
     X509_REQ_add_extensions(request.get(), list.get());
     if (change) change(request.get());
+    X509_REQ_sign(request.get(), key.get(), EVP_sha256());
+    unsigned char* der = nullptr;
+    const int size = i2d_X509_REQ(request.get(), &der);
+    const crypto::OpensslMemory owned{der};
+    return *crypto::parse_csr({reinterpret_cast<const char*>(der), static_cast<std::size_t>(size)});
+}
+
+/// A request with this subject and nothing else, and perhaps an extension.
+crypto::Csr bare_request(const crypto::Key& key, const Subject& subject, int nid = NID_undef,
+                         const char* value = "")
+{
+    const crypto::ReqPtr request{X509_REQ_new()};
+    X509_REQ_set_pubkey(request.get(), key.get());
+    for (const auto& [field, text] : subject)
+        X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(request.get()), field, MBSTRING_UTF8,
+                                   reinterpret_cast<const unsigned char*>(text), -1, -1, 0);
+    if (nid != NID_undef) {
+        const crypto::ExtensionsPtr list{sk_X509_EXTENSION_new_null()};
+        sk_X509_EXTENSION_push(list.get(), X509V3_EXT_conf_nid(nullptr, nullptr, nid, value));
+        X509_REQ_add_extensions(request.get(), list.get());
+    }
     X509_REQ_sign(request.get(), key.get(), EVP_sha256());
     unsigned char* der = nullptr;
     const int size = i2d_X509_REQ(request.get(), &der);
@@ -130,7 +153,8 @@ struct Desk : Lab {
 
 } // namespace
 
-TEST_CASE("SEC-14, ESTS-24: what a request must not ask for is refused by its name before any issuer")
+TEST_CASE(
+    "SEC-14, ESTS-24a, ESTS-24b: what a request must not ask for is refused by its name before any issuer")
 {
     Desk desk;
     desk.open();
@@ -209,6 +233,42 @@ TEST_CASE("SEC-14, ESTS-24: what a request must not ask for is refused by its na
     CHECK(desk.board->count() == 0);
 }
 
+TEST_CASE("FLD-E17: a refusal names the curve or the algorithm of a key that is not allowed")
+{
+    Desk desk;
+    desk.open();
+    const auto made = [](const char* algorithm, const std::function<void(EVP_PKEY_CTX*)>& set) {
+        EVP_PKEY_CTX* const context = EVP_PKEY_CTX_new_from_name(nullptr, algorithm, nullptr);
+        REQUIRE(EVP_PKEY_keygen_init(context) == 1);
+        set(context);
+        EVP_PKEY* key = nullptr;
+        REQUIRE(EVP_PKEY_generate(context, &key) == 1);
+        EVP_PKEY_CTX_free(context);
+        return crypto::Key::adopt(key);
+    };
+    const auto on_curve = [&](const char* curve) {
+        return made("EC", [&](auto* context) { REQUIRE(EVP_PKEY_CTX_set_group_name(context, curve) == 1); });
+    };
+    const auto pss = made("RSA-PSS", [](auto* context) { EVP_PKEY_CTX_set_rsa_keygen_bits(context, 2048); });
+    const std::vector<std::pair<crypto::Key, std::string>> keys{
+        {on_curve("secp256k1"), "ec:secp256k1"},
+        {on_curve("brainpoolP256r1"), "ec:brainpoolP256r1"},
+        {pss, "rsa-pss:2048"}};
+    for (const auto& [key, name] : keys) {
+        CAPTURE(name);
+        const auto answer = desk.ask(request_of(key, {}));
+        CHECK(answer.word == "unsupported_algorithm");
+        CHECK(answer.names("a key of type " + name + " is not allowed"));
+    }
+    // The rule of a label names it as well.
+    desk.options.labels[""].key_type = "rsa:2048";
+    desk.open();
+    const auto answer = desk.ask(request_of(pss, {}));
+    CHECK(answer.word == "unsupported_algorithm");
+    CHECK(answer.names("the key is rsa-pss:2048, but the policy requires rsa:2048"));
+    CHECK(desk.board->count() == 0);
+}
+
 TEST_CASE("SEC-14: what devices need is certified, and what a label allows besides")
 {
     Desk desk;
@@ -263,6 +323,110 @@ TEST_CASE("SEC-14: what devices need is certified, and what a label allows besid
         X509_REQ_add_extensions_nid(request, list.get(), NID_ms_ext_req);
     });
     CHECK(desk.ask(twofold).word == "bad_request");
+}
+
+TEST_CASE("FLD-E7: the common name of a request without SAN is its name, unless the label refuses it")
+{
+    Desk desk;
+    desk.options.labels["strict"].cn_is_name = false;
+    desk.open();
+    const auto ask = [&](const crypto::Csr& csr) {
+        auto answer = desk.ask(csr);
+        INFO(answer.text);
+        return answer.word;
+    };
+    CHECK(ask(bare_request(desk.key, {{"CN", kName}})) == "issued");
+    CHECK(ask(bare_request(desk.key, {{"CN", "SN-1.Domain.com"}, {"serialNumber", "SN-1"}})) == "issued");
+    REQUIRE(desk.board->count() == 2);
+    for (const auto& order : desk.board->started)
+        CHECK(order.identifiers == std::vector<crypto::Identifier>{{"dns", kName}});
+    {
+        const std::lock_guard lock{desk.events_mutex};
+        CHECK(desk.events.back()["identifiers"] == base::Json{kName});
+    }
+    // It is checked as a name in the SAN is: another device's, another domain's, none that can be certified.
+    CHECK(ask(bare_request(desk.key, {{"CN", "sn-2.domain.com"}})) == "bad_identity");
+    CHECK(ask(bare_request(desk.key, {{"CN", "www.example.org"}})) == "bad_identity");
+    CHECK(ask(bare_request(desk.key, {{"CN", "*.domain.com"}})) == "bad_identity");
+    CHECK(ask(bare_request(desk.key, {{"CN", "domain.com"}})) == "bad_identity");
+    CHECK(ask(bare_request(desk.key, {{"CN", "192.0.2.1"}})) == "bad_identity");
+    // No name, two of them, and a SAN, which decides alone.
+    CHECK(ask(bare_request(desk.key, {})) == "bad_request");
+    CHECK(ask(bare_request(desk.key, {{"serialNumber", "SN-1"}})) == "bad_request");
+    CHECK(ask(bare_request(desk.key, {{"CN", kName}, {"CN", kName}})) == "bad_request");
+    CHECK(ask(bare_request(desk.key, {{"CN", kName}}, NID_subject_alt_name, "email:a@domain.com")) ==
+          "bad_request");
+    CHECK(ask(bare_request(desk.key, {{"CN", kName}}, NID_subject_alt_name, "DNS:sn-2.domain.com")) ==
+          "bad_request");
+    CHECK(desk.board->count() == 2);
+
+    auto strict = Lab::request(desk.device, bare_request(desk.key, {{"CN", kName}}));
+    strict.label = "strict";
+    const auto decision = desk.enrol(std::move(strict));
+    CHECK(Lab::word(decision) == "bad_request");
+    CHECK(std::get<enrol::Refused>(decision).text == "the request has no subject alternative name");
+}
+
+TEST_CASE("FLD-E7: a renewal repeats a request without SAN, for EST and for TEAP")
+{
+    Desk desk;
+    desk.open();
+    const auto csr = bare_request(desk.key, {{"CN", kName}, {"serialNumber", "SN-1"}});
+    const auto first = desk.enrol(Lab::request(desk.device, csr));
+    REQUIRE(Lab::word(first) == "issued");
+    const auto& certificate = std::get<enrol::Issued>(first).certificate;
+    CHECK(desk.ask(csr, &certificate, true).word == "issued");
+    CHECK(desk.board->count() == 2);
+    auto by_teap = Lab::request(certificate, bare_request(*crypto::generate_key("ec:P-256"),
+                                                          {{"CN", kName}, {"serialNumber", "SN-1"}}));
+    by_teap.may_renew = true;
+    CHECK(Lab::word(desk.enrol(std::move(by_teap))) == "issued");
+    const std::lock_guard lock{desk.events_mutex};
+    CHECK(desk.events.back()["renewal"] == true);
+}
+
+TEST_CASE("FLD-E9: a renewal has the subject of the certificate, or of its request if the CA left it out")
+{
+    Desk desk;
+    desk.open();
+    const Subject subject{{"CN", kName}, {"serialNumber", "SN-1"}};
+    const auto csr = request_of(desk.key, {}, subject);
+    const auto first = desk.enrol(Lab::request(desk.device, csr));
+    REQUIRE(Lab::word(first) == "issued");
+    const auto certificate = std::get<enrol::Issued>(first).certificate;
+    REQUIRE_FALSE(crypto::same_subject(csr, certificate));
+    const auto renew = [&](const crypto::Csr& next, const crypto::Certificate& with) {
+        const auto answer = desk.ask(next, &with, true);
+        INFO(answer.text);
+        return answer.word;
+    };
+    desk.open(); // it is in the store
+    const auto before = desk.board->count();
+    CHECK(renew(csr, certificate) == "issued");
+    CHECK(desk.board->count() == before + 1);
+    const auto next_key = *crypto::generate_key("ec:P-256");
+    CHECK(renew(request_of(next_key, {}, subject), certificate) == "issued");
+    CHECK(renew(*crypto::csr_like(certificate, next_key), certificate) == "issued");
+    CHECK(renew(request_of(next_key, {}, {{"CN", kName}}), certificate) == "bad_identity");
+    CHECK(renew(request_of(next_key, {}, {{"serialNumber", "SN-1"}, {"CN", kName}}), certificate) ==
+          "bad_identity");
+
+    // The certificate of such a renewal renews in the same way, and TEAP takes the request for a renewal.
+    auto by_teap = Lab::request(certificate, request_of(*crypto::generate_key("ec:P-256"), {}, subject));
+    by_teap.may_renew = true;
+    const auto third = desk.enrol(std::move(by_teap));
+    REQUIRE(Lab::word(third) == "issued");
+    {
+        const std::lock_guard lock{desk.events_mutex};
+        CHECK(desk.events.back()["renewal"] == true);
+    }
+    CHECK(renew(request_of(next_key, {}, subject), std::get<enrol::Issued>(third).certificate) == "issued");
+
+    // What another certificate's request had counts for none but that.
+    const auto other = desk.maker.idevid("SN-2");
+    const auto plain = desk.enrol(Lab::request(other, Lab::csr(next_key, {"sn-2.domain.com"})));
+    REQUIRE(Lab::word(plain) == "issued");
+    CHECK(renew(request_of(next_key, {}, subject), std::get<enrol::Issued>(plain).certificate) != "issued");
 }
 
 TEST_CASE("SEC-14: a renewal keeps the subject of its certificate, and gives it to nobody else")

@@ -15,7 +15,7 @@ using namespace acmetool;
 using namespace acmetool::test;
 using enrol::Refusal;
 
-TEST_CASE("INT-12 INT-14 INT-21: the same CSR gets the same certificate, and there was one order")
+TEST_CASE("INT-12b, INT-14a, INT-16a: the same CSR gets the same certificate, and there was one order")
 {
     Lab lab;
     lab.open();
@@ -28,9 +28,13 @@ TEST_CASE("INT-12 INT-14 INT-21: the same CSR gets the same certificate, and the
     REQUIRE(Lab::word(second) == "issued");
     CHECK(Lab::digest(first) == Lab::digest(second));
     CHECK(lab.board->count() == 1);
+    lab.open(); // a restart forgets nothing
+    CHECK(Lab::digest(lab.enrol(Lab::request(device, csr))) == Lab::digest(first));
+    CHECK(lab.board->count() == 1);
 }
 
-TEST_CASE("INT-13: a CSR re-made with another challengePassword finds the order; another key does not")
+TEST_CASE(
+    "INT-13a, INT-14b: a CSR re-made with another challengePassword finds the order; another key does not")
 {
     Lab lab;
     lab.options.pop = ra::Pop::off;
@@ -47,7 +51,30 @@ TEST_CASE("INT-13: a CSR re-made with another challengePassword finds the order;
     CHECK(lab.board->count() == 2);
 }
 
-TEST_CASE("INT-01 INT-03: foreign, malformed and strange names are refused, and no order is placed")
+TEST_CASE(
+    "INT-09a, INT-09b, INT-10: an issuer gets the CSR as it came, its challengePassword too, and its names")
+{
+    Lab lab;
+    lab.options.pop = ra::Pop::off;
+    lab.options.wait = 0ms;
+    lab.board->hold = true;
+    lab.options.idevid.inventory = lab.folder.write("devices.csv", "serial,label,name\npump,,p2,p1\n");
+    lab.options.labels[""] = {"", "", "table", ""};
+    lab.open();
+    const auto csr = Lab::csr(lab.key, {"p1.domain.com", "p2.domain.com"}, "binding");
+    CHECK(Lab::word(lab.enrol(Lab::request(lab.maker.idevid("pump"), csr))) == "pending");
+    while (lab.board->count() == 0)
+        std::this_thread::sleep_for(1ms);
+    const auto order = lab.board->started[0];
+    const auto der = lab.board->host->csr(order.id);
+    REQUIRE(der);
+    CHECK(*der == csr.der);
+    CHECK(crypto::parse_csr(as_text(*der))->challenge_password == "binding");
+    CHECK(order.identifiers == csr.identifiers);
+}
+
+TEST_CASE("INT-01a, INT-01b, INT-03a: a name outside of the domains is refused, wherever it stands, and no "
+          "order is placed")
 {
     Lab lab;
     lab.open();
@@ -58,7 +85,19 @@ TEST_CASE("INT-01 INT-03: foreign, malformed and strange names are refused, and 
     CHECK(refused(Lab::csr(lab.key, {"sn-1.example.org"})) == "bad_identity");
     CHECK(refused(Lab::csr(lab.key, {"sn-1.domain.com", "www.example.org"})) == "bad_identity");
     CHECK(refused(Lab::csr(lab.key, {"notdomain.com"})) == "bad_identity");
+    CHECK(refused(Lab::csr(lab.key, {"www.example.org", "sn-1.domain.com"})) == "bad_identity");
     CHECK(refused(Lab::csr(lab.key, {"*.domain.com"})) == "bad_identity");
+    CHECK(lab.board->count() == 0);
+}
+
+TEST_CASE("INT-03b, INT-03c: a SAN that is no DNS name, and a CN that no SAN repeats, are refused")
+{
+    Lab lab;
+    lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    const auto refused = [&](const crypto::Csr& csr) {
+        return Lab::word(lab.enrol(Lab::request(device, csr)));
+    };
     crypto::CsrOptions address;
     address.identifiers = {{"dns", "sn-1.domain.com"}, {"ip", "192.0.2.1"}};
     CHECK(refused(*crypto::build_csr(lab.key, address)) == "bad_request");
@@ -89,7 +128,7 @@ TEST_CASE("SEC-03 INT-07: identities by names, all off the diagonal refused")
     CHECK(lab.board->count() == serials.size());
 }
 
-TEST_CASE("INT-04 INT-06 ESTS-23: csrattrs names the device, and nobody without an identity")
+TEST_CASE("INT-04b, INT-06a, INT-06c: csrattrs names the device, and nobody without an identity")
 {
     Lab lab;
     lab.options.labels["random"] = {"", "", "random", "ec:P-256"};
@@ -98,6 +137,7 @@ TEST_CASE("INT-04 INT-06 ESTS-23: csrattrs names the device, and nobody without 
     const auto told = std::get<enrol::CsrAttributes>(lab.attributes(&device));
     REQUIRE(told.identifiers.size() == 1);
     CHECK(told.identifiers[0].value.starts_with("h-"));
+    CHECK(told.identifiers[0].value.ends_with(".domain.com"));
     CHECK(std::get<enrol::CsrAttributes>(lab.attributes(nullptr)).identifiers.empty());
     const auto stranger = Maker{"Stranger"}.idevid("SN 1");
     CHECK(std::get<enrol::CsrAttributes>(lab.attributes(&stranger)).identifiers.empty());
@@ -112,7 +152,29 @@ TEST_CASE("INT-04 INT-06 ESTS-23: csrattrs names the device, and nobody without 
     CHECK(Lab::word(lab.enrol(std::move(request))) == "issued");
 }
 
-TEST_CASE("CSR-06 SEC-03: a label belongs to the first device that has it, by issuer and serial")
+TEST_CASE("INT-07: what csrattrs named is what the CSR has to have, for a name that is made up, too")
+{
+    Lab lab;
+    lab.options.labels["random"] = {"", "", "random", "ec:P-256"};
+    lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    const auto other = lab.maker.idevid("SN-2");
+    const auto told = std::get<enrol::CsrAttributes>(lab.attributes(&device, "random")).identifiers[0].value;
+    const auto others = std::get<enrol::CsrAttributes>(lab.attributes(&other, "random")).identifiers[0].value;
+    CHECK(told != others);
+    const auto ask = [&](const std::vector<std::string>& names) {
+        auto request = Lab::request(device, Lab::csr(*crypto::generate_key("ec:P-256"), names));
+        request.label = "random";
+        return Lab::word(lab.enrol(std::move(request)));
+    };
+    CHECK(ask({"sn-1.domain.com"}) == "bad_identity");
+    CHECK(ask({others}) == "bad_identity");
+    CHECK(ask({told, others}) == "bad_identity");
+    CHECK(lab.board->count() == 0);
+    CHECK(ask({told}) == "issued");
+}
+
+TEST_CASE("CSR-06b, SEC-03: a label belongs to the first device that has it, by issuer and serial")
 {
     Lab lab;
     const Maker second{"Another Manufacturer"};
@@ -125,7 +187,7 @@ TEST_CASE("CSR-06 SEC-03: a label belongs to the first device that has it, by is
     CHECK(Lab::word(lab.enrol(Lab::request(theirs, Lab::csr(other, {"abc.domain.com"})))) == "bad_identity");
 }
 
-TEST_CASE("SEC-01 ESTS-03 ESTS-04: without an inventory entry no device of the manufacturer enrols")
+TEST_CASE("SEC-01, ESTS-03b, ESTS-04: without an inventory entry no device of the manufacturer enrols")
 {
     Lab lab;
     lab.options.idevid.accept_any = false;
@@ -142,7 +204,7 @@ TEST_CASE("SEC-01 ESTS-03 ESTS-04: without an inventory entry no device of the m
     CHECK(lab.board->count() == 1);
 }
 
-TEST_CASE("SEC-02 ESTS-03: a certificate of the same CA that was not issued here is nobody's")
+TEST_CASE("SEC-02, ESTS-03a, ESTS-03c: a certificate of the same CA that was not issued here is nobody's")
 {
     Lab lab;
     lab.open();
@@ -156,7 +218,8 @@ TEST_CASE("SEC-02 ESTS-03: a certificate of the same CA that was not issued here
     CHECK(lab.board->count() == 0);
 }
 
-TEST_CASE("SEC-04: a revoked certificate and a blocked device are refused at once, cache included")
+TEST_CASE("INT-15d, ESTS-03c, SEC-04: a revoked certificate and a blocked device are refused at once, cache "
+          "included")
 {
     Lab lab;
     auto& engine = lab.open();
@@ -176,8 +239,8 @@ TEST_CASE("SEC-04: a revoked certificate and a blocked device are refused at onc
     CHECK_FALSE(engine.revoke("not hex").has_value());
 }
 
-TEST_CASE(
-    "ESTS-17 INT-15: a renewal has Subject and SAN of the certificate and is never answered by the old one")
+TEST_CASE("ESTS-17a, ESTS-17b, INT-15c: a renewal has Subject and SAN of the certificate and is never "
+          "answered by the old one")
 {
     Lab lab;
     lab.open();
@@ -267,7 +330,7 @@ TEST_CASE(
     CHECK(unblock().has_value()); // nobody runs
 }
 
-TEST_CASE("INT-15: near its end a cached certificate is not served any more")
+TEST_CASE("INT-12c, INT-15a, INT-15b: near its end a cached certificate is not served any more")
 {
     Lab lab;
     lab.open();
@@ -281,9 +344,14 @@ TEST_CASE("INT-15: near its end a cached certificate is not served any more")
     REQUIRE(Lab::word(second) == "issued");
     CHECK(Lab::digest(second) != Lab::digest(first));
     CHECK(lab.board->count() == 2);
+    lab.pass(std::chrono::hours{24 * 91});
+    const auto third = lab.enrol(Lab::request(device, csr));
+    REQUIRE(Lab::word(third) == "issued");
+    CHECK(Lab::digest(third) != Lab::digest(second));
+    CHECK(std::get<enrol::Issued>(third).certificate.not_after() > lab.now());
 }
 
-TEST_CASE("INT-17 INT-18: a failed order is remembered for a while, then tried again")
+TEST_CASE("INT-17, INT-18a: a failed order is remembered for a while, then tried again")
 {
     Lab lab;
     Error error;
@@ -301,6 +369,42 @@ TEST_CASE("INT-17 INT-18: a failed order is remembered for a while, then tried a
     lab.board->failure.reset();
     CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "issued");
     CHECK(lab.board->count() == 2);
+}
+
+TEST_CASE("FLD-U7: while a failure is remembered, reply and log say since when, and when the next try is due")
+{
+    Lab lab;
+    Error error;
+    error.code = Errc::refused;
+    error.message = "finalize: sn-1.domain.com: caa: forbidden by CAA";
+    error.problem_type = "urn:ietf:params:acme:error:caa";
+    lab.board->failure = error;
+    lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    const auto csr = Lab::csr(lab.key, {"sn-1.domain.com"});
+    const auto ask = [&] { return std::get<enrol::Refused>(lab.enrol(Lab::request(device, csr))); };
+    const auto since = base::to_rfc3339(lab.now());
+    const auto next_try = base::to_rfc3339(lab.now() + 300s);
+    CHECK(ask().text == error.message);
+    lab.pass(100s);
+    // A second answer does not contain the times twice.
+    for (int i = 0; i < 2; ++i)
+        CHECK(ask().text ==
+              error.message + "; remembered since " + since + ", the next try is due at " + next_try);
+    CHECK(lab.board->count() == 1);
+    const std::lock_guard lock{lab.events_mutex};
+    std::vector<base::Json> decisions;
+    for (const auto& event : lab.events) {
+        if (event["event"] == "decision") decisions.push_back(event);
+        if (event["event"] == "order" && event["level"] == "warning") CHECK(event["nextTry"] == next_try);
+    }
+    REQUIRE(decisions.size() == 3);
+    CHECK_FALSE(decisions[0].contains("rememberedSince"));
+    CHECK_FALSE(decisions[0].contains("nextTry"));
+    for (std::size_t i = 1; i < decisions.size(); ++i) {
+        CHECK(decisions[i]["rememberedSince"] == since);
+        CHECK(decisions[i]["nextTry"] == next_try);
+    }
 }
 
 TEST_CASE("INT-17: a failure from a time when the clock was ahead is not held against the device")
@@ -321,35 +425,48 @@ TEST_CASE("INT-17: a failure from a time when the clock was ahead is not held ag
     CHECK(lab.board->count() == 2);
 }
 
-TEST_CASE("INT-18 INT-19 INT-20: the mapping of problems")
+namespace
 {
-    const auto map = [](const std::string& problem, Errc code = Errc::refused) {
-        Error error;
-        error.code = code;
-        error.problem_type = "urn:ietf:params:acme:error:" + problem.substr(0, problem.find(' '));
-        error.problem = R"({"type":")" + error.problem_type + "\"";
-        if (const auto at = problem.find(' '); at != std::string::npos) {
-            error.problem += R"(,"subproblems":[)";
-            for (const auto part : base::split(std::string_view{problem}.substr(at + 1), ' '))
-                error.problem += R"({"type":"urn:ietf:params:acme:error:)" + std::string{part} + "\"},";
-            error.problem.back() = ']';
-        }
-        error.problem += "}";
-        return Lab::word(ra::refusal_of(error).why);
-    };
-    CHECK(map("badCSR") == "bad_request");
-    CHECK(map("caa") == "bad_request");
-    CHECK(map("rejectedIdentifier") == "bad_identity");
-    CHECK(map("unauthorized") == "internal");
-    CHECK(map("serverInternal", Errc::unavailable) == "internal");
-    CHECK(map("rateLimited", Errc::rate_limited) == "unavailable");
-    CHECK(map("serverInternal", Errc::temporary) == "unavailable"); // 503 with Retry-After
-    CHECK(map("compound caa rejectedIdentifier") == "bad_identity");
-    CHECK(map("malformed rejectedIdentifier malformed") == "internal");
-    CHECK(map("compound caa badCSR") == "bad_request");
+
+/// What a device is told for a problem: its type, and those of its subproblems.
+std::string told_for(const std::string& problem, Errc code = Errc::refused)
+{
+    Error error;
+    error.code = code;
+    error.problem_type = "urn:ietf:params:acme:error:" + problem.substr(0, problem.find(' '));
+    error.problem = R"({"type":")" + error.problem_type + "\"";
+    if (const auto at = problem.find(' '); at != std::string::npos) {
+        error.problem += R"(,"subproblems":[)";
+        for (const auto part : base::split(std::string_view{problem}.substr(at + 1), ' '))
+            error.problem += R"({"type":"urn:ietf:params:acme:error:)" + std::string{part} + "\"},";
+        error.problem.back() = ']';
+    }
+    error.problem += "}";
+    return Lab::word(ra::refusal_of(error).why);
 }
 
-TEST_CASE("INT-20: the text of a refusal has what the CA said of each identifier")
+} // namespace
+
+TEST_CASE("INT-18a, INT-18b, INT-18c: what the CA's problems become")
+{
+    CHECK(told_for("badCSR") == "bad_request");
+    CHECK(told_for("caa") == "bad_request");
+    CHECK(told_for("rejectedIdentifier") == "bad_identity");
+    CHECK(told_for("unauthorized") == "internal");
+    CHECK(told_for("serverInternal", Errc::unavailable) == "internal");
+}
+
+TEST_CASE("INT-19b, INT-20a: rate limits and 503 are for later; of several subproblems the worst decides")
+{
+    CHECK(told_for("rateLimited", Errc::rate_limited) == "unavailable");
+    CHECK(told_for("serverInternal", Errc::temporary) == "unavailable"); // 503 with Retry-After
+    CHECK(told_for("compound caa rejectedIdentifier") == "bad_identity");
+    CHECK(told_for("malformed rejectedIdentifier malformed") == "internal");
+    CHECK(told_for("compound rejectedIdentifier caa") == "bad_identity");
+    CHECK(told_for("compound caa badCSR") == "bad_request");
+}
+
+TEST_CASE("INT-20b: the text of a refusal has what the CA said of each identifier")
 {
     const std::string json = R"({"type":"urn:ietf:params:acme:error:compound","subproblems":[
         {"type":"urn:ietf:params:acme:error:caa","detail":"no","identifier":{"type":"dns","value":"a.domain.com"}},
@@ -414,7 +531,7 @@ TEST_CASE("SEC-07: one device cannot spend the others' budget, and renewals keep
     CHECK(Lab::word(ask(lab.maker.idevid("d"), "d.domain.com")) == "issued");
 }
 
-TEST_CASE("INT-11 INT-16 ESTS-15: what was pending is continued after a crash, with its URL, and told")
+TEST_CASE("INT-11a, INT-16a, ESTS-15: what was pending is continued after a crash, with its URL, and told")
 {
     Lab lab;
     lab.options.wait = 0ms;
@@ -452,7 +569,7 @@ TEST_CASE("INT-11 INT-16 ESTS-15: what was pending is continued after a crash, w
     CHECK(lab.board->count() == 3);
 }
 
-TEST_CASE("INT-16: sixteen callers with one CSR get one order and one certificate")
+TEST_CASE("INT-16c: sixteen callers with one CSR get one order and one certificate")
 {
     Lab lab;
     lab.open();
@@ -469,7 +586,7 @@ TEST_CASE("INT-16: sixteen callers with one CSR get one order and one certificat
     CHECK(lab.board->count() == 1);
 }
 
-TEST_CASE("INT-22 INT-23: /cacerts before and after the first issuance, and with a wrong root")
+TEST_CASE("INT-21b, INT-22a, INT-22b: /cacerts before and after the first issuance, and with a wrong root")
 {
     Lab lab;
     lab.open();
@@ -482,13 +599,13 @@ TEST_CASE("INT-22 INT-23: /cacerts before and after the first issuance, and with
     CHECK(lab.engine->ca_certificates("")->size() == 2);
     lab.open();
     CHECK(lab.engine->ca_certificates("")->size() == 2);
-    lab.options.root_file = lab.folder.write("wrong.pem", Maker{"Wrong Root"}.certificate.to_pem());
+    lab.options.cacerts.roots = {lab.folder.write("wrong.pem", Maker{"Wrong Root"}.certificate.to_pem())};
     lab.open();
     const auto other = lab.maker.idevid("SN-2");
     lab.enrol(Lab::request(other, Lab::csr(*crypto::generate_key("ec:P-256"), {"sn-2.domain.com"})));
     CHECK(lab.engine->status()["cacerts"].contains("error"));
     CHECK(lab.engine->ca_certificates("")->size() == 1);
-    lab.options.root_file = lab.folder.write("leaf.pem", lab.maker.idevid("x").to_pem());
+    lab.options.cacerts.roots = {lab.folder.write("leaf.pem", lab.maker.idevid("x").to_pem())};
     CHECK_FALSE(ra::Engine::open(lab.options, ra::Engine::Parts{}).has_value());
 }
 
@@ -525,6 +642,91 @@ TEST_CASE(
     CHECK(lab.engine->ca_certificates("")->back().sha256() != old.sha256());
 }
 
+namespace
+{
+
+/// What an order of the registration authority's own came to: empty if it has its certificate.
+std::string own_order(ra::Engine& engine)
+{
+    auto outcome = std::make_shared<std::promise<std::string>>();
+    auto future = outcome->get_future();
+    engine.order_own([outcome](const enrol::Decision& decision) {
+        outcome->set_value(Lab::word(decision) == "issued" ? "" : std::get<enrol::Refused>(decision).text);
+    });
+    return future.get();
+}
+
+} // namespace
+
+TEST_CASE(
+    "FLD-E6, INT-29: an order of the RA's own shows the intermediate, is placed once, and owns its name")
+{
+    Lab lab;
+    lab.options.cacerts.order = "probe.domain.com";
+    lab.open();
+    CHECK_FALSE(lab.engine->knows_issuer());
+    CHECK(own_order(*lab.engine) == "");
+    CHECK(lab.board->count() == 1);
+    CHECK(lab.engine->ca_certificates("")->size() == 2);
+    CHECK(lab.engine->knows_issuer());
+    lab.open();
+    CHECK(lab.engine->knows_issuer());
+    const auto device = lab.maker.idevid("probe");
+    CHECK(Lab::word(lab.enrol(Lab::request(device, Lab::csr(lab.key, {"probe.domain.com"})))) != "issued");
+    CHECK(lab.board->count() == 1);
+}
+
+TEST_CASE("FLD-E6: an order of the RA's own that failed is remembered; the next run of it continues")
+{
+    Lab lab;
+    lab.options.cacerts.order = "probe.domain.com";
+    lab.open();
+    Error error;
+    error.code = Errc::refused;
+    error.message = "no";
+    lab.board->failure = error;
+    CHECK(own_order(*lab.engine) != "");
+    lab.open();
+    lab.board->failure.reset();
+    CHECK(own_order(*lab.engine) != "");
+    CHECK(lab.board->count() == 1);
+    lab.pass(lab.options.remember_failure + 1s);
+    CHECK(own_order(*lab.engine) == "");
+    CHECK(lab.board->count() == 2);
+}
+
+TEST_CASE("FLD-E6: a chain of the CA's own teaches the intermediate, a strange one nothing")
+{
+    Lab lab;
+    lab.open();
+    const auto own = lab.board->authority->issue(lab.key, {{"dns", "relay.domain.com"}}, lab.now(), 24h);
+    REQUIRE(own);
+    CHECK_FALSE(lab.engine->learn({lab.maker.idevid("x"), lab.maker.certificate}));
+    CHECK_FALSE(lab.engine->learn({own->front()}));
+    CHECK(lab.engine->ca_certificates("")->size() == 1);
+    CHECK(lab.engine->learn(*own));
+    CHECK(lab.engine->ca_certificates("")->size() == 2);
+    CHECK(lab.engine->status()["cacerts"].contains("error") == false);
+    lab.open();
+    CHECK(lab.engine->knows_issuer());
+}
+
+TEST_CASE("INT-28b: a root that is added by a reload makes the intermediates known that came before it")
+{
+    Lab lab;
+    const auto right = lab.options.cacerts.roots.front();
+    lab.options.cacerts.roots = {lab.folder.write("old.pem", Maker{"Old Root"}.certificate.to_pem())};
+    lab.open();
+    REQUIRE(Lab::word(lab.enrol(
+                Lab::request(lab.maker.idevid("SN-1"), Lab::csr(lab.key, {"sn-1.domain.com"})))) == "issued");
+    CHECK(lab.engine->ca_certificates("")->size() == 1);
+    lab.options.cacerts.roots.push_back(right);
+    auto put = lab.engine->prepare(lab.options);
+    REQUIRE(put);
+    (*put)();
+    CHECK(lab.engine->ca_certificates("")->size() == 3);
+}
+
 TEST_CASE("INT-27: an order that does not come to an end holds nobody else up")
 {
     Lab lab;
@@ -552,7 +754,7 @@ TEST_CASE("INT-27: an order that does not come to an end holds nobody else up")
     CHECK(Lab::word(future.get()) == "issued");
 }
 
-TEST_CASE("INT-06, INT-07: with san = table the names come from the inventory, all of them and no other")
+TEST_CASE("INT-06b, INT-07: with san = table the names come from the inventory, all of them and no other")
 {
     Lab lab;
     lab.options.idevid.inventory =
@@ -611,7 +813,7 @@ TEST_CASE("ESTS-19: an RA, with id-kp-cmcRA in a certificate issued here, need n
         if (!user.empty()) request.peer.password = base::Secret{std::string{"secret"}};
         return Lab::word(lab.enrol(std::move(request)));
     };
-    CHECK(ask(ra, "ra", enrol::Binding::differs, {}, false) == "pop_failed"); // TEAP-12
+    CHECK(ask(ra, "ra", enrol::Binding::differs, {}, false) == "pop_failed"); // TEAP-12b
     CHECK(ask(ra, "ra", enrol::Binding::differs) == "pending");
     CHECK(ask(device, "device", enrol::Binding::differs) == "pop_failed");
     CHECK(ask(device, "device", enrol::Binding::matches) == "pending");
@@ -626,7 +828,7 @@ TEST_CASE("ESTS-19: an RA, with id-kp-cmcRA in a certificate issued here, need n
     CHECK(ask(device, "device", enrol::Binding::absent) == "pop_failed");
 }
 
-TEST_CASE("ESTS-07 ESTS-08: channel bindings")
+TEST_CASE("ESTS-07b, ESTS-08a: channel bindings")
 {
     Lab lab;
     lab.options.pop = ra::Pop::required;
@@ -643,7 +845,27 @@ TEST_CASE("ESTS-07 ESTS-08: channel bindings")
     CHECK(std::get<enrol::CsrAttributes>(lab.attributes(&device)).channel_binding);
 }
 
-TEST_CASE("ESTS-05: users, their passwords and their names")
+TEST_CASE(
+    "TEAP-12b, TEAP-12d: by TEAP another tunnel's binding is refused, and none only if policy demands one")
+{
+    Lab lab;
+    const auto device = lab.maker.idevid("SN-1");
+    const auto ask = [&](enrol::Binding binding) {
+        auto request = Lab::request(device, Lab::csr(lab.key, {"sn-1.domain.com"}, "binding"));
+        request.binding = binding;
+        request.relayed_by_ra = false;
+        return Lab::word(lab.enrol(std::move(request)));
+    };
+    lab.open();
+    CHECK(ask(enrol::Binding::differs) == "pop_failed");
+    CHECK(ask(enrol::Binding::absent) == "issued");
+    lab.options.pop = ra::Pop::required;
+    lab.open();
+    CHECK(ask(enrol::Binding::absent) == "pop_failed");
+    CHECK(ask(enrol::Binding::matches) == "issued");
+}
+
+TEST_CASE("INT-14b, ESTS-05a, ESTS-23b: users, their passwords and their names")
 {
     Lab lab;
     // "secret" by openssl passwd -5
@@ -659,6 +881,9 @@ TEST_CASE("ESTS-05: users, their passwords and their names")
         return Lab::word(lab.enrol(std::move(request)));
     };
     CHECK(ask("alice", "secret", "a.domain.com") == "issued");
+    CHECK(lab.board->count() == 1);
+    CHECK(ask("alice", "secret", "b.domain.com") == "issued"); // by the same key
+    CHECK(lab.board->count() == 2);
     CHECK(ask("alice", "secret", "c.domain.com") == "bad_identity");
     CHECK(ask("alice", "wrong", "a.domain.com") == "unauthenticated");
     CHECK(ask("bob", "secret", "a.domain.com") == "unauthenticated");

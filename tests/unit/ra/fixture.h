@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include <nlohmann/json.hpp>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
@@ -49,6 +50,7 @@ private:
 };
 
 /// A certificate with `serial` as serialNumber attribute, signed by `issuer_key` in the name `issuer_name`.
+/// The name of an end entity is in the SAN as well if it is a DNS name with a dot.
 inline crypto::Certificate make_certificate(const crypto::Key& key, const std::string& name,
                                             const std::string& serial, const crypto::Key& issuer_key,
                                             const std::string& issuer_name, bool is_ca,
@@ -74,7 +76,9 @@ inline crypto::Certificate make_certificate(const crypto::Key& key, const std::s
         X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, is_ca ? "critical,CA:TRUE" : "CA:FALSE");
     X509_add_ext(x509, basic, -1);
     X509_EXTENSION_free(basic);
-    for (const auto& [nid, value] : extensions) {
+    auto all = extensions;
+    if (!is_ca && name.find('.') != std::string::npos) all.try_emplace(NID_subject_alt_name, "DNS:" + name);
+    for (const auto& [nid, value] : all) {
         X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, nid, value.c_str());
         X509_add_ext(x509, extension, -1);
         X509_EXTENSION_free(extension);
@@ -169,7 +173,7 @@ public:
         REQUIRE(authority.has_value());
         board->authority = std::make_shared<ca::Authority>(std::move(*authority));
         board->now = [this] { return now(); };
-        options.root_file = folder.write("root.pem", board->authority->root().to_pem());
+        options.cacerts.roots = {folder.write("root.pem", board->authority->root().to_pem())};
     }
     ~Lab() override { engine.reset(); }
 
@@ -183,6 +187,7 @@ public:
         parts.issuer = std::make_unique<DoubleIssuer>(board);
         parts.events = this;
         parts.now = [this] { return now(); };
+        parts.crls = fetched;
         auto opened = ra::Engine::open(options, std::move(parts));
         if (!opened) FAIL(opened.error().message);
         engine = std::move(*opened);
@@ -268,6 +273,7 @@ public:
     std::atomic<std::int64_t> clock{1795478325};
     std::mutex events_mutex;
     std::vector<base::Json> events;
+    std::shared_ptr<const crypto::FetchedCrls> fetched; ///< CRLs of URLs
     std::unique_ptr<ra::Engine> engine;
 };
 

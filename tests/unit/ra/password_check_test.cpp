@@ -7,6 +7,7 @@
 #include <memory>
 #include <thread>
 
+#include "crypto/digest.h"
 #include "ra/password_check.h"
 
 using namespace acmetool;
@@ -155,6 +156,83 @@ TEST_CASE("SEC-16: all addresses of one IPv6 site together have half of the plac
     ask("192.0.2.1");
     CHECK(turned_away == 14);
     go.count_down();
+    passwords.stop();
+}
+
+namespace
+{
+
+/// The file's line for the password "secret", by both algorithms.
+ra::DigestUsers digest_users()
+{
+    std::string text;
+    for (const auto hash : {crypto::Hash::sha256, crypto::Hash::md5})
+        text +=
+            "alice:est:" + to_hex(*crypto::digest(hash, {as_bytes("alice:est:secret")})) + ":a.example.com\n";
+    return *ra::parse_digest_users(text, "users", "est");
+}
+
+enrol::Peer digest_peer(const std::string& user, const std::string& password, const std::string& address,
+                        crypto::Hash hash = crypto::Hash::sha256)
+{
+    enrol::Peer made;
+    made.user = user;
+    made.address = address;
+    const auto secret = to_hex(*crypto::digest(hash, {as_bytes(user + ":est:" + password)}));
+    made.digest = enrol::DigestLogin{
+        hash, "rest", to_hex(*crypto::digest(hash, {as_bytes(secret + ":rest")})), [] { return true; }};
+    return made;
+}
+
+} // namespace
+
+TEST_CASE("ESTS-28, SEC-16: a Digest response is right or wrong at once; a repeated one is told apart, and "
+          "wrong ones do "
+          "not reach the nonces")
+{
+    ra::PasswordCheck passwords;
+    const auto known = digest_users();
+    for (const auto hash : {crypto::Hash::sha256, crypto::Hash::md5})
+        CHECK(passwords.check_digest(known, digest_peer("alice", "secret", "192.0.2.1", hash)) ==
+              Verdict::right);
+    auto repeated = digest_peer("alice", "secret", "192.0.2.1");
+    repeated.digest->spend = [] { return false; };
+    CHECK(passwords.check_digest(known, repeated) == Verdict::used);
+    auto wrong = digest_peer("alice", "guess", "192.0.2.2");
+    wrong.digest->spend = [] {
+        FAIL("a wrong response costs no memory");
+        return true;
+    };
+    CHECK(passwords.check_digest(known, wrong) == Verdict::wrong);
+    wrong.user = "bob";
+    CHECK(passwords.check_digest(known, wrong) == Verdict::wrong);
+    auto unhashed = known;
+    unhashed["alice"].md5.clear();
+    CHECK(passwords.check_digest(unhashed, digest_peer("alice", "secret", "192.0.2.2", crypto::Hash::md5)) ==
+          Verdict::wrong);
+    // A response to the hash that stands in for an absent one.
+    CHECK(passwords.check_digest({}, digest_peer("alice", "secret", "192.0.2.1")) == Verdict::wrong);
+}
+
+TEST_CASE("SEC-16, FLD-E15: wrong Digest responses count for their address as wrong passwords do")
+{
+    ra::PasswordCheck passwords;
+    const auto known = digest_users();
+    unsigned wrong = 0;
+    while (wrong < 100 && passwords.check_digest(known, digest_peer(wrong % 2 == 0 ? "alice" : "bob", "guess",
+                                                                    "192.0.2.1")) == Verdict::wrong)
+        ++wrong;
+    CHECK(wrong >= 10);
+    CHECK(wrong < 100);
+    CHECK(passwords.check_digest(known, digest_peer("alice", "secret", "192.0.2.1")) == Verdict::too_many);
+    std::promise<Verdict> basic;
+    passwords.check(users(), peer("alice", "secret", "192.0.2.1"),
+                    [&](Verdict verdict) { basic.set_value(verdict); });
+    CHECK(basic.get_future().get() == Verdict::too_many);
+    CHECK(passwords.check_digest(known, digest_peer("alice", "secret", "192.0.2.2")) == Verdict::right);
+    // Without users nothing is compared or counted.
+    for (int i = 0; i < 100; ++i)
+        CHECK(passwords.check_digest({}, digest_peer("alice", "guess", "192.0.2.3")) == Verdict::wrong);
     passwords.stop();
 }
 

@@ -375,7 +375,7 @@ TEST_CASE(
     CHECK(events[1].at("request_id") == "request-1");
 }
 
-TEST_CASE("PRE-18: an order that comes back pending has a pre-authorization that lapsed obtained anew")
+TEST_CASE("PRE-18a: an order that comes back pending has a pre-authorization that lapsed obtained anew")
 {
     KeeperLab lab;
     const auto board = lab.add("domain.com", valid_for(24h, lab.clock.now()));
@@ -389,7 +389,7 @@ TEST_CASE("PRE-18: an order that comes back pending has a pre-authorization that
     CHECK_FALSE(board->overlapped);
 }
 
-TEST_CASE("A CA without newAuthz, or without subdomains, has each order authorized")
+TEST_CASE("PRE-06b: A CA without newAuthz, or without subdomains, has each order authorized")
 {
     KeeperLab lab;
     lab.pace.soonest = 1h;
@@ -420,8 +420,8 @@ TEST_CASE("A CA without newAuthz, or without subdomains, has each order authoriz
               "warning none.com no newAuthz"});
 }
 
-TEST_CASE(
-    "Without a solver orders go ahead, and one that comes back pending is refused; other domains are unknown")
+TEST_CASE("PRE-18b: Without a solver orders go ahead, and one that comes back pending is refused; other "
+          "domains are unknown")
 {
     KeeperLab lab;
     lab.add("domain.com");

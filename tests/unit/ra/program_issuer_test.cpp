@@ -60,7 +60,8 @@ std::string with_problem(const std::string& word)
 
 } // namespace
 
-TEST_CASE("INT-09: an issuer program gets the CSR as it came; its chain, PEM or document, is the certificate")
+TEST_CASE(
+    "INT-09a: an issuer program gets the CSR as it came; its chain, PEM or document, is the certificate")
 {
     for (const bool json : {false, true}) {
         CAPTURE(json);
@@ -75,7 +76,7 @@ TEST_CASE("INT-09: an issuer program gets the CSR as it came; its chain, PEM or 
     }
 }
 
-TEST_CASE("ESTS-13: what an issuer program prints is checked against the CSR")
+TEST_CASE("ESTC-26a, ESTC-26b: what an issuer program prints is checked against the CSR")
 {
     ProgramLab lab;
     const auto other = Lab::csr(*crypto::generate_key("ec:P-256"), {"sn-1.domain.com"});
@@ -86,7 +87,7 @@ TEST_CASE("ESTS-13: what an issuer program prints is checked against the CSR")
     CHECK(Lab::word(lab.answered(0, lab.chain_for(lab.csr))) == "issued");
 }
 
-TEST_CASE("INT-11: an issuer program that says \"not yet\" (75) is asked again when it said")
+TEST_CASE("INT-11b: an issuer program that says \"not yet\" (75) is asked again when it said")
 {
     ProgramLab lab;
     lab.options.wait = 30s;
@@ -98,7 +99,8 @@ TEST_CASE("INT-11: an issuer program that says \"not yet\" (75) is asked again w
     CHECK(lab.read("runs") == "run\nrun\n");
 }
 
-TEST_CASE("INT-18, INT-19: exit status and problem of an issuer program decide what the device is told")
+TEST_CASE(
+    "INT-18a, INT-18b, INT-18c: exit status and problem of an issuer program decide what the device is told")
 {
     ProgramLab lab;
     CHECK(Lab::word(lab.answered(77, "")) == "forbidden");
@@ -143,4 +145,17 @@ TEST_CASE("an issuer program that is not there is an error of the configuration"
     const auto opened = ra::Engine::open(lab.options, ra::Engine::Parts{});
     REQUIRE_FALSE(opened);
     CHECK(opened.error().reason.word() == "programNotFound");
+}
+
+TEST_CASE("FLD-A14: an issuer program gets the environment variables that issuer_env names, and no others")
+{
+    ProgramLab lab;
+    lab.options.issuer_env = {"ACMETOOL_TEST_TOKEN"};
+    setenv("ACMETOOL_TEST_TOKEN", "secret", 1);
+    setenv("ACMETOOL_TEST_OTHER", "other", 1);
+    lab.open_with("printf '%s,%s' \"$ACMETOOL_TEST_TOKEN\" \"$ACMETOOL_TEST_OTHER\" >seen\nexit 1");
+    static_cast<void>(lab.enrol(Lab::request(lab.device, lab.csr)));
+    CHECK(lab.read("seen") == "secret,");
+    unsetenv("ACMETOOL_TEST_TOKEN");
+    unsetenv("ACMETOOL_TEST_OTHER");
 }

@@ -24,7 +24,7 @@ Authenticator numbered()
 
 } // namespace
 
-TEST_CASE("RAD-01, RAD-02, RAD-03: every recorded packet's authenticators and EAP-Message")
+TEST_CASE("RAD-01b, RAD-02b, RAD-03a: every recorded packet's authenticators and EAP-Message")
 {
     ACMETOOL_TEAP_VECTORS(vectors);
     for (const auto& vector : vectors) {
@@ -53,7 +53,7 @@ TEST_CASE("RAD-01, RAD-02, RAD-03: every recorded packet's authenticators and EA
     }
 }
 
-TEST_CASE("RAD-05: the keys of every recorded Access-Accept are the two halves of the MSK")
+TEST_CASE("RAD-05a: the keys of every recorded Access-Accept are the two halves of the MSK")
 {
     ACMETOOL_TEAP_VECTORS(vectors);
     for (const auto& vector : vectors) {
@@ -72,7 +72,7 @@ TEST_CASE("RAD-05: the keys of every recorded Access-Accept are the two halves o
     }
 }
 
-TEST_CASE("RAD-05: keys survive encryption and decryption, salts differ and have their first bit")
+TEST_CASE("RAD-05a: keys survive encryption and decryption, salts differ and have their first bit")
 {
     Bytes msk;
     for (unsigned i = 0; i < 64; ++i)
@@ -93,7 +93,7 @@ TEST_CASE("RAD-05: keys survive encryption and decryption, salts differ and have
     CHECK_FALSE(add_mppe_keys(packet, Bytes(63), secret(), numbered()));
 }
 
-TEST_CASE("RAD-02: a Message-Authenticator that is missing, wrong, doubled or cut short is none")
+TEST_CASE("RAD-02a: a Message-Authenticator that is missing, wrong, doubled or cut short is none")
 {
     Packet packet;
     packet.code = static_cast<std::uint8_t>(Code::access_request);
@@ -124,7 +124,7 @@ TEST_CASE("RAD-02: a Message-Authenticator that is missing, wrong, doubled or cu
     CHECK(has_valid_message_authenticator(padded, secret(), numbered()));
 }
 
-TEST_CASE("RAD-01, RAD-03: packets that lie about their lengths are refused")
+TEST_CASE("RAD-03a: packets that lie about their lengths are refused")
 {
     const auto bad = [](Bytes octets) {
         const auto packet = parse_packet(octets);
@@ -153,7 +153,7 @@ TEST_CASE("RAD-01, RAD-03: packets that lie about their lengths are refused")
     CHECK(parse_packet(attribute));
 }
 
-TEST_CASE("RAD-01: EAP-Message is split at 253 octets and joined where it is consecutive")
+TEST_CASE("RAD-01a, RAD-01b: EAP-Message is split at 253 octets and joined where it is consecutive")
 {
     Packet packet;
     Bytes eap(600);

@@ -30,7 +30,7 @@ http::ServerRequest post(const std::string& resource, const std::string& type, c
 std::future<http::ServerResponse> handle(RegistrarLab& lab, http::ServerRequest request)
 {
     auto answer = std::make_shared<std::promise<http::ServerResponse>>();
-    EstAdapter{*lab.subject}.handle(std::move(request), [answer](http::ServerResponse response) {
+    EstAdapter{*lab.subject, lab}.handle(std::move(request), [answer](http::ServerResponse response) {
         answer->set_value(std::move(response));
     });
     return answer->get_future();
@@ -40,7 +40,7 @@ const std::string kJws{brski::kJwsVoucher};
 
 } // namespace
 
-TEST_CASE("Each cause has an HTTP status (BRR-04)")
+TEST_CASE("Each cause has an HTTP status (BRR-04a, BRR-04b)")
 {
     CHECK(http_status_of(Cause::malformed) == 400);
     CHECK(http_status_of(Cause::other_registrar) == 401);
@@ -54,7 +54,7 @@ TEST_CASE("Each cause has an HTTP status (BRR-04)")
     CHECK(http_status_of(Cause::masa_silent) == 504);
 }
 
-TEST_CASE("The registrar over HTTP answers by status and media type (BRR-04, BRR-13)")
+TEST_CASE("The registrar over HTTP answers by status and media type (BRR-04d, BRR-13a, BRR-13b)")
 {
     RegistrarLab lab;
     lab.options.wait = 0ms;
@@ -104,7 +104,7 @@ TEST_CASE("The registrar over HTTP answers by status and media type (BRR-04, BRR
     CHECK(http::find(busy.headers, "retry-after") == "3");
 }
 
-TEST_CASE("The registrar over HTTP forwards the voucher with its media type (BRR-10)")
+TEST_CASE("The registrar over HTTP forwards the voucher with its media type (BRR-10a)")
 {
     RegistrarLab lab;
     lab.open();
@@ -132,7 +132,39 @@ TEST_CASE("Without a manufacturer nothing of BRSKI is answered")
     CHECK_FALSE(lab.connect()->execute("SELECT id FROM brski_devices"));
 }
 
-TEST_CASE("The registrar behind TEAP grants, asks for patience, and tells away from no (TBR-03)")
+TEST_CASE("TRC-01a: a pledge's requests over HTTP and their answers are in the trace, with the ID that the "
+          "MASA's has")
+{
+    RegistrarLab lab;
+    lab.options.wait = 0ms;
+    lab.keeps_messages = true;
+    lab.open();
+    const auto device = lab.pledge("SN-1");
+    const auto request = lab.request(device);
+    const auto body = std::string{as_text(request)};
+    handle(lab, post("requestvoucher", kJws, body, device.chain())).get();
+    lab.masa->question(0).hear(lab.voucher(lab.masa->question(0).question));
+    REQUIRE(lab.reaches("ready"));
+    handle(lab, post("requestvoucher", kJws, body, device.chain())).get();
+    handle(lab, post("enrollstatus", "application/json", "{}", {})).get();
+    std::vector<std::string> drawn;
+    for (const auto& one : lab.messages)
+        drawn.push_back(one.from + ">" + one.to + " " + one.label);
+    CHECK(drawn == std::vector<std::string>{"client>ra POST /requestvoucher", "ra>client 202 Retry-After=10",
+                                            "client>ra POST /requestvoucher", "ra>client 200 voucher",
+                                            "client>ra POST /enrollstatus", "ra>client 403"});
+    CHECK(lab.messages[0].device == enrol::holder_of(device.chain()));
+    CHECK(lab.messages[3].device == lab.messages[0].device);
+    CHECK(lab.messages[5].device.empty());
+    CHECK_FALSE(lab.messages[5].detail.empty());
+    CHECK(lab.messages[0].request_id.size() == 16);
+    CHECK(lab.messages[1].request_id == lab.messages[0].request_id);
+    CHECK(lab.messages[2].request_id != lab.messages[0].request_id);
+    CHECK(lab.masa->question(0).question.request_id == lab.messages[0].request_id);
+    CHECK(lab.has_event("request_id", lab.messages[0].request_id));
+}
+
+TEST_CASE("The registrar behind TEAP grants, asks for patience, and tells away from no (TBR-03b, TBR-03c)")
 {
     RegistrarLab lab;
     lab.options.wait = 0ms;
@@ -144,7 +176,7 @@ TEST_CASE("The registrar behind TEAP grants, asks for patience, and tells away f
     const auto ask = [&](const Bytes& request) {
         auto answer = std::make_shared<std::promise<enrol::VoucherDecision>>();
         teap.request_voucher(
-            RegistrarLab::peer(device.chain()), request,
+            RegistrarLab::peer(device.chain()), "conversation", request,
             [answer](enrol::VoucherDecision decision) { answer->set_value(std::move(decision)); });
         return answer->get_future().get();
     };
@@ -152,6 +184,7 @@ TEST_CASE("The registrar behind TEAP grants, asks for patience, and tells away f
     REQUIRE(std::holds_alternative<enrol::VoucherLater>(decision));
     CHECK(std::get<enrol::VoucherLater>(decision).retry_after == 10s);
     const auto asked = lab.masa->question(0);
+    CHECK(asked.question.request_id == "conversation");
     const auto voucher = lab.voucher(asked.question);
     asked.hear(voucher);
     REQUIRE(lab.reaches("ready"));
@@ -168,7 +201,7 @@ TEST_CASE("The registrar behind TEAP grants, asks for patience, and tells away f
     TeapAdapter other{*lab.subject};
     lab.unwelcome = enrol::Refused{enrol::Refusal::forbidden, "blocked", {}};
     auto refusal = std::make_shared<std::promise<enrol::VoucherDecision>>();
-    other.request_voucher(RegistrarLab::peer(device.chain()), octets,
+    other.request_voucher(RegistrarLab::peer(device.chain()), "", octets,
                           [refusal](enrol::VoucherDecision said) { refusal->set_value(std::move(said)); });
     decision = refusal->get_future().get();
     REQUIRE(std::holds_alternative<enrol::VoucherRefused>(decision));
@@ -184,7 +217,7 @@ TEST_CASE("To TEAP a MASA that is silent, or a store that fails, is unavailable"
     TeapAdapter teap{*lab.subject};
     const auto device = lab.pledge("SN-1");
     auto answer = std::make_shared<std::promise<enrol::VoucherDecision>>();
-    teap.request_voucher(RegistrarLab::peer(device.chain()), lab.request(device),
+    teap.request_voucher(RegistrarLab::peer(device.chain()), "", lab.request(device),
                          [answer](enrol::VoucherDecision said) { answer->set_value(std::move(said)); });
     const auto asked = lab.masa->question(0);
     lab.passed = 5;

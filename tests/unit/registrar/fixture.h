@@ -20,6 +20,7 @@
 #include "brski/manufacturer.h"
 #include "brski/pledge.h"
 #include "brski/voucher.h"
+#include "enrol/identity.h"
 #include "registrar/records.h"
 #include "registrar/registrar.h"
 #include "store/group_commit.h"
@@ -88,7 +89,14 @@ public:
     struct Pledge {
         http::TlsIdentity identity;
         std::vector<crypto::Certificate> chain() const { return identity.certificates; }
-        std::string id() const { return to_hex(identity.certificates.front().sha256()); }
+        std::string id() const
+        {
+            const auto key = [](const auto& one) { return to_hex(one.public_key().spki_sha256()); };
+            const auto certificates = chain();
+            const auto& idevid = certificates.front();
+            return enrol::device_id(*enrol::device_serial(idevid), key(certificates.back())) + "/" +
+                   key(idevid);
+        }
     };
 
     RegistrarLab()
@@ -249,6 +257,12 @@ public:
         });
     }
 
+    bool traces() const override { return keeps_messages; }
+    void message(const base::Message& message) override
+    {
+        const std::lock_guard lock{mutex};
+        messages.push_back(message);
+    }
     void event(const base::Json& event) override
     {
         const std::lock_guard lock{mutex};
@@ -264,8 +278,11 @@ public:
     {
         if (unwelcome)
             done(*unwelcome);
-        else
-            done(enrol::CsrAttributes{});
+        else {
+            enrol::CsrAttributes welcome;
+            welcome.authenticated = knows_device;
+            done(welcome);
+        }
     }
     std::optional<std::vector<crypto::Certificate>> ca_certificates(const std::string& /*label*/) override
     {
@@ -282,11 +299,14 @@ public:
     std::shared_ptr<store::GroupCommit> commits;
     std::unique_ptr<registrar::Registrar> subject;
     std::optional<enrol::Refused> unwelcome;
+    bool knows_device = true;
     std::atomic<unsigned> enrolments{0};
     bool looks_when_answered = false;
     std::string state_when_answered;
     std::mutex mutex;
     std::vector<base::Json> events;
+    bool keeps_messages = false;
+    std::vector<base::Message> messages;
 };
 
 /// Holds up the store until it is destroyed or released.

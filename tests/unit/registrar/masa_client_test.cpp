@@ -20,7 +20,7 @@ namespace
 {
 
 /// A MASA over HTTPS that gives prepared answers, the last one again and again, and its client.
-struct MasaLab {
+struct MasaLab final : enrol::EventSink {
     std::string folder = (std::filesystem::temp_directory_path() / "masa-client-XXXXXX").string();
     std::mutex mutex;
     std::condition_variable changed;
@@ -31,6 +31,15 @@ struct MasaLab {
     Options options;
     ManufacturerOptions manufacturer;
     std::unique_ptr<Masa> masa;
+    std::vector<base::Message> messages;
+
+    void event(const base::Json& /*event*/) override {}
+    bool traces() const override { return true; }
+    void message(const base::Message& message) override
+    {
+        const std::lock_guard lock{mutex};
+        messages.push_back(message);
+    }
 
     MasaLab()
     {
@@ -56,7 +65,7 @@ struct MasaLab {
         manufacturer.masa_hosts = {host()};
         manufacturer.private_addresses = true;
     }
-    ~MasaLab()
+    ~MasaLab() override
     {
         masa.reset();
         server.reset();
@@ -74,10 +83,11 @@ struct MasaLab {
     }
     void ask(MasaQuestion::What what = MasaQuestion::What::voucher)
     {
-        if (!masa) masa = std::move(*MasaClient::start(settings()));
+        if (!masa) masa = std::move(*MasaClient::start(settings(), *this));
         MasaQuestion question;
         question.id = "device";
         question.what = what;
+        question.request_id = "4f1d2c9a7b3e6058";
         question.masa_url = "https://" + host() + "/.well-known/brski";
         question.request = {'r', 'e', 'q'};
         question.media_type = "application/voucher-cms+json";
@@ -126,6 +136,27 @@ TEST_CASE("The MASA gets the request as it is, and its document comes back with 
     CHECK(http::find(request.headers, "accept") == "application/voucher-jws+json");
 }
 
+TEST_CASE("TRC-01a: requests to a MASA and its answers are in the trace, with the ID of the pledge's request")
+{
+    MasaLab lab;
+    lab.answers = {says(503, "later", {{"Retry-After", "1"}}), says(200, "voucher"), says(404, "no log")};
+    lab.ask();
+    lab.answer(1);
+    lab.ask(MasaQuestion::What::audit_log);
+    lab.answer(2);
+    std::vector<std::string> drawn;
+    for (const auto& one : lab.messages) {
+        drawn.push_back(one.from + ">" + one.to + " " + one.label);
+        CHECK(one.request_id == "4f1d2c9a7b3e6058");
+    }
+    CHECK(drawn == std::vector<std::string>{"ra>masa POST /requestvoucher", "masa>ra 503 Retry-After=1",
+                                            "ra>masa POST /requestvoucher", "masa>ra 200 voucher",
+                                            "ra>masa POST /requestauditlog", "masa>ra 404"});
+    CHECK(lab.messages[1].detail == "later");
+    CHECK(lab.messages[5].detail == "no log");
+    CHECK(lab.messages[0].url == "https://" + lab.host() + "/.well-known/brski/requestvoucher");
+}
+
 TEST_CASE("A MASA that is not ready, or fails, is asked again after Retry-After or a second")
 {
     MasaLab lab;
@@ -140,7 +171,7 @@ TEST_CASE("A MASA that is not ready, or fails, is asked again after Retry-After 
     CHECK(lab.request_count() == 3);
 }
 
-TEST_CASE("A MASA's refusals have causes (BRR-04)")
+TEST_CASE("A MASA's refusals have causes (BRR-04a, BRR-04b, BRR-04c)")
 {
     MasaLab lab;
     lab.answers = {says(404, "who?"), says(406, ""), says(403, "no"), says(307, ""), says(401, "")};
@@ -156,7 +187,7 @@ TEST_CASE("A MASA's refusals have causes (BRR-04)")
     CHECK(lab.refusal(4).cause == Cause::masa_refused); // there is no password for it
 }
 
-TEST_CASE("An audit log may be at another place of the same MASA (BRR-12, SEC-06)")
+TEST_CASE("An audit log may be at another place of the same MASA (BRR-12a, SEC-06)")
 {
     MasaLab lab;
     SUBCASE("there")
@@ -184,7 +215,7 @@ TEST_CASE("An audit log may be at another place of the same MASA (BRR-12, SEC-06
     }
 }
 
-TEST_CASE("A MASA that wants a password gets it, and is not asked again if it is wrong (BRR-11)")
+TEST_CASE("A MASA that wants a password gets it, and is not asked again if it is wrong (BRR-11c)")
 {
     MasaLab lab;
     std::ofstream{lab.folder + "/login"} << "registrar:secret\n";

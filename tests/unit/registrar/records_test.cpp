@@ -96,11 +96,11 @@ TEST_CASE("A registrar's store of the version before is taken over, once")
         CHECK((*a)->enroll_status == "failure");
         CHECK(base::to_rfc3339((*a)->since) == "2026-01-02T03:04:05Z");
         CHECK((*records.device_by_certificate("c1"))->id == "a");
-        CHECK((*records.device("b"))->cause == Cause::masa_unknown);
-        CHECK((*records.device("b"))->reason == "unknown");
-        CHECK((*records.device("d"))->cause == Cause::masa_silent);
-        CHECK((*records.device("e"))->cause == Cause::masa_refused);
-        CHECK((*records.device("c"))->cause == Cause::none);
+        CHECK((*records.device({"b", {}}))->cause == Cause::masa_unknown);
+        CHECK((*records.device({"b", {}}))->reason == "unknown");
+        CHECK((*records.device({"d", {}}))->cause == Cause::masa_silent);
+        CHECK((*records.device({"e", {}}))->cause == Cause::masa_refused);
+        CHECK((*records.device({"c", {}}))->cause == Cause::none);
         REQUIRE(records.open_records("maker")->size() == 1);
         CHECK(records.open_records("maker")->front().id == "c");
         CHECK(records.devices("maker")->size() == 3);
@@ -118,7 +118,7 @@ TEST_CASE("A registrar's store without nonces has those of the last requests (SE
     REQUIRE(database->execute("DROP TABLE brski_nonces"));
     REQUIRE(records.create());
     CHECK(records.nonces("a")->size() == 1);
-    REQUIRE(records.put(make_record("a", State::forwarded)));
+    REQUIRE(records.remember_nonce("a", make_record("a", State::forwarded).nonce));
     CHECK(records.nonces("a")->size() == 2);
 }
 
@@ -150,7 +150,7 @@ TEST_CASE("A record keeps what the device said until the device asks with anothe
     record.cause = Cause::bad_audit_log;
     record.reason = "why";
     REQUIRE(records.put(record));
-    auto device = *records.device("a");
+    auto device = *records.device({"a", {}});
     CHECK(device->state == State::refused);
     CHECK(device->cause == Cause::bad_audit_log);
     CHECK(device->reason == "why");
@@ -159,7 +159,7 @@ TEST_CASE("A record keeps what the device said until the device asks with anothe
     CHECK(device->certificate == "c1");
     record.request_digest = "another";
     REQUIRE(records.put(record));
-    device = *records.device("a");
+    device = *records.device({"a", {}});
     CHECK(device->voucher_status.empty());
     CHECK(device->enroll_status.empty());
     CHECK_FALSE(*records.device_by_certificate("c1"));
@@ -172,20 +172,21 @@ TEST_CASE("The newest thousand nonces of a device are kept, and those of other d
     const auto database = place.connect();
     Records records{*database};
     REQUIRE(records.create());
-    REQUIRE(records.put(make_record("other", State::asking)));
-    const auto first = make_record("a", State::asking);
+    const auto nonce = [] { return make_record("a", State::asking).nonce; };
+    REQUIRE(records.remember_nonce("other", nonce()));
+    const auto first = nonce();
     auto last = first;
     REQUIRE(database->begin());
-    REQUIRE(records.put(first));
+    REQUIRE(records.remember_nonce("a", first));
     for (int i = 0; i < 1'005; ++i) {
-        last = make_record("a", State::asking);
-        REQUIRE(records.put(last));
+        last = nonce();
+        REQUIRE(records.remember_nonce("a", last));
     }
     REQUIRE(database->commit());
     const auto kept = *records.nonces("a");
     CHECK(kept.size() == 1'000);
-    CHECK(kept.contains(*brski::nonce_octets(last.nonce)));
-    CHECK_FALSE(kept.contains(*brski::nonce_octets(first.nonce)));
+    CHECK(kept.contains(*brski::nonce_octets(last)));
+    CHECK_FALSE(kept.contains(*brski::nonce_octets(first)));
     CHECK(records.nonces("other")->size() == 1);
 }
 

@@ -1,7 +1,10 @@
 #include <doctest/doctest.h>
 
+#include "../crypto/bad_chains.h"
+#include "crypto/extension.h"
 #include "fixture.h"
 #include "registrar/gate.h"
+#include "store/atomic_file.h"
 
 namespace acmetool::registrar
 {
@@ -27,7 +30,7 @@ Cause cause_of(std::future<Decision> answer)
 
 } // namespace
 
-TEST_CASE("A voucher is passed on unchanged, after the device's state is on disk (BRR-10)")
+TEST_CASE("A voucher is passed on unchanged, after the device's state is on disk (BRR-10a)")
 {
     RegistrarLab lab;
     lab.looks_when_answered = true;
@@ -47,26 +50,96 @@ TEST_CASE("A voucher is passed on unchanged, after the device's state is on disk
     CHECK(lab.state_when_answered == "forwarded");
 }
 
-TEST_CASE("The registrar's request has serial number, nonce and the pledge's whole request (BRR-06)")
+namespace
+{
+
+/// What the MASA is asked for a device, and what the device asked for.
+struct AskedMasa {
+    RegistrarLab lab;
+    RegistrarLab::Pledge device{};
+    Bytes octets;
+    std::future<Decision> answer;
+    brski::Envelope envelope;
+    brski::VoucherRequest ours;
+
+    AskedMasa()
+    {
+        lab.open();
+        device = lab.pledge("SN-1");
+        octets = lab.request(device);
+        answer = lab.ask(device, octets);
+        envelope = *brski::parse_envelope(lab.masa->question(0).question.request);
+        const auto read = brski::parse_voucher_request(envelope.content);
+        REQUIRE(read);
+        ours = *read;
+    }
+};
+
+} // namespace
+
+TEST_CASE("The registrar signs its request, sends its own certificates, and says when (BRR-06a, BRR-06b, "
+          "BRR-08c)")
+{
+    const AskedMasa asked;
+    const auto signers = brski::verify_signature(asked.envelope);
+    REQUIRE(signers);
+    CHECK(signers->front().sha256() == asked.lab.own.certificate.sha256());
+    // Not the device's or its manufacturer's, which no voucher may pin.
+    REQUIRE(asked.envelope.certificates.size() == 1);
+    CHECK(asked.envelope.certificates.front().sha256() == asked.lab.own.certificate.sha256());
+    REQUIRE(asked.ours.created_on);
+    CHECK(*asked.ours.created_on <= base::now());
+    CHECK(*asked.ours.created_on >= base::now() - 60s);
+}
+
+TEST_CASE("The registrar's request has the pledge's whole request and its nonce, and no proximity (BRR-06c, "
+          "BRR-06e, BRR-06f)")
+{
+    const AskedMasa asked;
+    const auto theirs =
+        brski::parse_voucher_request(*brski::unverified_content(asked.octets, brski::Format::jws));
+    REQUIRE(theirs);
+    CHECK_FALSE(theirs->proximity_registrar_cert.empty());
+    CHECK(asked.ours.nonce == theirs->nonce);
+    CHECK(asked.ours.prior_signed_voucher_request == asked.octets);
+    CHECK(asked.ours.proximity_registrar_cert.empty());
+}
+
+TEST_CASE("The registrar's request has serial number and issuer of the IDevID (BRR-06d, BRR-07)")
+{
+    const AskedMasa asked;
+    CHECK(asked.ours.serial_number == "SN-1");
+    // The extension's content, not in the OCTET STRING that it stands in.
+    const auto& idevid = asked.device.identity.certificates.front();
+    const auto issuer = crypto::extension_value(idevid, "2.5.29.35");
+    REQUIRE(issuer);
+    CHECK(asked.ours.idevid_issuer == *issuer);
+    CHECK(asked.ours.idevid_issuer.front() == 0x30);
+}
+
+TEST_CASE("BRR-05a, BRR-05d: the IDevID names the MASA, and the manufacturer's entry can name another")
 {
     RegistrarLab lab;
-    lab.open();
-    const auto device = lab.pledge("SN-1");
-    const auto octets = lab.request(device);
-    auto answer = lab.ask(device, octets);
-    const auto envelope = brski::parse_envelope(lab.masa->question(0).question.request);
-    REQUIRE(envelope);
-    const auto signers = brski::verify_signature(*envelope);
-    REQUIRE(signers);
-    CHECK(signers->front().sha256() == lab.own.certificate.sha256());
-    const auto ours = brski::parse_voucher_request(envelope->content);
-    const auto theirs = brski::parse_voucher_request(*brski::unverified_content(octets, brski::Format::jws));
-    REQUIRE(ours);
-    CHECK(ours->serial_number == "SN-1");
-    CHECK(ours->nonce == theirs->nonce);
-    CHECK(ours->prior_signed_voucher_request == octets);
-    CHECK(ours->proximity_registrar_cert.empty());
-    CHECK_FALSE(ours->idevid_issuer.empty());
+    auto key = *crypto::generate_key("ec:P-256");
+    const auto idevid = brski::make_idevid(lab.maker, key, "SN-1", "own.example.com", lab.now());
+    REQUIRE(idevid);
+    const RegistrarLab::Pledge device{{{*idevid, lab.maker.ca}, key}};
+    auto& maker = lab.options.manufacturers.front();
+    SUBCASE("by the IDevID")
+    {
+        maker.masa_url.clear();
+        maker.masa_hosts = {"own.example.com"};
+        lab.open();
+        auto answer = lab.ask(device, lab.request(device));
+        CHECK(lab.masa->question(0).question.masa_url == "https://own.example.com/.well-known/brski");
+    }
+    SUBCASE("by the entry")
+    {
+        maker.masa_url = "https://other.example.com/masa";
+        lab.open();
+        auto answer = lab.ask(device, lab.request(device));
+        CHECK(lab.masa->question(0).question.masa_url == "https://other.example.com/masa");
+    }
 }
 
 TEST_CASE("A MASA is asked after the request is on disk")
@@ -97,7 +170,7 @@ TEST_CASE("Nobody is answered before the answer is on disk")
     CHECK(std::holds_alternative<Granted>(answer.get()));
 }
 
-TEST_CASE("A pledge that waited long enough is answered later, and finds its voucher then (BRR-10)")
+TEST_CASE("A pledge that waited long enough is answered later, and finds its voucher then (BRR-10b)")
 {
     RegistrarLab lab;
     lab.options.wait = 20ms;
@@ -148,7 +221,7 @@ TEST_CASE("A voucher of no use is not passed on")
     CHECK(lab.state_on_disk() == "refused");
 }
 
-TEST_CASE("The audit log is asked for after the voucher, and decides (BRR-12)")
+TEST_CASE("The audit log is asked for after the voucher, and decides (BRR-12a, BRR-12c, BRR-12d)")
 {
     RegistrarLab lab;
     lab.options.audit_log = true;
@@ -170,6 +243,7 @@ TEST_CASE("The audit log is asked for after the voucher, and decides (BRR-12)")
     {
         second.hear(lab.log(second.question, "c29tZWJvZHk="));
         CHECK(cause_of(std::move(answer)) == Cause::bad_audit_log);
+        CHECK(lab.has_event("level", "warning"));
         CHECK(lab.subject->objection(RegistrarLab::peer(device.chain())));
     }
     SUBCASE("the voucher again, which nobody asked for now")
@@ -268,7 +342,7 @@ TEST_CASE("A MASA that does not answer is given up after give_up")
     CHECK(lab.masa->forgotten == std::vector{device.id()});
 }
 
-TEST_CASE("A device may enrol after its voucher was forwarded, and not before (BRR-14)")
+TEST_CASE("A device may enrol after its voucher was forwarded, and not before (BRR-14a)")
 {
     RegistrarLab lab;
     lab.options.wait = 0ms;
@@ -306,8 +380,107 @@ TEST_CASE("A device may enrol after its voucher was forwarded, and not before (B
     CHECK(attempt() == "this device said that its voucher is not good");
 }
 
+TEST_CASE("BRR-14a, SEC-23: a manufacturer's device stays one if its path fails there and holds elsewhere")
+{
+    RegistrarLab lab;
+    const auto now = base::now();
+    const auto path = test::make_path(test::good_path(test::Validator::identity), now);
+    const auto write = [&](const std::string& name, const std::string& text) {
+        REQUIRE(store::write_atomically(lab.folder + "/" + name, text, 0600));
+        return lab.folder + "/" + name;
+    };
+    auto& maker = lab.options.manufacturers.front();
+    maker.trust = {write("root.pem", path.anchor.certificate.to_pem())};
+    lab.options.device_trust = {write("middle.pem", path.middle.certificate.to_pem())};
+    const auto refused = [&](const std::vector<crypto::Certificate>& chain) -> std::string {
+        Gate gate{lab, *lab.subject};
+        enrol::EnrolRequest wanted;
+        wanted.peer = RegistrarLab::peer(chain);
+        std::string text;
+        gate.enrol(std::move(wanted), [&text](const enrol::Decision& decision) {
+            const auto* refusal = std::get_if<enrol::Refused>(&decision);
+            text = refusal != nullptr ? std::string{enrol::name_of(refusal->why)} + " " + refusal->text
+                                      : "let in";
+        });
+        return text;
+    };
+    lab.open();
+    CHECK(refused(path.chain()).starts_with("forbidden no voucher was forwarded"));
+    // Without the intermediate no path leads to the manufacturer's anchor, but one to what [clients.idevid]
+    // trusts.
+    CHECK(refused({path.end.certificate}).starts_with("forbidden no voucher was forwarded"));
+    CHECK(lab.subject->is_device(RegistrarLab::peer({path.end.certificate})));
+    // A certificate of the intermediate's name, of the device's choice, changes nothing.
+    const auto decoy = test::make_link(test::good_path(test::Validator::identity).middle, nullptr, now);
+    CHECK(
+        refused({path.end.certificate, decoy.certificate}).starts_with("forbidden no voucher was forwarded"));
+    // Revoked by the manufacturer's CRL, which [clients.idevid] does not have.
+    const auto crl = [&](const test::CrlRecipe& recipe) {
+        return write("maker.crl",
+                     test::make_crl(recipe, path.middle.certificate, path.middle.key, now).to_pem());
+    };
+    maker.crl.sources = {crl({{path.end.certificate}})};
+    lab.open();
+    for (const auto& chain : {path.chain(), {path.end.certificate}})
+        CHECK(refused(chain).starts_with(
+            "unauthenticated the certificate of this device of maker is not valid: the "
+            "certificate is revoked"));
+    CHECK(lab.subject->is_device(RegistrarLab::peer(path.chain())));
+    const RegistrarLab::Pledge device{{path.chain(), path.end.key}};
+    CHECK(cause_of(lab.ask(device, lab.request(device))) == Cause::unwelcome);
+    maker.crl.sources = {crl({{}, std::chrono::hours{-3}, std::chrono::hours{-1}})};
+    lab.open();
+    CHECK(refused(path.chain()).starts_with("unavailable the certificate of this device of maker"));
+    CHECK(cause_of(lab.ask(device, lab.request(device))) == Cause::unavailable);
+    // The manufacturer's anchor has expired, and another path has not.
+    auto recipe = test::good_path(test::Validator::identity);
+    recipe.anchor.until = std::chrono::hours{0};
+    const auto expired = test::make_path(recipe, now);
+    maker.crl = {};
+    maker.trust = {write("root.pem", expired.anchor.certificate.to_pem())};
+    lab.options.device_trust = {write("middle.pem", expired.middle.certificate.to_pem())};
+    lab.open();
+    CHECK(refused(expired.chain()).starts_with("unauthenticated the certificate of this device of maker"));
+    CHECK(refused(test::make_path(test::good_path(test::Validator::identity), now).chain()) == "let in");
+}
+
+TEST_CASE("FLD-E11: a device whose IDevID expired needs its voucher within the grace as before")
+{
+    RegistrarLab lab;
+    auto recipe = test::good_path(test::Validator::identity);
+    recipe.end.from = std::chrono::hours{-5};
+    recipe.end.until = std::chrono::hours{-3};
+    const auto path = test::make_path(recipe, lab.now());
+    auto& maker = lab.options.manufacturers.front();
+    const auto write = [&](const std::string& name, const crypto::Certificate& certificate) {
+        REQUIRE(store::write_atomically(lab.folder + "/" + name, certificate.to_pem(), 0600));
+        return lab.folder + "/" + name;
+    };
+    maker.trust = {write("root.pem", path.anchor.certificate)};
+    // By another path the registration authority accepts it, too, perhaps with another grace.
+    lab.options.device_trust = {write("middle.pem", path.middle.certificate)};
+    const auto objection = [&](const std::vector<crypto::Certificate>& chain) {
+        const auto refusal = lab.subject->objection(RegistrarLab::peer(chain));
+        return refusal ? refusal->text : std::string{"none"};
+    };
+    for (const auto grace : {std::chrono::hours{0}, std::chrono::hours{2}, std::chrono::hours{4}}) {
+        CAPTURE(grace.count());
+        maker.grace = grace;
+        lab.open();
+        for (const auto& chain : {path.chain(), {path.end.certificate}}) {
+            const auto text = objection(chain);
+            CAPTURE(text);
+            if (grace == std::chrono::hours{4})
+                CHECK(text.starts_with("no voucher was forwarded"));
+            else
+                CHECK(text.find("it expired at") != std::string::npos);
+            CHECK(lab.subject->is_device(RegistrarLab::peer(chain)));
+        }
+    }
+}
+
 TEST_CASE("Status messages are taken from devices that asked for a voucher, also with their new certificate "
-          "(BRR-13)")
+          "(BRR-13a, BRR-13c)")
 {
     RegistrarLab lab;
     lab.open();
@@ -435,6 +608,66 @@ TEST_CASE("A reload keeps the MASA's client of a manufacturer that stays, and dr
     const auto failed = lab.subject->prepare(broken, lab.signer());
     REQUIRE_FALSE(failed);
     CHECK(failed.error().code == Errc::config);
+}
+
+TEST_CASE("A device that the registration authority does not recognise gets no voucher (SEC-21)")
+{
+    RegistrarLab lab;
+    lab.knows_device = false;
+    lab.open();
+    const auto device = lab.pledge("SN-1");
+    CHECK(cause_of(lab.ask(device, lab.request(device))) == Cause::unauthenticated);
+    CHECK(lab.masa->count() == 0);
+}
+
+TEST_CASE("A voucher belongs to manufacturer, serial number and key, not to one certificate (SEC-20)")
+{
+    RegistrarLab lab;
+    lab.open();
+    const auto device = lab.pledge("SN-1");
+    auto answer = lab.ask(device, lab.request(device));
+    const auto asked = lab.masa->question(0);
+    CHECK(asked.question.id == device.id());
+    asked.hear(lab.voucher(asked.question));
+    REQUIRE(std::holds_alternative<Granted>(answer.get()));
+    CHECK_FALSE(lab.subject->objection(RegistrarLab::peer(device.chain())));
+
+    // The manufacturer renews the certificate of the same key: it has its voucher.
+    const auto renewed = brski::make_idevid(lab.maker, device.identity.key, "SN-1", "", lab.now());
+    REQUIRE(renewed);
+    CHECK_FALSE(lab.subject->objection(RegistrarLab::peer({*renewed, lab.maker.ca})));
+    // Another key or another serial number needs one of its own.
+    CHECK(lab.subject->objection(RegistrarLab::peer(lab.pledge("SN-1").chain())));
+    const auto other = brski::make_idevid(lab.maker, device.identity.key, "SN-2", "", lab.now());
+    CHECK(lab.subject->objection(RegistrarLab::peer({*other, lab.maker.ca})));
+}
+
+TEST_CASE("A device that an earlier version knew by its certificate has its voucher still (SEC-20)")
+{
+    RegistrarLab lab;
+    lab.open();
+    const auto device = lab.pledge("SN-1");
+    const auto digest = to_hex(device.identity.certificates.front().sha256());
+    const auto database = lab.connect();
+    for (const auto& [serial, id] : {std::pair{"SN-1", digest}, std::pair{"SN-2", std::string{"other"}}})
+        REQUIRE(database->execute(
+            "INSERT INTO brski_devices (id, serial, manufacturer, state, masa_url, since, cause, reason, "
+            "request_digest, registrar_request, media_type, accept, nonce, voucher, voucher_type, "
+            "voucher_status, enroll_status, certificate) VALUES ($1, $2, 'maker', 'forwarded', '', "
+            "'2026-01-02T03:04:05Z', 0, '', 'd', X'', '', '', 'AAAA', X'', '', '', '', '')",
+            {id, std::string_view{serial}}));
+    CHECK_FALSE(lab.subject->objection(RegistrarLab::peer(device.chain())));
+    CHECK(lab.subject->objection(RegistrarLab::peer(lab.pledge("SN-2").chain())));
+    CHECK_FALSE(lab.tell(device.chain(), StatusTold::Of::voucher, false));
+    CHECK(lab.subject->objection(RegistrarLab::peer(device.chain())));
+    // It asks anew, and there is one row of it.
+    auto answer = lab.ask(device, lab.request(device));
+    const auto asked = lab.masa->question(0);
+    CHECK(asked.question.id == digest);
+    asked.hear(lab.voucher(asked.question));
+    REQUIRE(std::holds_alternative<Granted>(answer.get()));
+    CHECK_FALSE(lab.subject->objection(RegistrarLab::peer(device.chain())));
+    CHECK(database->execute("SELECT 1 FROM brski_devices")->size() == 2);
 }
 
 } // namespace acmetool::registrar

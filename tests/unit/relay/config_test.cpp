@@ -1,5 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
 #include "relay/config.h"
 
 using namespace acmetool;
@@ -44,6 +48,43 @@ TEST_CASE("relay.toml: the smallest, its defaults, files beside it")
     CHECK_FALSE(config->wrap);
 }
 
+TEST_CASE("FLD-U4: a file name without a folder means the service's credential of that name")
+{
+    std::string folder = "/tmp/acmetool-credentials-XXXXXX";
+    REQUIRE(mkdtemp(folder.data()) != nullptr);
+    for (const auto* name : {"ra.key", "tsig.key", "masa.key"})
+        std::ofstream{folder + "/" + name} << name;
+    const std::string text = std::string{kSmallest} + R"([dns]
+update = "ns.example"
+tsig_key = "tsig.key"
+[clients.idevid]
+trust = ["tls/ra.key", "/m/ra.key", "ra.key"]
+[[manufacturer]]
+name = "Maker"
+trust = ["maker.pem"]
+masa_hosts = ["masa.example"]
+masa_certificate = "masa.pem"
+)";
+    setenv("CREDENTIALS_DIRECTORY", folder.c_str(), 1);
+    auto config = relay::parse_relay_config(text, "/etc/x/relay.toml");
+    unsetenv("CREDENTIALS_DIRECTORY");
+    REQUIRE_MESSAGE(config, config.error().message);
+    CHECK(config->http.certificate_file == "/etc/x/ra.pem");
+    CHECK(config->http.key_file == folder + "/ra.key");
+    CHECK(config->ra.solver.tsig_key == folder + "/tsig.key");
+    CHECK(config->ra.account_file == "/etc/x/acct.json");
+    CHECK(config->ra.idevid.trust ==
+          std::vector<std::string>{"/etc/x/tls/ra.key", "/m/ra.key", folder + "/ra.key"});
+    REQUIRE(config->brski.manufacturers.size() == 1);
+    CHECK(config->brski.manufacturers[0].masa_key == folder + "/masa.key");
+    // No service.
+    config = relay::parse_relay_config(text, "/etc/x/relay.toml");
+    REQUIRE(config);
+    CHECK(config->http.key_file == "/etc/x/ra.key");
+    CHECK(config->brski.manufacturers[0].masa_key == "/etc/x/masa.key");
+    std::filesystem::remove_all(folder);
+}
+
 TEST_CASE("relay.toml: every value goes where it belongs")
 {
     const auto config = relay::parse_relay_config(std::string{kSmallest} + R"([listen]
@@ -65,6 +106,7 @@ strict_body = true
 allow = ["1.3.6.1.5.5.7.1.24", "nonRepudiation"]
 domain = "domain.com"
 san = "random"
+cn = "refuse"
 [limits]
 body = "16KiB"
 orders_per_device = 3
@@ -84,6 +126,8 @@ budget_window = "1h"
     CHECK(config->wrap == 0);
     CHECK(config->strict_body);
     CHECK(config->ra.labels.at("iot").san == "random");
+    CHECK_FALSE(config->ra.labels.at("iot").cn_is_name);
+    CHECK(config->ra.labels.at("").cn_is_name);
     CHECK(config->ra.labels.at("iot").allow ==
           std::vector<std::string>{"1.3.6.1.5.5.7.1.24", "nonRepudiation"});
     CHECK(config->http.body_limit == 16384);
@@ -115,4 +159,73 @@ TEST_CASE("relay.toml: mistakes name line, column and the nearest key")
     CHECK(refused(base + "[listen]\nproxy_protocol = [\"lb\"]\n")
               .find(":10:18: proxy_protocol: \"lb\": not an IP") != std::string::npos);
     CHECK_FALSE(relay::explain_relay_config().empty());
+}
+
+TEST_CASE("FLD-A14: hook_env and issuer_env are names of variables")
+{
+    const auto config = relay::parse_relay_config(
+        std::string{kSmallest} + "[dns]\nhook_env = [\"TOKEN\", \"A_1\"]\n", "relay.toml");
+    REQUIRE_MESSAGE(config, config.error().message);
+    CHECK(config->ra.solver.hook_env == std::vector<std::string>{"TOKEN", "A_1"});
+    CHECK(refused(std::string{kSmallest} + "[dns]\nhook_env = [\"TOKEN=1\"]\n").find("hook_env") !=
+          std::string::npos);
+    std::string with_issuer{kSmallest};
+    with_issuer.replace(with_issuer.find("account = \"acct.json\""), 21,
+                        "issuer = [\"sign\"]\nissuer_env = [\"TOKEN\"]");
+    const auto program = relay::parse_relay_config(with_issuer, "relay.toml");
+    REQUIRE_MESSAGE(program, program.error().message);
+    CHECK(program->ra.issuer_env == std::vector<std::string>{"TOKEN"});
+}
+
+TEST_CASE("SEC-20: manufacturers have names, with vouchers and without")
+{
+    const std::string base = kSmallest;
+    const std::string radius =
+        "[listen]\nradius = \"127.0.0.1:0\"\n[[client]]\naddress = \"::1\"\nsecret_file = "
+        "\"s\"\n";
+    const auto config = relay::parse_relay_config(base + radius + R"([clients.idevid]
+trust = ["others.pem"]
+[clients.idevid.maker-a]
+trust = ["a.pem", "a2.pem"]
+serial_from = ["commonName"]
+[[manufacturer]]
+name = "maker-b"
+trust = ["b.pem"]
+masa_url = "https://masa.example.com"
+[[accept]]
+device = "SN-1"
+manufacturer = "maker-a"
+[[accept]]
+manufacturer = "maker-b"
+[teap]
+user_name = "outer"
+)",
+                                                  "/etc/x/relay.toml");
+    REQUIRE_MESSAGE(config, config.error().message);
+    const auto& idevid = config->ra.idevid;
+    CHECK(idevid.trust == std::vector<std::string>{"/etc/x/others.pem"});
+    REQUIRE(idevid.manufacturers.size() == 2);
+    CHECK(config->brski.device_trust ==
+          std::vector<std::string>{"/etc/x/others.pem", "/etc/x/a.pem", "/etc/x/a2.pem"});
+    CHECK(idevid.manufacturers[0].name == "maker-a");
+    CHECK(idevid.manufacturers[0].trust == std::vector<std::string>{"/etc/x/a.pem", "/etc/x/a2.pem"});
+    CHECK(idevid.manufacturers[0].serial_from == std::vector<std::string>{"commonName"});
+    CHECK(idevid.manufacturers[0].trusted);
+    CHECK(idevid.manufacturers[1].name == "maker-b");
+    CHECK_FALSE(idevid.manufacturers[1].trusted);
+    REQUIRE(config->teap->accept.size() == 2);
+    CHECK(config->teap->accept[0].manufacturer == "maker-a");
+    CHECK(config->teap->user_name == access::UserName::outer);
+
+    CHECK(refused(base + radius + "[[accept]]\nmanufacturer = \"maker-c\"\n")
+              .find("manufacturer: no manufacturer has this name") != std::string::npos);
+    CHECK(refused(base + "[clients.idevid.a]\n").find("[clients.idevid.a] has no trust") !=
+          std::string::npos);
+    CHECK(refused(base + "[clients.idevid.\"a@b\"]\ntrust = [\"x\"]\n").find("must not contain") !=
+          std::string::npos);
+    CHECK(
+        refused(base + "[clients.idevid.a]\ntrust = [\"x\"]\nserial_from = [\"?\"]\n").find("serial_from") !=
+        std::string::npos);
+    CHECK(refused(base + "[clients.idevid.a]\ntrust = [\"x\"]\ntrusts = []\n")
+              .find("did you mean \"trust\"?") != std::string::npos);
 }

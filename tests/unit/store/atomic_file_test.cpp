@@ -1,8 +1,10 @@
 #include "store/atomic_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -22,4 +24,28 @@ TEST_CASE("SEC-25: a pipe is written to by the names that a shell has for it")
     }
     close(ends[0]);
     close(ends[1]);
+}
+
+TEST_CASE("FLD-A12: an output with a secret is for its owner alone, whatever the old file's mode")
+{
+    std::string folder = "/tmp/acmetool-output-XXXXXX";
+    REQUIRE(mkdtemp(folder.data()) != nullptr);
+    const auto path = folder + "/file";
+    const auto mode_of = [&] {
+        struct stat info {
+        };
+        return stat(path.c_str(), &info) == 0 ? info.st_mode & 07777 : 0;
+    };
+    base::Context context;
+    REQUIRE(store::write_output(path, "secret", 0600, context));
+    CHECK(mode_of() == 0600);
+    REQUIRE(chmod(path.c_str(), 0644) == 0);
+    REQUIRE(store::write_output(path, "secret", 0600, context));
+    CHECK(mode_of() == 0600);
+    // What is not an output of a user has the mode that the code gives.
+    const auto before = umask(077);
+    REQUIRE(store::write_atomically(path, "for a web server", 0644));
+    umask(before);
+    CHECK(mode_of() == 0644);
+    std::filesystem::remove_all(folder);
 }

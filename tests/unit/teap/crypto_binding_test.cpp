@@ -94,7 +94,7 @@ KeySchedule some_keys(std::uint8_t salt = 7)
 
 } // namespace
 
-TEST_CASE("TEAP-01: seed, S-IMCK, CMK and MSK of every recorded conversation")
+TEST_CASE("TEAP-01b: seed, S-IMCK, CMK and MSK of every recorded conversation")
 {
     ACMETOOL_TEAP_VECTORS(vectors);
     for (const auto& vector : vectors) {
@@ -126,7 +126,7 @@ TEST_CASE("TEAP-01: seed, S-IMCK, CMK and MSK of every recorded conversation")
     }
 }
 
-TEST_CASE("TEAP-01: RFC 9427's keys for every recorded TLS 1.3 tunnel")
+TEST_CASE("TEAP-01b: RFC 9427's keys for every recorded TLS 1.3 tunnel")
 {
     ACMETOOL_TEAP_VECTORS(vectors);
     for (const auto& vector : vectors) {
@@ -154,7 +154,7 @@ TEST_CASE("TEAP-01: RFC 9427's keys for every recorded TLS 1.3 tunnel")
     }
 }
 
-TEST_CASE("TEAP-01: every recorded Crypto-Binding verifies, and is made anew to the octet")
+TEST_CASE("TEAP-01b: every recorded Crypto-Binding verifies, and is made anew to the octet")
 {
     ACMETOOL_TEAP_VECTORS(vectors);
     for (const auto& vector : vectors) {
@@ -184,7 +184,7 @@ TEST_CASE("TEAP-01: every recorded Crypto-Binding verifies, and is made anew to 
     }
 }
 
-TEST_CASE("TEAP-01: a Crypto-Binding changed in any bit is refused")
+TEST_CASE("TEAP-01b: a Crypto-Binding changed in any bit is refused")
 {
     const auto keys = some_keys();
     const OuterTlvs outer{{0, 1, 0, 1, 9}, {0, 2, 0, 2, 0, 2}};

@@ -9,7 +9,7 @@
 using namespace acmetool;
 using namespace acmetool::teap;
 
-TEST_CASE("TEAP-01, RAD-06: every recorded EAP packet and fragment, read and written to the octet")
+TEST_CASE("RAD-06: every recorded EAP packet and fragment, read and written to the octet")
 {
     ACMETOOL_TEAP_VECTORS(vectors);
     for (const auto& vector : vectors) {
@@ -43,7 +43,7 @@ TEST_CASE("TEAP-01, RAD-06: every recorded EAP packet and fragment, read and wri
     }
 }
 
-TEST_CASE("TEAP-04, TEAP-05, TEAP-10: every recorded TLV of phase 2 is read and written to the octet")
+TEST_CASE("TEAP-04a, TEAP-05a, TEAP-10a: every recorded TLV of phase 2 is read and written to the octet")
 {
     ACMETOOL_TEAP_VECTORS(vectors);
     for (const auto& vector : vectors) {
@@ -74,7 +74,7 @@ TEST_CASE("TEAP-04, TEAP-05, TEAP-10: every recorded TLV of phase 2 is read and 
     }
 }
 
-TEST_CASE("TEAP-04, TEAP-18: TLVs as the specification writes them")
+TEST_CASE("TEAP-04a, TEAP-18: TLVs as the specification writes them")
 {
     CHECK(encode({request_action_tlv(Status::failure, {{false, tlv_type::kPkcs10, {}}})}) ==
           test::from_hex("80080006020100100000"));

@@ -8,7 +8,7 @@
 using namespace acmetool;
 using namespace acmetool::teap_test;
 
-TEST_CASE("TEAP-02, TEAP-18: TLVs that break the rules of phase 2 end with the fitting error")
+TEST_CASE("TEAP-01b, TEAP-02a, TEAP-18: TLVs that break the rules of phase 2 end with the fitting error")
 {
     for (const std::string version : {"1.2", "1.3"}) {
         World world;
@@ -39,7 +39,7 @@ TEST_CASE("TEAP-02, TEAP-18: TLVs that break the rules of phase 2 end with the f
     }
 }
 
-TEST_CASE("TEAP-18, TBR-08: an unknown mandatory TLV gets a NAK, an empty or broken PKCS#10 error 1025")
+TEST_CASE("TEAP-18: an unknown mandatory TLV gets a NAK, an empty or broken PKCS#10 error 1025")
 {
     World world;
     RawPeer peer{world};
@@ -58,7 +58,7 @@ TEST_CASE("TEAP-18, TBR-08: an unknown mandatory TLV gets a NAK, an empty or bro
     CHECK(world.authority.enrolments == 0);
 }
 
-TEST_CASE("TEAP-12: a CSR that was bound to another tunnel is told apart")
+TEST_CASE("TEAP-12b: a CSR that was bound to another tunnel is told apart")
 {
     World world;
     world.max_version = "1.2";
@@ -74,7 +74,7 @@ TEST_CASE("TEAP-12: a CSR that was bound to another tunnel is told apart")
     CHECK(world.authority.binding == enrol::Binding::differs);
 }
 
-TEST_CASE("TEAP-08, TEAP-17: keys and extensions that nobody asked for are errors 1022 and 1023")
+TEST_CASE("TEAP-08a, TEAP-17b: keys and extensions that nobody asked for are errors 1022 and 1023")
 {
     const auto error_of = [](enrol::Refusal why) {
         World world;
@@ -101,7 +101,8 @@ TEST_CASE("SEC-14: the device is who the registration authority says, not the su
     CHECK(done.summary.names == std::vector<std::string>{"d-1.example"});
 }
 
-TEST_CASE("TBR-07: the very same PKCS#10 comes again in the same tunnel, and no more than that")
+TEST_CASE("TBR-07b, TBR-07c: the PKCS#10 comes again in the same tunnel if the server says so, else it tells "
+          "to come back")
 {
     World world;
     world.server->retry_in_tunnel = std::chrono::seconds{5};
@@ -119,7 +120,46 @@ TEST_CASE("TBR-07: the very same PKCS#10 comes again in the same tunnel, and no 
     CHECK(later.peer.errors == std::vector<std::uint32_t>{world.server->numbers.retry_new_tunnel});
 }
 
-TEST_CASE("TBR-09: numbers that nobody assigned can be set, and no others")
+TEST_CASE("TBR-07a, TBR-07b: the peer waits as Retry-After says, and sends the very same PKCS#10")
+{
+    World world;
+    const BrskiNumbers numbers;
+    RawServer server{world};
+    server.bind();
+    server.say({request_action_tlv(Status::failure, {{false, tlv_type::kPkcs10, {}}})});
+    const auto first = server.heard;
+    REQUIRE(find(first, tlv_type::kPkcs10) != nullptr);
+    CHECK(server.peer.delay() == std::chrono::seconds{0});
+    for (const std::uint32_t seconds : {3U, 40U}) {
+        server.say({error_tlv(numbers.retry_same_tunnel), retry_after_tlv(seconds, numbers)});
+        CHECK(server.heard == Tlvs{*find(first, tlv_type::kPkcs10)});
+        CHECK(server.peer.delay() == std::chrono::seconds{seconds});
+        CHECK(server.peer.result().errors.empty());
+    }
+    // In a new tunnel only: this one ends.
+    server.say(
+        {error_tlv(numbers.retry_new_tunnel), retry_after_tlv(9, numbers), result_tlv(Status::failure)});
+    CHECK(find(server.heard, tlv_type::kPkcs10) == nullptr);
+    CHECK(server.peer.result().errors == std::vector<std::uint32_t>{numbers.retry_new_tunnel});
+    CHECK(server.peer.result().retry_after == std::chrono::seconds{9});
+    CHECK_FALSE(server.accepted_by_peer());
+}
+
+TEST_CASE("TBR-08: a peer that can make no request says why, and sends no empty PKCS#10")
+{
+    World world;
+    world.peer.make_request = [](const auto&, const auto&) -> Result<crypto::Csr> {
+        return fail(Errc::bad_input, "no name", {}, "noName");
+    };
+    RawServer server{world};
+    server.bind();
+    server.say({request_action_tlv(Status::failure, {{false, tlv_type::kPkcs10, {}}})});
+    CHECK(find(server.heard, tlv_type::kPkcs10) == nullptr);
+    CHECK(server.told_error() == 1004);
+    CHECK_FALSE(server.accepted_by_peer());
+}
+
+TEST_CASE("TBR-09a: numbers that nobody assigned can be set, and no others")
 {
     BrskiNumbers numbers;
     CHECK(set_number(numbers, "request-voucher=0x2001"));
@@ -153,7 +193,8 @@ TEST_CASE("TEAP-03: the certificate of phase 1 is the proof of identity, and no 
     }
 }
 
-TEST_CASE("TEAP-13: CSR-Attributes are bare DER beside the PKCS#10 that is asked for, right after the "
+TEST_CASE("TEAP-13a, TEAP-13b, TBR-09b: CSR-Attributes are bare DER beside the PKCS#10 that is asked for, "
+          "right after the "
           "handshake, too")
 {
     for (const auto order : {Order::binding_first, Order::binding_last}) {
@@ -164,9 +205,9 @@ TEST_CASE("TEAP-13: CSR-Attributes are bare DER beside the PKCS#10 that is asked
         if (order == Order::binding_first) raw.say({raw.binding(), result_tlv(Status::success)});
         const auto action = *parse_request_action(*find(raw.heard, tlv_type::kRequestAction));
         REQUIRE(action.tlvs.size() == 2);
-        CHECK(action.tlvs[0].type == 18);
-        CHECK_FALSE(action.tlvs[0].mandatory);
-        const auto told = est::parse_csrattrs(action.tlvs[0].value); // takes bare DER alone
+        CHECK(action.tlvs[1].type == 18);
+        CHECK_FALSE(action.tlvs[1].mandatory);
+        const auto told = est::parse_csrattrs(action.tlvs[1].value); // takes bare DER alone
         REQUIRE(told);
         CHECK(find(action.tlvs, tlv_type::kPkcs10)->value.empty());
 
@@ -177,7 +218,7 @@ TEST_CASE("TEAP-13: CSR-Attributes are bare DER beside the PKCS#10 that is asked
             return make(attributes, binding);
         };
         CHECK(talk(world).outcome == Outcome::accept);
-        CHECK(seen == action.tlvs[0].value);
+        CHECK(seen == action.tlvs[1].value);
     }
     // A server that goes by the TEAP-BRSKI draft sends base64: the peer takes that, too.
     World world;
@@ -264,7 +305,8 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("TEAP-19: the peer sends Identity-Type outside the tunnel unless told not to, and the server takes "
+TEST_CASE("TEAP-19a, TEAP-19b, TEAP-19c: the peer sends Identity-Type outside the tunnel unless told not to, "
+          "and the server takes "
           "either")
 {
     for (const bool sends : {true, false}) {
@@ -283,8 +325,8 @@ TEST_CASE("TEAP-19: the peer sends Identity-Type outside the tunnel unless told 
     }
 }
 
-TEST_CASE(
-    "TEAP-20: a certificate alone lets in under TLS 1.3, or not, as cert_only says; enrolment always counts")
+TEST_CASE("TEAP-20a, TEAP-20b: a certificate alone lets in under TLS 1.3, or not, as cert_only says; "
+          "enrolment always counts")
 {
     for (const std::string version : {"1.2", "1.3"})
         for (const bool accept : {true, false}) {
@@ -303,7 +345,7 @@ TEST_CASE(
         }
 }
 
-TEST_CASE("TBR-10, TEAP-01: what stands outside the tunnel is never acted on")
+TEST_CASE("TBR-10a, TEAP-01a: what stands outside the tunnel is never acted on")
 {
     // Enrolment outside: the server hears it as an outer TLV, and asks for its own inside all the same.
     World world;
@@ -323,6 +365,8 @@ TEST_CASE("TBR-10, TEAP-01: what stands outside the tunnel is never acted on")
     const Tlv pkcs10{false, tlv_type::kPkcs10, world.peer.make_request({}, {})->der};
     CHECK(with_outer(1, pkcs10).outcome == Outcome::reject); // the Crypto-Binding covers it
     CHECK(with_outer(1, {true, tlv_type::kPkcs10, pkcs10.value}).outcome == Outcome::reject);
+    const auto voucher_request = world.server->numbers.request_voucher;
+    CHECK(with_outer(1, {false, voucher_request, {'r'}}).outcome == Outcome::reject);
     CHECK(world.authority.enrolments == 0);
     // Later ones are ignored (RFC 7170 section 4.3.1): the conversation is what it was without them.
     const auto later = with_outer(3, {false, tlv_type::kResult, {0, 2}});
@@ -343,7 +387,7 @@ TEST_CASE("TBR-10, TEAP-01: what stands outside the tunnel is never acted on")
     CHECK(world.authority.enrolments == 1);
 }
 
-TEST_CASE("TEAP-01, TEAP-02: TLVs on the tunnel's last handshake message, before it was proven, end it")
+TEST_CASE("TEAP-01b, TEAP-02a: TLVs on the tunnel's last handshake message, before it was proven, end it")
 {
     World world;
     world.max_version = "1.3";
@@ -354,7 +398,7 @@ TEST_CASE("TEAP-01, TEAP-02: TLVs on the tunnel's last handshake message, before
     CHECK(world.authority.enrolments == 0);
 }
 
-TEST_CASE("TEAP-01, TEAP-18: a server that breaks the rules of phase 2 is told so, and not believed")
+TEST_CASE("TEAP-01b, TEAP-18: a server that breaks the rules of phase 2 is told so, and not believed")
 {
     for (const std::string version : {"1.2", "1.3"}) {
         World world;
@@ -392,8 +436,8 @@ TEST_CASE("TEAP-01, TEAP-18: a server that breaks the rules of phase 2 is told s
     }
 }
 
-TEST_CASE(
-    "TEAP-11: the peer's certificate is found by its key, wherever it stands, and no other is taken for it")
+TEST_CASE("TEAP-11a, TEAP-11b: the peer's certificate is found by its key, wherever it stands, and no other "
+          "is taken for it")
 {
     World world;
     const auto& ca = world.authority;
@@ -414,4 +458,83 @@ TEST_CASE(
     };
     CHECK(answered_with({ca.root.certificate, other, ca.intermediate.certificate, own}) == own.der());
     CHECK(answered_with({ca.root.certificate, other}).empty());
+}
+
+TEST_CASE(
+    "FLD-R3, TEAP-25a, TEAP-25b: an inner method gets a NAK, then failure; a password's request gets failure")
+{
+    const Tlv inner{true, tlv_type::kEapPayload, {1, 7, 0, 6, 26, 0}};
+    World world;
+    RawServer server{world};
+    server.say({inner});
+    CHECK(server.heard == Tlvs{nak_tlv(tlv_type::kEapPayload)});
+    CHECK(server.peer.result().wanted == "the inner EAP method 26");
+    server.say({inner});
+    CHECK(server.told_error() == 1032);
+    CHECK_FALSE(server.accepted_by_peer());
+
+    RawServer identity{world};
+    identity.say({{true, tlv_type::kEapPayload, {1, 7, 0, 5, 1}}});
+    CHECK(identity.peer.result().wanted == "an inner EAP method");
+
+    RawServer password{world};
+    password.say({{true, tlv_type::kBasicPasswordAuthReq, {'P', 'I', 'N'}}});
+    CHECK(password.told_error() == 1032);
+    CHECK(password.peer.result().wanted == "a password");
+    CHECK_FALSE(password.accepted_by_peer());
+}
+
+TEST_CASE("FLD-E10, ESTC-26b: a TEAP peer refuses a certificate without the name that it asked for")
+{
+    World world;
+    const auto& ca = world.authority.intermediate;
+    world.authority.decision = enrol::Issued{
+        test::make_certificate(world.new_key, "other.example", "", ca.key, "Intermediate", false)};
+    const auto result = talk(world);
+    REQUIRE(result.peer_error);
+    CHECK(result.peer_error->reason.word() == "certificateNames");
+    CHECK_FALSE(result.peer.certificate);
+    CHECK_FALSE(result.peer.accepted);
+}
+
+TEST_CASE("FLD-R10, TEAP-22, TEAP-24: the realm of an identity names the server, except below eap.arpa")
+{
+    CHECK(realm_to_verify("anonymous").empty());
+    CHECK(realm_to_verify("teap-bootstrap@").empty());
+    CHECK(realm_to_verify("@Example.COM") == "example.com");
+    CHECK(realm_to_verify("odd@name@iot.example.com") == "iot.example.com");
+    CHECK(realm_to_verify("teap@eap.arpa").empty());
+    CHECK(realm_to_verify("anonymous@teap.EAP.arpa").empty());
+    CHECK(realm_to_verify("a@noteap.arpa") == "noteap.arpa");
+    World world;
+    world.peer.identity = "anonymous@teap.eap.arpa";
+    const auto done = talk(world);
+    CHECK(done.outcome == Outcome::accept);
+    CHECK(done.summary.identity == "anonymous@teap.eap.arpa");
+}
+
+TEST_CASE("FLD-R4, TEAP-13a, TEAP-04a: the PKCS#10 is the first TLV of the Request-Action; CSR-Attributes "
+          "are beside "
+          "it, in it, or both")
+{
+    for (const auto place : {AttributesPlace::beside, AttributesPlace::nested, AttributesPlace::both}) {
+        World world;
+        world.server->csr_attributes = est::to_csrattrs;
+        world.server->attributes_place = place;
+        RawPeer raw{world};
+        raw.say({raw.binding(), result_tlv(Status::success)});
+        const auto action = *parse_request_action(*find(raw.heard, tlv_type::kRequestAction));
+        CHECK(action.tlvs.front().type == tlv_type::kPkcs10);
+        CHECK((find(action.tlvs, tlv_type::kCsrAttributes) != nullptr) == (place != AttributesPlace::beside));
+        CHECK((find(raw.heard, tlv_type::kCsrAttributes) != nullptr) == (place != AttributesPlace::nested));
+
+        std::optional<Bytes> seen;
+        const auto make = world.peer.make_request;
+        world.peer.make_request = [&](const auto& attributes, const auto& binding) {
+            seen = attributes;
+            return make(attributes, binding);
+        };
+        CHECK(talk(world).outcome == Outcome::accept);
+        CHECK(seen);
+    }
 }

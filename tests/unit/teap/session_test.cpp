@@ -1,9 +1,11 @@
+#include "crypto/cms.h"
+#include "ra/mapping.h"
 #include "world.h"
 
 using namespace acmetool;
 using namespace acmetool::teap_test;
 
-TEST_CASE("TEAP-04, TEAP-06, TEAP-09: the seed's half-turns, under TLS 1.2 and 1.3, with the same keys at "
+TEST_CASE("TEAP-04a, TEAP-06, TEAP-09a: the seed's half-turns, under TLS 1.2 and 1.3, with the same keys at "
           "both ends")
 {
     for (const std::string version : {"1.2", "1.3"}) {
@@ -53,7 +55,7 @@ TEST_CASE("TEAP-04, TEAP-06, TEAP-09: the seed's half-turns, under TLS 1.2 and 1
 }
 
 TEST_CASE(
-    "TEAP-01: both orders, both derivations and both sources of the MSK give the same keys at both ends")
+    "TEAP-01b: both orders, both derivations and both sources of the MSK give the same keys at both ends")
 {
     for (const auto order : {Order::binding_first, Order::binding_last})
         for (const auto kdf : {Kdf::rfc7170, Kdf::rfc9427})
@@ -76,7 +78,7 @@ TEST_CASE(
             }
 }
 
-TEST_CASE("TEAP-05: a peer that declines ends as the Request-Action's status says, and may ask by itself")
+TEST_CASE("TEAP-05c: a peer that declines ends as the Request-Action's status says, and may ask by itself")
 {
     World world;
     world.peer.make_request = {};
@@ -101,6 +103,42 @@ TEST_CASE("TEAP-05: a peer that declines ends as the Request-Action's status say
     CHECK(talk(own).outcome == Outcome::reject);
 }
 
+TEST_CASE("FLD-E11: a peer whose certificate expired is accepted only after it renewed")
+{
+    for (const auto order : {Order::binding_first, Order::binding_last})
+        for (const auto policy : {AskPolicy::needed, AskPolicy::always}) {
+            World world;
+            world.server->order = order;
+            world.server->ask = policy;
+            world.server->request_status = Status::success;
+            world.server->cert_only = true;
+            world.device = signed_by(world.authority.intermediate, "Intermediate", "d-1.example", "");
+            world.authority.issued.push_back(world.device.certificate);
+            world.authority.expired = true;
+            const auto renewed = talk(world);
+            CHECK(renewed.outcome == Outcome::accept);
+            CHECK(renewed.summary.enrolled);
+            CHECK(world.authority.enrolments == 1);
+
+            world.peer.make_request = {};
+            const auto declined = talk(world);
+            CHECK(declined.outcome == Outcome::reject);
+            CHECK(declined.peer.errors == std::vector<std::uint32_t>{1020});
+            world.authority.expired = false;
+            CHECK(talk(world).outcome == Outcome::accept);
+        }
+    World none;
+    none.server->ask = AskPolicy::never;
+    none.server->cert_only = true;
+    none.device = signed_by(none.authority.intermediate, "Intermediate", "d-1.example", "");
+    none.authority.issued.push_back(none.device.certificate);
+    CHECK(talk(none).outcome == Outcome::accept);
+    none.authority.expired = true;
+    const auto refused = talk(none);
+    CHECK(refused.outcome == Outcome::reject);
+    CHECK(refused.peer.errors == std::vector<std::uint32_t>{1020});
+}
+
 TEST_CASE("RAD-06: fragments both ways down to 100 octets")
 {
     for (const std::size_t size : {100U, 300U}) {
@@ -114,7 +152,80 @@ TEST_CASE("RAD-06: fragments both ways down to 100 octets")
     }
 }
 
-TEST_CASE("TEAP-07, TEAP-08, TEAP-18: refusals become the draft's error codes, and nothing is accepted")
+TEST_CASE("FLD-R8: outer TLVs are left out where the first message of a side would be in fragments")
+{
+    const auto first = [](std::size_t peer_size, std::size_t server_size, std::size_t authority_id) {
+        World world;
+        world.peer.fragment_size = peer_size;
+        world.server->fragment_size = server_size;
+        world.server->authority_id.assign(authority_id, 'a');
+        std::vector<Frame> frames; // of server and peer
+        std::size_t size = 0;
+        const auto done = talk(world, [&](bool by_peer, int number, Bytes& eap) {
+            if (number != 1) return;
+            frames.push_back(*parse_frame(parse_eap(eap)->data));
+            if (by_peer) size = eap.size();
+        });
+        CHECK(done.outcome == Outcome::accept);
+        CHECK(same_keys(done));
+        REQUIRE(frames.size() == 2);
+        return std::tuple{frames[0], frames[1], size};
+    };
+    const auto [start, whole, size] = first(4096, 1020, 4);
+    CHECK(start.outer_tlv_length == 8);
+    CHECK(whole.outer_tlv_length == 6);
+    CHECK_FALSE(whole.more);
+    const auto exact = std::get<1>(first(size, 1020, 4));
+    CHECK(exact.outer_tlv_length == 6);
+    CHECK_FALSE(exact.more);
+    const auto without = std::get<1>(first(size - 1, 1020, 4));
+    CHECK_FALSE(without.outer_tlv_length);
+    CHECK_FALSE(without.more); // it fits now
+    const auto fragment = std::get<1>(first(100, 1020, 4));
+    CHECK_FALSE(fragment.outer_tlv_length);
+    CHECK(fragment.more);
+    const auto small = std::get<0>(first(1020, 124, 253));
+    CHECK(small.start);
+    CHECK_FALSE(small.outer_tlv_length);
+    CHECK_FALSE(small.more);
+    CHECK(small.data.empty());
+}
+
+TEST_CASE(
+    "TRC-01a: the trace of a conversation has the device's certificate, and a NAS's question as inferred")
+{
+    World world;
+    for (const bool by_nas : {true, false}) {
+        std::vector<Shown> shown;
+        ServerSession server{world.server,
+                             world.server_context(),
+                             world.authority,
+                             "192.0.2.1",
+                             "id",
+                             nullptr,
+                             [&shown](const Shown& one) { shown.push_back(one); }};
+        PeerSession peer{world.peer, world.peer_context(), world.verifier()};
+        Bytes eap;
+        if (by_nas) eap = EapPacket{EapCode::response, 1, eap_type::kIdentity, {'a'}}.encode();
+        for (bool over = false; !over;) {
+            Answer answer;
+            REQUIRE(server.handle(eap, 0, [&](Answer one) { answer = std::move(one); }));
+            const auto next = peer.handle(answer.eap);
+            REQUIRE(next);
+            over = answer.outcome != Outcome::proceed;
+            if (*next) eap = **next;
+        }
+        CHECK(shown.front().text == "EAP-Request/Identity");
+        CHECK(shown.front().inferred == by_nas);
+        CHECK(shown.front().device.empty());
+        CHECK(shown[1].text.starts_with("EAP-Response/Identity"));
+        CHECK_FALSE(shown[1].inferred);
+        CHECK(shown.back().text == "EAP-Success");
+        CHECK(shown.back().device == enrol::holder_of({world.device.certificate}));
+    }
+}
+
+TEST_CASE("TEAP-07a, TEAP-18: refusals become the draft's error codes, and nothing is accepted")
 {
     using enrol::Refusal;
     const std::vector<std::pair<Refusal, std::uint32_t>> table{
@@ -137,7 +248,124 @@ TEST_CASE("TEAP-07, TEAP-08, TEAP-18: refusals become the draft's error codes, a
     CHECK(talk(foreign).peer.errors == std::vector<std::uint32_t>{1024});
 }
 
-TEST_CASE("TEAP-14: past the wait the peer is told when to come back")
+TEST_CASE("TEAP-08a, TEAP-08b, TEAP-08c: what the CA says becomes the draft's error codes")
+{
+    const auto error_of = [](const std::string& problem) {
+        Error error;
+        error.code = Errc::refused;
+        error.problem_type = "urn:ietf:params:acme:error:" + problem;
+        error.problem = R"({"type":")" + error.problem_type + "\"}";
+        World world;
+        world.authority.decision = ra::refusal_of(error);
+        const auto done = talk(world);
+        CHECK(done.outcome == Outcome::reject);
+        return done.peer.errors;
+    };
+    using Codes = std::vector<std::uint32_t>;
+    CHECK(error_of("badCSR") == Codes{1025});
+    CHECK(error_of("caa") == Codes{1025});
+    CHECK(error_of("rejectedIdentifier") == Codes{1024});
+    for (const auto* other : {"unauthorized", "serverInternal", "rateLimited", "connection", "malformed"}) {
+        CAPTURE(other);
+        CHECK(error_of(other) == Codes{1026});
+    }
+}
+
+TEST_CASE("TEAP-04b, TEAP-05b: the Request-Action has the status that is set, and a peer that declines "
+          "returns it")
+{
+    for (const auto status : {Status::failure, Status::success}) {
+        World world;
+        world.server->request_status = status;
+        RawPeer raw{world};
+        raw.say({raw.binding(), result_tlv(Status::success)});
+        const auto* const action = find(raw.heard, tlv_type::kRequestAction);
+        REQUIRE(action != nullptr);
+        CHECK(parse_request_action(*action)->status == status);
+
+        world.peer.make_request = {};
+        RawServer server{world};
+        server.bind();
+        server.say({request_action_tlv(status, {{false, tlv_type::kPkcs10, {}}})});
+        CHECK(server.heard == Tlvs{result_tlv(status)});
+    }
+}
+
+TEST_CASE("TEAP-05a, TEAP-09b, TEAP-10a: the PKCS#10 is DER, the PKCS#7 certs-only, and the root in a TLV of "
+          "its own")
+{
+    World world;
+    RawServer server{world};
+    server.bind();
+    server.say({request_action_tlv(Status::failure, {{false, tlv_type::kPkcs10, {}}})});
+    const auto* const asked = find(server.heard, tlv_type::kPkcs10);
+    REQUIRE(asked != nullptr);
+    const auto csr = crypto::parse_csr(as_text(asked->value));
+    REQUIRE(csr);
+    CHECK(csr->der == asked->value);
+    CHECK(csr->key.same_public_key(world.new_key));
+
+    RawPeer raw{world};
+    raw.say({raw.binding(), result_tlv(Status::success)});
+    raw.say({raw.pkcs10(), trusted_server_root_tlv({})});
+    const auto* const issued = find(raw.heard, tlv_type::kPkcs7);
+    REQUIRE(issued != nullptr);
+    const auto chain = crypto::parse_certs_only(issued->value);
+    REQUIRE(chain);
+    REQUIRE(chain->size() == 2);
+    const auto& ca = world.authority;
+    CHECK(std::any_of(chain->begin(), chain->end(),
+                      [&](const auto& one) { return one.der() == ca.issued.back().der(); }));
+    CHECK(std::any_of(chain->begin(), chain->end(),
+                      [&](const auto& one) { return one.der() == ca.intermediate.certificate.der(); }));
+    const auto* const answer = find(raw.heard, tlv_type::kTrustedServerRoot);
+    REQUIRE(answer != nullptr);
+    const auto inside = parse_trusted_server_root(*answer);
+    REQUIRE(inside);
+    REQUIRE(inside->has_value());
+    const auto roots = crypto::parse_certs_only(**inside);
+    REQUIRE(roots);
+    REQUIRE(roots->size() == 1);
+    CHECK(roots->front().der() == ca.root.certificate.der());
+}
+
+TEST_CASE("TEAP-10b: Trusted-Server-Root has the anchor of the server's certificate, too, once")
+{
+    World world;
+    world.server->own_anchors = {world.radius_ca.certificate, world.authority.root.certificate};
+    world.peer.want_root = true;
+    const auto done = talk(world);
+    CHECK(done.outcome == Outcome::accept);
+    std::vector<Bytes> roots;
+    for (const auto& one : done.peer.roots)
+        roots.push_back(one.der());
+    std::vector<Bytes> expected{world.authority.root.certificate.der(), world.radius_ca.certificate.der()};
+    std::sort(roots.begin(), roots.end());
+    std::sort(expected.begin(), expected.end());
+    CHECK(roots == expected);
+}
+
+TEST_CASE("TEAP-12a, TEAP-12c: the request has tls-unique of a TLS 1.2 tunnel, and nothing of a TLS 1.3 one")
+{
+    for (const std::string version : {"1.2", "1.3"}) {
+        CAPTURE(version);
+        World world;
+        world.max_version = version;
+        std::optional<crypto::ChannelBinding> given;
+        const auto make = world.peer.make_request;
+        world.peer.make_request = [&](const auto& attributes, const auto& binding) {
+            given = binding;
+            return make(attributes, binding);
+        };
+        CHECK(talk(world).outcome == Outcome::accept);
+        REQUIRE(given.has_value() == (version == "1.2"));
+        if (given) CHECK(given->type == "tls-unique");
+        CHECK(world.authority.binding ==
+              (version == "1.2" ? enrol::Binding::matches : enrol::Binding::absent));
+    }
+}
+
+TEST_CASE("TEAP-14b: past the wait the peer is told when to come back")
 {
     World world;
     world.authority.decision = enrol::Pending{std::chrono::seconds{7}};
@@ -149,7 +377,7 @@ TEST_CASE("TEAP-14: past the wait the peer is told when to come back")
     CHECK(talk(world).outcome == Outcome::accept);
 }
 
-TEST_CASE("TEAP-02, SEC-01, SEC-02: nobody, strangers and another issuer's certificate stay outside")
+TEST_CASE("TEAP-02a, SEC-01, SEC-02: nobody, strangers and another issuer's certificate stay outside")
 {
     for (const std::string version : {"1.2", "1.3"}) {
         World nobody;
@@ -170,7 +398,18 @@ TEST_CASE("TEAP-02, SEC-01, SEC-02: nobody, strangers and another issuer's certi
     }
 }
 
-TEST_CASE("TEAP-02, TEAP-11: a peer trusts no server that its anchors do not lead to")
+TEST_CASE("SEC-21: a device that was not authenticated stays outside, whatever else its authority tells")
+{
+    World world;
+    world.authority.recognises = false;
+    const auto talked = talk(world);
+    CHECK(talked.outcome == Outcome::reject);
+    CHECK(talked.summary.error == error_code::kClientCertificateRejected);
+    CHECK(talked.summary.names.empty());
+    CHECK(world.authority.enrolments == 0);
+}
+
+TEST_CASE("TEAP-02b: a peer trusts no server that its anchors do not lead to")
 {
     for (const std::string version : {"1.2", "1.3"}) {
         World world;
@@ -187,7 +426,7 @@ TEST_CASE("TEAP-02, TEAP-11: a peer trusts no server that its anchors do not lea
     }
 }
 
-TEST_CASE("TEAP-01: any octet changed on the way, in any packet, ends in reject")
+TEST_CASE("TEAP-01a: any octet changed on the way, in any packet, ends in reject")
 {
     for (const bool by_peer : {false, true})
         for (int packet = 1; packet < 7; ++packet) {
@@ -208,7 +447,8 @@ TEST_CASE("TEAP-01: any octet changed on the way, in any packet, ends in reject"
         }
 }
 
-TEST_CASE("TEAP-01: a version rolled back, a Start of the peer's, outer TLVs added or taken away are refused")
+TEST_CASE(
+    "TEAP-01a: a version rolled back, a Start of the peer's, outer TLVs added or taken away are refused")
 {
     World world;
     const auto flags_of_packet = [&](std::uint8_t flags) {
@@ -240,7 +480,7 @@ TEST_CASE("TEAP-01: a version rolled back, a Start of the peer's, outer TLVs add
     CHECK_FALSE(old.peer.accepted);
 }
 
-TEST_CASE("TEAP-01: an EAP-Success in clear text means nothing before the protected one")
+TEST_CASE("TEAP-01b: an EAP-Success in clear text means nothing before the protected one")
 {
     for (int packet = 0; packet < 4; ++packet) {
         World world;
@@ -251,7 +491,7 @@ TEST_CASE("TEAP-01: an EAP-Success in clear text means nothing before the protec
     }
 }
 
-TEST_CASE("RAD-04: a response to another request is discarded, other EAP types and Nak end in Failure")
+TEST_CASE("RAD-04a: a response to another request is discarded, other EAP types and Nak end in Failure")
 {
     World world;
     ServerSession server{world.server, world.server_context(), world.authority, "192.0.2.1", "id"};

@@ -11,7 +11,7 @@ class Registrar final : public enrol::VoucherAuthority
 {
 public:
     bool wants_voucher(const enrol::Peer&) const override { return true; }
-    void request_voucher(enrol::Peer, Bytes request,
+    void request_voucher(enrol::Peer, std::string, Bytes request,
                          std::function<void(enrol::VoucherDecision)> done) override
     {
         requests.push_back(std::move(request));
@@ -56,7 +56,8 @@ struct Brski : World {
 
 } // namespace
 
-TEST_CASE("TBR-01, TBR-02: a voucher for the server's certificate, then the enrolment; without one, none")
+TEST_CASE("TBR-01a, TBR-02a, TBR-03b: a voucher for the server's certificate, then the enrolment; without "
+          "one, none")
 {
     for (const auto order : {Order::binding_first, Order::binding_last}) {
         Brski world;
@@ -82,7 +83,7 @@ TEST_CASE("TBR-01, TBR-02: a voucher for the server's certificate, then the enro
 }
 
 TEST_CASE(
-    "TBR-03, TBR-11: refusals of the registrar and its MASA end with the draft's errors, and nobody enrols")
+    "TBR-03c, TBR-11a: refusals of the registrar and its MASA end with the draft's errors, and nobody enrols")
 {
     const BrskiNumbers numbers;
     const std::vector<std::pair<enrol::VoucherDecision, std::uint32_t>> table{
@@ -109,8 +110,8 @@ TEST_CASE(
     CHECK(talk(foreign).peer.errors == std::vector<std::uint32_t>{1024});
 }
 
-TEST_CASE(
-    "TBR-04: a voucher that is no good, or not for this tunnel's server, ends with the draft's three errors")
+TEST_CASE("TBR-04a, TBR-04b: a voucher that is no good, or not for this tunnel's server, ends with the "
+          "draft's three errors")
 {
     const BrskiNumbers numbers;
     const std::vector<std::pair<std::string, std::uint32_t>> table{{"signature", numbers.invalid_signature},
@@ -134,7 +135,7 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("TBR-01, TBR-08, TEAP-02: a device that skips its voucher gets nothing, in either order")
+TEST_CASE("TBR-01a, TBR-01b, TEAP-02a: a device that skips its voucher gets nothing, in either order")
 {
     for (const auto order : {Order::binding_first, Order::binding_last}) {
         Brski world;
@@ -146,6 +147,12 @@ TEST_CASE("TBR-01, TBR-08, TEAP-02: a device that skips its voucher gets nothing
                           trusted_server_root_tlv({})});
             REQUIRE(find(peer.heard, tlv_type::kRequestAction) != nullptr);
             CHECK(find(peer.heard, tlv_type::kTrustedServerRoot) == nullptr);
+            const auto action = *parse_request_action(*find(peer.heard, tlv_type::kRequestAction));
+            CHECK(action.status == Status::failure);
+            CHECK(action.tlvs == Tlvs{{false, world.request_type(), {}},
+                                      trusted_server_root_tlv({}),
+                                      {false, tlv_type::kCsrAttributes, {}},
+                                      {false, tlv_type::kPkcs10, {}}});
             peer.say(words(peer));
             return peer.error();
         };
@@ -161,7 +168,7 @@ TEST_CASE("TBR-01, TBR-08, TEAP-02: a device that skips its voucher gets nothing
     }
 }
 
-TEST_CASE("TBR-02, TBR-10: a server that nobody vouched for learns nothing but the voucher-request")
+TEST_CASE("TEAP-02b, TBR-02a: a server that nobody vouched for learns nothing but the voucher-request")
 {
     Brski world;
     const auto unvouched = [&](const std::function<void(RawServer&)>& talk_on) {
@@ -195,4 +202,27 @@ TEST_CASE("TBR-02, TBR-10: a server that nobody vouched for learns nothing but t
     server.say({{false, world.voucher_type(), {'v'}}});
     CHECK(server.told_error() == 2002);
     CHECK_FALSE(server.accepted_by_peer());
+}
+
+TEST_CASE(
+    "FLD-R9: success in place of the voucher is answered with failure, and an EAP-Success is no success")
+{
+    Brski world;
+    RawServer asked{world};
+    asked.bind();
+    asked.say({world.action()});
+    asked.say({result_tlv(Status::success)});
+    CHECK(asked.told_error() == 1010);
+    REQUIRE(asked.error);
+    CHECK(asked.error->reason.word() == "provisional");
+    CHECK(asked.error->message.starts_with("nobody vouched for the server"));
+    CHECK_FALSE(asked.accepted_by_peer());
+
+    // A server that knows no vouchers: Crypto-Binding, Result, EAP-Success.
+    RawServer plain{world};
+    plain.bind();
+    const auto end = plain.peer.handle(EapPacket{EapCode::success, 9, 0, {}}.encode());
+    REQUIRE_FALSE(end);
+    CHECK(end.error().reason.word() == "provisional");
+    CHECK_FALSE(plain.peer.result().accepted);
 }

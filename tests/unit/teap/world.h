@@ -67,7 +67,10 @@ public:
         attributes.key_type = key_type;
         if (attributes.issued_here || device) {
             attributes.identifiers = {{"dns", "d-1.example"}};
+            attributes.authenticated = recognises;
+            attributes.must_renew = expired;
             attributes.device_serial = "D-1";
+            attributes.manufacturer = manufacturer;
         }
         done(attributes);
     }
@@ -83,6 +86,9 @@ public:
     std::vector<crypto::Certificate> issued;
     std::optional<enrol::Decision> decision;
     std::string key_type;
+    std::string manufacturer;
+    bool recognises = true;
+    bool expired = false;
     int enrolments = 0;
     enrol::Binding binding = enrol::Binding::absent;
 };

@@ -711,7 +711,7 @@ listen() {
     openssl crl2pkcs7 -nocrl -certfile ca.pem -certfile sub.pem -outform DER -out both.p7
     rules "{\"cacerts\": [{\"base64\": \"$PWD/both.p7\"}], \"simpleenroll\": [{\"sign\": true}]}"
     in_1970() {
-        FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f '@1970-01-01 12:00:00' est-enroll "$@" --server "$EST_URL" --label "$LABEL" \
+        FAKETIME_DONT_FAKE_MONOTONIC=1 at_clock '@1970-01-01 12:00:00' est-enroll "$@" --server "$EST_URL" --label "$LABEL" \
             --explicit-ta ca.pem
     }
     run in_1970 cacerts
@@ -735,7 +735,7 @@ listen() {
 
 @test "FLD-E11: the user hears of a client certificate that expired" {
     openssl x509 -x509toreq -in idevid.pem -signkey idevid.key -out old.csr 2>/dev/null
-    faketime -f -20d openssl x509 -req -in old.csr -CA foreign.pem -CAkey foreign.key -days 10 -out old.pem 2>/dev/null
+    at_clock -20d openssl x509 -req -in old.csr -CA foreign.pem -CAkey foreign.key -days 10 -out old.pem 2>/dev/null
     run enroll simpleenroll --cert old.pem --key idevid.key <dev.csr # which this server does not even read
     [ "$status" = 69 ]
     [[ $output == *"warning: --cert old.pem: the server may refuse it: it expired at "*"certificate has expired"* ]]

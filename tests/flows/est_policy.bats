@@ -94,7 +94,7 @@ said() {
 
 @test "FLD-E11: an IDevID that expired enrols within its manufacturer's grace, of which check warns" {
     openssl x509 -x509toreq -in "$PKI/device0001.pem" -signkey "$PKI/device0001.key" -out old.csr 2>/dev/null
-    faketime -f -20d openssl x509 -req -in old.csr -CA "$PKI/maker.pem" -CAkey "$PKI/maker.key" -days 10 \
+    at_clock -20d openssl x509 -req -in old.csr -CA "$PKI/maker.pem" -CAkey "$PKI/maker.key" -days 10 \
         -out "$PKI/device0001.pem" 2>/dev/null
     make_csr device0001.iot.domain.com dev.csr
     relay

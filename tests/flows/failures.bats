@@ -129,10 +129,10 @@ says() { # STATUS CODE WORDS COMMAND...: the document of the failure, with a mes
 
 @test "FAULT-20, ACME-36c, CHAL-06d: the clock a day ahead or behind: certificates and TSIG say so" {
     local order=(acme-order run --state fresh)
-    says 76 certificateExpired "check the clock" faketime -f +1d "${order[@]}" <n.csr
-    says 69 tlsCertificateNotYetValid "check the clock" faketime -f -2d "${order[@]}" <n.csr
+    says 76 certificateExpired "check the clock" at_clock +1d "${order[@]}" <n.csr
+    says 69 tlsCertificateNotYetValid "check the clock" at_clock -2d "${order[@]}" <n.csr
     acme-preauth new "t$NAME" -q -o t.json
-    says 77 tsigBadTime clocks faketime -f +1d acme-preauth publish --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" <t.json
+    says 77 tsigBadTime clocks at_clock +1d acme-preauth publish --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" <t.json
 }
 
 @test "ACME-39a: account, key and state are 0600, no argument and no file holds a key but the key file" {

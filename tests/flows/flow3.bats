@@ -160,11 +160,11 @@ send"
     acme-preauth renew --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o r.json domain.com
     run acme-preauth renew --check domain.com
     [ "$status" = 1 ]
-    run faketime -f +3h acme-preauth renew --check domain.com
+    run at_clock +3h acme-preauth renew --check domain.com
     [ "$status" = 1 ]
-    run faketime -f +5h acme-preauth renew --check domain.com
+    run at_clock +5h acme-preauth renew --check domain.com
     [ "$status" = 0 ]
-    run faketime -f +7h acme-preauth renew --check domain.com
+    run at_clock +7h acme-preauth renew --check domain.com
     [ "$status" = 0 ]
 }
 

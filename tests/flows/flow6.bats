@@ -582,7 +582,7 @@ END
 @test "FLD-R5: an IDevID that expired is rejected with this reason in the log, with port and station" {
     teap
     openssl x509 -x509toreq -in "$PKI/pledgeid.pem" -signkey "$PKI/pledgeid.key" -out old.csr 2>/dev/null
-    faketime -f -20d openssl x509 -req -in old.csr -CA "$PKI/maker.pem" -CAkey "$PKI/maker.key" -days 10 -out "$PKI/pledgeid.pem" 2>/dev/null
+    at_clock -20d openssl x509 -req -in old.csr -CA "$PKI/maker.pem" -CAkey "$PKI/maker.key" -days 10 -out "$PKI/pledgeid.pem" 2>/dev/null
     run peer pledgeid
     [ "$status" = 77 ]
     wait_for 5 grep -q '"decision":"reject".*certificate has expired' "$TEAP_LOG"

@@ -420,11 +420,11 @@ pending_order() {
 
 @test "FAULT-20: this host's clock wrong by three days: the sentence says so" {
     odd_ca
-    run faketime -f +3d acme-account register --json --directory "$DIRECTORY" --ca-file tls.pem
+    run at_clock +3d acme-account register --json --directory "$DIRECTORY" --ca-file tls.pem
     echo "$output"
     [ "$status" = 69 ]
     [[ "$output" == *tlsCertificateExpired* && "$output" == *"check the clock"* ]]
-    run faketime -f -3d acme-account register --json --directory "$DIRECTORY" --ca-file tls.pem
+    run at_clock -3d acme-account register --json --directory "$DIRECTORY" --ca-file tls.pem
     echo "$output"
     [ "$status" = 69 ]
     [[ "$output" == *tlsCertificateNotYetValid* && "$output" == *"check the clock"* ]]

@@ -145,13 +145,13 @@ asked() {
     [ "$(jq -c .certificates r.json)" = "$(jq -c .certificates again.json)" ]
     run acme-order renew --check --csr c.csr -o c.pem
     [ "$status" = 1 ]
-    run faketime -f +2h acme-order renew --check --csr c.csr -o c.pem
+    run at_clock +2h acme-order renew --check --csr c.csr -o c.pem
     [ "$status" = 0 ]
     window "-2 days" "-1 day"
-    faketime -f +2h acme-order renew -q --csr c.csr -o c.pem
+    at_clock +2h acme-order renew -q --csr c.csr -o c.pem
     [ "$(asked)" = 3 ]
     [ "$(serial_of c.pem)" != "$(serial_of first.pem)" ]
-    run faketime -f +4000d acme-order renewal-info --json <c.pem
+    run at_clock +4000d acme-order renewal-info --json <c.pem
     [ "$status" != 0 ]
     [ "$(asked)" = 3 ]
     # What was replaced is asked for no more.
@@ -184,9 +184,9 @@ asked() {
     echo 1 >ari.json.retry
     : >ari.log
     acme-order renew -q --csr c.csr -o c.pem
-    faketime -f +30s acme-order renew -q --csr c.csr -o c.pem
+    at_clock +30s acme-order renew -q --csr c.csr -o c.pem
     [ "$(asked)" = 1 ]
-    faketime -f +90s acme-order renew -q --csr c.csr -o c.pem
+    at_clock +90s acme-order renew -q --csr c.csr -o c.pem
     [ "$(asked)" = 2 ]
 }
 
@@ -211,9 +211,9 @@ asked() {
     [ "$status" = 2 ]
     acme-order renew -q --csr c.csr -o c.pem
     [ "$(asked)" = 1 ]
-    faketime -f +355m acme-order renew -q --csr c.csr -o c.pem
+    at_clock +355m acme-order renew -q --csr c.csr -o c.pem
     [ "$(asked)" = 1 ]
-    faketime -f +6h acme-order renew -q --csr c.csr -o c.pem
+    at_clock +6h acme-order renew -q --csr c.csr -o c.pem
     [ "$(asked)" = 2 ]
     set_fault missing=renewalInfo
     run acme-order renewal-info --json --ca-file "$CA_FILE" --directory "$CA_DIRECTORY" --account without.json <c.pem

@@ -1,4 +1,4 @@
-# Certification paths with one fault each, and CRLs. Needs no other file.
+# Certification paths with one fault each, and CRLs. Needs common.bash.
 # Whatever OpenSSL refuses by its configuration is made with WEAK_CONF, which programs get as OPENSSL_CONF.
 
 # The faults that are no matter of the purpose.
@@ -33,7 +33,7 @@ chain_link() {
         printf '%s\n' "$@" >"$name.cnf"
         sign+=(-extfile "$name.cnf")
     fi
-    faketime -f "$clock" openssl x509 -req -in "$name.req" "-$digest" -days 1 -set_serial "0x$(openssl rand -hex 8)" \
+    at_clock "$clock" openssl x509 -req -in "$name.req" "-$digest" -days 1 -set_serial "0x$(openssl rand -hex 8)" \
         "${sign[@]}" -out "$name.pem" 2>/dev/null
 }
 
@@ -90,5 +90,5 @@ make_crl() {
     for certificate in "$@"; do
         openssl ca -config "$file.cnf" -cert "$ca.pem" -keyfile "$ca.key" -revoke "$certificate" 2>/dev/null
     done
-    faketime -f "$clock" openssl ca -config "$file.cnf" -cert "$ca.pem" -keyfile "$ca.key" -gencrl -out "$file" 2>/dev/null
+    at_clock "$clock" openssl ca -config "$file.cnf" -cert "$ca.pem" -keyfile "$ca.key" -gencrl -out "$file" 2>/dev/null
 }

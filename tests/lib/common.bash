@@ -5,7 +5,7 @@ BUILD="${ACMETOOL_BUILD:-$ROOT/build}"
 # ACMETOOL_PROGRAMS, if set, is the only folder of programs beside the build (packaging/link-programs).
 PATH="$BUILD/bin:${ACMETOOL_PROGRAMS:-$PATH:/usr/sbin:/sbin}"
 export LD_LIBRARY_PATH="$BUILD/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-# faketime is loaded before the sanitizer's runtime, which would rather be first.
+# libfaketime is loaded before the sanitizer's runtime, which would rather be first.
 export ASAN_OPTIONS=verify_asan_link_order=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 STARTED=()
 # A program that is not built must not be found elsewhere: an installed one would be tested.
@@ -42,6 +42,20 @@ wait_for() {
         fi
         sleep 0.05
     done
+}
+
+# clock_variables CLOCK: sets CLOCK_VARIABLES, with which a program has that clock, as libfaketime writes it: +1d, -20d,
+# @1970-01-01 12:00:00. The program faketime is not used: it fails if one with its process ID was killed before, and a
+# signal to it does not reach the command.
+clock_variables() {
+    CLOCK_VARIABLES=("LD_PRELOAD=/usr/\$LIB/faketime/libfaketime.so.1" "FAKETIME=$1")
+}
+
+# at_clock CLOCK COMMAND...
+at_clock() {
+    clock_variables "$1"
+    shift
+    env "${CLOCK_VARIABLES[@]}" "$@"
 }
 
 # stop_all: ends every process in STARTED and waits for it.

@@ -91,13 +91,14 @@ by_program() {
     sed -i "s|^account = .*|issuer = [\"$1/issue\"]|; /^update = \|^tsig_key = /d" "$2"
 }
 
-# start_relay DIR: sets RELAY (base URL), RELAY_ADMIN, RELAY_PID. RELAY_CLOCK may be a time for faketime, as in +1d,
+# start_relay DIR: sets RELAY (base URL), RELAY_ADMIN, RELAY_PID. RELAY_CLOCK may be a clock (clock_variables),
 # RELAY_TRACE a file for the messages.
 start_relay() {
     local dir=$1 clock=()
-    # Not faketime itself, which waits for the program as its parent: a signal to it would not reach the relay.
-    [[ -z ${RELAY_CLOCK:-} ]] ||
-        clock=(env "LD_PRELOAD=$(faketime -f +0d printenv LD_PRELOAD)" FAKETIME_DONT_FAKE_MONOTONIC=1 "FAKETIME=$RELAY_CLOCK")
+    if [[ -n ${RELAY_CLOCK:-} ]]; then
+        clock_variables "$RELAY_CLOCK"
+        clock=(env "${CLOCK_VARIABLES[@]}" FAKETIME_DONT_FAKE_MONOTONIC=1)
+    fi
     : >"$dir/ready"
     "${clock[@]}" est-relay serve --config "$dir/relay.toml" --log-format json -vv ${RELAY_TRACE:+--trace "$RELAY_TRACE"} \
         >"$dir/ready" 2>>"$dir/relay.log" &

@@ -17,6 +17,7 @@
 #include "crypto/oids.h"
 #include "crypto/openssl.h"
 #include "crypto/request_parts.h"
+#include "crypto/spki.h"
 
 namespace acmetool::crypto
 {
@@ -49,29 +50,20 @@ std::optional<Bytes> octets_of(std::string_view text)
     return Bytes(data, data + size);
 }
 
-Bytes der_of(X509_REQ* request)
+std::string common_name_of(const X509_NAME* subject)
 {
-    unsigned char* out = nullptr;
-    const int size = i2d_X509_REQ(request, &out);
-    const OpensslMemory owned{out};
-    return size > 0 ? Bytes(out, out + size) : Bytes{};
-}
-
-std::string common_name_of(X509_REQ* request)
-{
-    X509_NAME* subject = X509_REQ_get_subject_name(request);
     const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
     return at < 0 ? std::string{} : utf8_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
 }
 
-std::optional<std::string> challenge_password_of(X509_REQ* request)
+std::optional<std::string> challenge_password_of(const STACK_OF(X509_ATTRIBUTE) * attributes)
 {
-    const int at = X509_REQ_get_attr_by_NID(request, NID_pkcs9_challengePassword, -1);
+    const int at = X509at_get_attr_by_NID(attributes, NID_pkcs9_challengePassword, -1);
     if (at < 0) return std::nullopt;
     // RFC 2985 section 5.4.1: "SINGLE VALUE TRUE". With two of them, readers could choose different ones.
-    const bool several = X509_REQ_get_attr_by_NID(request, NID_pkcs9_challengePassword, at) >= 0 ||
-                         X509_ATTRIBUTE_count(X509_REQ_get_attr(request, at)) != 1;
-    const ASN1_TYPE* value = X509_ATTRIBUTE_get0_type(X509_REQ_get_attr(request, at), 0);
+    const bool several = X509at_get_attr_by_NID(attributes, NID_pkcs9_challengePassword, at) >= 0 ||
+                         X509_ATTRIBUTE_count(X509at_get_attr(attributes, at)) != 1;
+    const ASN1_TYPE* value = X509_ATTRIBUTE_get0_type(X509at_get_attr(attributes, at), 0);
     if (several || value == nullptr ||
         (value->type != V_ASN1_PRINTABLESTRING && value->type != V_ASN1_UTF8STRING &&
          value->type != V_ASN1_T61STRING && value->type != V_ASN1_IA5STRING))
@@ -79,22 +71,87 @@ std::optional<std::string> challenge_password_of(X509_REQ* request)
     return utf8_of(value->value.asn1_string);
 }
 
-Result<Csr> describe_request(X509_REQ* request, Bytes der)
+constexpr const char* kExpected = "expected PKCS#10 in PEM (-----BEGIN CERTIFICATE REQUEST-----) or DER";
+
+Result<NamePtr> read_subject(const RequestParts& parts)
 {
-    EVP_PKEY* pkey = X509_REQ_get_pubkey(request);
-    if (pkey == nullptr) return bad_csr("the request's public key cannot be read", "notACsr");
-    Csr csr{.der = std::move(der),
-            .key = Key::adopt(pkey),
-            .identifiers = {},
-            .common_name = common_name_of(request),
-            .other_names = {},
-            .challenge_password = challenge_password_of(request)};
-    ACMETOOL_CHECK(check_key_size(csr.key));
-    // RFC 2986: the request is signed with the key to certify.
-    if (X509_REQ_verify(request, pkey) != 1)
+    const auto* data = parts.subject.data();
+    NamePtr subject{d2i_X509_NAME(nullptr, &data, static_cast<long>(parts.subject.size()))};
+    if (!subject) return bad_csr("the request's subject cannot be read", "notACsr", kExpected);
+    return subject;
+}
+
+/// Types may repeat.
+Result<AttributesPtr> read_attributes(const RequestParts& parts)
+{
+    AttributesPtr attributes{sk_X509_ATTRIBUTE_new_null()};
+    for (const auto octets : parts.attributes) {
+        const auto* data = octets.data();
+        AttributePtr attribute{d2i_X509_ATTRIBUTE(nullptr, &data, static_cast<long>(octets.size()))};
+        if (!attribute || sk_X509_ATTRIBUTE_push(attributes.get(), attribute.get()) <= 0)
+            return bad_csr("an attribute of the request cannot be read", "notACsr", kExpected);
+        static_cast<void>(attribute.release());
+    }
+    return attributes;
+}
+
+/// The first extensionRequest, or Microsoft's attribute for it where there is none; null if that is no list
+/// of extensions.
+ExtensionsPtr requested_extensions(const STACK_OF(X509_ATTRIBUTE) * attributes)
+{
+    for (const int nid : {NID_ext_req, NID_ms_ext_req}) {
+        const int at = X509at_get_attr_by_NID(attributes, nid, -1);
+        if (at < 0) continue;
+        const ASN1_TYPE* value = X509_ATTRIBUTE_get0_type(X509at_get_attr(attributes, at), 0);
+        if (value == nullptr || value->type != V_ASN1_SEQUENCE) return nullptr;
+        const unsigned char* data = value->value.sequence->data;
+        return ExtensionsPtr{d2i_X509_EXTENSIONS(nullptr, &data, value->value.sequence->length)};
+    }
+    return nullptr;
+}
+
+/// RFC 2986: the request is signed with the key to certify.
+Result<void> check_possession(const RequestParts& parts, const Key& key)
+{
+    const auto* data = parts.algorithm.data();
+    const Owned<X509_ALGOR, X509_ALGOR_free> algorithm{
+        d2i_X509_ALGOR(nullptr, &data, static_cast<long>(parts.algorithm.size()))};
+    data = parts.signature.data();
+    const Owned<ASN1_BIT_STRING, ASN1_BIT_STRING_free> signature{
+        d2i_ASN1_BIT_STRING(nullptr, &data, static_cast<long>(parts.signature.size()))};
+    data = parts.info.data();
+    const Owned<ASN1_TYPE, ASN1_TYPE_free> info{
+        d2i_ASN1_TYPE(nullptr, &data, static_cast<long>(parts.info.size()))};
+    if (!algorithm || !signature || !info)
+        return bad_csr("the request's signature cannot be read", "notACsr", kExpected);
+    if (ASN1_item_verify(ASN1_ITEM_rptr(ASN1_ANY), algorithm.get(), signature.get(), info.get(), key.get()) !=
+        1)
         return bad_csr("the request's signature does not verify", "csrSignature",
                        "it was modified after signing or signed with another key");
-    const ExtensionsPtr extensions{X509_REQ_get_extensions(request)};
+    return {};
+}
+
+/// `der` is in DER.
+Result<Csr> read_csr(Bytes der)
+{
+    const auto parts = read_request_parts(der);
+    if (!parts)
+        return fail(Errc::bad_input, fmt::format("not a certificate request: {}", parts.error().message),
+                    kExpected, "notACsr");
+    ACMETOOL_TRY(subject, read_subject(*parts));
+    ACMETOOL_TRY(attributes, read_attributes(*parts));
+    auto key = read_spki(parts->key);
+    if (!key)
+        return fail(Errc::bad_input, "the request: " + key.error().message, key.error().hint, "notACsr");
+    ACMETOOL_CHECK(check_key_size(*key));
+    ACMETOOL_CHECK(check_possession(*parts, *key));
+    Csr csr{.der = {},
+            .key = std::move(*key),
+            .identifiers = {},
+            .common_name = common_name_of(subject.get()),
+            .other_names = {},
+            .challenge_password = challenge_password_of(attributes.get())};
+    const auto extensions = requested_extensions(attributes.get());
     const int count = extensions ? sk_X509_EXTENSION_num(extensions.get()) : 0;
     int names_seen = 0;
     for (int i = 0; i < count; ++i) {
@@ -108,7 +165,19 @@ Result<Csr> describe_request(X509_REQ* request, Bytes der)
         csr.other_names = std::move(found.others);
     }
     ERR_clear_error();
+    csr.der = std::move(der);
     return csr;
+}
+
+/// What OpenSSL takes for a request, in DER or another form of BER.
+bool is_request(ByteView octets)
+{
+    const auto* data = octets.data();
+    const ReqPtr request{
+        octets.size() <= INT_MAX ? d2i_X509_REQ(nullptr, &data, static_cast<long>(octets.size())) : nullptr};
+    const bool whole = request && data == octets.data() + octets.size();
+    ERR_clear_error();
+    return whole;
 }
 
 Result<void> set_subject(X509_REQ* request, const Bytes& der)
@@ -225,9 +294,8 @@ Result<void> add_challenge_password(X509_REQ* request, std::string_view password
     return {};
 }
 
-std::string Csr::to_pem() const
+std::string csr_pem(ByteView der)
 {
-    // From its octets: OpenSSL takes four times as long to read a request as to verify its signature.
     const BioPtr bio{BIO_new(BIO_s_mem())};
     if (!bio ||
         PEM_write_bio(bio.get(), PEM_STRING_X509_REQ, "", der.data(), static_cast<long>(der.size())) == 0)
@@ -235,23 +303,22 @@ std::string Csr::to_pem() const
     return contents(bio.get());
 }
 
+std::string Csr::to_pem() const
+{
+    return csr_pem(der);
+}
+
 Result<Csr> parse_csr(std::string_view text)
 {
     auto octets = octets_of(text);
-    const auto* data = octets ? octets->data() : nullptr;
-    const ReqPtr request{data != nullptr && octets->size() <= INT_MAX
-                             ? d2i_X509_REQ(nullptr, &data, static_cast<long>(octets->size()))
-                             : nullptr};
-    if (!request || data != octets->data() + octets->size())
-        return bad_csr("not a certificate request", "notACsr",
-                       "expected PKCS#10 in PEM (-----BEGIN CERTIFICATE REQUEST-----) or DER");
+    if (!octets) return bad_csr("not a certificate request", "notACsr", kExpected);
     // RFC 2986 section 4.2: the signature is over the DER encoding. Octets that others read in another way
     // are no request.
-    if (const auto distinguished = der::check_der(*octets); !distinguished)
-        return fail(Errc::bad_input,
-                    fmt::format("the request is not in DER: {}", distinguished.error().message),
-                    "expected PKCS#10 in DER, not in another form of BER", "notDer");
-    return describe_request(request.get(), std::move(*octets));
+    const auto distinguished = der::check_der(*octets);
+    if (distinguished) return read_csr(std::move(*octets));
+    if (!is_request(*octets)) return fail(Errc::bad_input, "not a certificate request", kExpected, "notACsr");
+    return fail(Errc::bad_input, fmt::format("the request is not in DER: {}", distinguished.error().message),
+                "expected PKCS#10 in DER, not in another form of BER", "notDer");
 }
 
 Result<std::vector<Identifier>> require_identifiers(const Csr& csr)
@@ -285,7 +352,10 @@ Result<Csr> build_csr(const Key& key, const CsrOptions& options)
     ACMETOOL_CHECK(add_subject(request.get(), options));
     ACMETOOL_CHECK(add_attributes(request.get(), options));
     ACMETOOL_CHECK(sign_request(request.get(), digest_for(key, options.digest), key));
-    return describe_request(request.get(), der_of(request.get()));
+    unsigned char* out = nullptr;
+    const int size = i2d_X509_REQ(request.get(), &out);
+    const OpensslMemory owned{out};
+    return read_csr(Bytes(out, out + std::max(size, 0)));
 }
 
 } // namespace acmetool::crypto

@@ -41,6 +41,9 @@ struct ACMETOOL_EXPORT Csr {
 /// without SAN is accepted; see require_identifiers.
 ACMETOOL_EXPORT Result<Csr> parse_csr(std::string_view text);
 
+/// A request in DER as PEM (RFC 7468 section 7). It is not looked at.
+ACMETOOL_EXPORT std::string csr_pem(ByteView der);
+
 /// The identifiers, or bad_input ("csrWithoutSan") if there are none, because the CN is never used as a name.
 /// Also refuses a common name that is not among them, and SAN entries of other types (RFC 8555 section 7.4).
 ACMETOOL_EXPORT Result<std::vector<Identifier>> require_identifiers(const Csr& csr);

@@ -17,6 +17,7 @@
 #include "crypto/digest.h"
 #include "crypto/key_type.h"
 #include "crypto/openssl.h"
+#include "crypto/spki.h"
 
 namespace acmetool::crypto
 {
@@ -37,26 +38,6 @@ bool has_word(EVP_PKEY* pkey, const char* parameter, std::string_view word)
 {
     char text[64] = {};
     return EVP_PKEY_get_utf8_string_param(pkey, parameter, text, sizeof text, nullptr) == 1 && word == text;
-}
-
-/// The SubjectPublicKeyInfo of a key on P-256 whose point is not compressed, without OpenSSL's search for an
-/// encoder, which takes as long as a signature; empty for other keys.
-Bytes p256_spki(EVP_PKEY* pkey)
-{
-    // AlgorithmIdentifier {id-ecPublicKey, secp256r1} and the BIT STRING's head (RFC 5480 section 2).
-    static constexpr std::array<std::uint8_t, 26> kHead{0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
-                                                        0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
-                                                        0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
-    constexpr std::size_t kPoint = 65;
-    if (EVP_PKEY_is_a(pkey, "EC") != 1 || curve_of(pkey) != "prime256v1") return {};
-    std::size_t size = 0;
-    Bytes der(kHead.begin(), kHead.end());
-    der.resize(kHead.size() + kPoint);
-    const bool usual = EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY,
-                                                       der.data() + kHead.size(), kPoint, &size) == 1 &&
-                       size == kPoint && der[kHead.size()] == POINT_CONVERSION_UNCOMPRESSED;
-    ERR_clear_error();
-    return usual ? der : Bytes{};
 }
 
 Bytes encode(EVP_PKEY* pkey)
@@ -156,7 +137,7 @@ bool Key::has_private() const
 
 Bytes Key::spki() const
 {
-    if (auto known = p256_spki(get()); !known.empty()) return known;
+    if (auto known = usual_spki(*this); !known.empty()) return known;
     if (EVP_PKEY_is_a(get(), "EC") != 1) return encode(get());
     if (has_word(get(), OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_GROUP) &&
         has_word(get(), OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,

@@ -37,6 +37,10 @@ inline void free_extension_stack(STACK_OF(X509_EXTENSION) * p) noexcept
 {
     sk_X509_EXTENSION_pop_free(p, X509_EXTENSION_free);
 }
+inline void free_attribute_stack(STACK_OF(X509_ATTRIBUTE) * p) noexcept
+{
+    sk_X509_ATTRIBUTE_pop_free(p, X509_ATTRIBUTE_free);
+}
 
 using BioPtr = Owned<BIO, BIO_free_all>;
 using BignumPtr = Owned<BIGNUM, BN_free>;
@@ -47,6 +51,8 @@ using X509Ptr = Owned<X509, X509_free>;
 using X509CrlPtr = Owned<X509_CRL, X509_CRL_free>;
 using ReqPtr = Owned<X509_REQ, X509_REQ_free>;
 using NamePtr = Owned<X509_NAME, X509_NAME_free>;
+using AttributePtr = Owned<X509_ATTRIBUTE, X509_ATTRIBUTE_free>;
+using AttributesPtr = Owned<STACK_OF(X509_ATTRIBUTE), free_attribute_stack>;
 using ExtensionPtr = Owned<X509_EXTENSION, X509_EXTENSION_free>;
 using ExtensionsPtr = Owned<STACK_OF(X509_EXTENSION), free_extension_stack>;
 using GeneralNamesPtr = Owned<GENERAL_NAMES, GENERAL_NAMES_free>;

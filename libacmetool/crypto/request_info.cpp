@@ -18,40 +18,13 @@
 #include "crypto/digest.h"
 #include "crypto/oids.h"
 #include "crypto/openssl.h"
+#include "crypto/request_parts.h"
+#include "crypto/spki.h"
 
 namespace acmetool::crypto
 {
 namespace
 {
-
-/// The parts of a CertificationRequestInfo (RFC 2986 section 4.1), borrowed. Parsed here, because OpenSSL
-/// decodes the public key each time it parses a request, which costs four times as much as a signature.
-struct RequestInfo {
-    ByteView before; ///< version, subject and key, unchanged
-    ByteView subject;
-    std::vector<ByteView> attributes;
-};
-
-Result<RequestInfo> read(ByteView csr)
-{
-    ACMETOOL_TRY(request, der::Reader{csr}.expect(der::kSequence, "the request"));
-    ACMETOOL_TRY(info, der::Reader{request.value}.expect(der::kSequence, "the request's information"));
-    der::Reader reader{info.value};
-    ACMETOOL_TRY(version, reader.expect(der::kInteger, "the version"));
-    ACMETOOL_TRY(subject, reader.expect(der::kSequence, "the subject"));
-    ACMETOOL_TRY(key, reader.expect(der::kSequence, "the public key"));
-    RequestInfo parts;
-    parts.before = info.value.first(version.whole.size() + subject.whole.size() + key.whole.size());
-    parts.subject = subject.whole;
-    if (reader.at_end()) return parts;
-    ACMETOOL_TRY(attributes, reader.expect(der::context(0), "the attributes"));
-    for (der::Reader each{attributes.value}; !each.at_end();) {
-        ACMETOOL_TRY(attribute, each.expect(der::kSequence, "an attribute"));
-        parts.attributes.push_back(attribute.whole);
-    }
-    ACMETOOL_CHECK(reader.end("the attributes"));
-    return parts;
-}
 
 /// True for an attribute of the type 1.2.840.113549.1.9.`last`.
 bool is_of_type(ByteView attribute, std::uint8_t last)
@@ -112,7 +85,7 @@ Result<std::vector<RequestContents::Name>> read_subject(ByteView subject)
 
 Result<Bytes> info_digest(const Csr& csr)
 {
-    ACMETOOL_TRY(info, read(csr.der));
+    ACMETOOL_TRY(info, read_request_parts(csr.der));
     std::erase_if(info.attributes, is_password);
     // X.690 section 11.6: the members of a SET OF in the order of their octets.
     std::sort(info.attributes.begin(), info.attributes.end(), [](ByteView a, ByteView b) {
@@ -121,13 +94,13 @@ Result<Bytes> info_digest(const Csr& csr)
     Bytes attributes;
     for (const auto& attribute : info.attributes)
         der::append(attributes, attribute);
-    const Bytes before{info.before.begin(), info.before.end()};
+    const Bytes before{info.before_attributes.begin(), info.before_attributes.end()};
     return sha256(der::element(der::kSequence, {before, der::element(der::context(0), attributes)}));
 }
 
 Result<RequestContents> request_contents(const Csr& csr)
 {
-    ACMETOOL_TRY(info, read(csr.der));
+    ACMETOOL_TRY(info, read_request_parts(csr.der));
     RequestContents contents;
     ACMETOOL_TRY(subject, read_subject(info.subject));
     contents.subject = std::move(subject);
@@ -220,8 +193,14 @@ NamePtr name_of(ByteView der)
 
 Result<Bytes> requested_subject(ByteView csr)
 {
-    ACMETOOL_TRY(info, read(csr));
+    ACMETOOL_TRY(info, read_request_parts(csr));
     return Bytes{info.subject.begin(), info.subject.end()};
+}
+
+Result<Key> requested_key(ByteView csr)
+{
+    ACMETOOL_TRY(info, read_request_parts(csr));
+    return read_spki(info.key);
 }
 
 bool is_subject_of(ByteView name, const Certificate& certificate)
@@ -232,7 +211,7 @@ bool is_subject_of(ByteView name, const Certificate& certificate)
 
 bool requests_subject(const Csr& csr, ByteView name)
 {
-    const auto info = read(csr.der);
+    const auto info = read_request_parts(csr.der);
     const auto requested = info ? name_of(info->subject) : nullptr;
     const auto wanted = name_of(name);
     return requested && wanted && X509_NAME_cmp(requested.get(), wanted.get()) == 0;
@@ -240,7 +219,7 @@ bool requests_subject(const Csr& csr, ByteView name)
 
 bool same_subject(const Csr& csr, const Certificate& certificate)
 {
-    const auto info = read(csr.der);
+    const auto info = read_request_parts(csr.der);
     return info && is_subject_of(info->subject, certificate);
 }
 

@@ -45,6 +45,8 @@ ACMETOOL_EXPORT bool is_key_identifier_of(ByteView identifier, const Key& key);
 
 /// The subject of a request, a Name in DER. Errc::bad_input if `csr` is no request in DER.
 ACMETOOL_EXPORT Result<Bytes> requested_subject(ByteView csr);
+/// The key to certify; the signature is not verified, because parse_csr did. Errc::bad_input as above.
+ACMETOOL_EXPORT Result<Key> requested_key(ByteView csr);
 
 /// True if both subjects are the same name (RFC 5280 section 7.1). `name` is a Name in DER.
 ACMETOOL_EXPORT bool same_subject(const Csr& csr, const Certificate& certificate);

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "crypto/request_info.h"
 #include "ra/acme_issuer_impl.h"
 
 namespace acmetool::ra
@@ -46,12 +47,12 @@ acme::OrderRequest AcmeIssuer::request_for(const IssuerOrder& order) const
 Result<void> AcmeIssuer::give_csr(Active& active)
 {
     ACMETOOL_TRY(der, host_->csr(active.rest.order.id));
-    ACMETOOL_TRY(csr, crypto::parse_csr(as_text(der)));
-    if (csr.key.same_public_key(session_.key))
+    ACMETOOL_TRY(key, crypto::requested_key(der));
+    if (key.same_public_key(session_.key))
         return fail(Errc::bad_input, "the CSR's key is the ACME account's key", {}, "accountKeyInCsr");
     auto request = request_for(active.rest.order);
-    request.csr = std::move(csr.der);
-    request.key = csr.key;
+    request.csr = std::move(der);
+    request.key = std::move(key);
     OrderFlow flow{std::move(request), OrderFlow::Goal::downloaded};
     if (!active.flow.order().url.empty()) flow.resume(active.flow.order());
     active.flow = std::move(flow);

@@ -15,6 +15,8 @@
 #include "base/text.h"
 #include "base/worker.h"
 #include "base/worker_pool.h"
+#include "crypto/csr.h"
+#include "crypto/request_info.h"
 #include "ra/program_output.h"
 #include "ra/stoppable_context.h"
 
@@ -124,19 +126,19 @@ private:
     Result<ProgramOutcome> run(const IssuerOrder& order)
     {
         ACMETOOL_TRY(der, host_->csr(order.id));
-        ACMETOOL_TRY(csr, crypto::parse_csr(as_text(der)));
+        ACMETOOL_TRY(key, crypto::requested_key(der));
         base::Command command;
         command.arguments = arguments_;
         command.timeout = kTimeout;
         command.inherit = inherit_;
         command.name = "issuer " + arguments_.front();
         RunContext context{stopping_, *host_, order};
-        ACMETOOL_TRY(done, base::run_filter(command, csr.to_pem(), kOutputLimit, context));
+        ACMETOOL_TRY(done, base::run_filter(command, crypto::csr_pem(der), kOutputLimit, context));
         ACMETOOL_TRY(outcome, read_program_output(done, arguments_.front()));
         if (const auto* chain = std::get_if<std::vector<crypto::Certificate>>(&outcome)) {
             acme::OrderRequest request;
             request.identifiers = order.identifiers;
-            request.key = csr.key;
+            request.key = std::move(key);
             if (auto checked = acme::check_chain(*chain, request, context.now()); !checked)
                 return fail(with_context(std::move(checked).error(), arguments_.front()));
         }

@@ -1,0 +1,102 @@
+#include "crypto/spki.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/x509.h>
+
+#include "base/octets.h"
+#include "crypto/openssl.h"
+
+namespace acmetool::crypto
+{
+namespace
+{
+
+using namespace std::string_view_literals;
+
+struct UsualForm {
+    const char* group;     ///< OpenSSL's name
+    std::string_view head; ///< all octets before the point
+    std::size_t point;     ///< octets
+};
+/// AlgorithmIdentifier {id-ecPublicKey, namedCurve} and the BIT STRING's head, without unused bits.
+constexpr std::array<UsualForm, 3> kUsualForms{
+    {{"prime256v1",
+      "\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00"sv,
+      65},
+     {"secp384r1",
+      "\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22\x03\x62\x00"sv, 97},
+     {"secp521r1",
+      "\x30\x81\x9b\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23\x03\x81\x86\x00"sv,
+      133}}};
+
+/// Null, with OpenSSL's reasons, if the point is not on the curve.
+EVP_PKEY* read_point(const UsualForm& form, ByteView point)
+{
+    const std::array<OSSL_PARAM, 3> parameters{
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, const_cast<char*>(form.group), 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, const_cast<std::uint8_t*>(point.data()),
+                                          point.size()),
+        OSSL_PARAM_construct_end()};
+    const PkeyCtxPtr context{EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr)};
+    EVP_PKEY* pkey = nullptr;
+    if (!context || EVP_PKEY_fromdata_init(context.get()) != 1 ||
+        EVP_PKEY_fromdata(context.get(), &pkey, EVP_PKEY_PUBLIC_KEY,
+                          const_cast<OSSL_PARAM*>(parameters.data())) != 1)
+        return nullptr;
+    return pkey;
+}
+
+EVP_PKEY* read_pkey(ByteView der)
+{
+    const auto text = as_text(der);
+    for (const auto& form : kUsualForms)
+        if (text.size() == form.head.size() + form.point && text.starts_with(form.head) &&
+            der[form.head.size()] == POINT_CONVERSION_UNCOMPRESSED)
+            return read_point(form, der.last(form.point));
+    const auto* data = der.data();
+    PkeyPtr pkey{d2i_PUBKEY(nullptr, &data, static_cast<long>(der.size()))};
+    return data == der.data() + der.size() ? pkey.release() : nullptr;
+}
+
+} // namespace
+
+Bytes usual_spki(const Key& key)
+{
+    char group[64] = {};
+    if (EVP_PKEY_is_a(key.get(), "EC") != 1 ||
+        EVP_PKEY_get_utf8_string_param(key.get(), OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof group, nullptr) !=
+            1) {
+        ERR_clear_error();
+        return {};
+    }
+    const auto* const form = std::find_if(kUsualForms.begin(), kUsualForms.end(), [&](const UsualForm& each) {
+        return each.group == std::string_view{group};
+    });
+    if (form == kUsualForms.end()) return {};
+    Bytes der(form->head.begin(), form->head.end());
+    der.resize(form->head.size() + form->point);
+    std::size_t size = 0;
+    const bool usual =
+        EVP_PKEY_get_octet_string_param(key.get(), OSSL_PKEY_PARAM_PUB_KEY, der.data() + form->head.size(),
+                                        form->point, &size) == 1 &&
+        size == form->point && der[form->head.size()] == POINT_CONVERSION_UNCOMPRESSED;
+    ERR_clear_error();
+    return usual ? der : Bytes{};
+}
+
+Result<Key> read_spki(ByteView der)
+{
+    EVP_PKEY* const pkey = read_pkey(der);
+    if (pkey == nullptr) return openssl_failure(Errc::bad_input, "the public key cannot be read");
+    return Key::adopt(pkey);
+}
+
+} // namespace acmetool::crypto

@@ -135,7 +135,7 @@ by_hand() {
         <input >s_client.out 2>&1 3>&- &
     local client=$!
     exec 7>input
-    wait_for 20 grep -q 'Verify return code: 0' s_client.out
+    wait_for 20 grep -q 'Keying material: [0-9A-F]' s_client.out # it is printed last
     bound_csr "$("$2")"
     printf 'POST /.well-known/est/simpleenroll HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/pkcs10\r\nContent-Length: %s\r\nConnection: close\r\n\r\n%s' \
         "$(stat -c %s dev.csr)" "$(cat dev.csr)" >&7

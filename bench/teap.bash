@@ -5,8 +5,8 @@
 #
 # Goals are hostapd's figures with a local CA, measured on the same machine when it made 1,300 handshakes a second.
 
-# start_bench_teap LINE...: bench-relay with EST and TEAP; LINEs go into [teap].
-start_bench_teap() {
+# write_bench_teap LINE...: the configuration of bench-relay with EST and TEAP; LINEs go into [teap].
+write_bench_teap() {
     rm -f pki/relay.db*
     RADIUS_PORT=$(free_port)
     (umask 077 && echo radius-secret >pki/secret)
@@ -15,6 +15,11 @@ start_bench_teap() {
     sed -i "s/^inventory = .*/accept_any = true/; s/^admin = /radius = \"127.0.0.1:$RADIUS_PORT\"\n&/" pki/relay.toml
     printf '[[client]]\naddress = "127.0.0.1"\nsecret_file = "secret"\n[teap]\n' >>pki/relay.toml
     printf '%s\n' "$@" >>pki/relay.toml
+}
+
+# start_bench_teap LINE...: bench-relay with it.
+start_bench_teap() {
+    write_bench_teap "$@"
     bench-relay pki/relay.toml ca-est >relay.ready 2>relay.log &
     RELAY_PID=$!
     STARTED+=("$RELAY_PID")

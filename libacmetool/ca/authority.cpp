@@ -9,6 +9,7 @@
 
 #include "crypto/general_names.h"
 #include "crypto/openssl.h"
+#include "crypto/spki.h"
 #include "dns/name.h"
 #include "store/atomic_file.h"
 #include "store/certified_key.h"
@@ -62,7 +63,10 @@ Result<Certificate> certify(const Key& subject_key, const Profile& profile, cons
                                    -1, 0);
     X509* signer = issuer != nullptr ? issuer->get() : x509;
     X509_set_issuer_name(x509, X509_get_subject_name(signer));
-    X509_set_pubkey(x509, subject_key.get());
+    if (profile.is_ca)
+        X509_set_pubkey(x509, subject_key.get());
+    else if (!crypto::write_spki(x509, subject_key)) // it would take longer to read than all else
+        return openssl_failure(Errc::internal, "building a certificate");
 
     X509V3_CTX context;
     X509V3_set_ctx(&context, signer, x509, nullptr, nullptr, 0);
@@ -169,7 +173,8 @@ Result<std::vector<Certificate>> Authority::issue(const Key& key,
 {
     auto issuance = lasting(now, lifetime);
     issuance.identifiers = identifiers;
-    return issue(key, issuance);
+    ACMETOOL_TRY(chain, issue(key, issuance));
+    return crypto::parse_pem_chain(crypto::to_pem(chain));
 }
 
 Result<Bytes> Authority::crl(const std::vector<Revoked>& revoked, base::TimePoint now) const

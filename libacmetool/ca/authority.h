@@ -33,10 +33,11 @@ public:
     static Result<Authority> open(const std::string& folder, const std::vector<std::string>& names,
                                   base::TimePoint now);
 
-    /// A certificate of `key`, and the intermediate.
+    /// A certificate of `key`, and the intermediate. The first is for its text: OpenSSL's object has no
+    /// public key.
     Result<std::vector<crypto::Certificate>> issue(const crypto::Key& key, const Issuance& issuance) const;
 
-    /// The same for `lifetime` from a minute ago on.
+    /// The same for `lifetime` from a minute ago on, read again.
     Result<std::vector<crypto::Certificate>> issue(const crypto::Key& key,
                                                    const std::vector<crypto::Identifier>& identifiers,
                                                    base::TimePoint now, std::chrono::seconds lifetime) const;

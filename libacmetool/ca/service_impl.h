@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/output_queue.h"
 #include "base/worker_pool.h"
+#include "ca/account_keys.h"
 #include "ca/nonces.h"
 #include "ca/payloads.h"
 #include "ca/records.h"
@@ -99,6 +100,7 @@ struct Service::Impl {
     Faults& faults;
     base::Context clock; ///< of the handlers
     Nonces nonces;
+    AccountKeys account_keys;
     CommittedRecords committed;                     ///< for the server's threads
     std::unique_ptr<base::OutputQueue> request_log; ///< null: none is kept
 

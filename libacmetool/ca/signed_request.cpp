@@ -49,7 +49,7 @@ Answer<SignedRequest> Service::Impl::verify(const PendingRequest& pending)
         result.account = parsed.kid.substr(prefix.size());
         CA_TRY(jwk, key_of(committed.get("account", result.account)));
         result.account_jwk = std::move(jwk);
-        CA_TRY(key, account_key(result.account_jwk));
+        CA_TRY(key, account_keys.get(result.account, result.account_jwk));
         result.key = key;
     }
     const auto algorithm = jose::algorithm_of(result.key);

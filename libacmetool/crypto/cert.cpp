@@ -10,6 +10,7 @@
 
 #include "crypto/digest.h"
 #include "crypto/general_names.h"
+#include "crypto/issuer_memory.h"
 #include "crypto/openssl.h"
 
 namespace acmetool::crypto
@@ -112,10 +113,14 @@ Bytes Certificate::sha256() const
 
 bool Certificate::is_issued_by(const Certificate& issuer) const
 {
+    if (X509_check_issued(issuer.get(), get()) != X509_V_OK) return false;
+    auto& memory = IssuerMemory::instance();
+    auto pair = IssuerMemory::name_of(*this, issuer);
+    if (memory.knows(pair)) return true;
     const PkeyPtr key{X509_get_pubkey(issuer.get())};
-    const bool match =
-        key && X509_check_issued(issuer.get(), get()) == X509_V_OK && X509_verify(get(), key.get()) == 1;
+    const bool match = key && X509_verify(get(), key.get()) == 1;
     static_cast<void>(openssl_failure(Errc::internal, {})); // "no" is an answer, not a failure
+    if (match) memory.add(std::move(pair));
     return match;
 }
 

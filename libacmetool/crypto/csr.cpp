@@ -347,7 +347,7 @@ Result<Csr> build_csr(const Key& key, const CsrOptions& options)
         return fail(Errc::usage, "no name for the request", "give at least one --dns or --ip", "noNames");
     const ReqPtr request{X509_REQ_new()};
     if (!request || X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 ||
-        X509_REQ_set_pubkey(request.get(), key.get()) != 1)
+        !write_spki(request.get(), key))
         return openssl_failure(Errc::internal, "building a request");
     ACMETOOL_CHECK(add_subject(request.get(), options));
     ACMETOOL_CHECK(add_attributes(request.get(), options));

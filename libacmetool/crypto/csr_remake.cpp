@@ -6,6 +6,7 @@
 #include "crypto/key_uri.h"
 #include "crypto/openssl.h"
 #include "crypto/request_parts.h"
+#include "crypto/spki.h"
 
 namespace acmetool::crypto
 {
@@ -77,7 +78,7 @@ Result<Csr> csr_like(const Certificate& certificate, const Key& key,
     const ReqPtr request{X509_REQ_new()};
     if (!request || X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 ||
         X509_REQ_set_subject_name(request.get(), X509_get_subject_name(certificate.get())) != 1 ||
-        X509_REQ_set_pubkey(request.get(), key.get()) != 1)
+        !write_spki(request.get(), key))
         return openssl_failure(Errc::internal, "building a request");
     const int at = X509_get_ext_by_NID(certificate.get(), NID_subject_alt_name, -1);
     if (at >= 0) {

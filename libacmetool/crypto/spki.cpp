@@ -8,6 +8,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/objects.h>
 #include <openssl/params.h>
 #include <openssl/x509.h>
 
@@ -54,6 +55,48 @@ EVP_PKEY* read_point(const UsualForm& form, ByteView point)
     return pkey;
 }
 
+/// Null if the key is on none of these curves.
+const UsualForm* usual_form(EVP_PKEY* pkey)
+{
+    char group[64] = {};
+    const bool named =
+        EVP_PKEY_is_a(pkey, "EC") == 1 &&
+        EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof group, nullptr) == 1;
+    ERR_clear_error();
+    if (!named) return nullptr;
+    const auto* const form = std::find_if(kUsualForms.begin(), kUsualForms.end(), [&](const UsualForm& each) {
+        return each.group == std::string_view{group};
+    });
+    return form == kUsualForms.end() ? nullptr : form;
+}
+
+/// Empty if the key was read with a compressed point.
+Bytes usual_point(const UsualForm& form, EVP_PKEY* pkey)
+{
+    Bytes point(form.point);
+    std::size_t size = 0;
+    const bool usual = EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY, point.data(),
+                                                       form.point, &size) == 1 &&
+                       size == form.point && point.front() == POINT_CONVERSION_UNCOMPRESSED;
+    ERR_clear_error();
+    return usual ? point : Bytes{};
+}
+
+/// False if the key was read in another form.
+bool write_usual(X509_PUBKEY* to, const Key& key)
+{
+    const auto* const form = key.has_explicit_curve() ? nullptr : usual_form(key.get());
+    const auto point = form != nullptr ? usual_point(*form, key.get()) : Bytes{};
+    if (point.empty()) return false;
+    auto* const copy = static_cast<unsigned char*>(OPENSSL_memdup(point.data(), point.size()));
+    if (copy != nullptr && X509_PUBKEY_set0_param(to, OBJ_nid2obj(NID_X9_62_id_ecPublicKey), V_ASN1_OBJECT,
+                                                  OBJ_nid2obj(OBJ_sn2nid(form->group)), copy,
+                                                  static_cast<int>(point.size())) == 1)
+        return true;
+    OPENSSL_free(copy);
+    return false;
+}
+
 EVP_PKEY* read_pkey(ByteView der)
 {
     const auto text = as_text(der);
@@ -70,26 +113,24 @@ EVP_PKEY* read_pkey(ByteView der)
 
 Bytes usual_spki(const Key& key)
 {
-    char group[64] = {};
-    if (EVP_PKEY_is_a(key.get(), "EC") != 1 ||
-        EVP_PKEY_get_utf8_string_param(key.get(), OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof group, nullptr) !=
-            1) {
-        ERR_clear_error();
-        return {};
-    }
-    const auto* const form = std::find_if(kUsualForms.begin(), kUsualForms.end(), [&](const UsualForm& each) {
-        return each.group == std::string_view{group};
-    });
-    if (form == kUsualForms.end()) return {};
+    const auto* const form = usual_form(key.get());
+    const auto point = form != nullptr ? usual_point(*form, key.get()) : Bytes{};
+    if (point.empty()) return {};
     Bytes der(form->head.begin(), form->head.end());
-    der.resize(form->head.size() + form->point);
-    std::size_t size = 0;
-    const bool usual =
-        EVP_PKEY_get_octet_string_param(key.get(), OSSL_PKEY_PARAM_PUB_KEY, der.data() + form->head.size(),
-                                        form->point, &size) == 1 &&
-        size == form->point && der[form->head.size()] == POINT_CONVERSION_UNCOMPRESSED;
-    ERR_clear_error();
-    return usual ? der : Bytes{};
+    der.insert(der.end(), point.begin(), point.end());
+    return der;
+}
+
+bool write_spki(X509* certificate, const Key& key)
+{
+    return write_usual(X509_get_X509_PUBKEY(certificate), key) ||
+           X509_set_pubkey(certificate, key.get()) == 1;
+}
+
+bool write_spki(X509_REQ* request, const Key& key)
+{
+    return write_usual(X509_REQ_get_X509_PUBKEY(request), key) ||
+           X509_REQ_set_pubkey(request, key.get()) == 1;
 }
 
 Result<Key> read_spki(ByteView der)

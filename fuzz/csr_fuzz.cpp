@@ -10,6 +10,7 @@
 #include "crypto/der.h"
 #include "crypto/openssl.h"
 #include "crypto/request_info.h"
+#include "crypto/request_parts.h"
 #include "ra/csr_policy.h"
 
 namespace
@@ -23,6 +24,8 @@ void compare(acmetool::ByteView der)
     const auto* data = der.data();
     const crypto::ReqPtr request{d2i_X509_REQ(nullptr, &data, static_cast<long>(der.size()))};
     if (!request || data != der.data() + der.size() || !crypto::der::check_der(der)) return;
+    // OpenSSL takes attributes, a SET OF, whose tag says that it is primitive.
+    if (!crypto::read_request_parts(der)) return;
     crypto::PkeyPtr expected{X509_REQ_get_pubkey(request.get())};
     const auto key = crypto::requested_key(der);
     if (key.has_value() != (expected != nullptr)) std::abort();

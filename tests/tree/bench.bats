@@ -28,7 +28,10 @@ checkout() {
     shift
     mkdir -p "$folder/bench"
     cp "$ROOT/bench/compare" "$ROOT/bench/tables.py" "$folder/bench"
-    for rate in "$@"; do tables "$rate" >"$folder/$((turn++))"; done
+    for rate in "$@"; do
+        tables "$rate" >"$folder/$turn"
+        turn=$((turn + 1))
+    done
     cat >"$folder/bench/run" <<'END'
 #!/bin/sh
 cd "$(dirname "$0")/.." && echo "$*" >>asked && cat "$(wc -l <asked)"

@@ -15,7 +15,7 @@ def columns(header):
 def read_row(line, titles):
     """The row's values with their titles: the first is aligned to the left, the others end where their titles end."""
     first_end = titles[1][1] - len(titles[1][0])
-    cells = [(titles[0][0], line[:first_end].split("  ")[0].strip())]
+    cells = [(titles[0][0], line[:first_end].strip().split("  ")[0])]
     ends = {end: title for title, end in titles[1:]}
     for match in re.finditer(r"\S+", line):
         if match.end() in ends:

@@ -17,6 +17,8 @@ tables() {
     echo "one write that is waited for takes 0.5 ms"
     printf '%-14s %5s %8s %9s %8s %8s %9s %8s %7s  %s\n' simpleenroll 1.3 1 "$1" 8.5 12 600 0.20x 4 "0.60x, p50 5 ms" \
         simpleenroll 1.3 8 400 9 14 1700 0.23x 2.2 "0.60x"
+    printf '\nBRSKI: requestvoucher\n'
+    printf '%8s %9s %8s\n' clients "per s" "p50 ms" 1 78.4 12.69 16 1175.5 89.1
     printf '\nIssuances (newOrder, finalize, download) from 10 s of load\n'
     printf '%-10s %8s %10s %12s %8s\n' CA clients issued "per second" "p99 ms" \
         acme-ca 1 2000 200 6 Pebble 1 1000 100 11 acme-ca 8 3000 300 40 Pebble 8 4000 400 30
@@ -50,6 +52,8 @@ END
     [[ $output == *$'\nEST\n'*"simpleenroll 1.3 1, per s"*$'\nIssuances\n'*"acme-ca 8, p99 ms"* ]]
     grep -Eq '^simpleenroll 1\.3 1, per s +110 +200 +2\.00x +1\.00x +3\.00x$' <<<"$output"
     grep -Eq '^cacerts 1\.3 1, p50 ms +3\.1 +3\.1 +1\.00x +1\.00x +1\.00x$' <<<"$output"
+    grep -Eq '^1, per s +78\.4 +78\.4 +1\.00x' <<<"$output"
+    grep -Eq '^16, per s +1175\.5 +1175\.5 +1\.00x' <<<"$output"
     run ! grep -E 'limit|goal|issued' <<<"$output"
 }
 

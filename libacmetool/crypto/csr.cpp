@@ -73,14 +73,6 @@ std::optional<std::string> challenge_password_of(const STACK_OF(X509_ATTRIBUTE) 
 
 constexpr const char* kExpected = "expected PKCS#10 in PEM (-----BEGIN CERTIFICATE REQUEST-----) or DER";
 
-Result<NamePtr> read_subject(const RequestParts& parts)
-{
-    const auto* data = parts.subject.data();
-    NamePtr subject{d2i_X509_NAME(nullptr, &data, static_cast<long>(parts.subject.size()))};
-    if (!subject) return bad_csr("the request's subject cannot be read", "notACsr", kExpected);
-    return subject;
-}
-
 /// Types may repeat.
 Result<AttributesPtr> read_attributes(const RequestParts& parts)
 {
@@ -138,7 +130,8 @@ Result<Csr> read_csr(Bytes der)
     if (!parts)
         return fail(Errc::bad_input, fmt::format("not a certificate request: {}", parts.error().message),
                     kExpected, "notACsr");
-    ACMETOOL_TRY(subject, read_subject(*parts));
+    const auto subject = read_name(parts->subject);
+    if (!subject) return bad_csr("the request's subject cannot be read", "notACsr", kExpected);
     ACMETOOL_TRY(attributes, read_attributes(*parts));
     auto key = read_spki(parts->key);
     if (!key)
@@ -182,9 +175,8 @@ bool is_request(ByteView octets)
 
 Result<void> set_subject(X509_REQ* request, const Bytes& der)
 {
-    const auto* data = der.data();
-    const NamePtr name{d2i_X509_NAME(nullptr, &data, static_cast<long>(der.size()))};
-    if (!name || data != der.data() + der.size() || X509_REQ_set_subject_name(request, name.get()) != 1)
+    const auto name = read_name(der);
+    if (!name || X509_REQ_set_subject_name(request, name.get()) != 1)
         return openssl_failure(Errc::bad_input, "the subject is not a name that can be encoded");
     return {};
 }

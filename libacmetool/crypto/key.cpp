@@ -1,7 +1,6 @@
 #include "crypto/key.h"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 
 #include <fmt/core.h>

@@ -68,8 +68,7 @@ Result<Extension> read_extension(ByteView content)
 
 Result<std::vector<RequestContents::Name>> read_subject(ByteView subject)
 {
-    const auto* data = subject.data();
-    const NamePtr name{d2i_X509_NAME(nullptr, &data, static_cast<long>(subject.size()))};
+    const auto name = read_name(subject);
     if (!name) return openssl_failure(Errc::bad_input, "the subject is not a name");
     std::vector<RequestContents::Name> names;
     for (int i = 0; i < X509_NAME_entry_count(name.get()); ++i) {
@@ -183,8 +182,7 @@ namespace
 
 NamePtr name_of(ByteView der)
 {
-    const auto* data = der.data();
-    NamePtr name{d2i_X509_NAME(nullptr, &data, static_cast<long>(der.size()))};
+    auto name = read_name(der);
     ERR_clear_error();
     return name;
 }

@@ -1,5 +1,9 @@
 #include "crypto/request_parts.h"
 
+#include <utility>
+
+#include <openssl/x509.h>
+
 #include "crypto/der.h"
 
 namespace acmetool::crypto
@@ -36,6 +40,13 @@ Result<RequestParts> read_request_parts(ByteView csr)
     }
     ACMETOOL_CHECK(reader.end("the attributes"));
     return parts;
+}
+
+NamePtr read_name(ByteView der)
+{
+    const auto* data = der.data();
+    NamePtr name{d2i_X509_NAME(nullptr, &data, static_cast<long>(der.size()))};
+    return data == der.data() + der.size() ? std::move(name) : nullptr;
 }
 
 } // namespace acmetool::crypto

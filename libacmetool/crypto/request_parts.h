@@ -29,6 +29,9 @@ struct RequestParts {
 /// Errc::bad_input if the octets are not the outline of a request. The parts themselves are not read.
 Result<RequestParts> read_request_parts(ByteView csr);
 
+/// Null, with OpenSSL's reasons, unless the octets are one Name in DER.
+NamePtr read_name(ByteView der);
+
 /// The digest to sign with: `wanted`, by OpenSSL's name, or the default of the key; nullptr for Ed25519.
 const EVP_MD* digest_for(const Key& key, const std::string& wanted = {});
 

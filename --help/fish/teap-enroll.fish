@@ -1,0 +1,58 @@
+# fish completion for teap-enroll, made by completions/generate
+complete -c teap-enroll -f
+function __teap_enroll_once --description 'None of these was given, or only its value is missing'
+    set -l words (commandline -opc)
+    contains -- $words[-1] $argv; and return 0
+    for word in $argv
+        string match -q -- $word $words; and return 1
+        string match -q -- "$word=*" $words; and return 1
+    end
+    return 0
+end
+complete -c teap-enroll -n '__teap_enroll_once --radius' -l radius -x -d 'RADIUS server'
+complete -c teap-enroll -n '__teap_enroll_once --secret-file' -l secret-file -r -F -d 'File with the RADIUS shared secret'
+complete -c teap-enroll -n '__teap_enroll_once --identity' -l identity -x -d 'Outer identity, sent unencrypted'
+complete -c teap-enroll -n '__teap_enroll_once --cert' -l cert -r -F -d 'Certificate of the device (IDevID or LDevID) with its chain, PEM'
+complete -c teap-enroll -n '__teap_enroll_once --key' -l key -r -F -d 'Private key of that certificate'
+complete -c teap-enroll -n '__teap_enroll_once --server-name' -l server-name -x -d 'Name that the server\'s certificate must contain'
+complete -c teap-enroll -n '__teap_enroll_once --new-key' -l new-key -x -a 'ec:P-256 ec:P-384 ec:P-521 rsa:2048 rsa:3072 rsa:4096 ed25519' -d 'Type of a new key to enrol: ec:P-256, rsa:3072, ...'
+complete -c teap-enroll -n '__teap_enroll_once --key-out' -l key-out -r -F -d 'File for the new key (mode 0600, never overwritten)'
+complete -c teap-enroll -n '__teap_enroll_once --journal' -l journal -r -F -d 'State of an unfinished run'
+complete -c teap-enroll -n '__teap_enroll_once --csr' -l csr -r -F -d 'Enrol with this CSR; - is standard input'
+complete -c teap-enroll -l dns -x -d 'DNS name for the CSR, if the server sets none (repeatable)'
+complete -c teap-enroll -n 'not __fish_contains_opt request' -l request -d 'Send the CSR even if the server does not request it'
+complete -c teap-enroll -n 'not __fish_contains_opt want-root' -l want-root -d 'Also request the CA\'s trust anchor'
+complete -c teap-enroll -n '__teap_enroll_once --save-root' -l save-root -r -F -d 'Write the trust anchor to this file'
+complete -c teap-enroll -n '__teap_enroll_once --kdf' -l kdf -x -a 'auto rfc7170 legacy rfc9427' -d 'Key derivation with TLS 1.3: auto, rfc7170 (legacy) or rfc9427'
+complete -c teap-enroll -n '__teap_enroll_once --msk-no-inner' -l msk-no-inner -x -a 'imck1 seed' -d 'Source of the MSK without an inner method: imck1 or seed'
+complete -c teap-enroll -n '__teap_enroll_once --tls-version' -l tls-version -x -a '1.2 1.3' -d 'Only use this TLS version: 1.2 or 1.3'
+complete -c teap-enroll -n 'not __fish_contains_opt no-identity-type' -l no-identity-type -d 'Send no Identity-Type outside the tunnel'
+complete -c teap-enroll -n 'not __fish_contains_opt no-crypto-binding' -l no-crypto-binding -d 'Accept a server without Crypto-Binding'
+complete -c teap-enroll -n '__teap_enroll_once --fragment-size' -l fragment-size -x -d 'Size of an EAP packet'
+complete -c teap-enroll -n '__teap_enroll_once --retransmit' -l retransmit -x -d 'Retransmit a RADIUS request after this time'
+complete -c teap-enroll -n '__teap_enroll_once --keylog' -l keylog -r -F -d 'Write the TLS secrets to this file (mode 0600), for Wireshark'
+complete -c teap-enroll -n '__teap_enroll_once --expect' -l expect -x -a 'enrol accept' -d 'enrol: fail without a new certificate; accept: succeed without one'
+complete -c teap-enroll -n '__teap_enroll_once --count' -l count -x -d 'Run this many conversations and print statistics; {n} in --cert and --key is the number of each'
+complete -c teap-enroll -n '__teap_enroll_once --parallel' -l parallel -x -d 'With --count: conversations at a time'
+complete -c teap-enroll -n '__teap_enroll_once --manufacturer-ta' -l manufacturer-ta -r -F -d 'Trust anchors (PEM) for vouchers, which authenticate the server if there is no --ca-file'
+complete -c teap-enroll -l crl -r -F -d 'CRLs of the domain\'s CAs, for vouchers that demand revocation checks (repeatable)'
+complete -c teap-enroll -n '__teap_enroll_once --idevid' -l idevid -r -F -d 'Certificate that signs voucher-requests'
+complete -c teap-enroll -n '__teap_enroll_once --idevid-key' -l idevid-key -r -F -d 'Private key of that certificate'
+complete -c teap-enroll -n '__teap_enroll_once --format' -l format -x -a 'cms jws' -d 'Format of voucher-requests: cms or jws'
+complete -c teap-enroll -n 'not __fish_contains_opt allow-nonceless' -l allow-nonceless -d 'Accept a voucher without a nonce'
+complete -c teap-enroll -n '__teap_enroll_once --save-voucher' -l save-voucher -r -F -d 'Write the voucher to this file'
+complete -c teap-enroll -n 'not __fish_contains_opt refuse-nai' -l refuse-nai -d 'Keep --identity even if the server assigns another'
+complete -c teap-enroll -l number -x -d 'Code point that is not assigned yet (repeatable)'
+complete -c teap-enroll -n 'not __fish_contains_opt pause' -l pause -d 'Wait for Enter after each message'
+complete -c teap-enroll -n 'not __fish_contains_opt -s h help' -s h -l help -d 'Show this help; with --json as a document'
+complete -c teap-enroll -n 'not __fish_contains_opt version' -l version -d 'Show the version'
+complete -c teap-enroll -n '__teap_enroll_once --config' -l config -r -F -d 'Read options from this TOML file'
+complete -c teap-enroll -n 'not __fish_contains_opt json' -l json -d 'Print the result as a JSON document'
+complete -c teap-enroll -n '__teap_enroll_once -o --output' -s o -l output -r -F -d 'Write the result to this file, atomically'
+complete -c teap-enroll -n 'not __fish_contains_opt -s q quiet' -s q -l quiet -d 'Only print errors'
+complete -c teap-enroll -s v -l verbose -d 'Print each step; -vv also prints each request'
+complete -c teap-enroll -n '__teap_enroll_once --log-format' -l log-format -x -a 'text json' -d 'Format of the log: text, or json for one document per line'
+complete -c teap-enroll -n '__teap_enroll_once --timeout' -l timeout -x -d 'Give up, or report "not yet", after this time'
+complete -c teap-enroll -n '__teap_enroll_once --ca-file' -l ca-file -r -F -d 'Trust anchors (PEM) instead of the system\'s'
+complete -c teap-enroll -n '__teap_enroll_once --trace' -l trace -r -F -d 'Append every protocol message to this file (JSON Lines)'
+complete -c teap-enroll -n '__teap_enroll_once --show' -l show -x -a 'flow tlv' -d 'flow: draw the messages on standard error; tlv: the content of each TLV'

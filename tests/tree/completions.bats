@@ -34,6 +34,13 @@ offers() { # LINE: what fish offers, with descriptions
     for shell in bash zsh fish; do diff -r "made/$shell" "$ROOT/completions/$shell"; done
 }
 
+@test "completions/generate takes no option for a folder" {
+    run "$ROOT/completions/generate" --help
+    [ "$status" -eq 64 ]
+    [[ $output == 'usage: completions/generate [FOLDER]' ]]
+    [ ! -e --help ]
+}
+
 @test "FLD-U11: values of options, with colons in them, in bash and zsh" {
     becomes 'csr-build --new-key ec:P-3' 'csr-build --new-key ec:P-384'
     becomes 'acme-account register --key-type=rsa:3' 'acme-account register --key-type=rsa:3072'

@@ -185,14 +185,22 @@ Result<bool> Decider::is_first(Records& records, const Device& device, const Fil
     return holds(records, "inventory " + enrol::escape_serial(device.serial), device, "inventory", files);
 }
 
-/// True if the name is the device's, or was nobody's, and is now.
+/// True if the name is the device's, or was nobody's: it is bound now, unless the device is only told of it.
 ///
 /// A name under an identifier that can mean only this device is the device's. So is one of a device with the
 /// same serial number, if the inventory has only this device's manufacturer for it.
 Result<bool> Decider::holds(Records& records, const std::string& name, const Device& device,
-                            const std::string& group, const Files& files)
+                            const std::string& group, const Files& files, Use use)
 {
-    ACMETOOL_TRY(owner, records.bind_name(name, device.id, group));
+    std::string owner;
+    if (use == Use::telling) {
+        ACMETOOL_TRY(known, records.owner_of_name(name));
+        if (!known) return true;
+        owner = std::move(*known);
+    } else {
+        ACMETOOL_TRY(bound, records.bind_name(name, device.id, group));
+        owner = std::move(bound);
+    }
     if (owner == device.id) return true;
     const bool chosen = files.inventory.names_only(device);
     if (is_same(device, owner, chosen)) {
@@ -209,7 +217,7 @@ Result<bool> Decider::holds(Records& records, const std::string& name, const Dev
 Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& records,
                                                                        const Identity& identity,
                                                                        const LabelRules& rules,
-                                                                       const Files& files, bool make)
+                                                                       const Files& files, Use use)
 {
     using Names = OrRefused<std::vector<std::string>>;
     if (identity.kind != Identity::Kind::idevid) {
@@ -228,15 +236,16 @@ Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& 
             return Names{refusal(Refusal::forbidden, "the inventory has no name for the device")};
     } else if (rules.options.san == "random") {
         ACMETOOL_TRY(known, random_name(records, device, group, files));
-        if (!known && !make)
+        if (!known && use == Use::enrolling)
             return Names{
                 refusal(Refusal::bad_identity, "the device has no name yet: request csrattrs first")};
         names.push_back(known ? *known : enrol::random_label() + "." + domain);
+        use = Use::enrolling; // a name that was told stays
     } else {
         names.push_back(enrol::device_label(device.serial) + "." + domain);
     }
     for (const auto& name : names) {
-        ACMETOOL_TRY(held, holds(records, name, device, group, files));
+        ACMETOOL_TRY(held, holds(records, name, device, group, files, use));
         if (!held)
             return Names{
                 refusal(Refusal::bad_identity, fmt::format("{} is the name of another device", name))};
@@ -313,7 +322,8 @@ Result<std::optional<Refused>> Decider::judge(Records& records, const Applicatio
     }
     const auto wanted = dns_names(application.request.csr.identifiers);
     if (!application.request.renewal) {
-        ACMETOOL_TRY(told, names_of(records, identity, application.rules, *application.files, false));
+        ACMETOOL_TRY(told,
+                     names_of(records, identity, application.rules, *application.files, Use::enrolling));
         if (auto* refused = std::get_if<Refused>(&told)) return std::optional{std::move(*refused)};
         auto names = std::get<std::vector<std::string>>(std::move(told));
         std::sort(names.begin(), names.end());
@@ -491,7 +501,7 @@ Result<Decider::Told> Decider::attributes(Records& records, const Claim& claim, 
     attributes.manufacturer = identity.device.manufacturer;
     attributes.issued_here = identity.kind == Identity::Kind::issued;
     attributes.must_renew = identity.expired;
-    ACMETOOL_TRY(names, names_of(records, identity, rules, files, true));
+    ACMETOOL_TRY(names, names_of(records, identity, rules, files, Use::telling));
     if (auto* refused = std::get_if<Refused>(&names)) {
         refused->authenticated = true;
         told.decision = std::move(*refused);

@@ -89,13 +89,15 @@ private:
                                                       const std::string& label, const Files& files);
     static Result<Device> device_of(Records& records, const Device& row, const Files& files);
     static Result<bool> is_first(Records& records, const Device& device, const Files& files);
+    /// What a device's names are for. Whoever is only told of a name has it once it enrols.
+    enum class Use { telling, enrolling };
     static Result<bool> holds(Records& records, const std::string& name, const Device& device,
-                              const std::string& group, const Files& files);
+                              const std::string& group, const Files& files, Use use = Use::enrolling);
     static Result<std::optional<std::string>> random_name(Records& records, const Device& device,
                                                           const std::string& group, const Files& files);
     Result<OrRefused<std::vector<std::string>>> names_of(Records& records, const Identity& identity,
                                                          const LabelRules& rules, const Files& files,
-                                                         bool make);
+                                                         Use use);
     Result<std::optional<enrol::Refused>> judge(Records& records, const Application& application,
                                                 const Identity& identity);
     Result<std::optional<enrol::Refused>> judge_renewal(const Application& application,

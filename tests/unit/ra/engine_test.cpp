@@ -128,6 +128,24 @@ TEST_CASE("SEC-03 INT-07: identities by names, all off the diagonal refused")
     CHECK(lab.board->count() == serials.size());
 }
 
+TEST_CASE("csrattrs writes nothing of a name that the device has anyway")
+{
+    Lab lab;
+    lab.options.labels["random"] = {"", "", "random", "ec:P-256"};
+    lab.open();
+    const auto device = lab.maker.idevid("device0001");
+    const auto database = *store::Sqlite::open(lab.options.store_file);
+    const auto names = [&database] {
+        return database->execute("SELECT name FROM names")->size(); // bound to a device
+    };
+    const auto told = std::get<enrol::CsrAttributes>(lab.attributes(&device)).identifiers[0].value;
+    CHECK(names() == 0);
+    lab.attributes(&device, "random");
+    CHECK(names() == 1); // another time it would be another
+    CHECK(Lab::word(lab.enrol(Lab::request(device, Lab::csr(lab.key, {told})))) == "issued");
+    CHECK(names() == 2);
+}
+
 TEST_CASE("INT-04b, INT-06a, INT-06c: csrattrs names the device, and nobody without an identity")
 {
     Lab lab;

@@ -10,7 +10,7 @@ namespace
 {
 
 /// RFC 8555 section 6.7 has some of them; the checks of RFC 8995 are named after the leaf that they compare.
-constexpr std::array<std::pair<Cause, std::string_view>, 37> kWords{{
+constexpr std::array<std::pair<Cause, std::string_view>, 41> kWords{{
     {Cause::account_does_not_exist, "accountDoesNotExist"},
     {Cause::already_replaced, "alreadyReplaced"},
     {Cause::already_revoked, "alreadyRevoked"},
@@ -18,11 +18,13 @@ constexpr std::array<std::pair<Cause, std::string_view>, 37> kWords{{
     {Cause::bad_nonce, "badNonce"},
     {Cause::bad_revocation_reason, "badRevocationReason"},
     {Cause::caa, "caa"},
+    {Cause::commit_unknown, "commitUnknown"},
     {Cause::connect, "connect"},
     {Cause::deploy_hook_failed, "deployHookFailed"},
     {Cause::encrypted_key, "encryptedKey"},
     {Cause::file_exists, "fileExists"},
     {Cause::hook_timeout, "hookTimeout"},
+    {Cause::instance_in_use, "instanceInUse"},
     {Cause::malformed, "malformed"},
     {Cause::new_authz_unsupported, "newAuthzUnsupported"},
     {Cause::no_account, "noAccount"},
@@ -39,6 +41,8 @@ constexpr std::array<std::pair<Cause, std::string_view>, 37> kWords{{
     {Cause::reset, "reset"},
     {Cause::resolve, "resolve"},
     {Cause::signature, "signature"},
+    {Cause::store_away, "storeAway"},
+    {Cause::store_conflict, "storeConflict"},
     {Cause::timeout, "timeout"},
     {Cause::tls, "tls"},
     {Cause::tls_certificate, "tlsCertificate"},

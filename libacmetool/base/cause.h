@@ -19,11 +19,13 @@ enum class Cause : std::uint8_t {
     bad_nonce,
     bad_revocation_reason,
     caa,
+    commit_unknown, ///< the database went away during a commit, and could not be asked about it since
     connect,
     deploy_hook_failed,
     encrypted_key,
     file_exists,
     hook_timeout,
+    instance_in_use, ///< another process on the database has this name
     malformed,
     new_authz_unsupported,
     no_account,
@@ -40,6 +42,8 @@ enum class Cause : std::uint8_t {
     reset,
     resolve,
     signature,
+    store_away,     ///< the database's server cannot be reached
+    store_conflict, ///< another transaction was first: the same one, run again, may succeed
     timeout,
     tls,
     tls_certificate,

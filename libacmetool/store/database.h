@@ -19,7 +19,9 @@ namespace acmetool::store
 /// caller locks.
 ///
 /// The SQL is what SQLite and PostgreSQL share: parameters `$1`, `$2` ...; the types BIGINT, TEXT and BYTEA;
-/// INSERT ... ON CONFLICT; no rowid, no implicit conversion.
+/// INSERT ... ON CONFLICT; RETURNING; no rowid, no implicit conversion. Between two statements of a
+/// transaction others may commit: what must hold is held by unique keys and by conditions of the statement
+/// itself.
 class ACMETOOL_EXPORT Database
 {
 public:
@@ -34,8 +36,17 @@ public:
     virtual Result<std::vector<Row>> execute(std::string_view sql,
                                              const std::vector<Value>& parameters = {}) = 0;
 
-    /// A transaction that writes. Errors: io, reason "databaseMoved", as check_place().
+    /// The same for a statement whose rows are not needed. In a transaction it may be sent with what comes
+    /// after it, which has its error then.
+    virtual Result<void> write(std::string_view sql, const std::vector<Value>& parameters = {})
+    {
+        if (auto done = execute(sql, parameters); !done) return fail(std::move(done).error());
+        return {};
+    }
+
+    /// A transaction that writes. Errors: io, reason "databaseMoved", as check_place(); cause store_away.
     virtual Result<void> begin() = 0;
+    /// Errors: io; causes commit_unknown (it is done, or it is not) and store_conflict.
     virtual Result<void> commit() = 0;
     virtual void rollback() noexcept = 0;
 
@@ -57,6 +68,18 @@ public:
     virtual Result<std::unique_ptr<Database>> reopen() const = 0;
     /// Names the database in messages and lock files.
     virtual std::string id() const = 0;
+
+    // What must differ between the two.
+    /// True if other processes may write at the same time.
+    virtual bool is_shared() const { return false; }
+    /// SQL: the clock that all who use the database share, in seconds since 1970.
+    virtual std::string_view seconds() const = 0;
+    /// SQL behind a SELECT: locks its rows, and leaves out those that another transaction has locked.
+    virtual std::string_view skip_locked() const { return {}; }
+    /// In a transaction: waits until nobody else holds this lock, and holds it until the transaction ends.
+    virtual Result<void> lock(std::string_view /*what*/) { return {}; }
+    /// In a transaction: whoever listens (Notices) hears `payload` once it is committed.
+    virtual Result<void> notify(std::string_view /*payload*/) { return {}; }
 };
 
 } // namespace acmetool::store

@@ -12,12 +12,14 @@ namespace
 constexpr std::size_t kMostInBatch = 256;
 constexpr std::size_t kMostJobs = 20'000;
 constexpr std::chrono::seconds kBeforeRetry{1};
+constexpr int kConflicts = 3;   ///< of a transaction with those of others
 constexpr int kLastRetries = 3; ///< at the end, if the database does not work
 
 } // namespace
 
-GroupCommit::GroupCommit(std::unique_ptr<Database> database, const std::string& name)
-    : database_(std::move(database)), worker_(name)
+GroupCommit::GroupCommit(std::unique_ptr<Database> database, const std::string& name,
+                         std::function<void()> uncertain)
+    : database_(std::move(database)), uncertain_(std::move(uncertain)), worker_(name)
 {
 }
 
@@ -98,17 +100,44 @@ void GroupCommit::finish()
     }
 }
 
-void GroupCommit::transact(std::vector<Job>& batch, bool retries)
+/// One transaction, again while others are in its way, and once if the connection broke: then nothing of it
+/// is done.
+Result<void> GroupCommit::attempt(const std::vector<Job>& batch, After& after)
 {
-    After after;
-    const auto before = database_->changes();
-    const auto attempt = [&]() -> Result<void> {
+    const auto once = [&]() -> Result<void> {
         ACMETOOL_CHECK(database_->begin());
         for (const auto& job : batch)
             ACMETOOL_CHECK(job.run(*database_, after));
         return database_->commit();
     };
-    const auto done = attempt();
+    bool broke = false;
+    for (int tries_left = kConflicts;; --tries_left) {
+        after.clear();
+        auto done = once();
+        if (done || tries_left == 0) return done;
+        const bool breaks = done.error().reason == Cause::store_away;
+        if (done.error().reason != Cause::store_conflict && (!breaks || std::exchange(broke, true)))
+            return done;
+        database_->rollback();
+    }
+}
+
+void GroupCommit::transact(std::vector<Job>& batch, bool retries)
+{
+    After after;
+    const auto before = database_->changes();
+    const auto done = attempt(batch, after);
+    const bool is_away =
+        !done && (done.error().reason == Cause::store_away || done.error().reason == Cause::commit_unknown);
+    if (!done && !is_away && database_->is_shared() && batch.size() > 1) {
+        database_->rollback();
+        for (auto& job : batch) {
+            std::vector<Job> alone;
+            alone.push_back(std::move(job));
+            transact(alone, retries);
+        }
+        return;
+    }
     {
         // Before the callbacks: who was answered must not read a problem that is over.
         const std::lock_guard lock{mutex_};
@@ -126,6 +155,7 @@ void GroupCommit::transact(std::vector<Job>& batch, bool retries)
     database_->rollback();
     for (auto& job : batch)
         if (job.failed) job.failed(done.error());
+    if (uncertain_ && done.error().reason == Cause::commit_unknown) uncertain_();
     std::erase_if(batch, [](const Job& job) { return static_cast<bool>(job.failed); });
     const std::lock_guard lock{mutex_};
     const bool is_timed = !again_.empty(); // by an earlier failure

@@ -31,14 +31,18 @@ public:
     using After = std::vector<std::function<void()>>;
     struct Job {
         /// In the transaction. What it pushes is called after the commit, in order. An error fails the whole
-        /// transaction: only the database's own errors are returned.
+        /// transaction: only the database's own errors are returned. On a shared database it is run again
+        /// after a conflict with another process, and alone if the transaction failed otherwise, so that
+        /// nobody fails for what another job does.
         std::function<Result<void>(Database&, After&)> run;
         /// The transaction failed; nothing of `run` is kept. Empty: the job is tried again a second later.
         std::function<void(const Error&)> failed;
     };
 
-    /// `name` is the thread's.
-    GroupCommit(std::unique_ptr<Database> database, const std::string& name);
+    /// `name` is the thread's. `uncertain` is called on it after a commit of which nobody knows whether it is
+    /// done: its jobs were told that they failed.
+    GroupCommit(std::unique_ptr<Database> database, const std::string& name,
+                std::function<void()> uncertain = {});
     ~GroupCommit(); ///< stops
     GroupCommit(const GroupCommit&) = delete;
     GroupCommit& operator=(const GroupCommit&) = delete;
@@ -58,8 +62,10 @@ private:
     void finish();
     std::vector<Job> next_batch();
     void transact(std::vector<Job>& batch, bool retries);
+    Result<void> attempt(const std::vector<Job>& batch, After& after);
 
     std::unique_ptr<Database> database_;
+    const std::function<void()> uncertain_;
     mutable std::mutex mutex_; ///< of all below but worker_
     std::deque<Job> jobs_;
     std::vector<Job> again_; ///< after a failed transaction; with a probe among them

@@ -46,6 +46,7 @@ public:
     Result<std::unique_ptr<Database>> reopen() const override;
     /// Of the open file (FileId::text()).
     std::string id() const override { return id_.text(); }
+    std::string_view seconds() const override { return "CAST(strftime('%s', 'now') AS BIGINT)"; }
 
 private:
     struct Close {

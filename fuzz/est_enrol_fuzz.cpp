@@ -73,7 +73,7 @@ public:
     void start(ra::IssuerOrder order) override
     {
         order.url = "https://ca.test/order/" + order.id.substr(0, 8);
-        host_->placed(order, [this, order] {
+        host_->placed(order, [this, order](bool) {
             const auto csr = crypto::parse_csr(as_text(*host_->csr(order.id)));
             if (!csr || csr->identifiers != order.identifiers || !is_modest(*csr)) __builtin_trap();
             for (const auto& identifier : csr->identifiers)
@@ -98,7 +98,7 @@ public:
         options.idevid.trust = {write("maker.pem", maker_.certificate.to_pem())};
         options.idevid.inventory = write("devices.csv", std::string{kSerial} + "\n");
         options.domains = {{"domain.com", true, "", {}}};
-        options.store_file = folder_ + "/relay.db";
+        options.store.sqlite = folder_ + "/relay.db";
         options.cacerts.roots = {write("root.pem", authority_.root().to_pem())};
         options.wait = std::chrono::seconds{30};
         options.remember_failure = std::chrono::seconds{0};

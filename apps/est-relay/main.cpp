@@ -25,7 +25,7 @@ struct Options : cli::RelayOptions {
 Result<void> revoke(const Options& options, cli::Io& io)
 {
     ACMETOOL_TRY(config, relay::load_config(options.config));
-    ACMETOOL_TRY(revoked, ra::revoke_in(config.ra.store_file, options.serials, io.context().now()));
+    ACMETOOL_TRY(revoked, ra::revoke_in(config.ra.store, options.serials, io.context().now()));
     base::Json certificates = base::Json::array();
     std::string text;
     for (const auto& one : revoked) {
@@ -64,7 +64,7 @@ Result<void> block(const Options& options, ra::Blocking what, cli::Io& io)
     ACMETOOL_TRY(config, relay::load_config(options.config));
     for (const auto& device : options.devices)
         ACMETOOL_CHECK(check_device(device, config.ra.idevid));
-    ACMETOOL_CHECK(ra::block_in(config.ra.store_file, options.devices, what, io.context().now()));
+    ACMETOOL_CHECK(ra::block_in(config.ra.store, options.devices, what, io.context().now()));
     std::vector<std::string> unknown;
     if (what == ra::Blocking::block) {
         ACMETOOL_TRY(never_seen, relay::unknown_devices(config, options.devices));

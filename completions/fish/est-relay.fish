@@ -32,6 +32,7 @@ function __est_relay_is --description 'Whether the command is one of these'
 end
 complete -c est-relay -n 'not __est_relay_command >/dev/null; or __est_relay_is help' -a serve -d 'answer EST requests until SIGTERM; SIGHUP reloads'
 complete -c est-relay -n 'not __est_relay_command >/dev/null; or __est_relay_is help' -a check -d 'check the configuration and every file that it names'
+complete -c est-relay -n 'not __est_relay_command >/dev/null; or __est_relay_is help' -a store -d 'create, upgrade or show the database: init, upgrade, status, copy, grants ROLE'
 complete -c est-relay -n 'not __est_relay_command >/dev/null; or __est_relay_is help' -a status -d 'print the status of the running relay'
 complete -c est-relay -n 'not __est_relay_command >/dev/null; or __est_relay_is help' -a revoke -d 'revoke certificates issued by this relay'
 complete -c est-relay -n 'not __est_relay_command >/dev/null; or __est_relay_is help' -a block -d 'block devices: refuse their requests'
@@ -50,3 +51,4 @@ complete -c est-relay -n '__est_relay_is serve check; and __est_relay_once --sho
 complete -c est-relay -n '__est_relay_is check; and not __fish_contains_opt online' -l online -d 'Also query the ACME server and the name servers'
 complete -c est-relay -n '__est_relay_is check; and not __fish_contains_opt explain' -l explain -d 'Print every key of the configuration file'
 complete -c est-relay -n '__est_relay_is check status; and __est_relay_once --timeout' -l timeout -x -d 'Give up, or report "not yet", after this time'
+complete -c est-relay -n '__est_relay_is store; and __est_relay_once --from' -l from -r -F -d 'With copy: the SQLite database of a relay that does not run'

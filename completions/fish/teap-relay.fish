@@ -32,6 +32,7 @@ function __teap_relay_is --description 'Whether the command is one of these'
 end
 complete -c teap-relay -n 'not __teap_relay_command >/dev/null; or __teap_relay_is help' -a serve -d 'answer RADIUS requests until SIGTERM; SIGHUP reloads'
 complete -c teap-relay -n 'not __teap_relay_command >/dev/null; or __teap_relay_is help' -a check -d 'check the configuration and every file that it names'
+complete -c teap-relay -n 'not __teap_relay_command >/dev/null; or __teap_relay_is help' -a store -d 'create, upgrade or show the database: init, upgrade, status, copy, grants ROLE'
 complete -c teap-relay -n 'not __teap_relay_command >/dev/null; or __teap_relay_is help' -a status -d 'print the status of the running relay'
 complete -c teap-relay -n 'not __teap_relay_command >/dev/null' -a help -d 'show the commands, or the options of one'
 complete -c teap-relay -n 'not __fish_contains_opt -s h help' -s h -l help -d 'Show this help; with --json as a document'
@@ -47,3 +48,4 @@ complete -c teap-relay -n '__teap_relay_is serve check; and __teap_relay_once --
 complete -c teap-relay -n '__teap_relay_is check; and not __fish_contains_opt online' -l online -d 'Also query the ACME server and the name servers'
 complete -c teap-relay -n '__teap_relay_is check; and not __fish_contains_opt explain' -l explain -d 'Print every key of the configuration file'
 complete -c teap-relay -n '__teap_relay_is check status; and __teap_relay_once --timeout' -l timeout -x -d 'Give up, or report "not yet", after this time'
+complete -c teap-relay -n '__teap_relay_is store; and __teap_relay_once --from' -l from -r -F -d 'With copy: the SQLite database of a relay that does not run'

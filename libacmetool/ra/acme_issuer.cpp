@@ -147,8 +147,8 @@ void AcmeIssuer::adopted(std::vector<IssuerOrder> orphans, const std::optional<E
     adopting_ = false;
     for (auto& orphan : orphans) {
         if (!orphan.url.empty()) {
-            host_->placed(orphan, back_here([this, orphan] {
-                              rest({orphan, Steady::now(), false, true}, kFirstPoll, false);
+            host_->placed(orphan, back_here([this, orphan](bool is_ours) {
+                              if (is_ours) rest({orphan, Steady::now(), false, true}, kFirstPoll, false);
                           }));
         } else if (away) {
             give_up(orphan, *away, false);

@@ -16,6 +16,7 @@ using base::Milliseconds;
 
 constexpr Milliseconds kLongestPoll{60'000};
 constexpr std::size_t kPollsPerSecond = 100;
+constexpr Milliseconds kStoreRetry{1000};
 
 /// True if a failed newOrder left no order behind: the CA said no, or was never reached.
 bool left_nothing(const Error& error)
@@ -146,7 +147,11 @@ void AcmeIssuer::pump(const ActivePtr& active)
 void AcmeIssuer::placed(const ActivePtr& active)
 {
     active->rest.order.url = active->flow.order().url;
-    host_->placed(active->rest.order, back_here([this, active] {
+    host_->placed(active->rest.order, back_here([this, active](bool is_ours) {
+                      if (!is_ours) {
+                          active_.erase(active);
+                          return;
+                      }
                       // A reply whose order could not be read is read again, by its URL.
                       if (active->flow.order().status.empty()) active->flow.resume(active->rest.order.url);
                       drive(active);
@@ -186,6 +191,14 @@ void AcmeIssuer::ended(const ActivePtr& active, Error error)
     active_.erase(active);
     auto resting = std::move(active->rest);
     const auto& order = active->flow.order();
+    if (error.reason == Cause::store_away) {
+        // It says nothing of the order, and the device is not told of our database.
+        resting.order.url = order.url;
+        if (!order.url.empty()) return rest(std::move(resting), kStoreRetry, true);
+        worker_.at(Steady::now() + kStoreRetry,
+                   in_turn([this, again = std::move(resting.order)] { ready_.push_back(again); }));
+        return;
+    }
     if (order.url.empty()) return give_up(resting.order, error, left_nothing(error));
     resting.order.url = order.url;
     if (may_pass(error) && order.status != "invalid") {

@@ -34,29 +34,41 @@ void Budget::undo()
     unsettled_ = 0;
 }
 
+std::optional<std::chrono::seconds> refused_by(const LimitOptions& limits, const SpentCounts& of_device,
+                                               const SpentCounts& of_all, bool renewal, base::TimePoint now)
+{
+    const auto until_end = [&](const SpentCounts& counts) {
+        if (!counts.oldest) return limits.budget_window;
+        return std::max(std::chrono::seconds{1},
+                        std::chrono::seconds{std::min(*counts.oldest, now) + limits.budget_window - now});
+    };
+    if (of_device.all >= limits.orders_per_device) return until_end(of_device);
+    const auto others = of_all.all - of_all.renewals;
+    const auto counted =
+        renewal ? of_all.all : others + std::max<std::uint64_t>(of_all.renewals, limits.renewal_reserve);
+    if (counted < limits.orders_in_total) return std::nullopt;
+    return until_end(of_all);
+}
+
 std::optional<std::chrono::seconds> Budget::refuses(const std::string& device, bool renewal,
                                                     base::TimePoint now, const std::string& former)
 {
     forget(now);
-    const auto until_end = [&](const Records::Spent& spent) {
-        return std::max(std::chrono::seconds{1},
-                        std::chrono::seconds{spent.at + limits_.budget_window - now});
-    };
     const auto count_of = [&](const std::string& id) {
         const auto found = by_device_.find(id);
         return found == by_device_.end() ? 0U : found->second;
     };
-    if (count_of(device) + (former.empty() ? 0U : count_of(former)) >= limits_.orders_per_device) {
+    SpentCounts of_device;
+    of_device.all = count_of(device) + (former.empty() ? 0U : count_of(former));
+    if (of_device.all >= limits_.orders_per_device) {
         const auto oldest = std::find_if(spent_.begin(), spent_.end(), [&](const auto& spent) {
             return spent.device == device || (!former.empty() && spent.device == former);
         });
-        return oldest == spent_.end() ? limits_.budget_window : until_end(*oldest);
+        if (oldest != spent_.end()) of_device.oldest = oldest->at;
     }
-    const auto all = static_cast<unsigned>(spent_.size());
-    const auto others = all - renewals_;
-    const auto counted = renewal ? all : others + std::max(renewals_, limits_.renewal_reserve);
-    if (counted < limits_.orders_in_total) return std::nullopt;
-    return spent_.empty() ? limits_.budget_window : until_end(spent_.front());
+    SpentCounts of_all{spent_.size(), renewals_, std::nullopt};
+    if (!spent_.empty()) of_all.oldest = spent_.front().at;
+    return refused_by(limits_, of_device, of_all, renewal, now);
 }
 
 void Budget::spend(Records::Spent spent)

@@ -11,8 +11,13 @@
 namespace acmetool::ra
 {
 
-/// Counts the orders in the past window, per device and in total, and decides whether another one is allowed
-/// (SEC-07). Renewals have a reserve that new devices cannot use.
+/// Whether another order is allowed after those that were counted in the past window, of the device and of
+/// all (SEC-07). Renewals have a reserve that new devices cannot use. Nothing if it is; else the time until
+/// it may be.
+std::optional<std::chrono::seconds> refused_by(const LimitOptions& limits, const SpentCounts& of_device,
+                                               const SpentCounts& of_all, bool renewal, base::TimePoint now);
+
+/// Counts the orders of the one process that uses a store, in memory.
 class Budget
 {
 public:

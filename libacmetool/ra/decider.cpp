@@ -19,6 +19,7 @@ using enrol::Refusal;
 using enrol::Refused;
 
 constexpr std::chrono::seconds kLongestRetryAfter{300};
+constexpr std::chrono::seconds kCountedFor{1}; ///< orders of all relays
 
 Result<crypto::Certificate> certificate_of(const CertificateRow& row)
 {
@@ -359,6 +360,30 @@ Decider::still_good(Records& records, const std::optional<CertificateRow>& row, 
     return std::optional{std::move(certificate)};
 }
 
+/// Far from the limit, the number of all orders may be a moment old; near it, it is exact, and stays so until
+/// this one is counted.
+Result<std::optional<std::chrono::seconds>> Decider::over_budget(Records& records, const Device& device,
+                                                                 bool renewal, base::TimePoint now)
+{
+    if (!records.is_shared()) return budget_.refuses(device.id, renewal, now, former_of(device));
+    const auto& limits = options_->limits;
+    const auto since = now - limits.budget_window;
+    const auto fresh = [&]() -> Result<void> {
+        ACMETOOL_TRY(counts, records.count_spent(since));
+        seen_ = Seen{counts, 0, now};
+        return {};
+    };
+    if (!seen_ || now - seen_->at >= kCountedFor || now < seen_->at) ACMETOOL_CHECK(fresh());
+    const auto reserved = std::max<std::uint64_t>(seen_->counts.renewals, limits.renewal_reserve);
+    const auto spent = seen_->counts.all - seen_->counts.renewals + reserved + seen_->since;
+    if (2 * spent >= limits.orders_in_total) {
+        ACMETOOL_CHECK(records.lock_spent());
+        ACMETOOL_CHECK(fresh());
+    }
+    ACMETOOL_TRY(of_device, records.count_spent(since, device.id, former_of(device)));
+    return refused_by(limits, of_device, seen_->counts, renewal, now);
+}
+
 Result<void> Decider::place(Records& records, const Application& application, const Identity& identity,
                             const std::optional<OrderRow>& old, Verdict& verdict, base::TimePoint now)
 {
@@ -366,6 +391,8 @@ Result<void> Decider::place(Records& records, const Application& application, co
     const bool continued = old && old->state == OrderState::failed && (old->unsure || !old->url.empty());
     OrderRow row;
     row.id = verdict.order_id;
+    row.generation = old ? old->generation : 0;
+    row.owner = run_;
     row.device = identity.device;
     row.label = request.label;
     row.domain = application.rules.domain.name;
@@ -381,8 +408,8 @@ Result<void> Decider::place(Records& records, const Application& application, co
         row.url = old->url;
         row.state = row.url.empty() ? OrderState::intent : OrderState::placed;
     } else {
-        if (const auto wait =
-                budget_.refuses(identity.device.id, request.renewal, now, former_of(identity.device))) {
+        ACMETOOL_TRY(wait, over_budget(records, identity.device, request.renewal, now));
+        if (wait) {
             Refused refused = refusal(Refusal::too_many, "too many certificates were ordered recently");
             refused.retry_after = *wait;
             verdict.decision = std::move(refused);
@@ -390,7 +417,10 @@ Result<void> Decider::place(Records& records, const Application& application, co
         }
         Records::Spent spent{now, identity.device.id, request.renewal};
         ACMETOOL_CHECK(records.spend(spent));
-        budget_.spend(std::move(spent));
+        if (records.is_shared())
+            ++seen_->since;
+        else
+            budget_.spend(std::move(spent));
     }
     verdict.start = to_issuer_order(row);
     verdict.start->intended = continued && row.url.empty();
@@ -445,6 +475,7 @@ Result<void> Decider::look_up(Records& records, const Application& application, 
         return {};
     } else if (row && row->state != OrderState::failed) {
         verdict.decision = enrol::Pending{retry_after(*row, now)};
+        if (row->owner != run_ && !row->watched && options_->wait.count() > 0) return records.watch(row->id);
         return {};
     }
     return place(records, application, identity, row, verdict, now);

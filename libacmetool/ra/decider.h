@@ -53,10 +53,12 @@ struct Verdict {
 class Decider
 {
 public:
-    Decider(std::shared_ptr<const Options> options, Budget budget)
-        : options_(std::move(options)), budget_(std::move(budget))
+    /// `run` drives the orders that are placed here (OrderRow::owner).
+    Decider(std::shared_ptr<const Options> options, Budget budget, std::string run = {})
+        : options_(std::move(options)), budget_(std::move(budget)), run_(std::move(run))
     {
     }
+    void set_run(std::string run) { run_ = std::move(run); }
     /// Replaces rules and limits; the spent budget is kept.
     void configure(std::shared_ptr<const Options> options)
     {
@@ -109,8 +111,19 @@ private:
     Result<void> place(Records& records, const Application& application, const Identity& identity,
                        const std::optional<OrderRow>& old, Verdict& verdict, base::TimePoint now);
 
+    Result<std::optional<std::chrono::seconds>> over_budget(Records& records, const Device& device,
+                                                            bool renewal, base::TimePoint now);
+
     std::shared_ptr<const Options> options_;
     Budget budget_;
+    std::string run_;
+    /// On a shared store: how many all had spent, a moment ago.
+    struct Seen {
+        SpentCounts counts;
+        std::uint64_t since = 0; ///< spent here since then
+        base::TimePoint at;
+    };
+    std::optional<Seen> seen_;
 };
 
 } // namespace acmetool::ra

@@ -35,12 +35,36 @@ Result<void> check_domains(const Options& options)
     return {};
 }
 
-Result<std::unique_ptr<Issuer>> make_issuer(const Options& options)
+/// The store of this process. A file is locked, and a name on a shared database: another process that has it
+/// is waited for.
+Result<std::unique_ptr<store::Database>> own_store(const store::Options& options, store::FileLock& lock,
+                                                   base::Context& context)
 {
-    return options.issuer_program.empty() ? make_acme_issuer(options) : make_program_issuer(options);
+    if (!options.is_shared()) {
+        ACMETOOL_TRY(held, lock_store(options.sqlite, context));
+        lock = std::move(held);
+        ACMETOOL_TRY(file, Records::open(options, store::Use::owning));
+        lock.note(file->id());
+        return std::move(file);
+    }
+    constexpr base::Milliseconds kLookAgain{500};
+    const auto began = context.steady_now();
+    for (bool told = false;; told = true) {
+        auto database = Records::open(options, store::Use::owning);
+        if (database || database.error().reason != Cause::instance_in_use) return database;
+        if (!told)
+            context.log(base::Level::warning,
+                        fmt::format("waiting: {} ({})", database.error().message, database.error().hint));
+        ACMETOOL_CHECK(context.sleep(kLookAgain, {"the other relay of this name to end", began, {}}));
+    }
 }
 
 } // namespace
+
+Result<std::unique_ptr<Issuer>> Engine::Impl::make_issuer(const Options& options)
+{
+    return options.issuer_program.empty() ? make_acme_issuer(options) : make_program_issuer(options);
+}
 
 Engine::Impl::Impl(Options chosen, Parts& parts, bool given, store::FileLock store_lock,
                    std::unique_ptr<store::Database> to_read, Budget budget)
@@ -66,6 +90,7 @@ Engine::Impl::~Impl()
     }
     passwords.stop();
     last.reset();
+    if (notices) leave();
     commits->stop();
     for (const auto& [order_id, waiter] : waiters)
         waiter->answer(std::move(waiter->pending));
@@ -124,6 +149,7 @@ Json Engine::Impl::status()
     status["cacerts"] = {{"certificates", std::move(offered)}};
     if (const auto problem = ca_set.problem(); !problem.empty()) status["cacerts"]["error"] = problem;
     if (const auto problem = commits->problem()) status["store"] = {{"error", problem->message}};
+    if (notices) status["relays"] = sharing();
     Json numbers = Json::object();
     for (const auto& [name, number] : counters)
         numbers[name] = number.load();
@@ -169,17 +195,23 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
     ACMETOOL_TRY(files, Files::read(options, parts.crls));
     ACMETOOL_TRY(ca_files, read_ca_files(options.cacerts));
     base::Context nobody;
-    ACMETOOL_TRY(lock, lock_store(options.store_file, parts.context != nullptr ? *parts.context : nobody));
-    ACMETOOL_TRY(database, Records::open(options.store_file));
+    store::FileLock lock;
+    ACMETOOL_TRY(database,
+                 own_store(options.store, lock, parts.context != nullptr ? *parts.context : nobody));
+    const bool is_shared = database->is_shared();
     ACMETOOL_TRY(reader, database->reopen());
-    lock.note(database->id());
     Records records{*database};
-    ACMETOOL_TRY(spent, records.spent());
+    std::vector<Records::Spent> spent; // of all is counted anew each time
+    if (!is_shared) {
+        ACMETOOL_TRY(counted, records.spent());
+        spent = std::move(counted);
+    }
     ACMETOOL_TRY(intermediates, records.intermediates());
-    ACMETOOL_TRY(unfinished, records.unfinished());
+    // On a shared store, what an earlier run left is taken over with the first prolongation of the lease.
+    ACMETOOL_TRY(unfinished, records.unfinished(""));
     const bool given = parts.issuer != nullptr;
     if (!given) {
-        ACMETOOL_TRY(issuer, make_issuer(options));
+        ACMETOOL_TRY(issuer, Impl::make_issuer(options));
         parts.issuer = std::move(issuer);
     }
     Budget budget{options.limits};
@@ -190,7 +222,14 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
     impl->ca_set.set_files(std::move(ca_files), impl->now());
     impl->ca_set.set_intermediates(intermediates, impl->now());
     auto* self = impl.get();
-    impl->commits = std::make_shared<store::GroupCommit>(std::move(database), "store");
+    if (is_shared) {
+        ACMETOOL_CHECK(impl->enter(*database));
+        // Some of what failed may be there, and nobody drives it.
+        impl->commits = std::make_shared<store::GroupCommit>(std::move(database), "store",
+                                                             [self] { self->begin_run_anew(); });
+    } else {
+        impl->commits = std::make_shared<store::GroupCommit>(std::move(database), "store");
+    }
     impl->issuer->attach(*self);
     impl->commits->post({[self, rows = std::move(unfinished)](
                              store::Database&, store::GroupCommit::After& after) -> Result<void> {
@@ -199,6 +238,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
                          },
                          nullptr});
     impl->commits->worker().post([self] { self->purge(); });
+    if (is_shared) impl->share();
     return std::unique_ptr<Engine>{new Engine(std::move(impl))};
 }
 
@@ -239,14 +279,14 @@ Result<void> Engine::unblock(const std::string& device)
 Result<std::function<void()>> Engine::prepare(Options options)
 {
     const auto old = impl_->settings();
-    options.store_file = old->store_file;
+    options.store = old->store;
     ACMETOOL_CHECK(check_domains(options));
     ACMETOOL_TRY(files, Files::read(options, impl_->crls));
     ACMETOOL_CHECK(check_replacement(*impl_->files(), files, options));
     ACMETOOL_TRY(ca_files, read_ca_files(options.cacerts));
     auto next = std::make_shared<std::unique_ptr<Issuer>>();
     if (!impl_->issuer_is_given && !same_issuer(*old, options)) {
-        ACMETOOL_TRY(issuer, make_issuer(options));
+        ACMETOOL_TRY(issuer, Impl::make_issuer(options));
         *next = std::move(issuer);
     }
     return [this, next, ca_files = std::move(ca_files),
@@ -271,6 +311,12 @@ std::vector<std::string> Engine::warnings() const
 std::shared_ptr<store::GroupCommit> Engine::commits() const
 {
     return impl_->commits;
+}
+
+std::string Engine::run() const
+{
+    const std::lock_guard guard{impl_->member_mutex};
+    return impl_->member.run;
 }
 
 Result<std::unique_ptr<store::Database>> Engine::connect() const

@@ -94,6 +94,9 @@ public:
     /// The writer of the store, for services whose tables are in the same database: one commit serves all. It
     /// stops when the engine is destroyed.
     std::shared_ptr<store::GroupCommit> commits() const;
+    /// The name by which this run owns what it works on in a shared store (store::Member::run); else empty.
+    /// It changes if the store was away for too long.
+    std::string run() const;
     /// Another connection to the store, to read. Errors: io.
     Result<std::unique_ptr<store::Database>> connect() const;
 

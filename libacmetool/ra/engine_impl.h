@@ -10,10 +10,12 @@
 #include "ra/engine.h"
 #include "store/file_lock.h"
 #include "store/group_commit.h"
+#include "store/members.h"
+#include "store/notices.h"
 
 /// What the engine's source files share: engine.cpp opens and changes it, engine_requests.cpp decides for
 /// devices, engine_orders.cpp is what the issuer talks to, engine_cacerts.cpp finds out what devices get as
-/// CA certificates.
+/// CA certificates, engine_sharing.cpp is for several engines on one store.
 namespace acmetool::ra
 {
 
@@ -33,7 +35,8 @@ struct Engine::Impl final : IssuerHost {
     // The issuer's side.
     Result<Bytes> csr(const std::string& id) override;
     bool holds_order(const std::string& url) override;
-    void placed(const IssuerOrder& order, std::function<void()> stored) override;
+    void placed(const IssuerOrder& order, std::function<void(bool is_ours)> stored) override;
+    bool lease(const std::string& what, std::chrono::seconds life) override;
     void issued(const std::string& id, std::vector<crypto::Certificate> chain) override;
     void failed(const std::string& id, Error error, bool over) override;
     void deferred(const std::string& id, std::chrono::seconds retry_after) override;
@@ -67,8 +70,23 @@ struct Engine::Impl final : IssuerHost {
     void purge();
     void resume(const std::vector<OrderRow>& rows);
 
+    // On a shared store (engine_sharing.cpp), on the commits' worker.
+    Result<void> enter(store::Database& database);
+    void share();
+    void leave();
+    void prolong();
+    void prolong_once();
+    void take_over(const std::string& former);
+    void begin_run();
+    void begin_run_anew();
+    void warn_of_differences(const std::vector<store::Member>& before);
+    void heard(const std::string& payload);
+    void look_after_waiters(const std::vector<std::string>& order_ids);
+    base::Json sharing() const;
+
     void decided(const enrol::EnrolRequest& request, const std::string& csr_digest, const Verdict& verdict,
                  const std::function<void(enrol::Decision)>& done, enrol::Decision decision);
+    static Result<std::unique_ptr<Issuer>> make_issuer(const Options& options);
     std::shared_ptr<const Files> files() const;
     std::shared_ptr<const Options> settings() const;
     void replace(const std::shared_ptr<const Options>& fresh, std::shared_ptr<const Files> its_files,
@@ -79,7 +97,11 @@ struct Engine::Impl final : IssuerHost {
 
     enrol::EventSink* events;
     std::function<base::TimePoint()> clock;
-    store::FileLock lock; ///< one engine for one store
+    store::FileLock lock; ///< one engine for one file
+    /// What is shared: the name of this run, by which it owns orders. Changes on the commits' worker.
+    mutable std::mutex member_mutex;
+    store::Member member;
+    std::vector<store::Member> members; ///< as they were a moment ago
     std::map<std::string, std::atomic<std::uint64_t>> counters;
 
     mutable std::mutex settings_mutex;
@@ -105,6 +127,7 @@ struct Engine::Impl final : IssuerHost {
     std::uint64_t hand_overs = 0;   ///< the last one counts
     const bool issuer_is_given;     ///< by a test, and stays
     std::shared_ptr<store::GroupCommit> commits;
+    std::unique_ptr<store::Notices> notices; ///< null if the store is not shared; uses `commits`
 };
 
 } // namespace acmetool::ra

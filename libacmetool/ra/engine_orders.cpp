@@ -56,21 +56,35 @@ bool Engine::Impl::holds_order(const std::string& url)
     return !held || *held; // where the store cannot say, the order is let alone
 }
 
-void Engine::Impl::placed(const IssuerOrder& order, std::function<void()> stored)
+void Engine::Impl::placed(const IssuerOrder& order, std::function<void(bool)> stored)
 {
     commits->post(
-        {[this, id = order.id, url = order.url, request_id = order.request_id, stored = std::move(stored)](
-             store::Database& database, store::GroupCommit::After& after) -> Result<void> {
+        {[this, order, stored = std::move(stored)](store::Database& database,
+                                                   store::GroupCommit::After& after) -> Result<void> {
              Records records{database};
-             ACMETOOL_CHECK(records.set_url(id, url));
-             after.push_back([this, id, url, request_id, stored] {
-                 if (events != nullptr)
-                     event({{"event", "order"},
-                            {"level", "info"},
-                            {"order", url},
-                            {"id", id},
-                            {"request_id", request_id}});
-                 stored();
+             ACMETOOL_TRY(is_ours, records.set_url(order.id, order.url, member.run));
+             // An order of another row, which was found in the account's list before its URL was stored
+             // there.
+             ACMETOOL_TRY(row, is_ours ? Result<std::optional<OrderRow>>{} : records.order(order.id));
+             const bool anew = row && row->owner == member.run && row->state == OrderState::intent;
+             after.push_back([this, order, stored, is_ours = is_ours, anew] {
+                 if (events != nullptr) {
+                     Json told{{"event", "order"},
+                               {"level", is_ours ? "info" : "warning"},
+                               {"order", order.url},
+                               {"id", order.id},
+                               {"request_id", order.request_id}};
+                     if (!is_ours)
+                         told["text"] = anew ? "the order belongs to another request: placing a new one"
+                                             : "another relay has taken the order over";
+                     event(std::move(told));
+                 }
+                 stored(is_ours);
+                 if (!anew) return;
+                 auto again = order;
+                 again.url.clear();
+                 again.intended = false;
+                 start(std::move(again), "orders_started");
              });
              return {};
          },
@@ -100,6 +114,8 @@ void Engine::Impl::issued(const std::string& id, std::vector<crypto::Certificate
              if (auto asked = crypto::requested_subject(order.csr);
                  asked && !crypto::is_subject_of(*asked, leaf))
                  row.subject = std::move(*asked);
+             if (order.watched) ACMETOOL_CHECK(database.notify("order " + id));
+             order.watched = false;
              order.state = OrderState::issued;
              order.until = row.not_after;
              order.certificate = row.digest;
@@ -118,6 +134,7 @@ void Engine::Impl::issued(const std::string& id, std::vector<crypto::Certificate
                      });
                  });
              if (is_new) {
+                 ACMETOOL_CHECK(database.notify("cacerts"));
                  ACMETOOL_TRY(ders, records.intermediates());
                  kept = std::move(ders);
              }
@@ -145,8 +162,12 @@ void Engine::Impl::failed(const std::string& id, Error error, bool over)
                        store::Database& database, store::GroupCommit::After& after) -> Result<void> {
                        Records records{database};
                        ACMETOOL_TRY(found, records.order(id));
-                       if (!found || found->state == OrderState::issued) return {};
+                       // Whoever has taken it over knows better.
+                       if (!found || found->state == OrderState::issued || found->owner != member.run)
+                           return {};
                        auto& order = *found;
+                       if (order.watched) ACMETOOL_CHECK(database.notify("order " + id));
+                       order.watched = false;
                        order.state = OrderState::failed;
                        order.failure = refused;
                        order.created = now();
@@ -234,18 +255,24 @@ void Engine::Impl::end_wait(Waiter& waiter)
 
 void Engine::Impl::purge()
 {
-    commits->worker().at(Steady::now() + kPurgeEvery, [this] { purge(); });
     commits->post(
         {[this](store::Database& database, store::GroupCommit::After& after) -> Result<void> {
              Records records{database};
              const auto options = settings();
-             ACMETOOL_CHECK(
-                 records.purge(now(), now() - options->issued.grace, now() - options->limits.budget_window));
+             ACMETOOL_TRY(all, records.purge(now(), now() - options->issued.grace,
+                                             now() - options->limits.budget_window));
              ACMETOOL_TRY(ders, records.intermediates());
-             after.push_back([this, ders = std::move(ders)] { ca_set.set_intermediates(ders, now()); });
+             after.push_back([this, all = all, ders = std::move(ders)] {
+                 ca_set.set_intermediates(ders, now());
+                 // The next slice, behind those who wait.
+                 if (all)
+                     commits->worker().at(Steady::now() + kPurgeEvery, [this] { purge(); });
+                 else
+                     purge();
+             });
              return {};
          },
-         [](const Error&) {}});
+         [this](const Error&) { commits->worker().at(Steady::now() + kPurgeEvery, [this] { purge(); }); }});
 }
 
 void Engine::Impl::resume(const std::vector<OrderRow>& rows)
@@ -272,7 +299,7 @@ void Engine::Impl::hand_over(std::unique_ptr<Issuer> next)
     commits->post(
         {[this, waiting, mine](store::Database& database, store::GroupCommit::After& after) -> Result<void> {
              Records records{database};
-             ACMETOOL_TRY(rows, records.unfinished());
+             ACMETOOL_TRY(rows, records.unfinished(member.run));
              after.push_back([this, waiting, mine, rows = std::move(rows)] {
                  {
                      const std::lock_guard guard{issuer_mutex};

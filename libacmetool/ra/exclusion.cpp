@@ -52,20 +52,21 @@ namespace
 {
 
 /// Opens a store that is there already: a mistyped name must not look like success.
-Result<std::unique_ptr<store::Database>> open_existing(const std::string& store_file)
+Result<std::unique_ptr<store::Database>> open_existing(const store::Options& store)
 {
-    ACMETOOL_CHECK(check_shared(store_file));
-    if (::access(store_file.c_str(), F_OK) != 0)
-        return fail(Errc::config, fmt::format("{}: the store does not exist", store_file),
+    if (store.is_shared()) return Records::open(store);
+    ACMETOOL_CHECK(check_shared(store.sqlite));
+    if (::access(store.sqlite.c_str(), F_OK) != 0)
+        return fail(Errc::config, fmt::format("{}: the store does not exist", store.sqlite),
                     "est-relay serve creates it; check that the relay runs with this configuration",
                     "noStore");
-    return Records::open(store_file);
+    return Records::open(store);
 }
 
 /// Writes in one transaction.
-Result<void> write_for_all(const std::string& store_file, const std::function<Result<void>(Records&)>& write)
+Result<void> write_for_all(const store::Options& store, const std::function<Result<void>(Records&)>& write)
 {
-    ACMETOOL_TRY(database, open_existing(store_file));
+    ACMETOOL_TRY(database, open_existing(store));
     ACMETOOL_CHECK(database->begin());
     Records records{*database};
     ACMETOOL_CHECK(write(records));
@@ -89,14 +90,14 @@ Result<std::string> parse_serial(const std::string& text)
 }
 
 Result<std::vector<RevokedCertificate>>
-revoke_in(const std::string& store_file, const std::vector<std::string>& serials, base::TimePoint now)
+revoke_in(const store::Options& store, const std::vector<std::string>& serials, base::TimePoint now)
 {
     std::vector<RevokedCertificate> revoked;
     for (const auto& text : serials) {
         ACMETOOL_TRY(serial, parse_serial(text));
         revoked.push_back({serial, {}});
     }
-    const auto written = write_for_all(store_file, [&](Records& records) -> Result<void> {
+    const auto written = write_for_all(store, [&](Records& records) -> Result<void> {
         for (auto& one : revoked) {
             ACMETOOL_TRY(device, records.device_of(one.serial));
             one.device = device.value_or("");
@@ -108,14 +109,14 @@ revoke_in(const std::string& store_file, const std::vector<std::string>& serials
     return revoked;
 }
 
-Result<void> block_in(const std::string& store_file, const std::vector<std::string>& devices, Blocking what,
+Result<void> block_in(const store::Options& store, const std::vector<std::string>& devices, Blocking what,
                       base::TimePoint now)
 {
     for (const auto& device : devices)
         if (device.empty())
             return fail(Errc::bad_input, "a device is given by its serial number",
                         "give it as in events and the inventory", "badDevice");
-    return write_for_all(store_file, [&](Records& records) -> Result<void> {
+    return write_for_all(store, [&](Records& records) -> Result<void> {
         for (const auto& device : devices) {
             if (what == Blocking::block)
                 ACMETOOL_CHECK(records.block(device, now));

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "store/file_lock.h"
+#include "store/options.h"
 
 /// Revoked certificates and blocked devices (SEC-04). Written into the store, where a running registration
 /// authority sees them with its next request. Requires only write access to the store.
@@ -34,15 +35,15 @@ struct RevokedCertificate {
 
 /// Revokes all of these or none: they are neither identities nor cache entries any longer, and their keys are
 /// not certified again. They are not revoked at the CA. Errors: bad_input, config (reason "noStore": there is
-/// no such file), unavailable (reason "otherStore": a running registration authority has another file open
+/// no such store), unavailable (reason "otherStore": a running registration authority has another file open
 /// and would not see it), io.
 ACMETOOL_EXPORT Result<std::vector<RevokedCertificate>>
-revoke_in(const std::string& store_file, const std::vector<std::string>& serials, base::TimePoint now);
+revoke_in(const store::Options& store, const std::vector<std::string>& serials, base::TimePoint now);
 
 enum class Blocking { block, unblock };
 /// Blocks or unblocks all of these devices or none: identifiers as in the events, or only serial numbers.
 /// Errors: as above.
-ACMETOOL_EXPORT Result<void> block_in(const std::string& store_file, const std::vector<std::string>& devices,
+ACMETOOL_EXPORT Result<void> block_in(const store::Options& store, const std::vector<std::string>& devices,
                                       Blocking what, base::TimePoint now);
 
 } // namespace acmetool::ra

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -36,8 +37,12 @@ public:
     /// True if an order of this account belongs to another id already.
     virtual bool holds_order(const std::string& url) = 0;
     /// The CA has the order, whose URL is known now: `stored` is called once its URL is on disk. Nothing may
-    /// be sent for this order in between (ACME-42).
-    virtual void placed(const IssuerOrder& order, std::function<void()> stored) = 0;
+    /// be sent for this order in between (ACME-42), nor if `is_ours` is false: another process has taken it
+    /// over.
+    virtual void placed(const IssuerOrder& order, std::function<void(bool is_ours)> stored) = 0;
+    /// True if this process is the one that may do `what` for the next `life`, among those on one store. May
+    /// wait for the store.
+    virtual bool lease(const std::string& what, std::chrono::seconds life) = 0;
     /// The end: the chain, end entity first, checked against the CSR.
     virtual void issued(const std::string& id, std::vector<crypto::Certificate> chain) = 0;
     /// The end for now: no certificate. `error.problem_type` drives the mapping (INT-18). `over`: nothing of

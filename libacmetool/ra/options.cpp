@@ -3,6 +3,11 @@
 #include <algorithm>
 #include <tuple>
 
+#include <fmt/core.h>
+
+#include "base/hex.h"
+#include "crypto/digest.h"
+
 namespace acmetool::ra
 {
 namespace
@@ -36,6 +41,33 @@ bool same_issuer(const Options& a, const Options& b)
            a.limits.requests_in_flight == b.limits.requests_in_flight &&
            members(a.solver) == members(b.solver) &&
            std::equal(a.domains.begin(), a.domains.end(), b.domains.begin(), b.domains.end(), same);
+}
+
+std::string settings_digest(const Options& options)
+{
+    // Lengths keep what follows each other apart.
+    std::string text;
+    const auto add = [&text](const auto& value) {
+        const auto shown = fmt::format("{}", value);
+        text += fmt::format("{}:{},", shown.size(), shown);
+    };
+    for (const auto& domain : options.domains) {
+        add(domain.name);
+        add(domain.preauthorize);
+    }
+    for (const auto& [name, label] : options.labels) {
+        for (const auto& value : {name, label.domain, label.profile, label.san, label.key_type})
+            add(value);
+        for (const auto& word : label.allow)
+            add(word);
+        add(label.cn_is_name);
+    }
+    const auto& limits = options.limits;
+    for (const auto number : {limits.orders_per_device, limits.orders_in_total, limits.renewal_reserve})
+        add(number);
+    add(limits.budget_window.count());
+    add(static_cast<int>(options.pop));
+    return to_hex(crypto::sha256(as_bytes(text)));
 }
 
 } // namespace acmetool::ra

@@ -9,6 +9,7 @@
 #include "acme/solver_options.h"
 #include "base/time.h"
 #include "crypto/crl.h"
+#include "store/options.h"
 
 /// The configuration of a registration authority from relay.toml, before its files are read.
 namespace acmetool::ra
@@ -100,7 +101,7 @@ struct Options {
     std::vector<DomainOptions> domains;      ///< at least one
     acme::SolverOptions solver;              ///< how challenges are solved; may be empty
     CaCertsOptions cacerts;
-    std::string store_file = "relay.db";
+    store::Options store;
     std::map<std::string, LabelOptions> labels; ///< by name; "" is what applies without a label
     std::chrono::milliseconds wait{2000};       ///< how long a request may wait before "pending"
     std::chrono::seconds retry_after{5};        ///< sent with "pending"
@@ -113,5 +114,9 @@ struct Options {
 /// True if both select the same issuer: account with passphrase file or program, domains, solver, requests in
 /// flight.
 bool same_issuer(const Options& a, const Options& b);
+
+/// SHA-256, hexadecimal, of what must be the same in all registration authorities on one store: domains,
+/// labels, limits, and what is required of a request.
+std::string settings_digest(const Options& options);
 
 } // namespace acmetool::ra

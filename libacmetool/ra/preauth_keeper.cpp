@@ -20,6 +20,9 @@ using acme::PreAuthorization;
 using base::Json;
 using base::Milliseconds;
 
+constexpr std::chrono::seconds kLongestObtained{300};
+constexpr Milliseconds kBetweenLooks{500};
+
 /// Of one domain, for what blocks.
 class KeeperContext final : public StoppableContext
 {
@@ -117,6 +120,7 @@ private:
     void obtain();
     void carry_out();
     void take(Result<PreAuthorization> got);
+    Result<PreAuthorization> obtain_alone();
     void remember(Result<PreAuthorization>& got);
     void event(Json members);
     void warn(const Error& error, const char* level = "warning");
@@ -232,7 +236,21 @@ void PreauthKeeper::Keeper::obtain()
     // It is done for whoever waits first; for nobody if it is renewed in time.
     context_->work_for(waiting_.empty() ? std::string{} : waiting_.front().request_id);
     auto back = all_.worker_.bind([this](Result<PreAuthorization> got) { take(std::move(got)); });
-    busy_ = all_.solvers_.post([this, back] { back(prover_->obtain(*context_)); });
+    busy_ = all_.solvers_.post([this, back] { back(obtain_alone()); });
+}
+
+/// One relay at a time on a shared store: the next finds the authorization that this one obtained. On a
+/// solver's thread.
+Result<PreAuthorization> PreauthKeeper::Keeper::obtain_alone()
+{
+    const auto what = "authorization of " + domain_.name;
+    const auto began = context_->steady_now();
+    while (!all_.host_->lease(what, kLongestObtained))
+        ACMETOOL_CHECK(
+            context_->sleep(kBetweenLooks, {"another relay to authorize " + domain_.name, began, {}}));
+    auto got = prover_->obtain(*context_);
+    all_.host_->lease(what, std::chrono::seconds{0});
+    return got;
 }
 
 void PreauthKeeper::Keeper::carry_out()

@@ -8,7 +8,8 @@
 #include "base/text.h"
 #include "crypto/cert.h"
 #include "enrol/identity.h"
-#include "store/sqlite.h"
+#include "store/copy_table.h"
+#include "store/members.h"
 
 namespace acmetool::ra
 {
@@ -18,11 +19,13 @@ namespace
 using Value = store::Database::Value;
 using Row = store::Database::Row;
 
-constexpr unsigned kSchemaVersion = 4;
-/// Of earlier versions. In the first, the digests of keys were over their encoding, and devices had
-/// former_id(). Both had no subject of the CSR.
+constexpr unsigned kSchemaVersion = 5;
+/// Of earlier versions, which were of files. In the first, the digests of keys were over their encoding, and
+/// devices had former_id(). The next had no subject of the CSR, the last no owners.
 constexpr unsigned kEncodedKeysVersion = 2;
 constexpr unsigned kNoSubjectVersion = 3;
+constexpr unsigned kNoOwnerVersion = 4;
+constexpr unsigned kPurgedAtOnce = 500; ///< of each table: a transaction that lasts stops all others
 /// An intermediate's life is prolonged in steps of this, not by a write for each certificate.
 constexpr std::int64_t kHour = 3600;
 // Each page is written and waited for with every enrolment: what is asked seldom has no index, and long rows
@@ -33,7 +36,8 @@ constexpr const char* kSchema[] = {
     "renewal BIGINT NOT NULL, identifiers TEXT NOT NULL, csr BYTEA NOT NULL, url TEXT NOT NULL, "
     "unsure BIGINT NOT NULL, request_id TEXT NOT NULL, created BIGINT NOT NULL, until BIGINT NOT NULL, "
     "certificate TEXT NOT NULL, "
-    "why BIGINT NOT NULL, words TEXT NOT NULL)",
+    "why BIGINT NOT NULL, words TEXT NOT NULL, owner TEXT NOT NULL DEFAULT '', "
+    "generation BIGINT NOT NULL DEFAULT 1, watched BIGINT NOT NULL DEFAULT 0)",
     "CREATE INDEX IF NOT EXISTS orders_open ON orders (created) WHERE state < 2",
     "CREATE INDEX IF NOT EXISTS orders_url ON orders (url) WHERE url <> ''",
     "CREATE INDEX IF NOT EXISTS orders_until ON orders (until) WHERE state >= 2",
@@ -43,6 +47,7 @@ constexpr const char* kSchema[] = {
     "NULL DEFAULT '')",
     "CREATE INDEX IF NOT EXISTS certificates_csr ON certificates (csr_digest)",
     "CREATE INDEX IF NOT EXISTS certificates_end ON certificates (not_after)",
+    "CREATE INDEX IF NOT EXISTS certificates_serial ON certificates (serial)",
     "CREATE TABLE IF NOT EXISTS revoked (serial TEXT PRIMARY KEY, at BIGINT NOT NULL, key_digest TEXT NOT "
     "NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS revoked_key ON revoked (key_digest)",
@@ -56,9 +61,21 @@ constexpr const char* kSchema[] = {
     "CREATE TABLE IF NOT EXISTS spent (at BIGINT NOT NULL, device TEXT NOT NULL, renewal BIGINT NOT NULL)",
 };
 
+/// What only several processes on one database need.
+constexpr std::string_view kSharedSchema[] = {
+    store::Members::kTable,
+    "CREATE INDEX IF NOT EXISTS orders_owner ON orders (owner) WHERE state < 2",
+    "CREATE UNIQUE INDEX IF NOT EXISTS names_random ON names (device, domain) WHERE domain LIKE 'random %'",
+    "CREATE INDEX IF NOT EXISTS spent_at ON spent (at)",
+    "CREATE INDEX IF NOT EXISTS spent_device ON spent (device, at)",
+    "CREATE TABLE IF NOT EXISTS leases (what TEXT PRIMARY KEY, run TEXT NOT NULL, until BIGINT NOT NULL) "
+    "WITHOUT ROWID",
+};
+
 constexpr std::string_view kOrderColumns = "id, state, device, device_serial, label, domain, profile, "
                                            "renewal, identifiers, csr, url, unsure, request_id, "
-                                           "created, until, certificate, why, words";
+                                           "created, until, certificate, why, words, owner, "
+                                           "generation, watched";
 constexpr std::string_view kCertificateColumns =
     "digest, serial, device, device_serial, identifiers, csr_digest, key_digest, not_before, not_after, der, "
     "subject";
@@ -123,6 +140,9 @@ OrderRow order_of(const Row& row)
     order.certificate = row[15];
     order.failure.why = static_cast<enrol::Refusal>(number(row[16]));
     order.failure.text = row[17];
+    order.owner = row[18];
+    order.generation = number(row[19]);
+    order.watched = row[20] == "1";
     return order;
 }
 
@@ -154,7 +174,12 @@ Result<void> find_revoked_keys(store::Database& database)
 Result<void> upgrade(store::Database& database, unsigned from)
 {
     if (from == kEncodedKeysVersion) ACMETOOL_CHECK(find_revoked_keys(database));
-    ACMETOOL_CHECK(database.execute("ALTER TABLE certificates ADD COLUMN subject BYTEA NOT NULL DEFAULT ''"));
+    if (from < kNoOwnerVersion)
+        ACMETOOL_CHECK(
+            database.execute("ALTER TABLE certificates ADD COLUMN subject BYTEA NOT NULL DEFAULT ''"));
+    for (const auto* column : {"owner TEXT NOT NULL DEFAULT ''", "generation BIGINT NOT NULL DEFAULT 1",
+                               "watched BIGINT NOT NULL DEFAULT 0"})
+        ACMETOOL_CHECK(database.execute(fmt::format("ALTER TABLE orders ADD COLUMN {}", column)));
     return database.create({std::begin(kSchema), std::end(kSchema)}, kSchemaVersion, from);
 }
 
@@ -194,11 +219,23 @@ std::string_view name_of(OrderState state)
     return kNames[static_cast<std::size_t>(state)];
 }
 
-Result<std::unique_ptr<store::Database>> Records::open(const std::string& store_file)
+Result<std::unique_ptr<store::Database>> Records::open(const store::Options& options, store::Use use)
 {
-    ACMETOOL_TRY(database, store::Sqlite::open(store_file));
+    ACMETOOL_TRY(database, store::open_database(options, use));
     ACMETOOL_TRY(version, database->version());
-    if (version == kEncodedKeysVersion || version == kNoSubjectVersion) {
+    if (database->is_shared()) {
+        if (version == kSchemaVersion) return std::move(database);
+        if (version == 0)
+            return fail(Errc::config, fmt::format("database {}: there are no tables", database->id()),
+                        "create them with store init", "noStore");
+        return fail(Errc::config,
+                    fmt::format("database {}: its tables are of version {}, this program's of {}",
+                                database->id(), version, kSchemaVersion),
+                    version < kSchemaVersion ? "bring them up to date with store upgrade"
+                                             : "run the version that made them",
+                    "storeVersion");
+    }
+    if (version >= kEncodedKeysVersion && version < kSchemaVersion) {
         ACMETOOL_CHECK(database->begin());
         auto done = upgrade(*database, version);
         if (done) done = database->commit();
@@ -209,7 +246,66 @@ Result<std::unique_ptr<store::Database>> Records::open(const std::string& store_
     } else {
         ACMETOOL_CHECK(database->create({std::begin(kSchema), std::end(kSchema)}, kSchemaVersion));
     }
-    return std::unique_ptr<store::Database>{std::move(database)};
+    return std::move(database);
+}
+
+Result<void> Records::prepare(store::Database& database)
+{
+    std::vector<std::string_view> statements{std::begin(kSchema), std::end(kSchema)};
+    statements.insert(statements.end(), std::begin(kSharedSchema), std::end(kSharedSchema));
+    return database.create(statements, kSchemaVersion);
+}
+
+Result<std::uint64_t> Records::copy(store::Database& from, store::Database& to)
+{
+    using store::ColumnType::number;
+    using store::ColumnType::octets;
+    std::uint64_t rows = 0;
+    const auto table = [&](std::string_view name, std::string_view key,
+                           const std::vector<store::Column>& columns) -> Result<void> {
+        ACMETOOL_TRY(copied, store::copy_table(from, to, name, key, columns));
+        rows += copied;
+        return {};
+    };
+    // Orders under way have no owner then, and are taken over.
+    ACMETOOL_CHECK(table("orders", "id",
+                         {{"id"},
+                          {"state", number},
+                          {"device"},
+                          {"device_serial"},
+                          {"label"},
+                          {"domain"},
+                          {"profile"},
+                          {"renewal", number},
+                          {"identifiers"},
+                          {"csr", octets},
+                          {"url"},
+                          {"unsure", number},
+                          {"request_id"},
+                          {"created", number},
+                          {"until", number},
+                          {"certificate"},
+                          {"why", number},
+                          {"words"}}));
+    ACMETOOL_CHECK(table("certificates", "digest",
+                         {{"digest"},
+                          {"serial"},
+                          {"device"},
+                          {"device_serial"},
+                          {"identifiers"},
+                          {"csr_digest"},
+                          {"key_digest"},
+                          {"not_before", number},
+                          {"not_after", number},
+                          {"der", octets},
+                          {"subject", octets}}));
+    ACMETOOL_CHECK(table("revoked", "serial", {{"serial"}, {"at", number}, {"key_digest"}}));
+    ACMETOOL_CHECK(table("blocked", "device", {{"device"}, {"at", number}}));
+    ACMETOOL_CHECK(table("names", "name", {{"name"}, {"device"}, {"domain"}}));
+    ACMETOOL_CHECK(table("former_ids", "former", {{"former"}, {"device"}}));
+    ACMETOOL_CHECK(table("intermediates", "digest", {{"digest"}, {"der", octets}, {"until", number}}));
+    ACMETOOL_CHECK(table("spent", "", {{"at", number}, {"device"}, {"renewal", number}}));
+    return rows;
 }
 
 Result<std::optional<OrderRow>> Records::order(std::string_view id)
@@ -222,33 +318,61 @@ Result<std::optional<OrderRow>> Records::order(std::string_view id)
 
 Result<void> Records::put(const OrderRow& row)
 {
-    // In its place where it is there already.
-    static const auto kSql = [] {
+    static const auto kColumns = base::split(kOrderColumns, ',');
+    static const auto kInsert = [] {
+        std::string places;
+        for (std::size_t i = 1; i <= kColumns.size(); ++i)
+            places += fmt::format("{}${}", i == 1 ? "" : ",", i);
+        return fmt::format("INSERT INTO orders ({}) VALUES ({})", kOrderColumns, places);
+    }();
+    // In its place: the index of `id` would be written for nothing.
+    static const auto kUpdate = [] {
         std::string assignments;
-        for (const auto column : base::split(kOrderColumns, ','))
-            if (const auto name = base::trim(column);
-                name != "id") // whose index would be written for nothing
-                assignments += fmt::format("{}{}=excluded.{}", assignments.empty() ? "" : ",", name, name);
-        return fmt::format(
-            "INSERT INTO orders ({}) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18) "
-            "ON CONFLICT (id) DO UPDATE SET {}",
-            kOrderColumns, assignments);
+        for (std::size_t i = 2; i <= kColumns.size(); ++i)
+            assignments += fmt::format("{}{} = ${}", i == 2 ? "" : ", ", base::trim(kColumns[i - 1]), i);
+        return fmt::format("UPDATE orders SET {} WHERE id = $1 AND generation = $20 - 1 RETURNING 1",
+                           assignments);
     }();
     const auto identifiers = to_text(row.identifiers);
-    ACMETOOL_CHECK(database_->execute(
-        kSql,
-        {row.id, std::int64_t{static_cast<int>(row.state)}, row.device.id, row.device.serial, row.label,
-         row.domain, row.profile, std::int64_t{row.renewal ? 1 : 0}, identifiers, ByteView{row.csr}, row.url,
-         std::int64_t{row.unsure ? 1 : 0}, row.request_id, seconds(row.created), seconds(row.until),
-         row.certificate, std::int64_t{static_cast<int>(row.failure.why)}, row.failure.text}));
+    const auto flag = [](bool value) { return std::int64_t{value ? 1 : 0}; };
+    const std::vector<Value> values{row.id,
+                                    std::int64_t{static_cast<int>(row.state)},
+                                    row.device.id,
+                                    row.device.serial,
+                                    row.label,
+                                    row.domain,
+                                    row.profile,
+                                    flag(row.renewal),
+                                    identifiers,
+                                    ByteView{row.csr},
+                                    row.url,
+                                    flag(row.unsure),
+                                    row.request_id,
+                                    seconds(row.created),
+                                    seconds(row.until),
+                                    row.certificate,
+                                    std::int64_t{static_cast<int>(row.failure.why)},
+                                    row.failure.text,
+                                    row.owner,
+                                    row.generation + 1,
+                                    flag(row.watched)};
+    if (row.generation == 0) return database_->write(kInsert, values); // the key is unique
+    ACMETOOL_TRY(changed, database_->execute(kUpdate, values));
+    if (changed.empty())
+        return fail(Errc::io, fmt::format("order {} was changed meanwhile", row.id), {},
+                    word_of(Cause::store_conflict));
     return {};
 }
 
-Result<void> Records::set_url(std::string_view id, std::string_view url)
+Result<bool> Records::set_url(std::string_view id, std::string_view url, std::string_view owner)
 {
-    ACMETOOL_CHECK(database_->execute(
-        "UPDATE orders SET url = $1, unsure = 0, state = 1 WHERE id = $2 AND state < 2", {url, id}));
-    return {};
+    ACMETOOL_TRY(changed,
+                 database_->execute("UPDATE orders SET url = $1, unsure = 0, state = 1, generation = "
+                                    "generation + 1 WHERE id = $2 AND state < 2 AND owner = $3 AND "
+                                    "NOT EXISTS (SELECT 1 FROM orders AS others WHERE others.url = "
+                                    "$1 AND others.url <> '' AND others.id <> $2) RETURNING 1",
+                                    {url, id, owner}));
+    return !changed.empty();
 }
 
 Result<bool> Records::holds_url(std::string_view url)
@@ -265,13 +389,34 @@ Result<Bytes> Records::csr(std::string_view id)
     return bytes_of(rows.front().front());
 }
 
-Result<std::vector<OrderRow>> Records::unfinished()
+Result<void> Records::watch(std::string_view id)
+{
+    return database_->write("UPDATE orders SET watched = 1 WHERE id = $1 AND state < 2", {id});
+}
+
+Result<std::vector<OrderRow>> Records::unfinished(std::string_view owner)
 {
     static const auto kSql =
-        fmt::format("SELECT {} FROM orders WHERE state < 2 ORDER BY created", kOrderColumns);
-    ACMETOOL_TRY(rows, database_->execute(kSql));
+        fmt::format("SELECT {} FROM orders WHERE state < 2 AND owner = $1 ORDER BY created", kOrderColumns);
+    ACMETOOL_TRY(rows, database_->execute(kSql, {owner}));
     std::vector<OrderRow> orders;
     orders.reserve(rows.size());
+    for (const auto& row : rows)
+        orders.push_back(order_of(row));
+    return orders;
+}
+
+Result<std::vector<OrderRow>> Records::take_over(std::string_view former, std::string_view owner,
+                                                 unsigned most)
+{
+    ACMETOOL_TRY(rows,
+                 database_->execute(
+                     fmt::format("UPDATE orders SET owner = $2, generation = generation + 1 WHERE id IN "
+                                 "(SELECT id FROM orders WHERE state < 2 AND owner = $1 ORDER BY created "
+                                 "LIMIT {}{}) RETURNING {}",
+                                 most, database_->skip_locked(), kOrderColumns),
+                     {former, owner}));
+    std::vector<OrderRow> orders;
     for (const auto& row : rows)
         orders.push_back(order_of(row));
     return orders;
@@ -304,11 +449,9 @@ Result<void> Records::put(const CertificateRow& row)
                     "csr_digest = excluded.csr_digest, subject = excluded.subject",
                     kCertificateColumns);
     const auto identifiers = to_text(row.identifiers);
-    ACMETOOL_CHECK(
-        database_->execute(kSql, {row.digest, row.serial, row.device.id, row.device.serial, identifiers,
-                                  row.csr_digest, row.key_digest, seconds(row.not_before),
-                                  seconds(row.not_after), ByteView{row.der}, ByteView{row.subject}}));
-    return {};
+    return database_->write(kSql, {row.digest, row.serial, row.device.id, row.device.serial, identifiers,
+                                   row.csr_digest, row.key_digest, seconds(row.not_before),
+                                   seconds(row.not_after), ByteView{row.der}, ByteView{row.subject}});
 }
 
 Result<std::optional<CertificateRow>> Records::certificate(std::string_view digest)
@@ -406,10 +549,16 @@ Result<bool> Records::is_blocked(const Device& device)
         if (!device.former.empty()) ids.push_back(device.former);
         ids.insert(ids.end(), device.others.begin(), device.others.end());
     }
+    std::string places;
+    std::vector<Value> values;
     for (const auto& id : ids) {
-        ACMETOOL_TRY(rows, database_->execute("SELECT 1 FROM blocked WHERE device = $1", {id}));
-        if (!rows.empty()) return true;
+        values.emplace_back(id);
+        places += fmt::format("{}${}", places.empty() ? "" : ",", values.size());
     }
+    ACMETOOL_TRY(found,
+                 database_->execute(fmt::format("SELECT 1 FROM blocked WHERE device IN ({}) LIMIT 1", places),
+                                    values));
+    if (!found.empty()) return true;
     // Without the IDevID the issuer is not known, and in rows of an earlier version the anchor is not: any
     // device of the serial number can be meant.
     if (device.serial.empty() || !device.former.empty()) return false;
@@ -429,8 +578,14 @@ Result<std::string> Records::bind_name(std::string_view name, std::string_view d
 {
     ACMETOOL_TRY(owner, owner_of_name(name));
     if (owner) return *owner;
-    ACMETOOL_CHECK(database_->execute("INSERT INTO names VALUES ($1,$2,$3)", {name, device, domain}));
-    return std::string{device};
+    ACMETOOL_TRY(made, database_->execute("INSERT INTO names VALUES ($1,$2,$3) ON CONFLICT DO NOTHING "
+                                          "RETURNING device",
+                                          {name, device, domain}));
+    if (!made.empty()) return std::string{device};
+    ACMETOOL_TRY(first, owner_of_name(name));
+    if (first) return *first;
+    return fail(Errc::io, fmt::format("the device {} got another name meanwhile", device), {},
+                word_of(Cause::store_conflict));
 }
 
 Result<std::optional<std::string>> Records::owner_of_name(std::string_view name)
@@ -476,7 +631,7 @@ Result<std::optional<std::string>> Records::device_now(std::string_view former)
 
 Result<void> Records::keep_intermediate(ByteView der, std::string_view digest, base::TimePoint until)
 {
-    ACMETOOL_CHECK(database_->execute(
+    ACMETOOL_CHECK(database_->write(
         "INSERT INTO intermediates VALUES ($1,$2,$3) ON CONFLICT (digest) "
         "DO UPDATE SET until = excluded.until WHERE excluded.until > intermediates.until + $4",
         {digest, der, seconds(until) + kHour, kHour}));
@@ -495,10 +650,8 @@ Result<std::vector<Bytes>> Records::intermediates()
 
 Result<void> Records::spend(const Spent& spent)
 {
-    ACMETOOL_CHECK(
-        database_->execute("INSERT INTO spent VALUES ($1,$2,$3)",
-                           {seconds(spent.at), spent.device, std::int64_t{spent.renewal ? 1 : 0}}));
-    return {};
+    return database_->write("INSERT INTO spent VALUES ($1,$2,$3)",
+                            {seconds(spent.at), spent.device, std::int64_t{spent.renewal ? 1 : 0}});
 }
 
 Result<std::vector<Records::Spent>> Records::spent()
@@ -511,19 +664,80 @@ Result<std::vector<Records::Spent>> Records::spent()
     return found;
 }
 
-Result<void> Records::purge(base::TimePoint now, base::TimePoint expired_before, base::TimePoint spent_before)
+namespace
+{
+
+SpentCounts counts_of(const Row& row)
+{
+    SpentCounts counts;
+    counts.all = static_cast<std::uint64_t>(number(row[0]));
+    counts.renewals = static_cast<std::uint64_t>(number(row[1]));
+    if (counts.all > 0) counts.oldest = time_of(row[2]);
+    return counts;
+}
+
+} // namespace
+
+Result<SpentCounts> Records::count_spent(base::TimePoint since)
+{
+    ACMETOOL_TRY(rows,
+                 database_->execute("SELECT COUNT(*), CAST(COALESCE(SUM(renewal), 0) AS BIGINT), MIN(at) "
+                                    "FROM spent WHERE at > $1",
+                                    {seconds(since)}));
+    return counts_of(rows.front());
+}
+
+Result<SpentCounts> Records::count_spent(base::TimePoint since, std::string_view device,
+                                         std::string_view former)
+{
+    ACMETOOL_TRY(rows,
+                 database_->execute("SELECT COUNT(*), CAST(COALESCE(SUM(renewal), 0) AS BIGINT), MIN(at) "
+                                    "FROM spent WHERE at > $1 AND device IN ($2, $3)",
+                                    {seconds(since), device, former.empty() ? device : former}));
+    return counts_of(rows.front());
+}
+
+Result<void> Records::lock_spent()
+{
+    return database_->lock("spent");
+}
+
+Result<bool> Records::lease(std::string_view what, std::string_view run, std::chrono::seconds life)
+{
+    if (!is_shared()) return true;
+    ACMETOOL_TRY(rows,
+                 database_->execute(
+                     fmt::format("INSERT INTO leases VALUES ($1, $2, {0} + $3) ON CONFLICT (what) DO UPDATE "
+                                 "SET run = excluded.run, until = excluded.until "
+                                 "WHERE leases.run = excluded.run OR leases.until < {0} RETURNING 1",
+                                 database_->seconds()),
+                     {what, run, life.count()}));
+    return !rows.empty();
+}
+
+Result<bool> Records::purge(base::TimePoint now, base::TimePoint expired_before, base::TimePoint spent_before)
 {
     const auto at = seconds(now);
+    bool all = true;
+    const auto some = [&](std::string_view table, std::string_view key, std::string_view condition,
+                          const std::vector<Value>& values) -> Result<void> {
+        ACMETOOL_TRY(gone, database_->execute(
+                               fmt::format("DELETE FROM {0} WHERE {1} IN (SELECT {1} FROM {0} WHERE {2} "
+                                           "LIMIT {3}{4}) RETURNING 1",
+                                           table, key, condition, kPurgedAtOnce, database_->skip_locked()),
+                               values));
+        all = all && gone.size() < kPurgedAtOnce;
+        return {};
+    };
     // A failed order whose URL is known may still come to a certificate: it is kept for a week more.
     constexpr std::int64_t kWeek = 7 * 24 * 3600;
-    ACMETOOL_CHECK(database_->execute("DELETE FROM orders WHERE state >= 2 AND until < $1 AND "
-                                      "(state = 2 OR url = '' OR until < $2)",
-                                      {at, at - kWeek}));
-    ACMETOOL_CHECK(
-        database_->execute("DELETE FROM certificates WHERE not_after < $1", {seconds(expired_before)}));
-    ACMETOOL_CHECK(database_->execute("DELETE FROM intermediates WHERE until < $1", {at}));
-    ACMETOOL_CHECK(database_->execute("DELETE FROM spent WHERE at < $1", {seconds(spent_before)}));
-    return {};
+    ACMETOOL_CHECK(some("orders", "id", "state >= 2 AND until < $1 AND (state = 2 OR url = '' OR until < $2)",
+                        {at, at - kWeek}));
+    ACMETOOL_CHECK(some("certificates", "digest", "not_after < $1", {seconds(expired_before)}));
+    ACMETOOL_CHECK(some("intermediates", "digest", "until < $1", {at}));
+    // Without a key of its own. A time is that of few orders.
+    ACMETOOL_CHECK(some("spent", "at", "at < $1", {seconds(spent_before)}));
+    return all;
 }
 
 } // namespace acmetool::ra

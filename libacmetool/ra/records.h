@@ -14,6 +14,7 @@
 #include "crypto/csr.h"
 #include "enrol/registration_authority.h"
 #include "store/database.h"
+#include "store/open_database.h"
 
 namespace acmetool::ra
 {
@@ -53,11 +54,21 @@ struct OrderRow {
     Bytes csr; ///< DER of what was received; empty once issued
     std::string url;
     bool unsure = true; ///< an order with unknown URL may exist
+    std::string owner;  ///< the run that drives it (Member::run); empty if the store is one process's
+    std::int64_t generation = 0; ///< of the row as it was read; 0: it is not there yet
+    bool watched = false;        ///< others wait for its end: they are told (Database::notify)
     std::string request_id;
     base::TimePoint created; ///< of a failed one: when it failed
     base::TimePoint until;   ///< issued: notAfter; failed: the failure is reported until then
     std::string certificate; ///< issued: its digest, hexadecimal
     enrol::Refused failure;  ///< failed
+};
+
+/// Orders counted in a time (ra/budget.h).
+struct SpentCounts {
+    std::uint64_t all = 0;
+    std::uint64_t renewals = 0;
+    std::optional<base::TimePoint> oldest;
 };
 
 /// A certificate issued through this RA.
@@ -83,16 +94,31 @@ class Records
 {
 public:
     explicit Records(store::Database& database) : database_(&database) {}
-    /// Opens the store of a registration authority; creates it if it is absent.
-    static Result<std::unique_ptr<store::Database>> open(const std::string& store_file);
+    /// Opens the store of a registration authority. A file is created if it is absent; the tables of a shared
+    /// database are there (prepare()). Errors: also config, reasons "noStore", "storeVersion"; unavailable,
+    /// reason "instanceInUse".
+    static Result<std::unique_ptr<store::Database>> open(const store::Options& options,
+                                                         store::Use use = store::Use::reading);
+    /// Creates the tables of a shared database, or brings them up to date.
+    static Result<void> prepare(store::Database& database);
+
+    /// All rows into a database without any, in a transaction of `to`. Returns how many there are.
+    static Result<std::uint64_t> copy(store::Database& from, store::Database& to);
 
     Result<std::optional<OrderRow>> order(std::string_view id);
+    /// Inserts a row, or replaces the one that was read. Errors: also cause store_conflict, if another
+    /// process was first.
     Result<void> put(const OrderRow& row);
-    Result<void> set_url(std::string_view id, std::string_view url);
+    /// False if the order is not `owner`'s any more, or another one has this URL.
+    Result<bool> set_url(std::string_view id, std::string_view url, std::string_view owner);
     Result<bool> holds_url(std::string_view url);
     Result<Bytes> csr(std::string_view id);
-    /// Orders neither issued nor failed, oldest first.
-    Result<std::vector<OrderRow>> unfinished();
+    /// Whoever drives the order tells of its end.
+    Result<void> watch(std::string_view id);
+    /// Orders neither issued nor failed of this owner, oldest first.
+    Result<std::vector<OrderRow>> unfinished(std::string_view owner);
+    /// Gives at most `most` unfinished orders of `former`, oldest first, to `owner`; returns them.
+    Result<std::vector<OrderRow>> take_over(std::string_view former, std::string_view owner, unsigned most);
     Result<std::map<OrderState, std::uint64_t>> count_orders();
     Result<std::optional<base::TimePoint>> oldest_unfinished();
 
@@ -121,7 +147,8 @@ public:
     Result<bool> is_blocked(const Device& device);
 
     /// Binds `name` to `device` if it is not bound yet. Returns the device to which it is bound. `domain`
-    /// groups the names of one device.
+    /// groups the names of one device. Errors: also cause store_conflict, if the device has another random
+    /// name since a moment.
     Result<std::string> bind_name(std::string_view name, std::string_view device, std::string_view domain);
     /// The device to which the name is bound.
     Result<std::optional<std::string>> owner_of_name(std::string_view name);
@@ -146,10 +173,20 @@ public:
     Result<void> spend(const Spent& spent);
     /// Oldest first.
     Result<std::vector<Spent>> spent();
+    /// What was spent since, of all devices and of one, which may have a former identifier. `lock`: nobody
+    /// spends anything until this transaction ends.
+    Result<SpentCounts> count_spent(base::TimePoint since);
+    Result<SpentCounts> count_spent(base::TimePoint since, std::string_view device, std::string_view former);
+    Result<void> lock_spent();
+
+    /// True once, and for as long as it is asked again before `life` ends, for one run at a time.
+    Result<bool> lease(std::string_view what, std::string_view run, std::chrono::seconds life);
 
     /// Removes what is useless at `now`, certificates that expired before `expired_before`, and orders
-    /// counted before `spent_before`.
-    Result<void> purge(base::TimePoint now, base::TimePoint expired_before, base::TimePoint spent_before);
+    /// counted before `spent_before`: at most 500 of each. False if there is more.
+    Result<bool> purge(base::TimePoint now, base::TimePoint expired_before, base::TimePoint spent_before);
+    /// For status documents and what must differ between the two kinds of databases.
+    bool is_shared() const { return database_->is_shared(); }
 
 private:
     store::Database* database_;

@@ -76,6 +76,11 @@ bool OpenRequests::join(const std::string& id, const std::string& digest, const 
         }
         if (!*stored || (*stored)->manufacturer != manufacturer || (*stored)->request_digest != digest)
             return false;
+        // Another process asks the MASA: the pledge comes again.
+        if (!is_decided((*stored)->state) && (*stored)->owner_is_alive && (*stored)->owner != parts_.run()) {
+            answer(Later{settings_->options.retry_after});
+            return true;
+        }
         found = open_.try_emplace(id).first;
         found->second.record = std::move(**stored);
         found->second.remembered = true;
@@ -189,16 +194,27 @@ void OpenRequests::write(Open& open)
 {
     open.changed = false;
     open.writing = true;
+    open.record.owner = parts_.run();
     const auto record = std::make_shared<const Record>(open.record);
     const auto done =
         parts_.worker.bind([this, id = record->id, digest = record->request_digest](
                                const std::optional<Error>& error) { wrote(id, digest, error); });
+    const auto outdone = parts_.worker.bind(
+        [this, id = record->id, digest = record->request_digest] { replaced(id, digest); });
     const bool taken = parts_.commits.post(
-        {[record, done, is_new = !open.remembered](store::Database& database,
-                                                   store::GroupCommit::After& after) -> Result<void> {
+        {[record, done, outdone, is_new = !open.remembered](
+             store::Database& database, store::GroupCommit::After& after) -> Result<void> {
              Records records{database};
-             ACMETOOL_CHECK(records.put(*record));
-             if (is_new) ACMETOOL_CHECK(records.remember_nonce(record->id, record->nonce));
+             if (is_new) {
+                 ACMETOOL_CHECK(records.put(*record));
+                 ACMETOOL_CHECK(records.remember_nonce(record->id, record->nonce));
+             } else {
+                 ACMETOOL_TRY(is_last, records.update(*record));
+                 if (!is_last) {
+                     after.push_back(outdone);
+                     return {};
+                 }
+             }
              after.push_back([done] { done(std::optional<Error>{}); });
              return {};
          },
@@ -222,6 +238,26 @@ void OpenRequests::wrote(const std::string& id, const std::string& digest, const
     }
     if (open.record.request_digest == digest) open.remembered = true;
     advance(id);
+}
+
+/// Another process has another request of the device, and this one is not its last.
+void OpenRequests::replaced(const std::string& id, const std::string& digest)
+{
+    const auto found = open_.find(id);
+    if (found == open_.end() || found->second.record.request_digest != digest) return;
+    auto open = std::move(found->second);
+    open_.erase(found);
+    parts_.worker.cancel(open.again);
+    if (const auto* manufacturer = settings_->find(open.record.manufacturer);
+        manufacturer != nullptr && open.asked)
+        manufacturer->masa->forget(id);
+    const Decision decision = Refused{Cause::replaced, "another request came"};
+    for (auto& waiter : open.waiters) {
+        parts_.worker.cancel(waiter.timer);
+        waiter.answer(decision);
+    }
+    for (auto& owed : open.owed)
+        owed.answer(decision);
 }
 
 /// Whoever waits is answered, and the work goes on later.

@@ -36,6 +36,8 @@ public:
         Reader& reader;
         enrol::EventSink& events;
         std::function<base::TimePoint()> now;
+        /// The run of this process, which owns what it asks about; empty if the store is its alone.
+        std::function<std::string()> run = [] { return std::string{}; };
     };
     explicit OpenRequests(Parts parts) : parts_(std::move(parts)) {}
 
@@ -84,6 +86,7 @@ private:
     void settle(Open& open);
     void write(Open& open);
     void wrote(const std::string& id, const std::string& digest, const std::optional<Error>& error);
+    void replaced(const std::string& id, const std::string& digest);
     void ask(Open& open);
     void heard(const std::string& id, const std::string& digest, MasaQuestion::What what, MasaAnswer answer);
     void took_voucher(Open& open, const MasaDocument& document);

@@ -6,13 +6,15 @@
 #include <fmt/core.h>
 
 #include "brski/voucher.h"
+#include "store/copy_table.h"
+#include "store/members.h"
 
 namespace acmetool::registrar
 {
 namespace
 {
 
-constexpr int kVersion = 2;
+constexpr int kVersion = 3;
 constexpr std::string_view kCreateVersion =
     "CREATE TABLE IF NOT EXISTS brski_schema (version BIGINT NOT NULL)";
 /// The tables as the version wrote them that did not note its number, then as they are now.
@@ -33,6 +35,8 @@ constexpr const char* kFromFirst[] = {
     // The order among those that are there is not known; all are older than what comes.
     "ALTER TABLE brski_nonces ADD COLUMN place BIGINT NOT NULL DEFAULT 0",
 };
+constexpr int kNoOwnerVersion = 2;
+constexpr std::string_view kAddOwner = "ALTER TABLE brski_devices ADD COLUMN owner TEXT NOT NULL DEFAULT ''";
 constexpr const char* kIndexes[] = {
     "CREATE INDEX IF NOT EXISTS brski_devices_manufacturer ON brski_devices (manufacturer, id)",
     "CREATE INDEX IF NOT EXISTS brski_devices_open ON brski_devices (manufacturer) "
@@ -53,25 +57,30 @@ constexpr std::string_view kDeviceColumns =
     "id, serial, manufacturer, state, masa_url, since, cause, reason, "
     "voucher_status, enroll_status, certificate";
 constexpr std::string_view kRecordColumns =
-    "request_digest, registrar_request, media_type, accept, nonce, voucher, voucher_type";
+    "request_digest, registrar_request, media_type, accept, nonce, voucher, voucher_type, owner";
 
 constexpr std::string_view kPut =
     "INSERT INTO brski_devices (id, serial, manufacturer, state, masa_url, since, cause, reason, "
-    "request_digest, registrar_request, media_type, accept, nonce, voucher, voucher_type, voucher_status, "
-    "enroll_status, certificate) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, '', '', '') "
+    "request_digest, registrar_request, media_type, accept, nonce, voucher, voucher_type, owner, "
+    "voucher_status, enroll_status, certificate) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, '', '', '') "
     "ON CONFLICT (id) DO UPDATE SET serial = excluded.serial, manufacturer = excluded.manufacturer, "
     "state = excluded.state, masa_url = excluded.masa_url, since = excluded.since, cause = excluded.cause, "
     "reason = excluded.reason, request_digest = excluded.request_digest, "
     "registrar_request = excluded.registrar_request, media_type = excluded.media_type, "
     "accept = excluded.accept, nonce = excluded.nonce, voucher = excluded.voucher, "
-    "voucher_type = excluded.voucher_type, "
+    "voucher_type = excluded.voucher_type, owner = excluded.owner, "
     "voucher_status = CASE WHEN brski_devices.request_digest = excluded.request_digest "
     "THEN brski_devices.voucher_status ELSE '' END, "
     "enroll_status = CASE WHEN brski_devices.request_digest = excluded.request_digest "
     "THEN brski_devices.enroll_status ELSE '' END, "
     "certificate = CASE WHEN brski_devices.request_digest = excluded.request_digest "
     "THEN brski_devices.certificate ELSE '' END";
+constexpr std::string_view kUpdate =
+    "UPDATE brski_devices SET serial = $2, manufacturer = $3, state = $4, masa_url = $5, since = $6, cause = "
+    "$7, "
+    "reason = $8, registrar_request = $10, media_type = $11, accept = $12, nonce = $13, voucher = $14, "
+    "voucher_type = $15, owner = $16 WHERE id = $1 AND request_digest = $9 RETURNING 1";
 constexpr std::string_view kPutNonce =
     "INSERT INTO brski_nonces (id, nonce, place) SELECT $1, $2, COALESCE(MAX(place), 0) + 1 "
     "FROM brski_nonces WHERE id = $1 ON CONFLICT DO NOTHING";
@@ -126,26 +135,40 @@ Result<Record> record_of(const store::Database::Row& row)
     record.nonce = row[15];
     record.voucher = octets_of(row[16]);
     record.voucher_type = row[17];
+    record.owner = row[18];
+    record.owner_is_alive = row[19] == "1";
     return record;
+}
+
+/// A column: whether another process has the record.
+std::string alive(const store::Database& database)
+{
+    return database.is_shared()
+               ? fmt::format("CASE WHEN {} THEN 1 ELSE 0 END", store::Members::is_alive(database, "owner"))
+               : "0";
 }
 
 Result<void> bring_up_to_date(store::Database& database)
 {
-    ACMETOOL_CHECK(database.execute(kCreateVersion));
+    ACMETOOL_CHECK(database.create({kCreateVersion}, 0));
     ACMETOOL_TRY(found, database.execute("SELECT version FROM brski_schema"));
     if (found.empty()) {
         for (const auto statement : kFromFirst)
-            ACMETOOL_CHECK(database.execute(statement));
+            ACMETOOL_CHECK(database.create({statement}, 0));
+        ACMETOOL_CHECK(database.create({kAddOwner}, 0));
         ACMETOOL_CHECK(database.execute("INSERT INTO brski_schema VALUES ($1)", {std::int64_t{kVersion}}));
+    } else if (number_of(found.front().front()) == kNoOwnerVersion) {
+        ACMETOOL_CHECK(database.execute("UPDATE brski_schema SET version = $1", {std::int64_t{kVersion}}));
+        ACMETOOL_CHECK(database.create({kAddOwner}, 0));
     } else if (number_of(found.front().front()) != kVersion) {
         return fail(Errc::config,
                     "the registrar's tables in the store were made by another version of this program",
                     "run the version that made them", "storeVersion");
     }
     for (const auto statement : kNonces)
-        ACMETOOL_CHECK(database.execute(statement));
+        ACMETOOL_CHECK(database.create({statement}, 0));
     for (const auto statement : kIndexes)
-        ACMETOOL_CHECK(database.execute(statement));
+        ACMETOOL_CHECK(database.create({statement}, 0));
     return {};
 }
 
@@ -163,8 +186,43 @@ bool is_decided(State state)
     return state == State::ready || state == State::forwarded || state == State::refused;
 }
 
+Result<void> Records::prepare(store::Database& database)
+{
+    return bring_up_to_date(database);
+}
+
+Result<std::uint64_t> Records::copy(store::Database& from, store::Database& to)
+{
+    using store::ColumnType::number;
+    using store::ColumnType::octets;
+    if (!from.execute("SELECT 1 FROM brski_schema")) return std::uint64_t{0};
+    ACMETOOL_TRY(devices, store::copy_table(from, to, "brski_devices", "id",
+                                            {{"id"},
+                                             {"serial"},
+                                             {"manufacturer"},
+                                             {"state"},
+                                             {"masa_url"},
+                                             {"since"},
+                                             {"cause", number},
+                                             {"reason"},
+                                             {"request_digest"},
+                                             {"registrar_request", octets},
+                                             {"media_type"},
+                                             {"accept"},
+                                             {"nonce"},
+                                             {"voucher", octets},
+                                             {"voucher_type"},
+                                             {"voucher_status"},
+                                             {"enroll_status"},
+                                             {"certificate"}}));
+    ACMETOOL_TRY(nonces, store::copy_table(from, to, "brski_nonces", "(id || ' ' || nonce)",
+                                           {{"id"}, {"nonce"}, {"place", number}}));
+    return devices + nonces;
+}
+
 Result<void> Records::create()
 {
+    if (database_->is_shared()) return {};
     ACMETOOL_CHECK(database_->begin());
     auto done = bring_up_to_date(*database_);
     if (done) done = database_->commit();
@@ -214,9 +272,9 @@ Result<std::vector<Device>> Records::devices(std::string_view manufacturer)
 
 Result<std::optional<Record>> Records::record(std::string_view id)
 {
-    static const auto kSelect =
-        fmt::format("SELECT {}, {} FROM brski_devices WHERE id = $1", kDeviceColumns, kRecordColumns);
-    ACMETOOL_TRY(rows, database_->execute(kSelect, {id}));
+    ACMETOOL_TRY(rows, database_->execute(fmt::format("SELECT {}, {}, {} FROM brski_devices WHERE id = $1",
+                                                      kDeviceColumns, kRecordColumns, alive(*database_)),
+                                          {id}));
     if (rows.empty()) return std::optional<Record>{};
     ACMETOOL_TRY(record, record_of(rows.front()));
     return std::optional<Record>{std::move(record)};
@@ -224,55 +282,77 @@ Result<std::optional<Record>> Records::record(std::string_view id)
 
 Result<std::vector<Record>> Records::open_records(std::string_view manufacturer)
 {
-    static const auto kSelect = fmt::format("SELECT {}, {} FROM brski_devices WHERE manufacturer = $1 "
-                                            "AND state IN ('asking', 'auditing')",
-                                            kDeviceColumns, kRecordColumns);
-    ACMETOOL_TRY(rows, database_->execute(kSelect, {manufacturer}));
+    ACMETOOL_TRY(
+        rows, database_->execute(fmt::format("SELECT {}, {}, {} FROM brski_devices WHERE manufacturer = $1 "
+                                             "AND state IN ('asking', 'auditing')",
+                                             kDeviceColumns, kRecordColumns, alive(*database_)),
+                                 {manufacturer}));
     std::vector<Record> records;
     for (const auto& row : rows) {
         ACMETOOL_TRY(record, record_of(row));
-        records.push_back(std::move(record));
+        if (!record.owner_is_alive) records.push_back(std::move(record));
     }
     return records;
 }
 
+namespace
+{
+
+/// `since` is record.since as text.
+std::vector<store::Database::Value> values_of(const Record& record, std::string_view since)
+{
+    return {record.id,
+            record.serial,
+            record.manufacturer,
+            name_of(record.state),
+            record.masa_url,
+            since,
+            static_cast<std::int64_t>(record.cause),
+            record.reason,
+            record.request_digest,
+            ByteView{record.registrar_request},
+            record.media_type,
+            record.accept,
+            record.nonce,
+            ByteView{record.voucher},
+            record.voucher_type,
+            record.owner};
+}
+
+} // namespace
+
 Result<void> Records::put(const Record& record)
 {
     const auto since = base::to_rfc3339(record.since);
-    ACMETOOL_CHECK(database_->execute(
-        kPut, {record.id, record.serial, record.manufacturer, name_of(record.state), record.masa_url, since,
-               static_cast<std::int64_t>(record.cause), record.reason, record.request_digest,
-               ByteView{record.registrar_request}, record.media_type, record.accept, record.nonce,
-               ByteView{record.voucher}, record.voucher_type}));
-    return {};
+    return database_->write(kPut, values_of(record, since));
+}
+
+Result<bool> Records::update(const Record& record)
+{
+    const auto since = base::to_rfc3339(record.since);
+    ACMETOOL_TRY(changed, database_->execute(kUpdate, values_of(record, since)));
+    return !changed.empty();
 }
 
 Result<void> Records::remember_nonce(std::string_view id, std::string_view nonce)
 {
-    ACMETOOL_CHECK(database_->execute(kPutNonce, {id, nonce}));
-    ACMETOOL_CHECK(database_->execute(kForgetNonces, {id}));
-    return {};
+    ACMETOOL_CHECK(database_->write(kPutNonce, {id, nonce}));
+    return database_->write(kForgetNonces, {id});
 }
 
 Result<void> Records::set_voucher_status(std::string_view id, std::string_view text)
 {
-    ACMETOOL_CHECK(
-        database_->execute("UPDATE brski_devices SET voucher_status = $2 WHERE id = $1", {id, text}));
-    return {};
+    return database_->write("UPDATE brski_devices SET voucher_status = $2 WHERE id = $1", {id, text});
 }
 
 Result<void> Records::set_enroll_status(std::string_view id, std::string_view text)
 {
-    ACMETOOL_CHECK(
-        database_->execute("UPDATE brski_devices SET enroll_status = $2 WHERE id = $1", {id, text}));
-    return {};
+    return database_->write("UPDATE brski_devices SET enroll_status = $2 WHERE id = $1", {id, text});
 }
 
 Result<void> Records::set_certificate(std::string_view id, std::string_view digest)
 {
-    ACMETOOL_CHECK(
-        database_->execute("UPDATE brski_devices SET certificate = $2 WHERE id = $1", {id, digest}));
-    return {};
+    return database_->write("UPDATE brski_devices SET certificate = $2 WHERE id = $1", {id, digest});
 }
 
 Result<std::set<Bytes>> Records::nonces(std::string_view id)

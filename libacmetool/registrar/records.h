@@ -60,6 +60,8 @@ struct Record : Device {
     std::string nonce;
     Bytes voucher; ///< as received
     std::string voucher_type;
+    std::string owner = {};      ///< the run that asks the MASA (store::Member::run); empty: this process
+    bool owner_is_alive = false; ///< of a record that was read, on a shared database
 };
 
 /// Everything the registrar remembers; the only file with its SQL. A view of the database: it costs nothing
@@ -69,8 +71,14 @@ class Records
 public:
     explicit Records(store::Database& database) : database_(&database) {}
     /// Creates the tables if they are absent, and brings those of an earlier version up to date. Errors: io;
-    /// config, reason "storeVersion", if a later version made them.
+    /// config, reason "storeVersion", if a later version made them. Those of a shared database are there
+    /// (prepare()).
     Result<void> create();
+    /// The same, in a transaction of the caller's, for a shared database.
+    static Result<void> prepare(store::Database& database);
+    /// All rows into a database without any, in a transaction of `to`. Returns how many there are: none if
+    /// `from` has no such tables.
+    static Result<std::uint64_t> copy(store::Database& from, store::Database& to);
 
     Result<std::optional<Device>> device(const RecordIds& ids);
     /// The device that enrolled this certificate last; `digest` as in Device::certificate.
@@ -80,11 +88,13 @@ public:
     Result<bool> has_serial(std::string_view serial);
 
     Result<std::optional<Record>> record(std::string_view id);
-    /// Those of a manufacturer that are not decided.
+    /// Those of a manufacturer that are not decided, and whose owner is not alive.
     Result<std::vector<Record>> open_records(std::string_view manufacturer);
-    /// Inserts or replaces a record. What the pledge said and what it enrolled stay as they are, but are
-    /// cleared if the request is another one.
+    /// Inserts a record, or replaces that of an earlier request of the device. What the pledge said and what
+    /// it enrolled stay as they are, but are cleared if the request is another one.
     Result<void> put(const Record& record);
+    /// Replaces the record of the same request. False if another process has the next request of the device.
+    Result<bool> update(const Record& record);
     /// Remembers the nonce of a request of the device, before the MASA is asked with it.
     Result<void> remember_nonce(std::string_view id, std::string_view nonce);
 

@@ -133,7 +133,8 @@ struct Registrar::Impl {
           }}),
           now(given.now ? std::move(given.now) : base::now), crls(std::move(given.crls)),
           reader(std::move(given.reader)), worker("registrar"),
-          requests({worker, *commits, reader, events, now})
+          requests({worker, *commits, reader, events, now,
+                    given.run ? std::move(given.run) : [] { return std::string{}; }})
     {
     }
 

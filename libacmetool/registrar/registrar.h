@@ -58,6 +58,7 @@ public:
         MakeMasa make_masa = {};                   ///< empty: MasaClient::start
         std::function<base::TimePoint()> now = {}; ///< empty: the system's clock
         std::shared_ptr<const crypto::FetchedCrls> crls = nullptr; ///< those of URLs; null: none is known
+        std::function<std::string()> run = {}; ///< see OpenRequests::Parts; empty: the store is ours alone
     };
 
     /// Reads the files that the options name, and continues what an earlier run left. The tables are made

@@ -105,9 +105,11 @@ void check_chains(Findings& findings, const std::vector<Bytes>& ders, ra::CaSet&
 Result<std::vector<Bytes>> known_intermediates(const Config& config)
 {
     std::error_code none;
-    if (!std::filesystem::exists(config.ra.store_file, none)) return std::vector<Bytes>{};
-    if (!ra::check_shared(config.ra.store_file)) return std::vector<Bytes>{}; // said by check_store
-    ACMETOOL_TRY(database, ra::Records::open(config.ra.store_file));
+    const auto& store = config.ra.store;
+    if (!store.is_shared() &&
+        (!std::filesystem::exists(store.sqlite, none) || !ra::check_shared(store.sqlite)))
+        return std::vector<Bytes>{}; // said by check_store
+    ACMETOOL_TRY(database, ra::Records::open(store));
     return ra::Records{*database}.intermediates();
 }
 

@@ -34,6 +34,8 @@
 #include "store/atomic_file.h"
 #include "store/certified_key.h"
 #include "store/configured.h"
+#include "store/members.h"
+#include "store/pq_connection.h"
 #include "store/room.h"
 #include "store/secret_file.h"
 
@@ -314,17 +316,58 @@ void check_domains(Findings& findings, const Config& config, base::TimePoint now
 
 /// Writes: that a file may be written says nothing of a full disk, a lock or a read-only file system
 /// (SEC-34).
-void check_store(Findings& findings, const Config& config)
+bool is_here(const std::string& host)
+{
+    return host.starts_with('/') || host.starts_with('@') || host == "localhost" || host == "127.0.0.1" ||
+           host == "::1";
+}
+
+/// A database that relays share: whether it can be reached and written to, what it is sent in the clear, and
+/// who else is there.
+void check_shared_store(Findings& findings, const Config& config)
 {
     const std::string subject = "store";
-    const auto& file = config.ra.store_file;
+    const auto& options = config.ra.store;
+    const auto target = store::parse_target(options.postgresql);
+    if (!target) return bad(findings, subject, target.error());
+    const bool is_remote = !std::all_of(target->hosts.begin(), target->hosts.end(), is_here);
+    if (is_remote && target->sslmode != "verify-full")
+        warn(findings, subject, "the server of the database is not verified",
+             "add sslmode=verify-full and sslrootcert to postgresql in [store]");
+    std::string id;
+    std::vector<store::Member> others;
+    const auto written = [&]() -> Result<void> {
+        ACMETOOL_TRY(database, ra::Records::open(options));
+        id = database->id();
+        ACMETOOL_CHECK(database->begin());
+        ACMETOOL_CHECK(database->probe());
+        ACMETOOL_CHECK(database->commit());
+        ACMETOOL_TRY(all, store::Members{*database}.all());
+        others = std::move(all);
+        return {};
+    };
+    if (auto done = written(); !done) return bad(findings, subject, std::move(done).error());
+    ok(findings, subject, fmt::format("database {} can be written to", id));
+    const auto settings = ra::settings_digest(config.ra);
+    for (const auto& other : others)
+        if (other.is_alive && other.settings != settings)
+            warn(findings, subject,
+                 fmt::format("the relay {} runs there with other domains, labels or limits", other.instance),
+                 "relays on one database need the same: compare their files");
+}
+
+void check_store(Findings& findings, const Config& config)
+{
+    if (config.ra.store.is_shared()) return check_shared_store(findings, config);
+    const std::string subject = "store";
+    const auto& file = config.ra.store.sqlite;
     std::error_code none;
     const bool exists = std::filesystem::exists(file, none);
     const auto written = [&]() -> Result<void> {
         ACMETOOL_CHECK(store::check_room_beside(file)); // for the database and its write-ahead log
         if (!exists) return {};
         ACMETOOL_CHECK(ra::check_shared(file));
-        ACMETOOL_TRY(database, ra::Records::open(file));
+        ACMETOOL_TRY(database, ra::Records::open(config.ra.store));
         ACMETOOL_CHECK(database->begin());
         ACMETOOL_CHECK(database->probe());
         return database->commit();

@@ -1,5 +1,9 @@
 #include "relay/config.h"
 
+#include <unistd.h>
+
+#include <array>
+
 #include "base/text.h"
 #include "dns/name.h"
 #include "net/address_range.h"
@@ -8,11 +12,22 @@
 #include "relay/brski_section.h"
 #include "relay/config_section.h"
 #include "relay/teap_section.h"
+#include "store/pq_connection.h"
 
 namespace acmetool::relay
 {
 namespace
 {
+
+constexpr std::chrono::seconds kShortestLease{3};
+constexpr std::size_t kLongestInstance = 60;
+
+std::string host_name()
+{
+    std::array<char, 256> name{};
+    if (gethostname(name.data(), name.size() - 1) != 0) return "relay";
+    return base::printable(name.data(), kLongestInstance);
+}
 
 /// Enough for a lab behind one address, however small `connections` is.
 constexpr unsigned kLeastPerAddress = 16;
@@ -268,7 +283,32 @@ void read_est(Section section, Config& config)
 
 void read_store(Section section, Config& config)
 {
-    section.path("sqlite", config.ra.store_file, "database file; created if missing");
+    auto& store = config.ra.store;
+    section.path("sqlite", store.sqlite, "database file; created if missing");
+    section.text("postgresql", store.postgresql,
+                 "instead of sqlite: a PostgreSQL database that several relays share, as URI or keywords of "
+                 "libpq, without a password; store init creates its tables");
+    section.file("password_file", store.password_file,
+                 "file with the password of postgresql; default: PGPASSFILE or ~/.pgpass");
+    section.text("instance", store.instance,
+                 "name of this relay among those that share the database; default: the host's name");
+    section.duration("lease", store.lease,
+                     "time without a word of a relay after which the others take over its orders");
+    if (store.is_shared()) {
+        if (section.has("sqlite")) section.refuse("postgresql", "either sqlite or postgresql can be set");
+        if (const auto target = store::parse_target(store.postgresql); !target)
+            section.refuse("postgresql", target.error().message);
+        else if (target->has_password)
+            section.refuse("postgresql", "must not have a password: write it into password_file");
+        if (store.lease < kShortestLease)
+            section.refuse("lease", fmt::format("must be at least {}", shown(kShortestLease)));
+    } else {
+        for (const auto* key : {"password_file", "instance", "lease"})
+            if (section.has(key)) section.refuse(key, "requires postgresql");
+    }
+    if (store.instance.empty()) store.instance = host_name();
+    if (store.instance.size() > kLongestInstance || store.instance != base::printable(store.instance))
+        section.refuse("instance", fmt::format("must be at most {} printable characters", kLongestInstance));
     section.finish();
 }
 
@@ -417,8 +457,8 @@ Result<Config> parse_relay_config(std::string_view text, const std::string& file
     if (reading.error) return fail(std::move(*reading.error));
     config.files = std::move(reading.files);
     config.files.push_back({file + ": [tls] key", config.http.key_file}); // it may be absent from [tls]
-    if (config.ra.store_file == ra::Options{}.store_file)
-        config.ra.store_file = (std::filesystem::path{file}.parent_path() / config.ra.store_file).string();
+    if (auto& sqlite = config.ra.store.sqlite; sqlite == store::Options{}.sqlite)
+        sqlite = (std::filesystem::path{file}.parent_path() / sqlite).string();
     config.http.address = config.est.host;
     config.http.port = config.est.port;
     config.ra.labels.try_emplace(""); // for requests without a label

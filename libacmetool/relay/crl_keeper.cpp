@@ -119,7 +119,7 @@ std::vector<CrlGroup> crl_groups(const Config& config)
 
 std::string crl_copy(const Config& config, const std::string& url)
 {
-    return fmt::format("{}.crl-{}", config.ra.store_file,
+    return fmt::format("{}.crl-{}", config.ra.store.sqlite,
                        to_hex(crypto::sha256(as_bytes(url))).substr(0, 32));
 }
 

@@ -108,6 +108,11 @@ Result<est::ServerOptions> est_options(const Config& config)
 namespace
 {
 
+std::string shown_store(const store::Options& store)
+{
+    return store.is_shared() ? "the database on the server" : store.sqlite;
+}
+
 /// Makes `running` the same as `fresh` but for what only a restart can change, and says what that is.
 std::vector<std::string> keep_fixed(Config& running, Config fresh)
 {
@@ -121,7 +126,7 @@ std::vector<std::string> keep_fixed(Config& running, Config fresh)
     keep("[listen] admin", fresh.admin, running.admin, running.admin.text());
     if (fresh.teap && running.teap)
         keep("[listen] radius", fresh.teap->radius, running.teap->radius, running.teap->radius.text());
-    keep("[store] sqlite", fresh.ra.store_file, running.ra.store_file, running.ra.store_file);
+    keep("[store]", fresh.ra.store, running.ra.store, shown_store(running.ra.store));
     keep("[limits] threads", fresh.http.threads, running.http.threads, std::to_string(running.http.threads));
     running = std::move(fresh);
     return kept;
@@ -325,7 +330,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& given, EventLog& log
                                                         std::move(reader),
                                                         {},
                                                         {},
-                                                        impl->crls.fetched()}));
+                                                        impl->crls.fetched(),
+                                                        [raw] { return raw->engine->run(); }}));
     impl->brski = std::move(registrar);
     impl->pledges = std::make_unique<registrar::EstAdapter>(*impl->brski, log);
     impl->gate = std::make_unique<registrar::Gate>(*impl->engine, *impl->brski);

@@ -35,7 +35,7 @@ Result<std::vector<std::string>> unknown_devices(const Config& config,
     if (!config.ra.idevid.inventory.empty())
         if (const auto text = store::read_configured(config.ra.idevid.inventory))
             if (auto parsed = ra::parse_inventory(*text, "inventory", {})) inventory = std::move(*parsed);
-    ACMETOOL_TRY(database, ra::Records::open(config.ra.store_file));
+    ACMETOOL_TRY(database, ra::Records::open(config.ra.store));
     ra::Records records{*database};
     registrar::Records vouchers{*database};
     const bool brski = !config.brski.manufacturers.empty();

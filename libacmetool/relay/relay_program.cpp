@@ -16,6 +16,7 @@
 #include "relay/check.h"
 #include "relay/daemon.h"
 #include "relay/secrets.h"
+#include "relay/store_command.h"
 
 namespace acmetool::cli
 {
@@ -82,6 +83,64 @@ Result<void> serve(const RelayOptions& options, const std::string& name, relay::
     notify_service_manager("STOPPING=1");
     daemon->drain();
     return {};
+}
+
+base::Json to_json(const relay::StoreStatus& status)
+{
+    base::Json relays = base::Json::array();
+    for (const auto& one : status.relays)
+        relays.push_back({{"instance", one.instance}, {"alive", one.is_alive}, {"settings", one.settings}});
+    return {{"store", status.id},
+            {"schema", status.version},
+            {"certificates", status.certificates},
+            {"ordersUnderWay", status.orders_under_way},
+            {"relays", std::move(relays)}};
+}
+
+std::string to_text(const relay::StoreStatus& status)
+{
+    auto text = fmt::format("{}: tables of version {}, {} certificates, {} orders under way\n", status.id,
+                            status.version, status.certificates, status.orders_under_way);
+    for (const auto& one : status.relays)
+        text += fmt::format("{} {}\n", one.instance, one.is_alive ? "runs" : "ended");
+    return text;
+}
+
+Result<void> store_command(const RelayOptions& options, relay::Kind kind, Io& io)
+{
+    const auto wrong = [](std::string message) {
+        return fail(Errc::usage, std::move(message),
+                    "store init, store upgrade, store status, store copy --from FILE, store grants ROLE");
+    };
+    const auto action = options.action.empty() ? std::string{} : options.action.front();
+    const bool takes_role = action == "grants";
+    if (options.action.size() != (takes_role ? 2U : 1U))
+        return wrong(action.empty() ? "store needs to know what to do"
+                     : takes_role   ? "store grants needs the name of a role"
+                                    : fmt::format("store {} takes no argument", base::printable(action, 60)));
+    if (takes_role) {
+        ACMETOOL_TRY(text, relay::store_grants(options.action[1]));
+        return io.write(text);
+    }
+    if ((action == "copy") == options.from.empty())
+        return wrong(action == "copy" ? "store copy needs --from FILE" : "only store copy takes --from");
+    ACMETOOL_TRY(config, relay::load_config(options.config, kind));
+    if (action == "copy") {
+        constexpr std::string_view kScheme = "sqlite:";
+        const auto file =
+            options.from.starts_with(kScheme) ? options.from.substr(kScheme.size()) : options.from;
+        ACMETOOL_TRY(rows, relay::copy_store(config, file, io.context()));
+        io.context().log(base::Level::info, fmt::format("{} rows copied", rows));
+    } else if (action == "init") {
+        ACMETOOL_CHECK(relay::init_store(config));
+    } else if (action == "upgrade") {
+        ACMETOOL_CHECK(relay::upgrade_store(config));
+    } else if (action != "status") {
+        return wrong(fmt::format("store cannot do {}", base::printable(action, 60)));
+    }
+    ACMETOOL_TRY(status, relay::store_status(config));
+    if (io.json()) return io.write_document("store-status", to_json(status));
+    return io.write(to_text(status));
 }
 
 std::string explanation()
@@ -168,6 +227,13 @@ void add_relay(Program& program, RelayOptions& options, const std::string& name,
         .without({"ca-file"})
         .example(fmt::format("{} check --config {} --online", name, file))
         .action([&options, kind](Io& io) { return check(options, kind, io); });
+    program.verb("store", "create, upgrade or show the database: init, upgrade, status, copy, grants ROLE")
+        .own_config(options.config)
+        .words("ACTION", options.action, "What to do, with its argument", true)
+        .option("--from FILE", options.from, "With copy: the SQLite database of a relay that does not run")
+        .without(kNetworkOptions)
+        .example(fmt::format("{} store init --config {}", name, file))
+        .action([&options, kind](Io& io) { return store_command(options, kind, io); });
     program.verb("status", "print the status of the running relay")
         .own_config(options.config)
         .without({"ca-file", "trace", "show"})

@@ -13,12 +13,14 @@ struct RelayOptions {
     std::string config;
     bool online = false;
     bool explain = false;
+    std::vector<std::string> action; ///< of store, with its argument
+    std::string from;
 };
 
-/// Adds the verbs serve, check and status of a relay that reads its configuration as `kind`. `name` is the
-/// name of its event log, `serve_help` the description of serve. serve answers until SIGTERM and reloads the
-/// file on SIGHUP; check exits with 78 if a check failed; status queries the running relay's administration
-/// listener. `options` must outlive the program.
+/// Adds the verbs serve, check, status and store of a relay that reads its configuration as `kind`. `name` is
+/// the name of its event log, `serve_help` the description of serve. serve answers until SIGTERM and reloads
+/// the file on SIGHUP; check exits with 78 if a check failed; status queries the running relay's
+/// administration listener. `options` must outlive the program.
 ACMETOOL_EXPORT void add_relay(Program& program, RelayOptions& options, const std::string& name,
                                relay::Kind kind, const std::string& serve_help);
 

@@ -281,6 +281,7 @@ serve_files() {
 }
 
 @test "FLD-E6, INT-29: the intermediate is in /cacerts before the first device: by the URL in the relay's own certificate" {
+    only_sqlite
     start_authority
     serve_files
     openssl x509 -in ca/intermediate.pem -outform DER -out www/int.cer
@@ -331,6 +332,7 @@ serve_files() {
 }
 
 @test "FLD-E6, INT-29: the intermediate is in /cacerts before the first device: configured, by the chain in [tls], by an order" {
+    only_sqlite
     start_authority
     write_relay_toml "$PKI" 'retry_after = "1s"'
     checked | grep -q '^warn cacerts: no intermediate of the CA is known yet'

@@ -170,6 +170,7 @@ post() { # DEVICE FILE [CURL OPTION...]
 }
 
 @test "SEC-04: blocked: refused on a connection that stands, with a new one and with its certificate; then taken again" {
+    only_sqlite
     relay
     make_csr device0001.iot.domain.com dev.csr
     post device0001 dev.csr
@@ -442,6 +443,7 @@ END
 }
 
 @test "SEC-29: the database moved, replaced or removed under the relay: no decision, readyz says why, block does not say done" {
+    only_sqlite
     relay
     make_csr device0001.iot.domain.com dev.csr
     post device0001 dev.csr
@@ -546,6 +548,7 @@ END
 }
 
 @test "SEC-14, ESTS-24a, ESTS-24b: a request for more than is certified is refused by its name before a program or the CA hears of it" {
+    only_sqlite
     local number issuer
     make_key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1"; }
     greedy

@@ -403,6 +403,7 @@ challenges() { sed -nE 's/^www-authenticate: (Digest|Basic).*(algorithm=[^,]*).*
 }
 
 @test "SIGHUP: what only a restart can change is named and stays; after any error everything does" {
+    only_sqlite
     relay
     local port=$RELAY_PORT
     RELAY_PORT=$(free_port) RELAY_LIMITS='threads = 3' write_relay_toml "$PKI"

@@ -6,6 +6,7 @@ load ../lib/common
 load ../lib/ca
 load ../lib/dns
 load ../lib/relay
+load ../lib/soak
 
 DEVICES=${DEVICES:-4}
 KILLS=${KILLS:-3}
@@ -20,13 +21,10 @@ setup() {
     start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
     ACCOUNT=$PWD/acct.json
     acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --agree-tos --account "$ACCOUNT" >/dev/null
-    mkdir got
-    BATCHES=()
 }
 
 teardown() {
-    local pid
-    for pid in "${BATCHES[@]}"; do kill "$pid" 2>/dev/null || true; done
+    stop_devices
     stop_all
     [ -z "${FULL:-}" ] || umount "$FULL"
 }
@@ -37,60 +35,16 @@ relay() { # LINE...: of [est], and sections behind it
     wait_for 60 grep -q '"status":"valid"' "$PKI/relay.log"
 }
 
-make_devices() { # FIRST LAST: certificate and request of each
-    local i
-    for ((i = $1; i <= $2; i++)); do
-        make_idevid "$PKI" "soak$i"
-        echo "soak$i" >>"$PKI/devices.csv"
-        make_csr "soak$i.iot.domain.com" "soak$i.csr"
-    done
-}
-
-# one_device NUMBER: asks again after 202, 5xx and a connection that broke. got/NUMBER.pem is its certificate; what was
-# answered is in got/NUMBER.statuses.
-one_device() {
-    local status end=$((SECONDS + PATIENCE))
-    while ((SECONDS < end)); do
-        status=$(curl -s --max-time 20 --cacert "$PKI/tls-root.pem" --cert "$PKI/soak$1.pem" --key "$PKI/soak$1.key" \
-            -H 'Content-Type: application/pkcs10' --data-binary "@soak$1.csr" -o "got/$1.body" -w '%{http_code}' \
-            "https://127.0.0.1:$RELAY_PORT/.well-known/est/simpleenroll") || status=000
-        echo "$status" >>"got/$1.statuses"
-        case $status in
-        200)
-            openssl base64 -d -in "got/$1.body" | openssl pkcs7 -inform DER -print_certs -out "got/$1.pem"
-            return
-            ;;
-        202 | 5?? | 000) sleep 0.5 ;;
-        *) return 1 ;;
-        esac
-    done
-    return 1
-}
-
-batch() { # FIRST LAST: these devices, one after the other, in the background
-    local i
-    (for ((i = $1; i <= $2; i++)); do one_device "$i" || true; done) 3>&- &
-    BATCHES+=($!)
-}
-
-wait_for_devices() {
-    local pid
-    for pid in "${BATCHES[@]}"; do wait "$pid" || true; done
-    BATCHES=()
+est_port() {
+    echo "$RELAY_PORT"
 }
 
 # all_well FIRST LAST: each has a certificate for its name and key, the CA made one for each, the store is whole.
 all_well() {
-    local i issued store=${STORE:-$PKI/relay.db}
-    issued=$(acme-ca list --dir ca | jq -r '.certificates[].identifiers[0].value')
+    local i store=${STORE:-$PKI/relay.db}
+    each_has_one "$1" "$2"
     for ((i = $1; i <= $2; i++)); do
-        if [ ! -e "got/$i.pem" ]; then
-            echo "soak$i has none: $(sort "got/$i.statuses" | uniq -c | xargs), $(cat "got/$i.body")" >&2
-            return 1
-        fi
         openssl verify -CAfile "$CA_ROOT" -untrusted <(ca_chain) "got/$i.pem" >/dev/null
-        cmp <(openssl x509 -in "got/$i.pem" -noout -pubkey) <(openssl pkey -in "soak$i.csr.key" -pubout)
-        [ "$(grep -cx "soak$i.iot.domain.com" <<<"$issued")" = 1 ] || { echo "soak$i: not one certificate" >&2 && return 1; }
     done
     curl -sf "$RELAY_ADMIN/readyz" >/dev/null
     kill -TERM "$RELAY_PID"
@@ -98,7 +52,6 @@ all_well() {
     [ "$(sqlite3 "$store" 'PRAGMA integrity_check')" = ok ]
     [ "$(sqlite3 "$store" 'SELECT COUNT(*) FROM orders WHERE state < 2')" = 0 ]
     [ "$(sqlite3 "$store" 'SELECT COUNT(DISTINCT csr_digest) = COUNT(*) FROM certificates')" = 1 ]
-    echo "# $(($2 - $1 + 1)) devices; answers: $(cat got/*.statuses | sort | uniq -c | xargs)" >&3
 }
 
 ca_chain() {
@@ -140,6 +93,7 @@ kill_relay() {
 }
 
 @test "INT-12b: acme-ca killed while devices enrol: each gets its certificate, by one order" {
+    only_sqlite
     make_devices 1 "$DEVICES"
     relay
     rounds kill_ca
@@ -147,6 +101,7 @@ kill_relay() {
 }
 
 @test "INT-12b, INT-16b: est-relay killed while devices enrol: each gets its certificate, by one order" {
+    only_sqlite
     make_devices 1 "$DEVICES"
     relay
     rounds kill_relay
@@ -154,6 +109,7 @@ kill_relay() {
 }
 
 @test "the DNS server is away and comes back: enrolment goes on by itself" {
+    only_sqlite
     make_devices 1 "$DEVICES"
     RELAY_DOMAIN_LINES='preauthorize = false' write_relay_toml "$PKI" 'wait = "200ms"' 'retry_after = "1s"' 'remember_failure = "1s"'
     start_relay "$PKI"
@@ -169,6 +125,7 @@ kill_relay() {
 }
 
 @test "the store's disk is full: 5xx, nothing lost, and all goes on once there is room" {
+    only_sqlite
     FULL=$PWD/full
     mkdir "$FULL"
     if ! mount -t tmpfs -o size=2m none "$FULL" 2>/dev/null; then
@@ -191,6 +148,7 @@ kill_relay() {
 }
 
 @test "the relay's clock is a day ahead, then a day behind, then right: devices are refused clearly or served" {
+    only_sqlite
     make_devices 1 "$DEVICES"
     relay
     kill -9 "$RELAY_PID"

@@ -277,6 +277,7 @@ answers_with() { # STATUS
 }
 
 @test "SEC-29: no voucher where the MASA's database was replaced, nor where the registrar's was, until it is back" {
+    only_sqlite
     start_masa "$MAKER"
     registrar
     request one
@@ -512,6 +513,7 @@ restart_masa() { # [OPTION...]
 }
 
 @test "SEC-13, BRM-06: a registrar with the owner's key identifiers gets no voucher and reads no audit log" {
+    only_sqlite
     local owner=$PWD/pki thief=$PWD/thief by pin
     make_thief "$thief"
     [ "$(key_identifier "$thief/ra.pem")" = "$(key_identifier "$owner/ra.pem")" ]
@@ -572,6 +574,7 @@ restart_masa() { # [OPTION...]
 }
 
 @test "SEC-13: an audit log's entry in the name of this domain is this registrar's only if it asked for it" {
+    only_sqlite
     start_masa "$MAKER"
     registrar
     request one

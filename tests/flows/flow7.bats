@@ -81,6 +81,7 @@ END
 }
 
 @test "TBR-01a, TBR-03a, TBR-06: the seed's half-turns under TLS 1.3; the MASA's voucher is for the registrar's request" {
+    only_sqlite
     seeds_half_turns 1.3
     [ "$(masa_events pledgeid)" = 1 ]
     jq -e '."ietf-voucher:voucher" | .assertion == "proximity" and ."serial-number" == "pledgeid"' voucher.json

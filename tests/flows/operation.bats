@@ -218,6 +218,7 @@ simpleenroll() {
 }
 
 @test "SEC-34: on a full disk the relay answers 503 with Retry-After, TEAP says later, check fails, and all goes on after that" {
+    only_sqlite
     small_disk
     RELAY_LIMITS='orders_per_device = 100' write_toml '[store]' "sqlite = \"$FULL/relay.db\""
     start_relay "$PKI"
@@ -250,6 +251,7 @@ simpleenroll() {
 }
 
 @test "SEC-34: while another program holds the store, EST answers 503, TEAP says later, and check says locked" {
+    only_sqlite
     RELAY_LIMITS='orders_per_device = 100' write_toml
     start_relay "$PKI"
     write_teap_toml "$PKI"

@@ -1,5 +1,8 @@
 # est-relay on loopback with devices of a test manufacturer. Needs common.bash, ca.bash and a running CA.
 
+# shellcheck source=tests/lib/postgres.bash
+. "$ROOT/tests/lib/postgres.bash"
+
 # start_authority: domain.com at Knot, acme-ca which asks it, and an account there in ACCOUNT; needs dns.bash, too.
 start_authority() {
     start_knot "$PWD/knot" domain.com
@@ -100,6 +103,7 @@ start_relay() {
         clock=(env "${CLOCK_VARIABLES[@]}" FAKETIME_DONT_FAKE_MONOTONIC=1)
     fi
     : >"$dir/ready"
+    on_postgresql "$dir/relay.toml" est-relay
     "${clock[@]}" est-relay serve --config "$dir/relay.toml" --log-format json -vv ${RELAY_TRACE:+--trace "$RELAY_TRACE"} \
         >"$dir/ready" 2>>"$dir/relay.log" &
     RELAY_PID=$!

@@ -40,6 +40,7 @@ END
 start_teap() {
     local dir=$1
     : >"$dir/teap.ready"
+    on_postgresql "$dir/teap.toml" teap-relay
     TEAP_LOG=$dir/teap.log
     teap-relay serve --config "$dir/teap.toml" --log-format json -vv ${TEAP_TRACE:+--trace "$TEAP_TRACE"} \
         >"$dir/teap.ready" 2>>"$TEAP_LOG" &

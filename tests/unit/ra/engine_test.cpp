@@ -134,7 +134,7 @@ TEST_CASE("csrattrs writes nothing of a name that the device has anyway")
     lab.options.labels["random"] = {"", "", "random", "ec:P-256"};
     lab.open();
     const auto device = lab.maker.idevid("device0001");
-    const auto database = *store::Sqlite::open(lab.options.store_file);
+    const auto database = *store::Sqlite::open(lab.options.store.sqlite);
     const auto names = [&database] {
         return database->execute("SELECT name FROM names")->size(); // bound to a device
     };
@@ -314,7 +314,7 @@ TEST_CASE(
     lab.open();
     const auto device = lab.maker.idevid("d1");
     const auto csr = Lab::csr(lab.key, {"d1.domain.com"});
-    const auto store = lab.options.store_file;
+    const auto store = lab.options.store;
     const auto block = [&] { return ra::block_in(store, {"d1"}, ra::Blocking::block, lab.now()); };
     const auto unblock = [&] { return ra::block_in(store, {"d1"}, ra::Blocking::unblock, lab.now()); };
     CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "issued");
@@ -322,9 +322,9 @@ TEST_CASE(
     CHECK(Lab::word(lab.enrol(Lab::request(device, csr))) == "forbidden");
     REQUIRE(unblock());
 
-    std::filesystem::copy_file(store, lab.folder / "backup.db");
-    std::filesystem::rename(store, lab.folder / "away.db");
-    std::filesystem::copy_file(lab.folder / "backup.db", store);
+    std::filesystem::copy_file(store.sqlite, lab.folder / "backup.db");
+    std::filesystem::rename(store.sqlite, lab.folder / "away.db");
+    std::filesystem::copy_file(lab.folder / "backup.db", store.sqlite);
     const auto ready = lab.engine->ready();
     REQUIRE_FALSE(ready);
     CHECK(ready.error().reason.word() == "databaseMoved");
@@ -337,7 +337,7 @@ TEST_CASE(
     CHECK(blocked.error().reason.word() == "otherStore");
     CHECK(ra::revoke_in(store, {"01"}, lab.now()).error().reason.word() == "otherStore");
 
-    std::filesystem::rename(lab.folder / "away.db", store);
+    std::filesystem::rename(lab.folder / "away.db", store.sqlite);
     REQUIRE(block());
     // The store is tried again a second after it failed.
     for (int i = 0; i < 400 && !lab.engine->ready(); ++i)
@@ -500,7 +500,7 @@ TEST_CASE("SEC-07: an order that could not be stored costs nothing of the budget
     Lab lab;
     lab.options.limits.orders_per_device = 1;
     lab.open();
-    auto database = *store::Sqlite::open(lab.options.store_file);
+    auto database = *store::Sqlite::open(lab.options.store.sqlite);
     REQUIRE(database->execute(
         "CREATE TRIGGER full BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'full'); END"));
     const auto device = lab.maker.idevid("SN-1");
@@ -572,7 +572,7 @@ TEST_CASE("INT-11a, INT-16a, ESTS-15: what was pending is continued after a cras
     std::promise<void> stored;
     auto adopted = lab.board->started[1];
     adopted.url = "https://ca.example/order/7";
-    lab.board->host->placed(adopted, [&] { stored.set_value(); });
+    lab.board->host->placed(adopted, [&](bool) { stored.set_value(); });
     stored.get_future().wait();
     CHECK(lab.board->host->holds_order("https://ca.example/order/7"));
     lab.open();

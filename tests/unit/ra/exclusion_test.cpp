@@ -14,8 +14,10 @@ TEST_CASE("SEC-04: serial numbers as people copy them")
 
 TEST_CASE("SEC-04: a store that is not there is not made")
 {
-    const auto revoked = ra::revoke_in("/nonexistent/relay.db", {"ab"}, {});
+    store::Options store;
+    store.sqlite = "/nonexistent/relay.db";
+    const auto revoked = ra::revoke_in(store, {"ab"}, {});
     REQUIRE_FALSE(revoked);
     CHECK(revoked.error().reason.word() == "noStore");
-    CHECK_FALSE(ra::block_in("/nonexistent/relay.db", {""}, ra::Blocking::block, {}));
+    CHECK_FALSE(ra::block_in(store, {""}, ra::Blocking::block, {}));
 }

@@ -145,7 +145,7 @@ public:
         }
         if (hold) return;
         order.url = "https://ca.example/order/" + order.id.substr(0, 8);
-        board_->host->placed(order, [board = board_, order, failure] {
+        board_->host->placed(order, [board = board_, order, failure](bool) {
             if (failure)
                 board->host->failed(order.id, *failure, board->over);
             else
@@ -167,7 +167,7 @@ public:
         options.idevid.trust = {folder.write("manufacturer.pem", maker.certificate.to_pem())};
         options.idevid.accept_any = true;
         options.domains = {{"domain.com", true, "", {}}};
-        options.store_file = folder / "relay.db";
+        options.store.sqlite = folder / "relay.db";
         options.wait = 5s;
         auto authority = ca::Authority::open(folder / "ca", {"localhost"}, now());
         REQUIRE(authority.has_value());

@@ -272,7 +272,7 @@ TEST_CASE("SEC-20: names, budgets, blocks, orders and certificates of an earlier
     const auto csr = Lab::csr(lab.key, {"sn-5.domain.com"});
     const auto order = ra::order_id(to_hex(*crypto::info_digest(csr)), "", "", "SN-5@CN=Old Maker");
     make_former_store(
-        lab.options.store_file,
+        lab.options.store.sqlite,
         {"INSERT INTO names VALUES ('sn-1.domain.com', '" + former + "', 'domain.com')",
          "INSERT INTO names VALUES ('r-old.domain.com', '" + former + "', 'random domain.com')",
          "INSERT INTO blocked VALUES ('SN-2@CN=Old Maker', 1)", "INSERT INTO blocked VALUES ('SN-3', 1)",
@@ -326,7 +326,7 @@ TEST_CASE("SEC-20: what an earlier version knew under one name of several CAs is
     const auto old_key = *crypto::generate_key("ec:P-256");
     const auto old = lab.board->authority->issue(old_key, {{"dns", "sn-1.domain.com"}}, lab.now(), 24h * 90);
     REQUIRE(old);
-    make_former_store(lab.options.store_file,
+    make_former_store(lab.options.store.sqlite,
                       {"INSERT INTO names VALUES ('sn-1.domain.com', '" + former + "', 'domain.com')",
                        "INSERT INTO blocked VALUES ('SN-2@CN=Maker CA', 1)",
                        issued_row(old->front(), former, "SN-1", to_hex(old_key.spki_sha256()))});
@@ -393,7 +393,7 @@ TEST_CASE("SEC-19: a key that an earlier version revoked with a compressed point
     REQUIRE(old);
     const auto digest = to_hex(crypto::sha256(compressed(key).encoded_spki()));
     make_former_store(
-        lab.options.store_file,
+        lab.options.store.sqlite,
         {issued_row(old->front(), "SN-1@CN=" + lab.maker.name, "SN-1", digest),
          fmt::format("INSERT INTO revoked VALUES ('{}', 1, '{}')", old->front().serial(), digest)});
     lab.open();

@@ -24,7 +24,8 @@ class HostDouble final : public ra::IssuerHost
 public:
     Result<Bytes> csr(const std::string&) override { return Bytes{}; }
     bool holds_order(const std::string&) override { return false; }
-    void placed(const ra::IssuerOrder&, std::function<void()>) override {}
+    void placed(const ra::IssuerOrder&, std::function<void(bool)>) override {}
+    bool lease(const std::string&, std::chrono::seconds) override { return true; }
     void issued(const std::string&, std::vector<crypto::Certificate>) override {}
     void failed(const std::string&, Error, bool) override {}
     void deferred(const std::string&, std::chrono::seconds) override {}

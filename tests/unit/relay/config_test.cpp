@@ -42,7 +42,7 @@ TEST_CASE("relay.toml: the smallest, its defaults, files beside it")
     CHECK_FALSE(config->ra.idevid.accept_any);
     REQUIRE(config->ra.domains.size() == 1);
     CHECK(config->ra.domains[0].name == "domain.com");
-    CHECK(config->ra.store_file == "/etc/x/relay.db");
+    CHECK(config->ra.store.sqlite == "/etc/x/relay.db");
     CHECK(config->ra.labels.contains(""));
     CHECK(config->ra.pop == ra::Pop::optional);
     CHECK_FALSE(config->wrap);

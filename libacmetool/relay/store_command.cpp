@@ -1,0 +1,151 @@
+#include "relay/store_command.h"
+
+#include <charconv>
+#include <filesystem>
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "ra/exclusion.h"
+#include "ra/records.h"
+#include "registrar/records.h"
+#include "store/open_database.h"
+#include "store/sqlite.h"
+
+namespace acmetool::relay
+{
+namespace
+{
+
+/// One transaction.
+Result<void> change(store::Database& database, const std::function<Result<void>()>& what)
+{
+    ACMETOOL_CHECK(database.begin());
+    auto done = what();
+    if (done) done = database.commit();
+    if (!done) database.rollback();
+    return done;
+}
+
+Result<void> prepare(store::Database& database)
+{
+    return change(database, [&]() -> Result<void> {
+        ACMETOOL_CHECK(ra::Records::prepare(database));
+        return registrar::Records::prepare(database);
+    });
+}
+
+std::uint64_t number_of(const std::vector<store::Database::Row>& rows)
+{
+    std::uint64_t number = 0;
+    if (!rows.empty()) {
+        const auto& text = rows.front().front();
+        std::from_chars(text.data(), text.data() + text.size(), number);
+    }
+    return number;
+}
+
+/// An identifier of SQL that needs no quotes.
+bool is_plain(const std::string& role)
+{
+    return !role.empty() && role.size() <= 63 && (role.front() < '0' || role.front() > '9') &&
+           role.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
+}
+
+} // namespace
+
+Result<void> init_store(const Config& config)
+{
+    if (!config.ra.store.is_shared()) {
+        ACMETOOL_TRY(made, ra::Records::open(config.ra.store));
+        registrar::Records records{*made};
+        return config.brski.manufacturers.empty() ? Result<void>{} : records.create();
+    }
+    ACMETOOL_TRY(database, store::open_database(config.ra.store));
+    return prepare(*database);
+}
+
+Result<void> upgrade_store(const Config& config)
+{
+    if (!config.ra.store.is_shared()) return init_store(config); // a relay does so when it starts
+    ACMETOOL_TRY(database, store::open_database(config.ra.store));
+    ACMETOOL_TRY(version, database->version());
+    if (version == 0)
+        return fail(Errc::config, fmt::format("database {}: there are no tables", database->id()),
+                    "create them with store init", "noStore");
+    return prepare(*database);
+}
+
+Result<StoreStatus> store_status(const Config& config)
+{
+    const auto& options = config.ra.store;
+    if (!options.is_shared()) {
+        if (!std::filesystem::exists(options.sqlite))
+            return fail(Errc::config, fmt::format("{}: the store does not exist", options.sqlite),
+                        "serve creates it, and store init", "noStore");
+        ACMETOOL_CHECK(ra::check_shared(options.sqlite));
+    }
+    ACMETOOL_TRY(database, ra::Records::open(options));
+    StoreStatus status;
+    status.id = options.is_shared() ? database->id() : options.sqlite;
+    ACMETOOL_TRY(version, database->version());
+    status.version = version;
+    ACMETOOL_TRY(certificates, database->execute("SELECT COUNT(*) FROM certificates"));
+    status.certificates = number_of(certificates);
+    ACMETOOL_TRY(orders, database->execute("SELECT COUNT(*) FROM orders WHERE state < 2"));
+    status.orders_under_way = number_of(orders);
+    if (options.is_shared()) {
+        ACMETOOL_TRY(relays, store::Members{*database}.all());
+        status.relays = std::move(relays);
+    }
+    return status;
+}
+
+Result<std::uint64_t> copy_store(const Config& config, const std::string& file, base::Context& context)
+{
+    if (!config.ra.store.is_shared())
+        return fail(Errc::config, "the store of the configuration is a file", "set postgresql in [store]",
+                    "badConfig");
+    if (!std::filesystem::exists(file))
+        return fail(Errc::bad_input, fmt::format("{}: there is no such file", file), {}, "noStore");
+    const auto lock = ra::lock_store(file, context);
+    if (!lock) return fail(lock.error());
+    store::Options former;
+    former.sqlite = file;
+    ACMETOOL_TRY(from, ra::Records::open(former)); // which brings it up to date
+    registrar::Records vouchers{*from};
+    if (from->execute("SELECT 1 FROM brski_devices LIMIT 1")) ACMETOOL_CHECK(vouchers.create());
+    ACMETOOL_TRY(to, ra::Records::open(config.ra.store));
+    for (const auto* table : {"orders", "certificates", "names", "brski_devices"}) {
+        ACMETOOL_TRY(rows, to->execute(fmt::format("SELECT 1 FROM {} LIMIT 1", table)));
+        if (!rows.empty())
+            return fail(Errc::config, fmt::format("database {}: {} has rows already", to->id(), table),
+                        "copy into a new database, before a relay uses it", "notEmpty");
+    }
+    std::uint64_t copied = 0;
+    ACMETOOL_CHECK(change(*to, [&]() -> Result<void> {
+        ACMETOOL_TRY(rows, ra::Records::copy(*from, *to));
+        ACMETOOL_TRY(more, registrar::Records::copy(*from, *to));
+        copied = rows + more;
+        return {};
+    }));
+    return copied;
+}
+
+Result<std::string> store_grants(const std::string& role)
+{
+    if (!is_plain(role))
+        return fail(Errc::bad_input, fmt::format("{} cannot be a role here", base::printable(role, 60)),
+                    "use lower-case letters, digits and underscores", "badRole");
+    // No CREATE, no TRUNCATE, and nothing of other schemas.
+    std::string text = fmt::format("GRANT USAGE ON SCHEMA public TO {};\n", role);
+    for (const auto* table :
+         {"orders", "certificates", "revoked", "blocked", "names", "former_ids", "intermediates", "spent",
+          "leases", "members", "store_commits", "brski_devices", "brski_nonces"})
+        text += fmt::format("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {};\n", table, role);
+    text += fmt::format(
+        "GRANT SELECT, UPDATE ON store_schema TO {0};\nGRANT SELECT ON brski_schema TO {0};\n", role);
+    return text;
+}
+
+} // namespace acmetool::relay

@@ -67,6 +67,7 @@ Result<OrderRow> Engine::Impl::own_order(Records& records, std::optional<OrderRo
     if (old && old->state == OrderState::failed && (old->unsure || !old->url.empty())) {
         old->state = old->url.empty() ? OrderState::intent : OrderState::placed;
         old->created = now();
+        old->owner = member.run;
         return std::move(*old);
     }
     const auto options = settings();
@@ -86,6 +87,8 @@ Result<OrderRow> Engine::Impl::own_order(Records& records, std::optional<OrderRo
     ACMETOOL_TRY(csr, crypto::build_csr(key, wanted));
     OrderRow row;
     row.id = own_order_id(name);
+    row.generation = old ? old->generation : 0;
+    row.owner = member.run;
     row.device.id = kOwnDevice;
     row.domain = domain->name;
     row.identifiers = csr.identifiers;
@@ -114,6 +117,7 @@ void Engine::Impl::order_own(std::function<void(const Decision&)> done)
                  return {};
              }
              std::optional<IssuerOrder> begins;
+             if (runs && old->owner != member.run) ACMETOOL_CHECK(records.watch(old->id));
              if (!runs) { // what runs was resumed at the start
                  const bool goes_on = old && old->state == OrderState::failed && old->unsure;
                  const auto row = own_order(records, std::move(old));

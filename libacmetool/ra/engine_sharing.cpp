@@ -95,7 +95,7 @@ void Engine::Impl::prolong_once()
                  ACMETOOL_CHECK(all.enter(self, lease));
              }
              ACMETOOL_CHECK(all.forget());
-             ACMETOOL_TRY(ended, all.ended(self));
+             ACMETOOL_TRY(ended, all.ended());
              ACMETOOL_TRY(now_there, all.all());
              after.push_back([this, self, alive = alive, ended, now_there] {
                  const bool is_new = self.run != member.run;

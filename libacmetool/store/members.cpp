@@ -7,6 +7,9 @@ namespace acmetool::store
 
 Result<void> Members::enter(const Member& member, std::chrono::seconds lease)
 {
+    ACMETOOL_CHECK(database_->write(
+        fmt::format("UPDATE members SET lease_until = {} - 1 WHERE instance = $1", database_->seconds()),
+        {member.instance}));
     return database_->write(
         fmt::format("INSERT INTO members (run, instance, settings, lease_until) "
                     "VALUES ($1, $2, $3, {} + $4) ON CONFLICT (run) DO UPDATE "
@@ -49,12 +52,10 @@ Result<std::vector<Member>> Members::all()
     return members;
 }
 
-Result<std::vector<std::string>> Members::ended(const Member& self)
+Result<std::vector<std::string>> Members::ended()
 {
-    ACMETOOL_TRY(rows, database_->execute(fmt::format("SELECT run FROM members WHERE lease_until < {} OR "
-                                                      "(instance = $1 AND run <> $2)",
-                                                      database_->seconds()),
-                                          {self.instance, self.run}));
+    ACMETOOL_TRY(rows, database_->execute(fmt::format("SELECT run FROM members WHERE lease_until < {}",
+                                                      database_->seconds())));
     std::vector<std::string> runs;
     for (const auto& row : rows)
         runs.push_back(row.front());

@@ -33,7 +33,7 @@ public:
 
     explicit Members(Database& database) : database_(&database) {}
 
-    /// Begins the lease of a run.
+    /// Begins the lease of a run, and ends those of earlier runs of the instance, of which there is one at a time.
     Result<void> enter(const Member& member, std::chrono::seconds lease);
     /// Prolongs the lease. False if it had ended: others may own what this run owned.
     Result<bool> prolong(const Member& member, std::chrono::seconds lease);
@@ -43,9 +43,8 @@ public:
     /// found.
     Result<void> forget();
     Result<std::vector<Member>> all();
-    /// Runs whose lease has ended, and earlier ones of this member's instance, of which there is one at a
-    /// time.
-    Result<std::vector<std::string>> ended(const Member& self);
+    /// Runs whose lease has ended.
+    Result<std::vector<std::string>> ended();
 
     /// SQL: true if `column` holds a run that is alive.
     static std::string is_alive(const Database& database, std::string_view column);

@@ -500,7 +500,7 @@ EOF
     sed -i 's/^proxy_protocol.*/proxy_protocol = ["lb.example"]/' "$PKI/relay.toml"
     run est-relay check --config "$PKI/relay.toml"
     [ "$status" = 78 ]
-    [[ $output == *'relay.toml:2:'*'"lb.example": not an IP address'* ]]
+    [[ $output == *"relay.toml:$(grep -n lb.example "$PKI/relay.toml" | cut -d: -f1):"*'"lb.example": not an IP address'* ]]
     est-relay check --config "$PKI/relay.toml" --explain | grep -q proxy_protocol
 }
 

@@ -61,7 +61,7 @@ tls_refused() {
     fi
 }
 
-@test "SEC-18: est-enroll and the ACME clients refuse servers with every fault" {
+@test "SEC-18, SEC-19: est-enroll and the ACME clients refuse servers with every fault" {
     local fault
     for fault in none usage $PATH_FAULTS; do
         serve "$fault"
@@ -115,13 +115,15 @@ relay_pki() {
     [[ $REASON == *'extendedKeyUsage lacks clientAuth or anyExtendedKeyUsage'* ]]
     enrols sha1-issuer
     [[ $REASON == *'CA signature digest algorithm too weak (CN=Intermediate sha1-issuer at depth 1)'* ]]
+    enrols curve-issuer
+    [[ $REASON == *"explicit curve parameters instead of a curve's name (CN=Intermediate curve-issuer at depth 1)"* ]]
     enrols expired
     [[ $REASON == *'certificate has expired'* ]]
     enrols rsa1024
     [[ $REASON == *'EE certificate key too weak'* ]]
 }
 
-@test "SEC-18, ESTS-25a: teap-relay rejects devices, and teap-enroll servers, with faults" {
+@test "SEC-18, SEC-19, ESTS-25a: teap-relay rejects devices, and teap-enroll servers, with faults" {
     relay_pki
     local fault
     prepare() { # FAULT: of the server
@@ -146,14 +148,14 @@ relay_pki() {
     prepare none
     enrols none
     [ "$status" = 0 ]
-    for fault in expired future no-ca pathlen names critical v1-issuer impostor usage agreement; do
+    for fault in curve curve-issuer expired future no-ca pathlen names critical v1-issuer impostor usage agreement; do
         enrols "$fault"
         [ "$status" != 0 ]
     done
     grep -q 'is not valid: the keyUsage lacks digitalSignature' "$TEAP_LOG"
     kill "$TEAP_PID"
     wait "$TEAP_PID" || true
-    for fault in expired no-ca pathlen names critical usage; do
+    for fault in curve-issuer expired no-ca pathlen names critical usage; do
         prepare "$fault"
         enrols none
         [ "$status" != 0 ]
@@ -163,7 +165,7 @@ relay_pki() {
     done
 }
 
-@test "SEC-18: brski-pledge refuses registrars and signers of vouchers with faults" {
+@test "SEC-18, SEC-19: brski-pledge refuses registrars and signers of vouchers with faults" {
     make_flow5
     request_of() { # FAULT: of the registrar
         brski-pledge sign-request "${PLEDGE[@]}" --registrar-cert "$SERVERS/$1/end.pem" -o request
@@ -193,7 +195,7 @@ relay_pki() {
     done
 }
 
-@test "SEC-18: brski-masa refuses the signers of a registrar's and of a pledge's request with faults" {
+@test "SEC-18, SEC-19: brski-masa refuses the signers of a registrar's and of a pledge's request with faults" {
     make_flow5
     # asked FAULT PLEDGE: the voucher-request of a registrar with that path for that device's request, in the file asked.
     asked() {

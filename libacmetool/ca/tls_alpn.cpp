@@ -8,6 +8,7 @@
 #include "ca/validation.h"
 #include "crypto/cert.h"
 #include "crypto/openssl.h"
+#include "crypto/path.h"
 #include "crypto/tls_alpn.h"
 #include "dns/name.h"
 #include "net/endpoint.h"
@@ -73,6 +74,7 @@ std::optional<ValidationFailure> validate_tls_alpn01(const ValidationOptions& op
     if (!socket) return ValidationFailure{"connection", socket.error().message};
     // Nobody's certificate is believed here: what it holds is the proof.
     const SslCtxPtr settings{SSL_CTX_new(TLS_client_method())};
+    SSL_CTX_set_security_level(settings.get(), crypto::kSecurityLevel);
     SSL_CTX_set_min_proto_version(settings.get(), TLS1_2_VERSION);
     const SslPtr ssl{SSL_new(settings.get())};
     SSL_set_alpn_protos(ssl.get(), kProtocol, sizeof kProtocol - 1);

@@ -96,6 +96,8 @@ ACMETOOL_EXPORT std::string time_fault(const Certificate& certificate, base::Tim
 /// is wrong with it, reason "path", "purpose" or "revoked"; temporary, reason "crlStale", if PathPolicy::crls
 /// has no current CRL for it and requires one; config, reason "caFile", if the anchors' file cannot be read.
 ///
+/// No key of the path, the anchor's included, may have explicit curve parameters (RFC 5480 section 2.1.1).
+///
 /// PathPolicy::crls must have a CRL of the end entity's issuer. CRLs of the issuers above are used if they
 /// are there. A CRL that its issuer did not sign does not count.
 ACMETOOL_EXPORT Result<std::vector<Certificate>> verify_path(const Certificate& certificate,

@@ -21,6 +21,8 @@ constexpr std::size_t kMostPaths = 8;
 constexpr std::size_t kMostSteps = 500; ///< of the search for them
 constexpr std::size_t kLongestPath = 10;
 
+constexpr std::string_view kExplicitCurve = "the key has explicit curve parameters instead of a curve's name";
+
 using StoreCtxPtr = Owned<X509_STORE_CTX, X509_STORE_CTX_free>;
 
 /// These stacks count no references: what is in them outlives them.
@@ -88,7 +90,11 @@ public:
                              X509_STORE_CTX_get_error_depth(context_.get()));
     }
     int error() const { return X509_STORE_CTX_get_error(context_.get()); }
-    const char* cause() const { return X509_verify_cert_error_string(error()); }
+    std::string_view cause() const
+    {
+        if (error() == X509_V_ERR_EC_KEY_EXPLICIT_PARAMS) return kExplicitCurve;
+        return X509_verify_cert_error_string(error());
+    }
     base::TimePoint now() const { return now_; }
     /// True if the store has a certificate with the name of this one's issuer.
     bool has_issuer_of(const Certificate& certificate) const
@@ -350,6 +356,19 @@ struct Attempt {
     bool ends_nowhere = false;
 };
 
+/// RFC 5480 section 2.1.1: "implicitCurve and specifiedCurve MUST NOT be used in PKIX." OpenSSL has the same
+/// rule, but not for a path of one certificate.
+Result<void> check_curves(const Certificates& path)
+{
+    for (std::size_t depth = 0; depth < path.size(); ++depth)
+        if (path[depth].public_key().has_explicit_curve())
+            return fail(Errc::refused,
+                        fmt::format("{} ({})", kExplicitCurve,
+                                    place_in_path(path[depth].subject(), static_cast<int>(depth))),
+                        {}, "path");
+    return {};
+}
+
 Attempt attempt(X509_STORE* anchors, const Certificate& certificate, std::span<const Certificate> others,
                 const PathPolicy& policy)
 {
@@ -359,8 +378,9 @@ Attempt attempt(X509_STORE* anchors, const Certificate& certificate, std::span<c
     X509_STORE_CTX_set_app_data(run->get(), &grace);
     X509_STORE_CTX_set_verify_cb(run->get(), judge_time);
     if (!run->run()) return {objection(*run), ends_nowhere(run->error())};
-    if (auto good = check_purpose(certificate, policy.purpose); !good) return {fail(good.error())};
     auto path = run->path();
+    if (auto good = check_curves(path); !good) return {fail(good.error())};
+    if (auto good = check_purpose(certificate, policy.purpose); !good) return {fail(good.error())};
     // Only now: verifying a large CRL is work that no stranger may cause.
     if (policy.crls)
         if (auto good = check_revocation(anchors, certificate, std::span{path}.subspan(1), policy); !good)

@@ -15,6 +15,7 @@
 #include "crypto/general_names.h"
 #include "crypto/key_type.h"
 #include "crypto/openssl.h"
+#include "crypto/path.h"
 
 namespace acmetool::crypto
 {
@@ -152,6 +153,7 @@ AlpnProofs::AlpnProofs() : impl_(std::make_shared<Impl>())
 {
     impl_->context.reset(SSL_CTX_new(TLS_server_method()));
     auto* const context = impl_->context.get();
+    SSL_CTX_set_security_level(context, kSecurityLevel);
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);

@@ -5,7 +5,6 @@
 
 #include <fmt/core.h>
 
-#include "base/text.h"
 #include "crypto/path.h"
 
 namespace acmetool::enrol
@@ -185,11 +184,8 @@ Result<Identity> Manufacturers::identify(const std::vector<crypto::Certificate>&
     Identity identity;
     for (const auto& certificate : path) {
         const auto known = keys_.find(certificate.get());
-        const auto key = certificate.public_key();
-        if (key.has_explicit_curve())
-            return fail(Errc::refused, fmt::format("{}: its key has explicit curve parameters",
-                                                   base::printable(certificate.subject())));
-        identity.authorities.push_back(known != keys_.end() ? known->second : to_hex(key.spki_sha256()));
+        identity.authorities.push_back(known != keys_.end() ? known->second
+                                                            : to_hex(certificate.public_key().spki_sha256()));
     }
     identity.key = identity.authorities.front();
     identity.anchor = identity.authorities.back();

@@ -83,8 +83,8 @@ public:
 
     /// Verifies the path of a chain, end entity first, now; `crls` as in crypto::PathPolicy, null: revocation
     /// is not checked. A certificate that expired counts for the grace of its manufacturer; if several CAs on
-    /// the path have one, for that of the nearest. Errors: refused (no path, revoked, or a key with explicit
-    /// curve parameters), temporary (a current CRL is missing), bad_input, reason "noSerialNumber".
+    /// the path have one, for that of the nearest. Errors: as crypto::verify_path(); bad_input, reason
+    /// "noSerialNumber".
     Result<Identity> identify(const std::vector<crypto::Certificate>& chain, base::TimePoint now,
                               std::shared_ptr<const crypto::CrlSet> crls = {}) const;
     /// The path of a chain to a trusted anchor. Errors: as crypto::AnchorStore::verify().

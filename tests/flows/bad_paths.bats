@@ -35,12 +35,13 @@ teardown() {
     stop_all
 }
 
-# serve FAULT: an HTTPS server with that path; sets URL.
+# serve FAULT [OPTION...]: an HTTPS server with that path; sets URL.
 serve() {
-    local port
+    local fault=$1 port
+    shift
     port=$(free_port)
-    OPENSSL_CONF=$WEAK_CONF openssl s_server -accept "127.0.0.1:$port" -cert "$SERVERS/$1/end.pem" -key "$SERVERS/$1/end.key" \
-        -cert_chain "$SERVERS/$1/chain.pem" -www >/dev/null 2>&1 3>&- &
+    OPENSSL_CONF=$WEAK_CONF openssl s_server -accept "127.0.0.1:$port" -cert "$SERVERS/$fault/end.pem" \
+        -key "$SERVERS/$fault/end.key" -cert_chain "$SERVERS/$fault/chain.pem" -www "$@" >/dev/null 2>&1 3>&- &
     SERVER_PID=$!
     STARTED+=("$SERVER_PID")
     URL=https://127.0.0.1:$port
@@ -61,7 +62,7 @@ tls_refused() {
     fi
 }
 
-@test "SEC-18: est-enroll and the ACME clients refuse servers with every fault" {
+@test "SEC-18, SEC-19: est-enroll and the ACME clients refuse servers with every fault" {
     local fault
     for fault in none usage $PATH_FAULTS; do
         serve "$fault"
@@ -75,6 +76,22 @@ tls_refused() {
     serve agreement
     tls_refused agreement est-enroll cacerts --server "$URL" --explicit-ta "$SERVERS/agreement/anchor.pem"
     [[ $output == *'keyUsage lacks digitalSignature'* ]]
+}
+
+@test "SEC-18: est-enroll and the ACME clients refuse a handshake that is signed with SHA-1" {
+    local fault algorithm
+    for fault in none sha1; do
+        algorithm=ECDSA+SHA256
+        [ "$fault" = none ] || algorithm=ECDSA+SHA1
+        serve none -tls1_2 -cipher DEFAULT:@SECLEVEL=0 -sigalgs "$algorithm"
+        OPENSSL_CONF=$WEAK_CONF openssl s_client -connect "${URL#https://}" </dev/null >seen 2>&1
+        grep -F "Peer signing digest: ${algorithm#*+}" seen # others get in
+        tls_refused "$fault" est-enroll cacerts --server "$URL" --explicit-ta "$SERVERS/none/anchor.pem"
+        tls_refused "$fault" acme-account register --directory "$URL/dir" --agree-tos --account acct.json \
+            --ca-file "$SERVERS/none/anchor.pem"
+        kill "$SERVER_PID"
+        wait "$SERVER_PID" || true
+    done
 }
 
 # relay_pki: the files of a relay whose issuer is a program, with the manufacturers of DEVICES.
@@ -115,13 +132,58 @@ relay_pki() {
     [[ $REASON == *'extendedKeyUsage lacks clientAuth or anyExtendedKeyUsage'* ]]
     enrols sha1-issuer
     [[ $REASON == *'CA signature digest algorithm too weak (CN=Intermediate sha1-issuer at depth 1)'* ]]
+    enrols curve-issuer
+    [[ $REASON == *"explicit curve parameters instead of a curve's name (CN=Intermediate curve-issuer at depth 1)"* ]]
     enrols expired
     [[ $REASON == *'certificate has expired'* ]]
     enrols rsa1024
     [[ $REASON == *'EE certificate key too weak'* ]]
 }
 
-@test "SEC-18, ESTS-25a: teap-relay rejects devices, and teap-enroll servers, with faults" {
+@test "SEC-18: est-relay signs no handshake with SHA-1, and has no certificate with an RSA key of 1024 bits" {
+    relay_pki
+    write_relay_toml "$PKI"
+    sed -i "s|^account = .*|issuer = [\"$PKI/issue\"]|; /^update = \|^tsig_key = /d" "$PKI/relay.toml"
+    OPENSSL_CONF=$WEAK_CONF start_relay "$PKI"
+    connects() { # DIGEST
+        OPENSSL_CONF=$WEAK_CONF timeout 20 openssl s_client -connect "127.0.0.1:$RELAY_PORT" -tls1_2 -sigalgs "ECDSA+$1:RSA+$1" \
+            </dev/null
+    }
+    connects SHA256
+    ! connects SHA1 || return 1
+    kill "$RELAY_PID"
+    wait "$RELAY_PID" || true
+    cp "$SERVERS/rsa1024/chain.pem" "$PKI/ra.pem"
+    cp "$SERVERS/rsa1024/end.key" "$PKI/ra.key"
+    OPENSSL_CONF=$WEAK_CONF run timeout 20 est-relay serve --config "$PKI/relay.toml"
+    echo "$output"
+    [ "$status" = 78 ]
+    [[ $output == *'the key is too small'* ]]
+}
+
+@test "SEC-18: teap-relay and teap-enroll have no certificate with an RSA key of 1024 bits" {
+    relay_pki
+    write_teap_toml "$PKI"
+    sed -i "s|^account = .*|issuer = [\"$PKI/issue\"]|; /^update = \|^tsig_key = /d" "$PKI/teap.toml"
+    cp "$DEVICES/rsa1024/chain.pem" "$PKI/dev.pem"
+    cp "$DEVICES/rsa1024/end.key" "$PKI/dev.key"
+    export OPENSSL_CONF=$WEAK_CONF
+    start_teap "$PKI"
+    run peer dev --new-key ec:P-256 --key-out dev.key -o dev.pem --timeout 20s
+    echo "$output"
+    [ "$status" = 78 ]
+    [[ $output == *'the key is too small'* ]]
+    kill "$TEAP_PID"
+    wait "$TEAP_PID" || true
+    cp "$SERVERS/rsa1024/chain.pem" "$PKI/ra.pem"
+    cp "$SERVERS/rsa1024/end.key" "$PKI/ra.key"
+    run timeout 20 teap-relay serve --config "$PKI/teap.toml"
+    echo "$output"
+    [ "$status" = 78 ]
+    [[ $output == *'the key is too small'* ]]
+}
+
+@test "SEC-18, SEC-19, ESTS-25a: teap-relay rejects devices, and teap-enroll servers, with faults" {
     relay_pki
     local fault
     prepare() { # FAULT: of the server
@@ -146,14 +208,14 @@ relay_pki() {
     prepare none
     enrols none
     [ "$status" = 0 ]
-    for fault in expired future no-ca pathlen names critical v1-issuer impostor usage agreement; do
+    for fault in curve curve-issuer expired future no-ca pathlen names critical v1-issuer impostor usage agreement; do
         enrols "$fault"
         [ "$status" != 0 ]
     done
     grep -q 'is not valid: the keyUsage lacks digitalSignature' "$TEAP_LOG"
     kill "$TEAP_PID"
     wait "$TEAP_PID" || true
-    for fault in expired no-ca pathlen names critical usage; do
+    for fault in curve-issuer expired no-ca pathlen names critical usage; do
         prepare "$fault"
         enrols none
         [ "$status" != 0 ]
@@ -163,7 +225,7 @@ relay_pki() {
     done
 }
 
-@test "SEC-18: brski-pledge refuses registrars and signers of vouchers with faults" {
+@test "SEC-18, SEC-19: brski-pledge refuses registrars and signers of vouchers with faults" {
     make_flow5
     request_of() { # FAULT: of the registrar
         brski-pledge sign-request "${PLEDGE[@]}" --registrar-cert "$SERVERS/$1/end.pem" -o request
@@ -193,7 +255,7 @@ relay_pki() {
     done
 }
 
-@test "SEC-18: brski-masa refuses the signers of a registrar's and of a pledge's request with faults" {
+@test "SEC-18, SEC-19: brski-masa refuses the signers of a registrar's and of a pledge's request with faults" {
     make_flow5
     # asked FAULT PLEDGE: the voucher-request of a registrar with that path for that device's request, in the file asked.
     asked() {

@@ -4,6 +4,7 @@
 load ../lib/common
 load ../lib/dns
 load ../lib/ca
+load ../lib/chains
 load ../lib/pebble
 
 setup() {
@@ -74,6 +75,47 @@ nobody_listens() { # PORT
     openssl s_client -connect "$target" -alpn acme-tls/1 -servername a.domain.com </dev/null | grep 'acme-tls/1'
     wait "$client"
     [ -s c.pem ]
+}
+
+@test "SEC-18: acme-tls/1 is not signed with SHA-1, neither by the client nor for acme-ca" {
+    weak_conf
+    export OPENSSL_CONF=$WEAK_CONF
+    begin
+    set_fault challengeDelay=6
+    csr-build --new-key ec:P-256 --key-out k --dns a.domain.com -o c.csr
+    local other algorithm
+    other=$(free_port) # where acme-ca does not look
+    acme-order run --standalone tls-alpn --standalone-listen "127.0.0.1:$other" <c.csr >/dev/null 2>&1 3>&- &
+    local client=$!
+    STARTED+=($client)
+    wait_for 20 eval "! nobody_listens $other"
+    proves() { # DIGEST
+        openssl s_client -connect "127.0.0.1:$other" -alpn acme-tls/1 -servername a.domain.com -tls1_2 -sigalgs "ECDSA+$1" </dev/null
+    }
+    proves SHA256
+    ! proves SHA1 || return 1
+    kill "$client"
+    wait "$client" || true
+
+    set_fault challengeDelay=0
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout proof.key -subj /CN=proof -out proof.pem 2>/dev/null
+    for algorithm in ECDSA+SHA256 ECDSA+SHA1; do
+        openssl s_server -accept "127.0.0.1:$TLS_PORT" -cert proof.pem -key proof.key -alpn acme-tls/1 -www -tls1_2 \
+            -sigalgs "$algorithm" >/dev/null 2>&1 3>&- &
+        local server=$!
+        STARTED+=("$server")
+        wait_for 20 eval "! nobody_listens $TLS_PORT"
+        run acme-order run --json --standalone tls-alpn --standalone-listen "127.0.0.1:$other" <c.csr
+        echo "$output"
+        [ "$status" != 0 ]
+        if [ "$algorithm" = ECDSA+SHA1 ]; then
+            [[ $output == *'TLS handshake'* ]]
+        else
+            [[ $output != *'TLS handshake'* ]]
+        fi
+        kill "$server"
+        wait "$server" || true
+    done
 }
 
 @test "CHAL-09b, CHAL-09c, CHAL-03b: a port that is taken, one that is none, a step that cannot serve; SIGTERM frees the port" {

@@ -2,7 +2,7 @@
 # Whatever OpenSSL refuses by its configuration is made with WEAK_CONF, which programs get as OPENSSL_CONF.
 
 # The faults that are no matter of the purpose.
-PATH_FAULTS="rsa1024 rsa1024-issuer md5 md5-issuer sha1 sha1-issuer expired expired-issuer future no-ca pathlen names critical v1-issuer impostor"
+PATH_FAULTS="rsa1024 rsa1024-issuer md5 md5-issuer sha1 sha1-issuer curve curve-issuer expired expired-issuer future no-ca pathlen names critical v1-issuer impostor"
 
 # weak_conf: an OpenSSL configuration with security level 0, as other systems have; sets WEAK_CONF.
 weak_conf() {
@@ -12,9 +12,11 @@ weak_conf() {
     export WEAK_CONF
 }
 
-# chain_key FILE [RSA-BITS]
+# chain_key FILE [RSA-BITS | explicit]: explicit is a curve by its parameters instead of its name.
 chain_key() {
-    if [ -n "${2:-}" ]; then
+    if [ "${2:-}" = explicit ]; then
+        openssl ecparam -name prime256v1 -genkey -noout -param_enc explicit -out "$1"
+    elif [ -n "${2:-}" ]; then
         openssl genrsa -out "$1" "$2" 2>/dev/null
     else
         openssl ecparam -name prime256v1 -genkey -noout -out "$1"
@@ -40,19 +42,21 @@ chain_link() {
 # make_chain DIR FAULT SUBJECT [EXTENSION...]: DIR/anchor.pem, DIR/middle.pem, DIR/end.pem with end.key, and DIR/chain.pem, which
 # the peer shows: the end entity, then DIR/others.pem. FAULT is one of PATH_FAULTS, or none. The EXTENSIONs are those of the end entity.
 make_chain() {
-    local dir=$1 fault=$2 subject=$3 clock=-1h middle_clock=-1h digest=sha256 middle_digest=sha256 bits='' middle_bits='' anchor_bits=''
+    local dir=$1 fault=$2 subject=$3 clock=-1h middle_clock=-1h digest=sha256 middle_digest=sha256 key='' middle_key='' anchor_key=''
     local ca=basicConstraints=critical,CA:TRUE usage=keyUsage=critical,keyCertSign,cRLSign
     local anchor=("$ca" "$usage" subjectKeyIdentifier=hash) middle=("$ca" "$usage" subjectKeyIdentifier=hash)
     shift 3
     local end=("$@")
     case $fault in
     none) ;;
-    rsa1024) bits=1024 ;;
-    rsa1024-issuer) middle_bits=1024 ;;
-    md5) digest=md5 middle_bits=2048 ;; # there is no ECDSA with MD5
-    md5-issuer) middle_digest=md5 anchor_bits=2048 ;;
+    rsa1024) key=1024 ;;
+    rsa1024-issuer) middle_key=1024 ;;
+    md5) digest=md5 middle_key=2048 ;; # there is no ECDSA with MD5
+    md5-issuer) middle_digest=md5 anchor_key=2048 ;;
     sha1) digest=sha1 ;;
     sha1-issuer) middle_digest=sha1 ;;
+    curve) key=explicit ;;
+    curve-issuer) middle_key=explicit ;;
     expired) clock=-3d ;;
     expired-issuer) middle_clock=-3d ;;
     future) clock=+3d ;;
@@ -65,9 +69,9 @@ make_chain() {
     *) return 1 ;;
     esac
     mkdir -p "$dir"
-    chain_key "$dir/anchor.key" "$anchor_bits"
-    chain_key "$dir/middle.key" "$middle_bits"
-    chain_key "$dir/end.key" "$bits"
+    chain_key "$dir/anchor.key" "$anchor_key"
+    chain_key "$dir/middle.key" "$middle_key"
+    chain_key "$dir/end.key" "$key"
     chain_link "$dir/anchor" "/CN=Anchor $fault" - -1h sha256 "${anchor[@]}"
     chain_link "$dir/middle" "/CN=Intermediate $fault" "$dir/anchor" "$middle_clock" "$middle_digest" "${middle[@]}"
     chain_link "$dir/end" "$subject" "$dir/middle" "$clock" "$digest" "${end[@]}"

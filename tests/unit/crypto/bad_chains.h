@@ -18,6 +18,7 @@
 #include "crypto/digest.h"
 #include "crypto/key.h"
 #include "crypto/openssl.h"
+#include "odd_keys.h"
 
 /// Certification paths with one fault each, and CRLs.
 namespace acmetool::test
@@ -29,7 +30,7 @@ using Extensions = std::vector<std::pair<std::string, std::string>>;
 struct ChainLink {
     std::string name;
     std::string serial_number = {};      ///< in the subject
-    const char* key = "ec:P-256";        ///< "rsa:BITS"
+    const char* key = "ec:P-256";        ///< "rsa:BITS"; "explicit": with the curve's parameters
     const EVP_MD* digest = EVP_sha256(); ///< of the signature on it
     std::chrono::hours from{-1};         ///< relative to now
     std::chrono::hours until{1};
@@ -45,6 +46,7 @@ struct Chained {
 /// A key of any size; generate_key() refuses weak ones.
 inline crypto::Key any_key(const std::string& type)
 {
+    if (type == "explicit") return with_explicit_curve(*crypto::generate_key("ec:P-256"));
     if (!type.starts_with("rsa:")) return *crypto::generate_key(type);
     static std::map<std::string, crypto::Key> known; // they are slow to make
     if (const auto found = known.find(type); found != known.end()) return found->second;
@@ -81,7 +83,9 @@ inline Chained make_link(const ChainLink& link, const Chained* issuer, base::Tim
         X509_add_ext(x509, extension.get(), -1);
     }
     REQUIRE(X509_sign(x509, issuer != nullptr ? issuer->key.get() : key.get(), link.digest) > 0);
-    return {std::move(key), std::move(certificate)};
+    // As everybody gets it: parsed from its octets.
+    return {std::move(key),
+            crypto::parse_certificates(certificate.to_pem(), "a certificate of the test")->front()};
 }
 
 /// Who validates a path. Each needs another purpose of the end entity.
@@ -196,6 +200,11 @@ inline const std::vector<PathFault>& path_faults()
         {"SHA-1 end entity", [](PathRecipe& r) { r.end.digest = EVP_sha1(); }, "digest algorithm too weak"},
         {"SHA-1 intermediate", [](PathRecipe& r) { r.middle.digest = EVP_sha1(); },
          "digest algorithm too weak"},
+        {"an explicit curve", [](PathRecipe& r) { r.end.key = "explicit"; }, "explicit curve parameters"},
+        {"an explicit curve of the intermediate", [](PathRecipe& r) { r.middle.key = "explicit"; },
+         "explicit curve parameters"},
+        {"an explicit curve of the anchor", [](PathRecipe& r) { r.anchor.key = "explicit"; },
+         "explicit curve parameters"},
         {"another extended key usage",
          [](PathRecipe& r) { set_extension(r.end, "extendedKeyUsage", "codeSigning"); },
          "",

@@ -41,6 +41,15 @@ Result<std::vector<crypto::Certificate>> validated(const TestPath& path, const P
     return by_store;
 }
 
+/// The certificate of `ca`, issued again with its key in another form.
+crypto::Certificate in_form(const Chained& ca, const crypto::Key& form, const Chained& issuer)
+{
+    auto again = crypto::Certificate::adopt(X509_dup(ca.certificate.get()));
+    X509_set_pubkey(again.get(), form.get());
+    REQUIRE(X509_sign(again.get(), issuer.key.get(), EVP_sha256()) > 0);
+    return crypto::parse_certificates(again.to_pem(), "a certificate of the test")->front();
+}
+
 } // namespace
 
 TEST_CASE("SEC-18: every fault of a path is refused for every purpose, by both ways to validate one")
@@ -84,6 +93,63 @@ TEST_CASE("SEC-18: an anchor's own signature does not count, its key does")
     recipe.anchor.key = "rsa:1024";
     const auto weak = make_link(recipe.anchor, nullptr, now);
     CHECK_FALSE(AnchorStore{{weak.certificate}}.verify({weak.certificate}, policy));
+}
+
+TEST_CASE("SEC-19: no path leads through a key with explicit curve parameters, and the message names it")
+{
+    const auto now = base::now();
+    const auto end_entity = [](Validator validator) {
+        return std::string{validator == Validator::identity ? "serialNumber=SN-1," : ""} + "CN=end entity";
+    };
+    for (const auto validator : kValidators) {
+        CAPTURE(static_cast<int>(validator));
+        const auto policy = policy_of(validator, now);
+        for (const auto& [link, place] : {std::pair{&PathRecipe::end, end_entity(validator) + " at depth 0"},
+                                          {&PathRecipe::middle, "CN=Intermediate at depth 1"},
+                                          {&PathRecipe::anchor, "CN=Anchor at depth 2"}}) {
+            CAPTURE(place);
+            auto recipe = good_path(validator);
+            (recipe.*link).key = "explicit";
+            const auto refused = validated(make_path(recipe, now), policy);
+            REQUIRE_FALSE(refused);
+            CHECK(refused.error().code == Errc::refused);
+            CHECK(refused.error().reason.word() == "path");
+            CHECK(refused.error().message ==
+                  "the key has explicit curve parameters instead of a curve's name (" + place + ")");
+        }
+        // An end entity that is itself the anchor, as a voucher or an operator pins it, and comes alone.
+        auto recipe = good_path(validator);
+        const auto pinned = [&](const char* key) {
+            recipe.end.key = key;
+            auto path = make_path(recipe, now);
+            path.anchor = path.middle = path.end;
+            return validated(path, policy);
+        };
+        CHECK(pinned("ec:P-256"));
+        const auto refused = pinned("explicit");
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().message == "the key has explicit curve parameters instead of a curve's name (" +
+                                             end_entity(validator) + " at depth 0)");
+    }
+}
+
+TEST_CASE("SEC-19: another path is taken if one leads through a key with explicit curve parameters")
+{
+    const auto now = base::now();
+    const auto path = make_path(good_path(Validator::identity), now);
+    const auto& usual = path.middle.certificate;
+    const auto odd = in_form(path.middle, with_explicit_curve(path.middle.key), path.anchor);
+    const AnchorStore store{{path.anchor.certificate}};
+    const auto found = [&](const std::vector<crypto::Certificate>& others) {
+        std::vector<crypto::Certificate> chain{path.end.certificate};
+        chain.insert(chain.end(), others.begin(), others.end());
+        return store.verify(chain, PathPolicy::idevid(now)).has_value();
+    };
+    CHECK_FALSE(found({odd}));
+    CHECK(found({usual, odd}));
+    CHECK(found({odd, usual}));
+    // Encoded in another way, the point is the same key.
+    CHECK(found({in_form(path.middle, compressed(path.middle.key), path.anchor)}));
 }
 
 TEST_CASE(

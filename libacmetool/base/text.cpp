@@ -77,6 +77,16 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
     return text;
 }
 
+bool is_utf8(std::string_view text)
+{
+    while (!text.empty()) {
+        const auto length = utf8_length(text);
+        if (length == 0) return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
 std::string printable(std::string_view text, std::size_t limit)
 {
     std::string out;

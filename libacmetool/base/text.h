@@ -17,6 +17,9 @@ ACMETOOL_EXPORT std::string_view trim(std::string_view text);
 /// The parts between `separator`s, including empty ones. Borrowed from `text`.
 ACMETOOL_EXPORT std::vector<std::string_view> split(std::string_view text, char separator);
 ACMETOOL_EXPORT std::string join(const std::vector<std::string>& parts, std::string_view separator);
+/// True for well-formed UTF-8 (RFC 3629).
+bool is_utf8(std::string_view text);
+
 /// A peer's text sanitized for a log line or terminal: control characters and invalid UTF-8 are replaced with
 /// '?', and everything after `limit` octets with "...".
 ACMETOOL_EXPORT std::string printable(std::string_view text, std::size_t limit = 500);

@@ -33,7 +33,8 @@ public:
 
     explicit Members(Database& database) : database_(&database) {}
 
-    /// Begins the lease of a run, and ends those of earlier runs of the instance, of which there is one at a time.
+    /// Begins the lease of a run, and ends those of earlier runs of the instance, of which there is one at a
+    /// time.
     Result<void> enter(const Member& member, std::chrono::seconds lease);
     /// Prolongs the lease. False if it had ended: others may own what this run owned.
     Result<bool> prolong(const Member& member, std::chrono::seconds lease);

@@ -79,11 +79,21 @@ Result<std::unique_ptr<Postgresql>> Postgresql::open(const Options& options, Rol
 
 Result<void> Postgresql::connect()
 {
-    if (connection_) earlier_trips_ += connection_->round_trips();
+    if (connection_) {
+        earlier_trips_ += connection_->round_trips();
+        former_backend_ = connection_->backend();
+    }
     connection_.reset();
     ACMETOOL_TRY(made, PqConnection::open(options_));
     if (role_ == Role::writer) {
-        // Held by the session: it ends with the process that has the name, however that ends.
+        // Held by the session: it ends with the process that has the name, however that ends. Of our own last
+        // session the server may not know yet that it is over.
+        if (former_backend_ != 0) {
+            made->queue("SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE pid = $1 AND "
+                        "datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()",
+                        {std::int64_t{former_backend_}});
+            ACMETOOL_CHECK(made->run());
+        }
         made->queue("SELECT pg_try_advisory_lock(4115203, hashtext($1))", {options_.instance});
         ACMETOOL_TRY(locked, made->run());
         if (locked.front().front() != "1")

@@ -72,6 +72,7 @@ private:
     Clock::time_point next_try_{};
     std::chrono::milliseconds backoff_{0};
     std::string last_error_;
+    int former_backend_ = 0; ///< of the last connection, for a writer
     bool in_transaction_ = false;
     bool wrote_ = false;      ///< in this transaction
     std::int64_t number_ = 0; ///< of the last transaction that wrote

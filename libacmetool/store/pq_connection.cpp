@@ -9,6 +9,7 @@
 
 #include <fmt/core.h>
 
+#include "base/hex.h"
 #include "base/text.h"
 #include "base/wipe.h"
 #include "store/configured.h"
@@ -27,6 +28,7 @@ constexpr Oid kBool = 16;
 constexpr Oid kInt8 = 20;
 constexpr Oid kInt2 = 21;
 constexpr Oid kInt4 = 23;
+constexpr Oid kText = 25;
 
 /// libpq's messages end with a newline, and can have several lines.
 std::string one_line(std::string_view text)
@@ -37,9 +39,29 @@ std::string one_line(std::string_view text)
     return base::printable(line);
 }
 
+/// Begins text that the server would refuse: with a NUL, or no UTF-8. Its octets follow in hexadecimal, as do
+/// those of text that begins like this. So different text stays different, and comes back as it was.
+constexpr std::string_view kEncoded = "\xef\xbf\xbd";
+
+std::string encoded(std::string_view text)
+{
+    if (!text.starts_with(kEncoded) && text.find('\0') == std::string_view::npos && base::is_utf8(text))
+        return std::string{text};
+    return std::string{kEncoded} + to_hex(as_bytes(text));
+}
+
+std::string decoded(std::string_view text)
+{
+    if (text.starts_with(kEncoded))
+        if (const auto octets = base::parse_hex(text.substr(kEncoded.size())))
+            return {octets->begin(), octets->end()};
+    return std::string{text};
+}
+
 /// A value in the binary format of its type.
 std::string as_text(Oid type, std::string_view octets)
 {
+    if (type == kText) return decoded(octets);
     if (type == kBool) return octets == std::string_view{"\0", 1} ? "0" : "1";
     if (type != kInt8 && type != kInt4 && type != kInt2) return std::string{octets};
     std::uint64_t bits = 0;
@@ -173,9 +195,12 @@ Result<void> PqConnection::connect()
     // does, stops nobody else.
     queue("SELECT set_config('synchronous_commit', 'on', false) "
           "WHERE current_setting('synchronous_commit') = 'off'");
-    queue("SELECT set_config('idle_in_transaction_session_timeout', '10s', false), "
-          "set_config('lock_timeout', '5s', false), "
-          "set_config('default_transaction_isolation', 'read committed', false)");
+    queue(
+        "SELECT set_config('idle_in_transaction_session_timeout', '10s', false), "
+        "set_config('lock_timeout', '5s', false), "
+        "set_config('tcp_keepalives_idle', '20', false), set_config('tcp_keepalives_interval', '5', false), "
+        "set_config('tcp_keepalives_count', '3', false), "
+        "set_config('default_transaction_isolation', 'read committed', false)");
     ACMETOOL_CHECK(run());
     return {};
 }
@@ -201,7 +226,7 @@ void PqConnection::queue(std::string_view sql, const std::vector<Database::Value
         if (const auto* number = std::get_if<std::int64_t>(&value))
             one.parameters.push_back({std::to_string(*number), true});
         else if (const auto* text = std::get_if<std::string_view>(&value))
-            one.parameters.push_back({std::string{*text}, false});
+            one.parameters.push_back({encoded(*text), false});
         else
             one.parameters.push_back({std::string{acmetool::as_text(std::get<ByteView>(value))}, false});
     }
@@ -306,6 +331,11 @@ Result<std::vector<Database::Row>> PqConnection::run()
     }
     if (problem) return fail(std::move(*problem));
     return rows;
+}
+
+int PqConnection::backend() const
+{
+    return pq_.backend_pid(connection_.get());
 }
 
 int PqConnection::socket() const

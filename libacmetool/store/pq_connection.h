@@ -58,6 +58,8 @@ public:
     std::uint64_t round_trips() const { return round_trips_; }
 
     int socket() const;
+    /// The server's process for this connection.
+    int backend() const;
     /// The payloads of the notifications that came (LISTEN). Errors: io, cause store_away.
     Result<std::vector<std::string>> notifications();
 

@@ -11,7 +11,8 @@ Result<PqLibrary> load_pq()
 {
     PqLibrary pq{};
     base::LoadedLibrary library{"libpq.so.5"};
-    library.take(pq.clear, "PQclear")
+    library.take(pq.backend_pid, "PQbackendPID")
+        .take(pq.clear, "PQclear")
         .take(pq.cmd_status, "PQcmdStatus")
         .take(pq.cmd_tuples, "PQcmdTuples")
         .take(pq.connect_start_params, "PQconnectStartParams")

@@ -10,6 +10,7 @@ namespace acmetool::store
 /// The functions of libpq that we call, under their names without "PQ", in lower case. Their types are those
 /// of <libpq-fe.h>, so calls are checked like direct ones.
 struct PqLibrary {
+    decltype(&PQbackendPID) backend_pid;
     decltype(&PQclear) clear;
     decltype(&PQcmdStatus) cmd_status;
     decltype(&PQcmdTuples) cmd_tuples;

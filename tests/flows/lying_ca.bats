@@ -251,7 +251,7 @@ says() { # STATUS CODE
             echo "$lie $preauthorize"
             identifier dns "$lie" >lie.json
             : >"$PKI/relay.log"
-            rm -rf acct.json.d "$PKI"/*.db*
+            rm -rf acct.json.d "$PKI"/*.db* "$PKI"/*.database
             ACCOUNT=$PWD/acct.json CA_ROOT=$PKI/tls-root.pem DNS_SERVER=${DNS[1]} TSIG_KEY=$PWD/tsig.key \
                 RELAY_DOMAIN_LINES="preauthorize = $preauthorize" write_relay_toml "$PKI" 'wait = "1s"'
             start_relay "$PKI"

@@ -12,6 +12,7 @@ start_bench_relay() {
     ACCOUNT=acct.json CA_ROOT=$PWD/ca-est/root.pem RELAY_DNS='update = ""' RELAY_LIMITS=$(printf '%s\n' "$@") \
         write_relay_toml pki 'wait = "2s"'
     sed -i 's/^inventory = .*/accept_any = true/' pki/relay.toml
+    if grep -q '^postgresql' pki/relay.toml; then est-relay store init --config pki/relay.toml >/dev/null; fi
     bench-relay pki/relay.toml ca-est >relay.ready 2>relay.log &
     RELAY_PID=$!
     STARTED+=("$RELAY_PID")

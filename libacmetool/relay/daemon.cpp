@@ -126,7 +126,9 @@ std::vector<std::string> keep_fixed(Config& running, Config fresh)
     keep("[listen] admin", fresh.admin, running.admin, running.admin.text());
     if (fresh.teap && running.teap)
         keep("[listen] radius", fresh.teap->radius, running.teap->radius, running.teap->radius.text());
-    keep("[store]", fresh.ra.store, running.ra.store, shown_store(running.ra.store));
+    const bool is_file = !fresh.ra.store.is_shared() && !running.ra.store.is_shared();
+    keep(is_file ? "[store] sqlite" : "[store]", fresh.ra.store, running.ra.store,
+         shown_store(running.ra.store));
     keep("[limits] threads", fresh.http.threads, running.http.threads, std::to_string(running.http.threads));
     running = std::move(fresh);
     return kept;

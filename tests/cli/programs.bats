@@ -178,7 +178,7 @@ EOF
 @test "libraries are loaded at their first use: csr-build needs none of them, and what needs one that is broken is 78" {
     local library
     mkdir none
-    for library in libcurl.so.4 libsqlite3.so.0 libidn2.so.0 libpsl.so.5; do : >"none/$library"; done
+    for library in libcurl.so.4 libsqlite3.so.0 libpq.so.5 libidn2.so.0 libpsl.so.5; do : >"none/$library"; done
     LD_LIBRARY_PATH="$PWD/none:$LD_LIBRARY_PATH" csr-build --new-key ec:P-256 --key-out lk --dns a.example.com -o l.csr
     LD_LIBRARY_PATH="$PWD/none:$LD_LIBRARY_PATH" fails 78 libcurl acme-account register --account none/a.json \
         --directory https://127.0.0.1:1/directory

@@ -106,7 +106,7 @@ install_tree() {
     grep -E 'libacmetool0' depends
     grep -E 'libc6 \(>=' depends
     dpkg-deb -c "$library" | grep -E '/libacmetool.so.0.1 -> libacmetool.so.0.1.0$'
-    dpkg-deb -f "$library" Depends | grep -E 'libssl3.*' | grep libcurl4 | grep libsqlite3-0 | grep libidn2-0 | grep libpsl5
+    dpkg-deb -f "$library" Depends | grep -E 'libssl3.*' | grep libcurl4 | grep libsqlite3-0 | grep libpq5 | grep libidn2-0 | grep libpsl5
     dpkg-deb -c "$development" | grep -E '/usr/include/acmetool/acme/order.h$'
     dpkg-deb -f "$development" Depends | grep -E 'libacmetool0.*libexpected-dev|libexpected-dev.*libacmetool0'
 }

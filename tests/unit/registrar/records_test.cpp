@@ -128,7 +128,7 @@ TEST_CASE("A registrar's store of a later version is refused")
     const auto database = place.connect();
     Records records{*database};
     REQUIRE(records.create());
-    REQUIRE(database->execute("UPDATE brski_schema SET version = 3"));
+    REQUIRE(database->execute("UPDATE brski_schema SET version = 4"));
     const auto opened = records.create();
     REQUIRE_FALSE(opened);
     CHECK(opened.error().code == Errc::config);

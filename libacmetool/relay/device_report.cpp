@@ -160,14 +160,19 @@ private:
     Result<ra::Device> never_seen(const std::string& text)
     {
         ra::Device device{{}, text};
-        if (const auto parts = enrol::parse_qualified_serial(text)) {
+        const auto parts = enrol::parse_qualified_serial(text);
+        const bool by_anchor = parts && enrol::is_anchor_digest(parts->whose);
+        // Of a manufacturer that nobody has configured there is no device: all of it is a serial number.
+        const bool is_qualified = by_anchor || (parts && lists_.manufacturers.has_name(parts->whose));
+        if (is_qualified) {
             device.serial = parts->serial;
-            const bool by_anchor = enrol::is_anchor_digest(parts->whose);
             device.anchor = by_anchor ? parts->whose : std::string{};
             device.manufacturer = by_anchor ? lists_.manufacturers.name_of(parts->whose) : parts->whose;
         }
         ACMETOOL_TRY(block, records_.block_of(device));
-        if (block || lists_.inventory.has(device.serial)) return device;
+        if (block ||
+            (is_qualified ? lists_.inventory.find(device) != nullptr : lists_.inventory.has(device.serial)))
+            return device;
         const auto shown = base::printable(text, 200);
         const auto& file = config_.ra.idevid.inventory;
         if (file.empty() || !lists_.is_readable)

@@ -43,12 +43,12 @@ std::string next_of_voucher(const registrar::Device& voucher, base::TimePoint no
     const auto reason = voucher.reason.empty() ? std::string{} : ": " + shown(voucher.reason);
     switch (voucher.state) {
     case registrar::State::asking:
-        return fmt::format("no voucher yet: the MASA {} is asked since {}{}; the device asks again", masa,
-                           base::describe(now - voucher.since), reason);
+        return fmt::format("no voucher yet: the MASA {} is asked since {}; the device asks again", masa,
+                           base::describe(now - voucher.since));
     case registrar::State::auditing:
-        return fmt::format("the voucher is here, and the MASA {} is asked for its log since {}{}; the device "
+        return fmt::format("the voucher is here, and the MASA {} is asked for its log since {}; the device "
                            "asks again",
-                           masa, base::describe(now - voucher.since), reason);
+                           masa, base::describe(now - voucher.since));
     case registrar::State::ready:
         return "the voucher is ready: the device gets it when it asks again";
     case registrar::State::refused:
@@ -113,7 +113,7 @@ std::string objection(const DeviceReport& report)
 void add_line(std::string& screen, std::string_view label, std::string_view text)
 {
     constexpr std::size_t kWidth = 80;
-    constexpr std::size_t kIndent = 14;
+    constexpr std::size_t kIndent = 16; // of the longest label, "manufacturer"
     bool is_first = true;
     for (const auto& part : folded(text, kWidth - kIndent)) {
         screen += fmt::format("  {:<{}}{}\n", is_first ? label : std::string_view{}, kIndent - 2, part);

@@ -1,6 +1,5 @@
 #include "ra/records.h"
 
-#include <charconv>
 #include <iterator>
 
 #include <fmt/core.h>
@@ -8,6 +7,7 @@
 #include "base/text.h"
 #include "crypto/cert.h"
 #include "enrol/identity.h"
+#include "ra/record_columns.h"
 #include "store/copy_table.h"
 #include "store/members.h"
 
@@ -80,44 +80,15 @@ constexpr std::string_view kCertificateColumns =
     "digest, serial, device, device_serial, identifiers, csr_digest, key_digest, not_before, not_after, der, "
     "subject";
 
-std::int64_t seconds(base::TimePoint time)
-{
-    return time.time_since_epoch().count();
-}
-
-std::int64_t number(const std::string& text)
-{
-    std::int64_t value = 0;
-    std::from_chars(text.data(), text.data() + text.size(), value);
-    return value;
-}
-
-base::TimePoint time_of(const std::string& text)
-{
-    return base::TimePoint{std::chrono::seconds{number(text)}};
-}
+using columns::identifiers_of;
+using columns::number;
+using columns::seconds;
+using columns::time_of;
+using columns::to_text;
 
 Bytes bytes_of(const std::string& text)
 {
     return {text.begin(), text.end()};
-}
-
-/// "dns:a.example dns:b.example": neither names nor addresses hold spaces.
-std::string to_text(const std::vector<crypto::Identifier>& identifiers)
-{
-    std::string text;
-    for (const auto& identifier : identifiers)
-        text += (text.empty() ? "" : " ") + identifier.type + ":" + identifier.value;
-    return text;
-}
-
-std::vector<crypto::Identifier> identifiers_of(const std::string& text)
-{
-    std::vector<crypto::Identifier> identifiers;
-    for (const auto part : base::split(text, ' '))
-        if (const auto colon = part.find(':'); colon != std::string_view::npos)
-            identifiers.push_back({std::string{part.substr(0, colon)}, std::string{part.substr(colon + 1)}});
-    return identifiers;
 }
 
 OrderRow order_of(const Row& row)
@@ -539,7 +510,7 @@ Result<void> Records::unblock(std::string_view device)
     return {};
 }
 
-Result<bool> Records::is_blocked(const Device& device)
+Result<std::optional<Block>> Records::block_of(const Device& device)
 {
     const auto escaped = enrol::escape_serial(device.serial);
     std::vector<std::string> ids{device.id};
@@ -555,22 +526,31 @@ Result<bool> Records::is_blocked(const Device& device)
         values.emplace_back(id);
         places += fmt::format("{}${}", places.empty() ? "" : ",", values.size());
     }
-    ACMETOOL_TRY(found,
-                 database_->execute(fmt::format("SELECT 1 FROM blocked WHERE device IN ({}) LIMIT 1", places),
-                                    values));
-    if (!found.empty()) return true;
+    ACMETOOL_TRY(
+        found,
+        database_->execute(fmt::format("SELECT device, at FROM blocked WHERE device IN ({}) LIMIT 1", places),
+                           values));
+    const auto block_in = [](const Row& row) { return std::optional{Block{row[0], time_of(row[1])}}; };
+    if (!found.empty()) return block_in(found.front());
     // Without the IDevID the issuer is not known, and in rows of an earlier version the anchor is not: any
     // device of the serial number can be meant.
-    if (device.serial.empty() || !device.former.empty()) return false;
+    if (device.serial.empty() || !device.former.empty()) return std::optional<Block>{};
     for (const auto& serial : {escaped, base::printable(device.serial, kLongestFormerSerial)}) {
         // "A" follows "@".
-        ACMETOOL_TRY(rows, database_->execute("SELECT device FROM blocked WHERE device >= $1 AND device < $2",
+        ACMETOOL_TRY(rows, database_->execute("SELECT device, at FROM blocked WHERE device >= $1 AND "
+                                              "device < $2",
                                               {serial + "@", serial + "A"}));
         for (const auto& row : rows)
             if (device.anchor.empty() || row.front().find('=', serial.size()) != std::string::npos)
-                return true;
+                return block_in(row);
     }
-    return false;
+    return std::optional<Block>{};
+}
+
+Result<bool> Records::is_blocked(const Device& device)
+{
+    ACMETOOL_TRY(block, block_of(device));
+    return block.has_value();
 }
 
 Result<std::string> Records::bind_name(std::string_view name, std::string_view device,

@@ -64,6 +64,12 @@ struct OrderRow {
     enrol::Refused failure;  ///< failed
 };
 
+/// A block, and under which of the device's identifiers.
+struct Block {
+    std::string device;
+    base::TimePoint at;
+};
+
 /// Orders counted in a time (ra/budget.h).
 struct SpentCounts {
     std::uint64_t all = 0;
@@ -85,8 +91,8 @@ struct CertificateRow {
     Bytes subject = {}; ///< that the CSR requested, a Name in DER; empty: the certificate has it
 };
 
-/// The state of the registration authority; the only file with its SQL. A view of the database that costs
-/// nothing to create.
+/// The state of the registration authority; the only file with its SQL, but for what an operator asks
+/// (device_records.h). A view of the database that costs nothing to create.
 ///
 /// Each function is one short step on unique keys. Changes become durable together, when the transaction
 /// commits. Used by one thread at a time. All errors are io.
@@ -145,6 +151,7 @@ public:
     /// IDevID, a former identifier of its serial number is enough; if its anchor is not known, any
     /// identifier.
     Result<bool> is_blocked(const Device& device);
+    Result<std::optional<Block>> block_of(const Device& device);
 
     /// Binds `name` to `device` if it is not bound yet. Returns the device to which it is bound. `domain`
     /// groups the names of one device. Errors: also cause store_conflict, if the device has another random

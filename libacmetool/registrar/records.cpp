@@ -124,6 +124,14 @@ Result<void> read_device(Device& device, const store::Database::Row& row)
     return {};
 }
 
+Result<std::vector<Device>> devices_of(const std::vector<store::Database::Row>& rows)
+{
+    std::vector<Device> devices(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i)
+        ACMETOOL_CHECK(read_device(devices[i], rows[i]));
+    return devices;
+}
+
 Result<Record> record_of(const store::Database::Row& row)
 {
     Record record;
@@ -264,10 +272,40 @@ Result<std::vector<Device>> Records::devices(std::string_view manufacturer)
     static const auto kSelect =
         fmt::format("SELECT {} FROM brski_devices WHERE manufacturer = $1 ORDER BY id", kDeviceColumns);
     ACMETOOL_TRY(rows, database_->execute(kSelect, {manufacturer}));
-    std::vector<Device> devices(rows.size());
-    for (std::size_t i = 0; i < rows.size(); ++i)
-        ACMETOOL_CHECK(read_device(devices[i], rows[i]));
-    return devices;
+    return devices_of(rows);
+}
+
+Result<std::vector<Device>> Records::with_serial(std::string_view serial)
+{
+    static const auto kSelect = fmt::format(
+        "SELECT {} FROM brski_devices WHERE serial = $1 ORDER BY since DESC, id LIMIT 20", kDeviceColumns);
+    ACMETOOL_TRY(rows, database_->execute(kSelect, {serial}));
+    return devices_of(rows);
+}
+
+Result<std::vector<Device>> Records::without_voucher(bool refused, base::TimePoint since, std::uint64_t limit)
+{
+    const auto from = base::to_rfc3339(since);
+    ACMETOOL_TRY(rows,
+                 database_->execute(fmt::format("SELECT {} FROM brski_devices WHERE state {} AND since >= $1 "
+                                                "ORDER BY since DESC, id LIMIT $2",
+                                                kDeviceColumns,
+                                                refused ? "= 'refused'" : "NOT IN ('refused', 'forwarded')"),
+                                    {from, static_cast<std::int64_t>(limit)}));
+    return devices_of(rows);
+}
+
+Result<OpenCounts> Records::count_open(base::TimePoint since)
+{
+    const auto from = base::to_rfc3339(since);
+    ACMETOOL_TRY(rows, database_->execute("SELECT state, COUNT(*) FROM brski_devices WHERE since >= $1 AND "
+                                          "state <> 'forwarded' GROUP BY state",
+                                          {from}));
+    OpenCounts counts;
+    for (const auto& row : rows)
+        (row[0] == name_of(State::refused) ? counts.refused : counts.waiting) +=
+            static_cast<std::uint64_t>(number_of(row[1]));
+    return counts;
 }
 
 Result<std::optional<Record>> Records::record(std::string_view id)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -51,6 +52,12 @@ struct Device {
     std::string certificate = {};    ///< SHA-256 of what the device enrolled last, hexadecimal
 };
 
+/// How many devices have no voucher.
+struct OpenCounts {
+    std::uint64_t waiting = 0;
+    std::uint64_t refused = 0;
+};
+
 /// All that is known of one voucher-request.
 struct Record : Device {
     std::string request_digest; ///< SHA-256 of the pledge's request, hexadecimal
@@ -86,6 +93,12 @@ public:
     Result<std::vector<Device>> devices(std::string_view manufacturer);
     /// True if a device with this serial number, of any manufacturer, asked for a voucher.
     Result<bool> has_serial(std::string_view serial);
+    /// Those with this serial number, newest request first; at most 20. Reads through the table, as the next
+    /// two.
+    Result<std::vector<Device>> with_serial(std::string_view serial);
+    /// Those whose last request, since then, is refused, or else has not got its voucher yet; newest first.
+    Result<std::vector<Device>> without_voucher(bool refused, base::TimePoint since, std::uint64_t limit);
+    Result<OpenCounts> count_open(base::TimePoint since);
 
     Result<std::optional<Record>> record(std::string_view id);
     /// Those of a manufacturer that are not decided, and whose owner is not alive.

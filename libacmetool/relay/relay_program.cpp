@@ -239,6 +239,7 @@ void add_relay(Program& program, RelayOptions& options, const std::string& name,
         .without({"ca-file", "trace", "show"})
         .example(fmt::format("{} status --config {}", name, file))
         .action([&options, kind](Io& io) { return status(options, kind, io); });
+    add_device_commands(program, options.config, options.device, name, kind);
 }
 
 } // namespace acmetool::cli

@@ -4,6 +4,7 @@
 
 #include "cli/program.h"
 #include "relay/config.h"
+#include "relay/device_commands.h"
 
 /// Shared by est-relay and teap-relay: both serve what one configuration file describes.
 namespace acmetool::cli
@@ -15,12 +16,13 @@ struct RelayOptions {
     bool explain = false;
     std::vector<std::string> action; ///< of store, with its argument
     std::string from;
+    DeviceOptions device;
 };
 
-/// Adds the verbs serve, check, status and store of a relay that reads its configuration as `kind`. `name` is
-/// the name of its event log, `serve_help` the description of serve. serve answers until SIGTERM and reloads
-/// the file on SIGHUP; check exits with 78 if a check failed; status queries the running relay's
-/// administration listener. `options` must outlive the program.
+/// Adds the verbs serve, check, status and store, and those of add_device_commands(), of a relay that reads
+/// its configuration as `kind`. `name` is the name of its event log, `serve_help` the description of serve.
+/// serve answers until SIGTERM and reloads the file on SIGHUP; check exits with 78 if a check failed; status
+/// queries the running relay's administration listener. `options` must outlive the program.
 ACMETOOL_EXPORT void add_relay(Program& program, RelayOptions& options, const std::string& name,
                                relay::Kind kind, const std::string& serve_help);
 

@@ -1,0 +1,193 @@
+#include "ra/device_records.h"
+
+#include <array>
+
+#include <fmt/core.h>
+
+#include "ra/record_columns.h"
+
+namespace acmetool::ra
+{
+namespace
+{
+
+constexpr std::array<std::string_view, 4> kStandings{"pending", "failed", "issued", "expiring"};
+
+/// A column: Standing at the time $1.
+constexpr std::string_view kStanding = "CASE WHEN state < 2 THEN 0 WHEN state = 3 THEN 1 "
+                                       "WHEN 3 * (until - $1) > until - created THEN 2 ELSE 3 END";
+/// The newest order of each device since $2. The relay's own order is no device's.
+constexpr std::string_view kNewest =
+    "SELECT id, device, device_serial, state, created, until, identifiers, url, why, words, renewal, "
+    "certificate, ROW_NUMBER() OVER (PARTITION BY device ORDER BY created DESC, id) AS place "
+    "FROM orders WHERE created >= $2 AND device NOT LIKE 'relay:%'";
+
+} // namespace
+
+std::string_view name_of(Standing standing)
+{
+    return kStandings[static_cast<std::size_t>(standing)];
+}
+
+std::optional<Standing> standing_of(std::string_view name)
+{
+    for (std::size_t i = 0; i < kStandings.size(); ++i)
+        if (kStandings[i] == name) return static_cast<Standing>(i);
+    return std::nullopt;
+}
+
+Result<std::optional<Device>> DeviceRecords::one(std::string_view sql, std::string_view parameter)
+{
+    ACMETOOL_TRY(rows, database_->execute(sql, {parameter}));
+    if (rows.empty()) return std::optional<Device>{};
+    return std::optional{Device{rows.front()[0], rows.front()[1]}};
+}
+
+Result<std::optional<Device>> DeviceRecords::with_id(std::string_view id)
+{
+    // The name of a device that has only names says nothing about its serial number.
+    return one("SELECT device, device_serial FROM orders WHERE device = $1 UNION "
+               "SELECT device, device_serial FROM certificates WHERE device = $1 UNION "
+               "SELECT device, '' FROM names WHERE device = $1 ORDER BY 2 DESC LIMIT 1",
+               id);
+}
+
+Result<std::vector<Device>> DeviceRecords::with_serial(std::string_view serial)
+{
+    ACMETOOL_TRY(rows,
+                 database_->execute("SELECT device, device_serial FROM orders WHERE device_serial = $1 UNION "
+                                    "SELECT device, device_serial FROM certificates WHERE device_serial = $1 "
+                                    "ORDER BY 1 LIMIT 20",
+                                    {serial}));
+    std::vector<Device> devices;
+    for (const auto& row : rows)
+        devices.push_back({row[0], row[1]});
+    return devices;
+}
+
+Result<std::optional<Device>> DeviceRecords::of_request(std::string_view request_id)
+{
+    return one("SELECT device, device_serial FROM orders WHERE request_id = $1 "
+               "AND device NOT LIKE 'relay:%' LIMIT 1",
+               request_id);
+}
+
+Result<std::vector<std::string>> DeviceRecords::names(std::string_view device)
+{
+    // What has a space is no name, but an entry of the inventory that the device took.
+    ACMETOOL_TRY(rows, database_->execute("SELECT name FROM names WHERE device = $1 AND name NOT LIKE '% %' "
+                                          "ORDER BY name LIMIT 20",
+                                          {device}));
+    std::vector<std::string> names;
+    for (const auto& row : rows)
+        names.push_back(row.front());
+    return names;
+}
+
+Result<std::vector<OrderRow>> DeviceRecords::orders(std::string_view device, unsigned limit)
+{
+    ACMETOOL_TRY(rows,
+                 database_->execute("SELECT id, state, device, device_serial, label, renewal, identifiers, "
+                                    "url, unsure, request_id, created, until, certificate, why, words "
+                                    "FROM orders WHERE device = $1 ORDER BY created DESC, id LIMIT $2",
+                                    {device, std::int64_t{limit}}));
+    std::vector<OrderRow> orders;
+    for (const auto& row : rows) {
+        OrderRow order;
+        order.id = row[0];
+        order.state = static_cast<OrderState>(columns::number(row[1]));
+        order.device = {row[2], row[3]};
+        order.label = row[4];
+        order.renewal = row[5] == "1";
+        order.identifiers = columns::identifiers_of(row[6]);
+        order.url = row[7];
+        order.unsure = row[8] == "1";
+        order.request_id = row[9];
+        order.created = columns::time_of(row[10]);
+        order.until = columns::time_of(row[11]);
+        order.certificate = row[12];
+        order.failure.why = static_cast<enrol::Refusal>(columns::number(row[13]));
+        order.failure.text = row[14];
+        orders.push_back(std::move(order));
+    }
+    return orders;
+}
+
+Result<std::vector<IssuedTo>> DeviceRecords::certificates(std::string_view device, unsigned limit)
+{
+    ACMETOOL_TRY(rows,
+                 database_->execute("SELECT certificates.digest, certificates.serial, device, device_serial, "
+                                    "identifiers, not_before, not_after, COALESCE(revoked.at, -1) "
+                                    "FROM certificates LEFT JOIN revoked ON revoked.serial = "
+                                    "certificates.serial WHERE device = $1 "
+                                    "ORDER BY not_before DESC, certificates.digest LIMIT $2",
+                                    {device, std::int64_t{limit}}));
+    std::vector<IssuedTo> certificates;
+    for (const auto& row : rows) {
+        IssuedTo issued;
+        issued.certificate.digest = row[0];
+        issued.certificate.serial = row[1];
+        issued.certificate.device = {row[2], row[3]};
+        issued.certificate.identifiers = columns::identifiers_of(row[4]);
+        issued.certificate.not_before = columns::time_of(row[5]);
+        issued.certificate.not_after = columns::time_of(row[6]);
+        if (row[7] != "-1") issued.revoked = columns::time_of(row[7]);
+        certificates.push_back(std::move(issued));
+    }
+    return certificates;
+}
+
+Result<std::map<Standing, std::uint64_t>> DeviceRecords::count(base::TimePoint since, base::TimePoint now)
+{
+    static const auto kSql = fmt::format("SELECT standing, COUNT(*) FROM (SELECT {} AS standing FROM ({}) AS "
+                                         "newest WHERE place = 1) AS devices GROUP BY standing",
+                                         kStanding, kNewest);
+    ACMETOOL_TRY(rows, database_->execute(kSql, {columns::seconds(now), columns::seconds(since)}));
+    std::map<Standing, std::uint64_t> counts;
+    for (const auto& row : rows)
+        counts[static_cast<Standing>(columns::number(row[0]))] =
+            static_cast<std::uint64_t>(columns::number(row[1]));
+    return counts;
+}
+
+Result<std::vector<ListedDevice>> DeviceRecords::list(const DeviceFilter& filter, base::TimePoint now)
+{
+    std::string wanted;
+    for (const auto standing : filter.standings)
+        wanted += fmt::format("{}{}", wanted.empty() ? "" : ", ", static_cast<int>(standing));
+    const auto sql = fmt::format(
+        "SELECT device, device_serial, standing, created, until, identifiers, url, why, words, renewal, "
+        "CASE WHEN EXISTS (SELECT 1 FROM certificates JOIN revoked ON revoked.serial = certificates.serial "
+        "WHERE certificates.digest = page.certificate) THEN 1 ELSE 0 END "
+        "FROM (SELECT * FROM (SELECT newest.*, {} AS standing FROM ({}) AS newest WHERE place = 1) AS "
+        "devices {} ORDER BY created DESC, device LIMIT $3) AS page ORDER BY created DESC, device",
+        kStanding, kNewest, wanted.empty() ? "" : fmt::format("WHERE standing IN ({})", wanted));
+    ACMETOOL_TRY(rows, database_->execute(sql, {columns::seconds(now), columns::seconds(filter.since),
+                                                static_cast<std::int64_t>(filter.limit)}));
+    std::vector<ListedDevice> devices;
+    for (const auto& row : rows) {
+        ListedDevice listed;
+        listed.device = {row[0], row[1]};
+        listed.standing = static_cast<Standing>(columns::number(row[2]));
+        listed.since = columns::time_of(row[3]);
+        listed.until = columns::time_of(row[4]);
+        listed.identifiers = columns::identifiers_of(row[5]);
+        listed.url = row[6];
+        listed.failure.why = static_cast<enrol::Refusal>(columns::number(row[7]));
+        listed.failure.text = row[8];
+        listed.renewal = row[9] == "1";
+        listed.is_revoked = row[10] == "1";
+        devices.push_back(std::move(listed));
+    }
+    return devices;
+}
+
+Result<std::uint64_t> DeviceRecords::forget_failures(std::string_view device, base::TimePoint now)
+{
+    ACMETOOL_TRY(rows, database_->execute("UPDATE orders SET until = $2, generation = generation + 1 "
+                                          "WHERE device = $1 AND state = 3 AND until > $2 RETURNING 1",
+                                          {device, columns::seconds(now)}));
+    return static_cast<std::uint64_t>(rows.size());
+}
+
+} // namespace acmetool::ra

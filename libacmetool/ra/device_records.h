@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "ra/records.h"
+#include "store/database.h"
+
+namespace acmetool::ra
+{
+
+/// How a device stands by its newest order.
+enum class Standing {
+    pending = 0,  ///< the order is under way
+    failed = 1,   ///< the CA or the relay refused it
+    issued = 2,   ///< it has its certificate
+    expiring = 3, ///< of which less than a third of the lifetime is left
+};
+std::string_view name_of(Standing standing);
+std::optional<Standing> standing_of(std::string_view name);
+
+/// A device in a list, with what its newest order says.
+struct ListedDevice {
+    Device device; ///< id and serial
+    Standing standing = Standing::pending;
+    base::TimePoint since; ///< of the order; of a failed one: when it failed
+    base::TimePoint until; ///< as in OrderRow
+    std::vector<crypto::Identifier> identifiers;
+    std::string url;
+    enrol::Refused failure;
+    bool renewal = false;
+    bool is_revoked = false; ///< its certificate
+};
+
+struct DeviceFilter {
+    std::vector<Standing> standings; ///< empty: all
+    base::TimePoint since{};         ///< newer ones
+    std::uint64_t limit = 100;
+};
+
+/// A certificate without its octets.
+struct IssuedTo {
+    CertificateRow certificate;
+    std::optional<base::TimePoint> revoked;
+};
+
+/// What an operator asks about devices. Like Records a view of the database; the only other file with SQL of
+/// its tables. What is asked seldom has no index: some of these functions read through a table, but none
+/// returns more than its limit. All errors are io.
+class DeviceRecords
+{
+public:
+    explicit DeviceRecords(store::Database& database) : database_(&database) {}
+
+    /// The device with this identifier, if it has an order, a certificate or a name.
+    Result<std::optional<Device>> with_id(std::string_view id);
+    /// Those with this serial number, of all manufacturers; at most 20.
+    Result<std::vector<Device>> with_serial(std::string_view serial);
+    /// The device whose request placed an order.
+    Result<std::optional<Device>> of_request(std::string_view request_id);
+
+    /// Names bound to the device; at most 20.
+    Result<std::vector<std::string>> names(std::string_view device);
+    /// Its orders without CSR, newest first; at most `limit`.
+    Result<std::vector<OrderRow>> orders(std::string_view device, unsigned limit);
+    /// Its certificates, newest first; at most `limit`.
+    Result<std::vector<IssuedTo>> certificates(std::string_view device, unsigned limit);
+
+    /// How many devices have a newest order since then, by standing.
+    Result<std::map<Standing, std::uint64_t>> count(base::TimePoint since, base::TimePoint now);
+    /// Newest first.
+    Result<std::vector<ListedDevice>> list(const DeviceFilter& filter, base::TimePoint now);
+
+    /// Ends the time for which failures of the device's orders are reported instead of a new try. What is
+    /// known of the order at the CA stays. Returns how many failures were remembered.
+    Result<std::uint64_t> forget_failures(std::string_view device, base::TimePoint now);
+
+private:
+    Result<std::optional<Device>> one(std::string_view sql, std::string_view parameter);
+
+    store::Database* database_;
+};
+
+} // namespace acmetool::ra

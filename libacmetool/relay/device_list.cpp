@@ -1,0 +1,160 @@
+#include "relay/device_list.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "enrol/identity.h"
+#include "registrar/records.h"
+#include "relay/device_report.h"
+#include "relay/screen.h"
+
+namespace acmetool::relay
+{
+namespace
+{
+
+constexpr ra::Standing kAllStandings[] = {ra::Standing::pending, ra::Standing::failed, ra::Standing::issued,
+                                          ra::Standing::expiring};
+
+std::string note_of(const ra::ListedDevice& device, base::TimePoint now)
+{
+    const auto what = device.renewal ? "renewal, " : "";
+    if (device.is_revoked) return "the certificate is revoked";
+    switch (device.standing) {
+    case ra::Standing::pending:
+        return what + (device.url.empty() ? std::string{"not at the CA yet"} : "at " + device.url);
+    case ra::Standing::failed:
+        return fmt::format("{}{}: {}{}", what, enrol::name_of(device.failure.why), device.failure.text,
+                           now < device.until ? "; next try " + base::to_rfc3339(device.until) : "");
+    case ra::Standing::issued:
+    case ra::Standing::expiring:
+        break;
+    }
+    return fmt::format("{} {}", now < device.until ? "until" : "expired", base::to_rfc3339(device.until));
+}
+
+DeviceLine line_of(const ra::ListedDevice& device, base::TimePoint now)
+{
+    return {device.device.id,
+            device.device.serial,
+            device.standing,
+            device.since,
+            device.identifiers.empty() ? std::string{} : device.identifiers.front().value,
+            note_of(device, now)};
+}
+
+DeviceLine line_of(const registrar::Device& asked)
+{
+    const bool is_refused = asked.state == registrar::State::refused;
+    return {asked.id.substr(0, asked.id.rfind('/')),
+            asked.serial,
+            is_refused ? ra::Standing::failed : ra::Standing::pending,
+            asked.since,
+            {},
+            fmt::format("{}: {}", is_refused ? "no voucher" : "voucher",
+                        asked.reason.empty()
+                            ? fmt::format("{} {}", registrar::name_of(asked.state), asked.masa_url)
+                            : asked.reason)};
+}
+
+bool selects(const ra::DeviceFilter& filter, ra::Standing standing)
+{
+    return filter.standings.empty() ||
+           std::find(filter.standings.begin(), filter.standings.end(), standing) != filter.standings.end();
+}
+
+/// Devices without voucher have no order yet.
+Result<void> add_vouchers(DeviceList& list, const ra::DeviceFilter& filter, registrar::Records vouchers)
+{
+    ACMETOOL_TRY(counts, vouchers.count_open(filter.since));
+    list.awaiting_voucher = counts.waiting;
+    list.without_voucher = counts.refused;
+    for (const bool refused : {false, true}) {
+        if (!selects(filter, refused ? ra::Standing::failed : ra::Standing::pending)) continue;
+        ACMETOOL_TRY(asked, vouchers.without_voucher(refused, filter.since, filter.limit));
+        for (const auto& one : asked)
+            list.lines.push_back(line_of(one));
+    }
+    return {};
+}
+
+} // namespace
+
+Result<DeviceList> list_devices(const Config& config, const ra::DeviceFilter& filter, base::TimePoint now)
+{
+    ACMETOOL_TRY(database, open_store(config));
+    ra::DeviceRecords devices{*database};
+    DeviceList list;
+    ACMETOOL_TRY(counts, devices.count(filter.since, now));
+    list.counts = std::move(counts);
+    auto one_more = filter; // which tells that there are more
+    ++one_more.limit;
+    ACMETOOL_TRY(listed, devices.list(one_more, now));
+    for (const auto& device : listed)
+        list.lines.push_back(line_of(device, now));
+    if (!config.brski.manufacturers.empty())
+        ACMETOOL_CHECK(add_vouchers(list, one_more, registrar::Records{*database}));
+    std::stable_sort(list.lines.begin(), list.lines.end(),
+                     [](const auto& a, const auto& b) { return a.since > b.since; });
+    list.is_cut = list.lines.size() > filter.limit;
+    if (list.is_cut) list.lines.resize(filter.limit);
+    return list;
+}
+
+base::Json to_json(const DeviceList& list)
+{
+    base::Json counts{{"awaitingVoucher", list.awaiting_voucher}, {"withoutVoucher", list.without_voucher}};
+    for (const auto standing : kAllStandings) {
+        const auto found = list.counts.find(standing);
+        counts[std::string{ra::name_of(standing)}] = found == list.counts.end() ? 0 : found->second;
+    }
+    base::Json devices = base::Json::array();
+    for (const auto& line : list.lines) {
+        base::Json device{{"device", base::printable(line.device)},
+                          {"state", ra::name_of(line.standing)},
+                          {"since", base::to_rfc3339(line.since)}};
+        if (!line.serial.empty()) device["serial"] = base::printable(line.serial);
+        if (!line.name.empty()) device["name"] = base::printable(line.name);
+        if (!line.note.empty()) device["note"] = base::printable(line.note);
+        devices.push_back(std::move(device));
+    }
+    return {{"counts", std::move(counts)}, {"devices", std::move(devices)}, {"more", list.is_cut}};
+}
+
+std::string to_text(const DeviceList& list)
+{
+    std::vector<std::string> counts;
+    for (const auto standing : kAllStandings) {
+        const auto found = list.counts.find(standing);
+        counts.push_back(
+            fmt::format("{} {}", found == list.counts.end() ? 0 : found->second, ra::name_of(standing)));
+    }
+    std::string text = base::join(counts, ", ");
+    if (list.awaiting_voucher + list.without_voucher > 0)
+        text += fmt::format("; {} waiting for a voucher, {} refused one", list.awaiting_voucher,
+                            list.without_voucher);
+    text += "\n";
+    if (list.lines.empty()) return text;
+    constexpr std::size_t kWidest = 24;
+    const auto shown = [](const DeviceLine& line) {
+        return base::printable(line.serial.empty() ? line.device : line.serial, 100);
+    };
+    std::size_t width = 6;
+    for (const auto& line : list.lines)
+        width = std::min(kWidest, std::max(width, shown(line).size()));
+    text += fmt::format("\n{:<{}}  {:<8}  {:<20}  NAME\n", "SERIAL", width, "STATE", "SINCE");
+    for (const auto& line : list.lines) {
+        const auto name = base::printable(line.name, 260);
+        text += fmt::format("{:<{}}  {:<8}  {:<20}{}{}\n", shown(line), width, ra::name_of(line.standing),
+                            base::to_rfc3339(line.since), name.empty() ? "" : "  ", name);
+        for (const auto& part : folded(base::printable(line.note, 300), 76))
+            text += "    " + part + "\n";
+    }
+    if (list.is_cut) text += "there are more: select by --state and --since, or raise --limit\n";
+    return text;
+}
+
+} // namespace acmetool::relay

@@ -1,0 +1,277 @@
+#include "relay/device_report.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "dns/name.h"
+#include "enrol/identity.h"
+#include "ra/exclusion.h"
+#include "ra/inventory.h"
+#include "ra/policy.h"
+#include "store/configured.h"
+
+namespace acmetool::relay
+{
+namespace
+{
+
+constexpr unsigned kShownOrders = 5;
+constexpr unsigned kShownCertificates = 5;
+constexpr std::string_view kUser = "user:";
+
+/// The files that say who a device is. Whoever runs the command may not read them: what they say is left out.
+struct Lists {
+    enrol::Manufacturers manufacturers;
+    ra::Inventory inventory;
+    bool is_readable = true;
+};
+
+Lists read_lists(const Config& config)
+{
+    Lists lists;
+    if (auto manufacturers = ra::read_manufacturers(config.ra.idevid))
+        lists.manufacturers = std::move(*manufacturers);
+    const auto& file = config.ra.idevid.inventory;
+    if (file.empty()) return lists;
+    lists.is_readable = false;
+    if (const auto text = store::read_configured(file))
+        if (auto parsed = ra::parse_inventory(*text, file, lists.manufacturers)) {
+            lists.inventory = std::move(*parsed);
+            lists.is_readable = true;
+        }
+    return lists;
+}
+
+/// The identifier of a device in that of its voucher-request; empty in rows of an earlier version.
+std::string device_in(const registrar::Device& asked)
+{
+    const auto slash = asked.id.rfind('/');
+    return slash == std::string::npos ? std::string{} : asked.id.substr(0, slash);
+}
+
+/// Whatever names a device, to the device.
+class Finder
+{
+public:
+    Finder(const Config& config, const Lists& lists, store::Database& database)
+        : config_(config), lists_(lists), records_(database), devices_(database), vouchers_(database)
+    {
+    }
+
+    Result<ra::Device> find(const std::string& text)
+    {
+        ACMETOOL_TRY(found, in_store(text));
+        if (!found) return never_seen(text);
+        // An earlier identifier of the device has what it did since under the one of now.
+        ACMETOOL_TRY(adopted, records_.device_now(found->id));
+        if (adopted) found->id = *adopted;
+        complete(*found);
+        return std::move(*found);
+    }
+
+private:
+    bool has_brski() const { return !config_.brski.manufacturers.empty(); }
+
+    void complete(ra::Device& device) const
+    {
+        const auto parts = enrol::parse_qualified_serial(device.id);
+        if (!parts || device.id.starts_with(kUser)) return;
+        if (device.serial.empty()) device.serial = parts->serial;
+        if (!enrol::is_anchor_digest(parts->whose)) return;
+        device.anchor = parts->whose;
+        device.manufacturer = lists_.manufacturers.name_of(device.anchor);
+    }
+
+    Result<std::optional<ra::Device>> in_store(const std::string& text)
+    {
+        const auto parts = enrol::parse_qualified_serial(text);
+        const bool by_anchor = parts && enrol::is_anchor_digest(parts->whose);
+        for (const auto& id :
+             {by_anchor ? enrol::device_id(parts->serial, parts->whose) : text, std::string{kUser} + text}) {
+            ACMETOOL_TRY(known, devices_.with_id(id));
+            if (known) return std::move(known);
+        }
+        ACMETOOL_TRY(same_serial, with_serial(parts ? parts->serial : text));
+        if (parts) {
+            std::erase_if(same_serial, [&](const ra::Device& device) {
+                return device.anchor != parts->whose && device.manufacturer != parts->whose;
+            });
+            // An "@" may be in the serial number itself.
+            if (same_serial.empty()) {
+                ACMETOOL_TRY(whole, with_serial(text));
+                same_serial = std::move(whole);
+            }
+        }
+        if (same_serial.size() > 1) return ambiguous(text, same_serial);
+        if (!same_serial.empty()) return std::optional{std::move(same_serial.front())};
+        return by_what_it_has(text);
+    }
+
+    Result<std::optional<ra::Device>> by_what_it_has(const std::string& text)
+    {
+        std::optional<std::string> id;
+        if (const auto name = dns::normalize_name(text)) {
+            ACMETOOL_TRY(owner, records_.owner_of_name(*name));
+            id = std::move(owner);
+        }
+        if (const auto serial = ra::parse_serial(text); !id && serial) {
+            ACMETOOL_TRY(owner, records_.device_of(*serial));
+            id = std::move(owner);
+        }
+        if (!id) return devices_.of_request(text);
+        ACMETOOL_TRY(known, devices_.with_id(*id));
+        return known ? std::move(known) : std::optional{ra::Device{*id, {}}};
+    }
+
+    /// With anchor and manufacturer.
+    Result<std::vector<ra::Device>> with_serial(const std::string& serial)
+    {
+        ACMETOOL_TRY(devices, devices_.with_serial(serial));
+        if (has_brski()) {
+            ACMETOOL_TRY(asked, vouchers_.with_serial(serial));
+            for (const auto& one : asked)
+                if (auto id = device_in(one); !id.empty()) devices.push_back({std::move(id), serial});
+        }
+        std::vector<ra::Device> different;
+        for (auto& device : devices) {
+            complete(device);
+            if (std::none_of(different.begin(), different.end(),
+                             [&](const auto& other) { return other.id == device.id; }))
+                different.push_back(std::move(device));
+        }
+        return different;
+    }
+
+    static tl::unexpected<Error> ambiguous(const std::string& text, const std::vector<ra::Device>& devices)
+    {
+        std::vector<std::string> ids;
+        for (const auto& device : devices)
+            ids.push_back(base::printable(device.id, 300));
+        return fail(
+            Errc::bad_input,
+            fmt::format("{} devices have the serial number {}", devices.size(), base::printable(text, 200)),
+            "name one of them: " + base::join(ids, ", "), "ambiguousDevice");
+    }
+
+    /// A device of the inventory, or one that was blocked before it came.
+    Result<ra::Device> never_seen(const std::string& text)
+    {
+        ra::Device device{{}, text};
+        const auto parts = enrol::parse_qualified_serial(text);
+        const bool by_anchor = parts && enrol::is_anchor_digest(parts->whose);
+        // Of a manufacturer that nobody has configured there is no device: all of it is a serial number.
+        const bool is_qualified = by_anchor || (parts && lists_.manufacturers.has_name(parts->whose));
+        if (is_qualified) {
+            device.serial = parts->serial;
+            device.anchor = by_anchor ? parts->whose : std::string{};
+            device.manufacturer = by_anchor ? lists_.manufacturers.name_of(parts->whose) : parts->whose;
+        }
+        ACMETOOL_TRY(block, records_.block_of(device));
+        if (block ||
+            (is_qualified ? lists_.inventory.find(device) != nullptr : lists_.inventory.has(device.serial)))
+            return device;
+        const auto shown = base::printable(text, 200);
+        const auto& file = config_.ra.idevid.inventory;
+        if (file.empty() || !lists_.is_readable)
+            return fail(Errc::bad_input, fmt::format("{}: this relay has never seen it", shown),
+                        "name a device by its serial number or identifier, by its name, by the serial number "
+                        "of its certificate, or by a request id",
+                        "unknownDevice");
+        return fail(Errc::bad_input,
+                    fmt::format("{}: never seen; not in the inventory {}", shown, base::printable(file)),
+                    fmt::format("if it is the serial number of a device that may enrol, add it as a line to "
+                                "{} and reload the relay",
+                                base::printable(file)),
+                    "unknownDevice");
+    }
+
+    const Config& config_;
+    const Lists& lists_;
+    ra::Records records_;
+    ra::DeviceRecords devices_;
+    registrar::Records vouchers_;
+};
+
+Listing listing_of(const Config& config, const Lists& lists, const ra::Device& device)
+{
+    if (device.serial.empty()) return Listing::not_needed;
+    if (!lists.is_readable) return Listing::unreadable;
+    if (lists.inventory.find(device) != nullptr) return Listing::listed;
+    if (lists.inventory.has(device.serial))
+        return device.id.empty() ? Listing::listed : Listing::other_manufacturer;
+    return config.ra.idevid.accept_any ? Listing::not_needed : Listing::absent;
+}
+
+} // namespace
+
+Result<std::unique_ptr<store::Database>> open_store(const Config& config)
+{
+    const auto& options = config.ra.store;
+    if (!options.is_shared()) {
+        if (!std::filesystem::exists(options.sqlite))
+            return fail(Errc::config, fmt::format("{}: the store does not exist", options.sqlite),
+                        "serve creates it, and store init", "noStore");
+        ACMETOOL_CHECK(ra::check_shared(options.sqlite));
+    }
+    ACMETOOL_TRY(database, ra::Records::open(options));
+    registrar::Records vouchers{*database};
+    if (!config.brski.manufacturers.empty()) ACMETOOL_CHECK(vouchers.create());
+    return std::move(database);
+}
+
+Result<DeviceReport> report_device(const Config& config, const std::string& text, const std::string& program,
+                                   base::TimePoint now)
+{
+    const auto lists = read_lists(config);
+    ACMETOOL_TRY(database, open_store(config));
+    DeviceReport report;
+    ACMETOOL_TRY(device, Finder(config, lists, *database).find(text));
+    report.device = std::move(device);
+    report.inventory = config.ra.idevid.inventory;
+    report.listing = listing_of(config, lists, report.device);
+    ra::Records records{*database};
+    ACMETOOL_TRY(block, records.block_of(report.device));
+    report.block = std::move(block);
+    ra::DeviceRecords devices{*database};
+    const auto& id = report.device.id;
+    ACMETOOL_TRY(names, devices.names(id));
+    report.names = std::move(names);
+    ACMETOOL_TRY(orders, devices.orders(id, kShownOrders));
+    report.orders = std::move(orders);
+    ACMETOOL_TRY(certificates, devices.certificates(id, kShownCertificates));
+    report.certificates = std::move(certificates);
+    if (!config.brski.manufacturers.empty() && !report.device.serial.empty()) {
+        registrar::Records vouchers{*database};
+        ACMETOOL_TRY(asked, vouchers.with_serial(report.device.serial));
+        // One of an earlier version does not say whose it is.
+        const auto own = std::find_if(asked.begin(), asked.end(), [&](const auto& one) {
+            const auto whose = device_in(one);
+            return whose.empty() || whose == id;
+        });
+        if (own != asked.end()) report.voucher = std::move(*own);
+    }
+    report.next = next_of(report, text, program, now);
+    return report;
+}
+
+Result<Retried> retry_device(const Config& config, const std::string& text, base::TimePoint now)
+{
+    const auto lists = read_lists(config);
+    ACMETOOL_TRY(database, open_store(config));
+    ACMETOOL_TRY(device, Finder(config, lists, *database).find(text));
+    Retried retried{std::move(device)};
+    ra::DeviceRecords devices{*database};
+    ACMETOOL_TRY(failures, devices.forget_failures(retried.device.id, now));
+    retried.failures = failures;
+    ACMETOOL_TRY(orders, devices.orders(retried.device.id, kShownOrders));
+    retried.under_way =
+        static_cast<std::uint64_t>(std::count_if(orders.begin(), orders.end(), [](const auto& order) {
+            return order.state < ra::OrderState::issued;
+        }));
+    return retried;
+}
+
+} // namespace acmetool::relay

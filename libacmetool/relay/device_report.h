@@ -1,0 +1,68 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "ra/device_records.h"
+#include "registrar/records.h"
+#include "relay/config.h"
+
+/// Why a device has no certificate, or that it has one: est-relay explain, teap-relay explain.
+namespace acmetool::relay
+{
+
+/// What the inventory says of a device.
+enum class Listing {
+    listed,
+    other_manufacturer, ///< it has the serial number only with another manufacturer
+    absent,
+    not_needed, ///< any device may enrol, or this is a user
+    unreadable, ///< the file cannot be read by whoever asks
+};
+
+struct DeviceReport {
+    ra::Device device; ///< without id: the relay has never seen it
+    Listing listing = Listing::absent;
+    std::string inventory; ///< its file; empty: none
+    std::optional<ra::Block> block;
+    std::vector<std::string> names;
+    std::vector<ra::OrderRow> orders; ///< newest first; no CSR
+    std::vector<ra::IssuedTo> certificates;
+    std::optional<registrar::Device> voucher; ///< its last voucher-request
+    std::vector<std::string> next;            ///< sentences: what happens next, or what to do
+};
+
+/// Finds a device in the store by its identifier, serial number, SERIAL@MANUFACTURER or name, by the serial
+/// number of a certificate, or by the request id of an order; or in the inventory by its serial number.
+/// `program` is the one that the sentences name. Errors: bad_input, reasons "unknownDevice",
+/// "ambiguousDevice"; as ra::Records::open(); config, reason "noStore"; unavailable, reason "otherStore".
+ACMETOOL_EXPORT Result<DeviceReport> report_device(const Config& config, const std::string& text,
+                                                   const std::string& program, base::TimePoint now);
+
+/// Ends the time for which failures of its orders are remembered. Returns how many there were, with the
+/// device. Errors: as report_device().
+struct Retried {
+    ra::Device device;
+    std::uint64_t failures = 0;
+    std::uint64_t under_way = 0; ///< of its newest orders; they are not touched
+};
+ACMETOOL_EXPORT Result<Retried> retry_device(const Config& config, const std::string& text,
+                                             base::TimePoint now);
+
+/// The sentences of DeviceReport::next, from its other members.
+ACMETOOL_EXPORT std::vector<std::string> next_of(const DeviceReport& report, const std::string& asked,
+                                                 const std::string& program, base::TimePoint now);
+
+/// The members of the document `device`.
+base::Json to_json(const DeviceReport& report);
+/// One screen.
+std::string to_text(const DeviceReport& report);
+
+/// Opens the store of a configuration while its relay may run. Errors: as above.
+Result<std::unique_ptr<store::Database>> open_store(const Config& config);
+
+} // namespace acmetool::relay

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "crypto/cert.h"
 #include "crypto/csr.h"
 
 /// Columns of the tables of the registration authority, for the files with its SQL.
@@ -47,6 +48,13 @@ inline std::vector<crypto::Identifier> identifiers_of(const std::string& text)
         if (const auto colon = part.find(':'); colon != std::string_view::npos)
             identifiers.push_back({std::string{part.substr(0, colon)}, std::string{part.substr(colon + 1)}});
     return identifiers;
+}
+
+/// Of the key of a certificate in DER, hexadecimal; empty if it cannot be read.
+inline std::string key_digest_of(const std::string& der)
+{
+    const auto certificates = crypto::parse_certificates(der, "certificate in the store");
+    return certificates ? to_hex(certificates->front().public_key().spki_sha256()) : std::string{};
 }
 
 } // namespace acmetool::ra::columns

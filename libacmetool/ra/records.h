@@ -91,8 +91,8 @@ struct CertificateRow {
     Bytes subject = {}; ///< that the CSR requested, a Name in DER; empty: the certificate has it
 };
 
-/// The state of the registration authority; the only file with its SQL, but for what an operator asks
-/// (device_records.h). A view of the database that costs nothing to create.
+/// The state of the registration authority, with its SQL, but for what an operator asks (device_records.h).
+/// The tables are in record_tables.cpp. A view of the database that costs nothing to create.
 ///
 /// Each function is one short step on unique keys. Changes become durable together, when the transaction
 /// commits. Used by one thread at a time. All errors are io.

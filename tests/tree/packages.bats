@@ -51,11 +51,13 @@ named() {
 
 # tree: a copy of tests/run among programs that do nothing, and two files of tests, of which one is slow.
 tree() {
-    mkdir -p packaging docs tests/cli tests/flows tests/tree fuzz build/bin bin
+    mkdir -p packaging docs tests/cli tests/flows tests/lib tests/tree fuzz build/bin bin
     cp "$ROOT/tests/run" tests
     printf '#!/bin/sh\nexit 0\n' | tee packaging/install-packages packaging/link-programs bin/cmake >/dev/null
     printf '#!/bin/sh\necho "[doctest] test cases: 1 | 1 passed | 0 failed | 0 skipped"\n' >build/bin/unit-tests
-    chmod +x packaging/* bin/* build/bin/*
+    # shellcheck disable=SC2016 # it is a script
+    printf '#!/bin/sh\nexec "$@"\n' >tests/lib/with-postgresql
+    chmod +x packaging/* bin/* build/bin/* tests/lib/*
     printf '@test "quick" { true; }\n' >tests/cli/quick.bats
     printf '@test "slow" { sleep 4; }\n@test "last" { true; }\n' >tests/flows/slow.bats
 }

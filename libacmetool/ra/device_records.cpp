@@ -60,6 +60,7 @@ Result<std::vector<Device>> DeviceRecords::with_serial(std::string_view serial)
                                     "ORDER BY 1 LIMIT 20",
                                     {serial}));
     std::vector<Device> devices;
+    devices.reserve(rows.size());
     for (const auto& row : rows)
         devices.push_back({row[0], row[1]});
     return devices;
@@ -79,6 +80,7 @@ Result<std::vector<std::string>> DeviceRecords::names(std::string_view device)
                                           "ORDER BY name LIMIT 20",
                                           {device}));
     std::vector<std::string> names;
+    names.reserve(rows.size());
     for (const auto& row : rows)
         names.push_back(row.front());
     return names;

@@ -97,7 +97,7 @@ void Engine::Impl::prolong_once()
              ACMETOOL_CHECK(all.forget());
              ACMETOOL_TRY(ended, all.ended());
              ACMETOOL_TRY(now_there, all.all());
-             after.push_back([this, self, alive = alive, ended, now_there] {
+             after.push_back([this, self, ended, now_there] {
                  const bool is_new = self.run != member.run;
                  const auto before = std::exchange(members, now_there);
                  {

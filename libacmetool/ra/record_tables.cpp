@@ -17,9 +17,8 @@ namespace
 
 constexpr unsigned kSchemaVersion = 5;
 /// Of earlier versions, which were of files. In the first, the digests of keys were over their encoding, and
-/// devices had former_id(). The next had no subject of the CSR, the last no owners.
+/// devices had former_id(). That and the next had no subject of the CSR, the last no owners.
 constexpr unsigned kEncodedKeysVersion = 2;
-constexpr unsigned kNoSubjectVersion = 3;
 constexpr unsigned kNoOwnerVersion = 4;
 
 // Each page is written and waited for with every enrolment: what is asked seldom has no index, and long rows
@@ -62,8 +61,7 @@ constexpr std::string_view kSharedSchema[] = {
     "CREATE UNIQUE INDEX IF NOT EXISTS names_random ON names (device, domain) WHERE domain LIKE 'random %'",
     "CREATE INDEX IF NOT EXISTS spent_at ON spent (at)",
     "CREATE INDEX IF NOT EXISTS spent_device ON spent (device, at)",
-    "CREATE TABLE IF NOT EXISTS leases (what TEXT PRIMARY KEY, run TEXT NOT NULL, until BIGINT NOT NULL) "
-    "WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS leases (what TEXT PRIMARY KEY, run TEXT NOT NULL, until BIGINT NOT NULL)",
 };
 
 /// Revocations of the former version, whose keys must be found in whatever form they come.

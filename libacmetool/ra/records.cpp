@@ -216,6 +216,7 @@ Result<std::vector<OrderRow>> Records::take_over(std::string_view former, std::s
                                  most, database_->skip_locked(), kOrderColumns),
                      {former, owner}));
     std::vector<OrderRow> orders;
+    orders.reserve(rows.size());
     for (const auto& row : rows)
         orders.push_back(order_of(row));
     return orders;

@@ -148,6 +148,7 @@ private:
     static tl::unexpected<Error> ambiguous(const std::string& text, const std::vector<ra::Device>& devices)
     {
         std::vector<std::string> ids;
+        ids.reserve(devices.size());
         for (const auto& device : devices)
             ids.push_back(base::printable(device.id, 300));
         return fail(

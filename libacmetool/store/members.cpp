@@ -47,6 +47,7 @@ Result<std::vector<Member>> Members::all()
                                        "ELSE 0 END FROM members ORDER BY instance, run",
                                        database_->seconds())));
     std::vector<Member> members;
+    members.reserve(rows.size());
     for (const auto& row : rows)
         members.push_back({row[0], row[1], row[2], row[3] == "1"});
     return members;
@@ -57,6 +58,7 @@ Result<std::vector<std::string>> Members::ended()
     ACMETOOL_TRY(rows, database_->execute(fmt::format("SELECT run FROM members WHERE lease_until < {}",
                                                       database_->seconds())));
     std::vector<std::string> runs;
+    runs.reserve(rows.size());
     for (const auto& row : rows)
         runs.push_back(row.front());
     return runs;

@@ -29,8 +29,7 @@ constexpr const char* kChannel = "acmetool"; ///< of NOTIFY
 constexpr const char* kOwnTables[] = {
     "SELECT pg_advisory_xact_lock(4115203)",
     "CREATE TABLE IF NOT EXISTS store_schema (version BIGINT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS store_commits (writer TEXT COLLATE \"C\" PRIMARY KEY, number BIGINT NOT "
-    "NULL)",
+    "CREATE TABLE IF NOT EXISTS store_commits (writer TEXT PRIMARY KEY, number BIGINT NOT NULL)",
 };
 
 /// What SQLite and PostgreSQL share of a statement that creates a table, for PostgreSQL: octets are compared
@@ -251,7 +250,7 @@ Result<void> Postgresql::create(const std::vector<std::string_view>& statements,
     if (is_own) ACMETOOL_CHECK(begin());
     const auto attempt = [&]() -> Result<void> {
         for (const auto* statement : kOwnTables)
-            ACMETOOL_CHECK(execute(statement));
+            ACMETOOL_CHECK(execute(for_postgresql(statement)));
         ACMETOOL_TRY(found, this->version());
         if (version != 0 && found != 0 && found != version && found != former)
             return fail(Errc::config,

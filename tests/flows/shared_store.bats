@@ -381,7 +381,7 @@ issued_for() { # NAME: how many certificates the CA made
     haproxy -db -f haproxy.cfg 3>&- 2>haproxy.err &
     STARTED+=($!)
     RELAY="https://127.0.0.1:$port/.well-known/est"
-    wait_for 10 est - cacerts
+    wait_for 10 curl -sf --cacert "$PKI/tls-root.pem" -o cacerts "$RELAY/cacerts"
     for i in 1 2 3 4; do
         make_csr device0001.iot.domain.com "csr$i"
         enrol device0001 simpleenroll "csr$i"

@@ -99,11 +99,11 @@ void Engine::Impl::prolong_once()
              ACMETOOL_TRY(now_there, all.all());
              after.push_back([this, self, ended, now_there] {
                  const bool is_new = self.run != member.run;
-                 const auto before = std::exchange(members, now_there);
+                 std::vector<store::Member> before;
                  {
                      const std::lock_guard guard{member_mutex};
                      member = self;
-                     members = now_there;
+                     before = std::exchange(members, now_there);
                  }
                  if (is_new) begin_run();
                  for (const auto& former : ended)

@@ -81,13 +81,11 @@ struct Clear {
 Result<PqTarget> parse_target(const std::string& text)
 {
     ACMETOOL_TRY(pq, pq_library());
-    char* complaint = nullptr;
-    auto* const options = pq->conninfo_parse(text.c_str(), &complaint);
-    if (options == nullptr) {
-        auto why = one_line(complaint != nullptr ? complaint : "out of memory");
-        pq->freemem(complaint);
-        return fail(Errc::config, std::move(why), "write it as postgresql://USER@HOST/DATABASE", "badConfig");
-    }
+    // libpq's own words repeat a part of the text, which can be one of a password.
+    auto* const options = pq->conninfo_parse(text.c_str(), nullptr);
+    if (options == nullptr)
+        return fail(Errc::config, "is no connection string that libpq reads",
+                    "write it as postgresql://USER@HOST/DATABASE", "badConfig");
     PqTarget target;
     for (const auto* one = options; one->keyword != nullptr; ++one) {
         const std::string_view keyword{one->keyword};

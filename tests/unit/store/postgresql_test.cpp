@@ -1,5 +1,6 @@
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -137,6 +138,39 @@ TEST_CASE("A connection to PostgreSQL that broke is made anew, and a commit is n
     REQUIRE(database->commit());
 }
 
+TEST_CASE("A commit whose answer was lost is looked up: it is done, and nobody hears that it failed")
+{
+    const auto options = test::new_database("unheard");
+    if (!options) return;
+    auto other_options = *options;
+    other_options.instance = "other";
+    const auto other = *Postgresql::open(other_options);
+    const auto database = *Postgresql::open(*options, Postgresql::Role::writer);
+    REQUIRE(database->create({kTable}, 1));
+    const auto standby = [&](const std::string& statement) {
+        REQUIRE(other->execute("ALTER SYSTEM " + statement));
+        REQUIRE(other->execute("SELECT pg_reload_conf()"));
+    };
+    // It is on disk here, and waits for a standby that there is not: cut off then, it stays done.
+    standby("SET synchronous_standby_names = 'nobody'");
+    auto committed = std::async(std::launch::async, [&]() -> Result<void> {
+        ACMETOOL_CHECK(database->begin());
+        ACMETOOL_CHECK(database->write("INSERT INTO a VALUES ('1', 1)"));
+        return database->commit();
+    });
+    bool cut = false;
+    for (int i = 0; i < 500 && !cut; ++i) {
+        const auto waits = other->execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                                          "WHERE datname = current_database() AND wait_event = 'SyncRep'");
+        cut = waits && !waits->empty();
+        std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    }
+    standby("RESET synchronous_standby_names");
+    CHECK(cut);
+    CHECK(committed.get().has_value());
+    CHECK(database->execute("SELECT COUNT(*) FROM a")->front().front() == "1");
+}
+
 TEST_CASE("Two processes on one PostgreSQL database cannot have the same name")
 {
     const auto options = test::new_database("same");
@@ -164,6 +198,9 @@ TEST_CASE("A server that is not there fails at once after the first try")
           std::vector<std::string>{"db1", "db2"});
     CHECK(store::parse_target("postgresql://u:secret@h/d")->has_password);
     CHECK(store::parse_target("postgresql://h:port/d?nonsense=1").error().code == Errc::config);
+    const auto torn = store::parse_target("host=h password=two words");
+    REQUIRE_FALSE(torn);
+    CHECK(torn.error().message.find("words") == std::string::npos);
 }
 
 TEST_CASE("Notices are heard after the commit, by all, and after a connection broke")

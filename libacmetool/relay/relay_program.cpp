@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -113,6 +114,9 @@ Result<void> store_command(const RelayOptions& options, relay::Kind kind, Io& io
                     "store init, store upgrade, store status, store copy --from FILE, store grants ROLE");
     };
     const auto action = options.action.empty() ? std::string{} : options.action.front();
+    constexpr std::array<std::string_view, 5> kActions{"init", "upgrade", "status", "copy", "grants"};
+    if (!action.empty() && std::find(kActions.begin(), kActions.end(), action) == kActions.end())
+        return wrong(fmt::format("store cannot do {}", base::printable(action, 60)));
     const bool takes_role = action == "grants";
     if (options.action.size() != (takes_role ? 2U : 1U))
         return wrong(action.empty() ? "store needs to know what to do"
@@ -135,8 +139,6 @@ Result<void> store_command(const RelayOptions& options, relay::Kind kind, Io& io
         ACMETOOL_CHECK(relay::init_store(config));
     } else if (action == "upgrade") {
         ACMETOOL_CHECK(relay::upgrade_store(config));
-    } else if (action != "status") {
-        return wrong(fmt::format("store cannot do {}", base::printable(action, 60)));
     }
     ACMETOOL_TRY(status, relay::store_status(config));
     if (io.json()) return io.write_document("store-status", to_json(status));

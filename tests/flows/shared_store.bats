@@ -118,6 +118,7 @@ issued_for() { # NAME: how many certificates the CA made
         make_csr "twin$i.iot.domain.com" "twin$i.csr"
     done
     two_relays 'wait = "10s"'
+    set_fault processing=1
     for i in 1 2 3 4 5; do
         askers=()
         for name in one two; do
@@ -136,8 +137,19 @@ issued_for() { # NAME: how many certificates the CA made
         cmp "one.$i.pem" "two.$i.pem"
         [ "$(issued_for "twin$i.iot.domain.com")" = 1 ]
     done
-    # One of them waited for what the other drove, and was told.
+    # One of them waited for what the other drove, and was told: none had to ask again.
+    run cat one/relay.log two/relay.log
+    [[ $output != *'"decision":"pending"'* ]]
     [ "$(sql "$DATABASE" 'SELECT COUNT(*) FROM orders WHERE state = 2')" = 5 ]
+}
+
+# under_way SECONDS: relay one has an order, which the CA takes so long to finalize.
+under_way() {
+    set_fault "processing=$1"
+    make_csr device0001.iot.domain.com csr
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @csr
+    [ "$STATUS" = 202 ]
+    wait_for 10 grep -q '"resource":"finalize"' "$CA_LOG"
 }
 
 @test "SCL-03: revoked and blocked at one, refused at both at once" {
@@ -162,11 +174,7 @@ issued_for() { # NAME: how many certificates the CA made
 
 @test "SCL-04: a relay killed with an order under way: the other takes it over, and finalizes it once" {
     two_relays 'wait = "0s"' 'retry_after = "1s"'
-    set_fault processing=4
-    make_csr device0001.iot.domain.com csr
-    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @csr
-    [ "$STATUS" = 202 ]
-    wait_for 10 grep -q '"resource":"finalize"' "$CA_LOG"
+    under_way 4
     kill -KILL "$PID_one"
     ask two
     enrol device0001 simpleenroll csr
@@ -178,11 +186,7 @@ issued_for() { # NAME: how many certificates the CA made
 
 @test "SCL-05: a relay stopped past its lease and continued does no harm" {
     two_relays 'wait = "0s"' 'retry_after = "1s"'
-    set_fault processing=6
-    make_csr device0001.iot.domain.com csr
-    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @csr
-    [ "$STATUS" = 202 ]
-    wait_for 10 grep -q '"resource":"finalize"' "$CA_LOG"
+    under_way 6
     kill -STOP "$PID_one"
     wait_for 15 grep -q 'took over 1 orders of one#' two/relay.log
     kill -CONT "$PID_one"
@@ -250,6 +254,10 @@ issued_for() { # NAME: how many certificates the CA made
     est-relay check --config two/relay.toml | grep -q '^ok .*store: database .* can be written to'
     run est-relay store grants 'x; DROP TABLE orders'
     [ "$status" -eq 65 ]
+    # A wrong word is found before any file is read.
+    run est-relay store frob --config nowhere.toml
+    [ "$status" -eq 64 ]
+    [[ $output == *'store cannot do frob'* ]]
 }
 
 @test "SCL-09: wrong in each way: no tables, no server, wrong password, a password in the file, a later version" {

@@ -88,52 +88,29 @@ Result<std::vector<std::string>> DeviceRecords::names(std::string_view device)
 
 Result<std::vector<OrderRow>> DeviceRecords::orders(std::string_view device, unsigned limit)
 {
-    ACMETOOL_TRY(rows,
-                 database_->execute("SELECT id, state, device, device_serial, label, renewal, identifiers, "
-                                    "url, unsure, request_id, created, until, certificate, why, words "
-                                    "FROM orders WHERE device = $1 ORDER BY created DESC, id LIMIT $2",
-                                    {device, std::int64_t{limit}}));
+    static const auto kSql = fmt::format(
+        "SELECT {} FROM orders WHERE device = $1 ORDER BY created DESC, id LIMIT $2", columns::kOrderColumns);
+    ACMETOOL_TRY(rows, database_->execute(kSql, {device, std::int64_t{limit}}));
     std::vector<OrderRow> orders;
-    for (const auto& row : rows) {
-        OrderRow order;
-        order.id = row[0];
-        order.state = static_cast<OrderState>(columns::number(row[1]));
-        order.device = {row[2], row[3]};
-        order.label = row[4];
-        order.renewal = row[5] == "1";
-        order.identifiers = columns::identifiers_of(row[6]);
-        order.url = row[7];
-        order.unsure = row[8] == "1";
-        order.request_id = row[9];
-        order.created = columns::time_of(row[10]);
-        order.until = columns::time_of(row[11]);
-        order.certificate = row[12];
-        order.failure.why = static_cast<enrol::Refusal>(columns::number(row[13]));
-        order.failure.text = row[14];
-        orders.push_back(std::move(order));
-    }
+    orders.reserve(rows.size());
+    for (const auto& row : rows)
+        orders.push_back(columns::order_of(row));
     return orders;
 }
 
 Result<std::vector<IssuedTo>> DeviceRecords::certificates(std::string_view device, unsigned limit)
 {
-    ACMETOOL_TRY(rows,
-                 database_->execute("SELECT certificates.digest, certificates.serial, device, device_serial, "
-                                    "identifiers, not_before, not_after, COALESCE(revoked.at, -1) "
-                                    "FROM certificates LEFT JOIN revoked ON revoked.serial = "
-                                    "certificates.serial WHERE device = $1 "
-                                    "ORDER BY not_before DESC, certificates.digest LIMIT $2",
-                                    {device, std::int64_t{limit}}));
+    static const auto kSql = fmt::format(
+        "SELECT {}, COALESCE((SELECT at FROM revoked WHERE revoked.serial = certificates.serial), -1) "
+        "FROM certificates WHERE device = $1 ORDER BY not_before DESC, digest LIMIT $2",
+        columns::kCertificateColumns);
+    ACMETOOL_TRY(rows, database_->execute(kSql, {device, std::int64_t{limit}}));
     std::vector<IssuedTo> certificates;
+    certificates.reserve(rows.size());
     for (const auto& row : rows) {
         IssuedTo issued;
-        issued.certificate.digest = row[0];
-        issued.certificate.serial = row[1];
-        issued.certificate.device = {row[2], row[3]};
-        issued.certificate.identifiers = columns::identifiers_of(row[4]);
-        issued.certificate.not_before = columns::time_of(row[5]);
-        issued.certificate.not_after = columns::time_of(row[6]);
-        if (row[7] != "-1") issued.revoked = columns::time_of(row[7]);
+        issued.certificate = columns::certificate_of(row);
+        if (row.back() != "-1") issued.revoked = columns::time_of(row.back());
         certificates.push_back(std::move(issued));
     }
     return certificates;
@@ -147,8 +124,8 @@ Result<std::map<Standing, std::uint64_t>> DeviceRecords::count(base::TimePoint s
     ACMETOOL_TRY(rows, database_->execute(kSql, {columns::seconds(now), columns::seconds(since)}));
     std::map<Standing, std::uint64_t> counts;
     for (const auto& row : rows)
-        counts[static_cast<Standing>(columns::number(row[0]))] =
-            static_cast<std::uint64_t>(columns::number(row[1]));
+        counts[static_cast<Standing>(store::number_of(row[0]))] =
+            static_cast<std::uint64_t>(store::number_of(row[1]));
     return counts;
 }
 
@@ -170,12 +147,12 @@ Result<std::vector<ListedDevice>> DeviceRecords::list(const DeviceFilter& filter
     for (const auto& row : rows) {
         ListedDevice listed;
         listed.device = {row[0], row[1]};
-        listed.standing = static_cast<Standing>(columns::number(row[2]));
+        listed.standing = static_cast<Standing>(store::number_of(row[2]));
         listed.since = columns::time_of(row[3]);
         listed.until = columns::time_of(row[4]);
         listed.identifiers = columns::identifiers_of(row[5]);
         listed.url = row[6];
-        listed.failure.why = static_cast<enrol::Refusal>(columns::number(row[7]));
+        listed.failure.why = static_cast<enrol::Refusal>(store::number_of(row[7]));
         listed.failure.text = row[8];
         listed.renewal = row[9] == "1";
         listed.is_revoked = row[10] == "1";

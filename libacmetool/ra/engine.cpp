@@ -222,14 +222,10 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
     impl->ca_set.set_files(std::move(ca_files), impl->now());
     impl->ca_set.set_intermediates(intermediates, impl->now());
     auto* self = impl.get();
-    if (is_shared) {
-        ACMETOOL_CHECK(impl->enter(*database));
-        // Some of what failed may be there, and nobody drives it.
-        impl->commits = std::make_shared<store::GroupCommit>(std::move(database), "store",
-                                                             [self] { self->begin_run_anew(); });
-    } else {
-        impl->commits = std::make_shared<store::GroupCommit>(std::move(database), "store");
-    }
+    if (is_shared) ACMETOOL_CHECK(impl->enter(*database));
+    // After an uncertain commit, which only a server has, there may be orders that nobody drives.
+    impl->commits = std::make_shared<store::GroupCommit>(std::move(database), "store",
+                                                         [self] { self->begin_run_anew(); });
     impl->issuer->attach(*self);
     impl->commits->post({[self, rows = std::move(unfinished)](
                              store::Database&, store::GroupCommit::After& after) -> Result<void> {

@@ -48,10 +48,6 @@ Result<void> check_shared(const std::string& store_file)
         "restore the file or restart the relay, then run the command again", "otherStore");
 }
 
-namespace
-{
-
-/// Opens a store that is there already: a mistyped name must not look like success.
 Result<std::unique_ptr<store::Database>> open_existing(const store::Options& store)
 {
     if (store.is_shared()) return Records::open(store);
@@ -62,6 +58,9 @@ Result<std::unique_ptr<store::Database>> open_existing(const store::Options& sto
                     "noStore");
     return Records::open(store);
 }
+
+namespace
+{
 
 /// Writes in one transaction.
 Result<void> write_for_all(const store::Options& store, const std::function<Result<void>(Records&)>& write)

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/context.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "store/database.h"
 #include "store/file_lock.h"
 #include "store/options.h"
 
@@ -22,6 +24,10 @@ Result<store::FileLock> lock_store(const std::string& store_file, base::Context&
 /// Call this before opening a store while a registration authority may run: SQLite would otherwise apply that
 /// one's write-ahead log to the file that is there now. Errors: unavailable, reason "otherStore".
 Result<void> check_shared(const std::string& store_file);
+
+/// Opens a store that is there already: a mistyped name must not look like success. Errors: config (reason
+/// "noStore": there is none), unavailable (reason "otherStore", as check_shared()), io.
+Result<std::unique_ptr<store::Database>> open_existing(const store::Options& store);
 
 /// A serial number as certificates' own text forms have it: hexadecimal in either case, with or without
 /// colons or "0x". Returns it in the form of crypto::Certificate::serial(). bad_input, reason "badSerial".

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <charconv>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,6 +9,8 @@
 #include "base/time.h"
 #include "crypto/cert.h"
 #include "crypto/csr.h"
+#include "ra/records.h"
+#include "store/database.h"
 
 /// Columns of the tables of the registration authority, for the files with its SQL.
 namespace acmetool::ra::columns
@@ -20,16 +21,9 @@ inline std::int64_t seconds(base::TimePoint time)
     return time.time_since_epoch().count();
 }
 
-inline std::int64_t number(const std::string& text)
-{
-    std::int64_t value = 0;
-    std::from_chars(text.data(), text.data() + text.size(), value);
-    return value;
-}
-
 inline base::TimePoint time_of(const std::string& text)
 {
-    return base::TimePoint{std::chrono::seconds{number(text)}};
+    return base::TimePoint{std::chrono::seconds{store::number_of(text)}};
 }
 
 /// "dns:a.example dns:b.example": neither names nor addresses hold spaces.
@@ -48,6 +42,53 @@ inline std::vector<crypto::Identifier> identifiers_of(const std::string& text)
         if (const auto colon = part.find(':'); colon != std::string_view::npos)
             identifiers.push_back({std::string{part.substr(0, colon)}, std::string{part.substr(colon + 1)}});
     return identifiers;
+}
+
+inline constexpr std::string_view kOrderColumns = "id, state, device, device_serial, label, domain, profile, "
+                                                  "renewal, identifiers, csr, url, unsure, request_id, "
+                                                  "created, until, certificate, why, words, owner, "
+                                                  "generation, watched";
+inline constexpr std::string_view kCertificateColumns =
+    "digest, serial, device, device_serial, identifiers, csr_digest, key_digest, not_before, not_after, der, "
+    "subject";
+
+inline Bytes bytes_of(const std::string& text)
+{
+    return {text.begin(), text.end()};
+}
+
+/// Of kOrderColumns.
+inline OrderRow order_of(const store::Database::Row& row)
+{
+    OrderRow order;
+    order.id = row[0];
+    order.state = static_cast<OrderState>(store::number_of(row[1]));
+    order.device = {row[2], row[3]};
+    order.label = row[4];
+    order.domain = row[5];
+    order.profile = row[6];
+    order.renewal = row[7] == "1";
+    order.identifiers = identifiers_of(row[8]);
+    order.csr = bytes_of(row[9]);
+    order.url = row[10];
+    order.unsure = row[11] == "1";
+    order.request_id = row[12];
+    order.created = time_of(row[13]);
+    order.until = time_of(row[14]);
+    order.certificate = row[15];
+    order.failure.why = static_cast<enrol::Refusal>(store::number_of(row[16]));
+    order.failure.text = row[17];
+    order.owner = row[18];
+    order.generation = store::number_of(row[19]);
+    order.watched = row[20] == "1";
+    return order;
+}
+
+/// Of kCertificateColumns.
+inline CertificateRow certificate_of(const store::Database::Row& row)
+{
+    return {row[0], row[1],          {row[2], row[3]}, identifiers_of(row[4]), row[5],
+            row[6], time_of(row[7]), time_of(row[8]),  bytes_of(row[9]),       bytes_of(row[10])};
 }
 
 /// Of the key of a certificate in DER, hexadecimal; empty if it cannot be read.

@@ -19,57 +19,16 @@ constexpr unsigned kPurgedAtOnce = 500; ///< of each table: a transaction that l
 /// An intermediate's life is prolonged in steps of this, not by a write for each certificate.
 constexpr std::int64_t kHour = 3600;
 
-constexpr std::string_view kOrderColumns = "id, state, device, device_serial, label, domain, profile, "
-                                           "renewal, identifiers, csr, url, unsure, request_id, "
-                                           "created, until, certificate, why, words, owner, "
-                                           "generation, watched";
-constexpr std::string_view kCertificateColumns =
-    "digest, serial, device, device_serial, identifiers, csr_digest, key_digest, not_before, not_after, der, "
-    "subject";
-
-using columns::identifiers_of;
+using columns::bytes_of;
+using columns::certificate_of;
+using columns::kCertificateColumns;
 using columns::key_digest_of;
-using columns::number;
+using columns::kOrderColumns;
+using columns::order_of;
 using columns::seconds;
 using columns::time_of;
 using columns::to_text;
-
-Bytes bytes_of(const std::string& text)
-{
-    return {text.begin(), text.end()};
-}
-
-OrderRow order_of(const Row& row)
-{
-    OrderRow order;
-    order.id = row[0];
-    order.state = static_cast<OrderState>(number(row[1]));
-    order.device = {row[2], row[3]};
-    order.label = row[4];
-    order.domain = row[5];
-    order.profile = row[6];
-    order.renewal = row[7] == "1";
-    order.identifiers = identifiers_of(row[8]);
-    order.csr = bytes_of(row[9]);
-    order.url = row[10];
-    order.unsure = row[11] == "1";
-    order.request_id = row[12];
-    order.created = time_of(row[13]);
-    order.until = time_of(row[14]);
-    order.certificate = row[15];
-    order.failure.why = static_cast<enrol::Refusal>(number(row[16]));
-    order.failure.text = row[17];
-    order.owner = row[18];
-    order.generation = number(row[19]);
-    order.watched = row[20] == "1";
-    return order;
-}
-
-CertificateRow certificate_of(const Row& row)
-{
-    return {row[0], row[1],          {row[2], row[3]}, identifiers_of(row[4]), row[5],
-            row[6], time_of(row[7]), time_of(row[8]),  bytes_of(row[9]),       bytes_of(row[10])};
-}
+using store::number_of;
 
 /// One text for a device, however its serial number was escaped. An "=" is in the issuer of a former
 /// identifier.
@@ -227,7 +186,7 @@ Result<std::map<OrderState, std::uint64_t>> Records::count_orders()
     ACMETOOL_TRY(rows, database_->execute("SELECT state, COUNT(*) FROM orders GROUP BY state"));
     std::map<OrderState, std::uint64_t> counts;
     for (const auto& row : rows)
-        counts[static_cast<OrderState>(number(row[0]))] = static_cast<std::uint64_t>(number(row[1]));
+        counts[static_cast<OrderState>(number_of(row[0]))] = static_cast<std::uint64_t>(number_of(row[1]));
     return counts;
 }
 
@@ -237,6 +196,12 @@ Result<std::optional<base::TimePoint>> Records::oldest_unfinished()
                  database_->execute("SELECT created FROM orders WHERE state < 2 ORDER BY created LIMIT 1"));
     if (rows.empty()) return std::optional<base::TimePoint>{};
     return std::optional{time_of(rows.front().front())};
+}
+
+Result<std::uint64_t> Records::count_certificates()
+{
+    ACMETOOL_TRY(rows, database_->execute("SELECT COUNT(*) FROM certificates"));
+    return static_cast<std::uint64_t>(number_of(rows.front().front()));
 }
 
 Result<void> Records::put(const CertificateRow& row)
@@ -479,8 +444,8 @@ namespace
 SpentCounts counts_of(const Row& row)
 {
     SpentCounts counts;
-    counts.all = static_cast<std::uint64_t>(number(row[0]));
-    counts.renewals = static_cast<std::uint64_t>(number(row[1]));
+    counts.all = static_cast<std::uint64_t>(number_of(row[0]));
+    counts.renewals = static_cast<std::uint64_t>(number_of(row[1]));
     if (counts.all > 0) counts.oldest = time_of(row[2]);
     return counts;
 }

@@ -108,7 +108,8 @@ public:
     /// Creates the tables of a shared database, or brings them up to date.
     static Result<void> prepare(store::Database& database);
 
-    /// All rows into a database without any, in a transaction of `to`. Returns how many there are.
+    /// All rows into a database without any, in a transaction of `to`. Returns how many there are. Errors:
+    /// also config, reason "notEmpty".
     static Result<std::uint64_t> copy(store::Database& from, store::Database& to);
 
     Result<std::optional<OrderRow>> order(std::string_view id);
@@ -127,6 +128,7 @@ public:
     Result<std::vector<OrderRow>> take_over(std::string_view former, std::string_view owner, unsigned most);
     Result<std::map<OrderState, std::uint64_t>> count_orders();
     Result<std::optional<base::TimePoint>> oldest_unfinished();
+    Result<std::uint64_t> count_certificates();
 
     Result<void> put(const CertificateRow& row);
     Result<std::optional<CertificateRow>> certificate(std::string_view digest);

@@ -1,7 +1,6 @@
 #include "registrar/records.h"
 
 #include <array>
-#include <charconv>
 
 #include <fmt/core.h>
 
@@ -99,13 +98,6 @@ Bytes octets_of(const std::string& column)
     return {column.begin(), column.end()};
 }
 
-int number_of(const std::string& column)
-{
-    int number = 0;
-    std::from_chars(column.data(), column.data() + column.size(), number);
-    return number;
-}
-
 Result<void> read_device(Device& device, const store::Database::Row& row)
 {
     device.id = row[0];
@@ -116,7 +108,7 @@ Result<void> read_device(Device& device, const store::Database::Row& row)
     device.masa_url = row[4];
     ACMETOOL_TRY(since, base::parse_rfc3339(row[5]));
     device.since = since;
-    device.cause = static_cast<Cause>(number_of(row[6]));
+    device.cause = static_cast<Cause>(store::number_of(row[6]));
     device.reason = row[7];
     device.voucher_status = row[8];
     device.enroll_status = row[9];
@@ -165,10 +157,10 @@ Result<void> bring_up_to_date(store::Database& database)
             ACMETOOL_CHECK(database.create({statement}, 0));
         ACMETOOL_CHECK(database.create({kAddOwner}, 0));
         ACMETOOL_CHECK(database.execute("INSERT INTO brski_schema VALUES ($1)", {std::int64_t{kVersion}}));
-    } else if (number_of(found.front().front()) == kNoOwnerVersion) {
+    } else if (store::number_of(found.front().front()) == kNoOwnerVersion) {
         ACMETOOL_CHECK(database.execute("UPDATE brski_schema SET version = $1", {std::int64_t{kVersion}}));
         ACMETOOL_CHECK(database.create({kAddOwner}, 0));
-    } else if (number_of(found.front().front()) != kVersion) {
+    } else if (store::number_of(found.front().front()) != kVersion) {
         return fail(Errc::config,
                     "the registrar's tables in the store were made by another version of this program",
                     "run the version that made them", "storeVersion");
@@ -203,7 +195,6 @@ Result<std::uint64_t> Records::copy(store::Database& from, store::Database& to)
 {
     using store::ColumnType::number;
     using store::ColumnType::octets;
-    if (!from.execute("SELECT 1 FROM brski_schema")) return std::uint64_t{0};
     ACMETOOL_TRY(devices, store::copy_table(from, to, "brski_devices", "id",
                                             {{"id"},
                                              {"serial"},
@@ -304,7 +295,7 @@ Result<OpenCounts> Records::count_open(base::TimePoint since)
     OpenCounts counts;
     for (const auto& row : rows)
         (row[0] == name_of(State::refused) ? counts.refused : counts.waiting) +=
-            static_cast<std::uint64_t>(number_of(row[1]));
+            static_cast<std::uint64_t>(store::number_of(row[1]));
     return counts;
 }
 

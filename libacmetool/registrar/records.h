@@ -83,8 +83,8 @@ public:
     Result<void> create();
     /// The same, in a transaction of the caller's, for a shared database.
     static Result<void> prepare(store::Database& database);
-    /// All rows into a database without any, in a transaction of `to`. Returns how many there are: none if
-    /// `from` has no such tables.
+    /// All rows into a database without any, in a transaction of `to`. Both have the tables. Returns how many
+    /// there are. Errors: also config, reason "notEmpty".
     static Result<std::uint64_t> copy(store::Database& from, store::Database& to);
 
     Result<std::optional<Device>> device(const RecordIds& ids);

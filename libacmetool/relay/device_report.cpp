@@ -1,7 +1,6 @@
 #include "relay/device_report.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include <fmt/core.h>
 
@@ -210,14 +209,7 @@ Listing listing_of(const Config& config, const Lists& lists, const ra::Device& d
 
 Result<std::unique_ptr<store::Database>> open_store(const Config& config)
 {
-    const auto& options = config.ra.store;
-    if (!options.is_shared()) {
-        if (!std::filesystem::exists(options.sqlite))
-            return fail(Errc::config, fmt::format("{}: the store does not exist", options.sqlite),
-                        "serve creates it, and store init", "noStore");
-        ACMETOOL_CHECK(ra::check_shared(options.sqlite));
-    }
-    ACMETOOL_TRY(database, ra::Records::open(options));
+    ACMETOOL_TRY(database, ra::open_existing(config.ra.store));
     registrar::Records vouchers{*database};
     if (!config.brski.manufacturers.empty()) ACMETOOL_CHECK(vouchers.create());
     return std::move(database);

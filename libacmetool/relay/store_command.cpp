@@ -1,7 +1,7 @@
 #include "relay/store_command.h"
 
-#include <charconv>
 #include <filesystem>
+#include <functional>
 
 #include <fmt/core.h>
 
@@ -10,7 +10,6 @@
 #include "ra/records.h"
 #include "registrar/records.h"
 #include "store/open_database.h"
-#include "store/sqlite.h"
 
 namespace acmetool::relay
 {
@@ -33,16 +32,6 @@ Result<void> prepare(store::Database& database)
         ACMETOOL_CHECK(ra::Records::prepare(database));
         return registrar::Records::prepare(database);
     });
-}
-
-std::uint64_t number_of(const std::vector<store::Database::Row>& rows)
-{
-    std::uint64_t number = 0;
-    if (!rows.empty()) {
-        const auto& text = rows.front().front();
-        std::from_chars(text.data(), text.data() + text.size(), number);
-    }
-    return number;
 }
 
 /// An identifier of SQL that needs no quotes.
@@ -79,21 +68,16 @@ Result<void> upgrade_store(const Config& config)
 Result<StoreStatus> store_status(const Config& config)
 {
     const auto& options = config.ra.store;
-    if (!options.is_shared()) {
-        if (!std::filesystem::exists(options.sqlite))
-            return fail(Errc::config, fmt::format("{}: the store does not exist", options.sqlite),
-                        "serve creates it, and store init", "noStore");
-        ACMETOOL_CHECK(ra::check_shared(options.sqlite));
-    }
-    ACMETOOL_TRY(database, ra::Records::open(options));
+    ACMETOOL_TRY(database, ra::open_existing(options));
+    ra::Records records{*database};
     StoreStatus status;
     status.id = options.is_shared() ? database->id() : options.sqlite;
     ACMETOOL_TRY(version, database->version());
     status.version = version;
-    ACMETOOL_TRY(certificates, database->execute("SELECT COUNT(*) FROM certificates"));
-    status.certificates = number_of(certificates);
-    ACMETOOL_TRY(orders, database->execute("SELECT COUNT(*) FROM orders WHERE state < 2"));
-    status.orders_under_way = number_of(orders);
+    ACMETOOL_TRY(certificates, records.count_certificates());
+    status.certificates = certificates;
+    ACMETOOL_TRY(orders, records.count_orders());
+    status.orders_under_way = orders[ra::OrderState::intent] + orders[ra::OrderState::placed];
     if (options.is_shared()) {
         ACMETOOL_TRY(relays, store::Members{*database}.all());
         status.relays = std::move(relays);
@@ -113,15 +97,8 @@ Result<std::uint64_t> copy_store(const Config& config, const std::string& file, 
     store::Options former;
     former.sqlite = file;
     ACMETOOL_TRY(from, ra::Records::open(former)); // which brings it up to date
-    registrar::Records vouchers{*from};
-    if (from->execute("SELECT 1 FROM brski_devices LIMIT 1")) ACMETOOL_CHECK(vouchers.create());
+    ACMETOOL_CHECK(registrar::Records{*from}.create());
     ACMETOOL_TRY(to, ra::Records::open(config.ra.store));
-    for (const auto* table : {"orders", "certificates", "names", "brski_devices"}) {
-        ACMETOOL_TRY(rows, to->execute(fmt::format("SELECT 1 FROM {} LIMIT 1", table)));
-        if (!rows.empty())
-            return fail(Errc::config, fmt::format("database {}: {} has rows already", to->id(), table),
-                        "copy into a new database, before a relay uses it", "notEmpty");
-    }
     std::uint64_t copied = 0;
     ACMETOOL_CHECK(change(*to, [&]() -> Result<void> {
         ACMETOOL_TRY(rows, ra::Records::copy(*from, *to));

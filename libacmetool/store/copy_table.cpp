@@ -1,7 +1,5 @@
 #include "store/copy_table.h"
 
-#include <charconv>
-
 #include <fmt/core.h>
 
 #include "base/bytes.h"
@@ -17,9 +15,7 @@ Database::Value value_of(const std::string& text, ColumnType type)
 {
     if (type == ColumnType::octets) return as_bytes(text);
     if (type == ColumnType::text) return std::string_view{text};
-    std::int64_t number = 0;
-    std::from_chars(text.data(), text.data() + text.size(), number);
-    return number;
+    return number_of(text);
 }
 
 } // namespace
@@ -27,6 +23,10 @@ Database::Value value_of(const std::string& text, ColumnType type)
 Result<std::uint64_t> copy_table(Database& from, Database& to, std::string_view table, std::string_view key,
                                  const std::vector<Column>& columns)
 {
+    ACMETOOL_TRY(there, to.execute(fmt::format("SELECT 1 FROM {} LIMIT 1", table)));
+    if (!there.empty())
+        return fail(Errc::config, fmt::format("database {}: {} has rows already", to.id(), table),
+                    "copy into a new database, before a relay uses it", "notEmpty");
     std::string names;
     std::string places;
     for (const auto& column : columns) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <charconv>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -81,5 +82,13 @@ public:
     /// In a transaction: whoever listens (Notices) hears `payload` once it is committed.
     virtual Result<void> notify(std::string_view /*payload*/) { return {}; }
 };
+
+/// The number in a column; 0 if it is none.
+inline std::int64_t number_of(const std::string& column)
+{
+    std::int64_t number = 0;
+    std::from_chars(column.data(), column.data() + column.size(), number);
+    return number;
+}
 
 } // namespace acmetool::store

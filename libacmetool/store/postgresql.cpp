@@ -1,7 +1,6 @@
 #include "store/postgresql.h"
 
 #include <algorithm>
-#include <charconv>
 #include <random>
 #include <thread>
 #include <utility>
@@ -54,13 +53,6 @@ std::minstd_rand& random_numbers()
 milliseconds spread(milliseconds wait)
 {
     return wait * std::uniform_int_distribution<int>{80, 120}(random_numbers()) / 100;
-}
-
-std::int64_t number_of(const std::string& text)
-{
-    std::int64_t number = 0;
-    std::from_chars(text.data(), text.data() + text.size(), number);
-    return number;
 }
 
 } // namespace

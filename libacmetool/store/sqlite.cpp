@@ -185,10 +185,7 @@ void Sqlite::rollback() noexcept
 Result<unsigned> Sqlite::version()
 {
     ACMETOOL_TRY(rows, execute("PRAGMA user_version"));
-    const auto& text = rows.front().front();
-    unsigned number = 0;
-    std::from_chars(text.data(), text.data() + text.size(), number);
-    return number;
+    return static_cast<unsigned>(number_of(rows.front().front()));
 }
 
 Result<void> Sqlite::create(const std::vector<std::string_view>& statements, unsigned version,

@@ -188,6 +188,7 @@ struct Daemon::Impl {
     EventLog& log;
     base::TimePoint started = base::now();
     std::atomic<bool> draining{false};
+    std::shared_ptr<EventKeeper> keeper; ///< also of `log`
     CrlKeeper crls;
     std::unique_ptr<est::Server> est;
     std::unique_ptr<registrar::Gate>
@@ -241,6 +242,14 @@ std::string Daemon::Impl::metrics() const
     metrics.gauge("acmetool_output_stalled", "Outputs (log, trace) whose reader has stalled.",
                   static_cast<std::uint64_t>(std::count_if(outputs.begin(), outputs.end(),
                                                            [](const auto& one) { return one.is_stalled; })));
+    const auto events = keeper->counts();
+    const auto count_events = [&](const std::string& what, const std::string& help, std::uint64_t count) {
+        metrics.counter("acmetool_events_" + what, help);
+        metrics.count("acmetool_events_" + what, "", count);
+    };
+    count_events("kept", "Events written into the store.", events.kept);
+    count_events("repeated", "Events that are only counted in the row of another.", events.repeated);
+    count_events("dropped", "Events over a limit, or that the store could not take.", events.dropped);
     for (const auto& [name, count] : engine->counters()) {
         metrics.counter("acmetool_ra_" + name, "Of the registration authority since the start.");
         metrics.count("acmetool_ra_" + name, "", count);
@@ -317,9 +326,15 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& given, EventLog& log
     auto impl = std::make_unique<Impl>(config, log);
     auto* const raw = impl.get();
     ACMETOOL_TRY(est_settings, est_options(config));
+    const auto& store = config.ra.store;
+    impl->keeper =
+        std::make_shared<EventKeeper>(EventKeeper::Options{store.is_shared() ? store.instance : ""});
+    impl->keeper->enable(config.ra.keep_events.count() > 0);
+    log.keep_by(impl->keeper);
     impl->crls.use(config);
     ACMETOOL_TRY(engine, ra::Engine::open(config.ra, &log, context, impl->crls.fetched()));
     impl->engine = std::move(engine);
+    impl->keeper->begin(impl->engine->commits());
     for (const auto& warning : impl->engine->warnings())
         log.log(base::Level::warning, warning);
     learn_intermediates(config, *impl->engine, log, kLongestOwnOrder, context);
@@ -373,6 +388,7 @@ Daemon::~Daemon()
 {
     if (impl_->teap) impl_->teap->stop(); // no packets while the engine gives its last decisions
     impl_->brski->stop();
+    impl_->keeper->finish();
 }
 
 std::string Daemon::radius_url() const
@@ -426,6 +442,7 @@ Result<Reloaded> Daemon::reload(const Config& given, base::Context& context)
     const auto before = impl_->engine->counts();
     Reloaded done;
     done.kept = keep_fixed(impl_->config, config);
+    impl_->keeper->enable(impl_->config.ra.keep_events.count() > 0);
     impl_->crls.use(impl_->config);
     impl_->est->configure(std::move(est_settings));
     // The engine last: it may have to wait for the end of its issuer.

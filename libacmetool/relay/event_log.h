@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -13,12 +14,14 @@
 #include "cli/program.h"
 #include "enrol/events.h"
 #include "est/server.h"
+#include "relay/event_keeper.h"
 
 namespace acmetool::relay
 {
 
 /// What happened, on standard error: one line an event, as text or as one JSON document. For the journal each
-/// line begins with the syslog priority (sd-daemon(3)). Nobody waits for whoever reads it.
+/// line begins with the syslog priority (sd-daemon(3)). Nobody waits for whoever reads it. The store keeps
+/// events as well, whatever level the log has.
 class ACMETOOL_EXPORT EventLog final : public enrol::EventSink
 {
 public:
@@ -32,6 +35,8 @@ public:
     void arrival(const est::RequestEvent& event);
     void request(const est::RequestEvent& event);
     void log(base::Level level, const std::string& text);
+    /// Who keeps events from now on; null: nobody. Not while other threads tell events.
+    void keep_by(std::shared_ptr<EventKeeper> keeper) { keeper_ = std::move(keeper); }
 
     /// Requests by operation and status.
     std::map<std::pair<std::string, int>, std::uint64_t> requests() const;
@@ -40,6 +45,7 @@ public:
 
 private:
     void write(base::Level level, base::Json event);
+    void keep(const base::Json& event);
 
     std::string program_;
     cli::Io& io_;
@@ -47,6 +53,7 @@ private:
     bool journal_;
     bool traces_;
     base::Level level_;
+    std::shared_ptr<EventKeeper> keeper_;
     mutable std::mutex mutex_;
     std::map<std::pair<std::string, int>, std::uint64_t> requests_;
 };

@@ -199,10 +199,14 @@ public:
 
     bool post(Task task) override
     {
-        const std::lock_guard lock{mutex_};
-        if (stopped_) return false;
-        tasks_.push_back(std::move(task));
-        if (tasks_.size() == 1) asio::post(io, [this] { run_tasks(); });
+        {
+            const std::lock_guard lock{mutex_};
+            if (stopped_) return false;
+            tasks_.push_back(std::move(task));
+            if (tasks_.size() > 1) return true;
+        }
+        // Without the lock, for which the thread would wait as soon as it wakes.
+        asio::post(io, [this] { run_tasks(); });
         return true;
     }
     /// After the thread has ended. A task that did not run may hold what holds this.

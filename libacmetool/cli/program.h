@@ -132,6 +132,9 @@ public:
     /// `not_here` apply to the whole run and are refused. Errors: config, with line and column.
     virtual Result<FileOptions> read_options(const std::string& file,
                                              const std::vector<std::string>& not_here) = 0;
+    /// What the command line gives to `other` holds for options of the same name in read_options() of this
+    /// verb, which the action of `other` calls to look at files that are written for this verb.
+    virtual Verb& heeds(const Verb& other) = 0;
 };
 
 class ACMETOOL_EXPORT Program

@@ -142,7 +142,7 @@ crl() {
     for format in "" --json; do
         run acme-order check --trust root.pem $format $'ev\e[2Jil.pem'
         echo "$output" | od -c | head
-        ! LC_ALL=C grep -P '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' <<<"$output"
+        ! LC_ALL=C grep -P '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' <<<"$output" || false
     done
     acme-order check --trust root.pem - <site.pem
 }

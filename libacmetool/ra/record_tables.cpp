@@ -24,8 +24,8 @@ constexpr unsigned kNoOwnerVersion = 4;
 constexpr unsigned kNoEventsVersion = 5;
 
 // Each page is written and waited for with every enrolment: what is asked seldom has no index, and long rows
-// lie in the order they came, not each in another page by its digest. The two indexes of devices have all that
-// counts and lists of a million devices read (bench/operators).
+// lie in the order they came, not each in another page by its digest. The two indexes of devices have all
+// that counts and lists of a million devices read (bench/operators).
 constexpr const char* kSchema[] = {
     "CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, state BIGINT NOT NULL, device TEXT NOT NULL, "
     "device_serial TEXT NOT NULL, label TEXT NOT NULL, domain TEXT NOT NULL, profile TEXT NOT NULL, "

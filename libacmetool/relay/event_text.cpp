@@ -30,6 +30,7 @@ struct Advice {
 constexpr Advice kAdvice[] = {
     {"decision", "", "remembered since",
      "`{0} explain {1}` shows the order; `{0} retry {1}` has it tried at once"},
+    {"decision", "", "HTTP ", "`{0} explain {1}` shows the order, which the CA refused"},
     {"decision", "", "is blocked", "`{0} unblock {1}` ends the block"},
     {"decision", "", "not in the inventory",
      "if the device may enrol, add {1} to the inventory and reload the relay"},
@@ -58,7 +59,7 @@ constexpr Advice kAdvice[] = {
     {"decision", "notFound", "", "the URL of the device names a label that the configuration does not have"},
     {"decision", "internalCAError", "", "`{0} explain {1}` shows the order"},
     {"decision", "unavailable", "", "`{0} status` says what is away; the device asks again"},
-    {"request", "401", "",
+    {"request", "unauthenticated", "",
      "the device showed no certificate and no password: see whether a proxy before the relay ends its TLS"},
     {"request", "404", "", "the device asks for a URL that is not here"},
     {"radius", "unknown_client", "", "if {2} is a switch of yours, add a [[client]] with this address"},

@@ -174,9 +174,9 @@ explain() { # DEVICE: TEXT in one line, document.json
     [[ $TEXT == *"shows serialNumber=device0001"*"next: if its manufacturer is to be trusted, add its CA to trust"* ]]
     est - simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @csr
     [ "$STATUS" = 401 ]
-    wait_for 20 has_event '.event == "request" and .cause == "401"'
+    wait_for 20 has_event '.event == "request" and .cause == "unauthenticated"'
     events
-    [[ $TEXT == *"request refused: 401"*"next: the device showed no certificate and no password"* ]]
+    [[ $TEXT == *"request refused: unauthenticated"*"next: the device showed no certificate and no password"* ]]
 }
 
 @test "OPR-13: incident: the secret of a switch is wrong, and a switch that is not configured" {
@@ -253,7 +253,7 @@ explain() { # DEVICE: TEXT in one line, document.json
     wait_for 20 has_event '.event == "order" and .outcome == "failed"'
     events --level warning
     [[ $TEXT == *"order failed: caa"*"next: a CAA record of the domain forbids it"* ]]
-    [[ $TEXT == *"decision refused: badRequest"*"next: \`est-relay explain device0001\` shows the order; \`est-relay retry device0001\`"* ]]
+    [[ $TEXT == *"decision refused: badRequest"*"next: \`est-relay explain device0001\` shows the order"* ]]
     jq -es 'any(.[]; .event == "order" and .cause == "caa" and .serial == "device0001" and .details.problem.type == "urn:ietf:params:acme:error:caa")' events.json
     run_relay status >said
     [[ $(head -n 1 said) == "the last order failed at 20"* ]]
@@ -283,8 +283,8 @@ explain() { # DEVICE: TEXT in one line, document.json
     [[ $(tr '\n' ' ' <said) == "no decision is made: "*"relay.db was removed"* ]]
     grep -q 'next: see the database: `est-relay store status`' said
     mv "$PKI/away.db" "$PKI/relay.db"
-    wait_for 30 has_event '.text | contains("store is not available")'
-    wait_for 30 has_event '.event == "store" and (.text | contains("removed"))'
+    wait_for 30 has_event '.text // "" | contains("store is not available")'
+    wait_for 30 has_event '.event == "store" and (.text // "" | contains("removed"))'
     events --level warning
     [[ $TEXT == *"see the database"* ]]
     ask_for stranger9999

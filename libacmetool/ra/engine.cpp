@@ -18,10 +18,23 @@ namespace
 
 using base::Json;
 
-constexpr const char* kCounters[] = {"requests",          "decisions_issued", "decisions_pending",
-                                     "decisions_refused", "csr_attributes",   "cache_hits",
-                                     "orders_started",    "orders_continued", "orders_issued",
-                                     "orders_failed",     "store_failures"};
+struct Counter {
+    const char* name;
+    const char* help;
+};
+constexpr Counter kCounters[] = {
+    {"requests", "Requests for enrolment, by all protocols."},
+    {"decisions_issued", "Requests answered with a certificate."},
+    {"decisions_pending", "Requests answered with not yet."},
+    {"decisions_refused", "Requests refused."},
+    {"csr_attributes", "Requests for CSR attributes."},
+    {"cache_hits", "Requests answered with a certificate that was issued before."},
+    {"orders_started", "Orders that were begun."},
+    {"orders_continued", "Orders of an earlier run, or of an earlier failure, that were continued."},
+    {"orders_issued", "Orders that ended with a certificate."},
+    {"orders_failed", "Orders that failed."},
+    {"store_failures", "Decisions that the database did not take."},
+};
 
 Result<void> check_domains(const Options& options)
 {
@@ -73,8 +86,8 @@ Engine::Impl::Impl(Options chosen, Parts& parts, bool given, store::FileLock sto
       reader(std::move(to_read)), decider(current_options, std::move(budget)),
       issuer(std::move(parts.issuer)), issuer_is_given(given)
 {
-    for (const auto* name : kCounters)
-        counters[name] = 0;
+    for (const auto& counter : kCounters)
+        counters[counter.name] = 0;
 }
 
 Engine::Impl::~Impl()
@@ -319,6 +332,19 @@ Result<std::unique_ptr<store::Database>> Engine::connect() const
 {
     const std::lock_guard guard{impl_->reader_mutex};
     return impl_->reader->reopen();
+}
+
+Json Engine::issuer_status()
+{
+    const std::lock_guard guard{impl_->issuer_mutex};
+    return impl_->issuer ? impl_->issuer->status() : Json::object();
+}
+
+std::string_view Engine::help_of(std::string_view counter)
+{
+    const auto* const found = std::find_if(std::begin(kCounters), std::end(kCounters),
+                                           [&](const Counter& one) { return one.name == counter; });
+    return found == std::end(kCounters) ? std::string_view{} : std::string_view{found->help};
 }
 
 Json Engine::status()

@@ -24,10 +24,20 @@ struct NamedFile {
     std::string path;
 };
 
+/// Administration from other hosts, by HTTPS: whoever shows a certificate or a token.
+struct RemoteAdmin {
+    std::optional<net::Endpoint> listen; ///< none: only this host
+    std::string certificate_file;
+    std::string key_file;
+    std::vector<std::string> clients; ///< files with CAs of client certificates
+    std::string token_file;           ///< may be empty
+};
+
 /// The content of relay.toml. File names are relative to its folder.
 struct Config {
     net::Endpoint est{"0.0.0.0", 8443};
-    net::Endpoint admin{"127.0.0.1", 9443};
+    net::Endpoint admin{"127.0.0.1", 9443}; ///< an address of this host
+    RemoteAdmin remote_admin;
     http::ServerOptions
         http; ///< certificate, key, limits and proxies of the EST listener, whose address is `est`
     est::LoginOptions logins;

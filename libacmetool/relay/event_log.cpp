@@ -100,12 +100,15 @@ void EventLog::write(Level level, Json event)
 
 void EventLog::message(const base::Message& message)
 {
+    recent_.message(message, base::now());
+    if (!traces_) return;
     const std::lock_guard lock{mutex_};
-    if (traces_) io_.context().message(message);
+    io_.context().message(message);
 }
 
 void EventLog::event(const Json& event)
 {
+    recent_.event(event, base::now());
     write(level_of(event), event);
 }
 
@@ -116,16 +119,13 @@ void EventLog::log(Level level, const std::string& text)
 
 void EventLog::arrival(const est::RequestEvent& request)
 {
-    if (traces() && !request.operation.empty()) message(to_message(request, "client", "ra"));
+    if (!request.operation.empty()) message(to_message(request, "client", "ra"));
 }
 
 void EventLog::request(const est::RequestEvent& request)
 {
-    if (traces() && !request.operation.empty()) message(to_message(request, "ra", "client"));
-    {
-        const std::lock_guard lock{mutex_};
-        ++requests_[{request.operation.empty() ? "other" : request.operation, request.status}];
-    }
+    if (!request.operation.empty()) message(to_message(request, "ra", "client"));
+    recent_.request(request);
     const bool enrols = request.operation.ends_with("enroll");
     const auto level = request.status >= 500             ? Level::warning
                        : enrols || request.status >= 400 ? Level::info
@@ -148,12 +148,6 @@ void EventLog::request(const est::RequestEvent& request)
     add("text", request.text);
     if (!request.identifiers.empty()) event["identifiers"] = request.identifiers;
     write(level, std::move(event));
-}
-
-std::map<std::pair<std::string, int>, std::uint64_t> EventLog::requests() const
-{
-    const std::lock_guard lock{mutex_};
-    return requests_;
 }
 
 } // namespace acmetool::relay

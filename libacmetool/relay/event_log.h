@@ -1,10 +1,7 @@
 #pragma once
 
-#include <cstdint>
-#include <map>
 #include <mutex>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/context.h"
@@ -13,6 +10,7 @@
 #include "cli/program.h"
 #include "enrol/events.h"
 #include "est/server.h"
+#include "relay/recent.h"
 
 namespace acmetool::relay
 {
@@ -27,14 +25,14 @@ public:
 
     void event(const base::Json& event) override;
     bool keeps(base::Level level) const override { return level <= level_; }
-    bool traces() const override { return traces_; }
+    bool traces() const override { return true; } ///< the page draws them
     void message(const base::Message& message) override;
     void arrival(const est::RequestEvent& event);
     void request(const est::RequestEvent& event);
     void log(base::Level level, const std::string& text);
 
-    /// Requests by operation and status.
-    std::map<std::pair<std::string, int>, std::uint64_t> requests() const;
+    const Recent& recent() const { return recent_; }
+    const std::string& program() const { return program_; }
     /// How log and trace do.
     std::vector<base::OutputHealth> outputs() const { return io_.outputs(); }
 
@@ -47,8 +45,8 @@ private:
     bool journal_;
     bool traces_;
     base::Level level_;
-    mutable std::mutex mutex_;
-    std::map<std::pair<std::string, int>, std::uint64_t> requests_;
+    std::mutex mutex_; ///< of the trace
+    Recent recent_;
 };
 
 } // namespace acmetool::relay

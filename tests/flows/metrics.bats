@@ -127,3 +127,32 @@ sample() {
     # Without an ACME CA there is no domain.
     grep -v 'acmetool_authorization' documented | diff - served
 }
+
+@test "OPR-36: the alert rules pass promtool, each is tested, and each metric in them is served" {
+    promtool check rules "$ROOT/packaging/prometheus/acme-integrations.rules.yml"
+    promtool test rules "$ROOT/packaging/prometheus/acme-integrations.test.yml"
+    local alert alerts
+    mapfile -t alerts < <(sed -n 's/^ *- alert: //p' "$ROOT/packaging/prometheus/acme-integrations.rules.yml")
+    for alert in "${alerts[@]}"; do
+        grep -q "alertname: $alert\$" "$ROOT/packaging/prometheus/acme-integrations.test.yml" || {
+            echo "$alert is not tested"
+            return 1
+        }
+    done
+    both_relays
+    python3 "$ROOT/tests/lib/metrics.py" used "$ROOT/packaging/prometheus/acme-integrations.rules.yml" est.prom teap.prom
+    sed 's/acmetool_crls_stale/acmetool_crls_old/' "$ROOT/packaging/prometheus/acme-integrations.rules.yml" >wrong.yml
+    run python3 "$ROOT/tests/lib/metrics.py" used wrong.yml est.prom teap.prom
+    [[ $status == 1 && $output == *acmetool_crls_old* ]]
+}
+
+@test "OPR-37: the dashboard is JSON, and each metric in it is served" {
+    local file=$ROOT/packaging/grafana/acme-integrations.json
+    jq -e '.uid == "acme-integrations" and ([.panels[].id] | length == (unique | length))' "$file"
+    # Nothing lies on something else, and each panel asks something.
+    jq -e '[.panels[] | .targets | length > 0] | all' "$file"
+    jq -e '[.panels[].gridPos | .x + .w <= 24] | all' "$file"
+    jq -e '[.panels[].gridPos | "\(.x) \(.y)"] | length == (unique | length)' "$file"
+    both_relays
+    python3 "$ROOT/tests/lib/metrics.py" used "$file" est.prom teap.prom
+}

@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
 #include "ra/record_columns.h"
 
 namespace acmetool::ra
@@ -131,18 +132,27 @@ Result<std::map<Standing, std::uint64_t>> DeviceRecords::count(base::TimePoint s
 
 Result<std::vector<ListedDevice>> DeviceRecords::list(const DeviceFilter& filter, base::TimePoint now)
 {
-    std::string wanted;
+    std::vector<std::string> wanted;
+    std::string standings;
     for (const auto standing : filter.standings)
-        wanted += fmt::format("{}{}", wanted.empty() ? "" : ", ", static_cast<int>(standing));
+        standings += fmt::format("{}{}", standings.empty() ? "" : ", ", static_cast<int>(standing));
+    if (!standings.empty()) wanted.push_back(fmt::format("standing IN ({})", standings));
+    std::vector<store::Database::Value> values{columns::seconds(now), columns::seconds(filter.since),
+                                               static_cast<std::int64_t>(filter.limit)};
+    if (filter.behind) {
+        values.emplace_back(columns::seconds(filter.behind->since));
+        const auto& id = filter.behind->id;
+        if (!id.empty()) values.emplace_back(id);
+        wanted.emplace_back(id.empty() ? "created < $4" : "(created < $4 OR (created = $4 AND device > $5))");
+    }
     const auto sql = fmt::format(
         "SELECT device, device_serial, standing, created, until, identifiers, url, why, words, renewal, "
         "CASE WHEN EXISTS (SELECT 1 FROM certificates JOIN revoked ON revoked.serial = certificates.serial "
         "WHERE certificates.digest = page.certificate) THEN 1 ELSE 0 END "
         "FROM (SELECT * FROM (SELECT newest.*, {} AS standing FROM ({}) AS newest WHERE place = 1) AS "
         "devices {} ORDER BY created DESC, device LIMIT $3) AS page ORDER BY created DESC, device",
-        kStanding, kNewest, wanted.empty() ? "" : fmt::format("WHERE standing IN ({})", wanted));
-    ACMETOOL_TRY(rows, database_->execute(sql, {columns::seconds(now), columns::seconds(filter.since),
-                                                static_cast<std::int64_t>(filter.limit)}));
+        kStanding, kNewest, wanted.empty() ? "" : "WHERE " + base::join(wanted, " AND "));
+    ACMETOOL_TRY(rows, database_->execute(sql, values));
     std::vector<ListedDevice> devices;
     for (const auto& row : rows) {
         ListedDevice listed;

@@ -147,11 +147,11 @@ Json Engine::Impl::status()
         status["issuer"] = issuer ? issuer->status() : Json::object();
     }
     {
-        const std::lock_guard guard{reader_mutex};
-        if (const auto counts = Records{*reader}.count_orders())
+        const std::lock_guard guard{counting_mutex};
+        if (const auto counts = Records{*counting}.count_orders())
             for (const auto& [state, number] : *counts)
                 orders[std::string{ra::name_of(state)}] = number;
-        if (const auto oldest = Records{*reader}.oldest_unfinished(); oldest && *oldest)
+        if (const auto oldest = Records{*counting}.oldest_unfinished(); oldest && *oldest)
             status["oldestPending"] = base::to_rfc3339(**oldest);
     }
     status["orders"] = std::move(orders);
@@ -213,6 +213,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
                  own_store(options.store, lock, parts.context != nullptr ? *parts.context : nobody));
     const bool is_shared = database->is_shared();
     ACMETOOL_TRY(reader, database->reopen());
+    ACMETOOL_TRY(counting, database->reopen());
     Records records{*database};
     std::vector<Records::Spent> spent; // of all is counted anew each time
     if (!is_shared) {
@@ -231,6 +232,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
     budget.load(spent);
     auto impl = std::make_unique<Impl>(std::move(options), parts, given, std::move(lock), std::move(reader),
                                        std::move(budget));
+    impl->counting = std::move(counting);
     impl->current_files = std::make_shared<const Files>(std::move(files));
     impl->ca_set.set_files(std::move(ca_files), impl->now());
     impl->ca_set.set_intermediates(intermediates, impl->now());

@@ -113,6 +113,8 @@ struct Engine::Impl final : IssuerHost {
 
     std::mutex reader_mutex;
     std::unique_ptr<store::Database> reader;
+    std::mutex counting_mutex;
+    std::unique_ptr<store::Database> counting; ///< for status(), which reads long
 
     std::mutex deferred_mutex;
     std::unordered_map<std::string, base::TimePoint> deferred_until;

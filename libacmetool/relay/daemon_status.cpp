@@ -245,7 +245,7 @@ Json Daemon::Impl::status()
 {
     Json status = engine->status();
     const auto counts = listener ? listener->counts() : http::ServerCounts{};
-    status["brski"] = brski->status();
+    if (brski->has_manufacturers()) status["brski"] = brski->status();
     if (teap) {
         status["teap"] = {{"open", teap->open()}};
         for (const auto& [name, count] : teap->counters())

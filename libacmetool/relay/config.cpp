@@ -12,6 +12,7 @@
 #include "relay/admin_section.h"
 #include "relay/brski_section.h"
 #include "relay/config_section.h"
+#include "relay/event_section.h"
 #include "relay/teap_section.h"
 #include "store/pq_connection.h"
 
@@ -380,9 +381,9 @@ void read_limits(Section section, Config& config)
 /// Reads each section exactly once, even if absent, to check its required keys.
 void read_all(const toml::table& root, Reading& reading, Config& config)
 {
-    const std::vector<std::string> known{"listen", "admin",   "tls",    "clients", "acme",        "domain",
-                                         "dns",    "cacerts", "est",    "store",   "label",       "limits",
-                                         "teap",   "client",  "accept", "brski",   "manufacturer"};
+    const std::vector<std::string> known{"listen", "admin",   "tls",    "clients", "acme",         "domain",
+                                         "dns",    "cacerts", "est",    "store",   "label",        "limits",
+                                         "teap",   "client",  "accept", "brski",   "manufacturer", "events"};
     for (const auto& [key, node] : root) {
         const std::string given{key.str()};
         if (std::find(known.begin(), known.end(), given) == known.end()) {
@@ -441,6 +442,7 @@ void read_all(const toml::table& root, Reading& reading, Config& config)
                 reading.fail(error_at(reading.file, key.source(), "labels must be sections: [label.NAME]"));
     }
     read_limits(section("limits"), config);
+    read_events(section("events"), config);
     read_brski(root, reading, config);
 }
 

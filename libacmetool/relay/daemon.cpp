@@ -128,6 +128,16 @@ Result<Config> completed(Config config)
     return config;
 }
 
+/// Null if nobody is to be told.
+Result<std::shared_ptr<EventDelivery>> start_delivery(const Config& config, EventLog& log)
+{
+    if (config.events.hook.empty() && config.events.webhook.empty()) return std::shared_ptr<EventDelivery>{};
+    ACMETOOL_TRY(delivery, EventDelivery::start(config.events, [&log](const std::string& sentence) {
+                     log.log(base::Level::warning, sentence);
+                 }));
+    return std::shared_ptr<EventDelivery>{std::move(delivery)};
+}
+
 /// What signs voucher-requests: the certificate that pledges see (RFC 8995 section 5.5). Nothing is signed,
 /// and no purpose asked for, where no manufacturer has a MASA.
 Result<brski::Signer> brski_signer(const Config& config)
@@ -152,6 +162,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& given, EventLog& log
     auto impl = std::make_unique<Impl>(config, log);
     auto* const raw = impl.get();
     ACMETOOL_TRY(est_settings, est_options(config));
+    ACMETOOL_TRY(delivery, start_delivery(config, log));
+    log.deliver_by(std::move(delivery));
     impl->crls.use(config);
     ACMETOOL_TRY(engine, ra::Engine::open(config.ra, &log, context, impl->crls.fetched()));
     impl->engine = std::move(engine);
@@ -211,6 +223,7 @@ Daemon::~Daemon()
 {
     if (impl_->teap) impl_->teap->stop(); // no packets while the engine gives its last decisions
     impl_->brski->stop();
+    impl_->log.deliver_by(nullptr); // its receivers complain to the log
 }
 
 std::string Daemon::radius_url() const
@@ -264,6 +277,8 @@ Result<Reloaded> Daemon::reload(const Config& given, base::Context& context)
     if (impl_->listener) ACMETOOL_CHECK(add(impl_->listener->prepare(listener_options(config, impl_->log))));
     if (impl_->teap && config.teap) ACMETOOL_CHECK(add(impl_->teap->prepare(*config.teap)));
     ACMETOOL_CHECK(add(impl_->admin->prepare(config)));
+    ACMETOOL_TRY(delivery, start_delivery(config, impl_->log));
+    parts.emplace_back([&log = impl_->log, delivery = std::move(delivery)] { log.deliver_by(delivery); });
 
     const auto before = impl_->engine->counts();
     Reloaded done;

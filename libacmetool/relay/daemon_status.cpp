@@ -220,6 +220,15 @@ void Daemon::Impl::measure_outputs(Metrics& metrics) const
     metrics.gauge("acmetool_output_stalled", "Outputs (log, trace) whose reader has stalled.");
     metrics.value("acmetool_output_stalled", std::count_if(outputs.begin(), outputs.end(),
                                                            [](const auto& one) { return one.is_stalled; }));
+    metrics.counter("acmetool_event_deliveries",
+                    "Events for the receivers in [events], and attempts that failed.");
+    if (const auto delivery = log.delivery())
+        for (const auto& [receiver, counts] : delivery->counts())
+            for (const auto& [result, count] :
+                 {std::pair{"delivered", counts.delivered}, std::pair{"dropped", counts.dropped},
+                  std::pair{"failed", counts.failed}})
+                metrics.count("acmetool_event_deliveries", count,
+                              {{"receiver", receiver}, {"result", result}});
     metrics.gauge("acmetool_crls_stale", "Sources of CRLs without a current one.");
     metrics.value("acmetool_crls_stale", static_cast<std::int64_t>(crls.problems().size()));
 }

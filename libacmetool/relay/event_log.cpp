@@ -98,6 +98,22 @@ void EventLog::write(Level level, Json event)
     io_.say(line);
 }
 
+void EventLog::deliver_by(std::shared_ptr<EventDelivery> delivery)
+{
+    const auto fresh = delivery;
+    {
+        const std::lock_guard lock{delivery_mutex_};
+        delivery_.swap(delivery);
+    }
+    if (fresh && delivery) fresh->continue_for(*delivery);
+}
+
+std::shared_ptr<EventDelivery> EventLog::delivery() const
+{
+    const std::lock_guard lock{delivery_mutex_};
+    return delivery_;
+}
+
 void EventLog::message(const base::Message& message)
 {
     recent_.message(message, base::now());
@@ -109,6 +125,7 @@ void EventLog::message(const base::Message& message)
 void EventLog::event(const Json& event)
 {
     recent_.event(event, base::now());
+    if (const auto told = delivery()) told->event(event);
     write(level_of(event), event);
 }
 

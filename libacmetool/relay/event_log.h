@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "cli/program.h"
 #include "enrol/events.h"
 #include "est/server.h"
+#include "relay/event_delivery.h"
 #include "relay/recent.h"
 
 namespace acmetool::relay
@@ -32,6 +34,9 @@ public:
     void log(base::Level level, const std::string& text);
 
     const Recent& recent() const { return recent_; }
+    /// Who is told of events from now on; null: nobody.
+    void deliver_by(std::shared_ptr<EventDelivery> delivery);
+    std::shared_ptr<EventDelivery> delivery() const;
     const std::string& program() const { return program_; }
     /// How log and trace do.
     std::vector<base::OutputHealth> outputs() const { return io_.outputs(); }
@@ -45,7 +50,9 @@ private:
     bool journal_;
     bool traces_;
     base::Level level_;
-    std::mutex mutex_; ///< of the trace
+    std::mutex mutex_;                  ///< of the trace
+    mutable std::mutex delivery_mutex_; ///< of delivery_
+    std::shared_ptr<EventDelivery> delivery_;
     Recent recent_;
 };
 

@@ -40,6 +40,18 @@ void write_states(Html& html, std::string_view chosen)
     html.close().close();
 }
 
+/// Links to the first and to the next page.
+void write_turns(Html& html, const std::string& state, const DevicePage& page, const DeviceList& list)
+{
+    if (!page.after && !list.next) return;
+    const auto target = state.empty() ? std::string{"/devices?"} : fmt::format("/devices?state={}&", state);
+    html.open("nav", {{"aria-label", "Pages of the list"}}).open("ul", {{"class", "pages"}});
+    if (page.after) html.open("li").link(target.substr(0, target.size() - 1), "The newest").close();
+    if (list.next)
+        html.open("li").link(target + "after=" + query_value(to_text(*list.next)), "Older ones").close();
+    html.close().close();
+}
+
 void write_line(Html& html, const DeviceLine& line)
 {
     html.open("tr", {{"role", "row"}});
@@ -148,8 +160,8 @@ std::string last_request(const DeviceReport& report, const Recent& recent)
 http::ServerResponse devices_page(const PageSource& source, const PageFrame& frame, const std::string& target)
 {
     const auto state = query_member(target, "state");
-    ra::DeviceFilter filter;
-    filter.limit = kLinesOfPage;
+    DevicePage page;
+    page.filter.limit = kLinesOfPage;
     if (!state.empty()) {
         const auto standing = ra::standing_of(state);
         if (!standing)
@@ -160,9 +172,14 @@ http::ServerResponse devices_page(const PageSource& source, const PageFrame& fra
                                            .problem_type = {},
                                            .problem = {},
                                            .retry_after = {}});
-        filter.standings = {*standing};
+        page.filter.standings = {*standing};
     }
-    const auto list = list_devices(source.config, filter, source.now);
+    if (const auto after = query_member(target, "after"); !after.empty()) {
+        auto place = parse_cursor(after);
+        if (!place) return error_page(frame, place.error());
+        page.after = std::move(*place);
+    }
+    const auto list = list_devices(source.config, page, source.now);
     if (!list) return error_page(frame, list.error());
     return framed(frame, 200, state.empty() ? "Devices" : "Devices: " + state, [&](Html& html) {
         write_states(html, state);
@@ -174,6 +191,7 @@ http::ServerResponse devices_page(const PageSource& source, const PageFrame& fra
         for (const auto& line : list->lines)
             write_line(html, line);
         html.close().close();
+        write_turns(html, state, page, *list);
     });
 }
 

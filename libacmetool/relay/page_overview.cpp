@@ -145,9 +145,9 @@ void write_counts(Html& html, const DeviceList& list)
 void write_devices(Html& html, const PageSource& source)
 {
     html.element("h2", "Devices, by their newest order");
-    ra::DeviceFilter filter;
-    filter.limit = 1;
-    if (const auto list = list_devices(source.config, filter, source.now))
+    DevicePage page;
+    page.filter.limit = 1;
+    if (const auto list = list_devices(source.config, page, source.now))
         write_counts(html, *list);
     else
         html.element("p", "They cannot be counted: " + list.error().message, {{"class", "health bad"}});

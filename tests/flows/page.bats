@@ -133,6 +133,36 @@ print(base64.b64encode(hashlib.sha256(re.search("<style>(.*?)</style>", open("la
     [[ $TEXT == *"the CA failed at"*"TLS certificate CN=localhost expires at"* ]]
 }
 
+@test "OPR-32: the list of devices has pages, and each device is on one of them" {
+    [[ -z ${ACMETOOL_POSTGRESQL:-} ]] || skip "it writes into a SQLite file"
+    local_relay
+    start_relay "$PKI"
+    sqlite3 "$PKI/relay.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120)
+        INSERT INTO orders (id, state, device, device_serial, label, domain, profile, renewal, identifiers, csr, url, unsure,
+            request_id, created, until, certificate, why, words)
+        SELECT 'order' || i, 2 + (i > 110), 'd' || i || '@ab', 'd' || i, '', 'domain.com', '', 0, 'dns:d' || i || '.domain.com', x'',
+            '', 0, '', strftime('%s') - i / 7, strftime('%s') + 4000000, '', 0, '' FROM n"
+    local target=/devices pages=0 link
+    : >seen
+    while [[ -n $target ]]; do
+        page "$target"
+        [ "$STATUS" = 200 ]
+        grep -oE '/device\?id=d[0-9]+' page.html >>seen
+        pages=$((pages + 1))
+        link=$(grep -oE '<a href="[^"]*">Older ones' page.html) || link=
+        target=$(sed -nE 's/<a href="([^"]*)".*/\1/p' <<<"$link" | sed 's/&amp;/\&/g')
+    done
+    [ "$pages" = 3 ]
+    [ "$(sort seen | uniq -d | wc -l)" = 0 ]
+    [ "$(sort -u seen | wc -l)" = 120 ]
+    [[ $TEXT == *"The newest"* && $TEXT != *"Older ones"* ]]
+    page "/devices?state=failed"
+    [ "$(grep -cE '/device\?id=d11[1-9]|/device\?id=d120' page.html)" = 10 ]
+    [[ $TEXT != *"Older ones"* ]]
+    page "/devices?after=x"
+    [ "$STATUS" = 404 ]
+}
+
 @test "OPR-31: what devices wrote is text in every page and drawing" {
     local_relay
     local serial="<b>&\"'x</b>" enc subject='/O=Maker/CN=<b>&"'"'x<\\/b>"

@@ -28,6 +28,7 @@ stand_ins() {
     echo "hmac-sha256:acme.key:$(openssl rand -base64 32)" >tsig.key
     openssl rand -base64 24 >switches.secret
     openssl rand -hex 32 >admin.token
+    openssl rand -hex 32 >webhook.key
     openssl ecparam -genkey -name prime256v1 -noout -out acct.key
     echo '{"type":"account","version":1,"directory":"https://ca.example/directory","url":"https://ca.example/1","keyFile":"acct.key"}' >acct.json
 }

@@ -481,13 +481,24 @@ Result<void> Decider::look_up(Records& records, const Application& application, 
     return place(records, application, identity, row, verdict, now);
 }
 
+/// Whose certificate it is that is not accepted; without id if nobody knows.
+Result<Device> Decider::claimed_device(Records& records, const Application& application)
+{
+    const auto& claim = application.claim;
+    if (claim.idevid) return *claim.idevid;
+    if (claim.certificate_digest.empty()) return Device{};
+    ACMETOOL_TRY(issued, records.certificate(claim.certificate_digest));
+    return issued ? device_of(records, issued->device, *application.files) : Device{};
+}
+
 Result<Verdict> Decider::decide(Records& records, Application& application, base::TimePoint now)
 {
     Verdict verdict;
     ACMETOOL_TRY(identified,
                  identify(records, application.claim, application.request.label, *application.files, now));
     if (auto* refused = std::get_if<Refused>(&identified)) {
-        if (application.claim.idevid) verdict.device = *application.claim.idevid;
+        ACMETOOL_TRY(device, claimed_device(records, application));
+        verdict.device = std::move(device);
         verdict.decision = std::move(*refused);
         return verdict;
     }

@@ -89,6 +89,7 @@ private:
                                                  const Files& files) const;
     Result<std::optional<enrol::Refused>> judge_known(Records& records, const Identity& identity,
                                                       const std::string& label, const Files& files);
+    static Result<Device> claimed_device(Records& records, const Application& application);
     static Result<Device> device_of(Records& records, const Device& row, const Files& files);
     static Result<bool> is_first(Records& records, const Device& device, const Files& files);
     /// What a device's names are for. Whoever is only told of a name has it once it enrols.

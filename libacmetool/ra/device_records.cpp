@@ -17,11 +17,12 @@ constexpr std::array<std::string_view, 4> kStandings{"pending", "failed", "issue
 /// A column: Standing at the time $1.
 constexpr std::string_view kStanding = "CASE WHEN state < 2 THEN 0 WHEN state = 3 THEN 1 "
                                        "WHEN 3 * (until - $1) > until - created THEN 2 ELSE 3 END";
-/// The newest order of each device since $2. The relay's own order is no device's.
-constexpr std::string_view kNewest =
-    "SELECT id, device, device_serial, state, created, until, identifiers, url, why, words, renewal, "
-    "certificate, ROW_NUMBER() OVER (PARTITION BY device ORDER BY created DESC, id) AS place "
-    "FROM orders WHERE created >= $2 AND device NOT LIKE 'relay:%'";
+/// The newest order of each device since $2. The relay's own order is no device's. Not by a window: all rows
+/// would be sorted.
+constexpr std::string_view kIsNewest =
+    "orders.created >= $2 AND orders.device NOT LIKE 'relay:%' AND NOT EXISTS (SELECT 1 FROM orders AS later "
+    "WHERE later.device = orders.device AND (later.created > orders.created OR (later.created = "
+    "orders.created AND later.id < orders.id)))";
 
 } // namespace
 
@@ -55,11 +56,12 @@ Result<std::optional<Device>> DeviceRecords::with_id(std::string_view id)
 
 Result<std::vector<Device>> DeviceRecords::with_serial(std::string_view serial)
 {
-    ACMETOOL_TRY(rows,
-                 database_->execute("SELECT device, device_serial FROM orders WHERE device_serial = $1 UNION "
-                                    "SELECT device, device_serial FROM certificates WHERE device_serial = $1 "
-                                    "ORDER BY 1 LIMIT 20",
-                                    {serial}));
+    static const auto kSql = fmt::format("SELECT device, device_serial FROM orders WHERE {0} UNION "
+                                         "SELECT device, device_serial FROM certificates WHERE {0} "
+                                         "ORDER BY 1 LIMIT 20",
+                                         columns::kHasSerial);
+    const auto ids = columns::ids_with_serial(serial);
+    ACMETOOL_TRY(rows, database_->execute(kSql, {ids[0], ids[1], ids[2], ids[3], serial}));
     std::vector<Device> devices;
     devices.reserve(rows.size());
     for (const auto& row : rows)
@@ -119,9 +121,8 @@ Result<std::vector<IssuedTo>> DeviceRecords::certificates(std::string_view devic
 
 Result<std::map<Standing, std::uint64_t>> DeviceRecords::count(base::TimePoint since, base::TimePoint now)
 {
-    static const auto kSql = fmt::format("SELECT standing, COUNT(*) FROM (SELECT {} AS standing FROM ({}) AS "
-                                         "newest WHERE place = 1) AS devices GROUP BY standing",
-                                         kStanding, kNewest);
+    static const auto kSql =
+        fmt::format("SELECT {}, COUNT(*) FROM orders WHERE {} GROUP BY 1", kStanding, kIsNewest);
     ACMETOOL_TRY(rows, database_->execute(kSql, {columns::seconds(now), columns::seconds(since)}));
     std::map<Standing, std::uint64_t> counts;
     for (const auto& row : rows)
@@ -132,26 +133,26 @@ Result<std::map<Standing, std::uint64_t>> DeviceRecords::count(base::TimePoint s
 
 Result<std::vector<ListedDevice>> DeviceRecords::list(const DeviceFilter& filter, base::TimePoint now)
 {
-    std::vector<std::string> wanted;
     std::string standings;
     for (const auto standing : filter.standings)
         standings += fmt::format("{}{}", standings.empty() ? "" : ", ", static_cast<int>(standing));
-    if (!standings.empty()) wanted.push_back(fmt::format("standing IN ({})", standings));
+    std::string wanted;
+    if (!standings.empty()) wanted = fmt::format(" AND {} IN ({})", kStanding, standings);
     std::vector<store::Database::Value> values{columns::seconds(now), columns::seconds(filter.since),
                                                static_cast<std::int64_t>(filter.limit)};
     if (filter.behind) {
         values.emplace_back(columns::seconds(filter.behind->since));
         const auto& id = filter.behind->id;
         if (!id.empty()) values.emplace_back(id);
-        wanted.emplace_back(id.empty() ? "created < $4" : "(created < $4 OR (created = $4 AND device > $5))");
+        wanted += id.empty() ? " AND created < $4" : " AND (created < $4 OR (created = $4 AND device > $5))";
     }
     const auto sql = fmt::format(
-        "SELECT device, device_serial, standing, created, until, identifiers, url, why, words, renewal, "
+        "SELECT device, device_serial, {0} AS standing, created, until, identifiers, url, why, words, "
+        "renewal, "
         "CASE WHEN EXISTS (SELECT 1 FROM certificates JOIN revoked ON revoked.serial = certificates.serial "
-        "WHERE certificates.digest = page.certificate) THEN 1 ELSE 0 END "
-        "FROM (SELECT * FROM (SELECT newest.*, {} AS standing FROM ({}) AS newest WHERE place = 1) AS "
-        "devices {} ORDER BY created DESC, device LIMIT $3) AS page ORDER BY created DESC, device",
-        kStanding, kNewest, wanted.empty() ? "" : "WHERE " + base::join(wanted, " AND "));
+        "WHERE certificates.digest = orders.certificate) THEN 1 ELSE 0 END "
+        "FROM orders WHERE {1}{2} ORDER BY created DESC, device LIMIT $3",
+        kStanding, kIsNewest, wanted);
     ACMETOOL_TRY(rows, database_->execute(sql, values));
     std::vector<ListedDevice> devices;
     for (const auto& row : rows) {
@@ -169,6 +170,45 @@ Result<std::vector<ListedDevice>> DeviceRecords::list(const DeviceFilter& filter
         devices.push_back(std::move(listed));
     }
     return devices;
+}
+
+Result<std::map<std::int64_t, std::uint64_t>> DeviceRecords::renewals(const base::Margin& margin,
+                                                                      base::TimePoint from,
+                                                                      base::TimePoint until,
+                                                                      base::TimePoint now)
+{
+    // As Margin::due().
+    const auto due = margin.fixed ? fmt::format("not_after - {}", margin.fixed->count())
+                                  : fmt::format("not_after - (not_after - not_before) / {} * {}",
+                                                margin.denominator, margin.numerator);
+    ACMETOOL_TRY(
+        rows, database_->execute(
+                  fmt::format("SELECT CASE WHEN due < $1 THEN -1 ELSE (due - $2) / 86400 END, COUNT(*) FROM "
+                              "(SELECT MAX({}) AS due FROM certificates WHERE not_after > $1 AND device NOT "
+                              "LIKE 'relay:%' GROUP BY device) AS devices WHERE due < $3 GROUP BY 1",
+                              due),
+                  {columns::seconds(now), columns::seconds(from), columns::seconds(until)}));
+    std::map<std::int64_t, std::uint64_t> days;
+    for (const auto& row : rows)
+        days[store::number_of(row[0])] = static_cast<std::uint64_t>(store::number_of(row[1]));
+    return days;
+}
+
+Result<std::vector<Block>> DeviceRecords::blocks()
+{
+    ACMETOOL_TRY(rows, database_->execute("SELECT device, at FROM blocked ORDER BY at DESC, device"));
+    std::vector<Block> all;
+    all.reserve(rows.size());
+    for (const auto& row : rows)
+        all.push_back({row[0], columns::time_of(row[1])});
+    return all;
+}
+
+Result<std::uint64_t> DeviceRecords::forget_orders(std::string_view device)
+{
+    ACMETOOL_TRY(
+        rows, database_->execute("DELETE FROM orders WHERE device = $1 AND state = 3 RETURNING 1", {device}));
+    return static_cast<std::uint64_t>(rows.size());
 }
 
 Result<std::uint64_t> DeviceRecords::forget_failures(std::string_view device, base::TimePoint now)

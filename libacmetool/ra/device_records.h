@@ -53,8 +53,8 @@ struct IssuedTo {
 };
 
 /// What an operator asks about devices. Like Records a view of the database; the only other file with SQL of
-/// its tables. What is asked seldom has no index: some of these functions read through a table, but none
-/// returns more than its limit. All errors are io.
+/// its tables, but for that of events. Some of these functions read through an index, none returns more than
+/// its limit. All errors are io.
 class DeviceRecords
 {
 public:
@@ -79,6 +79,16 @@ public:
     /// Newest first.
     Result<std::vector<ListedDevice>> list(const DeviceFilter& filter, base::TimePoint now);
 
+    /// How many devices should renew their certificate on each day from `from` on, before `until`, by the
+    /// number of the day; -1: before `now`. A device without a certificate that is valid at `now` is none.
+    Result<std::map<std::int64_t, std::uint64_t>> renewals(const base::Margin& margin, base::TimePoint from,
+                                                           base::TimePoint until, base::TimePoint now);
+
+    /// The blocks, newest first.
+    Result<std::vector<Block>> blocks();
+
+    /// Removes the device's orders that failed, with what is known of them at the CA. Returns how many.
+    Result<std::uint64_t> forget_orders(std::string_view device);
     /// Ends the time for which failures of the device's orders are reported instead of a new try. What is
     /// known of the order at the CA stays. Returns how many failures were remembered.
     Result<std::uint64_t> forget_failures(std::string_view device, base::TimePoint now);

@@ -6,6 +6,7 @@
 
 #include "crypto/digest.h"
 #include "crypto/request_info.h"
+#include "ra/event_records.h"
 #include "ra/mapping.h"
 
 namespace acmetool::ra
@@ -178,12 +179,13 @@ void Engine::Impl::failed(const std::string& id, Error error, bool over)
                        }
                        ACMETOOL_CHECK(records.put(order));
                        after.push_back([this, id, refused, error, url = order.url, next_try = order.until,
-                                        request_id = order.request_id] {
+                                        request_id = order.request_id, device = order.device.id] {
                            count("orders_failed");
                            Json told{{"event", "order"},
                                      {"level", "warning"},
                                      {"id", id},
                                      {"request_id", request_id},
+                                     {"device", device},
                                      {"nextTry", base::to_rfc3339(next_try)},
                                      {"text", error.message}};
                            if (!url.empty()) told["order"] = url;
@@ -261,8 +263,9 @@ void Engine::Impl::purge()
              const auto options = settings();
              ACMETOOL_TRY(all, records.purge(now(), now() - options->issued.grace,
                                              now() - options->limits.budget_window));
+             ACMETOOL_TRY(no_events, EventRecords{database}.purge(now() - options->keep_events));
              ACMETOOL_TRY(ders, records.intermediates());
-             after.push_back([this, all = all, ders = std::move(ders)] {
+             after.push_back([this, all = all && no_events, ders = std::move(ders)] {
                  ca_set.set_intermediates(ders, now());
                  // The next slice, behind those who wait.
                  if (all)

@@ -25,6 +25,12 @@ Refused store_refusal()
     return refused;
 }
 
+/// What somebody who is not known says of himself.
+std::string claimed_by(const enrol::Peer& peer)
+{
+    return base::printable(peer.certificates.empty() ? peer.user : enrol::holder_of(peer.certificates));
+}
+
 Json names_of(const std::vector<crypto::Identifier>& identifiers)
 {
     Json names = Json::array();
@@ -54,7 +60,11 @@ void Engine::Impl::decided(const enrol::EnrolRequest& request, const std::string
                   {"csrSha256", csr_digest},
                   {"identifiers", names_of(request.csr.identifiers)},
                   {"renewal", request.renewal},
-                  {"decision", word}};
+                  {"decision", word},
+                  // Only where EST does not say whether it is one.
+                  {"protocol", request.may_renew ? "teap" : "est"}};
+        if (verdict.device.id.empty())
+            if (const auto claimed = claimed_by(request.peer); !claimed.empty()) told["client"] = claimed;
         if (!verdict.device.manufacturer.empty()) told["manufacturer"] = verdict.device.manufacturer;
         if (!request.label.empty()) told["label"] = base::printable(request.label, 100);
         if (!verdict.order_id.empty()) told["id"] = verdict.order_id;
@@ -115,6 +125,7 @@ void Engine::Impl::after_verdict(std::shared_ptr<Application> application, Verdi
             request->peer.address = application->request.peer.address;
             request->label = application->request.label;
             request->renewal = application->request.renewal;
+            request->may_renew = application->request.may_renew;
             request->csr.identifiers = application->request.csr.identifiers;
             waiter->answer = [this, request, digest = application->csr_digest, verdict = std::move(verdict),
                               done = std::move(done)](Decision decision) {

@@ -102,6 +102,7 @@ struct Options {
     acme::SolverOptions solver;              ///< how challenges are solved; may be empty
     CaCertsOptions cacerts;
     store::Options store;
+    std::chrono::seconds keep_events{std::chrono::hours{24 * 90}}; ///< in the store; zero: none
     std::map<std::string, LabelOptions> labels; ///< by name; "" is what applies without a label
     std::chrono::milliseconds wait{2000};       ///< how long a request may wait before "pending"
     std::chrono::seconds retry_after{5};        ///< sent with "pending"

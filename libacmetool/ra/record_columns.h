@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -9,12 +10,15 @@
 #include "base/time.h"
 #include "crypto/cert.h"
 #include "crypto/csr.h"
+#include "enrol/identity.h"
 #include "ra/records.h"
 #include "store/database.h"
 
 /// Columns of the tables of the registration authority, for the files with its SQL.
 namespace acmetool::ra::columns
 {
+
+inline constexpr std::size_t kLongestFormerSerial = 200; ///< in former_id()
 
 inline std::int64_t seconds(base::TimePoint time)
 {
@@ -97,5 +101,17 @@ inline std::string key_digest_of(const std::string& der)
     const auto certificates = crypto::parse_certificates(der, "certificate in the store");
     return certificates ? to_hex(certificates->front().public_key().spki_sha256()) : std::string{};
 }
+
+/// The identifiers that devices with a serial number can have, now and in rows of an earlier version, as two
+/// ranges "from <= id < to": their index is that of devices.
+inline std::array<std::string, 4> ids_with_serial(std::string_view serial)
+{
+    const auto now = enrol::escape_serial(serial);
+    const auto former = base::printable(serial, kLongestFormerSerial);
+    // "A" follows "@".
+    return {now + "@", now + "A", former + "@", former + "A"};
+}
+inline constexpr std::string_view kHasSerial =
+    "((device >= $1 AND device < $2) OR (device >= $3 AND device < $4)) AND device_serial = $5";
 
 } // namespace acmetool::ra::columns

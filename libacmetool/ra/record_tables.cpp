@@ -15,11 +15,13 @@ namespace acmetool::ra
 namespace
 {
 
-constexpr unsigned kSchemaVersion = 5;
-/// Of earlier versions, which were of files. In the first, the digests of keys were over their encoding, and
-/// devices had former_id(). That and the next had no subject of the CSR, the last no owners.
+constexpr unsigned kSchemaVersion = 6;
+/// Of earlier versions; those before the last were of files. In the first, the digests of keys were over
+/// their encoding, and devices had former_id(). That and the next had no subject of the CSR, the one before
+/// the last no owners, the last no events.
 constexpr unsigned kEncodedKeysVersion = 2;
 constexpr unsigned kNoOwnerVersion = 4;
+constexpr unsigned kNoEventsVersion = 5;
 
 // Each page is written and waited for with every enrolment: what is asked seldom has no index, and long rows
 // lie in the order they came, not each in another page by its digest.
@@ -34,6 +36,8 @@ constexpr const char* kSchema[] = {
     "CREATE INDEX IF NOT EXISTS orders_open ON orders (created) WHERE state < 2",
     "CREATE INDEX IF NOT EXISTS orders_url ON orders (url) WHERE url <> ''",
     "CREATE INDEX IF NOT EXISTS orders_until ON orders (until) WHERE state >= 2",
+    "CREATE INDEX IF NOT EXISTS orders_device ON orders (device, created)",
+    "CREATE INDEX IF NOT EXISTS orders_created ON orders (created)",
     "CREATE TABLE IF NOT EXISTS certificates (digest TEXT PRIMARY KEY, serial TEXT NOT NULL, device TEXT NOT "
     "NULL, device_serial TEXT NOT NULL, identifiers TEXT NOT NULL, csr_digest TEXT NOT NULL, key_digest TEXT "
     "NOT NULL, not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, der BYTEA NOT NULL, subject BYTEA NOT "
@@ -41,6 +45,7 @@ constexpr const char* kSchema[] = {
     "CREATE INDEX IF NOT EXISTS certificates_csr ON certificates (csr_digest)",
     "CREATE INDEX IF NOT EXISTS certificates_end ON certificates (not_after)",
     "CREATE INDEX IF NOT EXISTS certificates_serial ON certificates (serial)",
+    "CREATE INDEX IF NOT EXISTS certificates_device ON certificates (device, not_after, not_before)",
     "CREATE TABLE IF NOT EXISTS revoked (serial TEXT PRIMARY KEY, at BIGINT NOT NULL, key_digest TEXT NOT "
     "NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS revoked_key ON revoked (key_digest)",
@@ -52,6 +57,15 @@ constexpr const char* kSchema[] = {
     "CREATE TABLE IF NOT EXISTS intermediates (digest TEXT PRIMARY KEY, der BYTEA NOT NULL, until BIGINT NOT "
     "NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS spent (at BIGINT NOT NULL, device TEXT NOT NULL, renewal BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS events (at BIGINT NOT NULL, number BIGINT NOT NULL, level BIGINT NOT NULL, "
+    "what TEXT NOT NULL, outcome TEXT NOT NULL, cause TEXT NOT NULL, words TEXT NOT NULL, hint TEXT NOT "
+    "NULL, "
+    "protocol TEXT NOT NULL, device TEXT NOT NULL, who TEXT NOT NULL, request_id TEXT NOT NULL, address TEXT "
+    "NOT NULL, station TEXT NOT NULL, relay TEXT NOT NULL, times BIGINT NOT NULL, details TEXT NOT NULL, "
+    "PRIMARY KEY (at, number)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS events_who ON events (who, at) WHERE who <> ''",
+    "CREATE INDEX IF NOT EXISTS events_request ON events (request_id) WHERE request_id <> ''",
+    "CREATE INDEX IF NOT EXISTS events_station ON events (station) WHERE station <> ''",
 };
 
 /// What only several processes on one database need.
@@ -82,9 +96,10 @@ Result<void> upgrade(store::Database& database, unsigned from)
     if (from < kNoOwnerVersion)
         ACMETOOL_CHECK(
             database.execute("ALTER TABLE certificates ADD COLUMN subject BYTEA NOT NULL DEFAULT ''"));
-    for (const auto* column : {"owner TEXT NOT NULL DEFAULT ''", "generation BIGINT NOT NULL DEFAULT 1",
-                               "watched BIGINT NOT NULL DEFAULT 0"})
-        ACMETOOL_CHECK(database.execute(fmt::format("ALTER TABLE orders ADD COLUMN {}", column)));
+    if (from < kNoEventsVersion)
+        for (const auto* column : {"owner TEXT NOT NULL DEFAULT ''", "generation BIGINT NOT NULL DEFAULT 1",
+                                   "watched BIGINT NOT NULL DEFAULT 0"})
+            ACMETOOL_CHECK(database.execute(fmt::format("ALTER TABLE orders ADD COLUMN {}", column)));
     return database.create({std::begin(kSchema), std::end(kSchema)}, kSchemaVersion, from);
 }
 
@@ -124,7 +139,7 @@ Result<void> Records::prepare(store::Database& database)
 {
     std::vector<std::string_view> statements{std::begin(kSchema), std::end(kSchema)};
     statements.insert(statements.end(), std::begin(kSharedSchema), std::end(kSharedSchema));
-    return database.create(statements, kSchemaVersion);
+    return database.create(statements, kSchemaVersion, kNoEventsVersion);
 }
 
 Result<std::uint64_t> Records::copy(store::Database& from, store::Database& to)
@@ -176,6 +191,24 @@ Result<std::uint64_t> Records::copy(store::Database& from, store::Database& to)
     ACMETOOL_CHECK(table("former_ids", "former", {{"former"}, {"device"}}));
     ACMETOOL_CHECK(table("intermediates", "digest", {{"digest"}, {"der", octets}, {"until", number}}));
     ACMETOOL_CHECK(table("spent", "", {{"at", number}, {"device"}, {"renewal", number}}));
+    ACMETOOL_CHECK(table("events", "at",
+                         {{"at", number},
+                          {"number", number},
+                          {"level", number},
+                          {"what"},
+                          {"outcome"},
+                          {"cause"},
+                          {"words"},
+                          {"hint"},
+                          {"protocol"},
+                          {"device"},
+                          {"who"},
+                          {"request_id"},
+                          {"address"},
+                          {"station"},
+                          {"relay"},
+                          {"times", number},
+                          {"details"}}));
     return rows;
 }
 

@@ -39,7 +39,7 @@ std::string blocked_as(std::string_view device)
     return enrol::device_id(parts->serial, parts->whose);
 }
 
-constexpr std::size_t kLongestFormerSerial = 200;
+using columns::kLongestFormerSerial;
 constexpr std::size_t kLongestFormerIssuer = 500;
 
 } // namespace
@@ -251,9 +251,8 @@ Records::certificate_for(std::string_view csr_digest, std::string_view device, s
 
 Result<void> Records::revoke(std::string_view serial, base::TimePoint at)
 {
-    ACMETOOL_TRY(rows,
-                 database_->execute("SELECT der FROM certificates WHERE serial = $1 LIMIT 1", {serial}));
-    const auto key = rows.empty() ? std::string{} : key_digest_of(rows.front().front());
+    ACMETOOL_TRY(der, issued_with(serial));
+    const auto key = der.empty() ? std::string{} : key_digest_of(std::string{as_text(der)});
     ACMETOOL_CHECK(database_->execute("INSERT INTO revoked VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
                                       {serial, seconds(at), key}));
     return {};
@@ -273,6 +272,13 @@ Result<std::optional<std::string>> Records::device_of(std::string_view serial)
     return std::optional{rows.front().front()};
 }
 
+Result<Bytes> Records::issued_with(std::string_view serial)
+{
+    ACMETOOL_TRY(rows,
+                 database_->execute("SELECT der FROM certificates WHERE serial = $1 LIMIT 1", {serial}));
+    return rows.empty() ? Bytes{} : bytes_of(rows.front().front());
+}
+
 Result<bool> Records::is_key_revoked(std::string_view key_digest)
 {
     ACMETOOL_TRY(rows,
@@ -282,11 +288,16 @@ Result<bool> Records::is_key_revoked(std::string_view key_digest)
 
 Result<bool> Records::has_device(std::string_view device, std::string_view serial)
 {
+    const auto ids = columns::ids_with_serial(serial);
     for (const auto* const table : {"certificates", "orders"}) {
-        ACMETOOL_TRY(rows, database_->execute(std::string{"SELECT 1 FROM "} + table +
-                                                  " WHERE device = $1 OR device_serial = $2 LIMIT 1",
-                                              {blocked_as(device), serial}));
-        if (!rows.empty()) return true;
+        ACMETOOL_TRY(of_id,
+                     database_->execute(fmt::format("SELECT 1 FROM {} WHERE device = $1 LIMIT 1", table),
+                                        {blocked_as(device)}));
+        if (!of_id.empty()) return true;
+        ACMETOOL_TRY(of_serial, database_->execute(fmt::format("SELECT 1 FROM {} WHERE {} LIMIT 1", table,
+                                                               columns::kHasSerial),
+                                                   {ids[0], ids[1], ids[2], ids[3], serial}));
+        if (!of_serial.empty()) return true;
     }
     return false;
 }

@@ -143,6 +143,8 @@ public:
     Result<bool> is_revoked(std::string_view serial);
     /// The device that the certificate with this serial was issued to.
     Result<std::optional<std::string>> device_of(std::string_view serial);
+    /// The certificate with this serial; empty if there is none.
+    Result<Bytes> issued_with(std::string_view serial);
     /// True if a certificate for this key was revoked.
     Result<bool> is_key_revoked(std::string_view key_digest);
     /// True if there is an order or a certificate of this identifier or this serial number.

@@ -299,6 +299,8 @@ void read_store(Section section, Config& config)
                  "name of this relay among those that share the database; default: the host's name");
     section.duration("lease", store.lease,
                      "time without a word of a relay after which the others take over its orders");
+    section.duration("keep_events", config.ra.keep_events,
+                     "time for which the database keeps events; 0s: it keeps none");
     if (store.is_shared()) {
         if (section.has("sqlite")) section.refuse("postgresql", "either sqlite or postgresql can be set");
         if (const auto target = store::parse_target(store.postgresql); !target)

@@ -164,9 +164,15 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& given, EventLog& log
     ACMETOOL_TRY(est_settings, est_options(config));
     ACMETOOL_TRY(delivery, start_delivery(config, log));
     log.deliver_by(std::move(delivery));
+    const auto& store = config.ra.store;
+    impl->keeper =
+        std::make_shared<EventKeeper>(EventKeeper::Options{store.is_shared() ? store.instance : ""});
+    impl->keeper->enable(config.ra.keep_events.count() > 0);
+    log.keep_by(impl->keeper);
     impl->crls.use(config);
     ACMETOOL_TRY(engine, ra::Engine::open(config.ra, &log, context, impl->crls.fetched()));
     impl->engine = std::move(engine);
+    impl->keeper->begin(impl->engine->commits());
     for (const auto& warning : impl->engine->warnings())
         log.log(base::Level::warning, warning);
     learn_intermediates(config, *impl->engine, log, kLongestOwnOrder, context);
@@ -223,6 +229,7 @@ Daemon::~Daemon()
 {
     if (impl_->teap) impl_->teap->stop(); // no packets while the engine gives its last decisions
     impl_->brski->stop();
+    impl_->keeper->finish();
     impl_->log.deliver_by(nullptr); // its receivers complain to the log
 }
 
@@ -283,6 +290,7 @@ Result<Reloaded> Daemon::reload(const Config& given, base::Context& context)
     const auto before = impl_->engine->counts();
     Reloaded done;
     done.kept = keep_fixed(impl_->config, config);
+    impl_->keeper->enable(impl_->config.ra.keep_events.count() > 0);
     impl_->show(impl_->config);
     impl_->crls.use(impl_->config);
     impl_->est->configure(std::move(est_settings));

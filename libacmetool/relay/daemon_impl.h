@@ -30,6 +30,7 @@ struct Daemon::Impl {
     EventLog& log;
     base::TimePoint started = base::now();
     std::atomic<bool> draining{false};
+    std::shared_ptr<EventKeeper> keeper; ///< also of `log`
     CrlKeeper crls;
     std::unique_ptr<est::Server> est;
     std::unique_ptr<registrar::Gate>

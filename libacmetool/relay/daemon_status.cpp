@@ -220,14 +220,23 @@ void Daemon::Impl::measure_outputs(Metrics& metrics) const
     metrics.gauge("acmetool_output_stalled", "Outputs (log, trace) whose reader has stalled.");
     metrics.value("acmetool_output_stalled", std::count_if(outputs.begin(), outputs.end(),
                                                            [](const auto& one) { return one.is_stalled; }));
+    const auto events = keeper->counts();
+    const auto count = [&metrics](const char* family, const char* help, std::uint64_t number) {
+        metrics.counter(family, help);
+        metrics.count(family, number);
+    };
+    count("acmetool_events_kept", "Events written into the store.", events.kept);
+    count("acmetool_events_repeated", "Events that are only counted in the row of another.", events.repeated);
+    count("acmetool_events_dropped", "Events over a limit, or that the store could not take.",
+          events.dropped);
     metrics.counter("acmetool_event_deliveries",
                     "Events for the receivers in [events], and attempts that failed.");
     if (const auto delivery = log.delivery())
         for (const auto& [receiver, counts] : delivery->counts())
-            for (const auto& [result, count] :
+            for (const auto& [result, number] :
                  {std::pair{"delivered", counts.delivered}, std::pair{"dropped", counts.dropped},
                   std::pair{"failed", counts.failed}})
-                metrics.count("acmetool_event_deliveries", count,
+                metrics.count("acmetool_event_deliveries", number,
                               {{"receiver", receiver}, {"result", result}});
     metrics.gauge("acmetool_crls_stale", "Sources of CRLs without a current one.");
     metrics.value("acmetool_crls_stale", static_cast<std::int64_t>(crls.problems().size()));

@@ -122,16 +122,23 @@ void EventLog::message(const base::Message& message)
     io_.context().message(message);
 }
 
+void EventLog::keep(const Json& event)
+{
+    if (keeper_) keeper_->take(event);
+}
+
 void EventLog::event(const Json& event)
 {
     recent_.event(event, base::now());
     if (const auto told = delivery()) told->event(event);
     write(level_of(event), event);
+    keep(event);
 }
 
 void EventLog::log(Level level, const std::string& text)
 {
     write(level, Json{{"event", program_}, {"msg", text}});
+    if (level <= Level::info) keep({{"event", "relay"}, {"level", name_of(level)}, {"text", text}});
 }
 
 void EventLog::arrival(const est::RequestEvent& request)
@@ -147,8 +154,11 @@ void EventLog::request(const est::RequestEvent& request)
     const auto level = request.status >= 500             ? Level::warning
                        : enrols || request.status >= 400 ? Level::info
                                                          : Level::detail;
-    if (!keeps(level)) return;
+    // A request that was answered well is told of by the decision.
+    const bool is_refused = request.status >= 400;
+    if (!keeps(level) && !is_refused) return;
     Json event{{"event", "request"},
+               {"level", name_of(level)},
                {"request_id", request.request_id},
                {"address", request.address},
                {"status", request.status},
@@ -164,6 +174,7 @@ void EventLog::request(const est::RequestEvent& request)
     add("serial", request.serial);
     add("text", request.text);
     if (!request.identifiers.empty()) event["identifiers"] = request.identifiers;
+    if (is_refused) keep(event);
     write(level, std::move(event));
 }
 

@@ -12,13 +12,15 @@
 #include "enrol/events.h"
 #include "est/server.h"
 #include "relay/event_delivery.h"
+#include "relay/event_keeper.h"
 #include "relay/recent.h"
 
 namespace acmetool::relay
 {
 
 /// What happened, on standard error: one line an event, as text or as one JSON document. For the journal each
-/// line begins with the syslog priority (sd-daemon(3)). Nobody waits for whoever reads it.
+/// line begins with the syslog priority (sd-daemon(3)). Nobody waits for whoever reads it. The store keeps
+/// events as well, whatever level the log has.
 class ACMETOOL_EXPORT EventLog final : public enrol::EventSink
 {
 public:
@@ -32,6 +34,8 @@ public:
     void arrival(const est::RequestEvent& event);
     void request(const est::RequestEvent& event);
     void log(base::Level level, const std::string& text);
+    /// Who keeps events from now on; null: nobody. Not while other threads tell events.
+    void keep_by(std::shared_ptr<EventKeeper> keeper) { keeper_ = std::move(keeper); }
 
     const Recent& recent() const { return recent_; }
     /// Who is told of events from now on; null: nobody.
@@ -43,6 +47,7 @@ public:
 
 private:
     void write(base::Level level, base::Json event);
+    void keep(const base::Json& event);
 
     std::string program_;
     cli::Io& io_;
@@ -50,6 +55,7 @@ private:
     bool journal_;
     bool traces_;
     base::Level level_;
+    std::shared_ptr<EventKeeper> keeper_;
     std::mutex mutex_;                  ///< of the trace
     mutable std::mutex delivery_mutex_; ///< of delivery_
     std::shared_ptr<EventDelivery> delivery_;

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/chart.h"
 #include "crypto/digest.h"
+#include "relay/event_text.h"
 
 namespace acmetool::relay
 {
@@ -89,12 +90,52 @@ void write_ladder(Html& html, const Recent& recent, const std::string& request_i
     html.close().close();
 }
 
+Result<std::vector<ra::Event>> events_of(const PageSource& source, const ra::EventFilter& filter)
+{
+    ACMETOOL_TRY(database, open_store(source.config));
+    return ra::EventRecords{*database}.list(filter);
+}
+
+void write_events(Html& html, const PageSource& source, const Result<std::vector<ra::Event>>& events)
+{
+    if (!events) {
+        html.element("p", "The events cannot be read: " + events.error().message, {{"class", "next bad"}});
+        return;
+    }
+    if (events->empty()) {
+        html.element("p", "The database keeps no events of it.", {{"class", "soft"}});
+        return;
+    }
+    open_table(html, "The newest first", {"At", "What", "Why", "Request"});
+    for (const auto& event : *events) {
+        html.open("tr", {{"role", "row"}});
+        open_cell(html, "At").time(std::chrono::floor<std::chrono::seconds>(event.at)).close();
+        open_cell(html, "What")
+            .element("span", heading_of(event), {{"class", is_bad(event) ? "failed" : "state"}});
+        if (event.times > 1) html.text(fmt::format(", {} times", event.times));
+        html.close();
+        open_cell(html, "Why").text(sentence_of(event));
+        if (const auto advice = advice_for(event, source.program); !advice.empty())
+            html.element("p", advice, {{"class", "soft"}});
+        html.close();
+        open_cell(html, "Request");
+        if (!event.request_id.empty())
+            html.link("/request?id=" + query_value(event.request_id), event.request_id);
+        html.close().close();
+    }
+    html.close().close();
+}
+
 http::ServerResponse request_page(const PageSource& source, const PageFrame& frame, const std::string& id)
 {
     const auto refusals = source.recent.refusals();
     const auto found = std::find_if(refusals.begin(), refusals.end(),
                                     [&](const auto& one) { return !id.empty() && one.request_id == id; });
-    const bool is_known = found != refusals.end() || !source.recent.trace_of(id).entries.empty();
+    ra::EventFilter filter;
+    filter.request_id = id;
+    const auto events = id.empty() ? Result<std::vector<ra::Event>>{} : events_of(source, filter);
+    const bool is_known = found != refusals.end() || (events && !events->empty()) ||
+                          !source.recent.trace_of(id).entries.empty();
     return framed(frame, is_known ? 200 : 404, "Request " + base::printable(id, 60), [&](Html& html) {
         if (found != refusals.end()) {
             html.open("p", {{"class", "next bad"}}).element("strong", "Refused (" + found->cause + "): ");
@@ -109,6 +150,8 @@ http::ServerResponse request_page(const PageSource& source, const PageFrame& fra
             if (!found->address.empty()) html.element("dt", "address").element("dd", found->address);
             html.close();
         }
+        html.element("h2", "What happened");
+        write_events(html, source, events);
         html.element("h2", "Its messages");
         write_ladder(html, source.recent, id);
     });

@@ -8,6 +8,7 @@
 
 #include "base/time.h"
 #include "http/server.h"
+#include "ra/event_records.h"
 #include "relay/config.h"
 #include "relay/device_report.h"
 #include "relay/page_frame.h"
@@ -59,6 +60,9 @@ http::ServerResponse request_page(const PageSource& source, const PageFrame& fra
 /// The ladder of a request, as SVG. 404 if nothing is remembered of it.
 http::ServerResponse ladder_image(const PageSource& source, const std::string& id);
 
+/// What happened to a device, or in a request; nothing if the store keeps no events.
+Result<std::vector<ra::Event>> events_of(const PageSource& source, const ra::EventFilter& filter);
+void write_events(Html& html, const PageSource& source, const Result<std::vector<ra::Event>>& events);
 /// The ladder in a page, with the same as text; a sentence if nothing is remembered.
 void write_ladder(Html& html, const Recent& recent, const std::string& request_id);
 

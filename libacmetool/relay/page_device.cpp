@@ -12,6 +12,7 @@ namespace
 {
 
 constexpr unsigned kLinesOfPage = 50;
+constexpr std::uint64_t kShownEvents = 30;
 
 http::ServerResponse error_page(const PageFrame& frame, const Error& error)
 {
@@ -215,6 +216,12 @@ http::ServerResponse device_page(const PageSource& source, const PageFrame& fram
                       html.close();
                       html.element("h2", "Its last request");
                       write_ladder(html, source.recent, last_request(*report, source.recent));
+                      html.element("h2", "What happened");
+                      ra::EventFilter filter;
+                      filter.who = device.serial.empty() ? device.id : device.serial;
+                      filter.device = device.id;
+                      filter.limit = kShownEvents;
+                      write_events(html, source, events_of(source, filter));
                       write_orders(html, *report);
                       write_certificates(html, *report, source.now);
                       if (report->voucher) write_voucher(html, *report->voucher);

@@ -34,6 +34,19 @@ Result<void> prepare(store::Database& database)
     });
 }
 
+/// Whoever writes orders writes events, too. They are the only table that an upgrade adds.
+Result<void> grant_new_tables(store::Database& database)
+{
+    ACMETOOL_TRY(roles, database.execute("SELECT DISTINCT quote_ident(grantee) FROM "
+                                         "information_schema.role_table_grants WHERE table_schema = "
+                                         "current_schema() AND table_name = 'orders' AND privilege_type = "
+                                         "'INSERT' AND grantee NOT IN (current_user, 'PUBLIC')"));
+    for (const auto& role : roles)
+        ACMETOOL_CHECK(database.execute(
+            fmt::format("GRANT SELECT, INSERT, UPDATE, DELETE ON events TO {}", role.front())));
+    return {};
+}
+
 /// An identifier of SQL that needs no quotes.
 bool is_plain(const std::string& role)
 {
@@ -62,7 +75,8 @@ Result<void> upgrade_store(const Config& config)
     if (version == 0)
         return fail(Errc::config, fmt::format("database {}: there are no tables", database->id()),
                     "create them with store init", "noStore");
-    return prepare(*database);
+    ACMETOOL_CHECK(prepare(*database));
+    return grant_new_tables(*database);
 }
 
 Result<StoreStatus> store_status(const Config& config)
@@ -118,7 +132,7 @@ Result<std::string> store_grants(const std::string& role)
     std::string text = fmt::format("GRANT USAGE ON SCHEMA public TO {};\n", role);
     for (const auto* table :
          {"orders", "certificates", "revoked", "blocked", "names", "former_ids", "intermediates", "spent",
-          "leases", "members", "store_commits", "brski_devices", "brski_nonces"})
+          "events", "leases", "members", "store_commits", "brski_devices", "brski_nonces"})
         text += fmt::format("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {};\n", table, role);
     text += fmt::format(
         "GRANT SELECT, UPDATE ON store_schema TO {0};\nGRANT SELECT ON brski_schema TO {0};\n", role);

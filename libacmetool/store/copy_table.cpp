@@ -1,5 +1,7 @@
 #include "store/copy_table.h"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 
 #include "base/bytes.h"
@@ -38,10 +40,15 @@ Result<std::uint64_t> copy_table(Database& from, Database& to, std::string_view 
                             ? fmt::format("SELECT {}, '' FROM {}", names, table)
                             : fmt::format("SELECT {0}, {1} FROM {2} WHERE {1} > $1 ORDER BY {1} LIMIT {3}",
                                           names, key, table, kRowsAtOnce);
+    // A key that is one of the columns has its type; all others are text.
+    const auto keys =
+        std::find_if(columns.begin(), columns.end(), [&](const auto& column) { return column.name == key; });
+    const auto key_type = keys == columns.end() ? ColumnType::text : keys->type;
     std::uint64_t count = 0;
     for (std::string last;;) {
-        ACMETOOL_TRY(rows, from.execute(select, key.empty() ? std::vector<Database::Value>{}
-                                                            : std::vector<Database::Value>{last}));
+        ACMETOOL_TRY(
+            rows, from.execute(select, key.empty() ? std::vector<Database::Value>{}
+                                                   : std::vector<Database::Value>{value_of(last, key_type)}));
         for (const auto& row : rows) {
             std::vector<Database::Value> values;
             for (std::size_t i = 0; i < columns.size(); ++i)

@@ -18,8 +18,8 @@ struct Column {
 };
 
 /// Copies the rows of a table that both databases have, a thousand at a time in the order of `key`: SQL for a
-/// unique text; empty: the table is small and has none. Returns their number. In a transaction of `to`,
-/// whose table has no rows. Errors: io; config, reason "notEmpty".
+/// unique text, or a column with unique numbers above zero; empty: the table is small and has none. Returns
+/// their number. In a transaction of `to`, whose table has no rows. Errors: io; config, reason "notEmpty".
 Result<std::uint64_t> copy_table(Database& from, Database& to, std::string_view table, std::string_view key,
                                  const std::vector<Column>& columns);
 

@@ -109,6 +109,28 @@ print(base64.b64encode(hashlib.sha256(re.search("<style>(.*?)</style>", open("la
     [ "$(curl -s -o no -w '%{http_code}' -X POST "$RELAY_ADMIN/")" = 405 ]
 }
 
+@test "OPR-32: a device's page has what happened to it, also before this run of the relay" {
+    relay
+    enrolled device0001 device0001.iot.domain.com
+    make_csr other.iot.domain.com other.csr
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @other.csr
+    [ "$STATUS" = 403 ]
+    happened() {
+        page "/device?id=device0001"
+        [[ $TEXT == *"What happened"*"decision refused: forbidden"*"decision issued"* ]]
+    }
+    wait_for 20 happened
+    ends 0 "$RELAY_PID"
+    start_relay "$PKI"
+    happened
+    [[ $TEXT == *"No messages are remembered"* ]]
+    # A request of then: what happened is known, its messages are not.
+    page "$(grep -oE '/request\?id=[0-9a-f]+' page.html | head -n 1)"
+    [[ $STATUS == 200 && $TEXT == *"What happened"*"decision"*"No messages are remembered"* ]]
+    page "/request?id=0123456789abcdef"
+    [ "$STATUS" = 404 ]
+}
+
 @test "OPR-30: the first line of the page is the worst that is known" {
     relay
     set_fault problem=finalize:badCSR

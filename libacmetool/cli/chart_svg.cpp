@@ -20,13 +20,14 @@ constexpr std::size_t kSvgMargin = 20;
 constexpr std::size_t kBox = 30;
 
 constexpr std::string_view kSvgStyle =
-    "text{font:13px monospace;fill:#222}.paper{fill:#fff}.box{fill:#f4f4f4;stroke:#444}.line{stroke:#999}"
+    "text{font:13px monospace;fill:#222}.box{fill:#f4f4f4;stroke:#444}.line{stroke:#999}"
     ".arrow{stroke:#235;stroke-width:1.5}.head{fill:#235}.time{fill:#777}.later{stroke:#999;stroke-dasharray:"
     "2 4}"
     ".inferred .arrow{stroke-dasharray:4 4}"
     ".failed .arrow{stroke:#b00}.failed .head{fill:#b00}.failed text{fill:#b00}";
 constexpr std::string_view kDarkStyle =
-    "@media(prefers-color-scheme:dark){text{fill:#ddd}.paper{fill:#16181d}.box{fill:#23262d;stroke:#999}"
+    "@media(prefers-color-scheme:dark){text{fill:#ddd}rect[width='100%']{fill:#16181d}.box{fill:#23262d;"
+    "stroke:#999}"
     ".line,.later{stroke:#777}.arrow{stroke:#9bf}.head{fill:#9bf}.time{fill:#aaa}"
     ".failed .arrow{stroke:#f88}.failed .head{fill:#f88}.failed text{fill:#f88}}";
 
@@ -55,7 +56,7 @@ public:
         return fmt::format(
                    "<svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" role=\"img\" width=\"{0}\" "
                    "height=\"{1}\" viewBox=\"0 0 {0} {1}\">\n<title>{2}</title>\n<style>{3}</style>\n"
-                   "<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n",
+                   "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
                    width, bottom + kRow, base::escape_markup(summary_of(chart_)), style_) +
                parties(bottom) + arrows + text(kSvgMargin, bottom + kRow / 2, "time", summary_of(chart_)) +
                "</svg>\n";

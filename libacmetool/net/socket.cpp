@@ -14,6 +14,8 @@
 
 #include <fmt/core.h>
 
+#include "net/endpoint.h"
+
 namespace acmetool::net
 {
 namespace
@@ -54,7 +56,8 @@ Result<Socket> Socket::connect(const std::string& host, std::uint16_t port, Dead
     ACMETOOL_TRY(addresses, addresses_of(host, port));
     int problem = ECONNREFUSED;
     for (const auto* address = addresses.get(); address != nullptr; address = address->ai_next) {
-        Socket socket{::socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+        Socket socket{::socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
+                      Endpoint{host, port}.text()};
         if (!socket) {
             problem = errno;
             continue;
@@ -78,11 +81,12 @@ Result<Socket> Socket::connect(const std::string& host, std::uint16_t port, Dead
     return cannot_connect(host, port, problem);
 }
 
-Socket::Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+Socket::Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)), peer_(std::move(other.peer_)) {}
 
 Socket& Socket::operator=(Socket&& other) noexcept
 {
     std::swap(fd_, other.fd_);
+    std::swap(peer_, other.peer_);
     return *this;
 }
 
@@ -100,6 +104,7 @@ bool Socket::has_input() const
 Result<void> Socket::wait(bool for_writing, Deadline deadline, base::Context& context) const
 {
     if (const auto end = context.run_ends()) deadline = std::min(deadline, *end);
+    const auto since = context.steady_now();
     for (;;) {
         if (context.interrupted()) return fail(base::interrupted_error("the connection"));
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - context.steady_now());
@@ -109,6 +114,7 @@ Result<void> Socket::wait(bool for_writing, Deadline deadline, base::Context& co
         pollfd waiting{fd_, static_cast<short>(for_writing ? POLLOUT : POLLIN), 0};
         const int ready = poll(&waiting, 1, static_cast<int>(std::min(left, kStep).count()));
         if (ready > 0) return {};
+        if (ready == 0) context.waiting({"an answer from " + peer_, since, deadline});
         if (ready < 0 && errno != EINTR)
             return fail(Errc::unavailable, fmt::format("the connection failed: {}", std::strerror(errno)), {},
                         Cause::reset);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "base/context.h"
 #include "base/result.h"
@@ -32,12 +33,13 @@ public:
     /// There is something to read, or the peer has closed.
     bool has_input() const;
     /// Waits until the socket can be read (or written), no longer than until the run ends
-    /// (Context::run_ends()). unavailable ("timeout"), interrupted.
+    /// (Context::run_ends()), and reports the wait. unavailable ("timeout"), interrupted.
     Result<void> wait(bool for_writing, Deadline deadline, base::Context& context) const;
 
 private:
-    explicit Socket(int fd) : fd_(fd) {}
+    Socket(int fd, std::string peer) : fd_(fd), peer_(std::move(peer)) {}
     int fd_ = -1;
+    std::string peer_; ///< "127.0.0.1:8443"
 };
 
 } // namespace acmetool::net

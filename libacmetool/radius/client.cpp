@@ -10,6 +10,7 @@
 #include <fmt/core.h>
 
 #include "crypto/digest.h"
+#include "net/endpoint.h"
 
 namespace acmetool::radius
 {
@@ -57,13 +58,19 @@ Result<Client::Reply> Client::exchange(Packet request, base::Context& context)
     ACMETOOL_TRY(octets, encode_request(request, secret_));
     bool anything = false;
     const auto run_ends = context.run_ends().value_or(Clock::time_point::max());
+    const auto since = Clock::now();
+    const base::Wait wait{"an answer from " + net::Endpoint{options_.host, options_.port}.text(), since,
+                          std::min(run_ends, since + options_.retransmit * options_.tries)};
     for (unsigned attempt = 0; attempt < options_.tries && Clock::now() < run_ends; ++attempt) {
         const bool sent = send(fd_, octets.data(), octets.size(), 0) == static_cast<ssize_t>(octets.size());
         const auto end = std::min<Clock::time_point>(Clock::now() + options_.retransmit, run_ends);
         while (Clock::now() < end) {
             if (context.interrupted()) return fail(base::interrupted_error("the RADIUS server's answer"));
             pollfd watched{fd_, POLLIN, 0};
-            if (poll(&watched, 1, 100) <= 0) continue;
+            if (poll(&watched, 1, 100) <= 0) {
+                context.waiting(wait);
+                continue;
+            }
             Bytes reply(kLargestPacket);
             const auto size = recv(fd_, reply.data(), reply.size(), 0);
             if (size < 0 && !sent) break;

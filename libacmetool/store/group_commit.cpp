@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <random>
+#include <thread>
 #include <utility>
 
 namespace acmetool::store
@@ -14,6 +16,12 @@ constexpr std::size_t kMostJobs = 20'000;
 constexpr std::chrono::seconds kBeforeRetry{1};
 constexpr int kConflicts = 3;   ///< of a transaction with those of others
 constexpr int kLastRetries = 3; ///< at the end, if the database does not work
+
+std::chrono::milliseconds some_time()
+{
+    thread_local std::minstd_rand numbers{std::random_device{}()};
+    return std::chrono::milliseconds{std::uniform_int_distribution<int>{20, 100}(numbers)};
+}
 
 } // namespace
 
@@ -119,6 +127,8 @@ Result<void> GroupCommit::attempt(const std::vector<Job>& batch, After& after)
         if (done.error().reason != Cause::store_conflict && (!breaks || std::exchange(broke, true)))
             return done;
         database_->rollback();
+        // Whoever was in the way comes to its end meanwhile: two that begin again at once meet again.
+        if (!breaks) std::this_thread::sleep_for(some_time());
     }
 }
 

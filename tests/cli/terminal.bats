@@ -4,6 +4,8 @@
 load ../lib/common
 load ../lib/dns
 load ../lib/ca
+load ../lib/relay
+load ../lib/teap
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
@@ -44,6 +46,29 @@ at_terminal() { # COMMAND: its screen, carriage returns as line ends
     at_terminal "acme-account show --timeout 3s" >screen || true
     kill -CONT "$CA_PID"
     grep -E "waiting for an answer from 127\.0\.0\.1:[0-9]+: 1 s so far, for .* more at most" screen
+}
+
+@test "progress at a terminal: an EST server and a RADIUS server that wait for the CA before they answer" {
+    PKI=$PWD/pki
+    make_pki "$PKI"
+    export ACCOUNT=$PWD/acct.json RELAY_DOMAIN=domain.com
+    write_relay_toml "$PKI" 'wait = "1m"'
+    sed -i 's/^request = .*/request = "1m"/' "$PKI/relay.toml"
+    write_teap_toml "$PKI"
+    start_relay "$PKI"
+    wait_for 60 grep -q '"status":"valid"' "$PKI/relay.log"
+    set_fault processing=3
+    local device="--cert $PKI/device0001.pem --key $PKI/device0001.key" seen='1 s so far, for .* more at most'
+    at_terminal "est-enroll run --server https://127.0.0.1:$RELAY_PORT --explicit-ta $PKI/tls-root.pem $device \
+        --new-key auto --key-out dev.key -o dev.pem" >screen
+    grep -E "waiting for an answer from 127\.0\.0\.1:$RELAY_PORT: $seen" screen
+    kill "$RELAY_PID" # one relay at a time has the database
+    wait "$RELAY_PID"
+    start_teap "$PKI"
+    at_terminal "teap-enroll --radius 127.0.0.1:$RADIUS_PORT --secret-file $PKI/secret --ca-file $PKI/tls-root.pem $device \
+        --new-key ec:P-256 --key-out teap.key -o teap.pem" >screen
+    grep -E "waiting for an answer from 127\.0\.0\.1:$RADIUS_PORT: $seen" screen
+    openssl x509 -in teap.pem -noout
 }
 
 # drawn COLUMNS COMMAND: its progress lines in a terminal that wide.

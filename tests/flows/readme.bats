@@ -23,18 +23,34 @@ commands() {
     sed -n '/^```sh$/,/^```$/p' "$ROOT/README.md" | grep -E '^(acme-[a-z]+|csr-build|est-[a-z]+|teap-[a-z]+|brski-[a-z]+) '
 }
 
-@test "FLD-U5: options that README.md names in its text are the program's" {
-    local call program verb word verbs count=0
-    while read -r call; do
-        read -r program verb _ <<<"$call"
-        [ -f "$BUILD/bin/$program" ] || continue
-        verbs=()
-        [[ ! $verb =~ ^[a-z-]+$ || $verb == --* ]] || verbs=("$verb")
-        "$program" "${verbs[@]}" --help >help
-        for word in $call; do
-            [[ $word != --* ]] || grep -qE -- "(^|[ ,])$word\b" help || { echo "$call: no $word" && return 1; }
-        done
-        count=$((count + 1))
-    done < <(sed '/^```/,/^```$/d' "$ROOT/README.md" | grep -o '`[^`]*`' | tr -d '`')
-    [ "$count" -gt 10 ]
+@test "FLD-U5: options that README.md and the pages of docs name in their text are the program's" {
+    local page call program verb word verbs count=0
+    cd "$ROOT" || return
+    for page in README.md docs/GUIDE.md docs/TROUBLESHOOTING.md docs/howto/*.md; do
+        while read -r call; do
+            read -r program verb _ <<<"$call"
+            [ -f "$BUILD/bin/$program" ] || continue
+            verbs=()
+            [[ ! $verb =~ ^[a-z-]+$ || $verb == --* ]] || verbs=("$verb")
+            "$program" "${verbs[@]}" --help >"$BATS_TEST_TMPDIR/help" || { echo "$page: $call: no such verb" && return 1; }
+            for word in $call; do
+                [[ $word != --* ]] || grep -qE -- "(^|[ ,])$word\b" "$BATS_TEST_TMPDIR/help" ||
+                    { echo "$page: $call: no $word" && return 1; }
+            done
+            count=$((count + 1))
+        done < <(sed '/^```/,/^```$/d' "$page" | grep -o '`[^`]*`' | tr -d '`')
+    done
+    [ "$count" -gt 30 ]
+}
+
+@test "OPR-41: links of the pages lead to files that are here" {
+    local page link count=0
+    cd "$ROOT" || return
+    for page in *.md docs/*.md docs/howto/*.md examples/*.md; do
+        while read -r link; do
+            [ -e "$(dirname "$page")/$link" ] || { echo "$page: $link is not here" && return 1; }
+            count=$((count + 1))
+        done < <(grep -oE '\]\([^)]*\)' "$page" | sed 's/^](//; s/)$//; s/#.*//' | grep -vE '^(https?:|mailto:|$)')
+    done
+    [ "$count" -gt 60 ]
 }

@@ -93,7 +93,7 @@ stand_ins() {
         sort) <(sed -n 's/^| `\([^`]*\)` .*/\1/p' "$EXAMPLES/README.md" | sort)
 }
 
-@test "FLD-U18: the quickstart prints commands with their input, which can be copied, and explains each flow" {
+@test "FLD-U18, OPR-43: the quickstart prints commands that can be copied, explains each flow, and sends what its pictures show" {
     ACMETOOL_BUILD=$BUILD TMPDIR=$PWD "$EXAMPLES/quickstart" >out 2>err || { tail -n 20 out err; false; }
     local number verb folder
     for number in 3 4 5 6 7; do
@@ -116,6 +116,13 @@ stand_ins() {
     [ "$(grep -cE '^(openssl|brski-masa|csr-build)' again)" -ge 8 ]
     [ -d "$folder" ]
     bash again
+    # The pictures of docs are of such a run; another message is noticed.
+    "$ROOT/docs/pictures" --check "$folder"
+    sed -i 's|>POST /finalize<|>POST /final<|' "$folder/flow4.svg"
+    run "$ROOT/docs/pictures" --check "$folder"
+    echo "$output"
+    [ "$status" = 1 ]
+    [[ $output == "docs/flow4.svg is out of date"*"only there: RA > ACME: POST /final "* ]]
 }
 
 @test "FLD-U18: the build of the quickstart shows lines now and then without a terminal, and whatever is no progress" {

@@ -85,7 +85,8 @@ void write_ladder(Html& html, const Recent& recent, const std::string& request_i
     html.close();
     html.open("details").element("summary", "The same as text");
     html.open("pre");
-    for (const auto line : base::split(cli::draw_text(chart), '\n'))
+    const auto drawing = cli::draw_text(chart);
+    for (const auto line : base::split(drawing, '\n'))
         html.text(line).text_break();
     html.close().close();
 }

@@ -24,6 +24,7 @@ both_relays() {
     export RELAY_DOMAIN=domain.com
     write_relay_toml "$PKI"
     by_program "$PKI" "$PKI/relay.toml"
+    printf '[events]\nhook = ["true"]\n' >>"$PKI/relay.toml"
     start_relay "$PKI"
     make_csr device0001.domain.com dev.csr
     enrol device0001 simpleenroll dev.csr

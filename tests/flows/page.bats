@@ -77,7 +77,7 @@ enrolled() { # DEVICE NAME
     local link
     link=$(grep -oE '/request\?id=[0-9a-f]+' page.html | head -n 1)
     page "$link"
-    [[ $STATUS == 200 && $TEXT == *"Refused (forbidden):"*"not in the inventory"*"POST /simpleenroll"*"403 forbidden"* ]]
+    [[ $STATUS == 200 && $TEXT == *"Refused (forbidden):"*"not in the inventory"*"The same as text +--------+ +----+ | Client | | RA |"*"POST /simpleenroll"*"403 forbidden"* ]]
     page /devices
     [[ $TEXT == *"device0001 issued 20"*"device0001.iot.domain.com"* ]]
     link=$(grep -oE '/device\?id=device0001%40[0-9a-f]+' page.html)
@@ -117,7 +117,7 @@ print(base64.b64encode(hashlib.sha256(re.search("<style>(.*?)</style>", open("la
     [ "$STATUS" = 403 ]
     happened() {
         page "/device?id=device0001"
-        [[ $TEXT == *"What happened"*"decision refused: forbidden"*"decision issued"* ]]
+        [[ $TEXT == *"What happened"*"decision refused: badIdentity"*"decision issued"* ]]
     }
     wait_for 20 happened
     ends 0 "$RELAY_PID"

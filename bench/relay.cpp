@@ -65,8 +65,10 @@ public:
     }
     void start(ra::IssuerOrder order) override
     {
-        const std::lock_guard lock{mutex_};
-        orders_.push_back(std::move(order));
+        {
+            const std::lock_guard lock{mutex_};
+            orders_.push_back(std::move(order));
+        }
         changed_.notify_one();
     }
     base::Json status() override { return base::Json::object(); }

@@ -26,7 +26,7 @@ set(CPACK_COMPONENT_PROGRAMS_DESCRIPTION "Certificates for devices through ACME
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libacmetool0)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
 # Loaded at their first use (base/loaded_library.h), so that no linker sees them.
-set(CPACK_DEBIAN_LIBRARY_PACKAGE_DEPENDS "libcurl4 (>= 7.88), libsqlite3-0 (>= 3.40), libpq5 (>= 14), libidn2-0, libpsl5")
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_DEPENDS "libcurl4 (>= 7.88), libsqlite3-0 (>= 3.40), libpq5 (>= 14), libldns3, libidn2-0, libpsl5")
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "Certificates for devices through ACME (library)
  The library behind acme-integrations.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libacmetool-dev)

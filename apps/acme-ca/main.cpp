@@ -248,8 +248,9 @@ Result<void> list(const Options& options, cli::Io& io)
     if (!std::filesystem::is_directory(options.folder, none))
         return fail(Errc::config, fmt::format("--dir {}: no folder of a CA", base::printable(options.folder)),
                     "acme-ca serve or acme-ca init creates it", "noFolder");
-    ACMETOOL_TRY(certificates, ca::Service::list_certificates(options.folder + "/acme-ca.db"));
-    return io.write_document("certificates", {{"certificates", certificates}});
+    return io.write_list("certificates", "certificates", [&](const cli::AddEntry& add) {
+        return ca::Service::each_certificate(options.folder + "/acme-ca.db", add);
+    });
 }
 
 } // namespace

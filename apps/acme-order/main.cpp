@@ -2,6 +2,8 @@
 // 9444).
 #include <nlohmann/json.hpp>
 
+#include "acme-order/check.h"
+#include "acme-order/kept.h"
 #include "acme-order/options.h"
 #include "acme-order/renewal.h"
 #include "acme/order_task.h"
@@ -25,6 +27,10 @@ struct Options {
     std::string cert_key;
     std::string directory; ///< also of renewal-info
     std::string reason;
+    // list and status
+    cli::Verb* renew = nullptr; ///< which reads the files of --config-dir
+    std::vector<std::string> certificates;
+    bool all = false;
 };
 
 Result<acme::OrderTask> task_from_csr(const Options& options, cli::Io& io)
@@ -91,6 +97,25 @@ Result<void> status(const Options& options, cli::Io& io)
                                                 task.order->url, ""}));
     ACMETOOL_TRY(order, acme::parse_order(reply.body, task.order->url));
     return io.write_document("order", acme::order_document(order, task.csr, {}));
+}
+
+Result<cli::KeptList> look(Options& options, cli::Io& io)
+{
+    options.renewal.client = options.client;
+    return cli::look_at_kept(*options.renew, options.renewal, io);
+}
+
+Result<void> list(Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(kept, look(options, io));
+    return cli::show_list(kept, io);
+}
+
+Result<void> kept_status(Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(kept, look(options, io));
+    ACMETOOL_TRY(entries, cli::selected(std::move(kept.entries), options.certificates));
+    return cli::show_status({std::move(kept.accounts), std::move(entries)}, io);
 }
 
 /// A client without an account key. The directory comes from --directory or from the account file.
@@ -192,10 +217,16 @@ int main(int argc, char** argv)
     run.example("acme-order run --account acct.json -o sub.pem < sub.csr");
     run.action([&](cli::Io& io) { return advance(options, io, Goal::downloaded, true); });
 
-    auto& reading = program.verb("status", "read an order document, write its current state");
+    auto& reading = program.verb("status", "say what is wrong with kept certificates and what happens next; "
+                                           "without any, read an order document and write its state");
     cli::add_account(reading, options.client);
-    reading.example("acme-order status --account acct.json < o2.json");
-    reading.action([&](cli::Io& io) { return status(options, io); });
+    cli::add_kept_options(reading, options.renewal);
+    reading.words("CERTIFICATE", options.certificates, "File of a kept certificate", false)
+        .flag("--all", options.all, "All kept certificates and orders")
+        .example("acme-order status --all --config-dir /etc/acme-integrations/renew.d");
+    reading.action([&](cli::Io& io) {
+        return options.all || !options.certificates.empty() ? kept_status(options, io) : status(options, io);
+    });
 
     auto& revoking = program.verb("revoke", "read a certificate and have the CA revoke it");
     cli::add_account(revoking, options.client);
@@ -218,6 +249,15 @@ int main(int argc, char** argv)
         .example("acme-order renewal-info --account acct.json < sub.pem")
         .action([&](cli::Io& io) { return renewal_info(options, io); });
 
-    cli::add_renew(program, options.renewal);
+    auto& renewing = cli::add_renew(program, options.renewal);
+    auto& listing = program.verb("list", "list kept certificates and orders, and their next renewals");
+    cli::add_account(listing, options.client);
+    cli::add_kept_options(listing, options.renewal);
+    listing.without(cli::kNetworkOptions)
+        .example("acme-order list --config-dir /etc/acme-integrations/renew.d")
+        .action([&](cli::Io& io) { return list(options, io); });
+    cli::add_check(program);
+    renewing.heeds(reading).heeds(listing);
+    options.renew = &renewing;
     return program.main(argc, argv);
 }

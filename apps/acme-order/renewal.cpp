@@ -1,18 +1,23 @@
 #include "acme-order/renewal.h"
 
 #include <algorithm>
-#include <filesystem>
+#include <atomic>
 #include <functional>
+#include <map>
+#include <mutex>
+#include <random>
+#include <thread>
 #include <utility>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "base/text.h"
+#include "acme-order/wanted.h"
+#include "base/shared_context.h"
+#include "base/thread.h"
 #include "cli/failure.h"
 #include "cli/options.h"
 #include "common/acme_options.h"
-#include "common/names.h"
 #include "store/atomic_file.h"
 
 namespace acmetool::cli
@@ -26,76 +31,37 @@ constexpr int kCheckNothing = 1;
 constexpr int kCheckError = 255;
 constexpr int kNothingChanged = 2; ///< with --detailed-exitcode
 
-/// Options that a file in --config-dir must not set.
-const std::vector<std::string> kRunWide{
-    "config",  "json",       "quiet", "verbose", "log-format",        "trace",       "show",
-    "timeout", "config-dir", "check", "jitter",  "detailed-exitcode", "metrics-file"};
+/// The clients of one thread: one connection for each account, which its certificates share.
+class Clients
+{
+public:
+    explicit Clients(base::Context& context) : context_(context) {}
 
-/// One certificate as the current options describe it. The solver is created before any request is sent.
-struct Wanted {
-    acme::ClientOptions client;
-    std::unique_ptr<acme::Solver> solver;
-    acme::CertificateWish wish;
+    Result<acme::Client*> of(const acme::ClientOptions& options);
+
+private:
+    base::Context& context_;
+    std::map<std::vector<std::string>, std::unique_ptr<acme::Client>> clients_;
 };
 
-Result<std::vector<crypto::Identifier>> names_for_key(const RenewOptions& options, const std::string& file)
+Result<acme::Client*> Clients::of(const acme::ClientOptions& options)
 {
-    ACMETOOL_TRY(names, identifiers_of(options.dns, options.ip, {.allow_wildcard = true}));
-    std::error_code none;
-    if (!names.empty() || !std::filesystem::exists(file, none)) {
-        if (names.empty())
-            return fail(Errc::usage, fmt::format("no names: {} does not exist yet", file),
-                        "name the subject of the first certificate with --dns or --ip", "noNames");
-        return std::move(names);
+    auto& client = clients_[{options.account_file, options.state_directory, options.ca_file}];
+    if (client) {
+        client->begin(options.timeout);
+    } else {
+        ACMETOOL_TRY(opened, acme::Client::open(options, context_));
+        client = std::move(opened);
     }
-    ACMETOOL_TRY(text, store::read_file(file));
-    ACMETOOL_TRY(certificates, crypto::parse_certificates(text, file));
-    return certificates.front().identifiers();
+    return client.get();
 }
 
-Result<crypto::Csr> request_of(const RenewOptions& options, const std::string& file, Io& io)
-{
-    if (!options.key.empty()) {
-        if (!options.csr.empty())
-            return fail(Errc::usage, "--csr and --key cannot be combined",
-                        "either give a request, or have one created with the key", "severalSources");
-        ACMETOOL_TRY(names, names_for_key(options, file));
-        ACMETOOL_TRY(key, acme::load_private_key(options.key, "certificate key", "choose it with --key", {},
-                                                 &io.context()));
-        crypto::CsrOptions request;
-        request.identifiers = std::move(names);
-        return crypto::build_csr(key, request);
-    }
-    if (!options.dns.empty() || !options.ip.empty())
-        return fail(Errc::usage, "--dns and --ip require --key", "the names are already in the given request",
-                    "noKey");
-    ACMETOOL_TRY(text, io.read(options.csr.empty() ? "-" : options.csr));
-    auto csr = crypto::parse_csr(text);
-    if (!csr && !options.csr.empty()) return fail(with_context(std::move(csr).error(), options.csr));
-    return csr;
-}
-
-Result<Wanted> wanted(const RenewOptions& options, const std::string& file, const std::string& ca_file,
-                      Io& io)
-{
-    Wanted result;
-    result.client = options.client;
-    result.client.ca_file = ca_file;
-    if (const auto timeout = io.timeout()) result.client.timeout = *timeout;
-    ACMETOOL_TRY(solver, make_solver(options.solver, io));
-    result.solver = std::move(solver);
-    ACMETOOL_TRY(csr, request_of(options, file, io));
-    ACMETOOL_TRY(task, order_task(std::move(csr), options.order, io.context().now()));
-    result.wish.file = file;
-    result.wish.task = std::move(task);
-    result.wish.task.solver = result.solver.get();
-    result.wish.before = options.before;
-    result.wish.deploy_hook = options.deploy_hook;
-    result.wish.hook_timeout = options.solver.hook_timeout;
-    ACMETOOL_CHECK(acme::check_hook_env(options.solver.hook_env));
-    result.wish.hook_env = options.solver.hook_env;
-    return result;
-}
+/// A certificate that needs the CA.
+struct Due {
+    Wanted wanted;
+    std::size_t place = 0;          ///< among the results
+    base::Milliseconds its_turn{0}; ///< since the first one's
+};
 
 /// A run over one certificate or many.
 class RenewRun
@@ -106,29 +72,39 @@ public:
     Result<void> go();
 
 private:
-    using Work = std::function<Result<void>(const Wanted&)>;
+    using Work = std::function<Result<void>(Wanted)>;
     /// Calls `work` for each certificate. With --config-dir, the failure of one is recorded under its name.
     Result<void> each(const Work& work);
     Result<void> one(const std::string& file, const std::string& ca_file, const Work& work);
     Result<void> each_file(const Work& work);
-    void failed(const std::string& name, Error error);
+    /// `file`: the certificate, if it is known, or what should have named it.
+    void failed(const std::string& file, bool is_certificate, Error error);
 
     Result<void> check();
-    Result<void> renew(const Wanted& wanted);
+    Result<void> plan(Wanted wanted);
+    void take_turns();
+    Result<void> renew_due();
+    /// Renews what nobody has begun yet, until all is done. Several threads do.
+    Result<void> work_through(base::Context& context);
+    Result<void> renew(const Due& due, Clients& clients, base::Context& context);
     Result<void> tell();
 
     Verb& verb_;
     RenewOptions& options_;
     Io& io_;
-    bool waited_ = false;
-    std::vector<acme::CertificateRenewal> renewals_;
+    std::vector<acme::CertificateRenewal> renewals_; ///< of --config-dir in the order of its files
+    std::vector<Due> due_;                           ///< by their turns
+    std::atomic<std::size_t> begun_{0};
+    std::chrono::steady_clock::time_point start_{}; ///< of the turns
+    std::mutex terminal_; ///< of solvers that only one certificate at a time can use
 };
 
-void RenewRun::failed(const std::string& name, Error error)
+void RenewRun::failed(const std::string& file, bool is_certificate, Error error)
 {
-    const auto state =
-        acme::StateDirectory::open(options_.client.state_directory, options_.client.account_file);
-    auto renewal = acme::last_known(state ? *state : acme::StateDirectory{}, name);
+    auto state = acme::StateDirectory::open(options_.client.state_directory, options_.client.account_file);
+    if (!state) state = acme::StateDirectory{};
+    if (is_certificate && !options_.check) acme::keep_failed_renewal(*state, file, error, io_.context());
+    auto renewal = acme::last_known(*state, file);
     renewal.error = std::move(error);
     renewals_.push_back(std::move(renewal));
 }
@@ -136,38 +112,21 @@ void RenewRun::failed(const std::string& name, Error error)
 Result<void> RenewRun::one(const std::string& file, const std::string& ca_file, const Work& work)
 {
     ACMETOOL_TRY(made, wanted(options_, file, ca_file, io_));
-    return work(made);
+    return work(std::move(made));
 }
 
 Result<void> RenewRun::each_file(const Work& work)
 {
-    namespace fs = std::filesystem;
-    std::error_code problem;
-    std::vector<std::string> files;
-    for (const auto& file : fs::directory_iterator{options_.config_dir, problem})
-        if (file.path().extension() == ".toml") files.push_back(file.path().string());
-    if (problem)
-        return fail(Errc::config, fmt::format("--config-dir {}: {}", options_.config_dir, problem.message()),
-                    {}, "noDirectory");
-    std::sort(files.begin(), files.end());
-    const RenewOptions common = options_;
-    for (const auto& file : files) {
-        options_ = common;
-        const auto given = verb_.read_options(file, kRunWide);
-        auto done =
-            !given                  ? fail(given.error())
-            : given->output.empty() ? fail(Errc::config, fmt::format("{}: no \"output\"", file),
-                                           "set output = \"FILE\" to the certificate to renew", "noOutput")
-            : options_.key.empty() && options_.csr.empty()
-                ? fail(Errc::config, fmt::format("{}: neither \"csr\" nor \"key\"", file),
-                       "set csr = \"FILE\" to a request, or key = \"FILE\" to create one", "noRequest")
-                : one(given->output, given->ca_file.empty() ? io_.ca_file() : given->ca_file, work);
-        if (done) continue;
+    return for_each_file(verb_, options_, [&](const ConfiguredFile& file) -> Result<void> {
+        const auto& given = file.given;
+        const auto done =
+            given ? one(given->output, given->ca_file.empty() ? io_.ca_file() : given->ca_file, work)
+                  : fail(given.error());
+        if (done) return {};
         if (done.error().code == Errc::interrupted) return done;
-        failed(given && !given->output.empty() ? given->output : file, with_context(done.error(), file));
-    }
-    options_ = common;
-    return {};
+        failed(given ? given->output : file.name, given.has_value(), with_context(done.error(), file.name));
+        return {};
+    });
 }
 
 Result<void> RenewRun::each(const Work& work)
@@ -198,39 +157,97 @@ Result<void> RenewRun::check()
         due |= !plan.nothing_to_do();
         return {};
     });
-    if (!done) failed(io_.output(), done.error());
+    if (!done) failed(io_.output(), true, done.error());
     for (const auto& renewal : renewals_)
         io_.context().log(base::Level::error, renewal.error->message);
     io_.exit_with(due ? kCheckDue : renewals_.empty() ? kCheckNothing : kCheckError);
     return {};
 }
 
-Result<void> RenewRun::renew(const Wanted& wanted)
+Result<void> RenewRun::plan(Wanted wanted)
 {
     ACMETOOL_TRY(state,
                  acme::StateDirectory::open(wanted.client.state_directory, wanted.client.account_file));
     ACMETOOL_TRY(plan, acme::plan_renewal(state, wanted.wish, io_.context().now()));
-    if (plan.nothing_to_do()) {
-        renewals_.push_back(acme::left_alone(wanted.wish, plan, io_.context().now()));
-        io_.context().log(base::Level::detail, not_due(wanted.wish.file, renewals_.back().renew_at));
+    if (!plan.nothing_to_do()) {
+        renewals_.push_back(acme::as_planned(wanted.wish, plan));
+        due_.push_back({std::move(wanted), renewals_.size() - 1});
         return {};
     }
-    if (!std::exchange(waited_, true)) ACMETOOL_CHECK(wait_for_turn(options_.jitter, io_));
-    auto client = acme::Client::open(wanted.client, io_.context());
+    renewals_.push_back(acme::left_alone(wanted.wish, plan, io_.context().now()));
+    if (acme::kept_failure(*plan.entry)) acme::forget_failed_renewal(state, wanted.wish.file, io_.context());
+    io_.context().log(base::Level::detail, not_due(wanted.wish.file, renewals_.back().renew_at));
+    return {};
+}
+
+/// --jitter: each certificate has a turn of its own, so that neither many hosts nor the many certificates of
+/// one send their requests in the same second.
+void RenewRun::take_turns()
+{
+    start_ = io_.context().steady_now();
+    if (options_.jitter.count() == 0) return;
+    std::random_device random;
+    for (auto& due : due_)
+        due.its_turn = base::Milliseconds{random() % options_.jitter.count()};
+    std::sort(due_.begin(), due_.end(), [](const auto& a, const auto& b) { return a.its_turn < b.its_turn; });
+}
+
+Result<void> RenewRun::renew(const Due& due, Clients& clients, base::Context& context)
+{
+    const auto& wanted = due.wanted;
+    auto& renewal = renewals_[due.place];
+    const auto client = clients.of(wanted.client);
     if (!client && client.error().code == Errc::interrupted) return fail(client.error());
     if (!client) {
-        // No request could be created: report the current certificate and its end.
-        auto renewal = acme::as_planned(wanted.wish, plan);
+        // No request could be created: what was planned has the current certificate and its end.
         renewal.error = with_context(client.error(), wanted.wish.file);
-        renewals_.push_back(std::move(renewal));
+        if (auto state =
+                acme::StateDirectory::open(wanted.client.state_directory, wanted.client.account_file))
+            acme::keep_failed_renewal(*state, wanted.wish.file, *renewal.error, context);
         return {};
     }
-    ACMETOOL_TRY(renewal, acme::renew_certificate(**client, wanted.wish));
+    std::unique_lock alone{terminal_, std::defer_lock};
+    if (wanted.is_alone) alone.lock();
+    ACMETOOL_TRY(done, acme::renew_certificate(**client, wanted.wish));
+    renewal = std::move(done);
     if (renewal.changed)
-        io_.context().log(base::Level::info, renewed(renewal.file, renewal.not_after));
+        context.log(base::Level::info, renewed(renewal.file, renewal.not_after));
     else if (!renewal.error)
-        io_.context().log(base::Level::detail, not_due(renewal.file, renewal.renew_at));
-    renewals_.push_back(std::move(renewal));
+        context.log(base::Level::detail, not_due(renewal.file, renewal.renew_at));
+    return {};
+}
+
+Result<void> RenewRun::work_through(base::Context& context)
+{
+    Clients clients{context};
+    for (auto next = begun_++; next < due_.size(); next = begun_++) {
+        const auto& due = due_[next];
+        const auto now = context.steady_now();
+        const auto turn = start_ + due.its_turn;
+        if (now < turn)
+            ACMETOOL_CHECK(context.sleep(std::chrono::ceil<base::Milliseconds>(turn - now),
+                                         {"its turn (--jitter)", now, turn}));
+        if (context.interrupted()) return fail(base::interrupted_error("the renewals"));
+        ACMETOOL_CHECK(renew(due, clients, context));
+    }
+    return {};
+}
+
+Result<void> RenewRun::renew_due()
+{
+    take_turns();
+    const auto lanes = std::min<std::size_t>(options_.parallel, due_.size());
+    if (lanes <= 1) return work_through(io_.context());
+    base::SharedContext shared{io_.context()};
+    std::vector<Result<void>> ends(lanes);
+    std::vector<std::thread> threads;
+    threads.reserve(lanes);
+    for (auto& end : ends)
+        threads.push_back(base::start_thread("renew", [&] { end = work_through(shared); }));
+    for (auto& thread : threads)
+        thread.join();
+    for (auto& end : ends)
+        if (!end) return std::move(end);
     return {};
 }
 
@@ -262,8 +279,12 @@ Result<void> RenewRun::tell()
 
 Result<void> RenewRun::go()
 {
+    constexpr unsigned kMostParallel = 64;
+    if (options_.parallel < 1 || options_.parallel > kMostParallel)
+        return fail(Errc::usage, fmt::format("--parallel must be between 1 and {}", kMostParallel));
     if (options_.check) return check();
-    ACMETOOL_CHECK(each([&](const Wanted& wanted) { return renew(wanted); }));
+    ACMETOOL_CHECK(each([&](Wanted wanted) { return plan(std::move(wanted)); }));
+    ACMETOOL_CHECK(renew_due());
     if (!options_.metrics_file.empty())
         ACMETOOL_CHECK(
             store::write_output(options_.metrics_file, acme::metrics_of(renewals_), 0644, io_.context()));
@@ -272,7 +293,7 @@ Result<void> RenewRun::go()
 
 } // namespace
 
-void add_renew(Program& program, RenewOptions& options)
+Verb& add_renew(Program& program, RenewOptions& options)
 {
     auto& verb = program.verb(
         "renew", "renew certificates that expire soon or that the CA suggests renewing; for cron");
@@ -295,12 +316,15 @@ void add_renew(Program& program, RenewOptions& options)
                 "Renew many certificates: one per .toml file in this folder")
         .flag("--check", options.check, "Only report by exit status: 0 due, 1 nothing to do, 255 error")
         .flag("--detailed-exitcode", options.detailed_exitcode, "Exit with 2 if nothing changed")
-        .option("--jitter DURATION", options.jitter, "Wait up to this long, at random, before a request")
+        .option("--jitter DURATION", options.jitter,
+                "Wait up to this long, at random, before the requests for each certificate")
+        .option("--parallel NUMBER", options.parallel, "With --config-dir: renew so many at a time")
         .option("--metrics-file FILE", options.metrics_file, "Write metrics for node_exporter to this file")
         .example("acme-order renew -q --account acct.json --csr sub.csr -o sub.pem")
         .action([&verb, &options](Io& io) {
             return RenewRun{verb, options, io}.go();
         });
+    return verb;
 }
 
 } // namespace acmetool::cli

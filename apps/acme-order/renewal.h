@@ -27,10 +27,11 @@ struct RenewOptions {
     bool check = false;
     bool detailed_exitcode = false;
     base::Milliseconds jitter{0};
+    unsigned parallel = 1; ///< certificates at a time
     std::string metrics_file;
 };
 
 /// Adds the verb with its options and action. `options` must outlive the program.
-void add_renew(Program& program, RenewOptions& options);
+Verb& add_renew(Program& program, RenewOptions& options);
 
 } // namespace acmetool::cli

@@ -5,6 +5,7 @@
 
 #include "acme-preauth/caa_record.h"
 #include "acme-preauth/dns_policy.h"
+#include "acme-preauth/kept.h"
 #include "acme-preauth/persist_record.h"
 #include "acme/preauth.h"
 #include "acme/preauth_renewal.h"
@@ -33,6 +34,7 @@ struct Options {
     bool detailed_exitcode = false;
     base::Milliseconds jitter{0};
     std::string metrics_file;
+    bool all = false; ///< of status
 };
 
 Result<std::unique_ptr<acme::Solver>> needed_solver(const acme::SolverOptions& options, cli::Io& io)
@@ -175,8 +177,23 @@ Result<void> run(const Options& options, cli::Io& io)
     return io.write_document("authorizations", {{"authorizations", std::move(documents)}});
 }
 
+Result<void> list(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(kept, cli::kept_authorizations(options.client, options.before, io));
+    return cli::show_list(kept, io);
+}
+
+Result<void> kept_status(const Options& options, cli::Io& io)
+{
+    ACMETOOL_TRY(names, dns::normalize_names(options.domains));
+    ACMETOOL_TRY(kept, cli::kept_authorizations(options.client, options.before, io));
+    ACMETOOL_TRY(entries, cli::selected(std::move(kept.entries), names));
+    return cli::show_status({std::move(kept.accounts), std::move(entries)}, io);
+}
+
 Result<void> status(const Options& options, cli::Io& io)
 {
+    if (options.all || !options.domains.empty()) return kept_status(options, io);
     ACMETOOL_TRY(client, cli::open_client(options.client, io));
     ACMETOOL_TRY(preauth, read_own_document(*client, io));
     ACMETOOL_TRY(seen, acme::read_again(*client, preauth));
@@ -235,8 +252,12 @@ Result<void> renew(const Options& options, cli::Io& io)
         const auto client = cli::open_client(options.client, io);
         if (!client && client.error().code == Errc::interrupted) return fail(client.error());
         if (client) ACMETOOL_CHECK(acme::renew(**client, renewals, options.subdomains, *solver));
-        for (auto& renewal : renewals)
-            if (!client && renewal.due) renewal.error = client.error();
+        for (auto& renewal : renewals) {
+            if (client || !renewal.due) continue;
+            renewal.error = client.error();
+            acme::keep_failed_authorization(state, account.directory, renewal.domain, client.error(),
+                                            io.context());
+        }
     }
     if (!options.metrics_file.empty())
         ACMETOOL_CHECK(
@@ -319,9 +340,21 @@ int main(int argc, char** argv)
     run_verb.example("acme-preauth run --account acct.json --subdomains --dns-update ns1.domain.com \\\n"
                      "    --tsig-key tsig.key -o authz.json domain.com");
 
-    auto& status_verb = verb("status", "read the document, write the authorization's current state", status);
+    auto& status_verb = verb("status",
+                             "say what is wrong with kept authorizations and what happens next; without a "
+                             "domain, read the document and write its authorization's state",
+                             status);
     cli::add_account(status_verb, options.client);
-    status_verb.example("acme-preauth status --account acct.json < authz.json");
+    status_verb.words("DOMAIN", options.domains, "Domain of a kept authorization", false)
+        .flag("--all", options.all, "All kept authorizations")
+        .option("--before DURATION", options.before, "As renew has it: a duration or a share of the lifetime")
+        .example("acme-preauth status --account acct.json domain.com");
+    auto& list_verb = verb("list", "list kept authorizations and their next renewals", list);
+    cli::add_account(list_verb, options.client);
+    list_verb
+        .option("--before DURATION", options.before, "As renew has it: a duration or a share of the lifetime")
+        .without(cli::kNetworkOptions)
+        .example("acme-preauth list --account acct.json");
     auto& end_verb = verb("deactivate", "read the document, deactivate the authorization", deactivate);
     cli::add_account(end_verb, options.client);
     end_verb.example("acme-preauth deactivate --account acct.json < authz.json");

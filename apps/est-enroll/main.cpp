@@ -8,6 +8,7 @@
 #include "crypto/csr_remake.h"
 #include "crypto/path.h"
 #include "dns/name.h"
+#include "est-enroll/kept.h"
 #include "est-enroll/renewal.h"
 #include "est-enroll/request.h"
 #include "est/codec.h"
@@ -275,6 +276,6 @@ int main(int argc, char** argv)
     });
 
     cli::EstRenewOptions renewal;
-    cli::add_renew(program, renewal);
+    cli::add_kept(program, cli::add_renew(program, renewal), renewal);
     return program.main(argc, argv);
 }

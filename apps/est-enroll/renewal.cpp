@@ -230,7 +230,7 @@ Result<void> renew(const EstRenewOptions& options, Io& io)
 
 } // namespace
 
-void add_renew(Program& program, EstRenewOptions& options)
+Verb& add_renew(Program& program, EstRenewOptions& options)
 {
     auto& verb = program.verb("renew", "renew the certificate of --cert if it expires soon; for cron");
     add_est_server(verb, options);
@@ -253,6 +253,7 @@ void add_renew(Program& program, EstRenewOptions& options)
             options.wait = true;
             return renew(options, io);
         });
+    return verb;
 }
 
 } // namespace acmetool::cli

@@ -19,9 +19,10 @@ struct EstRenewOptions : EstRequestOptions {
     std::vector<std::string> hook_env;
     base::Milliseconds hook_timeout{120'000};
     std::string metrics_file;
+    std::string config_dir; ///< of list and status: one file of options for each certificate
 };
 
 /// Adds the verb with its options and action. `options` must outlive the program.
-void add_renew(Program& program, EstRenewOptions& options);
+Verb& add_renew(Program& program, EstRenewOptions& options);
 
 } // namespace acmetool::cli

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <filesystem>
+#include <functional>
 #include <random>
 
 #include <fmt/core.h>
@@ -19,16 +20,15 @@ namespace
 
 using base::Json;
 
-StateDirectory::Key key_of(const std::string& file)
+std::string whole_name(const std::string& file)
 {
     std::error_code none;
-    return {"certificates", entry_id({std::filesystem::absolute(file, none).string()})};
+    return std::filesystem::absolute(file, none).string();
 }
 
-std::optional<base::TimePoint> time_member(const Json& object, std::string_view name)
+StateDirectory::Key key_of(const std::string& file)
 {
-    const auto time = base::parse_rfc3339(base::string_member(object, name).value_or(""));
-    return time ? std::optional{*time} : std::nullopt;
+    return {"certificates", entry_id({whole_name(file)})};
 }
 
 Result<std::optional<crypto::Certificate>> read_current(const std::string& file)
@@ -91,7 +91,11 @@ private:
     Result<OrderOutcome> new_certificate();
     Result<void> deploy(CertificateRenewal& renewal);
     Result<void> work(CertificateRenewal& renewal);
-    Result<void> save() { return client_.state().save(key_, *plan_.entry); }
+    Result<void> save()
+    {
+        (*plan_.entry)["file"] = whole_name(wish_.file);
+        return client_.state().save(key_, *plan_.entry);
+    }
 
     Client& client_;
     const CertificateWish& wish_;
@@ -231,10 +235,13 @@ Result<CertificateRenewal> Keeper::go()
     auto renewal = as_planned(wish_, plan_);
     const auto done = work(renewal);
     if (!done && done.error().code == Errc::interrupted) return fail(done.error());
-    if (!done) renewal.error = with_context(done.error(), wish_.file);
-    if (done) {
+    if (!done) {
+        renewal.error = with_context(done.error(), wish_.file);
+        keep_failure(*plan_.entry, *renewal.error, client_.context().now());
+    } else {
         renewal.last_success = client_.context().now();
         (*plan_.entry)["lastSuccess"] = base::to_rfc3339(*renewal.last_success);
+        forget_failure(*plan_.entry);
     }
     ACMETOOL_CHECK(save());
     static_cast<void>(lock);
@@ -273,6 +280,25 @@ CertificateRenewal as_planned(const CertificateWish& wish, const CertificatePlan
     return renewal;
 }
 
+namespace
+{
+
+/// A state that cannot be read or written is no failure here.
+void change_entry(StateDirectory& state, const std::string& file, base::Context& context,
+                  const std::function<void(Json&)>& change)
+{
+    const auto key = key_of(file);
+    const auto lock = state.lock(key, context);
+    const auto known = state.load(key);
+    if (!lock || !known) return;
+    auto entry = *known ? **known : Json::object();
+    entry["file"] = whole_name(file);
+    change(entry);
+    static_cast<void>(state.save(key, entry));
+}
+
+} // namespace
+
 CertificateRenewal last_known(const StateDirectory& state, const std::string& file)
 {
     CertificateRenewal renewal;
@@ -284,6 +310,28 @@ CertificateRenewal last_known(const StateDirectory& state, const std::string& fi
     if (const auto entry = state.load(key_of(file)); entry && *entry)
         renewal.last_success = time_member(**entry, "lastSuccess");
     return renewal;
+}
+
+void keep_failed_renewal(StateDirectory& state, const std::string& file, const Error& error,
+                         base::Context& context)
+{
+    change_entry(state, file, context, [&](Json& entry) { keep_failure(entry, error, context.now()); });
+}
+
+void forget_failed_renewal(StateDirectory& state, const std::string& file, base::Context& context)
+{
+    change_entry(state, file, context, forget_failure);
+}
+
+std::vector<KeptCertificate> kept_certificates(const StateDirectory& state)
+{
+    std::vector<KeptCertificate> kept;
+    for (const auto& id : state.list("certificates")) {
+        const auto entry = state.load({"certificates", id});
+        const auto file = entry && *entry ? base::string_member(**entry, "file") : std::nullopt;
+        kept.push_back({file.value_or(""), id});
+    }
+    return kept;
 }
 
 CertificateRenewal left_alone(const CertificateWish& wish, const CertificatePlan& plan, base::TimePoint now)

@@ -67,6 +67,22 @@ ACMETOOL_EXPORT CertificateRenewal as_planned(const CertificateWish& wish, const
 /// still has the end of the current certificate.
 ACMETOOL_EXPORT CertificateRenewal last_known(const StateDirectory& state, const std::string& file);
 
+/// Keeps a failure that came before renew_certificate(), for those who look at the state later. A state that
+/// cannot be written is no failure.
+ACMETOOL_EXPORT void keep_failed_renewal(StateDirectory& state, const std::string& file, const Error& error,
+                                         base::Context& context);
+
+/// The same for a certificate with nothing to do: an earlier failure is over.
+ACMETOOL_EXPORT void forget_failed_renewal(StateDirectory& state, const std::string& file,
+                                           base::Context& context);
+
+/// A certificate of which the state keeps something.
+struct KeptCertificate {
+    std::string file; ///< whole name; empty: the entry is damaged, or does not say
+    std::string id;   ///< of the entry
+};
+ACMETOOL_EXPORT std::vector<KeptCertificate> kept_certificates(const StateDirectory& state);
+
 /// The result of a plan with nothing to do.
 ACMETOOL_EXPORT CertificateRenewal left_alone(const CertificateWish& wish, const CertificatePlan& plan,
                                               base::TimePoint now);

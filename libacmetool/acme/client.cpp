@@ -44,10 +44,16 @@ Error directory_error(const http::Response& response, const std::string& url, ba
 } // namespace
 
 Client::Client(base::Context& context, http::ClientOptions options, Milliseconds timeout)
-    : context_(context), http_(std::move(options), context), began_(context.steady_now()),
-      deadline_(began_ + timeout)
+    : context_(context), http_(std::move(options), context)
 {
-    if (const auto end = context.run_ends()) deadline_ = std::min(deadline_, *end); // of several clients
+    begin(timeout);
+}
+
+void Client::begin(Milliseconds timeout)
+{
+    began_ = context_.steady_now();
+    deadline_ = began_ + timeout;
+    if (const auto end = context_.run_ends()) deadline_ = std::min(deadline_, *end); // of several clients
 }
 
 Client::~Client()

@@ -50,6 +50,8 @@ public:
     StateDirectory& state() { return state_; }
     base::Context& context() { return context_; }
     std::chrono::steady_clock::time_point deadline() const { return deadline_; }
+    /// Gives what follows `timeout` from now on: for the next of several pieces of work on this connection.
+    void begin(base::Milliseconds timeout);
 
     /// One request, from nonce to reply.
     Result<Reply> post(Post post);

@@ -27,6 +27,14 @@ constexpr std::chrono::minutes kClockTolerance{5};
 /// orphan.
 const StateDirectory::Key kPlacing{"orders", "placing"};
 
+Json to_json(const std::vector<crypto::Identifier>& identifiers)
+{
+    Json list = Json::array();
+    for (const auto& identifier : identifiers)
+        list.push_back({{"type", identifier.type}, {"value", identifier.value}});
+    return list;
+}
+
 /// One intent in the state directory, and its order.
 class Journey
 {
@@ -64,7 +72,11 @@ private:
     Error explain(Error error);
     bool of_no_use(const Error& error) const;
     OrderOutcome outcome(bool not_yet, std::optional<std::chrono::seconds> retry_after);
-    Result<void> save() { return client_.state().save(key_, entry_); }
+    Result<void> save()
+    {
+        entry_["identifiers"] = to_json(task_.identifiers);
+        return client_.state().save(key_, entry_);
+    }
 
     Client& client_;
     OrderTask task_;
@@ -412,6 +424,26 @@ void delivered(Client& client, const OrderOutcome& outcome)
     client.state().erase({"orders", outcome.entry_id});
 }
 
+std::vector<KeptOrder> kept_orders(const StateDirectory& state)
+{
+    std::vector<KeptOrder> kept;
+    for (const auto& id : state.list("orders")) {
+        const auto entry = state.load({"orders", id});
+        if (!entry || !*entry) continue;
+        KeptOrder order{id,
+                        {},
+                        base::string_member(**entry, "url").value_or(""),
+                        time_member(**entry, "intended"),
+                        (*entry)->contains("certificate")};
+        if (const auto list = (*entry)->find("identifiers"); list != (*entry)->end() && list->is_array())
+            for (const auto& one : *list)
+                order.identifiers.push_back({base::string_member(one, "type").value_or(""),
+                                             base::string_member(one, "value").value_or("")});
+        kept.push_back(std::move(order));
+    }
+    return kept;
+}
+
 Json order_document(const Order& order, const crypto::Csr& csr, const std::string& path)
 {
     const auto parsed = base::parse_json_object(order.raw, "order");
@@ -472,16 +504,13 @@ Result<OrderTask> parse_order_document(std::string_view json, const Directory& d
 Json certificate_document(const std::vector<crypto::Certificate>& chain)
 {
     const auto& leaf = chain.front();
-    Json identifiers = Json::array();
-    for (const auto& identifier : leaf.identifiers())
-        identifiers.push_back({{"type", identifier.type}, {"value", identifier.value}});
     Json object{{"certificate", leaf.to_pem()},
                 {"chain", crypto::to_pem({chain.begin() + 1, chain.end()})},
                 {"fullchain", crypto::to_pem(chain)},
                 {"serial", leaf.serial()},
                 {"notBefore", base::to_rfc3339(leaf.not_before())},
                 {"notAfter", base::to_rfc3339(leaf.not_after())},
-                {"identifiers", std::move(identifiers)}};
+                {"identifiers", to_json(leaf.identifiers())}};
     if (const auto id = certificate_id(leaf)) object["certID"] = *id;
     return object;
 }

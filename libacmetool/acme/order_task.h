@@ -66,6 +66,16 @@ ACMETOOL_EXPORT Result<std::vector<std::string>> listed_orders(Client& client, s
 /// Call this after the certificate was written: removes it from the state.
 ACMETOOL_EXPORT void delivered(Client& client, const OrderOutcome& outcome);
 
+/// An order in the state directory: a run began it, and its certificate is not written yet.
+struct KeptOrder {
+    std::string id; ///< of the entry
+    std::vector<crypto::Identifier> identifiers;
+    std::string url;                      ///< empty: a run ended before the CA answered
+    std::optional<base::TimePoint> since; ///< newOrder
+    bool has_certificate = false;         ///< which the next run writes
+};
+ACMETOOL_EXPORT std::vector<KeptOrder> kept_orders(const StateDirectory& state);
+
 /// The `order` document: the order object, its URL, the CSR, and the path if it is known.
 ACMETOOL_EXPORT base::Json order_document(const Order& order, const crypto::Csr& csr,
                                           const std::string& path);

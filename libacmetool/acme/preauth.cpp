@@ -194,15 +194,51 @@ Result<std::optional<PreAuthorization>> remembered(StateDirectory& state, const 
     return std::optional<PreAuthorization>{std::move(preauth)};
 }
 
-Result<PreAuthorization> preauthorize(Client& client, const std::string& domain, bool subdomains,
-                                      Solver& solver)
+std::vector<KeptAuthorization> kept_authorizations(const StateDirectory& state)
+{
+    std::vector<KeptAuthorization> all;
+    for (const auto& id : state.list("authz")) {
+        const auto entry = state.load({"authz", id});
+        if (!entry || !*entry) continue;
+        KeptAuthorization kept{id,
+                               base::string_member(**entry, "domain").value_or(""),
+                               {},
+                               base::string_member(**entry, "unfinished").value_or(""),
+                               kept_failure(**entry)};
+        if (const auto document = (*entry)->find("document"); document != (*entry)->end())
+            if (auto preauth = parse_preauth(base::to_text(*document))) {
+                kept.domain = preauth->authorization.identifier;
+                kept.known = std::move(*preauth);
+            }
+        all.push_back(std::move(kept));
+    }
+    return all;
+}
+
+void keep_failed_authorization(StateDirectory& state, const std::string& directory, const std::string& domain,
+                               const Error& error, base::Context& context)
+{
+    const auto key = key_of(directory, domain);
+    const auto lock = state.lock(key, context);
+    const auto known = state.load(key);
+    if (!lock || !known) return;
+    auto entry = *known ? **known : Json::object();
+    entry["domain"] = domain;
+    keep_failure(entry, error, context.now());
+    static_cast<void>(state.save(key, entry));
+}
+
+namespace
+{
+
+/// Under the lock of the entry.
+Result<PreAuthorization> prove(Client& client, const std::string& domain, bool subdomains, Solver& solver,
+                               const StateDirectory::Key& key)
 {
     auto& state = client.state();
-    const auto key = key_of(client.directory().url, domain);
-    const auto lock = state.lock(key, client.context());
-    if (!lock) return fail(lock.error());
     ACMETOOL_TRY(loaded, state.load(key));
     Json entry = loaded ? std::move(*loaded) : Json::object();
+    entry["domain"] = domain;
     clean_up_after_crash(entry, solver, client.context());
 
     PreAuthorization preauth;
@@ -248,8 +284,26 @@ Result<PreAuthorization> preauthorize(Client& client, const std::string& domain,
     document["type"] = "authorization";
     entry["document"] = std::move(document);
     entry.erase("unfinished");
+    forget_failure(entry);
     ACMETOOL_CHECK(state.save(key, entry));
     return preauth;
+}
+
+} // namespace
+
+Result<PreAuthorization> preauthorize(Client& client, const std::string& domain, bool subdomains,
+                                      Solver& solver)
+{
+    const auto& directory = client.directory().url;
+    auto proved = [&]() -> Result<PreAuthorization> {
+        const auto key = key_of(directory, domain);
+        const auto lock = client.state().lock(key, client.context());
+        if (!lock) return fail(lock.error());
+        return prove(client, domain, subdomains, solver, key);
+    }();
+    if (!proved && proved.error().code != Errc::interrupted)
+        keep_failed_authorization(client.state(), directory, domain, proved.error(), client.context());
+    return proved;
 }
 
 Result<Authorization> deactivate_authorization(Client& client, const Authorization& known)

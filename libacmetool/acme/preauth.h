@@ -55,6 +55,22 @@ ACMETOOL_EXPORT Result<PreAuthorization> preauthorize(Client& client, const std:
 ACMETOOL_EXPORT Result<std::optional<PreAuthorization>>
 remembered(StateDirectory& state, const std::string& directory, const std::string& domain);
 
+/// An authorization of which the state directory keeps something.
+struct KeptAuthorization {
+    std::string id;     ///< of the entry
+    std::string domain; ///< empty: the entry does not say
+    std::optional<PreAuthorization> known;
+    std::string unfinished; ///< URL of one that is not valid yet; empty: none
+    std::optional<KeptFailure> failure;
+};
+ACMETOOL_EXPORT std::vector<KeptAuthorization> kept_authorizations(const StateDirectory& state);
+
+/// Keeps a failure that came before preauthorize(), for those who look at the state later. A state that
+/// cannot be written is no failure.
+ACMETOOL_EXPORT void keep_failed_authorization(StateDirectory& state, const std::string& directory,
+                                               const std::string& domain, const Error& error,
+                                               base::Context& context);
+
 /// Reads the authorization of a document from the server. `created`: it is new, so replicas may lag.
 /// bad_input ("otherIdentifier") if it is for another name than the document.
 ACMETOOL_EXPORT Result<Authorization> read_again(Client& client, const PreAuthorization& preauth,

@@ -46,6 +46,22 @@ std::optional<Json> read_object(const std::string& path)
     return object ? std::optional<Json>{std::move(*object)} : std::nullopt;
 }
 
+/// Where the state of an account may be, if the operator says nothing.
+std::vector<fs::path> places_of(const std::string& account_file)
+{
+    std::vector<fs::path> places{account_file + ".d"};
+    const char* cache = std::getenv("XDG_CACHE_HOME");
+    const char* home = std::getenv("HOME");
+    // Two accounts must not share a folder: the cache's name contains the account file's whole name.
+    std::error_code none;
+    const auto id = entry_id({fs::absolute(account_file, none).string()}).substr(0, 16);
+    if (cache != nullptr && *cache != '\0')
+        places.push_back(fs::path{cache} / "acme-integrations" / id);
+    else if (home != nullptr && *home != '\0')
+        places.push_back(fs::path{home} / ".cache" / "acme-integrations" / id);
+    return places;
+}
+
 } // namespace
 
 Result<StateDirectory> StateDirectory::open(const std::string& path, const std::string& account_file)
@@ -58,22 +74,33 @@ Result<StateDirectory> StateDirectory::open(const std::string& path, const std::
         state.path_ = path;
         return state;
     }
-    std::vector<fs::path> places{account_file + ".d"};
-    const char* cache = std::getenv("XDG_CACHE_HOME");
-    const char* home = std::getenv("HOME");
-    // Two accounts must not share a folder: the cache's name contains the account file's whole name.
-    std::error_code none;
-    const auto id = entry_id({fs::absolute(account_file, none).string()}).substr(0, 16);
-    if (cache != nullptr && *cache != '\0')
-        places.push_back(fs::path{cache} / "acme-integrations" / id);
-    else if (home != nullptr && *home != '\0')
-        places.push_back(fs::path{home} / ".cache" / "acme-integrations" / id);
-    for (const auto& place : places)
+    for (const auto& place : places_of(account_file))
         if (prepare(place)) {
             state.path_ = place.string();
             break;
         }
     return state;
+}
+
+Result<StateDirectory> StateDirectory::find(const std::string& path, const std::string& account_file)
+{
+    StateDirectory state;
+    std::error_code none;
+    const auto places = path.empty() ? places_of(account_file) : std::vector<fs::path>{path};
+    for (const auto& place : places) {
+        const auto status = fs::status(place, none);
+        if (status.type() != fs::file_type::directory) continue;
+        if (::access(place.c_str(), R_OK | X_OK) != 0)
+            return fail(Errc::config,
+                        fmt::format("state directory {}: cannot be read by this user", place.string()),
+                        "run the command as the user who renews", "stateDirectory");
+        if (!fs::is_directory(place / "orders", none)) continue;
+        state.path_ = place.string();
+        return state;
+    }
+    if (path.empty()) return state;
+    return fail(Errc::config, fmt::format("state directory {}: is not there", path),
+                "choose another with --state", "stateDirectory");
 }
 
 std::optional<std::string> StateDirectory::cached_directory(std::string_view url, base::TimePoint now) const
@@ -175,6 +202,36 @@ std::vector<std::string> StateDirectory::list(std::string_view kind) const
         if (file.path().extension() == ".json") ids.push_back(file.path().stem().string());
     std::sort(ids.begin(), ids.end());
     return ids;
+}
+
+void keep_failure(Json& entry, const Error& error, base::TimePoint now)
+{
+    auto& kept = entry["lastFailure"] = {
+        {"at", base::to_rfc3339(now)}, {"code", name_of(error)}, {"message", error.message}};
+    if (!error.hint.empty()) kept["hint"] = error.hint;
+    if (error.retry_after) kept["notBefore"] = base::to_rfc3339(now + *error.retry_after);
+}
+
+void forget_failure(Json& entry)
+{
+    entry.erase("lastFailure");
+}
+
+std::optional<KeptFailure> kept_failure(const Json& entry)
+{
+    const auto found = entry.find("lastFailure");
+    if (found == entry.end()) return std::nullopt;
+    const auto at = time_member(*found, "at");
+    if (!at) return std::nullopt;
+    return KeptFailure{*at, base::string_member(*found, "code").value_or(""),
+                       base::string_member(*found, "message").value_or(""),
+                       base::string_member(*found, "hint").value_or(""), time_member(*found, "notBefore")};
+}
+
+std::optional<base::TimePoint> time_member(const Json& entry, std::string_view name)
+{
+    const auto time = base::parse_rfc3339(base::string_member(entry, name).value_or(""));
+    return time ? std::optional{*time} : std::nullopt;
 }
 
 std::string entry_id(const std::vector<std::string_view>& parts)

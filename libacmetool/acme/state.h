@@ -26,6 +26,10 @@ public:
     /// Errors: config if the operator gave `path` and it cannot be used.
     static Result<StateDirectory> open(const std::string& path, const std::string& account_file);
 
+    /// The one that is there, for those who only look: makes nothing, and stands for nothing if there is none
+    /// in the usual places. Errors: config if this user cannot read it, or `path` is none.
+    static Result<StateDirectory> find(const std::string& path, const std::string& account_file);
+
     bool usable() const { return !path_.empty(); }
     const std::string& path() const { return path_; }
 
@@ -54,6 +58,21 @@ private:
     std::string file_of(const Key& key) const;
     std::string path_;
 };
+
+/// A failure of an earlier run, as an entry keeps it until a run succeeds.
+struct KeptFailure {
+    base::TimePoint at;
+    std::string code;                          ///< name_of() the error
+    std::string message;                       ///< may have a peer's words
+    std::string hint;                          ///< may be empty
+    std::optional<base::TimePoint> not_before; ///< as the peer asked (Retry-After)
+};
+ACMETOOL_EXPORT void keep_failure(base::Json& entry, const Error& error, base::TimePoint now);
+ACMETOOL_EXPORT void forget_failure(base::Json& entry);
+ACMETOOL_EXPORT std::optional<KeptFailure> kept_failure(const base::Json& entry);
+
+/// The time in a member of an entry, if there is one.
+ACMETOOL_EXPORT std::optional<base::TimePoint> time_member(const base::Json& entry, std::string_view name);
 
 /// SHA-256 in hexadecimal of the parts, each preceded by its length.
 ACMETOOL_EXPORT std::string entry_id(const std::vector<std::string_view>& parts);

@@ -38,10 +38,11 @@ int write_all(int fd, std::string_view text, const std::function<bool()>& stoppe
 {
     if (fd < 0) return EBADF; // poll(2) skips it
     // As much as poll(2) promises to be taken at once: more would block on a pipe whose reader has stopped.
-    const std::size_t piece = can_block(fd) ? PIPE_BUF : text.size();
+    const bool blocks = can_block(fd);
+    const std::size_t piece = blocks ? PIPE_BUF : text.size();
     while (!text.empty()) {
         pollfd ready{fd, POLLOUT, 0};
-        const int count = poll(&ready, 1, kLookUp);
+        const int count = blocks ? poll(&ready, 1, kLookUp) : 1;
         if (count == 0 || (count < 0 && errno == EINTR)) {
             if (stopped && stopped()) return EINTR;
             continue;

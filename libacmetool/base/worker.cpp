@@ -11,54 +11,47 @@
 
 namespace acmetool::base
 {
-namespace
-{
-
-class ConditionWait final : public Worker::Wait
-{
-public:
-    void wait(Worker::Clock::time_point until) override
-    {
-        std::unique_lock lock{mutex_};
-        const auto woken = [this] { return woken_; };
-        if (until == Worker::Clock::time_point::max())
-            changed_.wait(lock, woken);
-        else
-            changed_.wait_until(lock, until, woken);
-        woken_ = false;
-    }
-    void wake() override
-    {
-        {
-            const std::lock_guard lock{mutex_};
-            woken_ = true;
-        }
-        changed_.notify_one();
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    bool woken_ = false;
-};
-
-} // namespace
-
 struct Worker::Mailbox final : Executor {
-    explicit Mailbox(std::unique_ptr<Wait> the_wait) : wait(std::move(the_wait)) {}
+    explicit Mailbox(std::unique_ptr<Wait> the_wait)
+        : has_wait(the_wait != nullptr), wait(std::move(the_wait))
+    {
+    }
 
     bool post(Task task) override
     {
-        const std::lock_guard lock{mutex};
+        std::unique_lock lock{mutex};
         if (stopped) return false;
         const bool first = tasks.empty();
         tasks.push_back(std::move(task));
-        if (first) wait->wake();
+        if (first) wake(lock);
         return true;
     }
+    /// Unlocks if the thread sleeps here: else it would wake only to wait for the lock.
+    void wake(std::unique_lock<std::mutex>& lock)
+    {
+        if (has_wait) {
+            wait->wake();
+            return;
+        }
+        woken = true;
+        lock.unlock();
+        changed.notify_one();
+    }
+    /// What the thread does at `until`, or once woken, unless it has a Wait of its own.
+    void sleep(std::unique_lock<std::mutex>& lock, Clock::time_point until)
+    {
+        const auto is_woken = [this] { return woken; };
+        if (until == Clock::time_point::max())
+            changed.wait(lock, is_woken);
+        else
+            changed.wait_until(lock, until, is_woken);
+    }
 
+    const bool has_wait;
+    std::condition_variable changed;
     std::mutex mutex; ///< of all below; `wait` is woken under it, so that it is not destroyed meanwhile
-    std::unique_ptr<Wait> wait;
+    bool woken = false;
+    std::unique_ptr<Wait> wait; ///< null: the thread sleeps here
     std::deque<Task> tasks;
     std::map<std::pair<Clock::time_point, Timer>, Task> timers;
     std::map<Timer, Clock::time_point> when_of;
@@ -95,17 +88,19 @@ void run(Mailbox& box)
         std::deque<Worker::Task> tasks;
         auto until = Worker::Clock::time_point::max();
         {
-            const std::lock_guard lock{box.mutex};
-            tasks.swap(box.tasks);
-            if (tasks.empty() && box.stopping) {
+            std::unique_lock lock{box.mutex};
+            if (box.tasks.empty() && box.stopping) {
                 box.stopped = true;
                 return;
             }
             if (!box.timers.empty()) until = box.timers.begin()->first.first;
+            if (!box.has_wait && box.tasks.empty()) box.sleep(lock, until);
+            box.woken = false;
+            tasks.swap(box.tasks);
         }
         const auto now = Worker::Clock::now();
         // Also while tasks keep coming, so that they do not hold up what the wait does besides.
-        box.wait->wait(tasks.empty() ? until : now);
+        if (box.has_wait) box.wait->wait(tasks.empty() ? until : now);
         for (auto& task : tasks) {
             task();
             task = nullptr; // what it held is destroyed before the next runs
@@ -119,8 +114,7 @@ void run(Mailbox& box)
 } // namespace
 
 Worker::Worker(const std::string& name, std::unique_ptr<Wait> wait)
-    : mailbox_(std::make_shared<Mailbox>(wait ? std::move(wait) : std::make_unique<ConditionWait>())),
-      thread_(std::make_unique<Thread>())
+    : mailbox_(std::make_shared<Mailbox>(std::move(wait))), thread_(std::make_unique<Thread>())
 {
     thread_->thread = start_thread(name, [box = mailbox_] { run(*box); });
     thread_->id = thread_->thread.get_id();
@@ -133,17 +127,19 @@ Worker::~Worker()
 
 bool Worker::post(Task task)
 {
-    return mailbox_->post(std::move(task));
+    const auto kept = mailbox_; // what the task does may end this
+    return kept->post(std::move(task));
 }
 
 Worker::Timer Worker::at(Clock::time_point when, Task task)
 {
-    const std::lock_guard lock{mailbox_->mutex};
-    const auto timer = ++mailbox_->last_timer;
-    if (mailbox_->stopped || mailbox_->stopping) return timer;
-    const auto added = mailbox_->timers.emplace(std::pair{when, timer}, std::move(task)).first;
-    mailbox_->when_of.emplace(timer, when);
-    if (added == mailbox_->timers.begin()) mailbox_->wait->wake();
+    const auto kept = mailbox_; // as in post()
+    std::unique_lock lock{kept->mutex};
+    const auto timer = ++kept->last_timer;
+    if (kept->stopped || kept->stopping) return timer;
+    const auto added = kept->timers.emplace(std::pair{when, timer}, std::move(task)).first;
+    kept->when_of.emplace(timer, when);
+    if (added == kept->timers.begin()) kept->wake(lock);
     return timer;
 }
 
@@ -173,11 +169,11 @@ void Worker::stop()
 {
     decltype(mailbox_->timers) dropped;
     {
-        const std::lock_guard lock{mailbox_->mutex};
+        std::unique_lock lock{mailbox_->mutex};
         mailbox_->stopping = true;
         dropped.swap(mailbox_->timers);
         mailbox_->when_of.clear();
-        if (!mailbox_->stopped) mailbox_->wait->wake();
+        if (!mailbox_->stopped) mailbox_->wake(lock);
     }
     dropped.clear();
     if (!thread_->thread.joinable()) return;

@@ -7,6 +7,13 @@
 namespace acmetool::ca
 {
 
+std::optional<AccountKeys::Known> AccountKeys::last_of(const std::string& account)
+{
+    const std::scoped_lock lock{mutex_};
+    const auto found = known_.find(account);
+    return found == known_.end() ? std::nullopt : std::optional{found->second};
+}
+
 Answer<crypto::Key> AccountKeys::get(const std::string& account, const base::Json& jwk)
 {
     {
@@ -19,6 +26,12 @@ Answer<crypto::Key> AccountKeys::get(const std::string& account, const base::Jso
     if (known_.size() >= kMost) known_.clear();
     known_.insert_or_assign(account, Known{jwk, key});
     return key;
+}
+
+void AccountKeys::forget(const std::string& account)
+{
+    const std::scoped_lock lock{mutex_};
+    known_.erase(account);
 }
 
 } // namespace acmetool::ca

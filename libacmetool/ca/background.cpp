@@ -148,19 +148,19 @@ void Service::Impl::conclude(const Validation& validation, const Outcome& outcom
 
 Result<void> Service::Impl::resume()
 {
-    ACMETOOL_TRY(all, records.find("authz", "", ""));
-    for (const auto& [id, object] : all)
+    ACMETOOL_CHECK(records.each("authz", [&](const std::string& id, const Json& object) -> Result<void> {
         for (const auto& challenge : object.at("challenges"))
             if (object.at("status") == "pending" && challenge.at("status") == "processing")
                 schedule({id, challenge.at("type").get<std::string>(), object});
-    ACMETOOL_TRY(orders, records.find("order", "", ""));
-    for (auto& [id, object] : orders) {
-        if (object.at("status") != "processing" || !object.contains("csr")) continue;
+        return {};
+    }));
+    return records.each("order", [&](const std::string& id, Json object) -> Result<void> {
+        if (object.at("status") != "processing" || !object.contains("csr")) return {};
         const auto proofs = proofs_of(object);
         object["proofs"] = proofs ? *proofs : Json::array();
-        schedule({id, "caa", object});
-    }
-    return {};
+        schedule({id, "caa", std::move(object)});
+        return {};
+    });
 }
 
 } // namespace acmetool::ca

@@ -137,17 +137,15 @@ Answer<ServerResponse> Service::Impl::renewal_info(const std::string& certificat
     return response;
 }
 
-Result<Json> Service::list_certificates(const std::string& database)
+Result<void> Service::each_certificate(const std::string& database,
+                                       const std::function<Result<void>(Json)>& look)
 {
     ACMETOOL_TRY(opened, Records::open(database));
-    ACMETOOL_TRY(found, Records{*opened}.find("certificate", "", ""));
-    Json list = Json::array();
-    for (auto& [id, object] : found) {
+    return Records{*opened}.each("certificate", [&](const std::string&, Json object) {
         object.erase("chain");
         object.erase("account");
-        list.push_back(std::move(object));
-    }
-    return list;
+        return look(std::move(object));
+    });
 }
 
 } // namespace acmetool::ca

@@ -21,24 +21,38 @@ void Service::Impl::give_crl(const PendingPtr& pending)
         crl_readers->push_back(pending);
         return;
     }
-    const auto all = records.find("revocation", "", "");
-    if (!all) return answer(*pending, broken(all.error()));
-    std::vector<Authority::Revoked> revoked;
-    for (const auto& [id, object] : *all)
-        revoked.push_back({object.at("serial").get<std::string>(), time_of(object, "revoked"),
-                           object.at("reason").get<int>()});
-    sign_crl(pending, std::move(revoked));
+    crl_readers = std::make_shared<CrlReaders>(CrlReaders{pending});
+    start_crl(crl_readers);
 }
 
-void Service::Impl::sign_crl(const PendingPtr& pending, std::vector<Authority::Revoked> revoked)
+void Service::Impl::start_crl(const std::shared_ptr<CrlReaders>& readers)
 {
-    const auto readers = std::make_shared<CrlReaders>(CrlReaders{pending});
-    const bool taken = pool.post([this, readers, revoked = std::move(revoked), time = now()] {
-        auto der = authority.crl(revoked, time);
+    constexpr std::chrono::milliseconds kLookAgain{20};
+    if (faults.value("crlHold")) {
+        commits.worker().at(base::Worker::Clock::now() + kLookAgain, [this, readers] { start_crl(readers); });
+        return;
+    }
+    const bool taken = pool.post([this, readers, time = now()] {
+        auto der = make_crl(time);
         commits.worker().post([this, readers, der = std::move(der), time] { take_crl(readers, der, time); });
     });
-    if (!taken) return answer(*pending, overloaded());
-    crl_readers = readers;
+    if (taken) return;
+    if (crl_readers == readers) crl_readers.reset();
+    for (const auto& reader : *readers)
+        answer(*reader, overloaded());
+}
+
+Result<Bytes> Service::Impl::make_crl(base::TimePoint time) const
+{
+    ACMETOOL_TRY(reader, database.reopen());
+    std::vector<Authority::Revoked> revoked;
+    ACMETOOL_CHECK(
+        Records{*reader}.each("revocation", [&](const std::string&, const Json& object) -> Result<void> {
+            revoked.push_back({object.at("serial").get<std::string>(), time_of(object, "revoked"),
+                               object.at("reason").get<int>()});
+            return {};
+        }));
+    return authority.crl(revoked, time);
 }
 
 void Service::Impl::take_crl(const std::shared_ptr<CrlReaders>& readers, const Result<Bytes>& der,

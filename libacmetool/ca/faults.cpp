@@ -15,16 +15,17 @@ namespace acmetool::ca
 namespace
 {
 
-constexpr std::array<std::string_view, 45> kNames{
-    "account",       "alreadyReplaced",   "authzExpired",   "authzReuse",    "badNonce",
-    "certificate",   "challengeDelay",    "contentType",    "deepNesting",   "directory",
-    "duplicateKeys", "emptyChallenges",   "html",           "hugeBody",      "missing",
-    "newAuthz",      "newTerms",          "noAlternate",    "noLocation",    "noNonce",
-    "noOrdersList",  "nonceLifetime",     "notFound",       "orderInvalid",  "orderNotReady",
-    "ordersPerPage", "otherIdentifier",   "preauthorized",  "problem",       "processing",
-    "rateLimited",   "rejectIdentifiers", "renewalInfo",    "reorderAuthz",  "reset",
-    "resetAfter",    "retryAfter",        "serverError",    "slow",          "subdomainFlag",
-    "truncated",     "unavailable",       "unknownMembers", "unknownStatus", "validation"};
+constexpr std::array<std::string_view, 46> kNames{
+    "account",       "alreadyReplaced", "authzExpired",      "authzReuse",     "badNonce",
+    "certificate",   "challengeDelay",  "contentType",       "crlHold",        "deepNesting",
+    "directory",     "duplicateKeys",   "emptyChallenges",   "html",           "hugeBody",
+    "missing",       "newAuthz",        "newTerms",          "noAlternate",    "noLocation",
+    "noNonce",       "noOrdersList",    "nonceLifetime",     "notFound",       "orderInvalid",
+    "orderNotReady", "ordersPerPage",   "otherIdentifier",   "preauthorized",  "problem",
+    "processing",    "rateLimited",     "rejectIdentifiers", "renewalInfo",    "reorderAuthz",
+    "reset",         "resetAfter",      "retryAfter",        "serverError",    "slow",
+    "subdomainFlag", "truncated",       "unavailable",       "unknownMembers", "unknownStatus",
+    "validation"};
 
 unsigned to_number(std::string_view text)
 {

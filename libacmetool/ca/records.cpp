@@ -22,7 +22,8 @@ const std::vector<std::string_view> kSchema{
     "account "
     "TEXT NOT NULL, key TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (kind, id))",
     "CREATE INDEX IF NOT EXISTS records_by_account ON records (kind, account, key, place)",
-    "CREATE INDEX IF NOT EXISTS records_by_key ON records (kind, key, place)"};
+    "CREATE INDEX IF NOT EXISTS records_by_key ON records (kind, key, place)",
+    "CREATE INDEX IF NOT EXISTS records_by_place ON records (kind, place)"};
 
 Result<bool> has_earlier_table(store::Sqlite& database)
 {
@@ -117,6 +118,24 @@ Result<Records::Found> Records::find(std::string_view kind, std::string_view acc
         found.emplace_back(std::move(row[0]), std::move(object));
     }
     return found;
+}
+
+Result<void> Records::each(std::string_view kind,
+                           const std::function<Result<void>(std::string id, base::Json)>& look)
+{
+    constexpr std::int64_t kAtOnce = 500;
+    std::int64_t last = 0;
+    for (;;) {
+        ACMETOOL_TRY(rows, database_.execute("SELECT place, id, object FROM records WHERE kind = $1 AND "
+                                             "place > $2 ORDER BY place LIMIT $3",
+                                             {kind, last, kAtOnce}));
+        for (auto& row : rows) {
+            ACMETOOL_TRY(object, base::parse_json(row[2], "stored object"));
+            ACMETOOL_CHECK(look(std::move(row[1]), std::move(object)));
+        }
+        if (rows.empty()) return {};
+        last = store::number_of(rows.back()[0]);
+    }
 }
 
 Result<std::vector<std::string>> Records::ids(std::string_view kind, std::string_view account,

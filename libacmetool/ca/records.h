@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,6 +40,9 @@ public:
                      std::string_view key, const base::Json& object);
     /// Oldest first. An empty `account` or `key` matches all.
     Result<Found> find(std::string_view kind, std::string_view account, std::string_view key);
+    /// Calls `look` for each, oldest first; only some are in memory. What is added meanwhile may come, too.
+    Result<void> each(std::string_view kind,
+                      const std::function<Result<void>(std::string id, base::Json)>& look);
     /// Only the ids, oldest first: at most `most` of them, without the first `skipped`.
     Result<std::vector<std::string>> ids(std::string_view kind, std::string_view account, std::size_t skipped,
                                          std::size_t most);

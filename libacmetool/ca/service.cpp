@@ -223,6 +223,8 @@ void Service::Impl::post(const PendingPtr& pending)
                     for (auto& validation : validations)
                         schedule(std::move(validation));
                     if (pending->resource == Resource::revoke_cert) forget_crl();
+                    if (pending->resource == Resource::key_change)
+                        account_keys.forget(pending->signed_request->account);
                 }
                 answer(*pending, std::move(answered));
             });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -90,9 +91,11 @@ public:
     /// How the request log does, if one is kept.
     std::vector<base::OutputHealth> outputs() const;
 
-    /// What the database says was issued: an array of serial, identifiers, notBefore, notAfter, revoked and
-    /// others. Errors: io.
-    static Result<base::Json> list_certificates(const std::string& database);
+    /// Calls `look` for each certificate that the database says was issued, oldest first: serial,
+    /// identifiers, notBefore, notAfter, revoked and others. Any number of them needs the same memory.
+    /// Errors: io, and those of `look`.
+    static Result<void> each_certificate(const std::string& database,
+                                         const std::function<Result<void>(base::Json)>& look);
 
 private:
     struct Impl;

@@ -124,7 +124,7 @@ struct Service::Impl {
     std::deque<Validation> due;                                       ///< validations that wait for a thread
     unsigned validating = 0;
     std::optional<SignedCrl> signed_crl;     ///< nothing after a revocation
-    std::shared_ptr<CrlReaders> crl_readers; ///< they wait for the CRL that is being signed; null: none is
+    std::shared_ptr<CrlReaders> crl_readers; ///< they wait for the CRL that is being made; null: none is
 
     store::GroupCommit commits;
     base::WorkerPool pool;
@@ -240,7 +240,9 @@ struct Service::Impl {
 
     // The CRL, on the writer's thread between transactions
     void give_crl(const PendingPtr& pending);
-    void sign_crl(const PendingPtr& pending, std::vector<Authority::Revoked> revoked);
+    void start_crl(const std::shared_ptr<CrlReaders>& readers);
+    /// In the pool, with a connection of its own: of what is committed by then.
+    Result<Bytes> make_crl(base::TimePoint time) const;
     void take_crl(const std::shared_ptr<CrlReaders>& readers, const Result<Bytes>& der, base::TimePoint made);
     void forget_crl();
 };

@@ -25,6 +25,9 @@ struct Deferred {
     std::string csr_sha256; ///< lower-case hexadecimal; may be empty
 };
 
+/// Adds an entry to a list that is written while it is read.
+using AddEntry = std::function<Result<void>(base::Json)>;
+
 /// The environment of an action: the standard streams, the common options and the program's Context.
 class ACMETOOL_EXPORT Io
 {
@@ -52,6 +55,10 @@ public:
     virtual Result<void> write(std::string_view text) = 0;
     /// The same for a document, preceded by "type" and "version": 1.
     virtual Result<void> write_document(std::string_view type, const base::Json& members) = 0;
+    /// The same for a document with one list, `member`, of any length: `fill` adds its entries. It is called
+    /// again if --output has to be written once more.
+    virtual Result<void> write_list(std::string_view type, std::string_view member,
+                                    const std::function<Result<void>(const AddEntry&)>& fill) = 0;
     /// Writes a document to standard output, for verbs whose --output is not the result.
     virtual Result<void> print_document(std::string_view type, const base::Json& members) = 0;
     /// Writes a new private key with mode 0600, never over an existing file (cannot_create, with a hint to
@@ -125,6 +132,9 @@ public:
     /// `not_here` apply to the whole run and are refused. Errors: config, with line and column.
     virtual Result<FileOptions> read_options(const std::string& file,
                                              const std::vector<std::string>& not_here) = 0;
+    /// What the command line gives to `other` holds for options of the same name in read_options() of this
+    /// verb, which the action of `other` calls to look at files that are written for this verb.
+    virtual Verb& heeds(const Verb& other) = 0;
 };
 
 class ACMETOOL_EXPORT Program

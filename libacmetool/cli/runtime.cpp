@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -135,6 +136,30 @@ Result<void> Runtime::write(std::string_view text)
 Result<void> Runtime::write_document(std::string_view type, const Json& members)
 {
     return write(document_text(document(type, members), true));
+}
+
+Result<void> Runtime::write_list(std::string_view type, std::string_view member,
+                                 const std::function<Result<void>(const AddEntry&)>& fill)
+{
+    const auto pieces = [&](const store::Put& put) -> Result<void> {
+        constexpr std::size_t kPiece = 65'536;
+        auto text = fmt::format("{{\n  \"type\": \"{}\",\n  \"version\": 1,\n  \"{}\": [", type, member);
+        bool is_first = true;
+        ACMETOOL_CHECK(fill([&](const Json& entry) -> Result<void> {
+            text += std::exchange(is_first, false) ? "\n    " : ",\n    ";
+            for (const char c : base::escape_steering(base::to_text(entry, 2))) {
+                text += c;
+                if (c == '\n') text += "    ";
+            }
+            if (text.size() < kPiece) return {};
+            return put(std::exchange(text, {}));
+        }));
+        text += is_first ? "]\n}\n" : "\n  ]\n}\n";
+        return put(text);
+    };
+    if (options_.output.empty() || options_.output == "-")
+        return pieces([this](std::string_view piece) { return write_to_stdout(piece); });
+    return store::write_output(options_.output, pieces, 0644, *this);
 }
 
 Result<void> Runtime::print_document(std::string_view type, const Json& members)

@@ -49,6 +49,8 @@ public:
     Result<std::string> read(const std::string& path) override;
     Result<void> write(std::string_view text) override;
     Result<void> write_document(std::string_view type, const base::Json& members) override;
+    Result<void> write_list(std::string_view type, std::string_view member,
+                            const std::function<Result<void>(const AddEntry&)>& fill) override;
     Result<void> print_document(std::string_view type, const base::Json& members) override;
     Result<void> write_key(const std::string& path, std::string_view pem) override;
     void begin_serving() override;

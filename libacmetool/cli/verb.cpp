@@ -333,13 +333,22 @@ Result<void> CliVerb::check_keys(const ConfigValues& config, const std::string& 
     return {};
 }
 
+CliVerb::Texts CliVerb::given(const OptionInfo& option) const
+{
+    if (const auto found = given_.find(option.name); found != given_.end()) return found->second;
+    if (option.group == kCommonGroup) return {}; // --output of the other verb is its own
+    for (const auto* other : heeded_)
+        if (const auto found = other->given_.find(option.name); found != other->given_.end())
+            return found->second;
+    return {};
+}
+
 Result<void> CliVerb::settle_one(std::size_t number, const ConfigValues* config, const std::string& file)
 {
     const auto& option = info_.options[number];
-    Texts texts;
+    auto texts = given(option);
     std::string source = "--" + option.name;
     Errc blame = Errc::usage;
-    if (const auto given = given_.find(option.name); given != given_.end()) texts = given->second;
     if (texts.empty()) {
         const auto variable = environment_name(option.name);
         if (const char* value = std::getenv(variable.c_str()); value != nullptr && *value != '\0') {
@@ -376,6 +385,12 @@ Result<void> CliVerb::settle(const ConfigValues* config, const std::string& file
             if ((info_.options[i].group == kCommonGroup) == common && !is_question(info_.options[i].name))
                 ACMETOOL_CHECK(settle_one(i, config, file));
     return config == nullptr ? Result<void>{} : check_keys(*config, file);
+}
+
+Verb& CliVerb::heeds(const Verb& other)
+{
+    heeded_.push_back(&dynamic_cast<const CliVerb&>(other));
+    return *this;
 }
 
 Result<FileOptions> CliVerb::read_options(const std::string& file, const std::vector<std::string>& not_here)

@@ -44,6 +44,7 @@ public:
     Verb& action(Action action) override;
     Result<FileOptions> read_options(const std::string& file,
                                      const std::vector<std::string>& not_here) override;
+    Verb& heeds(const Verb& other) override;
 
     /// The common options that it has; called once, after its own.
     void add_common();
@@ -70,6 +71,8 @@ private:
                    const std::string& help);
     Verb& count(const std::string& name, unsigned& value, const std::string& help);
     bool lacks(const std::string& name) const;
+    /// What the command line gave for an option, here or to the verbs that are heeded; empty: nothing.
+    Texts given(const OptionInfo& option) const;
     Result<void> settle_one(std::size_t number, const ConfigValues* config, const std::string& file);
     Result<void> check_choice(const OptionInfo& option, const Texts& texts) const;
     Result<void> check_keys(const ConfigValues& config, const std::string& file) const;
@@ -78,6 +81,7 @@ private:
     CommonOptions& common_;
     std::vector<Setter> setters_; ///< one for each option of info_
     std::map<std::string, Texts, std::less<>> given_;
+    std::vector<const CliVerb*> heeded_;
     std::vector<std::string>* words_ = nullptr;
     std::map<std::string, Reason> codes_; ///< of wrong choices
     std::string group_;                   ///< of the options that follow

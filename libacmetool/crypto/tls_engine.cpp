@@ -127,9 +127,11 @@ struct TlsEngine::Impl {
     SslPtr ssl;
     Bytes data;
     bool failed = false;
+    bool lean = false; ///< let_buffers_go() was called
 
     explicit Impl(TlsContext from) : context(std::move(from)) {}
     Result<void> advance();
+    void let_buffers_go();
     tl::unexpected<Error> failure(std::string_view step);
 };
 
@@ -178,6 +180,20 @@ Result<void> TlsEngine::Impl::advance()
     }
 }
 
+/// The flights of the handshake have left buffers of their size, which the tunnel does not need again.
+void TlsEngine::Impl::let_buffers_go()
+{
+    BIO* const in = BIO_new(BIO_s_mem());
+    BIO* const out = BIO_new(BIO_s_mem());
+    if (in == nullptr || out == nullptr) {
+        BIO_free(in);
+        BIO_free(out);
+        return;
+    }
+    SSL_set_bio(ssl.get(), in, out);
+    lean = true;
+}
+
 TlsEngine::TlsEngine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 TlsEngine::~TlsEngine() = default;
 TlsEngine::TlsEngine(TlsEngine&&) noexcept = default;
@@ -220,6 +236,8 @@ Bytes TlsEngine::take_output()
     BIO* const out = SSL_get_wbio(impl_->ssl.get());
     Bytes records(BIO_ctrl_pending(out));
     if (!records.empty()) BIO_read(out, records.data(), static_cast<int>(records.size()));
+    if (!impl_->lean && established() && BIO_ctrl_pending(SSL_get_rbio(impl_->ssl.get())) == 0)
+        impl_->let_buffers_go();
     return records;
 }
 

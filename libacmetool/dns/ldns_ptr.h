@@ -1,20 +1,18 @@
 #pragma once
 
-#include <stdbool.h> // without it, ldns makes a macro of "bool", which what is included next cannot bear
-
 #include <cstdlib>
 #include <memory>
 
-#include <ldns/ldns.h>
+#include "dns/ldns_library.h"
 
-/// Ownership of ldns objects; only for the .cpp files of dns/ and ca/.
+/// Ownership of ldns objects; only for the .cpp files of dns/.
 namespace acmetool::dns
 {
 
 struct LdnsDeleter {
-    void operator()(ldns_pkt* packet) const noexcept { ldns_pkt_free(packet); }
-    void operator()(ldns_rr* rr) const noexcept { ldns_rr_free(rr); }
-    void operator()(ldns_rdf* rdf) const noexcept { ldns_rdf_deep_free(rdf); }
+    void operator()(ldns_pkt* packet) const noexcept { ldns().pkt_free(packet); }
+    void operator()(ldns_rr* rr) const noexcept { ldns().rr_free(rr); }
+    void operator()(ldns_rdf* rdf) const noexcept { ldns().rdf_deep_free(rdf); }
     void operator()(char* text) const noexcept { std::free(text); }
     void operator()(unsigned char* octets) const noexcept { std::free(octets); }
 };

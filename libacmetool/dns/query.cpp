@@ -202,7 +202,7 @@ std::size_t end_of_question(ByteView message)
 
 std::string plain_name(const ldns_rdf* name)
 {
-    const LdnsText text{ldns_rdf2str(name)};
+    const LdnsText text{ldns().rdf2str(name)};
     auto plain = base::to_lower(text ? text.get() : "");
     if (plain.ends_with('.') && plain.size() > 1) plain.pop_back();
     return plain;
@@ -213,9 +213,9 @@ std::string plain_name(const ldns_rdf* name)
 std::string caa_property(const ldns_rr* rr)
 {
     Bytes octets;
-    for (std::size_t i = 0; i < ldns_rr_rd_count(rr); ++i) {
-        const ldns_rdf* part = ldns_rr_rdf(rr, i);
-        octets.insert(octets.end(), ldns_rdf_data(part), ldns_rdf_data(part) + ldns_rdf_size(part));
+    for (std::size_t i = 0; i < ldns().rr_rd_count(rr); ++i) {
+        const ldns_rdf* part = ldns().rr_rdf(rr, i);
+        octets.insert(octets.end(), ldns().rdf_data(part), ldns().rdf_data(part) + ldns().rdf_size(part));
     }
     if (octets.size() < 2 || octets.size() < std::size_t{2} + octets[1]) return {};
     const auto text = as_text(octets).substr(2);
@@ -229,10 +229,10 @@ std::string caa_property(const ldns_rr* rr)
 std::string joined_strings(const ldns_rr* rr)
 {
     std::string text;
-    for (std::size_t i = 0; i < ldns_rr_rd_count(rr); ++i) {
-        const ldns_rdf* part = ldns_rr_rdf(rr, i);
-        if (ldns_rdf_size(part) > 1)
-            text.append(reinterpret_cast<const char*>(ldns_rdf_data(part)) + 1, ldns_rdf_size(part) - 1);
+    for (std::size_t i = 0; i < ldns().rr_rd_count(rr); ++i) {
+        const ldns_rdf* part = ldns().rr_rdf(rr, i);
+        if (ldns().rdf_size(part) > 1)
+            text.append(reinterpret_cast<const char*>(ldns().rdf_data(part)) + 1, ldns().rdf_size(part) - 1);
     }
     return text;
 }
@@ -240,20 +240,20 @@ std::string joined_strings(const ldns_rr* rr)
 std::vector<Record> records_of(const ldns_rr_list* list)
 {
     std::vector<Record> records;
-    for (std::size_t i = 0; i < ldns_rr_list_rr_count(list); ++i) {
-        const ldns_rr* rr = ldns_rr_list_rr(list, i);
-        if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN) continue;
-        const auto type = static_cast<Type>(ldns_rr_get_type(rr));
-        Record record{plain_name(ldns_rr_owner(rr)), type, {}};
-        const ldns_rdf* first = ldns_rr_rd_count(rr) > 0 ? ldns_rr_rdf(rr, 0) : nullptr;
+    for (std::size_t i = 0; i < ldns().rr_list_rr_count(list); ++i) {
+        const ldns_rr* rr = ldns().rr_list_rr(list, i);
+        if (ldns().rr_get_class(rr) != LDNS_RR_CLASS_IN) continue;
+        const auto type = static_cast<Type>(ldns().rr_get_type(rr));
+        Record record{plain_name(ldns().rr_owner(rr)), type, {}};
+        const ldns_rdf* first = ldns().rr_rd_count(rr) > 0 ? ldns().rr_rdf(rr, 0) : nullptr;
         if (type == Type::txt)
             record.data = joined_strings(rr);
         else if (type == Type::caa)
             record.data = caa_property(rr);
-        else if (type == Type::srv && ldns_rr_rd_count(rr) == 4)
+        else if (type == Type::srv && ldns().rr_rd_count(rr) == 4)
             record.data = fmt::format(
-                "{} {} {} {}", ldns_rdf2native_int16(first), ldns_rdf2native_int16(ldns_rr_rdf(rr, 1)),
-                ldns_rdf2native_int16(ldns_rr_rdf(rr, 2)), plain_name(ldns_rr_rdf(rr, 3)));
+                "{} {} {} {}", ldns().rdf2native_int16(first), ldns().rdf2native_int16(ldns().rr_rdf(rr, 1)),
+                ldns().rdf2native_int16(ldns().rr_rdf(rr, 2)), plain_name(ldns().rr_rdf(rr, 3)));
         else if (first != nullptr && (type == Type::a || type == Type::aaaa || type == Type::ns ||
                                       type == Type::cname || type == Type::soa || type == Type::ptr))
             record.data = plain_name(first);
@@ -404,35 +404,37 @@ Result<Bytes> exchange(const net::Endpoint& server, ByteView message, bool tcp, 
 
 Result<Answer> parse_answer(ByteView message)
 {
+    ACMETOOL_CHECK(ldns_library());
     ldns_pkt* raw = nullptr;
-    const auto status = ldns_wire2pkt(&raw, message.data(), message.size());
+    const auto status = ldns().wire2pkt(&raw, message.data(), message.size());
     const LdnsPacket packet{raw};
     if (status != LDNS_STATUS_OK)
-        return fail(Errc::protocol, fmt::format("not a DNS message: {}", ldns_get_errorstr_by_id(status)), {},
-                    "badDnsMessage");
+        return fail(Errc::protocol, fmt::format("not a DNS message: {}", ldns().get_errorstr_by_id(status)),
+                    {}, "badDnsMessage");
     Answer answer;
-    answer.rcode = ldns_pkt_get_rcode(packet.get());
-    const LdnsText text{ldns_pkt_rcode2str(ldns_pkt_get_rcode(packet.get()))};
+    answer.rcode = ldns().pkt_get_rcode(packet.get());
+    const LdnsText text{ldns().pkt_rcode2str(ldns().pkt_get_rcode(packet.get()))};
     answer.rcode_text = text ? text.get() : std::to_string(answer.rcode);
-    answer.truncated = ldns_pkt_tc(packet.get());
-    answer.answers = records_of(ldns_pkt_answer(packet.get()));
-    answer.authority = records_of(ldns_pkt_authority(packet.get()));
-    answer.additional = records_of(ldns_pkt_additional(packet.get()));
+    answer.truncated = ldns().pkt_tc(packet.get());
+    answer.answers = records_of(ldns().pkt_answer(packet.get()));
+    answer.authority = records_of(ldns().pkt_authority(packet.get()));
+    answer.additional = records_of(ldns().pkt_additional(packet.get()));
     return answer;
 }
 
 Result<Bytes> query_message(const std::string& name, Type type, bool recursive)
 {
-    ldns_rdf* owner = ldns_dname_new_frm_str(name.c_str());
+    ACMETOOL_CHECK(ldns_library());
+    ldns_rdf* owner = ldns().dname_new_frm_str(name.c_str());
     if (owner == nullptr)
         return fail(Errc::bad_input, fmt::format("{}: not a domain name", base::printable(name)));
-    const LdnsPacket packet{ldns_pkt_query_new(owner, static_cast<ldns_rr_type>(type), LDNS_RR_CLASS_IN,
-                                               static_cast<std::uint16_t>(recursive ? LDNS_RD : 0))};
+    const LdnsPacket packet{ldns().pkt_query_new(owner, static_cast<ldns_rr_type>(type), LDNS_RR_CLASS_IN,
+                                                 static_cast<std::uint16_t>(recursive ? LDNS_RD : 0))};
     const auto id = crypto::random_number<std::uint16_t>();
-    ldns_pkt_set_id(packet.get(), id);
+    ldns().pkt_set_id(packet.get(), id);
     std::uint8_t* wire = nullptr;
     std::size_t size = 0;
-    if (ldns_pkt2wire(&wire, packet.get(), &size) != LDNS_STATUS_OK)
+    if (ldns().pkt2wire(&wire, packet.get(), &size) != LDNS_STATUS_OK)
         return fail(Errc::internal, "building a DNS query");
     const LdnsOctets owned{wire};
     return Bytes{wire, wire + size};

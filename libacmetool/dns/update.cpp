@@ -20,38 +20,38 @@ constexpr int kBadTime = 18;
 /// The TXT record of the update; class NONE and TTL 0 delete only this RDATA (RFC 2136 section 2.5.4).
 LdnsRecord make_record(const std::string& name, const std::string& value, Change change)
 {
-    LdnsRecord record{ldns_rr_new()};
-    ldns_rdf* owner = ldns_dname_new_frm_str(name.c_str());
+    LdnsRecord record{ldns().rr_new()};
+    ldns_rdf* owner = ldns().dname_new_frm_str(name.c_str());
     std::string text;
     text += static_cast<char>(value.size());
     text += value;
-    ldns_rdf* data = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_STR, text.size(), text.data());
+    ldns_rdf* data = ldns().rdf_new_frm_data(LDNS_RDF_TYPE_STR, text.size(), text.data());
     if (!record || owner == nullptr || data == nullptr || value.size() > 255) {
-        ldns_rdf_deep_free(owner);
-        ldns_rdf_deep_free(data);
+        ldns().rdf_deep_free(owner);
+        ldns().rdf_deep_free(data);
         return nullptr;
     }
-    ldns_rr_set_owner(record.get(), owner);
-    ldns_rr_set_type(record.get(), LDNS_RR_TYPE_TXT);
-    ldns_rr_set_class(record.get(), change == Change::add ? LDNS_RR_CLASS_IN : LDNS_RR_CLASS_NONE);
-    ldns_rr_set_ttl(record.get(), change == Change::add ? kTtl : 0);
-    ldns_rr_push_rdf(record.get(), data);
+    ldns().rr_set_owner(record.get(), owner);
+    ldns().rr_set_type(record.get(), LDNS_RR_TYPE_TXT);
+    ldns().rr_set_class(record.get(), change == Change::add ? LDNS_RR_CLASS_IN : LDNS_RR_CLASS_NONE);
+    ldns().rr_set_ttl(record.get(), change == Change::add ? kTtl : 0);
+    ldns().rr_push_rdf(record.get(), data);
     return record;
 }
 
 LdnsPacket make_update(const std::string& zone, LdnsRecord record)
 {
-    ldns_rdf* apex = ldns_dname_new_frm_str(zone.c_str());
-    ldns_rr_list* updates = ldns_rr_list_new();
+    ldns_rdf* apex = ldns().dname_new_frm_str(zone.c_str());
+    ldns_rr_list* updates = ldns().rr_list_new();
     if (apex == nullptr || updates == nullptr || !record) {
-        ldns_rdf_deep_free(apex);
-        ldns_rr_list_free(updates);
+        ldns().rdf_deep_free(apex);
+        ldns().rr_list_free(updates);
         return nullptr;
     }
-    ldns_rr_list_push_rr(updates, record.release());
-    LdnsPacket packet{ldns_update_pkt_new(apex, LDNS_RR_CLASS_IN, nullptr, updates, nullptr)};
-    ldns_rr_list_deep_free(updates);
-    if (packet) ldns_pkt_set_id(packet.get(), crypto::random_number<std::uint16_t>());
+    ldns().rr_list_push_rr(updates, record.release());
+    LdnsPacket packet{ldns().update_pkt_new(apex, LDNS_RR_CLASS_IN, nullptr, updates, nullptr)};
+    ldns().rr_list_deep_free(updates);
+    if (packet) ldns().pkt_set_id(packet.get(), crypto::random_number<std::uint16_t>());
     return packet;
 }
 
@@ -82,15 +82,15 @@ Error tsig_error(int code, const TsigKey& key, const net::Endpoint& server)
 const ldns_rr* tsig_of(const ldns_pkt* answer)
 {
     constexpr std::size_t kFields = 7;
-    const ldns_rr* tsig = ldns_pkt_tsig(answer);
-    return tsig != nullptr && ldns_rr_rd_count(tsig) == kFields ? tsig : nullptr;
+    const ldns_rr* tsig = ldns().pkt_tsig(answer);
+    return tsig != nullptr && ldns().rr_rd_count(tsig) == kFields ? tsig : nullptr;
 }
 
 /// The error in an answer's TSIG record; 0 if it has none.
 int tsig_code_of(const ldns_pkt* answer)
 {
     const ldns_rr* tsig = tsig_of(answer);
-    return tsig != nullptr ? ldns_rdf2native_int16(ldns_rr_rdf(tsig, 5)) : 0;
+    return tsig != nullptr ? ldns().rdf2native_int16(ldns().rr_rdf(tsig, 5)) : 0;
 }
 
 /// The answer's signature and time (RFC 8945 sections 5.2 and 5.4).
@@ -100,17 +100,17 @@ Result<void> check_signature(ldns_pkt* answer, ByteView wire, const TsigKey& key
     const ldns_rr* tsig = tsig_of(answer);
     const LdnsText name{strdup((key.name + ".").c_str())};
     const std::string secret{key.secret.reveal()};
-    const bool good = tsig != nullptr && ldns_pkt_tsig_verify(answer, wire.data(), wire.size(), name.get(),
-                                                              secret.c_str(), request_mac);
+    const bool good = tsig != nullptr && ldns().pkt_tsig_verify(answer, wire.data(), wire.size(), name.get(),
+                                                                secret.c_str(), request_mac);
     if (!good) {
-        if (ldns_pkt_get_rcode(answer) == kNotAuth)
+        if (ldns().pkt_get_rcode(answer) == kNotAuth)
             return fail(tsig_error(tsig_code_of(answer), key, server));
         return fail(Errc::protocol,
                     fmt::format("DNS server {}: the answer to a signed update is {}", server.text(),
                                 tsig == nullptr ? "not signed" : "signed with a wrong signature"),
                     "another host on the path may have answered instead of the server", "tsigUnsigned");
     }
-    const auto* time = ldns_rdf_data(ldns_rr_rdf(tsig, 1));
+    const auto* time = ldns().rdf_data(ldns().rr_rdf(tsig, 1));
     std::int64_t signed_at = 0;
     for (int i = 0; i < 6; ++i)
         signed_at = signed_at << 8 | time[i];
@@ -125,6 +125,7 @@ Result<void> update_txt(const net::Endpoint& server, const TsigKey* key, const s
                         const std::string& name, const std::string& value, Change change,
                         base::Context& context)
 {
+    ACMETOOL_CHECK(ldns_library());
     const LdnsPacket packet = make_update(zone, make_record(name, value, change));
     if (!packet)
         return fail(Errc::bad_input,
@@ -134,15 +135,15 @@ Result<void> update_txt(const net::Endpoint& server, const TsigKey* key, const s
         const std::string secret{key->secret.reveal()};
         const std::string key_name = key->name + ".";
         const std::string algorithm = key->algorithm + ".";
-        if (ldns_pkt_tsig_sign(packet.get(), key_name.c_str(), secret.c_str(), kFudge, algorithm.c_str(),
-                               nullptr) != LDNS_STATUS_OK)
+        if (ldns().pkt_tsig_sign(packet.get(), key_name.c_str(), secret.c_str(), kFudge, algorithm.c_str(),
+                                 nullptr) != LDNS_STATUS_OK)
             return fail(Errc::config, fmt::format("TSIG key \"{}\": the update cannot be signed", key->name),
                         {}, "tsigKey");
-        request_mac.reset(ldns_rdf_clone(ldns_rr_rdf(ldns_pkt_tsig(packet.get()), 3)));
+        request_mac.reset(ldns().rdf_clone(ldns().rr_rdf(ldns().pkt_tsig(packet.get()), 3)));
     }
     std::uint8_t* wire = nullptr;
     std::size_t size = 0;
-    if (ldns_pkt2wire(&wire, packet.get(), &size) != LDNS_STATUS_OK)
+    if (ldns().pkt2wire(&wire, packet.get(), &size) != LDNS_STATUS_OK)
         return fail(Errc::internal, "building a DNS update");
     const LdnsOctets owned{wire};
     LdnsPacket answer;
@@ -150,7 +151,7 @@ Result<void> update_txt(const net::Endpoint& server, const TsigKey* key, const s
     // response", the client shall "continue to wait for a signed response until the request times out".
     const CheckReply check = [&](ByteView reply) -> Result<void> {
         ldns_pkt* raw = nullptr;
-        const auto status = ldns_wire2pkt(&raw, reply.data(), reply.size());
+        const auto status = ldns().wire2pkt(&raw, reply.data(), reply.size());
         answer.reset(raw);
         if (status != LDNS_STATUS_OK)
             return fail(Errc::protocol, fmt::format("DNS server {}: not a DNS message", server.text()), {},
@@ -159,10 +160,10 @@ Result<void> update_txt(const net::Endpoint& server, const TsigKey* key, const s
         return check_signature(answer.get(), reply, *key, request_mac.get(), server, context.now());
     };
     ACMETOOL_CHECK(exchange(server, {wire, size}, false, check, context));
-    if (ldns_pkt_get_rcode(answer.get()) == LDNS_RCODE_NOERROR) return {};
-    if (key != nullptr && ldns_pkt_get_rcode(answer.get()) == kNotAuth)
+    if (ldns().pkt_get_rcode(answer.get()) == LDNS_RCODE_NOERROR) return {};
+    if (key != nullptr && ldns().pkt_get_rcode(answer.get()) == kNotAuth)
         return fail(tsig_error(tsig_code_of(answer.get()), *key, server));
-    const LdnsText text{ldns_pkt_rcode2str(ldns_pkt_get_rcode(answer.get()))};
+    const LdnsText text{ldns().pkt_rcode2str(ldns().pkt_get_rcode(answer.get()))};
     return fail(Errc::refused,
                 fmt::format("DNS server {}: update of {} in zone {}: {}", server.text(), name, zone,
                             text ? text.get() : "refused"),

@@ -30,6 +30,7 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "base/time.h"
+#include "http/connection_deadline.h"
 #include "http/connection_gate.h"
 #include "http/proxy_header.h"
 #include "http/request_rules.h"
@@ -46,7 +47,7 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 using Tcp = asio::ip::tcp;
-using TlsStream = beast::ssl_stream<beast::tcp_stream>;
+using TlsStream = beast::ssl_stream<Tcp::socket>;
 using Parser = bhttp::request_parser<bhttp::string_body>;
 
 constexpr std::size_t kMostEmptyLines = 16; ///< octets of empty lines before a request
@@ -133,9 +134,8 @@ bool is_proxy(const std::string& address, const ServerOptions& options)
 
 /// Reads the PROXY header from a connection, and not an octet more. Empty address: the connection is the
 /// proxy's.
-asio::awaitable<std::optional<Peer>> read_proxy_header(beast::tcp_stream& tcp, const ServerOptions& options)
+asio::awaitable<std::optional<Peer>> read_proxy_header(Tcp::socket& socket)
 {
-    tcp.expires_after(options.handshake_timeout);
     Bytes octets;
     for (;;) {
         const auto header = parse_proxy_header(octets);
@@ -144,7 +144,7 @@ asio::awaitable<std::optional<Peer>> read_proxy_header(beast::tcp_stream& tcp, c
         const auto had = octets.size();
         octets.resize(had + header->more);
         boost::system::error_code problem;
-        co_await asio::async_read(tcp, asio::buffer(octets.data() + had, octets.size() - had),
+        co_await asio::async_read(socket, asio::buffer(octets.data() + had, octets.size() - had),
                                   asio::redirect_error(asio::use_awaitable, problem));
         if (problem) co_return std::nullopt;
     }
@@ -199,10 +199,14 @@ public:
 
     bool post(Task task) override
     {
-        const std::lock_guard lock{mutex_};
-        if (stopped_) return false;
-        tasks_.push_back(std::move(task));
-        if (tasks_.size() == 1) asio::post(io, [this] { run_tasks(); });
+        {
+            const std::lock_guard lock{mutex_};
+            if (stopped_) return false;
+            tasks_.push_back(std::move(task));
+            if (tasks_.size() > 1) return true;
+        }
+        // Without the lock, for which the thread would wait as soon as it wakes.
+        asio::post(io, [this] { run_tasks(); });
         return true;
     }
     /// After the thread has ended. A task that did not run may hold what holds this.
@@ -287,13 +291,13 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
     asio::awaitable<void> serve(Tcp::socket socket, const std::shared_ptr<ServerThread>& thread, Peer peer,
                                 ConnectionPass pass, std::shared_ptr<const Settings> chosen);
     template <class Stream>
-    asio::awaitable<boost::system::error_code> read(Stream& stream, beast::flat_buffer& buffer,
-                                                    Parser& parser, const ServerOptions& options,
-                                                    std::string& objection) const;
+    asio::awaitable<boost::system::error_code>
+    read(Stream& stream, ConnectionDeadline& deadline, beast::flat_buffer& buffer, Parser& parser,
+         const ServerOptions& options, std::string& objection) const;
     template <class Stream>
-    asio::awaitable<void> answer(Stream& stream, const std::shared_ptr<ServerThread>& thread,
-                                 const Peer& peer, std::shared_ptr<const TlsFacts> facts,
-                                 const ServerOptions& options);
+    asio::awaitable<void> answer(Stream& stream, ConnectionDeadline& deadline,
+                                 const std::shared_ptr<ServerThread>& thread, const Peer& peer,
+                                 std::shared_ptr<const TlsFacts> facts, const ServerOptions& options);
     template <class Stream>
     asio::awaitable<void> linger(Stream& stream) const;
     asio::awaitable<ServerResponse> ask(ServerRequest request, asio::any_io_executor executor);
@@ -362,13 +366,12 @@ asio::awaitable<ServerResponse> Server::Impl::ask(ServerRequest request, asio::a
 }
 
 template <class Stream>
-asio::awaitable<boost::system::error_code> Server::Impl::read(Stream& stream, beast::flat_buffer& buffer,
-                                                              Parser& parser, const ServerOptions& options,
-                                                              std::string& objection) const
+asio::awaitable<boost::system::error_code>
+Server::Impl::read(Stream& stream, ConnectionDeadline& deadline, beast::flat_buffer& buffer, Parser& parser,
+                   const ServerOptions& options, std::string& objection) const
 {
-    auto& tcp = beast::get_lowest_layer(stream);
     boost::system::error_code problem;
-    tcp.expires_after(options.idle_timeout);
+    deadline.set(options.idle_timeout);
     for (std::size_t skipped = drop_empty_lines(buffer); buffer.size() == 0;
          skipped += drop_empty_lines(buffer)) {
         if (skipped > kMostEmptyLines) co_return bhttp::make_error_code(bhttp::error::bad_method);
@@ -378,7 +381,7 @@ asio::awaitable<boost::system::error_code> Server::Impl::read(Stream& stream, be
         buffer.commit(got);
     }
     // One deadline for the whole request, however slowly it arrives.
-    tcp.expires_after(options.request_timeout);
+    deadline.set(options.request_timeout);
     co_await bhttp::async_read_header(stream, buffer, parser,
                                       asio::redirect_error(asio::use_awaitable, problem));
     if (problem) co_return problem;
@@ -397,7 +400,6 @@ asio::awaitable<boost::system::error_code> Server::Impl::read(Stream& stream, be
 template <class Stream>
 asio::awaitable<void> Server::Impl::linger(Stream& stream) const
 {
-    beast::get_lowest_layer(stream).expires_after(kLingerTime);
     std::string scratch(16384, '\0');
     std::size_t total = 0;
     boost::system::error_code problem;
@@ -407,25 +409,26 @@ asio::awaitable<void> Server::Impl::linger(Stream& stream) const
 }
 
 template <class Stream>
-asio::awaitable<void> Server::Impl::answer(Stream& stream, const std::shared_ptr<ServerThread>& thread,
-                                           const Peer& peer, std::shared_ptr<const TlsFacts> facts,
+asio::awaitable<void> Server::Impl::answer(Stream& stream, ConnectionDeadline& deadline,
+                                           const std::shared_ptr<ServerThread>& thread, const Peer& peer,
+                                           std::shared_ptr<const TlsFacts> facts,
                                            const ServerOptions& options)
 {
     beast::flat_buffer buffer{options.body_limit + options.header_limit + 4096};
-    auto& tcp = beast::get_lowest_layer(stream);
     bool keep = true;
     for (unsigned served = 1; keep && !draining; ++served) {
         Parser parser;
         parser.body_limit(options.body_limit);
         parser.header_limit(static_cast<std::uint32_t>(options.header_limit));
         std::string objection;
-        auto problem = co_await read(stream, buffer, parser, options, objection);
+        auto problem = co_await read(stream, deadline, buffer, parser, options, objection);
         if (problem || !objection.empty()) {
             auto refusal = problem ? refusal_of(problem) : text_response(400, objection);
             if (!refusal) co_return;
-            tcp.expires_after(options.request_timeout);
+            deadline.set(options.request_timeout);
             auto response = make_response(std::move(*refusal), false, false);
             co_await bhttp::async_write(stream, response, asio::redirect_error(asio::use_awaitable, problem));
+            deadline.set(kLingerTime);
             if (!problem) co_await linger(stream);
             co_return;
         }
@@ -435,12 +438,13 @@ asio::awaitable<void> Server::Impl::answer(Stream& stream, const std::shared_ptr
         const bool is_http_10 = parser.get().version() == 10;
         auto request = take_request(parser, peer, facts);
         request.executor = thread;
+        deadline.clear();
         auto result = co_await ask(std::move(request), stream.get_executor());
         if (result.drop) {
-            tcp.close();
+            beast::get_lowest_layer(stream).close(problem);
             co_return;
         }
-        tcp.expires_after(options.request_timeout);
+        deadline.set(options.request_timeout);
         const auto wish = find(result.headers, "connection");
         keep = keep && !draining && served < options.requests_per_connection &&
                !(wish && base::equals_ignoring_case(*wish, "close"));
@@ -458,9 +462,10 @@ asio::awaitable<void> Server::Impl::serve(Tcp::socket socket, const std::shared_
     const auto& options = chosen->options;
     boost::system::error_code problem;
     socket.set_option(Tcp::no_delay{true}, problem);
-    beast::tcp_stream tcp_stream{std::move(socket)};
+    ConnectionDeadline deadline{socket};
+    deadline.set(options.handshake_timeout);
     if (is_proxy(peer.address, options)) {
-        auto named = co_await read_proxy_header(tcp_stream, options);
+        auto named = co_await read_proxy_header(socket);
         if (!named) {
             ++proxy_failures;
             co_return;
@@ -474,21 +479,22 @@ asio::awaitable<void> Server::Impl::serve(Tcp::socket socket, const std::shared_
         }
     }
     if (!chosen->tls) {
-        co_await answer(tcp_stream, thread, peer, nullptr, options);
+        co_await answer(socket, deadline, thread, peer, nullptr, options);
         co_return;
     }
-    TlsStream stream{std::move(tcp_stream), *chosen->tls};
+    TlsStream stream{std::move(socket), *chosen->tls};
     auto& tcp = beast::get_lowest_layer(stream);
-    tcp.expires_after(options.handshake_timeout);
+    deadline.guard(tcp);
+    deadline.set(options.handshake_timeout);
     co_await stream.async_handshake(asio::ssl::stream_base::server,
                                     asio::redirect_error(asio::use_awaitable, problem));
     if (problem) {
         ++handshake_failures;
         co_return;
     }
-    co_await answer(stream, thread, peer, facts_of(stream.native_handle()), options);
-    if (!tcp.socket().is_open()) co_return;
-    tcp.expires_after(std::chrono::seconds{1});
+    co_await answer(stream, deadline, thread, peer, facts_of(stream.native_handle()), options);
+    if (!tcp.is_open()) co_return;
+    deadline.set(std::chrono::seconds{1});
     co_await stream.async_shutdown(asio::redirect_error(asio::use_awaitable, problem));
 }
 

@@ -1,15 +1,39 @@
 #include "ra/budget.h"
 
 #include <algorithm>
+#include <cstring>
+
+#include "crypto/digest.h"
 
 namespace acmetool::ra
 {
 
-void Budget::uncount(const Records::Spent& spent)
+std::size_t Budget::First::operator()(const Digest& digest) const noexcept
 {
-    if (const auto found = by_device_.find(spent.device); found != by_device_.end() && --found->second == 0)
-        by_device_.erase(found);
+    std::size_t first = 0;
+    std::memcpy(&first, digest.data(), sizeof first);
+    return first;
+}
+
+Budget::Digest Budget::digest_of(std::string_view device)
+{
+    Digest digest{};
+    std::copy_n(crypto::sha256(as_bytes(device)).begin(), digest.size(), digest.begin());
+    return digest;
+}
+
+unsigned Budget::count_of(const Digest& device) const
+{
+    const auto found = by_device_.find(device);
+    return found == by_device_.end() ? 0 : found->second;
+}
+
+void Budget::uncount(const Counted& spent)
+{
     renewals_ -= spent.renewal ? 1 : 0;
+    if (--spent.device->second > 0) return;
+    const auto gone = spent.device->first;
+    by_device_.erase(gone);
 }
 
 void Budget::forget(base::TimePoint now)
@@ -54,15 +78,13 @@ std::optional<std::chrono::seconds> Budget::refuses(const std::string& device, b
                                                     base::TimePoint now, const std::string& former)
 {
     forget(now);
-    const auto count_of = [&](const std::string& id) {
-        const auto found = by_device_.find(id);
-        return found == by_device_.end() ? 0U : found->second;
-    };
+    const auto its = digest_of(device);
+    const auto of_former = former.empty() ? its : digest_of(former);
     SpentCounts of_device;
-    of_device.all = count_of(device) + (former.empty() ? 0U : count_of(former));
+    of_device.all = count_of(its) + (of_former == its ? 0 : count_of(of_former));
     if (of_device.all >= limits_.orders_per_device) {
-        const auto oldest = std::find_if(spent_.begin(), spent_.end(), [&](const auto& spent) {
-            return spent.device == device || (!former.empty() && spent.device == former);
+        const auto oldest = std::find_if(spent_.begin(), spent_.end(), [&](const Counted& spent) {
+            return spent.device->first == its || spent.device->first == of_former;
         });
         if (oldest != spent_.end()) of_device.oldest = oldest->at;
     }
@@ -71,12 +93,13 @@ std::optional<std::chrono::seconds> Budget::refuses(const std::string& device, b
     return refused_by(limits_, of_device, of_all, renewal, now);
 }
 
-void Budget::spend(Records::Spent spent)
+void Budget::spend(const Records::Spent& spent)
 {
-    ++by_device_[spent.device];
+    auto& device = *by_device_.try_emplace(digest_of(spent.device)).first;
+    ++device.second;
     renewals_ += spent.renewal ? 1 : 0;
     newest_ = std::max(newest_, spent.at);
-    spent_.push_back(std::move(spent));
+    spent_.push_back({spent.at, &device, spent.renewal});
     ++unsettled_;
 }
 

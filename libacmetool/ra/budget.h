@@ -1,9 +1,12 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 
 #include "ra/options.h"
 #include "ra/records.h"
@@ -22,6 +25,9 @@ class Budget
 {
 public:
     explicit Budget(LimitOptions limits) : limits_(limits) {}
+    ~Budget() = default;
+    Budget(Budget&&) = default; // a copy would point into the original
+    Budget& operator=(Budget&&) = default;
 
     void set_limits(LimitOptions limits) { limits_ = limits; }
     /// Nothing if the order is allowed; else the time until it may be. `former`: another identifier whose
@@ -29,7 +35,7 @@ public:
     std::optional<std::chrono::seconds> refuses(const std::string& device, bool renewal, base::TimePoint now,
                                                 const std::string& former = {});
     /// Counts an order; settle() makes the count final, undo() reverts it.
-    void spend(Records::Spent spent);
+    void spend(const Records::Spent& spent);
     void settle() { unsettled_ = 0; } ///< what was spent is on disk
     void undo();                      ///< what was spent since the last settle() is not
     /// What the store remembers, oldest first, instead of what is here. What a clock that was ahead wrote
@@ -37,12 +43,27 @@ public:
     void load(const std::vector<Records::Spent>& spent);
 
 private:
+    /// A device is the first half of a SHA-256: a few octets for each order of the window, however long the
+    /// identifiers are.
+    using Digest = std::array<std::uint8_t, 16>;
+    struct First {
+        std::size_t operator()(const Digest& digest) const noexcept;
+    };
+    using Counts = std::unordered_map<Digest, unsigned, First>;
+    struct Counted {
+        base::TimePoint at;
+        Counts::value_type* device; ///< in by_device_
+        bool renewal;
+    };
+
+    static Digest digest_of(std::string_view device);
+    unsigned count_of(const Digest& device) const;
     void forget(base::TimePoint now);
-    void uncount(const Records::Spent& spent);
+    void uncount(const Counted& spent);
 
     LimitOptions limits_;
-    std::deque<Records::Spent> spent_;
-    std::map<std::string, unsigned> by_device_;
+    std::deque<Counted> spent_;
+    Counts by_device_;
     unsigned renewals_ = 0;
     std::size_t unsettled_ = 0; ///< at the end of spent_
     base::TimePoint newest_;    ///< no time in spent_ is later

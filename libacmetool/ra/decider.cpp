@@ -415,12 +415,12 @@ Result<void> Decider::place(Records& records, const Application& application, co
             verdict.decision = std::move(refused);
             return {};
         }
-        Records::Spent spent{now, identity.device.id, request.renewal};
+        const Records::Spent spent{now, identity.device.id, request.renewal};
         ACMETOOL_CHECK(records.spend(spent));
         if (records.is_shared())
             ++seen_->since;
         else
-            budget_.spend(std::move(spent));
+            budget_.spend(spent);
     }
     verdict.start = to_issuer_order(row);
     verdict.start->intended = continued && row.url.empty();

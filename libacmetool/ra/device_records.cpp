@@ -17,12 +17,11 @@ constexpr std::array<std::string_view, 4> kStandings{"pending", "failed", "issue
 /// A column: Standing at the time $1.
 constexpr std::string_view kStanding = "CASE WHEN state < 2 THEN 0 WHEN state = 3 THEN 1 "
                                        "WHEN 3 * (until - $1) > until - created THEN 2 ELSE 3 END";
-/// The newest order of each device since $2. The relay's own order is no device's. Not by a window: all rows
-/// would be sorted.
+/// A condition: the newest order of a device, since $2. The index of devices has all that it and kStanding
+/// read; the sum keeps other indexes away. The relay's own order is no device's.
 constexpr std::string_view kIsNewest =
-    "orders.created >= $2 AND orders.device NOT LIKE 'relay:%' AND NOT EXISTS (SELECT 1 FROM orders AS later "
-    "WHERE later.device = orders.device AND (later.created > orders.created OR (later.created = "
-    "orders.created AND later.id < orders.id)))";
+    "created + 0 >= $2 AND device NOT BETWEEN 'relay:' AND 'relay;' AND NOT EXISTS (SELECT 1 FROM orders AS "
+    "later WHERE later.device = orders.device AND (later.created, later.id) > (orders.created, orders.id))";
 
 } // namespace
 
@@ -147,11 +146,12 @@ Result<std::vector<ListedDevice>> DeviceRecords::list(const DeviceFilter& filter
         wanted += id.empty() ? " AND created < $4" : " AND (created < $4 OR (created = $4 AND device > $5))";
     }
     const auto sql = fmt::format(
-        "SELECT device, device_serial, {0} AS standing, created, until, identifiers, url, why, words, "
-        "renewal, "
-        "CASE WHEN EXISTS (SELECT 1 FROM certificates JOIN revoked ON revoked.serial = certificates.serial "
-        "WHERE certificates.digest = orders.certificate) THEN 1 ELSE 0 END "
-        "FROM orders WHERE {1}{2} ORDER BY created DESC, device LIMIT $3",
+        "SELECT orders.device, device_serial, standing, orders.created, orders.until, identifiers, url, why, "
+        "words, renewal, CASE WHEN EXISTS (SELECT 1 FROM certificates JOIN revoked ON revoked.serial = "
+        "certificates.serial WHERE certificates.digest = orders.certificate) THEN 1 ELSE 0 END "
+        "FROM (SELECT id, {0} AS standing FROM orders WHERE {1}{2} ORDER BY created DESC, device LIMIT $3) "
+        "AS "
+        "page CROSS JOIN orders WHERE orders.id = page.id ORDER BY orders.created DESC, orders.device",
         kStanding, kIsNewest, wanted);
     ACMETOOL_TRY(rows, database_->execute(sql, values));
     std::vector<ListedDevice> devices;
@@ -182,12 +182,13 @@ Result<std::map<std::int64_t, std::uint64_t>> DeviceRecords::renewals(const base
                                   : fmt::format("not_after - (not_after - not_before) / {} * {}",
                                                 margin.denominator, margin.numerator);
     ACMETOOL_TRY(
-        rows, database_->execute(
-                  fmt::format("SELECT CASE WHEN due < $1 THEN -1 ELSE (due - $2) / 86400 END, COUNT(*) FROM "
-                              "(SELECT MAX({}) AS due FROM certificates WHERE not_after > $1 AND device NOT "
-                              "LIKE 'relay:%' GROUP BY device) AS devices WHERE due < $3 GROUP BY 1",
-                              due),
-                  {columns::seconds(now), columns::seconds(from), columns::seconds(until)}));
+        rows,
+        database_->execute(
+            fmt::format("SELECT CASE WHEN due < $1 THEN -1 ELSE (due - $2) / 86400 END, COUNT(*) FROM "
+                        "(SELECT MAX({}) AS due FROM certificates WHERE not_after > $1 AND device NOT "
+                        "BETWEEN 'relay:' AND 'relay;' GROUP BY device) AS devices WHERE due < $3 GROUP BY 1",
+                        due),
+            {columns::seconds(now), columns::seconds(from), columns::seconds(until)}));
     std::map<std::int64_t, std::uint64_t> days;
     for (const auto& row : rows)
         days[store::number_of(row[0])] = static_cast<std::uint64_t>(store::number_of(row[1]));

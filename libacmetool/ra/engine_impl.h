@@ -8,6 +8,7 @@
 #include "ra/ca_set.h"
 #include "ra/decider.h"
 #include "ra/engine.h"
+#include "ra/recent_csrs.h"
 #include "store/file_lock.h"
 #include "store/group_commit.h"
 #include "store/members.h"
@@ -64,7 +65,7 @@ struct Engine::Impl final : IssuerHost {
     // On the commits' worker.
     void after_verdict(std::shared_ptr<Application> application, Verdict verdict,
                        std::function<void(enrol::Decision)> done, store::GroupCommit::After& after);
-    void start(IssuerOrder order, const char* counter);
+    void start(IssuerOrder order, const char* counter, Bytes csr = {});
     void tell(const std::string& order_id, const enrol::Decision& decision);
     void end_wait(Waiter& waiter);
     void purge();
@@ -115,6 +116,8 @@ struct Engine::Impl final : IssuerHost {
     std::unique_ptr<store::Database> reader;
     std::mutex counting_mutex;
     std::unique_ptr<store::Database> counting; ///< for status(), which reads long
+
+    RecentCsrs recent_csrs;
 
     std::mutex deferred_mutex;
     std::unordered_map<std::string, base::TimePoint> deferred_until;

@@ -46,6 +46,7 @@ CertificateRow row_of(const crypto::Certificate& certificate)
 
 Result<Bytes> Engine::Impl::csr(const std::string& id)
 {
+    if (auto recent = recent_csrs.take(id)) return std::move(*recent);
     const std::lock_guard guard{reader_mutex};
     return Records{*reader}.csr(id);
 }
@@ -131,7 +132,7 @@ void Engine::Impl::issued(const std::string& id, std::vector<crypto::Certificate
              const bool is_new =
                  std::any_of(intermediates.begin(), intermediates.end(), [&](const auto& intermediate) {
                      return std::none_of(offered.begin(), offered.end(), [&](const auto& known) {
-                         return known.sha256() == intermediate.sha256();
+                         return known.der() == intermediate.der();
                      });
                  });
              if (is_new) {
@@ -219,11 +220,13 @@ void Engine::Impl::message(base::Message message)
     if (events != nullptr) events->message(message);
 }
 
-void Engine::Impl::start(IssuerOrder order, const char* counter)
+/// `csr`: of an order that was stored just now; empty: the store has it.
+void Engine::Impl::start(IssuerOrder order, const char* counter, Bytes csr)
 {
     const std::lock_guard guard{issuer_mutex};
     if (!issuer) return; // the next run continues it
     count(counter);
+    recent_csrs.keep(order.id, std::move(csr));
     issuer->start(std::move(order));
 }
 

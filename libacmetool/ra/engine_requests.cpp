@@ -110,8 +110,7 @@ void Engine::Impl::after_verdict(std::shared_ptr<Application> application, Verdi
                      done = std::move(done)]() mutable {
         auto order = std::move(verdict.start);
         verdict.start.reset();
-        const char* counter =
-            order && order->url.empty() && !order->intended ? "orders_started" : "orders_continued";
+        const bool is_new = order && order->url.empty() && !order->intended;
         const auto wait = settings()->wait;
         if (wait.count() == 0) {
             decided(application->request, application->csr_digest, verdict, done, verdict.decision);
@@ -135,7 +134,10 @@ void Engine::Impl::after_verdict(std::shared_ptr<Application> application, Verdi
             waiter->timer = commits->worker().at(base::Worker::Clock::now() + wait,
                                                  [this, raw = waiter.get()] { end_wait(*raw); });
         }
-        if (order) start(std::move(*order), counter);
+        if (is_new)
+            start(std::move(*order), "orders_started", std::move(application->request.csr.der));
+        else if (order)
+            start(std::move(*order), "orders_continued");
     });
 }
 

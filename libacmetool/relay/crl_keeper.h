@@ -29,8 +29,8 @@ struct FetchedCrl {
     std::vector<crypto::Crl> crls; ///< empty: not modified
     std::string last_modified;     ///< Last-Modified of the reply; may be empty
 };
-Result<FetchedCrl> fetch_crl(const std::string& url, const std::string& if_modified_since,
-                             base::Context& context);
+ACMETOOL_EXPORT Result<FetchedCrl> fetch_crl(const std::string& url, const std::string& if_modified_since,
+                                             base::Context& context);
 
 /// Fetches the CRLs of URLs on one thread, and tells when one becomes stale.
 ///

@@ -86,6 +86,18 @@ Result<void> retry(const std::string& file, const DeviceOptions& options, relay:
     return io.write(text + "\n");
 }
 
+Result<void> forget(const std::string& file, const DeviceOptions& options, relay::Kind kind, Io& io)
+{
+    ACMETOOL_TRY(device, only_device(options));
+    ACMETOOL_TRY(config, relay::load_config(file, kind));
+    ACMETOOL_TRY(forgotten, relay::forget_device(config, device));
+    const auto id = base::printable(forgotten.device.id.empty() ? device : forgotten.device.id);
+    if (io.json()) return io.write_document("forgotten", {{"device", id}, {"orders", forgotten.orders}});
+    return io.write(fmt::format("{}: {} forgotten\n", id,
+                                forgotten.orders == 1 ? "1 failed order"
+                                                      : fmt::format("{} failed orders", forgotten.orders)));
+}
+
 } // namespace
 
 void add_device_commands(Program& program, std::string& config, DeviceOptions& options,
@@ -119,6 +131,12 @@ void add_device_commands(Program& program, std::string& config, DeviceOptions& o
         .without(kNetworkOptions)
         .example(fmt::format("{} retry --config {} device0001", name, file))
         .action([&config, &options, kind](Io& io) { return retry(config, options, kind, io); });
+    program.verb("forget", "forget the failed orders of a device, also what the CA has of them")
+        .own_config(config)
+        .words("DEVICE", options.device, kDeviceHelp, true)
+        .without(kNetworkOptions)
+        .example(fmt::format("{} forget --config {} device0001", name, file))
+        .action([&config, &options, kind](Io& io) { return forget(config, options, kind, io); });
 }
 
 } // namespace acmetool::cli

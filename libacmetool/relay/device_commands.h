@@ -18,8 +18,8 @@ struct DeviceOptions {
     std::string after;
 };
 
-/// Adds the verbs explain, devices and retry, which read and write the store of the configuration, whether
-/// its relay runs or not. `config` and `options` must outlive the program.
+/// Adds the verbs explain, devices, retry and forget, which read and write the store of the configuration,
+/// whether its relay runs or not. `config` and `options` must outlive the program.
 void add_device_commands(Program& program, std::string& config, DeviceOptions& options,
                          const std::string& name, relay::Kind kind);
 

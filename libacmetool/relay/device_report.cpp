@@ -10,6 +10,7 @@
 #include "ra/exclusion.h"
 #include "ra/inventory.h"
 #include "ra/policy.h"
+#include "relay/event_row.h"
 #include "store/configured.h"
 
 namespace acmetool::relay
@@ -19,6 +20,7 @@ namespace
 
 constexpr unsigned kShownOrders = 5;
 constexpr unsigned kShownCertificates = 5;
+constexpr unsigned kShownEvents = 10;
 constexpr std::string_view kUser = "user:";
 
 /// The files that say who a device is. Whoever runs the command may not read them: what they say is left out.
@@ -56,7 +58,8 @@ class Finder
 {
 public:
     Finder(const Config& config, const Lists& lists, store::Database& database)
-        : config_(config), lists_(lists), records_(database), devices_(database), vouchers_(database)
+        : config_(config), lists_(lists), records_(database), devices_(database), events_(database),
+          vouchers_(database)
     {
     }
 
@@ -120,15 +123,37 @@ private:
             ACMETOOL_TRY(owner, records_.device_of(*serial));
             id = std::move(owner);
         }
+        if (!id) {
+            ACMETOOL_TRY(seen, in_events(text));
+            id = std::move(seen);
+        }
         if (!id) return devices_.of_request(text);
         ACMETOOL_TRY(known, devices_.with_id(*id));
         return known ? std::move(known) : std::optional{ra::Device{*id, {}}};
+    }
+
+    /// By the MAC address that it had last, or the id of a request that came to no order.
+    Result<std::optional<std::string>> in_events(const std::string& text)
+    {
+        if (const auto station = station_of(text); !station.empty()) {
+            ACMETOOL_TRY(seen, events_.devices_at(station));
+            if (!seen.empty()) return std::optional{std::move(seen.front())};
+        }
+        ra::EventFilter filter;
+        filter.request_id = text;
+        ACMETOOL_TRY(events, events_.list(filter));
+        for (auto& event : events)
+            if (!event.device.empty()) return std::optional{std::move(event.device)};
+        return std::optional<std::string>{};
     }
 
     /// With anchor and manufacturer.
     Result<std::vector<ra::Device>> with_serial(const std::string& serial)
     {
         ACMETOOL_TRY(devices, devices_.with_serial(serial));
+        ACMETOOL_TRY(refused, events_.devices_of(serial));
+        for (auto& id : refused)
+            devices.push_back({std::move(id), serial});
         if (has_brski()) {
             ACMETOOL_TRY(asked, vouchers_.with_serial(serial));
             for (const auto& one : asked)
@@ -156,7 +181,8 @@ private:
             "name one of them: " + base::join(ids, ", "), "ambiguousDevice");
     }
 
-    /// A device of the inventory, or one that was blocked before it came.
+    /// A device of the inventory, one that was blocked before it came, or one of whose maker nothing is
+    /// known.
     Result<ra::Device> never_seen(const std::string& text)
     {
         ra::Device device{{}, text};
@@ -173,6 +199,12 @@ private:
         if (block ||
             (is_qualified ? lists_.inventory.find(device) != nullptr : lists_.inventory.has(device.serial)))
             return device;
+        // Somebody who claims to be it was refused.
+        ra::EventFilter claims;
+        claims.who = device.serial;
+        claims.limit = 1;
+        ACMETOOL_TRY(claimed, events_.list(claims));
+        if (!claimed.empty()) return device;
         const auto shown = base::printable(text, 200);
         const auto& file = config_.ra.idevid.inventory;
         if (file.empty() || !lists_.is_readable)
@@ -192,6 +224,7 @@ private:
     const Lists& lists_;
     ra::Records records_;
     ra::DeviceRecords devices_;
+    ra::EventRecords events_;
     registrar::Records vouchers_;
 };
 
@@ -213,6 +246,11 @@ Result<std::unique_ptr<store::Database>> open_store(const Config& config)
     registrar::Records vouchers{*database};
     if (!config.brski.manufacturers.empty()) ACMETOOL_CHECK(vouchers.create());
     return std::move(database);
+}
+
+Result<ra::Device> find_device(const Config& config, store::Database& database, const std::string& text)
+{
+    return Finder(config, read_lists(config), database).find(text);
 }
 
 Result<DeviceReport> report_device(const Config& config, const std::string& text, const std::string& program,
@@ -246,6 +284,13 @@ Result<DeviceReport> report_device(const Config& config, const std::string& text
         });
         if (own != asked.end()) report.voucher = std::move(*own);
     }
+    ra::EventFilter filter;
+    filter.who = report.device.serial.empty() ? id : report.device.serial;
+    filter.device = id;
+    filter.limit = kShownEvents;
+    ACMETOOL_TRY(events, ra::EventRecords{*database}.list(filter));
+    report.events = std::move(events);
+    report.program = program;
     report.next = next_of(report, text, program, now);
     return report;
 }
@@ -265,6 +310,16 @@ Result<Retried> retry_device(const Config& config, const std::string& text, base
             return order.state < ra::OrderState::issued;
         }));
     return retried;
+}
+
+Result<Forgotten> forget_device(const Config& config, const std::string& text)
+{
+    ACMETOOL_TRY(database, open_store(config));
+    ACMETOOL_TRY(device, find_device(config, *database, text));
+    Forgotten forgotten{std::move(device)};
+    ACMETOOL_TRY(orders, ra::DeviceRecords{*database}.forget_orders(forgotten.device.id));
+    forgotten.orders = orders;
+    return forgotten;
 }
 
 } // namespace acmetool::relay

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "ra/device_records.h"
+#include "ra/event_records.h"
 #include "registrar/records.h"
 #include "relay/config.h"
 
@@ -25,7 +26,7 @@ enum class Listing {
 };
 
 struct DeviceReport {
-    ra::Device device; ///< without id: the relay has never seen it
+    ra::Device device; ///< without id: the relay has never known it
     Listing listing = Listing::absent;
     std::string inventory; ///< its file; empty: none
     std::optional<ra::Block> block;
@@ -33,13 +34,19 @@ struct DeviceReport {
     std::vector<ra::OrderRow> orders; ///< newest first; no CSR
     std::vector<ra::IssuedTo> certificates;
     std::optional<registrar::Device> voucher; ///< its last voucher-request
+    std::vector<ra::Event> events;            ///< the newest ones, newest first
+    std::string program;                      ///< that the sentences name
     std::vector<std::string> next;            ///< sentences: what happens next, or what to do
 };
 
 /// Finds a device in the store by its identifier, serial number, SERIAL@MANUFACTURER or name, by the serial
-/// number of a certificate, or by the request id of an order; or in the inventory by its serial number.
-/// `program` is the one that the sentences name. Errors: bad_input, reasons "unknownDevice",
-/// "ambiguousDevice"; as ra::Records::open(); config, reason "noStore"; unavailable, reason "otherStore".
+/// number of a certificate, by the MAC address that a NAS saw, or by the request id of an order or an event;
+/// or in the inventory by its serial number. One that was only refused has an identifier if its manufacturer
+/// is known. Errors: bad_input, reasons "unknownDevice", "ambiguousDevice".
+ACMETOOL_EXPORT Result<ra::Device> find_device(const Config& config, store::Database& database,
+                                               const std::string& text);
+
+/// `program` is the one that the sentences name. Errors: also those of open_store().
 ACMETOOL_EXPORT Result<DeviceReport> report_device(const Config& config, const std::string& text,
                                                    const std::string& program, base::TimePoint now);
 
@@ -53,6 +60,13 @@ struct Retried {
 ACMETOOL_EXPORT Result<Retried> retry_device(const Config& config, const std::string& text,
                                              base::TimePoint now);
 
+/// Removes its failed orders: its next request places a new one, whatever the CA has. Errors: as above.
+struct Forgotten {
+    ra::Device device;
+    std::uint64_t orders = 0;
+};
+ACMETOOL_EXPORT Result<Forgotten> forget_device(const Config& config, const std::string& text);
+
 /// The sentences of DeviceReport::next, from its other members.
 ACMETOOL_EXPORT std::vector<std::string> next_of(const DeviceReport& report, const std::string& asked,
                                                  const std::string& program, base::TimePoint now);
@@ -64,7 +78,7 @@ base::Json to_json(const DeviceReport& report);
 /// One screen.
 std::string to_text(const DeviceReport& report);
 
-/// Opens the store of a configuration while its relay may run. Errors: as above.
+/// Opens the store of a configuration while its relay may run. Errors: as ra::open_existing().
 Result<std::unique_ptr<store::Database>> open_store(const Config& config);
 
 } // namespace acmetool::relay

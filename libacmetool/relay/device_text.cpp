@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "relay/device_report.h"
+#include "relay/event_text.h"
 #include "relay/screen.h"
 
 // The words of DeviceReport: sentences, document and screen.
@@ -109,6 +110,29 @@ std::string objection(const DeviceReport& report)
     return {};
 }
 
+/// The newest refusal that nothing good came after; null: none.
+const ra::Event* last_refusal(const DeviceReport& report)
+{
+    const auto* const order = report.orders.empty() ? nullptr : &report.orders.front();
+    for (const auto& event : report.events) {
+        if (order != nullptr && event.at < order->created) return nullptr;
+        if (event.outcome == "issued" || event.outcome == "accept") return nullptr;
+        // What becomes of an order is told of the order.
+        if (is_bad(event) && event.what != "order" && event.cause != "internalCAError") return &event;
+    }
+    return nullptr;
+}
+
+std::string next_of_refusal(const ra::Event& event, const std::string& program, bool is_explained)
+{
+    const auto advice = is_explained ? std::string{} : advice_for(event, program);
+    return fmt::format("{} at {}: {}{}",
+                       event.device.empty() ? "somebody who claims to be this device was refused"
+                                            : "the last request of the device was refused",
+                       base::to_rfc3339(std::chrono::floor<std::chrono::seconds>(event.at)),
+                       shown(sentence_of(event)), advice.empty() ? "" : "; " + advice);
+}
+
 /// "  label     text", folded.
 void add_line(std::string& screen, std::string_view label, std::string_view text)
 {
@@ -174,6 +198,7 @@ std::vector<std::string> next_of(const DeviceReport& report, const std::string& 
         next.push_back(fmt::format("the device is blocked; `est-relay unblock {}` ends that",
                                    shown(report.block->device)));
     if (auto forbidden = objection(report); !forbidden.empty()) next.push_back(std::move(forbidden));
+    const bool is_explained = !next.empty();
     const auto* order = report.orders.empty() ? nullptr : &report.orders.front();
     const auto* voucher = report.voucher ? &*report.voucher : nullptr;
     // What came last is what the device waits for.
@@ -185,7 +210,9 @@ std::vector<std::string> next_of(const DeviceReport& report, const std::string& 
         next.push_back(next_of_order(*order, asked, program, now));
     else if (!report.certificates.empty())
         next.push_back(next_of_certificate(report.certificates.front(), now));
-    else if (next.empty())
+    if (const auto* const refusal = last_refusal(report); refusal != nullptr && !waits_for_voucher)
+        next.push_back(next_of_refusal(*refusal, program, is_explained));
+    if (next.empty())
         next.push_back("the device has never asked for a certificate: check that it reaches the relay, and "
                        "the log for refused connections");
     return next;
@@ -238,6 +265,9 @@ base::Json to_json(const DeviceReport& report)
         add(voucher, "enrollStatus", report.voucher->enroll_status);
         document["voucher"] = std::move(voucher);
     }
+    auto& events = document["events"] = base::Json::array();
+    for (const auto& event : report.events)
+        events.push_back(to_json(event, report.program));
     document["next"] = report.next;
     return document;
 }
@@ -246,7 +276,10 @@ std::string to_text(const DeviceReport& report)
 {
     const auto& device = report.device;
     std::string screen = fmt::format("device {}\n", shown(device.serial.empty() ? device.id : device.serial));
-    add_line(screen, "identifier", device.id.empty() ? "none: never seen" : shown(device.id));
+    add_line(screen, "identifier",
+             !device.id.empty()      ? shown(device.id)
+             : report.events.empty() ? "none: never seen"
+                                     : "none: nobody proved to be it");
     if (!device.manufacturer.empty()) add_line(screen, "manufacturer", shown(device.manufacturer));
     add_line(screen, "inventory", listing_text(report));
     add_line(screen, "blocked",
@@ -273,6 +306,16 @@ std::string to_text(const DeviceReport& report)
         if (!voucher.reason.empty()) add_line(screen, "reason", shown(voucher.reason));
         if (!voucher.voucher_status.empty()) add_line(screen, "voucher", shown(voucher.voucher_status));
         if (!voucher.enroll_status.empty()) add_line(screen, "enrolment", shown(voucher.enroll_status));
+    }
+    constexpr std::size_t kShownEvents = 3;
+    for (std::size_t i = 0; i < report.events.size() && i < kShownEvents; ++i) {
+        const auto& event = report.events[i];
+        screen += fmt::format("event at {}: {}\n",
+                              base::to_rfc3339(std::chrono::floor<std::chrono::seconds>(event.at)),
+                              shown(heading_of(event)));
+        add_line(screen, "request id", shown(event.request_id));
+        add_line(screen, "from", shown(event.address));
+        add_line(screen, "because", shown(sentence_of(event)));
     }
     for (const auto& sentence : report.next)
         for (const auto& part : folded("next: " + sentence, 80))

@@ -119,7 +119,7 @@ struct EventKeeper::Impl : std::enable_shared_from_this<EventKeeper::Impl> {
     void forget(Instant when);
     void tell_counted(Instant when, bool at_end = false);
 
-    // On the store's thread.
+    // On the store's thread, but for the last flush().
     void flush();
     void write(std::vector<ra::Event> rows);
     void written(std::size_t rows);
@@ -217,14 +217,10 @@ void EventKeeper::Impl::drop(std::uint64_t times)
 void EventKeeper::Impl::arm(std::chrono::milliseconds delay)
 {
     const auto store = commits.lock();
-    if (!store || std::exchange(is_armed, true)) return;
-    auto due = [self = weak_from_this()] {
+    if (!store || is_finishing || std::exchange(is_armed, true)) return;
+    store->worker().at(Clock::now() + delay, [self = weak_from_this()] {
         if (const auto still = self.lock()) still->flush();
-    };
-    if (is_finishing)
-        store->worker().post(std::move(due));
-    else
-        store->worker().at(Clock::now() + delay, std::move(due));
+    });
 }
 
 void EventKeeper::Impl::arm_sweep()
@@ -305,7 +301,7 @@ void EventKeeper::Impl::not_written(std::vector<ra::Event>& rows)
     if (lost > 0) drop(static_cast<std::uint64_t>(lost));
     waiting.insert(waiting.begin(), std::make_move_iterator(rows.begin() + lost),
                    std::make_move_iterator(rows.end()));
-    if (!is_finishing) arm(kBeforeRetry);
+    arm(kBeforeRetry);
 }
 
 /// Rows for what was only counted; those of kinds whose time has not come stay.
@@ -367,11 +363,13 @@ void EventKeeper::begin(const std::shared_ptr<store::GroupCommit>& commits)
 
 void EventKeeper::finish()
 {
-    const std::lock_guard lock{impl_->mutex};
-    impl_->tell_counted(impl_->now(), true);
-    impl_->is_finishing = true;
-    impl_->is_armed = false;
-    impl_->arm({});
+    impl_->is_enabled = false;
+    {
+        const std::lock_guard lock{impl_->mutex};
+        impl_->tell_counted(impl_->now(), true);
+        impl_->is_finishing = true;
+    }
+    impl_->flush();
 }
 
 EventKeeper::Counts EventKeeper::counts() const

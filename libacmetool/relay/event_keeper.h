@@ -45,7 +45,7 @@ public:
     void enable(bool is_enabled);
     /// Where they are written, from now on; those of before as well.
     void begin(const std::shared_ptr<store::GroupCommit>& commits);
-    /// Writes what waits, before `commits` ends. What comes later is written at once, or never.
+    /// Gives what waits to `commits`, before that ends, and takes nothing more.
     void finish();
 
     Counts counts() const;

@@ -91,7 +91,8 @@ std::string claimed_serial(std::string_view subject)
 {
     constexpr std::string_view kSerial = "serialNumber=";
     for (auto at = subject.find(kSerial); at != std::string_view::npos; at = subject.find(kSerial, at + 1)) {
-        if (at != 0 && subject[at - 1] != ',' && subject[at - 1] != '+') continue;
+        const bool begins = at == 0 || subject[at - 1] == ',' || subject[at - 1] == '+';
+        if (!begins || (at > 1 && subject[at - 2] == '\\')) continue; // in the value of another
         const auto rest = subject.substr(at + kSerial.size());
         return std::string{rest.substr(0, rest.find_first_of(",+\\ "))};
     }

@@ -16,6 +16,8 @@
 #include "net/endpoint.h"
 #include "relay/check.h"
 #include "relay/daemon.h"
+#include "relay/health.h"
+#include "relay/screen.h"
 #include "relay/secrets.h"
 #include "relay/store_command.h"
 
@@ -179,7 +181,7 @@ Result<void> check(const RelayOptions& options, relay::Kind kind, Io& io)
 }
 
 /// Queries the running relay's administration listener.
-Result<void> status(const RelayOptions& options, relay::Kind kind, Io& io)
+Result<void> status(const RelayOptions& options, const std::string& name, relay::Kind kind, Io& io)
 {
     ACMETOOL_TRY(config, relay::load_config(options.config, kind));
     http::ClientOptions settings;
@@ -197,16 +199,26 @@ Result<void> status(const RelayOptions& options, relay::Kind kind, Io& io)
     if (reply->status != 200)
         return fail(Errc::protocol, fmt::format("{}: status {}", url, reply->status), {}, "adminStatus");
     ACMETOOL_TRY(document, base::parse_json_object(reply->body, url));
+    const auto troubles = relay::troubles_in(document, config, name, io.context().now());
     if (io.json()) {
         auto members = document;
         members.erase("type");
         members.erase("version");
+        auto& list = members["troubles"] = base::Json::array();
+        for (const auto& trouble : troubles)
+            list.push_back({{"text", trouble.text}, {"next", trouble.next}});
         return io.write_document("relay-status", members);
     }
     std::string text;
-    for (const auto& [name, value] : document.items())
-        if (name != "type" && name != "version")
-            text += fmt::format("{:16} {}\n", name,
+    for (const auto& trouble : troubles) {
+        for (const auto& part : relay::folded(trouble.text, 80))
+            text += part + "\n";
+        if (!trouble.next.empty()) text += fmt::format("    next: {}\n", trouble.next);
+    }
+    text += troubles.empty() ? "well\n\n" : "\n";
+    for (const auto& [member, value] : document.items())
+        if (member != "type" && member != "version")
+            text += fmt::format("{:16} {}\n", member,
                                 value.is_string() ? value.get<std::string>() : base::to_text(value));
     return io.write(text);
 }
@@ -236,12 +248,14 @@ void add_relay(Program& program, RelayOptions& options, const std::string& name,
         .without(kNetworkOptions)
         .example(fmt::format("{} store init --config {}", name, file))
         .action([&options, kind](Io& io) { return store_command(options, kind, io); });
-    program.verb("status", "print the status of the running relay")
+    program.verb("status", "say whether the running relay is well, and print its status")
         .own_config(options.config)
         .without({"ca-file", "trace", "show"})
         .example(fmt::format("{} status --config {}", name, file))
-        .action([&options, kind](Io& io) { return status(options, kind, io); });
+        .action([&options, name, kind](Io& io) { return status(options, name, kind, io); });
     add_device_commands(program, options.config, options.device, name, kind);
+    add_event_commands(program, options.config, options.events, name, kind);
+    add_exclusion_commands(program, options.config, options.exclusion, name, kind);
 }
 
 } // namespace acmetool::cli

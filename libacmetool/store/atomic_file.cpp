@@ -48,9 +48,27 @@ std::string folder_of(const std::string& path)
     return folder.empty() ? "." : folder;
 }
 
-Result<void> write_all(int fd, std::string_view text, const std::string& path, Durability durability)
+using Fill = std::function<Result<void>(const Put&)>;
+
+Fill filled_with(std::string_view text)
 {
-    if (errno = base::write_all(fd, text); errno != 0)
+    return [text](const Put& put) { return put(text); };
+}
+
+/// Writes all that `fill` puts. Nothing of an old content that was longer stays.
+Result<void> write_all(int fd, const Fill& fill, const std::string& path, Durability durability)
+{
+    off_t size = 0;
+    ACMETOOL_CHECK(fill([&](std::string_view piece) -> Result<void> {
+        if (errno = base::write_all(fd, piece); errno != 0)
+            return system_error(Errc::io, path, "cannot be written");
+        size += static_cast<off_t>(piece.size());
+        return {};
+    }));
+    struct stat info {
+    };
+    // Before the sync: what is synced must not have the end of the old file.
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > size && ftruncate(fd, size) != 0)
         return system_error(Errc::io, path, "cannot be written");
     if (durability == Durability::durable && fsync(fd) != 0 && errno != EINVAL && errno != EROFS &&
         errno != ENOTSUP)
@@ -64,7 +82,7 @@ Result<void> write_temporary(const std::string& temporary, int fd, std::string_v
 {
     const Descriptor file{fd};
     if (fchmod(file.get(), mode) != 0) return system_error(Errc::io, temporary, "mode cannot be set");
-    return write_all(file.get(), text, temporary, durability);
+    return write_all(file.get(), filled_with(text), temporary, durability);
 }
 
 void sync_folder(const std::string& path)
@@ -155,21 +173,21 @@ public:
         exists_ = stat(target_.c_str(), &old_) == 0;
     }
 
-    Result<void> write(std::string_view text)
+    Result<void> write(const Fill& fill)
     {
         std::string name;
         const int fd = create_beside(target_, mode_, name);
-        if (fd < 0) return in_place(text, "cannot be created", "its folder cannot be written");
+        if (fd < 0) return in_place(fill, "cannot be created", "its folder cannot be written");
         const Descriptor file{fd};
         const Temporary temporary{name};
         if (context_ != nullptr && exists_ && !is_owned_alike(fd) &&
             fchown(fd, old_.st_uid, old_.st_gid) != 0)
-            return in_place(text, "its owner cannot be kept", "its owner could not be kept otherwise");
+            return in_place(fill, "its owner cannot be kept", "its owner could not be kept otherwise");
         if (const auto mode = exact_mode(); mode && fchmod(fd, *mode) != 0)
             return system_error(Errc::io, path_, "mode cannot be set");
-        ACMETOOL_CHECK(write_all(fd, text, path_, durability_));
+        ACMETOOL_CHECK(write_all(fd, fill, path_, durability_));
         if (rename(name.c_str(), target_.c_str()) != 0)
-            return in_place(text, "cannot be replaced", "it is a mount of its own");
+            return in_place(fill, "cannot be replaced", "it is a mount of its own");
         if (durability_ == Durability::durable) sync_folder(target_);
         return {};
     }
@@ -193,7 +211,7 @@ private:
 
     /// Writes into the existing file if it can be opened and `errno` says that nothing but replacing it
     /// failed; else fails with `errno` and `what`.
-    Result<void> in_place(std::string_view text, const char* what, const char* reason)
+    Result<void> in_place(const Fill& fill, const char* what, const char* reason)
     {
         const int problem = errno;
         const bool only_replacing =
@@ -210,11 +228,7 @@ private:
                             path_, reason));
         if ((mode_ & 077) == 0 && fchmod(file.get(), mode_) != 0)
             return system_error(Errc::io, path_, "mode cannot be set");
-        // Cut first: what is synced must not have the end of the old file.
-        if (old_.st_size > static_cast<off_t>(text.size()) &&
-            ftruncate(file.get(), static_cast<off_t>(text.size())) != 0)
-            return system_error(Errc::io, path_, "cannot be written");
-        return write_all(file.get(), text, path_, durability_);
+        return write_all(file.get(), fill, path_, durability_);
     }
 
     std::string path_;
@@ -227,16 +241,16 @@ private:
     };
 };
 
-Result<void> replace(const std::string& path, std::string_view text, mode_t mode, Durability durability,
+Result<void> replace(const std::string& path, const Fill& fill, mode_t mode, Durability durability,
                      base::Context* context)
 {
     // Devices and pipes are written to: /dev/null must not be replaced with a file. The target of a link such
     // as /dev/stdout need not be a path.
     if (is_special(path)) {
         ACMETOOL_TRY(device, open_special(path, context));
-        return write_special(device, text, path, context);
+        return fill([&](std::string_view piece) { return write_special(device, piece, path, context); });
     }
-    return Replacement{path, mode, durability, context}.write(text);
+    return Replacement{path, mode, durability, context}.write(fill);
 }
 
 } // namespace
@@ -258,12 +272,18 @@ Result<void> check_output_file(const std::string& path)
 Result<void> write_atomically(const std::string& path, std::string_view text, mode_t mode,
                               Durability durability)
 {
-    return replace(path, text, mode, durability, nullptr);
+    return replace(path, filled_with(text), mode, durability, nullptr);
 }
 
 Result<void> write_output(const std::string& path, std::string_view text, mode_t mode, base::Context& context)
 {
-    return replace(path, text, mode, Durability::durable, &context);
+    return replace(path, filled_with(text), mode, Durability::durable, &context);
+}
+
+Result<void> write_output(const std::string& path, const std::function<Result<void>(const Put&)>& fill,
+                          mode_t mode, base::Context& context)
+{
+    return replace(path, fill, mode, Durability::durable, &context);
 }
 
 Result<void> create_secret(const std::string& path, std::string_view text)

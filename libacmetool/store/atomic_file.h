@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,15 @@ ACMETOOL_EXPORT Result<void> write_atomically(const std::string& path, std::stri
 /// gets access if `mode` gives none. `context` gets a warning if the file is written directly. Errors: also
 /// interrupted.
 ACMETOOL_EXPORT Result<void> write_output(const std::string& path, std::string_view text, mode_t mode,
+                                          base::Context& context);
+
+/// Takes the next piece of a file.
+using Put = std::function<Result<void>(std::string_view piece)>;
+
+/// The same for a content that need not be in memory: `fill` puts one piece after the other. It is called
+/// again if the file has to be written directly after all.
+ACMETOOL_EXPORT Result<void> write_output(const std::string& path,
+                                          const std::function<Result<void>(const Put&)>& fill, mode_t mode,
                                           base::Context& context);
 
 /// Whether write_output() or an append can probably write `path`, before work whose result would be lost:

@@ -38,17 +38,15 @@ GroupCommit::~GroupCommit()
 
 bool GroupCommit::post(Job job)
 {
-    const std::lock_guard lock{mutex_};
-    if (stopped_ || (job.failed && (stopping_ || jobs_.size() >= kMostJobs))) return false;
-    jobs_.push_back(std::move(job));
-    schedule();
+    {
+        const std::lock_guard lock{mutex_};
+        if (stopped_ || (job.failed && (stopping_ || jobs_.size() >= kMostJobs))) return false;
+        jobs_.push_back(std::move(job));
+        if (std::exchange(scheduled_, true)) return true;
+    }
+    // Without the lock, for which the thread would wait as soon as it wakes.
+    worker_.post([this] { run(); });
     return true;
-}
-
-/// With the lock.
-void GroupCommit::schedule()
-{
-    if (!std::exchange(scheduled_, true)) worker_.post([this] { run(); });
 }
 
 std::optional<Error> GroupCommit::problem() const
@@ -82,8 +80,8 @@ void GroupCommit::run()
     auto batch = next_batch();
     if (!batch.empty()) transact(batch, false);
     const std::lock_guard lock{mutex_};
-    scheduled_ = false;
-    if (!jobs_.empty()) schedule(); // after the timers that are due
+    scheduled_ = !jobs_.empty();
+    if (scheduled_) worker_.post([this] { run(); }); // after the timers that are due
 }
 
 void GroupCommit::finish()

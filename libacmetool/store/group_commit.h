@@ -57,7 +57,6 @@ public:
     void stop();
 
 private:
-    void schedule();
     void run();
     void finish();
     std::vector<Job> next_batch();

@@ -76,8 +76,6 @@ devices() { # [OPTION...]: the list in the file "list" and in list.json
 @test "OPR-01, OPR-07: a device that is not in the inventory, one that never came, and one that is blocked" {
     relay
     # Nothing is known of a stranger but that the inventory lacks it: 65, with what to do.
-    ask_for stranger9999
-    [ "$STATUS" = 403 ]
     run --separate-stderr est-relay explain --config "$PKI/relay.toml" stranger9999
     [ "$status" = 65 ]
     [ -z "$output" ]

@@ -541,3 +541,71 @@ SCRIPT
     [ ! -s err ]
     [ ! -s out ]
 }
+
+# folder_of COUNT: d, with files for so many certificates; and asked_since LINE of the CA's log.
+folder_of() {
+    mkdir d
+    local i
+    for i in $(seq 101 $((100 + $1))); do
+        csr-build --new-key ec:P-256 --key-out "d/$i.key" --dns "m$i.$NAME" -o "d/$i.csr"
+        printf 'csr = "d/%s.csr"\noutput = "d/%s.pem"\n' "$i" "$i" >"d/$i.toml"
+    done
+}
+
+connections_since() { # LINE: how many of the CA since this line of its log
+    tail -n "+$(($1 + 1))" "$CA_LOG" | jq -r .peer | sort -u | wc -l
+}
+
+ordered_since() { # LINE: the names in their order
+    tail -n "+$(($1 + 1))" "$CA_LOG" | jq -r 'select(.resource == "newOrder") | .identifiers[0] | .value? // .' | tr '\n' ' '
+}
+
+@test "SCL-32, SCL-33: the certificates of an account share a connection, and as many as are renewed at a time; each has its turn" {
+    folder_of 12
+    local before sorted
+    before=$(wc -l <"$CA_LOG")
+    acme-order renew -q --config-dir d
+    [ "$(connections_since "$before")" = 1 ]
+    sorted=$(ordered_since "$before")
+    [ "$(wc -w <<<"$sorted")" = 12 ]
+    [ "$sorted" = "$(tr ' ' '\n' <<<"$sorted" | sort | grep . | tr '\n' ' ')" ]
+    before=$(wc -l <"$CA_LOG")
+    acme-order renew -q --json --before 4000d --jitter 200ms --config-dir d >r.json
+    [ "$(connections_since "$before")" = 1 ]
+    [ "$(ordered_since "$before")" != "$sorted" ]
+    before=$(wc -l <"$CA_LOG")
+    acme-order renew -q --json --before 4000d --parallel 4 --config-dir d >r.json
+    "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/renewal.json" <r.json
+    jq -e '(.certificates | length) == 12 and all(.certificates[]; .changed) and
+        [.certificates[].file] == ([.certificates[].file] | sort)' r.json
+    local used
+    used=$(connections_since "$before")
+    [ "$used" -gt 1 ]
+    [ "$used" -le 4 ]
+    local file
+    for file in d/*.csr; do openssl verify -CAfile "$CA_ROOT" -untrusted "${file%.csr}.pem" "${file%.csr}.pem"; done
+    # One that fails is one that fails.
+    echo "my diary" >d/105.pem
+    local wrong status=0
+    acme-order renew -q --json --before 4000d --parallel 4 --config-dir d >r.json || status=$?
+    [ "$status" = 65 ]
+    jq -e '[.certificates[].changed] | map(select(.)) | length == 11' r.json
+    for wrong in 0 65; do
+        run acme-order renew --parallel "$wrong" --config-dir d
+        [ "$status" = 64 ]
+    done
+}
+
+@test "SCL-32: a signal ends all renewals of --parallel, and the next run finishes them" {
+    folder_of 4
+    set_fault slow=newOrder:600
+    acme-order renew -q --parallel 3 --trace t.jsonl --config-dir d 3>&- &
+    local pid=$! status=0
+    wait_for 20 grep -q 'POST /newOrder' t.jsonl
+    kill -TERM "$pid"
+    wait "$pid" || status=$?
+    [ "$status" = 143 ]
+    set_fault slow=off
+    acme-order renew -q --parallel 3 --config-dir d
+    [ "$(find d -name '*.pem' | wc -l)" = 4 ]
+}

@@ -106,7 +106,7 @@ install_tree() {
     grep -E 'libacmetool0' depends
     grep -E 'libc6 \(>=' depends
     dpkg-deb -c "$library" | grep -E '/libacmetool.so.0.1 -> libacmetool.so.0.1.0$'
-    dpkg-deb -f "$library" Depends | grep -E 'libssl3.*' | grep libcurl4 | grep libsqlite3-0 | grep libpq5 | grep libidn2-0 | grep libpsl5
+    dpkg-deb -f "$library" Depends | grep -E 'libssl3.*' | grep libcurl4 | grep libsqlite3-0 | grep libpq5 | grep libldns3 | grep libidn2-0 | grep libpsl5
     dpkg-deb -c "$development" | grep -E '/usr/include/acmetool/acme/order.h$'
     dpkg-deb -f "$development" Depends | grep -E 'libacmetool0.*libexpected-dev|libexpected-dev.*libacmetool0'
 }
@@ -152,8 +152,8 @@ units_are_in() {
     # Libraries that they are linked to, or load; trust anchors of public CAs; the list of public suffixes.
     ldd "$BUILD"/bin/{csr-build,acme-ca,est-relay,teap-relay,est-enroll} "$BUILD/lib/libacmetool.so" |
         awk '$2 == "=>" && $3 ~ "^/" { print $1 }' | grep -v '^libacmetool' | sort -u >needed
-    grep -aoE 'lib(curl|sqlite3|idn2|psl)\.so\.[0-9]' "$BUILD/lib/libacmetool.so" | sort -u >loaded
-    [ "$(grep -c . loaded)" = 4 ]
+    grep -aoE 'lib(curl|sqlite3|ldns|idn2|psl)\.so\.[0-9]' "$BUILD/lib/libacmetool.so" | sort -u >loaded
+    [ "$(grep -c . loaded)" = 5 ]
     cat loaded >>needed
     echo /usr/sbin/update-ca-certificates >>needed
     echo /usr/share/publicsuffix/public_suffix_list.dafsa >>needed

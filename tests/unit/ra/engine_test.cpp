@@ -9,6 +9,7 @@
 #include "fixture.h"
 #include "ra/exclusion.h"
 #include "ra/mapping.h"
+#include "ra/recent_csrs.h"
 #include "store/sqlite.h"
 
 using namespace acmetool;
@@ -995,4 +996,21 @@ TEST_CASE("benchmark: sixteen callers, durable decisions; prints their number pe
     const auto rate = std::to_string(issued / took.count());
     MESSAGE(rate, " decisions/s");
     CHECK(issued == kCallers * kEach);
+}
+
+TEST_CASE("a CSR that was kept is given once; a later one replaces it, and the oldest of many go")
+{
+    ra::RecentCsrs recent;
+    CHECK_FALSE(recent.take("none"));
+    recent.keep("a", {1});
+    recent.keep("a", {2});
+    recent.keep("b", {3});
+    CHECK(recent.take("a") == std::optional<Bytes>{Bytes{2}});
+    CHECK_FALSE(recent.take("a"));
+    recent.keep("b", {}); // the store has it
+    CHECK_FALSE(recent.take("b"));
+    for (int i = 0; i < 100; ++i)
+        recent.keep(std::to_string(i), {4});
+    CHECK_FALSE(recent.take("0"));
+    CHECK(recent.take("99"));
 }

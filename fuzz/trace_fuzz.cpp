@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "acme-trace/chart.h"
 #include "base/trace.h"
+#include "cli/chart.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
 {

@@ -3,9 +3,9 @@
 
 #include <fmt/core.h>
 
-#include "acme-trace/chart.h"
 #include "base/text.h"
 #include "base/trace.h"
+#include "cli/chart.h"
 #include "cli/program.h"
 
 using namespace acmetool;

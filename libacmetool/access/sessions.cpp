@@ -131,6 +131,50 @@ std::string counter_of(Refusal refusal)
     return "refused_eap_message";
 }
 
+struct Counter {
+    const char* name;
+    const char* help;
+};
+constexpr Counter kCounters[] = {
+    {"accepts", "Conversations that ended with Access-Accept."},
+    {"accounting", "Accounting-Requests that were recorded."},
+    {"challenges", "Access-Challenges sent."},
+    {"dropped_accounting", "Accounting-Requests that nobody records."},
+    {"dropped_code", "Packets dropped because they are not requests."},
+    {"dropped_draining", "Packets dropped because the relay is about to end."},
+    {"dropped_malformed", "Datagrams dropped because they are not RADIUS packets."},
+    {"dropped_message_authenticator",
+     "Packets dropped because of a wrong shared secret: Message-Authenticator."},
+    {"dropped_overload", "Packets dropped because too many are under way."},
+    {"dropped_request_authenticator",
+     "Packets dropped because of a wrong shared secret: Request Authenticator."},
+    {"dropped_unknown_client", "Packets dropped because no client has their address."},
+    {"enrolments", "Conversations in which a device got a certificate."},
+    {"expired", "Conversations that the device or the switch did not go on with."},
+    {"invalid_eap", "Packets with EAP that cannot be read."},
+    {"refused_draining", "Conversations not begun because the relay is about to end."},
+    {"refused_eap_message", "Packets rejected because of their EAP-Message."},
+    {"refused_no_eap", "Packets rejected because they have no EAP."},
+    {"refused_over_limit", "Conversations not begun because of a limit."},
+    {"refused_state_foreign", "Packets rejected because their State is not of this relay."},
+    {"refused_state_unknown", "Packets rejected because their conversation has ended."},
+    {"refused_state_wrong_source", "Packets rejected because their conversation is another client's."},
+    {"rejects", "Conversations that ended with Access-Reject."},
+    {"repeats", "Packets that came again."},
+    {"replaced", "Conversations that a new one of the same device ended."},
+    {"sessions", "Conversations begun."},
+    {"status_server", "Status-Server requests answered."},
+    {"vouchers", "Conversations in which a device got a voucher."},
+};
+
+std::map<std::string, std::uint64_t> zeros()
+{
+    std::map<std::string, std::uint64_t> counts;
+    for (const auto& counter : kCounters)
+        counts[counter.name] = 0;
+    return counts;
+}
+
 /// Why a known client's packet is discarded in silence; null where it is authentic.
 const char* why_dropped(ByteView datagram, const radius::Packet& request, const base::Secret& secret)
 {
@@ -197,7 +241,7 @@ struct Sessions::Impl : std::enable_shared_from_this<Sessions::Impl> {
     std::size_t busy = 0; ///< sessions that are taken out of the table while they work
     bool draining = false;
     bool has_timer = false; ///< expire() will be called
-    std::map<std::string, std::uint64_t> counts;
+    std::map<std::string, std::uint64_t> counts = zeros();
     struct Silence {
         Clock::time_point told;
         std::uint64_t since = 0; ///< packets dropped after that
@@ -680,6 +724,13 @@ std::size_t Sessions::open() const
 {
     const std::lock_guard lock{impl_->mutex};
     return impl_->open();
+}
+
+std::string_view Sessions::help_of(std::string_view counter)
+{
+    const auto* const found = std::find_if(std::begin(kCounters), std::end(kCounters),
+                                           [&](const Counter& one) { return one.name == counter; });
+    return found == std::end(kCounters) ? std::string_view{} : std::string_view{found->help};
 }
 
 std::map<std::string, std::uint64_t> Sessions::counters() const

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "access/options.h"
 #include "base/bytes.h"
@@ -84,6 +85,8 @@ public:
     void drain(std::chrono::seconds limit);
     std::size_t open() const;
     std::map<std::string, std::uint64_t> counters() const;
+    /// What a counter counts, as a sentence.
+    static std::string_view help_of(std::string_view counter);
 
 private:
     struct Impl;

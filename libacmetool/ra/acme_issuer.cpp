@@ -57,6 +57,7 @@ void AcmeIssuer::advance()
     begin_queued();
     resting_count_ = resting_.size();
     active_count_ = active_.size();
+    queued_count_ = queued_.size() + ready_.size() + orphans_.size();
     auto next = Steady::time_point::max();
     if (!resting_.empty() && takes_rested()) next = resting_.begin()->first;
     // While there is no directory it is asked for again and again, if anything needs it.
@@ -92,15 +93,30 @@ void AcmeIssuer::accept(IssuerOrder order)
 void AcmeIssuer::send(http::Request request, const acme::Post& post, bool for_nonce,
                       const std::string& request_id, http::MultiClient::Done done)
 {
-    if (!host_->traces()) return http_->send(std::move(request), in_turn(std::move(done)));
+    auto compared = [this, done = std::move(done)](Result<http::Response> outcome) {
+        compare_clocks(outcome);
+        done(std::move(outcome));
+    };
+    if (!host_->traces()) return http_->send(std::move(request), in_turn(std::move(compared)));
     auto asked = acme::request_message(request, post, for_nonce);
     asked.request_id = request_id;
     host_->message(asked);
-    http_->send(std::move(request), in_turn([this, asked = std::move(asked), for_nonce,
-                                             done = std::move(done)](Result<http::Response> outcome) {
+    http_->send(std::move(request),
+                in_turn([this, asked = std::move(asked), for_nonce,
+                         done = std::move(compared)](Result<http::Response> outcome) mutable {
                     host_->message(acme::reply_message(asked, outcome, for_nonce));
                     done(std::move(outcome));
                 }));
+}
+
+void AcmeIssuer::compare_clocks(const Result<http::Response>& outcome)
+{
+    const auto header = outcome ? http::find(outcome->headers, "date") : std::nullopt;
+    if (!header) return;
+    const auto date = base::parse_http_date(*header);
+    if (!date) return;
+    const std::lock_guard lock{status_mutex_};
+    clock_offset_ = now() - *date;
 }
 
 /// Looks in the account's list for the orders whose URLs were lost, once for all of them.
@@ -248,12 +264,11 @@ void AcmeIssuer::give_up(const IssuerOrder& order, Error error, bool over)
 
 Json AcmeIssuer::status()
 {
-    Json status{{"directory", directory_url_},
-                {"account", options_.account_file},
-                {"active", active_count_.load()},
-                {"resting", resting_count_.load()},
-                {"authorizations", keeper_->status()}};
+    Json status{{"directory", directory_url_},    {"account", options_.account_file},
+                {"active", active_count_.load()}, {"resting", resting_count_.load()},
+                {"queued", queued_count_.load()}, {"authorizations", keeper_->status()}};
     const std::lock_guard lock{status_mutex_};
+    if (clock_offset_) status["clockOffset"] = clock_offset_->count();
     if (last_success_) status["lastSuccess"] = base::to_rfc3339(*last_success_);
     if (last_failure_) {
         status["lastFailure"] = base::to_rfc3339(*last_failure_);

@@ -94,6 +94,7 @@ private:
     void begin(const IssuerOrder& order);
     void send(http::Request request, const acme::Post& post, bool for_nonce, const std::string& request_id,
               http::MultiClient::Done done);
+    void compare_clocks(const Result<http::Response>& outcome);
     void wake_up(Resting rest);
     void drive(const ActivePtr& active);
     void pump(const ActivePtr& active);
@@ -134,6 +135,9 @@ private:
     std::string failure_;
     std::atomic<std::size_t> resting_count_{0};
     std::atomic<std::size_t> active_count_{0};
+    std::atomic<std::size_t> queued_count_{0};
+    std::optional<std::chrono::seconds>
+        clock_offset_; ///< this host's clock minus the CA's; with status_mutex_
 
     // Destroyed from the last to the first: what the others still find out is for the next run.
     std::unique_ptr<PreauthKeeper> keeper_;

@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
 #include "ra/record_columns.h"
 
 namespace acmetool::ra
@@ -131,9 +132,19 @@ Result<std::map<Standing, std::uint64_t>> DeviceRecords::count(base::TimePoint s
 
 Result<std::vector<ListedDevice>> DeviceRecords::list(const DeviceFilter& filter, base::TimePoint now)
 {
-    std::string wanted;
+    std::string standings;
     for (const auto standing : filter.standings)
-        wanted += fmt::format("{}{}", wanted.empty() ? "" : ", ", static_cast<int>(standing));
+        standings += fmt::format("{}{}", standings.empty() ? "" : ", ", static_cast<int>(standing));
+    std::string wanted;
+    if (!standings.empty()) wanted = fmt::format(" AND {} IN ({})", kStanding, standings);
+    std::vector<store::Database::Value> values{columns::seconds(now), columns::seconds(filter.since),
+                                               static_cast<std::int64_t>(filter.limit)};
+    if (filter.behind) {
+        values.emplace_back(columns::seconds(filter.behind->since));
+        const auto& id = filter.behind->id;
+        if (!id.empty()) values.emplace_back(id);
+        wanted += id.empty() ? " AND created < $4" : " AND (created < $4 OR (created = $4 AND device > $5))";
+    }
     const auto sql = fmt::format(
         "SELECT orders.device, device_serial, standing, orders.created, orders.until, identifiers, url, why, "
         "words, renewal, CASE WHEN EXISTS (SELECT 1 FROM certificates JOIN revoked ON revoked.serial = "
@@ -141,9 +152,8 @@ Result<std::vector<ListedDevice>> DeviceRecords::list(const DeviceFilter& filter
         "FROM (SELECT id, {0} AS standing FROM orders WHERE {1}{2} ORDER BY created DESC, device LIMIT $3) "
         "AS "
         "page CROSS JOIN orders WHERE orders.id = page.id ORDER BY orders.created DESC, orders.device",
-        kStanding, kIsNewest, wanted.empty() ? "" : fmt::format(" AND {} IN ({})", kStanding, wanted));
-    ACMETOOL_TRY(rows, database_->execute(sql, {columns::seconds(now), columns::seconds(filter.since),
-                                                static_cast<std::int64_t>(filter.limit)}));
+        kStanding, kIsNewest, wanted);
+    ACMETOOL_TRY(rows, database_->execute(sql, values));
     std::vector<ListedDevice> devices;
     for (const auto& row : rows) {
         ListedDevice listed;

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "ra/records.h"
 #include "store/database.h"
+#include "store/page.h"
 
 namespace acmetool::ra
 {
@@ -41,6 +42,7 @@ struct ListedDevice {
 struct DeviceFilter {
     std::vector<Standing> standings; ///< empty: all
     base::TimePoint since{};         ///< newer ones
+    std::optional<store::Behind> behind;
     std::uint64_t limit = 100;
 };
 

@@ -18,10 +18,23 @@ namespace
 
 using base::Json;
 
-constexpr const char* kCounters[] = {"requests",          "decisions_issued", "decisions_pending",
-                                     "decisions_refused", "csr_attributes",   "cache_hits",
-                                     "orders_started",    "orders_continued", "orders_issued",
-                                     "orders_failed",     "store_failures"};
+struct Counter {
+    const char* name;
+    const char* help;
+};
+constexpr Counter kCounters[] = {
+    {"requests", "Requests for enrolment, by all protocols."},
+    {"decisions_issued", "Requests answered with a certificate."},
+    {"decisions_pending", "Requests answered with not yet."},
+    {"decisions_refused", "Requests refused."},
+    {"csr_attributes", "Requests for CSR attributes."},
+    {"cache_hits", "Requests answered with a certificate that was issued before."},
+    {"orders_started", "Orders that were begun."},
+    {"orders_continued", "Orders of an earlier run, or of an earlier failure, that were continued."},
+    {"orders_issued", "Orders that ended with a certificate."},
+    {"orders_failed", "Orders that failed."},
+    {"store_failures", "Decisions that the database did not take."},
+};
 
 Result<void> check_domains(const Options& options)
 {
@@ -73,8 +86,8 @@ Engine::Impl::Impl(Options chosen, Parts& parts, bool given, store::FileLock sto
       reader(std::move(to_read)), decider(current_options, std::move(budget)),
       issuer(std::move(parts.issuer)), issuer_is_given(given)
 {
-    for (const auto* name : kCounters)
-        counters[name] = 0;
+    for (const auto& counter : kCounters)
+        counters[counter.name] = 0;
 }
 
 Engine::Impl::~Impl()
@@ -134,11 +147,11 @@ Json Engine::Impl::status()
         status["issuer"] = issuer ? issuer->status() : Json::object();
     }
     {
-        const std::lock_guard guard{reader_mutex};
-        if (const auto counts = Records{*reader}.count_orders())
+        const std::lock_guard guard{counting_mutex};
+        if (const auto counts = Records{*counting}.count_orders())
             for (const auto& [state, number] : *counts)
                 orders[std::string{ra::name_of(state)}] = number;
-        if (const auto oldest = Records{*reader}.oldest_unfinished(); oldest && *oldest)
+        if (const auto oldest = Records{*counting}.oldest_unfinished(); oldest && *oldest)
             status["oldestPending"] = base::to_rfc3339(**oldest);
     }
     status["orders"] = std::move(orders);
@@ -200,6 +213,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
                  own_store(options.store, lock, parts.context != nullptr ? *parts.context : nobody));
     const bool is_shared = database->is_shared();
     ACMETOOL_TRY(reader, database->reopen());
+    ACMETOOL_TRY(counting, database->reopen());
     Records records{*database};
     std::vector<Records::Spent> spent; // of all is counted anew each time
     if (!is_shared) {
@@ -218,6 +232,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
     budget.load(spent);
     auto impl = std::make_unique<Impl>(std::move(options), parts, given, std::move(lock), std::move(reader),
                                        std::move(budget));
+    impl->counting = std::move(counting);
     impl->current_files = std::make_shared<const Files>(std::move(files));
     impl->ca_set.set_files(std::move(ca_files), impl->now());
     impl->ca_set.set_intermediates(intermediates, impl->now());
@@ -319,6 +334,19 @@ Result<std::unique_ptr<store::Database>> Engine::connect() const
 {
     const std::lock_guard guard{impl_->reader_mutex};
     return impl_->reader->reopen();
+}
+
+Json Engine::issuer_status()
+{
+    const std::lock_guard guard{impl_->issuer_mutex};
+    return impl_->issuer ? impl_->issuer->status() : Json::object();
+}
+
+std::string_view Engine::help_of(std::string_view counter)
+{
+    const auto* const found = std::find_if(std::begin(kCounters), std::end(kCounters),
+                                           [&](const Counter& one) { return one.name == counter; });
+    return found == std::end(kCounters) ? std::string_view{} : std::string_view{found->help};
 }
 
 Json Engine::status()

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -107,6 +108,10 @@ public:
     Result<void> ready();
     /// Counters since the start, by name: "decisions_issued", "orders_placed" ...
     std::map<std::string, std::uint64_t> counters() const;
+    /// What a counter counts, as a sentence.
+    static std::string_view help_of(std::string_view counter);
+    /// The member "issuer" of status(): reads nothing.
+    base::Json issuer_status();
 
 private:
     struct Impl;

@@ -114,6 +114,8 @@ struct Engine::Impl final : IssuerHost {
 
     std::mutex reader_mutex;
     std::unique_ptr<store::Database> reader;
+    std::mutex counting_mutex;
+    std::unique_ptr<store::Database> counting; ///< for status(), which reads long
 
     RecentCsrs recent_csrs;
 

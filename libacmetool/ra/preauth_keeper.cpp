@@ -331,6 +331,7 @@ void PreauthKeeper::Keeper::publish()
         status["subdomainAuthAllowed"] = known_->authorization.subdomain_auth_allowed;
         if (known_->authorization.expires)
             status["expires"] = base::to_rfc3339(*known_->authorization.expires);
+        if (known_->obtained) status["obtained"] = base::to_rfc3339(*known_->obtained);
     }
     if (error_) status["error"] = error_->message;
     if (unsupported_) status["status"] = "unsupported";

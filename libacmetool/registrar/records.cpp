@@ -37,7 +37,8 @@ constexpr const char* kFromFirst[] = {
 constexpr int kNoOwnerVersion = 2;
 constexpr std::string_view kAddOwner = "ALTER TABLE brski_devices ADD COLUMN owner TEXT NOT NULL DEFAULT ''";
 constexpr const char* kIndexes[] = {
-    "CREATE INDEX IF NOT EXISTS brski_devices_manufacturer ON brski_devices (manufacturer, id)",
+    "DROP INDEX IF EXISTS brski_devices_manufacturer",
+    "CREATE INDEX IF NOT EXISTS brski_devices_state ON brski_devices (state, since)",
     "CREATE INDEX IF NOT EXISTS brski_devices_open ON brski_devices (manufacturer) "
     "WHERE state IN ('asking', 'auditing')",
     "CREATE INDEX IF NOT EXISTS brski_devices_certificate ON brski_devices (certificate) "
@@ -258,14 +259,6 @@ Result<bool> Records::has_serial(std::string_view serial)
     return !rows.empty();
 }
 
-Result<std::vector<Device>> Records::devices(std::string_view manufacturer)
-{
-    static const auto kSelect =
-        fmt::format("SELECT {} FROM brski_devices WHERE manufacturer = $1 ORDER BY id", kDeviceColumns);
-    ACMETOOL_TRY(rows, database_->execute(kSelect, {manufacturer}));
-    return devices_of(rows);
-}
-
 Result<std::vector<Device>> Records::with_serial(std::string_view serial)
 {
     static const auto kSelect = fmt::format(
@@ -274,28 +267,55 @@ Result<std::vector<Device>> Records::with_serial(std::string_view serial)
     return devices_of(rows);
 }
 
-Result<std::vector<Device>> Records::without_voucher(bool refused, base::TimePoint since, std::uint64_t limit)
+Result<std::vector<Device>> Records::without_voucher(bool refused, base::TimePoint since,
+                                                     const std::optional<store::Behind>& behind,
+                                                     std::uint64_t limit)
 {
     const auto from = base::to_rfc3339(since);
-    ACMETOOL_TRY(rows,
-                 database_->execute(fmt::format("SELECT {} FROM brski_devices WHERE state {} AND since >= $1 "
-                                                "ORDER BY since DESC, id LIMIT $2",
-                                                kDeviceColumns,
-                                                refused ? "= 'refused'" : "NOT IN ('refused', 'forwarded')"),
-                                    {from, static_cast<std::int64_t>(limit)}));
+    const auto before = behind ? base::to_rfc3339(behind->since) : std::string{};
+    const auto states = refused ? "'refused'" : "'asking', 'auditing', 'ready'";
+    std::vector<store::Database::Value> values{from, static_cast<std::int64_t>(limit)};
+    std::string_view rest;
+    if (behind) {
+        values.emplace_back(before);
+        rest = " AND since < $3";
+        if (!behind->id.empty()) {
+            values.emplace_back(behind->id);
+            rest = " AND (since < $3 OR (since = $3 AND id > $4))";
+        }
+    }
+    ACMETOOL_TRY(rows, database_->execute(fmt::format("SELECT {} FROM brski_devices WHERE state IN ({}) AND "
+                                                      "since >= $1{} ORDER BY since DESC, id LIMIT $2",
+                                                      kDeviceColumns, states, rest),
+                                          values));
     return devices_of(rows);
 }
 
 Result<OpenCounts> Records::count_open(base::TimePoint since)
 {
     const auto from = base::to_rfc3339(since);
-    ACMETOOL_TRY(rows, database_->execute("SELECT state, COUNT(*) FROM brski_devices WHERE since >= $1 AND "
-                                          "state <> 'forwarded' GROUP BY state",
-                                          {from}));
+    ACMETOOL_TRY(rows,
+                 database_->execute("SELECT state, COUNT(*) FROM brski_devices WHERE since >= $1 AND "
+                                    "state IN ('asking', 'auditing', 'ready', 'refused') GROUP BY state",
+                                    {from}));
     OpenCounts counts;
     for (const auto& row : rows)
         (row[0] == name_of(State::refused) ? counts.refused : counts.waiting) +=
             static_cast<std::uint64_t>(store::number_of(row[1]));
+    return counts;
+}
+
+Result<DeviceCounts> Records::count()
+{
+    ACMETOOL_TRY(rows, database_->execute("SELECT state, COUNT(*) FROM brski_devices GROUP BY state"));
+    DeviceCounts counts;
+    for (const auto& [state, name] : kStates) {
+        auto& count = counts.by_state[state];
+        for (const auto& row : rows)
+            if (row[0] == name) count = static_cast<std::uint64_t>(store::number_of(row[1]));
+    }
+    ACMETOOL_TRY(enrolled, database_->execute("SELECT COUNT(*) FROM brski_devices WHERE certificate <> ''"));
+    counts.enrolled = static_cast<std::uint64_t>(store::number_of(enrolled.front().front()));
     return counts;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "base/time.h"
 #include "registrar/decision.h"
 #include "store/database.h"
+#include "store/page.h"
 
 namespace acmetool::registrar
 {
@@ -58,6 +60,12 @@ struct OpenCounts {
     std::uint64_t refused = 0;
 };
 
+/// How many devices there are.
+struct DeviceCounts {
+    std::map<State, std::uint64_t> by_state;
+    std::uint64_t enrolled = 0; ///< of those that have their voucher
+};
+
 /// All that is known of one voucher-request.
 struct Record : Device {
     std::string request_digest; ///< SHA-256 of the pledge's request, hexadecimal
@@ -72,7 +80,8 @@ struct Record : Device {
 };
 
 /// Everything the registrar remembers; the only file with its SQL. A view of the database: it costs nothing
-/// to make. Each function uses an index. Used by one thread at a time. All errors are io.
+/// to make. Each function but with_serial() and has_serial() uses an index. Used by one thread at a time. All
+/// errors are io.
 class Records
 {
 public:
@@ -90,15 +99,17 @@ public:
     Result<std::optional<Device>> device(const RecordIds& ids);
     /// The device that enrolled this certificate last; `digest` as in Device::certificate.
     Result<std::optional<Device>> device_by_certificate(std::string_view digest);
-    Result<std::vector<Device>> devices(std::string_view manufacturer);
     /// True if a device with this serial number, of any manufacturer, asked for a voucher.
     Result<bool> has_serial(std::string_view serial);
-    /// Those with this serial number, newest request first; at most 20. Reads through the table, as the next
-    /// two.
+    /// Those with this serial number, newest request first; at most 20. Reads through the table.
     Result<std::vector<Device>> with_serial(std::string_view serial);
     /// Those whose last request, since then, is refused, or else has not got its voucher yet; newest first.
-    Result<std::vector<Device>> without_voucher(bool refused, base::TimePoint since, std::uint64_t limit);
+    Result<std::vector<Device>> without_voucher(bool refused, base::TimePoint since,
+                                                const std::optional<store::Behind>& behind,
+                                                std::uint64_t limit);
     Result<OpenCounts> count_open(base::TimePoint since);
+    /// Reads an index, not the table.
+    Result<DeviceCounts> count();
 
     Result<std::optional<Record>> record(std::string_view id);
     /// Those of a manufacturer that are not decided, and whose owner is not alive.

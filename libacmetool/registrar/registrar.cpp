@@ -100,22 +100,6 @@ Result<Record> new_record(const Asked& asked, const brski::VoucherRequest& reque
     return record;
 }
 
-Json shown(const Device& device)
-{
-    Json shown{{"serial", base::printable(device.serial, 100)},
-               {"manufacturer", device.manufacturer},
-               {"state", device.certificate.empty() ? name_of(device.state) : "enrolled"},
-               {"since", base::to_rfc3339(device.since)},
-               {"masa", device.masa_url}};
-    const auto add = [&shown](const char* name, const std::string& value) {
-        if (!value.empty()) shown[name] = value;
-    };
-    add("reason", device.reason);
-    add("voucherStatus", device.voucher_status);
-    add("enrollStatus", device.enroll_status);
-    return shown;
-}
-
 /// A configuration that was read and is not in use yet.
 struct Fresh {
     std::shared_ptr<const Settings> settings;
@@ -409,13 +393,12 @@ Result<std::function<void()>> Registrar::prepare(const Options& options, brski::
 
 Json Registrar::status() const
 {
-    Json devices = Json::array();
-    for (const auto& manufacturer : impl_->current()->manufacturers) {
-        const auto known = impl_->reader.read(
-            [&manufacturer](Records& records) { return records.devices(manufacturer.options.name); });
-        if (!known) continue; // Engine::status() says what is wrong with the store
-        for (const auto& device : *known)
-            devices.push_back(shown(device));
+    Json devices = Json::object();
+    // Engine::status() says what is wrong with the store.
+    if (const auto counts = impl_->reader.read([](Records& records) { return records.count(); })) {
+        for (const auto& [state, number] : counts->by_state)
+            devices[std::string{name_of(state)}] = number;
+        devices["enrolled"] = counts->enrolled;
     }
     return Json{{"devices", std::move(devices)}};
 }

@@ -90,7 +90,7 @@ public:
     /// that is returned is called. Errors: config, io.
     Result<std::function<void()>> prepare(const Options& options, brski::Signer signer);
 
-    /// Each device and its state.
+    /// How many devices are in each state. With manufacturers only: else there are no tables.
     base::Json status() const;
 
     /// Those who wait for vouchers are answered "later"; nobody is answered after it returns.

@@ -517,6 +517,8 @@ std::vector<Finding> check_files(const Config& config, base::TimePoint now)
 {
     Findings findings;
     check_tls(findings, config, now);
+    check_admin(findings, config, now);
+    check_events(findings, config);
     check_secrets(findings, config);
     check_clients(findings, config, now);
     check_private_cas(findings, config);

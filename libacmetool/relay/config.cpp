@@ -9,8 +9,10 @@
 #include "net/address_range.h"
 #include "net/endpoint.h"
 #include "ra/csr_policy.h"
+#include "relay/admin_section.h"
 #include "relay/brski_section.h"
 #include "relay/config_section.h"
+#include "relay/event_section.h"
 #include "relay/teap_section.h"
 #include "store/pq_connection.h"
 
@@ -41,8 +43,11 @@ void read_listen(Section section, Config& config)
     if (section.has("radius") && !config.teap) config.teap.emplace();
     config.serves_est = config.serves_est || section.has("est");
     if (config.teap) config.teap->radius = radius;
-    section.endpoint("admin", config.admin,
-                     "address and port for /healthz, /readyz, /metrics and /status, by plain HTTP");
+    section.endpoint(
+        "admin", config.admin,
+        "address of this host and port for the page, /healthz, /readyz, /metrics and /status, by "
+        "plain HTTP");
+    refuse_open_admin(section, config.admin);
     std::vector<std::string> proxies;
     section.list("proxy_protocol", proxies,
                  "addresses or prefixes of load balancers, whose connections must begin with a PROXY header, "
@@ -378,9 +383,9 @@ void read_limits(Section section, Config& config)
 /// Reads each section exactly once, even if absent, to check its required keys.
 void read_all(const toml::table& root, Reading& reading, Config& config)
 {
-    const std::vector<std::string> known{"listen",  "tls",    "clients", "acme",        "domain", "dns",
-                                         "cacerts", "est",    "store",   "label",       "limits", "teap",
-                                         "client",  "accept", "brski",   "manufacturer"};
+    const std::vector<std::string> known{"listen", "admin",   "tls",    "clients", "acme",         "domain",
+                                         "dns",    "cacerts", "est",    "store",   "label",        "limits",
+                                         "teap",   "client",  "accept", "brski",   "manufacturer", "events"};
     for (const auto& [key, node] : root) {
         const std::string given{key.str()};
         if (std::find(known.begin(), known.end(), given) == known.end()) {
@@ -401,6 +406,7 @@ void read_all(const toml::table& root, Reading& reading, Config& config)
     };
     read_listen(section("listen"), config);
     read_tls(section("tls"), config);
+    read_admin(section("admin"), config);
     if (const auto* clients = root["clients"].as_table())
         for (const auto& [key, node] : *clients)
             if (const auto kind = key.str(); !node.is_table() || (kind != "idevid" && kind != "issued" &&
@@ -438,6 +444,7 @@ void read_all(const toml::table& root, Reading& reading, Config& config)
                 reading.fail(error_at(reading.file, key.source(), "labels must be sections: [label.NAME]"));
     }
     read_limits(section("limits"), config);
+    read_events(section("events"), config);
     read_brski(root, reading, config);
 }
 

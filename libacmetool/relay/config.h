@@ -24,10 +24,32 @@ struct NamedFile {
     std::string path;
 };
 
+/// Administration from other hosts, by HTTPS: whoever shows a certificate or a token.
+struct RemoteAdmin {
+    std::optional<net::Endpoint> listen; ///< none: only this host
+    std::string certificate_file;
+    std::string key_file;
+    std::vector<std::string> clients; ///< files with CAs of client certificates
+    std::string token_file;           ///< may be empty
+};
+
+/// Who is told of events, and of which.
+struct EventOptions {
+    std::vector<std::string> hook; ///< program and arguments; empty: none
+    std::string webhook;           ///< https URL; empty: none
+    std::string webhook_key_file;  ///< signs what is sent; empty: nothing is signed
+    std::string webhook_ca;        ///< trust anchors; empty: the system's
+    std::vector<std::string> on{"authorization", "cacerts", "crl", "order", "store"};
+    std::string level = "warning"; ///< the least severe
+
+    bool operator==(const EventOptions&) const = default;
+};
+
 /// The content of relay.toml. File names are relative to its folder.
 struct Config {
     net::Endpoint est{"0.0.0.0", 8443};
-    net::Endpoint admin{"127.0.0.1", 9443};
+    net::Endpoint admin{"127.0.0.1", 9443}; ///< an address of this host
+    RemoteAdmin remote_admin;
     http::ServerOptions
         http; ///< certificate, key, limits and proxies of the EST listener, whose address is `est`
     est::LoginOptions logins;
@@ -37,6 +59,7 @@ struct Config {
     std::chrono::seconds drain{10};      ///< longest time for pending requests after SIGTERM
     bool serves_est = true;              ///< teap-relay: only with est in [listen]
     std::optional<access::Options> teap; ///< est-relay: only with radius in [listen]
+    EventOptions events;
     ra::Options ra;
     registrar::Options brski;
     std::vector<NamedFile> files; ///< in the order of relay.toml

@@ -47,18 +47,23 @@ Result<std::vector<ra::Standing>> standings_in(const std::string& words)
 
 Result<void> devices(const std::string& file, const DeviceOptions& options, relay::Kind kind, Io& io)
 {
-    ra::DeviceFilter filter;
+    relay::DevicePage page;
+    auto& filter = page.filter;
     ACMETOOL_TRY(standings, standings_in(options.state));
     filter.standings = std::move(standings);
     if (options.limit == 0 || options.limit > relay::kMostListed)
         return fail(Errc::usage,
                     fmt::format("--limit {}: not from 1 to {}", options.limit, relay::kMostListed));
     filter.limit = options.limit;
+    if (!options.after.empty()) {
+        ACMETOOL_TRY(after, relay::parse_cursor(options.after));
+        page.after = std::move(after);
+    }
     const auto now = io.context().now();
     if (options.since.count() > 0)
         filter.since = now - std::chrono::duration_cast<std::chrono::seconds>(options.since);
     ACMETOOL_TRY(config, relay::load_config(file, kind));
-    ACMETOOL_TRY(list, relay::list_devices(config, filter, now));
+    ACMETOOL_TRY(list, relay::list_devices(config, page, now));
     if (io.json()) return io.write_document("devices", relay::to_json(list));
     return io.write(relay::to_text(list));
 }
@@ -115,6 +120,8 @@ void add_device_commands(Program& program, std::string& config, DeviceOptions& o
         .suggestions({"pending", "failed", "issued", "expiring"})
         .option("--since DURATION", options.since, "Only what changed in this time")
         .option("--limit NUMBER", options.limit, "Longest list, 1000 at most")
+        .option("--after PLACE", options.after,
+                "Go on behind a list that was cut, which ends with this PLACE")
         .without(kNetworkOptions)
         .example(fmt::format("{} devices --config {} --state failed --since 1d", name, file))
         .action([&config, &options, kind](Io& io) { return devices(config, options, kind, io); });

@@ -15,6 +15,7 @@ struct DeviceOptions {
     std::string state;
     base::Milliseconds since{0};
     unsigned limit = 100;
+    std::string after;
 };
 
 /// Adds the verbs explain, devices, retry and forget, which read and write the store of the configuration,

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/base64url.h"
 #include "base/text.h"
 #include "enrol/identity.h"
 #include "registrar/records.h"
@@ -38,7 +39,9 @@ std::string note_of(const ra::ListedDevice& device, base::TimePoint now)
 
 DeviceLine line_of(const ra::ListedDevice& device, base::TimePoint now)
 {
-    return {device.device.id,
+    return {ListedBy::order,
+            device.device.id,
+            device.device.id,
             device.device.serial,
             device.standing,
             device.since,
@@ -49,7 +52,9 @@ DeviceLine line_of(const ra::ListedDevice& device, base::TimePoint now)
 DeviceLine line_of(const registrar::Device& asked)
 {
     const bool is_refused = asked.state == registrar::State::refused;
-    return {asked.id.substr(0, asked.id.rfind('/')),
+    return {is_refused ? ListedBy::refused_voucher : ListedBy::awaited_voucher,
+            asked.id,
+            asked.id.substr(0, asked.id.rfind('/')),
             asked.serial,
             is_refused ? ra::Standing::failed : ra::Standing::pending,
             asked.since,
@@ -66,15 +71,27 @@ bool selects(const ra::DeviceFilter& filter, ra::Standing standing)
            std::find(filter.standings.begin(), filter.standings.end(), standing) != filter.standings.end();
 }
 
-/// Devices without voucher have no order yet.
-Result<void> add_vouchers(DeviceList& list, const ra::DeviceFilter& filter, registrar::Records vouchers)
+/// Where the lines of one kind go on.
+std::optional<store::Behind> behind(const std::optional<Cursor>& after, ListedBy by)
 {
+    if (!after) return std::nullopt;
+    if (by == after->by) return store::Behind{after->since, after->id};
+    // Those of the same time come before it, or after it.
+    return store::Behind{by < after->by ? after->since : after->since + std::chrono::seconds{1}, {}};
+}
+
+/// Devices without voucher have no order yet.
+Result<void> add_vouchers(DeviceList& list, const DevicePage& page, registrar::Records vouchers)
+{
+    const auto& filter = page.filter;
     ACMETOOL_TRY(counts, vouchers.count_open(filter.since));
     list.awaiting_voucher = counts.waiting;
     list.without_voucher = counts.refused;
     for (const bool refused : {false, true}) {
         if (!selects(filter, refused ? ra::Standing::failed : ra::Standing::pending)) continue;
-        ACMETOOL_TRY(asked, vouchers.without_voucher(refused, filter.since, filter.limit));
+        const auto by = refused ? ListedBy::refused_voucher : ListedBy::awaited_voucher;
+        ACMETOOL_TRY(
+            asked, vouchers.without_voucher(refused, filter.since, behind(page.after, by), filter.limit + 1));
         for (const auto& one : asked)
             list.lines.push_back(line_of(one));
     }
@@ -83,8 +100,29 @@ Result<void> add_vouchers(DeviceList& list, const ra::DeviceFilter& filter, regi
 
 } // namespace
 
-Result<DeviceList> list_devices(const Config& config, const ra::DeviceFilter& filter, base::TimePoint now)
+std::string to_text(const Cursor& cursor)
 {
+    return fmt::format("{}/{}/{}", base::to_rfc3339(cursor.since), static_cast<int>(cursor.by),
+                       base::to_base64url(as_bytes(cursor.id)));
+}
+
+Result<Cursor> parse_cursor(std::string_view text)
+{
+    const auto parts = base::split(text, '/');
+    if (parts.size() == 3) {
+        const auto since = base::parse_rfc3339(parts[0]);
+        const bool is_by = parts[1] == "0" || parts[1] == "1" || parts[1] == "2";
+        const auto id = base::parse_base64url(parts[2]);
+        if (since && is_by && id && !id->empty())
+            return Cursor{*since, static_cast<ListedBy>(parts[1].front() - '0'), std::string{as_text(*id)}};
+    }
+    return fail(Errc::usage, fmt::format("--after: {} is no place in the list", base::printable(text, 60)),
+                "a list that was cut ends with the place where the next one goes on");
+}
+
+Result<DeviceList> list_devices(const Config& config, const DevicePage& page, base::TimePoint now)
+{
+    const auto& filter = page.filter;
     ACMETOOL_TRY(database, open_store(config));
     ra::DeviceRecords devices{*database};
     DeviceList list;
@@ -92,15 +130,19 @@ Result<DeviceList> list_devices(const Config& config, const ra::DeviceFilter& fi
     list.counts = std::move(counts);
     auto one_more = filter; // which tells that there are more
     ++one_more.limit;
+    one_more.behind = behind(page.after, ListedBy::order);
     ACMETOOL_TRY(listed, devices.list(one_more, now));
     for (const auto& device : listed)
         list.lines.push_back(line_of(device, now));
     if (!config.brski.manufacturers.empty())
-        ACMETOOL_CHECK(add_vouchers(list, one_more, registrar::Records{*database}));
+        ACMETOOL_CHECK(add_vouchers(list, page, registrar::Records{*database}));
     std::stable_sort(list.lines.begin(), list.lines.end(),
                      [](const auto& a, const auto& b) { return a.since > b.since; });
-    list.is_cut = list.lines.size() > filter.limit;
-    if (list.is_cut) list.lines.resize(filter.limit);
+    if (list.lines.size() > filter.limit) {
+        list.lines.resize(filter.limit);
+        const auto& last = list.lines.back();
+        list.next = Cursor{last.since, last.by, last.id};
+    }
     return list;
 }
 
@@ -121,7 +163,10 @@ base::Json to_json(const DeviceList& list)
         if (!line.note.empty()) device["note"] = base::printable(line.note);
         devices.push_back(std::move(device));
     }
-    return {{"counts", std::move(counts)}, {"devices", std::move(devices)}, {"more", list.is_cut}};
+    base::Json document{
+        {"counts", std::move(counts)}, {"devices", std::move(devices)}, {"more", list.next.has_value()}};
+    if (list.next) document["next"] = to_text(*list.next);
+    return document;
 }
 
 std::string to_text(const DeviceList& list)
@@ -153,7 +198,7 @@ std::string to_text(const DeviceList& list)
         for (const auto& part : folded(base::printable(line.note, 300), 76))
             text += "    " + part + "\n";
     }
-    if (list.is_cut) text += "there are more: select by --state and --since, or raise --limit\n";
+    if (list.next) text += fmt::format("there are more: --after {}\n", to_text(*list.next));
     return text;
 }
 

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -15,8 +17,24 @@
 namespace acmetool::relay
 {
 
+/// What the list is made of, in the order in which lines of the same time follow each other.
+enum class ListedBy { order, awaited_voucher, refused_voucher };
+
+/// Where a page ends: the next one goes on behind it.
+struct Cursor {
+    base::TimePoint since;
+    ListedBy by = ListedBy::order;
+    std::string id;
+};
+/// Words without blanks and quotes, which mean nothing to others.
+std::string to_text(const Cursor& cursor);
+/// Errors: usage.
+Result<Cursor> parse_cursor(std::string_view text);
+
 /// A line of the list.
 struct DeviceLine {
+    ListedBy by = ListedBy::order;
+    std::string id;     ///< by which those of one kind and time are sorted
     std::string device; ///< its identifier
     std::string serial; ///< empty for users
     ra::Standing standing = ra::Standing::pending;
@@ -30,13 +48,19 @@ struct DeviceList {
     std::uint64_t awaiting_voucher = 0;
     std::uint64_t without_voucher = 0; ///< refused
     std::vector<DeviceLine> lines;     ///< newest first
-    bool is_cut = false;               ///< there are more
+    std::optional<Cursor> next;        ///< there are more, behind it
+};
+
+/// Which of them, and behind which; `behind` of the filter is not used.
+struct DevicePage {
+    ra::DeviceFilter filter;
+    std::optional<Cursor> after;
 };
 
 inline constexpr unsigned kMostListed = 1000;
 
 /// Errors: as open_store().
-ACMETOOL_EXPORT Result<DeviceList> list_devices(const Config& config, const ra::DeviceFilter& filter,
+ACMETOOL_EXPORT Result<DeviceList> list_devices(const Config& config, const DevicePage& page,
                                                 base::TimePoint now);
 
 /// The members of the document `devices`.

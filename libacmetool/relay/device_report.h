@@ -71,6 +71,8 @@ ACMETOOL_EXPORT Result<Forgotten> forget_device(const Config& config, const std:
 ACMETOOL_EXPORT std::vector<std::string> next_of(const DeviceReport& report, const std::string& asked,
                                                  const std::string& program, base::TimePoint now);
 
+/// What the inventory says of it, in words.
+std::string listing_text(const DeviceReport& report);
 /// The members of the document `device`.
 base::Json to_json(const DeviceReport& report);
 /// One screen.

@@ -145,24 +145,6 @@ void add_line(std::string& screen, std::string_view label, std::string_view text
     }
 }
 
-std::string listing_text(const DeviceReport& report)
-{
-    const auto file = shown(report.inventory);
-    switch (report.listing) {
-    case Listing::listed:
-        return "listed in " + file;
-    case Listing::other_manufacturer:
-        return file + " has its serial number for another manufacturer";
-    case Listing::absent:
-        return report.inventory.empty() ? "none is configured" : "not in " + file;
-    case Listing::not_needed:
-        return report.device.serial.empty() ? "not needed: a user" : "not needed: accept_any";
-    case Listing::unreadable:
-        break;
-    }
-    return file + " cannot be read";
-}
-
 std::string_view word_of(Listing listing)
 {
     constexpr std::string_view kWords[] = {"listed", "otherManufacturer", "absent", "notNeeded",
@@ -189,6 +171,24 @@ void add_order(std::string& screen, const ra::OrderRow& order)
 }
 
 } // namespace
+
+std::string listing_text(const DeviceReport& report)
+{
+    const auto file = shown(report.inventory);
+    switch (report.listing) {
+    case Listing::listed:
+        return "listed in " + file;
+    case Listing::other_manufacturer:
+        return file + " has its serial number for another manufacturer";
+    case Listing::absent:
+        return report.inventory.empty() ? "none is configured" : "not in " + file;
+    case Listing::not_needed:
+        return report.device.serial.empty() ? "not needed: a user" : "not needed: accept_any";
+    case Listing::unreadable:
+        break;
+    }
+    return file + " cannot be read";
+}
 
 std::vector<std::string> next_of(const DeviceReport& report, const std::string& asked,
                                  const std::string& program, base::TimePoint now)

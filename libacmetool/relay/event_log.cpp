@@ -98,10 +98,28 @@ void EventLog::write(Level level, Json event)
     io_.say(line);
 }
 
+void EventLog::deliver_by(std::shared_ptr<EventDelivery> delivery)
+{
+    const auto fresh = delivery;
+    {
+        const std::lock_guard lock{delivery_mutex_};
+        delivery_.swap(delivery);
+    }
+    if (fresh && delivery) fresh->continue_for(*delivery);
+}
+
+std::shared_ptr<EventDelivery> EventLog::delivery() const
+{
+    const std::lock_guard lock{delivery_mutex_};
+    return delivery_;
+}
+
 void EventLog::message(const base::Message& message)
 {
+    recent_.message(message, base::now());
+    if (!traces_) return;
     const std::lock_guard lock{mutex_};
-    if (traces_) io_.context().message(message);
+    io_.context().message(message);
 }
 
 void EventLog::keep(const Json& event)
@@ -111,6 +129,8 @@ void EventLog::keep(const Json& event)
 
 void EventLog::event(const Json& event)
 {
+    recent_.event(event, base::now());
+    if (const auto told = delivery()) told->event(event);
     write(level_of(event), event);
     keep(event);
 }
@@ -123,16 +143,13 @@ void EventLog::log(Level level, const std::string& text)
 
 void EventLog::arrival(const est::RequestEvent& request)
 {
-    if (traces() && !request.operation.empty()) message(to_message(request, "client", "ra"));
+    if (!request.operation.empty()) message(to_message(request, "client", "ra"));
 }
 
 void EventLog::request(const est::RequestEvent& request)
 {
-    if (traces() && !request.operation.empty()) message(to_message(request, "ra", "client"));
-    {
-        const std::lock_guard lock{mutex_};
-        ++requests_[{request.operation.empty() ? "other" : request.operation, request.status}];
-    }
+    if (!request.operation.empty()) message(to_message(request, "ra", "client"));
+    recent_.request(request);
     const bool enrols = request.operation.ends_with("enroll");
     const auto level = request.status >= 500             ? Level::warning
                        : enrols || request.status >= 400 ? Level::info
@@ -159,12 +176,6 @@ void EventLog::request(const est::RequestEvent& request)
     if (!request.identifiers.empty()) event["identifiers"] = request.identifiers;
     if (is_refused) keep(event);
     write(level, std::move(event));
-}
-
-std::map<std::pair<std::string, int>, std::uint64_t> EventLog::requests() const
-{
-    const std::lock_guard lock{mutex_};
-    return requests_;
 }
 
 } // namespace acmetool::relay

@@ -1,11 +1,8 @@
 #pragma once
 
-#include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/context.h"
@@ -14,7 +11,9 @@
 #include "cli/program.h"
 #include "enrol/events.h"
 #include "est/server.h"
+#include "relay/event_delivery.h"
 #include "relay/event_keeper.h"
+#include "relay/recent.h"
 
 namespace acmetool::relay
 {
@@ -30,7 +29,7 @@ public:
 
     void event(const base::Json& event) override;
     bool keeps(base::Level level) const override { return level <= level_; }
-    bool traces() const override { return traces_; }
+    bool traces() const override { return true; } ///< the page draws them
     void message(const base::Message& message) override;
     void arrival(const est::RequestEvent& event);
     void request(const est::RequestEvent& event);
@@ -38,8 +37,11 @@ public:
     /// Who keeps events from now on; null: nobody. Not while other threads tell events.
     void keep_by(std::shared_ptr<EventKeeper> keeper) { keeper_ = std::move(keeper); }
 
-    /// Requests by operation and status.
-    std::map<std::pair<std::string, int>, std::uint64_t> requests() const;
+    const Recent& recent() const { return recent_; }
+    /// Who is told of events from now on; null: nobody.
+    void deliver_by(std::shared_ptr<EventDelivery> delivery);
+    std::shared_ptr<EventDelivery> delivery() const;
+    const std::string& program() const { return program_; }
     /// How log and trace do.
     std::vector<base::OutputHealth> outputs() const { return io_.outputs(); }
 
@@ -54,8 +56,10 @@ private:
     bool traces_;
     base::Level level_;
     std::shared_ptr<EventKeeper> keeper_;
-    mutable std::mutex mutex_;
-    std::map<std::pair<std::string, int>, std::uint64_t> requests_;
+    std::mutex mutex_;                  ///< of the trace
+    mutable std::mutex delivery_mutex_; ///< of delivery_
+    std::shared_ptr<EventDelivery> delivery_;
+    Recent recent_;
 };
 
 } // namespace acmetool::relay

@@ -37,6 +37,10 @@ inline void check_end(Findings& findings, const std::string& subject, const std:
 void check_cacerts(Findings& findings, const Config& config, base::TimePoint now);
 /// The registrar's certificate, the manufacturers' files and policies. Nothing without [[manufacturer]].
 void check_brski(Findings& findings, const Config& config, base::TimePoint now);
+/// [admin]: certificate, CAs of clients, token. Nothing without listen.
+void check_admin(Findings& findings, const Config& config, base::TimePoint now);
+/// [events]: the program can be run, the files be read.
+void check_events(Findings& findings, const Config& config);
 /// The files of users, and what their passwords are worth.
 void check_users(Findings& findings, const Config& config);
 /// Checks that every configured MASA can be reached, with its certificate and under the rules of SEC-06.

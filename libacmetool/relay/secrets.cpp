@@ -15,6 +15,10 @@ std::vector<SecretFile> secret_files(const Config& config)
         if (!file.empty()) files.push_back({std::move(section), std::move(what), file});
     };
     add("tls", "key", config.http.key_file);
+    if (config.remote_admin.key_file != config.http.key_file)
+        add("admin", "key", config.remote_admin.key_file);
+    add("admin", "token_file", config.remote_admin.token_file);
+    add("events", "webhook_key_file", config.events.webhook_key_file);
     add("clients.basic", "file", config.ra.users_file);
     add("clients.digest", "file", config.ra.digest_users_file);
     if (!config.ra.account_file.empty())

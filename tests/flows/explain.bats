@@ -232,7 +232,12 @@ devices() { # [OPTION...]: the list in the file "list" and in list.json
     jq -e '[.devices[].serial] == ["d3", "d2", "d1"] and (.more | not)' list.json
     devices --limit 1
     jq -e '[.devices[].serial] == ["d3"] and .more' list.json
-    grep -q '^there are more' list
+    grep -q "^there are more: --after $(jq -r .next list.json)\$" list
+    # Page by page all of them come, each once.
+    devices --limit 1 --after "$(jq -r .next list.json)"
+    jq -e '[.devices[].serial] == ["d2"] and .more' list.json
+    devices --limit 1 --after "$(jq -r .next list.json)"
+    jq -e '[.devices[].serial] == ["d1"] and (.more | not) and (has("next") | not)' list.json
     devices --state issued,expiring --limit 1
     jq -e '[.devices[].serial] == ["d2"] and .more' list.json
     devices --state expiring
@@ -244,7 +249,7 @@ devices() { # [OPTION...]: the list in the file "list" and in list.json
     env "${CLOCK_VARIABLES[@]}" est-relay devices --config "$PKI/relay.toml" --since 1d --json |
         jq -e '.devices == [] and .counts.issued + .counts.expiring == 0'
     local wrong
-    for wrong in "--limit 0" "--limit 1001" "--state lost" "--since 5"; do
+    for wrong in "--limit 0" "--limit 1001" "--state lost" "--since 5" "--after d2" "--after 2026-12-01T00:00:00Z/3/ZDI"; do
         # shellcheck disable=SC2086
         run --separate-stderr est-relay devices --config "$PKI/relay.toml" $wrong
         [ "$status" = 64 ]

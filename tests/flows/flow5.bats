@@ -63,7 +63,8 @@ teardown() {
     wait_for 5 device_is enrolled
     # Of the new certificate, not of the IDevID.
     grep '"event":"enrollstatus"' "$PKI/relay.log" | grep -q '"certificateMatches":true'
-    est-relay status --config "$PKI/relay.toml" --json | jq -e '.brski.devices[0] | .voucherStatus == "success" and .enrollStatus == "success"'
+    est-relay explain --config "$PKI/relay.toml" --json pledgeid | jq -e '.voucher | .voucherStatus == "success" and .enrollStatus == "success"'
+    est-relay status --config "$PKI/relay.toml" --json | jq -e '.brski.devices | .enrolled == 1 and .refused == 0'
 }
 
 @test "BRR-10b, FLD-E2: 202 while the MASA thinks, the same request again, and a restart forgets nothing" {

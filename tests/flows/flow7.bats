@@ -68,7 +68,8 @@ END
     [ "$(requests newOrder)" = 1 ]
     [ "$(requests finalize)" = 1 ]
     teap-relay status --config "$PKI/teap.toml" --json |
-        jq -e '.teap.vouchers == 1 and .teap.enrolments == 1 and .brski.devices[0].voucherStatus == "success"'
+        jq -e '.teap.vouchers == 1 and .teap.enrolments == 1 and .brski.devices.forwarded == 1'
+    teap-relay explain --config "$PKI/teap.toml" --json pledgeid | jq -e '.voucher.voucherStatus == "success"'
 }
 
 @test "TBR-01b, TBR-05a, TBR-05b: the seed's half-turns under TLS 1.2, one voucher and one order" {

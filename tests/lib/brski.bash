@@ -132,8 +132,7 @@ request() {
 }
 
 status_of_device() {
-    est-relay status --config "$PKI/relay.toml" --json |
-        jq -r --arg serial "${1:-pledgeid}" '.brski.devices[] | select(.serial == $serial) | .state'
+    est-relay explain --config "$PKI/relay.toml" --json "${1:-pledgeid}" | jq -r .voucher.state
 }
 
 # device_is STATE [SERIAL]

@@ -20,12 +20,15 @@ stand_ins() {
     cp tls-root.pem masa-ca.pem
     cp ra.pem ours.pem
     cp ra.key ours.key
+    cp tls-root.pem ops-ca.pem
     mkdir -p ca
     echo user:secret >masa.login
     umask 077
     echo "swan:est:$(printf %s swan:est:secret | sha256sum | cut -d ' ' -f 1):device0007.iot.domain.com" >users.digest
     echo "hmac-sha256:acme.key:$(openssl rand -base64 32)" >tsig.key
     openssl rand -base64 24 >switches.secret
+    openssl rand -hex 32 >admin.token
+    openssl rand -hex 32 >webhook.key
     openssl ecparam -genkey -name prime256v1 -noout -out acct.key
     echo '{"type":"account","version":1,"directory":"https://ca.example/directory","url":"https://ca.example/1","keyFile":"acct.key"}' >acct.json
 }

@@ -103,7 +103,10 @@ TEST_CASE("A registrar's store of the version before is taken over, once")
         CHECK((*records.device({"c", {}}))->cause == Cause::none);
         REQUIRE(records.open_records("maker")->size() == 1);
         CHECK(records.open_records("maker")->front().id == "c");
-        CHECK(records.devices("maker")->size() == 3);
+        CHECK(records.count()->by_state[State::refused] == 3);
+        CHECK(records.count()->by_state[State::asking] == 1);
+        CHECK(records.count()->by_state[State::ready] == 0);
+        CHECK(records.count()->enrolled == 1);
         CHECK(records.nonces("a")->size() == 2);
     }
 }
@@ -195,9 +198,9 @@ TEST_CASE("Devices are found by indexes, not by a scan")
     const RecordsPlace place;
     const auto database = place.connect();
     REQUIRE(Records{*database}.create());
-    for (const auto* where :
-         {"id = $1", "certificate = $1 AND certificate <> ''",
-          "manufacturer = $1 AND state IN ('asking', 'auditing')", "manufacturer = $1 ORDER BY id"}) {
+    for (const auto* where : {"id = $1", "certificate = $1 AND certificate <> ''",
+                              "manufacturer = $1 AND state IN ('asking', 'auditing')",
+                              "state IN ('refused') AND since >= $1 ORDER BY since DESC LIMIT 1"}) {
         const auto plan = database->execute(
             std::string{"EXPLAIN QUERY PLAN SELECT serial FROM brski_devices WHERE "} + where,
             {std::string_view{"x"}});
@@ -206,6 +209,42 @@ TEST_CASE("Devices are found by indexes, not by a scan")
         CHECK_MESSAGE(plan->front().back().find("SEARCH brski_devices USING INDEX") == 0,
                       plan->front().back());
     }
+    // What the status counts is in indexes: no row is read, each of which has a voucher.
+    for (const auto* counted : {"state, COUNT(*) FROM brski_devices GROUP BY state",
+                                "COUNT(*) FROM brski_devices WHERE certificate <> ''"}) {
+        const auto plan = database->execute(std::string{"EXPLAIN QUERY PLAN SELECT "} + counted);
+        REQUIRE(plan);
+        CHECK_MESSAGE(plan->front().back().find("USING COVERING INDEX") != std::string::npos,
+                      plan->front().back());
+    }
+}
+
+TEST_CASE("OPR-06: devices without voucher come in pages, of which none has one twice and none is left out")
+{
+    const RecordsPlace place;
+    const auto database = place.connect();
+    Records records{*database};
+    REQUIRE(records.create());
+    const auto first = *base::parse_rfc3339("2026-01-02T03:04:05Z");
+    for (int i = 0; i < 7; ++i) {
+        auto record = make_record(std::to_string(i), i == 6 ? State::forwarded : State::asking);
+        record.since = first + std::chrono::seconds{i / 3}; // three of the same time
+        REQUIRE(records.put(record));
+    }
+    std::string seen;
+    std::optional<store::Behind> behind;
+    for (;;) {
+        const auto page = records.without_voucher(false, first, behind, 2);
+        REQUIRE(page);
+        if (page->empty()) break;
+        for (const auto& device : *page)
+            seen += device.id;
+        behind = store::Behind{page->back().since, page->back().id};
+    }
+    CHECK(seen == "345012");
+    CHECK(records.without_voucher(false, first, store::Behind{first + std::chrono::seconds{1}, {}}, 9)
+              ->size() == 3);
+    CHECK(records.without_voucher(true, first, std::nullopt, 9)->empty());
 }
 
 } // namespace acmetool::registrar

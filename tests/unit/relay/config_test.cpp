@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fmt/core.h>
+
 #include "relay/config.h"
 
 using namespace acmetool;
@@ -228,4 +230,39 @@ user_name = "outer"
         std::string::npos);
     CHECK(refused(base + "[clients.idevid.a]\ntrust = [\"x\"]\ntrusts = []\n")
               .find("did you mean \"trust\"?") != std::string::npos);
+}
+
+TEST_CASE("OPR-33: [admin]: other hosts only by TLS and with a certificate or a token")
+{
+    const auto with = [](const std::string& lines) { return std::string{kSmallest} + lines; };
+    for (const auto* host : {"127.0.0.1:9443", "127.1.2.3:1", "[::1]:9443", "localhost:9443"}) {
+        CAPTURE(host);
+        CHECK(refused(with(fmt::format("[listen]\nadmin = \"{}\"\n", host))).empty());
+    }
+    for (const auto* host :
+         {"0.0.0.0:9443", "192.0.2.1:9443", "[::]:9443", "[fe80::1]:9443", "ra.example:9443"}) {
+        CAPTURE(host);
+        CHECK(refused(with(fmt::format("[listen]\nadmin = \"{}\"\n", host)))
+                  .find("plain HTTP is only for addresses of this host") != std::string::npos);
+    }
+    CHECK(refused(with("[admin]\nlisten = \"0.0.0.0:9444\"\n")).find("requires clients or token_file") !=
+          std::string::npos);
+    for (const auto* alone :
+         {"clients = \"ops.pem\"", "token_file = \"t\"", "certificate = \"a.pem\"", "key = \"a.key\""}) {
+        CAPTURE(alone);
+        CHECK(refused(with(fmt::format("[admin]\n{}\n", alone))).find("requires") != std::string::npos);
+    }
+    const auto by_default = relay::parse_relay_config(
+        with("[admin]\nlisten = \"0.0.0.0\"\ntoken_file = \"t\"\n"), "/etc/x/relay.toml");
+    REQUIRE_MESSAGE(by_default, by_default.error().message);
+    CHECK(by_default->remote_admin.listen->text() == "0.0.0.0:9444");
+    CHECK(by_default->remote_admin.certificate_file == "/etc/x/ra.pem");
+    CHECK(by_default->remote_admin.key_file == "/etc/x/ra.key");
+    CHECK(by_default->remote_admin.token_file == "/etc/x/t");
+    const auto other = relay::parse_relay_config(
+        with("[admin]\nlisten = \"[::]:1\"\nclients = \"ops.pem\"\ncertificate = \"admin.pem\"\n"),
+        "/etc/x/relay.toml");
+    REQUIRE_MESSAGE(other, other.error().message);
+    CHECK(other->remote_admin.key_file == "/etc/x/admin.key");
+    CHECK(other->remote_admin.clients == std::vector<std::string>{"/etc/x/ops.pem"});
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -33,23 +34,27 @@ struct Chart {
 };
 
 /// The messages of this request, and of the other requests in which the device showed the same certificate.
-base::Trace requests_of_device(base::Trace trace, const std::string& request_id);
+ACMETOOL_EXPORT base::Trace requests_of_device(base::Trace trace, const std::string& request_id);
 
 /// The trace's parties, in the order of the draft's ladders, and its messages as arrows, with those that
 /// nobody saw (cli/inference.h).
-Chart chart_of(const base::Trace& trace);
+ACMETOOL_EXPORT Chart chart_of(const base::Trace& trace);
 
 /// "12 messages in 3 s, 1 failure", for people.
-std::string summary_of(const Chart& chart);
+ACMETOOL_EXPORT std::string summary_of(const Chart& chart);
 
 /// The arrows as the `ladder` document has them.
-base::Json to_json(const Chart& chart);
+ACMETOOL_EXPORT base::Json to_json(const Chart& chart);
 
 /// The ladder as text, as the draft draws it: times on the left, "!" beside failures.
-std::string draw_text(const Chart& chart);
+ACMETOOL_EXPORT std::string draw_text(const Chart& chart);
 
 /// The ladder as one self-contained SVG 1.1 image.
-std::string draw_svg(const Chart& chart);
+ACMETOOL_EXPORT std::string draw_svg(const Chart& chart);
+/// The same in light or dark colours, as the reader prefers.
+std::string draw_page_svg(const Chart& chart);
+/// Its style sheet, which a Content-Security-Policy can name by its digest.
+std::string_view page_svg_style();
 
 /// For each gap between neighbours: the number of characters that the texts of the arrows starting there
 /// need, between `least` and `most`.

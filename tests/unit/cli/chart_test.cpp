@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include "acme-trace/chart.h"
+#include "cli/chart.h"
 #include "cli/inference.h"
 #include "cli/ladder_page.h"
 

@@ -1,4 +1,4 @@
-#include "acme-trace/chart.h"
+#include "cli/chart.h"
 #include "cli/ladder_page.h"
 
 namespace acmetool::cli

@@ -1,4 +1,4 @@
-#include "acme-trace/chart.h"
+#include "cli/chart.h"
 
 #include <algorithm>
 #include <map>

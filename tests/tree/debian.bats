@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # The Debian packages, made of the build that is tested: what is in them, what lintian says, and that docs/INSTALL.md leads
-# from them to the first device, in a fresh Debian that boots.
+# from them to the first device, in a fresh Debian that boots. The container image that is made of them.
 
 bats_require_minimum_version 1.5.0
 load ../lib/common
@@ -138,7 +138,7 @@ fresh_system() {
     depends=$(for name in acme-integrations libacmetool0; do dpkg-deb -f "$(package "$name")" Depends | tr ',' '\n'; done |
         sed -E 's/^ *([a-z0-9.+-]+).*/\1/' | grep -v acmetool | sort -u | paste -sd ,)
     from_mirror mmdebstrap --quiet --mode=root --variant=apt --include="systemd-sysv,ca-certificates,publicsuffix,$depends" \
-        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' bookworm system
+        --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' bookworm system
     cp "$(package libacmetool0)" "$(package acme-integrations)" "$ROOT/debian/tests/enrol" system/root
 }
 
@@ -218,4 +218,46 @@ END
     # The threshold is one that can be missed.
     sed '/^ProtectSystem=/d; /^PrivateUsers=/d; /^PrivateDevices=/d' "$ROOT/packaging/systemd/est-relay.service" >worse.service
     run ! systemd-analyze security --offline=true --threshold=13 --no-pager "$PWD/worse.service"
+}
+
+@test "OPR-64: the container image: digests and sizes, its configuration, and a program in it on a read-only root" {
+    from_mirror "$ROOT/packaging/build-image" "$PACKAGES" image.tar
+    mkdir image root
+    tar -xf image.tar -C image
+    [ "$(jq -r .imageLayoutVersion image/oci-layout)" = 1.0.0 ]
+    # Each descriptor, from the index down, names a blob by digest and size, and there is no other blob.
+    local digest size
+    blob() { echo "image/blobs/sha256/${1#sha256:}"; }
+    jq -r '.manifests[] | .digest, .size' image/index.json >described
+    digest=$(head -n 1 described)
+    jq -r '.config, .layers[] | .digest, .size' "$(blob "$digest")" >>described
+    [ "$(wc -l <described)" = 6 ]
+    while read -r digest && read -r size; do
+        [ "$(stat -c %s "$(blob "$digest")")" = "$size" ]
+        [ "sha256:$(sha256sum <"$(blob "$digest")" | cut -d ' ' -f 1)" = "$digest" ]
+    done <described
+    [ "$(find image/blobs -type f | wc -l)" = 3 ]
+    mapfile -t blobs < <(sed -n 'p;n' described)
+    jq -e '.config.User == "65532:65532" and .config.StopSignal == "SIGTERM" and .os == "linux"' "$(blob "${blobs[1]}")"
+    [ "$(jq -r '.rootfs.diff_ids[]' "$(blob "${blobs[1]}")")" = "sha256:$(zcat "$(blob "${blobs[2]}")" | sha256sum | cut -d ' ' -f 1)" ]
+    # Its entry, as a container engine runs it: that user, no capabilities, a read-only root, the environment of the image.
+    tar -xzf "$(blob "${blobs[2]}")" -C root
+    mapfile -t environment < <(jq -r '.config.Env[]' "$(blob "${blobs[1]}")")
+    entry=$(jq -r '.config.Entrypoint[0]' "$(blob "${blobs[1]}")")
+    in_container() {
+        # shellcheck disable=SC2016 # the inner shell expands it
+        unshare -m -n -p -f --propagation private sh -ec 'mount --bind root root
+            mount -o remount,bind,ro root
+            exec env -i "$@"' sh "${environment[@]}" /usr/sbin/chroot root /usr/bin/setpriv --reuid=65532 --regid=65532 --clear-groups \
+            --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
+    }
+    run in_container "$entry" --version
+    echo "$output"
+    [ "$status" = 0 ]
+    [ "$output" = "est-relay 0.1.0" ]
+    run in_container sh -c 'id -u; id -g; touch /var/lib/est-relay/file'
+    [ "$status" = 1 ]
+    [[ $output == 65532$'\n'65532$'\n'*"Read-only file system" ]]
+    # The volumes, which an engine makes of the folders below, are that user's.
+    [ "$(stat -c '%u %g %a' root/var/lib/est-relay root/var/lib/teap-relay | sort -u)" = "65532 65532 700" ]
 }

@@ -208,7 +208,7 @@ END
 
 @test "OPR-63: systemd-analyze rates each unit 1.3 or less, and docs/INSTALL.md has the reason for each setting left open" {
     local unit
-    for unit in "$ROOT"/packaging/systemd/*.service; do
+    for unit in "$ROOT"/{packaging,examples}/systemd/*.service; do
         systemd-analyze security --offline=true --threshold=13 --no-pager "$unit" >rated || { cat rated && return 1; }
         # shellcheck disable=SC2016 # jq's
         systemd-analyze security --offline=true --json=short "$unit" 2>/dev/null |

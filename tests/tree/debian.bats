@@ -50,13 +50,25 @@ has() {
     has libacmetool-dev /usr/include/acmetool/acme/order.h '/usr/lib/[^/]+/pkgconfig/libacmetool\.pc' \
         '/usr/lib/[^/]+/cmake/acmetool/acmetool-config\.cmake'
     [[ $(dpkg-deb -f "$(package libacmetool-dev)" Depends) == *"libacmetool0 (= 0.1.0)"*libexpected-dev* ]]
-    has acme-integrations-doc /usr/share/doc/acme-integrations/README.md /usr/share/doc/acme-integrations/INSTALL.md
+    has acme-integrations-doc /usr/share/doc/acme-integrations/README.md /usr/share/doc/acme-integrations/docs/INSTALL.md
     # They find the library where the system looks.
     dpkg-deb -x "$(package acme-integrations)" image
     for name in image/usr/bin/*; do
         run -0 readelf -d "$name"
         [[ $output != *RUNPATH* && $output != *RPATH* && $output == *libacmetool.so* ]]
     done
+}
+
+@test "OPR-60: links in the documents lead to what the packages have" {
+    dpkg-deb -x "$(package acme-integrations-doc)" image
+    dpkg-deb -x "$(package acme-integrations)" image
+    local page link count=0
+    while IFS=: read -r page link; do
+        link=${link#](}
+        [ -e "$(dirname "$page")/${link%%[#)]*}" ] || { echo "$page: $link" && return 1; }
+        count=$((count + 1))
+    done < <(find image -name '*.md' -exec grep -oHE '\]\([^:#)][^:)]*\)' {} +)
+    [ "$count" -gt 20 ]
 }
 
 @test "OPR-60: the symbols file of the library has its public symbols, and the build fails if one goes" {

@@ -1,6 +1,6 @@
 include(CMakePackageConfigHelpers)
 
-# Components: one Debian package each (Packages.cmake).
+# Components, as the Debian packages in debian/ divide them.
 install(TARGETS ${ACMETOOL_PROGRAMS} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT programs)
 file(GLOB ACMETOOL_PAGES_1 ${CMAKE_SOURCE_DIR}/man/*.1)
 file(GLOB ACMETOOL_PAGES_5 ${CMAKE_SOURCE_DIR}/man/*.5)

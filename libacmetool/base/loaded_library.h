@@ -9,7 +9,7 @@ namespace acmetool::base
 
 /// A library that is loaded at its first use and never unloaded: resolving its symbols takes longer than most
 /// of what a program does, and programs that do not use it do not load it. The linker does not see it, so
-/// packages must list it (cmake/Packages.cmake).
+/// packages must list it (debian/control).
 class LoadedLibrary
 {
 public:

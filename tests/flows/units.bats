@@ -21,7 +21,6 @@ setup() {
     mkdir -p dest/usr dest/var/lib dest/etc/acme-integrations
     ln -s "$BATS_FILE_TMPDIR/installed/usr/local" dest/usr/local
     cp -r dest/usr/local/lib/systemd/system units
-    sed -i 's/ --jitter 5m//' units/*
     ETC=$PWD/dest/etc/acme-integrations
     # What the relays name: certificates and lists for everybody, secrets for root.
     PKI=$PWD/pki
@@ -125,7 +124,7 @@ its_own() {
     run_unit acme-preauth-renew.service
     [ "$(requests newAuthz)" = 1 ]
     [ -z "$(txt_values _acme-challenge.domain.com)" ]
-    [[ $(run_unit acme-preauth-renew.service) == "run-unit: skipped: "* ]]
+    run_unit acme-preauth-renew.service
     [ "$(requests newAuthz)" = 1 ]
     rm "$ETC/tsig.key"
     run run_unit acme-preauth-renew.service

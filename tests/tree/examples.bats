@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # examples/: what can be checked without servers. tests/flows/examples.bats runs the rest.
 
+bats_require_minimum_version 1.5.0
 load ../lib/common
 load ../lib/relay
 load ../lib/brski
@@ -86,6 +87,30 @@ stand_ins() {
     sed -i 's/^LoadCredential/LoadCredentials/' units/acme-certificate@.service
     run systemd-analyze verify --man=no "$PWD"/units/*.service
     [[ $output == *"Unknown key 'LoadCredentials'"* ]]
+}
+
+@test "OPR-75: examples: the Kubernetes objects fit together, and est-relay takes the configuration with secrets as they are mounted" {
+    python3 "$ROOT/tests/lib/kubernetes.py" "$EXAMPLES"/kubernetes/*.yaml >relay.toml
+    stand_ins
+    # As the volumes have them: what is not secret beside relay.toml, the rest where the image's environment says.
+    local name
+    mkdir secrets
+    for name in acct.json acct.key tsig.key ra.pem ra.key; do mv "$name" secrets; done
+    (umask 077 && echo password >secrets/db-password)
+    CREDENTIALS_DIRECTORY=$PWD/secrets run est-relay check --config relay.toml
+    echo "$output"
+    # It is good but for the database, which is not here.
+    [ "$status" = 78 ]
+    [ "$(grep -c '^fail' <<<"$output")" = 1 ]
+    [[ $output == *"fail"*postgresql* ]]
+    grep -F "$(sed -n 's/.*"CREDENTIALS_DIRECTORY=\(.*\)".*/\1/p' "$ROOT/packaging/oci-layout")" "$EXAMPLES/kubernetes/relay.yaml"
+    # What does not fit is noticed.
+    local change
+    for change in 's/{port: est}/{port: tse}/' 's/{name: secrets, mountPath/{name: secret, mountPath/' 's/create secret tls relay-tls/create secret tls relay/' \
+        's|path: /readyz|path: /ready|' 's/drop: \[ALL\]/drop: [KILL]/' 's/minAvailable: 1/&\n  x: [/'; do
+        sed "$change" "$EXAMPLES/kubernetes/relay.yaml" >changed.yaml
+        run ! python3 "$ROOT/tests/lib/kubernetes.py" changed.yaml "$EXAMPLES/kubernetes/postgresql.yaml"
+    done
 }
 
 @test "examples: README.md names each of them, and nothing else" {

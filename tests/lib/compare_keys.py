@@ -20,7 +20,7 @@ def explained():
             section = line
         elif found := re.match(r"  ([a-z_0-9]+) ", line):
             default = re.search(r"default: ([^ ()]+)\)?$", line)
-            keys[f"{section} {found[1]}"] = default and default[1].replace("0d", "0s")
+            keys[f"{section} {found[1]}"] = default and ("0s" if default[1] == "0d" else default[1])
     return {key: default for key, default in keys.items() if not re.fullmatch(EXCEPT, key)}
 
 

@@ -97,6 +97,7 @@ stand_ins() {
     mkdir secrets
     for name in acct.json acct.key tsig.key ra.pem ra.key; do mv "$name" secrets; done
     (umask 077 && echo password >secrets/db-password)
+    (umask 077 && openssl rand -hex 32 >secrets/admin-token)
     CREDENTIALS_DIRECTORY=$PWD/secrets run est-relay check --config relay.toml
     echo "$output"
     # It is good but for the database, which is not here.

@@ -1,7 +1,4 @@
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <map>
 
 #include <fmt/core.h>
@@ -20,13 +17,6 @@ namespace
 {
 
 using base::Json;
-
-std::string host_name()
-{
-    std::array<char, 256> name{};
-    if (gethostname(name.data(), name.size() - 1) != 0) return "this host";
-    return base::printable(name.data(), 100);
-}
 
 /// Those of a chain or a CA, by subject. What cannot be read is told elsewhere.
 void add_certificates(std::vector<OwnCertificate>& own, const std::string& what,
@@ -297,7 +287,7 @@ http::ServerResponse Daemon::Impl::page(const std::string& target)
         const std::lock_guard lock{shown_mutex_};
         shown = shown_;
     }
-    return page_for({shown->config, log.program(), host_name(), log.recent(),
+    return page_for({shown->config, log.program(), shown->config.ra.store.instance, log.recent(),
                      [this] {
                          return Health{status(), certificates(), warnings()};
                      },

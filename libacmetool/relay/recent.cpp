@@ -16,7 +16,7 @@ constexpr std::size_t kMostMessages = 10'000;
 constexpr std::size_t kMostRefusals = 500;
 constexpr std::size_t kLongestText = 300;
 
-std::string member(const base::Json& event, const char* name)
+std::string shown_member(const base::Json& event, const char* name)
 {
     return base::printable(base::string_member(event, name).value_or(""), kLongestText);
 }
@@ -26,7 +26,7 @@ std::string cause_of(const base::Json& event)
 {
     const auto kind = base::string_member(event, "event").value_or("");
     const auto decision = base::string_member(event, "decision").value_or("");
-    if (kind == "decision" && decision == "refused") return member(event, "reason");
+    if (kind == "decision" && decision == "refused") return shown_member(event, "reason");
     if (kind == "brski" && base::string_member(event, "level") == "warning") return "voucher";
     if (kind == "teap" && decision == "reject") return "teap";
     if (kind == "radius" && decision == "drop") return "radius";
@@ -67,12 +67,12 @@ void Recent::event(const base::Json& event, base::TimePoint now)
     auto cause = cause_of(event);
     if (cause.empty()) return;
     RecentRefusal refusal{now, std::move(cause), {}, {}, {}, {}, {}};
-    refusal.device = member(event, event.contains("device") ? "device" : "serial");
+    refusal.device = shown_member(event, event.contains("device") ? "device" : "serial");
     for (const auto* name : {"device", "serial", "client", "identity", "address"})
-        if (refusal.who.empty()) refusal.who = member(event, name);
-    refusal.address = member(event, "address");
-    refusal.request_id = member(event, "request_id");
-    refusal.text = member(event, "text");
+        if (refusal.who.empty()) refusal.who = shown_member(event, name);
+    refusal.address = shown_member(event, "address");
+    refusal.request_id = shown_member(event, "request_id");
+    refusal.text = shown_member(event, "text");
     const auto times = event.find("times");
     const std::uint64_t count =
         times != event.end() && times->is_number_unsigned() ? times->get<std::uint64_t>() : 1;

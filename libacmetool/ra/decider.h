@@ -83,14 +83,16 @@ private:
     template <class T>
     using OrRefused = std::variant<T, enrol::Refused>;
 
-    Result<OrRefused<Identity>> identify(Records& records, const Claim& claim, const std::string& label,
-                                         const Files& files, base::TimePoint now);
+    /// `key_digest`: of the key of the request; may be empty.
+    Result<OrRefused<Identity>> identify(Records& records, const Claim& claim, const std::string& key_digest,
+                                         const std::string& label, const Files& files, base::TimePoint now);
     Result<OrRefused<Identity>> identify_private(Records& records, const Claim& claim, Identity identity,
                                                  const Files& files) const;
-    Result<std::optional<enrol::Refused>> judge_known(Records& records, const Identity& identity,
-                                                      const std::string& label, const Files& files);
+    Result<std::optional<enrol::Refused>> judge_known(Records& records, Identity& identity,
+                                                      const std::string& key_digest, const std::string& label,
+                                                      const Files& files);
     static Result<Device> claimed_device(Records& records, const Application& application);
-    static Result<Device> device_of(Records& records, const Device& row, const Files& files);
+    static Device device_of(const Device& row, const std::optional<std::string>& now, const Files& files);
     static Result<bool> is_first(Records& records, const Device& device, const Files& files);
     /// What a device's names are for. Whoever is only told of a name has it once it enrols.
     enum class Use { telling, enrolling };
@@ -110,10 +112,11 @@ private:
     Result<void> look_up(Records& records, const Application& application, const Identity& identity,
                          Verdict& verdict, base::TimePoint now);
     Result<void> place(Records& records, const Application& application, const Identity& identity,
-                       const std::optional<OrderRow>& old, Verdict& verdict, base::TimePoint now);
+                       const Earlier& earlier, Verdict& verdict, base::TimePoint now);
 
     Result<std::optional<std::chrono::seconds>> over_budget(Records& records, const Device& device,
-                                                            bool renewal, base::TimePoint now);
+                                                            const SpentCounts& of_device, bool renewal,
+                                                            base::TimePoint now);
 
     std::shared_ptr<const Options> options_;
     Budget budget_;

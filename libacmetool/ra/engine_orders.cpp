@@ -108,7 +108,7 @@ void Engine::Impl::issued(const std::string& id, std::vector<crypto::Certificate
         {[this, id, row = std::move(row), leaf = chain.front(), intermediates = std::move(intermediates)](
              store::Database& database, store::GroupCommit::After& after) mutable -> Result<void> {
              Records records{database};
-             ACMETOOL_TRY(found, records.order(id));
+             ACMETOOL_TRY(found, records.order_to_change(id));
              if (!found || found->state == OrderState::issued) return {};
              auto& order = *found;
              row.device = order.device;
@@ -163,7 +163,7 @@ void Engine::Impl::failed(const std::string& id, Error error, bool over)
     commits->post({[this, id, refused = std::move(refused), memory, over, error = std::move(error)](
                        store::Database& database, store::GroupCommit::After& after) -> Result<void> {
                        Records records{database};
-                       ACMETOOL_TRY(found, records.order(id));
+                       ACMETOOL_TRY(found, records.order_to_change(id));
                        // Whoever has taken it over knows better.
                        if (!found || found->state == OrderState::issued || found->owner != member.run)
                            return {};

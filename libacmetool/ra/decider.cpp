@@ -19,6 +19,7 @@ using enrol::Refusal;
 using enrol::Refused;
 
 constexpr std::chrono::seconds kLongestRetryAfter{300};
+constexpr std::size_t kPolledPerSecond = 100;  ///< of the orders at the CA
 constexpr std::chrono::seconds kCountedFor{1}; ///< orders of all relays
 
 Result<crypto::Certificate> certificate_of(const CertificateRow& row)
@@ -58,8 +59,9 @@ IssuerOrder to_issuer_order(const OrderRow& row)
 
 std::chrono::seconds Decider::retry_after(const OrderRow& row, base::TimePoint now) const
 {
-    const auto share = std::chrono::seconds{now - row.created} / 4;
-    return std::clamp<std::chrono::seconds>(share, options_->retry_after,
+    const auto age = std::chrono::seconds{now - row.created};
+    const auto turn = std::chrono::seconds{waiting_ / kPolledPerSecond};
+    return std::clamp<std::chrono::seconds>(std::max(age / 4, std::min(turn, age)), options_->retry_after,
                                             std::max(options_->retry_after, kLongestRetryAfter));
 }
 
@@ -364,11 +366,15 @@ Decider::still_good(Records& records, const std::optional<CertificateRow>& row, 
 /// Far from the limit, the number of all orders may be a moment old; near it, it is exact, and stays so until
 /// this one is counted.
 Result<std::optional<std::chrono::seconds>> Decider::over_budget(Records& records, const Device& device,
-                                                                 const SpentCounts& of_device, bool renewal,
+                                                                 const SpentCounts& of_device,
+                                                                 const Files& files, bool renewal,
                                                                  base::TimePoint now)
 {
-    if (!records.is_shared()) return budget_.refuses(device.id, renewal, now, former_of(device));
-    const auto& limits = options_->limits;
+    const auto limits = in_force(options_->limits, files.inventory.size());
+    if (!records.is_shared()) {
+        budget_.set_limits(limits);
+        return budget_.refuses(device.id, renewal, now, former_of(device));
+    }
     const auto since = now - limits.budget_window;
     const auto fresh = [&]() -> Result<void> {
         ACMETOOL_TRY(counts, records.count_spent(since));
@@ -410,7 +416,8 @@ Result<void> Decider::place(Records& records, const Application& application, co
         row.url = old->url;
         row.state = row.url.empty() ? OrderState::intent : OrderState::placed;
     } else {
-        ACMETOOL_TRY(wait, over_budget(records, identity.device, earlier.spent, request.renewal, now));
+        ACMETOOL_TRY(wait, over_budget(records, identity.device, earlier.spent, *application.files,
+                                       request.renewal, now));
         if (wait) {
             Refused refused = refusal(Refusal::too_many, "too many certificates were ordered recently");
             refused.retry_after = *wait;
@@ -425,6 +432,7 @@ Result<void> Decider::place(Records& records, const Application& application, co
             budget_.spend(spent);
     }
     verdict.start = to_issuer_order(row);
+    if (request.renewal) verdict.start->renews = identity.certificate->not_after();
     verdict.start->intended = continued && row.url.empty();
     verdict.url = row.url;
     verdict.decision = enrol::Pending{options_->retry_after};

@@ -60,11 +60,7 @@ public:
     }
     void set_run(std::string run) { run_ = std::move(run); }
     /// Replaces rules and limits; the spent budget is kept.
-    void configure(std::shared_ptr<const Options> options)
-    {
-        options_ = std::move(options);
-        budget_.set_limits(options_->limits);
-    }
+    void configure(std::shared_ptr<const Options> options) { options_ = std::move(options); }
 
     /// Sets the request's `renewal` if only the identity shows that it is one.
     Result<Verdict> decide(Records& records, Application& application, base::TimePoint now);
@@ -76,7 +72,10 @@ public:
                             const std::string& label, const Files& files, base::TimePoint now);
     Budget& budget() { return budget_; }
 
-    /// The time that a device is asked to wait, which grows with the age of the order.
+    /// How many orders the issuer has that are not ended.
+    void set_waiting(std::size_t waiting) { waiting_ = waiting; }
+    /// The time that a device is asked to wait, which grows with the age of the order, and up to that with
+    /// the number of those that wait.
     std::chrono::seconds retry_after(const OrderRow& row, base::TimePoint now) const;
 
 private:
@@ -115,12 +114,13 @@ private:
                        const Earlier& earlier, Verdict& verdict, base::TimePoint now);
 
     Result<std::optional<std::chrono::seconds>> over_budget(Records& records, const Device& device,
-                                                            const SpentCounts& of_device, bool renewal,
-                                                            base::TimePoint now);
+                                                            const SpentCounts& of_device, const Files& files,
+                                                            bool renewal, base::TimePoint now);
 
     std::shared_ptr<const Options> options_;
     Budget budget_;
     std::string run_;
+    std::size_t waiting_ = 0;
     /// On a shared store: how many all had spent, a moment ago.
     struct Seen {
         SpentCounts counts;

@@ -7,6 +7,7 @@
 
 #include <fmt/core.h>
 
+#include "base/spread.h"
 #include "base/text.h"
 #include "crypto/cms.h"
 #include "crypto/digest.h"
@@ -228,7 +229,8 @@ void Exchange::refuse(const enrol::Refused& refused)
         }
     }
     if (status == 401) logins->challenge(response.headers, login->stale);
-    if (status == 429 || status == 503) retry_later(response, refused.retry_after.value_or(kRetryLater));
+    if (status == 429 || status == 503)
+        retry_later(response, refused.retry_after.value_or(base::spread(kRetryLater)));
     finish(std::move(response));
 }
 

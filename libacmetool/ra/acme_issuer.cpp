@@ -8,6 +8,7 @@
 #include "acme/client.h"
 #include "acme/messages.h"
 #include "acme/order_task.h"
+#include "base/spread.h"
 #include "base/text.h"
 #include "ra/acme_issuer_impl.h"
 
@@ -63,7 +64,7 @@ void AcmeIssuer::advance()
     // While there is no directory it is asked for again and again, if anything needs it.
     const bool needs_directory = !queued_.empty() || !ready_.empty() || !resting_.empty();
     if (needs_directory && session_.directory.new_order.empty() && !asking_directory_)
-        next = std::min(next, directory_at_ + kDirectoryRetry);
+        next = std::min(next, std::max(directory_at_ + kDirectoryRetry, held_until_));
     if (timer_ != 0 && timer_at_ == next) return;
     worker_.cancel(std::exchange(timer_, 0));
     timer_at_ = next;
@@ -205,20 +206,51 @@ void AcmeIssuer::take_directory(Result<http::Response> outcome)
         return;
     }
     directory_error_ = read.error();
+    hold(read.error());
     for (const auto& order : std::exchange(queued_, {}))
         give_up(order, *directory_error_, true);
+}
+
+/// 503 with Retry-After is for all orders: no other one is placed before that time. A rate limit may be one
+/// of the order's names, and is for its device alone.
+void AcmeIssuer::hold(const Error& error)
+{
+    if (error.code != Errc::temporary || !error.retry_after) return;
+    held_until_ = Steady::now() + base::spread_after(*error.retry_after);
+    held_by_ = error;
+}
+
+/// Whoever would place an order now is told what the CA said.
+bool AcmeIssuer::gives_up_held()
+{
+    const auto left = held_until_ - Steady::now();
+    if (left <= Steady::duration::zero()) return false;
+    auto error = *held_by_;
+    error.retry_after = std::chrono::ceil<std::chrono::seconds>(left);
+    for (const auto& order : std::exchange(queued_, {}))
+        give_up(order, error, true);
+    for (const auto& [rank, order] : std::exchange(ready_, {}))
+        give_up(order, error, true);
+    return true;
+}
+
+void AcmeIssuer::line_up(IssuerOrder order)
+{
+    const auto rank = order.renews.value_or(base::TimePoint::min());
+    ready_.emplace(rank, std::move(order));
 }
 
 void AcmeIssuer::begin_queued()
 {
     if (queued_.empty() && ready_.empty() && resting_.empty()) return;
+    const bool is_held = gives_up_held();
     const bool known = !session_.directory.new_order.empty();
     const auto age = Steady::now() - directory_at_;
     if (!known || age > kDirectoryLife) {
         if (directory_error_ && age < kDirectoryRetry) {
             for (const auto& order : std::exchange(queued_, {}))
                 give_up(order, *directory_error_, true);
-        } else {
+        } else if (!is_held) {
             need_directory();
         }
         if (!known) return;
@@ -226,9 +258,7 @@ void AcmeIssuer::begin_queued()
     for (auto& order : std::exchange(queued_, {}))
         prepare(std::move(order));
     while (!ready_.empty() && active_.size() < most_active()) {
-        const auto order = std::move(ready_.front());
-        ready_.pop_front();
-        begin(order);
+        begin(ready_.extract(ready_.begin()).mapped());
     }
 }
 
@@ -246,7 +276,7 @@ void AcmeIssuer::prepare(IssuerOrder order)
     }
     keeper_->when_ready(order.domain, order.request_id, back_here([this, order](const Result<void>& ready) {
                             if (ready)
-                                ready_.push_back(order);
+                                line_up(order);
                             else
                                 give_up(order, ready.error(), true);
                         }));

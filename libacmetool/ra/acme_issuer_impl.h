@@ -63,6 +63,7 @@ public:
     void attach(IssuerHost& host) override;
     void start(IssuerOrder order) override;
     base::Json status() override;
+    std::size_t waiting() const override { return queued_count_ + resting_count_ + active_count_; }
 
 private:
     using Steady = base::Worker::Clock;
@@ -90,6 +91,9 @@ private:
     void adopted(std::vector<IssuerOrder> orphans, const std::optional<Error>& away);
     void wake_rested();
     void begin_queued();
+    void line_up(IssuerOrder order);
+    void hold(const Error& error);
+    bool gives_up_held();
     void prepare(IssuerOrder order);
     void begin(const IssuerOrder& order);
     void send(http::Request request, const acme::Post& post, bool for_nonce, const std::string& request_id,
@@ -121,7 +125,11 @@ private:
     std::optional<Error> directory_error_;
     Steady::time_point directory_at_{}; ///< of the last answer, good or bad
     std::deque<IssuerOrder> queued_;
-    std::deque<IssuerOrder> ready_;    ///< may be placed as soon as fewer are worked on
+    /// May be placed as soon as fewer are worked on, in their order: those of new devices, as they came, then
+    /// renewals.
+    std::multimap<base::TimePoint, IssuerOrder> ready_;
+    Steady::time_point held_until_{};  ///< the CA is not asked for new orders before, as it said
+    std::optional<Error> held_by_;     ///< the CA's words
     std::vector<IssuerOrder> orphans_; ///< may have an order whose URL was lost
     bool adopting_ = false;
     std::set<ActivePtr> active_;
@@ -135,7 +143,7 @@ private:
     std::string failure_;
     std::atomic<std::size_t> resting_count_{0};
     std::atomic<std::size_t> active_count_{0};
-    std::atomic<std::size_t> queued_count_{0};
+    std::atomic<std::size_t> queued_count_{0}; ///< neither resting nor active
     std::optional<std::chrono::seconds>
         clock_offset_; ///< this host's clock minus the CA's; with status_mutex_
 

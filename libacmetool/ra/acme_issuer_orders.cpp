@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/spread.h"
 #include "crypto/request_info.h"
 #include "ra/acme_issuer_impl.h"
 
@@ -158,13 +159,16 @@ void AcmeIssuer::placed(const ActivePtr& active)
                   }));
 }
 
-/// Sets an order aside: for the time that the CA named, or a share of its age; longer where many rest.
+/// Sets an order aside: for the time that the CA named, or a share of its age; longer where many rest, but
+/// not longer than it is old: one that has just been placed does not wait for those that wait for long.
 void AcmeIssuer::rest(Resting resting, Milliseconds wait, bool asked_for)
 {
     const auto age = std::chrono::duration_cast<Milliseconds>(Steady::now() - resting.began);
-    const auto spread = Milliseconds{resting_.size() * 1000 / kPollsPerSecond};
-    if (!asked_for) wait = std::max(wait, std::min(age / 3, kLongestPoll));
-    resting_.emplace(Steady::now() + std::max({wait, kFirstPoll, spread}), std::move(resting));
+    const auto turn = std::min(Milliseconds{resting_.size() * 1000 / kPollsPerSecond}, age);
+    // Not before the time that the CA named.
+    wait = asked_for ? wait + base::spread(wait / 10)
+                     : base::spread(std::max(wait, std::min(age / 3, kLongestPoll)));
+    resting_.emplace(Steady::now() + std::max({wait, kFirstPoll, turn}), std::move(resting));
 }
 
 void AcmeIssuer::authorize(const ActivePtr& active, std::vector<std::string> urls)
@@ -196,10 +200,13 @@ void AcmeIssuer::ended(const ActivePtr& active, Error error)
         resting.order.url = order.url;
         if (!order.url.empty()) return rest(std::move(resting), kStoreRetry, true);
         worker_.at(Steady::now() + kStoreRetry,
-                   in_turn([this, again = std::move(resting.order)] { ready_.push_back(again); }));
+                   in_turn([this, again = std::move(resting.order)] { line_up(again); }));
         return;
     }
-    if (order.url.empty()) return give_up(resting.order, error, left_nothing(error));
+    if (order.url.empty()) {
+        hold(error);
+        return give_up(resting.order, error, left_nothing(error));
+    }
     resting.order.url = order.url;
     if (may_pass(error) && order.status != "invalid") {
         // The order is there, and so it stays pending: the CA's absence ends nothing.

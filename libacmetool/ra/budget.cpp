@@ -7,6 +7,13 @@
 
 namespace acmetool::ra
 {
+namespace
+{
+
+/// Of turns: whoever would come later comes between the others. A clock that was ahead must not last.
+constexpr std::chrono::hours kLongestQueue{1};
+
+} // namespace
 
 std::size_t Budget::First::operator()(const Digest& digest) const noexcept
 {
@@ -112,6 +119,21 @@ void Budget::load(const std::vector<Records::Spent>& spent)
     for (const auto& one : spent)
         spend(one);
     settle();
+}
+
+std::chrono::seconds Turns::take(base::TimePoint now, std::chrono::seconds wait)
+{
+    const std::lock_guard lock{mutex_};
+    const auto first = now + wait;
+    if (last_ < first || last_ >= first + kLongestQueue) {
+        last_ = first;
+        taken_ = 0;
+    } else if (taken_ >= kPerSecond) {
+        last_ += std::chrono::seconds{1};
+        taken_ = 0;
+    }
+    ++taken_;
+    return std::chrono::seconds{last_ - now};
 }
 
 } // namespace acmetool::ra

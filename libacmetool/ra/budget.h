@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,6 +68,28 @@ private:
     unsigned renewals_ = 0;
     std::size_t unsettled_ = 0; ///< at the end of spent_
     base::TimePoint newest_;    ///< no time in spent_ is later
+};
+
+/// Gives turns to those who have to come again, so that no more of them come in a second than are served in
+/// one. For any thread.
+class Turns
+{
+public:
+    static constexpr unsigned kPerSecond = 50;
+
+    /// The time until the next free turn, at least `wait`. The turn is taken then.
+    std::chrono::seconds take(base::TimePoint now, std::chrono::seconds wait);
+
+private:
+    std::mutex mutex_;
+    base::TimePoint last_{};
+    unsigned taken_ = 0; ///< at `last_`
+};
+
+/// Those without a certificate do not wait behind those that still have one.
+struct TurnsOf {
+    Turns new_devices;
+    Turns renewals;
 };
 
 } // namespace acmetool::ra

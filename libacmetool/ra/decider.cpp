@@ -19,6 +19,7 @@ using enrol::Refusal;
 using enrol::Refused;
 
 constexpr std::chrono::seconds kLongestRetryAfter{300};
+constexpr std::size_t kPolledPerSecond = 100;  ///< of the orders at the CA
 constexpr std::chrono::seconds kCountedFor{1}; ///< orders of all relays
 
 Result<crypto::Certificate> certificate_of(const CertificateRow& row)
@@ -58,35 +59,37 @@ IssuerOrder to_issuer_order(const OrderRow& row)
 
 std::chrono::seconds Decider::retry_after(const OrderRow& row, base::TimePoint now) const
 {
-    const auto share = std::chrono::seconds{now - row.created} / 4;
-    return std::clamp<std::chrono::seconds>(share, options_->retry_after,
+    const auto age = std::chrono::seconds{now - row.created};
+    const auto turn = std::chrono::seconds{waiting_ / kPolledPerSecond};
+    return std::clamp<std::chrono::seconds>(std::max(age / 4, std::min(turn, age)), options_->retry_after,
                                             std::max(options_->retry_after, kLongestRetryAfter));
 }
 
 Result<Decider::OrRefused<Identity>> Decider::identify(Records& records, const Claim& claim,
+                                                       const std::string& key_digest,
                                                        const std::string& label, const Files& files,
                                                        base::TimePoint now)
 {
     Identity identity;
     identity.certificate = claim.certificate;
     identity.certificate_digest = claim.certificate_digest;
-    std::optional<CertificateRow> issued;
+    std::optional<Shown> shown;
     if (claim.certificate && options_->issued.ra_issued) {
-        ACMETOOL_TRY(row, records.certificate(claim.certificate_digest));
-        issued = std::move(row);
+        ACMETOOL_TRY(found, records.shown(claim.certificate_digest));
+        shown = std::move(found);
     }
-    if (issued) {
+    if (shown) {
+        auto& issued = shown->certificate;
         // Behind a public CA a path to its root proves nothing: the store holds this very certificate.
         identity.kind = Identity::Kind::issued;
-        ACMETOOL_TRY(device, device_of(records, issued->device, files));
-        identity.device = std::move(device);
-        identity.names = dns_names(issued->identifiers);
-        identity.subject = std::move(issued->subject);
-        ACMETOOL_TRY(revoked, records.is_revoked(issued->serial));
-        if (revoked) return OrRefused<Identity>{refusal(Refusal::forbidden, "the certificate was revoked")};
+        identity.device = device_of(issued.device, shown->device_now, files);
+        identity.names = dns_names(issued.identifiers);
+        identity.subject = std::move(issued.subject);
+        if (shown->is_revoked)
+            return OrRefused<Identity>{refusal(Refusal::forbidden, "the certificate was revoked")};
         if (auto refused = judge_dates(*claim.certificate, options_->issued, now))
             return OrRefused<Identity>{std::move(*refused)};
-        identity.expired = now >= issued->not_after;
+        identity.expired = now >= issued.not_after;
         if (auto refused = judge_usage(*claim.certificate, options_->issued))
             return OrRefused<Identity>{std::move(*refused)};
         if (claim.revocation) return OrRefused<Identity>{*claim.revocation};
@@ -110,7 +113,7 @@ Result<Decider::OrRefused<Identity>> Decider::identify(Records& records, const C
             claim.certificate ? claim.why_not
                               : "an identity is required: a client certificate, or user and password")};
     }
-    ACMETOOL_TRY(refused, judge_known(records, identity, label, files));
+    ACMETOOL_TRY(refused, judge_known(records, identity, key_digest, label, files));
     if (!refused) return OrRefused<Identity>{std::move(identity)};
     refused->authenticated = true;
     return OrRefused<Identity>{std::move(*refused)};
@@ -144,18 +147,20 @@ Result<Decider::OrRefused<Identity>> Decider::identify_private(Records& records,
         return OrRefused<Identity>{std::move(identity)};
     }
     const auto parts = enrol::parse_qualified_serial(*owners.begin());
-    ACMETOOL_TRY(device, device_of(records, {*owners.begin(), parts ? parts->serial : ""}, files));
-    identity.device = std::move(device);
+    ACMETOOL_TRY(device_now, records.device_now(*owners.begin()));
+    identity.device = device_of({*owners.begin(), parts ? parts->serial : ""}, device_now, files);
     return OrRefused<Identity>{std::move(identity)};
 }
 
 /// Whether a device whose identity holds may enrol.
-Result<std::optional<Refused>> Decider::judge_known(Records& records, const Identity& identity,
-                                                    const std::string& label, const Files& files)
+Result<std::optional<Refused>> Decider::judge_known(Records& records, Identity& identity,
+                                                    const std::string& key_digest, const std::string& label,
+                                                    const Files& files)
 {
     const auto& device = identity.device;
-    ACMETOOL_TRY(blocked, records.is_blocked(device));
-    if (blocked) return std::optional{refusal(Refusal::forbidden, "the device is blocked")};
+    ACMETOOL_TRY(found, records.objections(device, key_digest));
+    identity.is_key_revoked = found.is_key_revoked;
+    if (found.block) return std::optional{refusal(Refusal::forbidden, "the device is blocked")};
     if (auto refused = judge_device(device, label, *options_, files)) return refused;
     if (identity.kind != Identity::Kind::idevid) return std::optional<Refused>{};
     ACMETOOL_TRY(first, is_first(records, device, files));
@@ -167,9 +172,8 @@ Result<std::optional<Refused>> Decider::judge_known(Records& records, const Iden
 }
 
 /// The device that a certificate was issued to, as it is known today.
-Result<Device> Decider::device_of(Records& records, const Device& row, const Files& files)
+Device Decider::device_of(const Device& row, const std::optional<std::string>& now, const Files& files)
 {
-    ACMETOOL_TRY(now, records.device_now(row.id));
     if (!now) return device_of_row(row, files.manufacturers);
     auto device = device_of_row({*now, row.serial}, files.manufacturers);
     device.former = row.id;
@@ -297,8 +301,7 @@ Result<std::optional<Refused>> Decider::judge(Records& records, const Applicatio
                                               const Identity& identity)
 {
     // First: a key is revoked in whatever form it comes.
-    ACMETOOL_TRY(revoked, records.is_key_revoked(application.key_digest));
-    if (revoked)
+    if (identity.is_key_revoked)
         return std::optional{
             refusal(Refusal::forbidden, "a certificate for this key was revoked: create a new key")};
     if (identity.expired && !application.request.renewal)
@@ -363,10 +366,15 @@ Decider::still_good(Records& records, const std::optional<CertificateRow>& row, 
 /// Far from the limit, the number of all orders may be a moment old; near it, it is exact, and stays so until
 /// this one is counted.
 Result<std::optional<std::chrono::seconds>> Decider::over_budget(Records& records, const Device& device,
-                                                                 bool renewal, base::TimePoint now)
+                                                                 const SpentCounts& of_device,
+                                                                 const Files& files, bool renewal,
+                                                                 base::TimePoint now)
 {
-    if (!records.is_shared()) return budget_.refuses(device.id, renewal, now, former_of(device));
-    const auto& limits = options_->limits;
+    const auto limits = in_force(options_->limits, files.inventory.size());
+    if (!records.is_shared()) {
+        budget_.set_limits(limits);
+        return budget_.refuses(device.id, renewal, now, former_of(device));
+    }
     const auto since = now - limits.budget_window;
     const auto fresh = [&]() -> Result<void> {
         ACMETOOL_TRY(counts, records.count_spent(since));
@@ -380,14 +388,14 @@ Result<std::optional<std::chrono::seconds>> Decider::over_budget(Records& record
         ACMETOOL_CHECK(records.lock_spent());
         ACMETOOL_CHECK(fresh());
     }
-    ACMETOOL_TRY(of_device, records.count_spent(since, device.id, former_of(device)));
     return refused_by(limits, of_device, seen_->counts, renewal, now);
 }
 
 Result<void> Decider::place(Records& records, const Application& application, const Identity& identity,
-                            const std::optional<OrderRow>& old, Verdict& verdict, base::TimePoint now)
+                            const Earlier& earlier, Verdict& verdict, base::TimePoint now)
 {
     const auto& request = application.request;
+    const auto& old = earlier.order;
     const bool continued = old && old->state == OrderState::failed && (old->unsure || !old->url.empty());
     OrderRow row;
     row.id = verdict.order_id;
@@ -408,7 +416,8 @@ Result<void> Decider::place(Records& records, const Application& application, co
         row.url = old->url;
         row.state = row.url.empty() ? OrderState::intent : OrderState::placed;
     } else {
-        ACMETOOL_TRY(wait, over_budget(records, identity.device, request.renewal, now));
+        ACMETOOL_TRY(wait, over_budget(records, identity.device, earlier.spent, *application.files,
+                                       request.renewal, now));
         if (wait) {
             Refused refused = refusal(Refusal::too_many, "too many certificates were ordered recently");
             refused.retry_after = *wait;
@@ -423,6 +432,7 @@ Result<void> Decider::place(Records& records, const Application& application, co
             budget_.spend(spent);
     }
     verdict.start = to_issuer_order(row);
+    if (request.renewal) verdict.start->renews = identity.certificate->not_after();
     verdict.start->intended = continued && row.url.empty();
     verdict.url = row.url;
     verdict.decision = enrol::Pending{options_->retry_after};
@@ -433,26 +443,24 @@ Result<void> Decider::look_up(Records& records, const Application& application, 
                               Verdict& verdict, base::TimePoint now)
 {
     const auto& request = application.request;
-    if (!request.renewal) {
-        ACMETOOL_TRY(cached, records.certificate_for(application.csr_digest, identity.device.id,
-                                                     former_of(identity.device)));
-        ACMETOOL_TRY(certificate, still_good(records, cached, now));
-        if (certificate) {
-            verdict.decision = enrol::Issued{std::move(*certificate)};
-            verdict.from_cache = true;
-            return {};
-        }
+    const auto former = former_of(identity.device);
+    const auto order_of = [&](const std::string& device) {
+        return order_id(application.info_digest, request.renewal ? identity.certificate_digest : "",
+                        request.label, device);
+    };
+    const auto order = order_of(identity.device.id);
+    // A renewal never has the certificate of a request before.
+    ACMETOOL_TRY(earlier, records.earlier(request.renewal ? std::string{} : application.csr_digest, order,
+                                          former.empty() ? order : order_of(former), identity.device.id,
+                                          former, now - options_->limits.budget_window));
+    ACMETOOL_TRY(cached, still_good(records, earlier.certificate, now));
+    if (cached) {
+        verdict.decision = enrol::Issued{std::move(*cached)};
+        verdict.from_cache = true;
+        return {};
     }
-    verdict.order_id = order_id(application.info_digest, request.renewal ? identity.certificate_digest : "",
-                                request.label, identity.device.id);
-    ACMETOOL_TRY(row, records.order(verdict.order_id));
-    if (const auto former = former_of(identity.device); !row && !former.empty()) {
-        const auto id = order_id(application.info_digest, request.renewal ? identity.certificate_digest : "",
-                                 request.label, former);
-        ACMETOOL_TRY(started, records.order(id));
-        if (started) verdict.order_id = id;
-        row = std::move(started);
-    }
+    const auto& row = earlier.order;
+    verdict.order_id = row ? row->id : order;
     if (row) verdict.url = row->url;
     if (row && row->state == OrderState::issued) {
         ACMETOOL_TRY(known, records.certificate(row->certificate));
@@ -478,7 +486,7 @@ Result<void> Decider::look_up(Records& records, const Application& application, 
         if (row->owner != run_ && !row->watched && options_->wait.count() > 0) return records.watch(row->id);
         return {};
     }
-    return place(records, application, identity, row, verdict, now);
+    return place(records, application, identity, earlier, verdict, now);
 }
 
 /// Whose certificate it is that is not accepted; without id if nobody knows.
@@ -488,14 +496,16 @@ Result<Device> Decider::claimed_device(Records& records, const Application& appl
     if (claim.idevid) return *claim.idevid;
     if (claim.certificate_digest.empty()) return Device{};
     ACMETOOL_TRY(issued, records.certificate(claim.certificate_digest));
-    return issued ? device_of(records, issued->device, *application.files) : Device{};
+    if (!issued) return Device{};
+    ACMETOOL_TRY(device_now, records.device_now(issued->device.id));
+    return device_of(issued->device, device_now, *application.files);
 }
 
 Result<Verdict> Decider::decide(Records& records, Application& application, base::TimePoint now)
 {
     Verdict verdict;
-    ACMETOOL_TRY(identified,
-                 identify(records, application.claim, application.request.label, *application.files, now));
+    ACMETOOL_TRY(identified, identify(records, application.claim, application.key_digest,
+                                      application.request.label, *application.files, now));
     if (auto* refused = std::get_if<Refused>(&identified)) {
         ACMETOOL_TRY(device, claimed_device(records, application));
         verdict.device = std::move(device);
@@ -526,7 +536,7 @@ Result<Decider::Told> Decider::attributes(Records& records, const Claim& claim, 
     attributes.key_type = rules.options.key_type;
     attributes.channel_binding = options_->pop == Pop::required;
     Told told;
-    ACMETOOL_TRY(identified, identify(records, claim, label, files, now));
+    ACMETOOL_TRY(identified, identify(records, claim, {}, label, files, now));
     if (auto* refused = std::get_if<Refused>(&identified)) {
         // Who shows nothing learns no name, but what a request has to look like (ESTS-23).
         const bool nobody = refused->why == Refusal::unauthenticated;

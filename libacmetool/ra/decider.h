@@ -60,11 +60,7 @@ public:
     }
     void set_run(std::string run) { run_ = std::move(run); }
     /// Replaces rules and limits; the spent budget is kept.
-    void configure(std::shared_ptr<const Options> options)
-    {
-        options_ = std::move(options);
-        budget_.set_limits(options_->limits);
-    }
+    void configure(std::shared_ptr<const Options> options) { options_ = std::move(options); }
 
     /// Sets the request's `renewal` if only the identity shows that it is one.
     Result<Verdict> decide(Records& records, Application& application, base::TimePoint now);
@@ -76,21 +72,26 @@ public:
                             const std::string& label, const Files& files, base::TimePoint now);
     Budget& budget() { return budget_; }
 
-    /// The time that a device is asked to wait, which grows with the age of the order.
+    /// How many orders the issuer has that are not ended.
+    void set_waiting(std::size_t waiting) { waiting_ = waiting; }
+    /// The time that a device is asked to wait, which grows with the age of the order, and up to that with
+    /// the number of those that wait.
     std::chrono::seconds retry_after(const OrderRow& row, base::TimePoint now) const;
 
 private:
     template <class T>
     using OrRefused = std::variant<T, enrol::Refused>;
 
-    Result<OrRefused<Identity>> identify(Records& records, const Claim& claim, const std::string& label,
-                                         const Files& files, base::TimePoint now);
+    /// `key_digest`: of the key of the request; may be empty.
+    Result<OrRefused<Identity>> identify(Records& records, const Claim& claim, const std::string& key_digest,
+                                         const std::string& label, const Files& files, base::TimePoint now);
     Result<OrRefused<Identity>> identify_private(Records& records, const Claim& claim, Identity identity,
                                                  const Files& files) const;
-    Result<std::optional<enrol::Refused>> judge_known(Records& records, const Identity& identity,
-                                                      const std::string& label, const Files& files);
+    Result<std::optional<enrol::Refused>> judge_known(Records& records, Identity& identity,
+                                                      const std::string& key_digest, const std::string& label,
+                                                      const Files& files);
     static Result<Device> claimed_device(Records& records, const Application& application);
-    static Result<Device> device_of(Records& records, const Device& row, const Files& files);
+    static Device device_of(const Device& row, const std::optional<std::string>& now, const Files& files);
     static Result<bool> is_first(Records& records, const Device& device, const Files& files);
     /// What a device's names are for. Whoever is only told of a name has it once it enrols.
     enum class Use { telling, enrolling };
@@ -110,14 +111,16 @@ private:
     Result<void> look_up(Records& records, const Application& application, const Identity& identity,
                          Verdict& verdict, base::TimePoint now);
     Result<void> place(Records& records, const Application& application, const Identity& identity,
-                       const std::optional<OrderRow>& old, Verdict& verdict, base::TimePoint now);
+                       const Earlier& earlier, Verdict& verdict, base::TimePoint now);
 
     Result<std::optional<std::chrono::seconds>> over_budget(Records& records, const Device& device,
+                                                            const SpentCounts& of_device, const Files& files,
                                                             bool renewal, base::TimePoint now);
 
     std::shared_ptr<const Options> options_;
     Budget budget_;
     std::string run_;
+    std::size_t waiting_ = 0;
     /// On a shared store: how many all had spent, a moment ago.
     struct Seen {
         SpentCounts counts;

@@ -95,6 +95,8 @@ struct Engine::Impl final : IssuerHost {
     void hand_over(std::unique_ptr<Issuer> next);
     base::TimePoint now() const { return clock ? clock() : base::now(); }
     void count(const char* name) { ++counters.at(name); }
+    enrol::Refused store_refusal();
+    enrol::Refused busy_refusal();
 
     enrol::EventSink* events;
     std::function<base::TimePoint()> clock;
@@ -110,6 +112,10 @@ struct Engine::Impl final : IssuerHost {
     std::shared_ptr<const Files> current_files;
     const std::shared_ptr<const crypto::FetchedCrls> crls;
     PasswordCheck passwords;
+    TurnsOf turns_after_failure; ///< of the CA, that passes
+    TurnsOf turns_after_hold;    ///< that the CA asked for
+    Turns turns_at_store;
+    Turns turns_at_queue;
     CaSet ca_set;
 
     std::mutex reader_mutex;

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/spread.h"
 #include "crypto/digest.h"
 #include "crypto/request_info.h"
 #include "ra/event_records.h"
@@ -108,7 +109,7 @@ void Engine::Impl::issued(const std::string& id, std::vector<crypto::Certificate
         {[this, id, row = std::move(row), leaf = chain.front(), intermediates = std::move(intermediates)](
              store::Database& database, store::GroupCommit::After& after) mutable -> Result<void> {
              Records records{database};
-             ACMETOOL_TRY(found, records.order(id));
+             ACMETOOL_TRY(found, records.order_to_change(id));
              if (!found || found->state == OrderState::issued) return {};
              auto& order = *found;
              row.device = order.device;
@@ -152,28 +153,42 @@ void Engine::Impl::issued(const std::string& id, std::vector<crypto::Certificate
 
 void Engine::Impl::failed(const std::string& id, Error error, bool over)
 {
-    auto refused = refusal_of(error);
-    refused.authenticated = true; // an order is placed only for a device whose identity held
+    auto mapped = refusal_of(error);
+    mapped.authenticated = true; // an order is placed only for a device whose identity held
     std::chrono::seconds memory = settings()->remember_failure;
-    if (refused.retry_after)
-        memory = *refused.retry_after;
+    if (mapped.retry_after)
+        memory = *mapped.retry_after;
     else if (passes_soon(error.code))
         memory = std::min(memory, kShortMemory);
-    if (refused.why == Refusal::unavailable && !refused.retry_after) refused.retry_after = memory;
-    commits->post({[this, id, refused = std::move(refused), memory, over, error = std::move(error)](
+    // What all wait for comes to an end for all at once.
+    const bool is_hold = error.code == Errc::temporary && mapped.retry_after;
+    auto* const turns = is_hold                                          ? &turns_after_hold
+                        : !mapped.retry_after && passes_soon(error.code) ? &turns_after_failure
+                                                                         : nullptr;
+    commits->post({[this, id, mapped = std::move(mapped), memory, turns, over, error = std::move(error)](
                        store::Database& database, store::GroupCommit::After& after) -> Result<void> {
                        Records records{database};
-                       ACMETOOL_TRY(found, records.order(id));
+                       ACMETOOL_TRY(found, records.order_to_change(id));
                        // Whoever has taken it over knows better.
                        if (!found || found->state == OrderState::issued || found->owner != member.run)
                            return {};
                        auto& order = *found;
+                       auto refused = mapped;
+                       auto wait = memory;
+                       if (turns != nullptr)
+                           wait = (order.renewal ? turns->renewals : turns->new_devices).take(now(), memory);
+                       if (refused.retry_after)
+                           wait = base::spread_after(wait);
+                       else if (turns != nullptr)
+                           wait = base::spread(wait);
+                       if (refused.why == Refusal::unavailable && !refused.retry_after)
+                           refused.retry_after = wait;
                        if (order.watched) ACMETOOL_CHECK(database.notify("order " + id));
                        order.watched = false;
                        order.state = OrderState::failed;
                        order.failure = refused;
                        order.created = now();
-                       order.until = order.created + memory;
+                       order.until = order.created + wait;
                        if (over) {
                            order.url.clear();
                            order.unsure = false;
@@ -285,7 +300,7 @@ void Engine::Impl::resume(const std::vector<OrderRow>& rows)
 {
     for (const auto& row : rows)
         start({row.id, row.identifiers, row.domain, row.profile, row.url, row.unsure && row.url.empty(),
-               row.request_id},
+               row.request_id, row.renewal ? std::optional{row.created} : std::nullopt},
               "orders_continued");
 }
 

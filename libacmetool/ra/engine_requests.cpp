@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/spread.h"
 #include "base/text.h"
 #include "crypto/digest.h"
 #include "crypto/request_info.h"
@@ -17,13 +18,7 @@ using enrol::Refusal;
 using enrol::Refused;
 
 constexpr std::chrono::seconds kBusyRetry{5};
-
-Refused store_refusal()
-{
-    Refused refused = refusal(Refusal::unavailable, "the registration authority's store is not available");
-    refused.retry_after = std::chrono::seconds{30};
-    return refused;
-}
+constexpr std::chrono::seconds kStoreAway{30};
 
 /// What somebody who is not known says of himself.
 std::string claimed_by(const enrol::Peer& peer)
@@ -39,12 +34,36 @@ Json names_of(const std::vector<crypto::Identifier>& identifiers)
     return names;
 }
 
+/// Nobody is told the same time as all others.
+void spread(Decision& decision)
+{
+    if (auto* pending = std::get_if<enrol::Pending>(&decision))
+        pending->retry_after = base::spread(pending->retry_after);
+    if (auto* refused = std::get_if<Refused>(&decision); refused != nullptr && refused->retry_after)
+        refused->retry_after = base::spread_after(*refused->retry_after);
+}
+
 } // namespace
+
+Refused Engine::Impl::store_refusal()
+{
+    auto refused = refusal(Refusal::unavailable, "the registration authority's store is not available");
+    refused.retry_after = turns_at_store.take(now(), kStoreAway);
+    return refused;
+}
+
+Refused Engine::Impl::busy_refusal()
+{
+    auto refused = refusal(Refusal::unavailable, "too many requests are waiting");
+    refused.retry_after = turns_at_queue.take(now(), kBusyRetry);
+    return refused;
+}
 
 void Engine::Impl::decided(const enrol::EnrolRequest& request, const std::string& csr_digest,
                            const Verdict& verdict, const std::function<void(Decision)>& done,
                            Decision decision)
 {
+    spread(decision);
     const auto* refused = std::get_if<Refused>(&decision);
     const auto* pending = std::get_if<enrol::Pending>(&decision);
     const char* word = refused != nullptr ? "refused" : pending != nullptr ? "pending" : "issued";
@@ -204,6 +223,10 @@ void Engine::Impl::judge(const std::shared_ptr<Application>& application, std::f
         {[this, application, shared_done](store::Database& database,
                                           store::GroupCommit::After& after) -> Result<void> {
              Records records{database};
+             {
+                 const std::lock_guard guard{issuer_mutex};
+                 decider.set_waiting(issuer ? issuer->waiting() : 0);
+             }
              ACMETOOL_TRY(verdict, decider.decide(records, *application, now()));
              after.push_back([this] { decider.budget().settle(); });
              after_verdict(application, std::move(verdict), *shared_done, after);
@@ -216,9 +239,7 @@ void Engine::Impl::judge(const std::shared_ptr<Application>& application, std::f
              decided(application->request, application->csr_digest, {}, *shared_done, store_refusal());
          }});
     if (taken) return;
-    auto busy = refusal(Refusal::unavailable, "too many requests are waiting");
-    busy.retry_after = kBusyRetry;
-    decided(application->request, application->csr_digest, {}, *shared_done, std::move(busy));
+    decided(application->request, application->csr_digest, {}, *shared_done, busy_refusal());
 }
 
 void Engine::Impl::attributes(enrol::Peer peer, const std::string& label,
@@ -248,11 +269,8 @@ void Engine::Impl::tell_attributes(
              after.push_back([shared_done, told = std::move(told)] { (*shared_done)(told.decision); });
              return {};
          },
-         [shared_done](const Error&) { (*shared_done)(store_refusal()); }});
-    if (taken) return;
-    auto busy = refusal(Refusal::unavailable, "too many requests are waiting");
-    busy.retry_after = kBusyRetry;
-    (*shared_done)(std::move(busy));
+         [this, shared_done](const Error&) { (*shared_done)(store_refusal()); }});
+    if (!taken) (*shared_done)(busy_refusal());
 }
 
 } // namespace acmetool::ra

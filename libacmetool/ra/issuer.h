@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "base/context.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "crypto/cert.h"
 #include "crypto/csr.h"
 
@@ -25,6 +27,9 @@ struct IssuerOrder {
     std::string url;        ///< the order's URL where it is known from before a crash
     bool intended = false;  ///< a run before this one may have placed the order and lost its URL
     std::string request_id; ///< for logs
+    /// Of a renewal: when the certificate ends that it renews, or, after a restart, when it was asked for.
+    /// Those that end first have their turn first, after devices that have no certificate yet.
+    std::optional<base::TimePoint> renews = {};
 };
 
 /// What an issuer tells of its orders, and whom it asks. Callable from any thread; never waits for a network.
@@ -66,6 +71,8 @@ public:
     virtual void attach(IssuerHost& host) = 0;
     /// Begins or continues an order; its intent is on disk. Does not wait.
     virtual void start(IssuerOrder order) = 0;
+    /// How many orders it has that are not ended.
+    virtual std::size_t waiting() const { return 0; }
     /// Members for the status document: "lastSuccess", "lastFailure", "authorizations" ...
     virtual base::Json status() = 0;
 };

@@ -43,6 +43,14 @@ bool same_issuer(const Options& a, const Options& b)
            std::equal(a.domains.begin(), a.domains.end(), b.domains.begin(), b.domains.end(), same);
 }
 
+LimitOptions in_force(LimitOptions limits, std::size_t devices)
+{
+    constexpr std::size_t kLeast = 1000;
+    if (limits.orders_in_total == 0)
+        limits.orders_in_total = static_cast<unsigned>(std::max(kLeast, devices));
+    return limits;
+}
+
 std::string settings_digest(const Options& options)
 {
     // Lengths keep what follows each other apart.

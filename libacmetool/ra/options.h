@@ -67,8 +67,9 @@ struct LabelOptions {
 
 struct LimitOptions {
     unsigned orders_per_device = 10; ///< new orders of one device in `budget_window`
-    unsigned orders_in_total = 1000; ///< of all devices in `budget_window`
-    unsigned renewal_reserve = 200;  ///< of orders_in_total, kept for renewals
+    /// Of all devices in `budget_window`; 0: as many as the inventory has devices, 1000 at least.
+    unsigned orders_in_total = 0;
+    unsigned renewal_reserve = 200; ///< of orders_in_total, kept for renewals
     std::chrono::seconds budget_window{std::chrono::hours{24}};
     unsigned requests_in_flight = 32; ///< to the ACME server at once
 };
@@ -83,6 +84,9 @@ struct CaCertsOptions {
     bool aia = true;   ///< fetch a missing intermediate by authorityInfoAccess
     std::string order; ///< name for an order of the RA's own if no intermediate is known; empty: none
 };
+
+/// The limits for an inventory of so many devices: orders_in_total is not 0.
+LimitOptions in_force(LimitOptions limits, std::size_t devices);
 
 enum class Pop { off, optional, required };
 

@@ -102,8 +102,9 @@ struct Identity {
     std::vector<std::string> names;                 ///< user: allowed; issued: those of the certificate
     std::optional<crypto::Certificate> certificate; ///< the one presented
     std::string certificate_digest;
-    bool expired = false; ///< issued: within IssuedOptions::grace, only for the renewal
-    Bytes subject;        ///< issued: what its CSR requested, a Name in DER; empty: the certificate has it
+    bool expired = false;        ///< issued: within IssuedOptions::grace, only for the renewal
+    bool is_key_revoked = false; ///< a certificate for the key of the request was
+    Bytes subject; ///< issued: what its CSR requested, a Name in DER; empty: the certificate has it
 };
 
 /// True if a request that may be a renewal is one: `identity` is a certificate issued here, and the CSR

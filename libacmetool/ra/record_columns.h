@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -55,6 +56,8 @@ inline constexpr std::string_view kOrderColumns = "id, state, device, device_ser
 inline constexpr std::string_view kCertificateColumns =
     "digest, serial, device, device_serial, identifiers, csr_digest, key_digest, not_before, not_after, der, "
     "subject";
+inline constexpr std::ptrdiff_t kOrderWidth = 21;
+inline constexpr std::ptrdiff_t kCertificateWidth = 11;
 
 inline Bytes bytes_of(const std::string& text)
 {

@@ -1,5 +1,8 @@
 #include "ra/records.h"
 
+#include <algorithm>
+#include <set>
+
 #include <fmt/core.h>
 
 #include "base/text.h"
@@ -22,8 +25,10 @@ constexpr std::int64_t kHour = 3600;
 using columns::bytes_of;
 using columns::certificate_of;
 using columns::kCertificateColumns;
+using columns::kCertificateWidth;
 using columns::key_digest_of;
 using columns::kOrderColumns;
+using columns::kOrderWidth;
 using columns::order_of;
 using columns::seconds;
 using columns::time_of;
@@ -41,6 +46,15 @@ std::string blocked_as(std::string_view device)
 
 using columns::kLongestFormerSerial;
 constexpr std::size_t kLongestFormerIssuer = 500;
+
+SpentCounts counts_of(const Row& row)
+{
+    SpentCounts counts;
+    counts.all = static_cast<std::uint64_t>(number_of(row[0]));
+    counts.renewals = static_cast<std::uint64_t>(number_of(row[1]));
+    if (counts.all > 0) counts.oldest = time_of(row[2]);
+    return counts;
+}
 
 } // namespace
 
@@ -74,6 +88,17 @@ Result<std::optional<OrderRow>> Records::order(std::string_view id)
     return std::optional{order_of(rows.front())};
 }
 
+Result<std::optional<OrderRow>> Records::order_to_change(std::string_view id)
+{
+    ACMETOOL_TRY(rows, database_->execute(fmt::format("SELECT {} FROM orders WHERE id = $1{}", kOrderColumns,
+                                                      database_->for_update()),
+                                          {id}));
+    if (rows.empty()) return std::optional<OrderRow>{};
+    auto order = order_of(rows.front());
+    order.is_locked = true;
+    return std::optional{std::move(order)};
+}
+
 Result<void> Records::put(const OrderRow& row)
 {
     static const auto kColumns = base::split(kOrderColumns, ',');
@@ -88,9 +113,9 @@ Result<void> Records::put(const OrderRow& row)
         std::string assignments;
         for (std::size_t i = 2; i <= kColumns.size(); ++i)
             assignments += fmt::format("{}{} = ${}", i == 2 ? "" : ", ", base::trim(kColumns[i - 1]), i);
-        return fmt::format("UPDATE orders SET {} WHERE id = $1 AND generation = $20 - 1 RETURNING 1",
-                           assignments);
+        return fmt::format("UPDATE orders SET {} WHERE id = $1 AND generation = $20 - 1", assignments);
     }();
+    static const auto kUpdateIfSame = kUpdate + " RETURNING 1";
     const auto identifiers = to_text(row.identifiers);
     const auto flag = [](bool value) { return std::int64_t{value ? 1 : 0}; };
     const std::vector<Value> values{row.id,
@@ -115,7 +140,8 @@ Result<void> Records::put(const OrderRow& row)
                                     row.generation + 1,
                                     flag(row.watched)};
     if (row.generation == 0) return database_->write(kInsert, values); // the key is unique
-    ACMETOOL_TRY(changed, database_->execute(kUpdate, values));
+    if (row.is_locked) return database_->write(kUpdate, values);
+    ACMETOOL_TRY(changed, database_->execute(kUpdateIfSame, values));
     if (changed.empty())
         return fail(Errc::io, fmt::format("order {} was changed meanwhile", row.id), {},
                     word_of(Cause::store_conflict));
@@ -237,16 +263,63 @@ Result<std::optional<CertificateRow>> Records::latest_certificate()
     return std::optional{certificate_of(rows.front())};
 }
 
-Result<std::optional<CertificateRow>>
-Records::certificate_for(std::string_view csr_digest, std::string_view device, std::string_view former)
+Result<std::optional<Shown>> Records::shown(std::string_view digest)
 {
     static const auto kSql =
-        fmt::format("SELECT {} FROM certificates WHERE csr_digest = $1 AND device IN ($2, $3) "
-                    "ORDER BY not_after DESC LIMIT 1",
+        fmt::format("SELECT {}, CASE WHEN EXISTS (SELECT 1 FROM revoked WHERE revoked.serial = "
+                    "certificates.serial) THEN 1 ELSE 0 END, (SELECT former_ids.device FROM former_ids WHERE "
+                    "former = certificates.device) FROM certificates WHERE digest = $1",
                     kCertificateColumns);
-    ACMETOOL_TRY(rows, database_->execute(kSql, {csr_digest, device, former}));
-    if (rows.empty()) return std::optional<CertificateRow>{};
-    return std::optional{certificate_of(rows.front())};
+    ACMETOOL_TRY(rows, database_->execute(kSql, {digest}));
+    if (rows.empty()) return std::optional<Shown>{};
+    const auto& row = rows.front();
+    Shown shown;
+    shown.certificate = certificate_of(row);
+    shown.is_revoked = row[kCertificateWidth] == "1";
+    if (const auto& now = row[kCertificateWidth + 1]; !now.empty()) shown.device_now = now;
+    return std::optional{std::move(shown)};
+}
+
+Result<Earlier> Records::earlier(std::string_view csr_digest, std::string_view id,
+                                 std::string_view former_order, std::string_view device,
+                                 std::string_view former, base::TimePoint since)
+{
+    // One row, whose columns are empty where there is nothing.
+    static const auto sql = [](std::string_view spent) {
+        const auto columns_of = [](std::string_view table, std::string_view columns) {
+            std::string text;
+            for (const auto column : base::split(columns, ','))
+                text += fmt::format("{}.{}, ", table, base::trim(column));
+            return text;
+        };
+        return fmt::format(
+            "SELECT {}{}{} FROM (SELECT 1 AS one) AS one "
+            "LEFT JOIN (SELECT * FROM certificates WHERE csr_digest = $1 AND device IN ($4, $5) "
+            "ORDER BY not_after DESC LIMIT 1) AS c ON 1 = 1 LEFT JOIN (SELECT * FROM orders WHERE id IN ($2, "
+            "$3) "
+            "ORDER BY CASE WHEN id = $2 THEN 0 ELSE 1 END LIMIT 1) AS o ON 1 = 1",
+            columns_of("c", kCertificateColumns), columns_of("o", kOrderColumns), spent);
+    };
+    static const auto kSql = sql("0");
+    static const auto kShared = [] {
+        constexpr std::string_view kSpent = "FROM spent WHERE at > $6 AND device IN ($4, $5)";
+        return sql(
+            fmt::format("(SELECT COUNT(*) {0}), (SELECT CAST(COALESCE(SUM(renewal), 0) AS BIGINT) {0}), "
+                        "(SELECT MIN(at) {0})",
+                        kSpent));
+    }();
+    const auto other = former.empty() ? device : former;
+    std::vector<Value> values{csr_digest, id, former_order, device, other};
+    if (is_shared()) values.emplace_back(seconds(since));
+    ACMETOOL_TRY(rows, database_->execute(is_shared() ? kShared : kSql, values));
+    const auto& row = rows.front();
+    const auto order = row.begin() + kCertificateWidth;
+    const auto spent = order + kOrderWidth;
+    Earlier earlier;
+    if (!row.front().empty()) earlier.certificate = certificate_of(row);
+    if (!order->empty()) earlier.order = order_of({order, spent});
+    if (is_shared()) earlier.spent = counts_of({spent, row.end()});
+    return earlier;
 }
 
 Result<void> Records::revoke(std::string_view serial, base::TimePoint at)
@@ -279,13 +352,6 @@ Result<Bytes> Records::issued_with(std::string_view serial)
     return rows.empty() ? Bytes{} : bytes_of(rows.front().front());
 }
 
-Result<bool> Records::is_key_revoked(std::string_view key_digest)
-{
-    ACMETOOL_TRY(rows,
-                 database_->execute("SELECT 1 FROM revoked WHERE key_digest = $1 LIMIT 1", {key_digest}));
-    return !rows.empty();
-}
-
 Result<bool> Records::has_device(std::string_view device, std::string_view serial)
 {
     const auto ids = columns::ids_with_serial(serial);
@@ -315,54 +381,66 @@ Result<void> Records::unblock(std::string_view device)
     return {};
 }
 
-Result<std::optional<Block>> Records::block_of(const Device& device)
+Result<Objections> Records::objections(const Device& device, std::string_view key_digest)
 {
     const auto escaped = enrol::escape_serial(device.serial);
     std::vector<std::string> ids{device.id};
+    std::set<std::string> serials; // of which any identifier may be meant
     if (!device.serial.empty()) {
         ids.insert(ids.end(), {device.serial, escaped});
         if (!device.manufacturer.empty()) ids.push_back(escaped + "@" + device.manufacturer);
         if (!device.former.empty()) ids.push_back(device.former);
         ids.insert(ids.end(), device.others.begin(), device.others.end());
+        // Without the IDevID the issuer is not known, and in rows of an earlier version the anchor is not.
+        if (device.former.empty())
+            serials = {escaped + "@", base::printable(device.serial, kLongestFormerSerial) + "@"};
     }
-    std::string places;
+    std::vector<std::string> after(serials.begin(), serials.end());
+    for (auto& serial : after)
+        serial.back() = 'A'; // follows "@"
     std::vector<Value> values;
-    for (const auto& id : ids) {
-        values.emplace_back(id);
-        places += fmt::format("{}${}", places.empty() ? "" : ",", values.size());
+    const auto place = [&values](std::string_view value) {
+        values.emplace_back(value);
+        return fmt::format("${}", values.size());
+    };
+    std::string is_meant;
+    for (const auto& id : ids)
+        is_meant += fmt::format("{}{}", is_meant.empty() ? "device IN (" : ", ", place(id));
+    is_meant += ")";
+    auto end = after.begin();
+    for (const auto& serial : serials) {
+        const auto from = place(serial);
+        is_meant += fmt::format(" OR (device >= {} AND device < {})", from, place(*end++));
     }
-    ACMETOOL_TRY(
-        found,
-        database_->execute(fmt::format("SELECT device, at FROM blocked WHERE device IN ({}) LIMIT 1", places),
+    const auto key = place(key_digest);
+    ACMETOOL_TRY(rows, database_->execute(
+                           fmt::format("SELECT device, at FROM blocked WHERE {} UNION ALL SELECT '', at "
+                                       "FROM revoked WHERE key_digest = {} AND key_digest <> ''",
+                                       is_meant, key),
                            values));
-    const auto block_in = [](const Row& row) { return std::optional{Block{row[0], time_of(row[1])}}; };
-    if (!found.empty()) return block_in(found.front());
-    // Without the IDevID the issuer is not known, and in rows of an earlier version the anchor is not: any
-    // device of the serial number can be meant.
-    if (device.serial.empty() || !device.former.empty()) return std::optional<Block>{};
-    for (const auto& serial : {escaped, base::printable(device.serial, kLongestFormerSerial)}) {
-        // "A" follows "@".
-        ACMETOOL_TRY(rows, database_->execute("SELECT device, at FROM blocked WHERE device >= $1 AND "
-                                              "device < $2",
-                                              {serial + "@", serial + "A"}));
-        for (const auto& row : rows)
-            if (device.anchor.empty() || row.front().find('=', serial.size()) != std::string::npos)
-                return block_in(row);
+    Objections found;
+    for (const auto& row : rows) {
+        const auto& blocked = row.front();
+        found.is_key_revoked = found.is_key_revoked || blocked.empty();
+        const bool is_own = std::find(ids.begin(), ids.end(), blocked) != ids.end();
+        const bool may_be = std::any_of(serials.begin(), serials.end(), [&](const std::string& serial) {
+            return blocked.starts_with(serial) &&
+                   (device.anchor.empty() || blocked.find('=', serial.size()) != std::string::npos);
+        });
+        if (!blocked.empty() && (is_own || may_be)) found.block = Block{blocked, time_of(row[1])};
     }
-    return std::optional<Block>{};
+    return found;
 }
 
-Result<bool> Records::is_blocked(const Device& device)
+Result<std::optional<Block>> Records::block_of(const Device& device)
 {
-    ACMETOOL_TRY(block, block_of(device));
-    return block.has_value();
+    ACMETOOL_TRY(found, objections(device, {}));
+    return std::move(found.block);
 }
 
 Result<std::string> Records::bind_name(std::string_view name, std::string_view device,
                                        std::string_view domain)
 {
-    ACMETOOL_TRY(owner, owner_of_name(name));
-    if (owner) return *owner;
     ACMETOOL_TRY(made, database_->execute("INSERT INTO names VALUES ($1,$2,$3) ON CONFLICT DO NOTHING "
                                           "RETURNING device",
                                           {name, device, domain}));
@@ -449,36 +527,12 @@ Result<std::vector<Records::Spent>> Records::spent()
     return found;
 }
 
-namespace
-{
-
-SpentCounts counts_of(const Row& row)
-{
-    SpentCounts counts;
-    counts.all = static_cast<std::uint64_t>(number_of(row[0]));
-    counts.renewals = static_cast<std::uint64_t>(number_of(row[1]));
-    if (counts.all > 0) counts.oldest = time_of(row[2]);
-    return counts;
-}
-
-} // namespace
-
 Result<SpentCounts> Records::count_spent(base::TimePoint since)
 {
     ACMETOOL_TRY(rows,
                  database_->execute("SELECT COUNT(*), CAST(COALESCE(SUM(renewal), 0) AS BIGINT), MIN(at) "
                                     "FROM spent WHERE at > $1",
                                     {seconds(since)}));
-    return counts_of(rows.front());
-}
-
-Result<SpentCounts> Records::count_spent(base::TimePoint since, std::string_view device,
-                                         std::string_view former)
-{
-    ACMETOOL_TRY(rows,
-                 database_->execute("SELECT COUNT(*), CAST(COALESCE(SUM(renewal), 0) AS BIGINT), MIN(at) "
-                                    "FROM spent WHERE at > $1 AND device IN ($2, $3)",
-                                    {seconds(since), device, former.empty() ? device : former}));
     return counts_of(rows.front());
 }
 

@@ -56,6 +56,7 @@ struct OrderRow {
     bool unsure = true; ///< an order with unknown URL may exist
     std::string owner;  ///< the run that drives it (Member::run); empty if the store is one process's
     std::int64_t generation = 0; ///< of the row as it was read; 0: it is not there yet
+    bool is_locked = false;      ///< nobody else changes it before this transaction ends
     bool watched = false;        ///< others wait for its end: they are told (Database::notify)
     std::string request_id;
     base::TimePoint created; ///< of a failed one: when it failed
@@ -68,6 +69,12 @@ struct OrderRow {
 struct Block {
     std::string device;
     base::TimePoint at;
+};
+
+/// What is held against a device and its key.
+struct Objections {
+    std::optional<Block> block;
+    bool is_key_revoked = false;
 };
 
 /// Orders counted in a time (ra/budget.h).
@@ -89,6 +96,20 @@ struct CertificateRow {
     base::TimePoint not_after;
     Bytes der;
     Bytes subject = {}; ///< that the CSR requested, a Name in DER; empty: the certificate has it
+};
+
+/// A certificate issued here that somebody shows.
+struct Shown {
+    CertificateRow certificate;
+    bool is_revoked = false;
+    std::optional<std::string> device_now; ///< see Records::device_now()
+};
+
+/// What is known of a request that came before.
+struct Earlier {
+    std::optional<CertificateRow> certificate; ///< the newest for this CSR
+    std::optional<OrderRow> order;
+    SpentCounts spent; ///< by the device; counted on a shared database only
 };
 
 /// The state of the registration authority, with its SQL, but for what an operator asks (device_records.h).
@@ -113,6 +134,8 @@ public:
     static Result<std::uint64_t> copy(store::Database& from, store::Database& to);
 
     Result<std::optional<OrderRow>> order(std::string_view id);
+    /// The same, to put() it back in this transaction.
+    Result<std::optional<OrderRow>> order_to_change(std::string_view id);
     /// Inserts a row, or replaces the one that was read. Errors: also cause store_conflict, if another
     /// process was first.
     Result<void> put(const OrderRow& row);
@@ -134,10 +157,13 @@ public:
     Result<std::optional<CertificateRow>> certificate(std::string_view digest);
     /// The one that expires last.
     Result<std::optional<CertificateRow>> latest_certificate();
-    /// The newest certificate issued to the device for this CSR; `former` is another identifier of the
-    /// device, or empty.
-    Result<std::optional<CertificateRow>> certificate_for(std::string_view csr_digest,
-                                                          std::string_view device, std::string_view former);
+    /// The certificate of that digest, for whom shows it.
+    Result<std::optional<Shown>> shown(std::string_view digest);
+    /// What a request of `device` may be answered from, in one question: the newest certificate issued to the
+    /// device for this CSR, which may be empty, the order `id`, or else that of `former_order`, and what the
+    /// device spent since. `former` is another identifier of the device, or empty.
+    Result<Earlier> earlier(std::string_view csr_digest, std::string_view id, std::string_view former_order,
+                            std::string_view device, std::string_view former, base::TimePoint since);
 
     Result<void> revoke(std::string_view serial, base::TimePoint at);
     Result<bool> is_revoked(std::string_view serial);
@@ -145,16 +171,14 @@ public:
     Result<std::optional<std::string>> device_of(std::string_view serial);
     /// The certificate with this serial; empty if there is none.
     Result<Bytes> issued_with(std::string_view serial);
-    /// True if a certificate for this key was revoked.
-    Result<bool> is_key_revoked(std::string_view key_digest);
     /// True if there is an order or a certificate of this identifier or this serial number.
     Result<bool> has_device(std::string_view device, std::string_view serial);
     Result<void> block(std::string_view device, base::TimePoint at);
     Result<void> unblock(std::string_view device);
-    /// By any of its identifiers, "SERIAL@MANUFACTURER", or only its serial number. If the device shows no
-    /// IDevID, a former identifier of its serial number is enough; if its anchor is not known, any
-    /// identifier.
-    Result<bool> is_blocked(const Device& device);
+    /// A block by any of the device's identifiers, "SERIAL@MANUFACTURER", or only its serial number. If the
+    /// device shows no IDevID, a former identifier of its serial number is enough; if its anchor is not
+    /// known, any identifier. And whether a certificate for this key was revoked; it may be empty.
+    Result<Objections> objections(const Device& device, std::string_view key_digest);
     Result<std::optional<Block>> block_of(const Device& device);
 
     /// Binds `name` to `device` if it is not bound yet. Returns the device to which it is bound. `domain`
@@ -184,10 +208,9 @@ public:
     Result<void> spend(const Spent& spent);
     /// Oldest first.
     Result<std::vector<Spent>> spent();
-    /// What was spent since, of all devices and of one, which may have a former identifier. `lock`: nobody
-    /// spends anything until this transaction ends.
+    /// What all devices spent since.
     Result<SpentCounts> count_spent(base::TimePoint since);
-    Result<SpentCounts> count_spent(base::TimePoint since, std::string_view device, std::string_view former);
+    /// Nobody spends anything until this transaction ends.
     Result<void> lock_spent();
 
     /// True once, and for as long as it is asked again before `life` ends, for one run at a time.

@@ -7,6 +7,7 @@
 
 #include <fmt/core.h>
 
+#include "base/spread.h"
 #include "base/text.h"
 #include "brski/idevid.h"
 #include "crypto/digest.h"
@@ -44,7 +45,8 @@ http::ServerResponse response_to(const Refused& refused)
 {
     auto response = http::text_response(http_status_of(refused.cause), refused.text);
     if (refused.retry_after)
-        response.headers.emplace_back("Retry-After", std::to_string(refused.retry_after->count()));
+        response.headers.emplace_back("Retry-After",
+                                      std::to_string(base::spread_after(*refused.retry_after).count()));
     if (refused.cause == Cause::other_registrar) response.headers.emplace_back("Connection", "close");
     return response;
 }
@@ -54,7 +56,8 @@ http::ServerResponse response_to(Decision decision)
     if (const auto* refused = std::get_if<Refused>(&decision)) return response_to(*refused);
     if (const auto* later = std::get_if<Later>(&decision)) {
         auto response = http::text_response(202, {});
-        response.headers.emplace_back("Retry-After", std::to_string(later->retry_after.count()));
+        response.headers.emplace_back("Retry-After",
+                                      std::to_string(base::spread(later->retry_after).count()));
         return response;
     }
     const auto& granted = std::get<Granted>(decision);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/spread.h"
 #include "base/text.h"
 
 namespace acmetool::registrar
@@ -22,7 +23,8 @@ enrol::VoucherDecision voucher_decision(Decision decision)
 {
     if (auto* granted = std::get_if<Granted>(&decision))
         return enrol::VoucherGranted{std::move(granted->voucher)};
-    if (const auto* later = std::get_if<Later>(&decision)) return enrol::VoucherLater{later->retry_after};
+    if (const auto* later = std::get_if<Later>(&decision))
+        return enrol::VoucherLater{base::spread(later->retry_after)};
     const auto& refused = std::get<Refused>(decision);
     return enrol::VoucherRefused{is_unavailable(refused.cause), base::printable(refused.text, kLongestText)};
 }

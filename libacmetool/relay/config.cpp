@@ -368,14 +368,17 @@ void read_limits(Section section, Config& config)
     if (config.teap) config.teap->threads = http.threads;
     section.number("orders_per_device", limits.orders_per_device, 1,
                    "new orders per device in budget_window");
-    section.number("orders_in_total", limits.orders_in_total, 1, "new orders in total in budget_window");
+    section.number(
+        "orders_in_total", limits.orders_in_total, 0,
+        "new orders in total in budget_window; 0: as many as the inventory has devices, but at least "
+        "1000");
     section.number("renewal_reserve", limits.renewal_reserve, 0,
                    "share of orders_in_total that is reserved for renewals");
     section.duration("budget_window", limits.budget_window, "period of the order limits");
     section.number("requests_in_flight", limits.requests_in_flight, 1,
                    "maximum number of concurrent requests to the ACME server");
     section.duration("drain", config.drain, "time to complete pending requests after SIGTERM");
-    if (limits.renewal_reserve >= limits.orders_in_total)
+    if (limits.renewal_reserve >= ra::in_force(limits, 0).orders_in_total)
         section.refuse("renewal_reserve", "must be less than orders_in_total");
     section.finish();
 }

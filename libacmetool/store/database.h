@@ -77,6 +77,8 @@ public:
     virtual std::string_view seconds() const = 0;
     /// SQL behind a SELECT: locks its rows, and leaves out those that another transaction has locked.
     virtual std::string_view skip_locked() const { return {}; }
+    /// SQL behind a SELECT: locks its rows until the transaction ends.
+    virtual std::string_view for_update() const { return {}; }
     /// In a transaction: waits until nobody else holds this lock, and holds it until the transaction ends.
     virtual Result<void> lock(std::string_view /*what*/) { return {}; }
     /// In a transaction: whoever listens (Notices) hears `payload` once it is committed.

@@ -7,6 +7,7 @@
 
 #include <fmt/core.h>
 
+#include "base/spread.h"
 #include "base/text.h"
 
 namespace acmetool::store
@@ -41,18 +42,6 @@ std::string for_postgresql(std::string_view statement)
         for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += instead.size())
             text.replace(at, what.size(), instead);
     return text;
-}
-
-std::minstd_rand& random_numbers()
-{
-    thread_local std::minstd_rand numbers{std::random_device{}()};
-    return numbers;
-}
-
-/// A fifth more or less, so that those that lost one server do not come back as one.
-milliseconds spread(milliseconds wait)
-{
-    return wait * std::uniform_int_distribution<int>{80, 120}(random_numbers()) / 100;
 }
 
 } // namespace
@@ -112,7 +101,7 @@ Result<void> Postgresql::connected()
         return {};
     }
     backoff_ = std::clamp(2 * backoff_, kFirstBackoff, kLongestBackoff);
-    next_try_ = Clock::now() + spread(backoff_);
+    next_try_ = Clock::now() + base::spread(backoff_);
     last_error_ = made.error().message;
     return made;
 }
@@ -207,7 +196,7 @@ Result<void> Postgresql::look_up_commit(std::int64_t number, const Error& lost)
                 return fail(lost);
             }
         }
-        std::this_thread::sleep_for(spread(wait));
+        std::this_thread::sleep_for(base::spread(wait));
     }
     auto error = lost;
     error.reason = std::string{word_of(Cause::commit_unknown)};

@@ -50,6 +50,7 @@ public:
     bool is_shared() const override { return true; }
     std::string_view seconds() const override;
     std::string_view skip_locked() const override { return " FOR UPDATE SKIP LOCKED"; }
+    std::string_view for_update() const override { return " FOR UPDATE"; }
     Result<void> lock(std::string_view what) override;
     Result<void> notify(std::string_view payload) override;
 

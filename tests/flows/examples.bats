@@ -299,19 +299,14 @@ run_unit() {
     curl -sf "$RELAY_ADMIN/status" | jq -e '.connections.proxyFailures == 0'
 }
 
-@test "examples: freeradius in front of teap-relay" {
-    authority start_knot
-    PKI=$PWD/pki ACCOUNT=$PWD/acct.json
-    make_pki "$PKI"
-    write_teap_toml "$PKI"
-    start_teap "$PKI"
-    local port
-    port=$(free_port)
+# radius_proxy: the example, with the port of its server in RADIUS_PROXY, before the relay at RADIUS_PORT.
+radius_proxy() {
+    RADIUS_PROXY=$(free_port)
     example freeradius
     cd freeradius || return
     sed -i "s|192\.0\.2\.0/24|127.0.0.1|; s|replace-with-secret-of-the-switches|nas-secret|" clients.conf
     sed -i "s|192\.0\.2\.11|127.0.0.1|; s|= 1812|= $RADIUS_PORT|; s|replace-with-secret-of-the-relay|radius-secret|" proxy.conf
-    sed -i "s|ipaddr = \*|ipaddr = 127.0.0.1|; s|= 1812|= $port|" teap
+    sed -i "s|ipaddr = \*|ipaddr = 127.0.0.1|; s|= 1812|= $RADIUS_PROXY|" teap
     # What Debian's radiusd.conf does, without its modules.
     cat >radiusd.conf <<END
 raddbdir = $PWD
@@ -337,14 +332,54 @@ modules {
 }
 \$INCLUDE teap
 END
+    echo nas-secret >nas.secret
+}
+
+start_radius_proxy() {
     freeradius -C -d "$PWD" -n radiusd -l stdout >checked || { cat checked && return 1; }
     freeradius -f -d "$PWD" -n radiusd -l stdout >log 2>&1 3>&- &
     STARTED+=("$!")
-    echo nas-secret >nas.secret
-    wait_for 20 bash -c "ss -Hlun 'sport = :$port' | grep -q ."
-    teap-enroll --radius "127.0.0.1:$port" --secret-file nas.secret --ca-file "$PKI/tls-root.pem" --cert "$PKI/device0001.pem" \
-        --key "$PKI/device0001.key" --new-key ec:P-256 --key-out dev.key -o dev.pem
+    wait_for 20 bash -c "ss -Hlun 'sport = :$RADIUS_PROXY' | grep -q ."
+}
+
+@test "examples: freeradius in front of teap-relay" {
+    authority start_knot
+    PKI=$PWD/pki ACCOUNT=$PWD/acct.json
+    make_pki "$PKI"
+    write_teap_toml "$PKI"
+    start_teap "$PKI"
+    radius_proxy
+    start_radius_proxy
+    teap-enroll --radius "127.0.0.1:$RADIUS_PROXY" --secret-file nas.secret --ca-file "$PKI/tls-root.pem" \
+        --cert "$PKI/device0001.pem" --key "$PKI/device0001.key" --new-key ec:P-256 --key-out dev.key -o dev.pem
     openssl x509 -in dev.pem -noout -ext subjectAltName | grep -F DNS:device0001.domain.com
+}
+
+@test "SCL-20, examples: freeradius in front of two relays, with the lines for that: a conversation stays with one of them" {
+    authority start_knot
+    PKI=$PWD/pki ACCOUNT=$PWD/acct.json
+    make_pki "$PKI"
+    cp -r "$PKI" second
+    write_teap_toml "$PKI"
+    start_teap "$PKI"
+    local first=$RADIUS_PORT log=$TEAP_LOG
+    RADIUS_PORT='' TEAP_ADMIN_PORT='' write_teap_toml "$PWD/second"
+    start_teap "$PWD/second"
+    RADIUS_PORT=$first radius_proxy
+    sed -n '/^home_server teap-relay {/,/^}/p' proxy.conf |
+        sed "s/teap-relay/teap-relay-2/; s/= $first/= $(sed -n 's/^radius = .*:\([0-9]*\)"/\1/p' ../second/teap.toml)/" >second.conf
+    cat second.conf >>proxy.conf
+    sed -i 's/#type = keyed-balance/type = keyed-balance/; s/#home_server = teap-relay-2/home_server = teap-relay-2/' proxy.conf
+    sed -i 's/#Load-Balance-Key/Load-Balance-Key/' teap
+    [ "$(grep -c '^ *\(type = keyed-balance\|home_server = teap-relay-2\|Load-Balance-Key := .*\)$' proxy.conf teap | cut -d: -f2 | xargs)" = '2 1' ]
+    start_radius_proxy
+    local i
+    for i in 1 2 3 4; do
+        teap-enroll --radius "127.0.0.1:$RADIUS_PROXY" --secret-file nas.secret --ca-file "$PKI/tls-root.pem" \
+            --cert "$PKI/device0001.pem" --key "$PKI/device0001.key" --new-key ec:P-256 --key-out "dev$i.key" -o "dev$i.pem"
+    done
+    # All four of the same station went to one relay, whole.
+    [ "$(grep -c '"event":"decision"' "$log" "$TEAP_LOG" | cut -d: -f2 | sort -n | xargs)" = '0 4' ]
 }
 
 @test "examples: pebble/order gets a certificate and leaves nothing running" {

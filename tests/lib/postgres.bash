@@ -40,6 +40,14 @@ stop_postgres() {
     as_postgres pg_ctl -D "$1/data" -m "${2:-fast}" -w stop >/dev/null
 }
 
+# make_standby FOLDER PRIMARY PORT: a streaming standby in FOLDER of the server in the folder PRIMARY, at that port.
+make_standby() {
+    mkdir -p "$1"
+    ((EUID != 0)) || chown postgres "$1"
+    as_postgres pg_basebackup -d "host=$2 port=$3 user=relay" -D "$1/data" -R -X stream -c fast
+    echo "unix_socket_directories = '$1'" >>"$1/data/postgresql.conf"
+}
+
 # on_postgresql FILE PROGRAM: gives the configuration a database of its own where the tests run by with-postgresql, unless
 # it names one. It is the same after the file was written anew.
 on_postgresql() {

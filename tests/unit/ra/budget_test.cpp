@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "base/spread.h"
+
 using namespace acmetool;
 using namespace std::chrono_literals;
 
@@ -46,4 +48,54 @@ TEST_CASE(
     CHECK(counted.refuses("a", false, kNow) == std::optional<std::chrono::seconds>{1h});
     CHECK(counted.refuses("a", false, kNow + 30min));
     CHECK_FALSE(counted.refuses("a", false, kNow + 1h));
+}
+
+TEST_CASE("SCL-22: no more come again in a second than are served in one, and nobody before its time")
+{
+    ra::Turns turns;
+    for (unsigned i = 0; i < ra::Turns::kPerSecond; ++i)
+        CHECK(turns.take(kNow, 30s) == 30s);
+    for (unsigned i = 0; i < ra::Turns::kPerSecond; ++i)
+        CHECK(turns.take(kNow, 30s) == 31s);
+    CHECK(turns.take(kNow + 1s, 30s) == 31s);
+    // Once all have come, it begins anew.
+    CHECK(turns.take(kNow + 60s, 30s) == 30s);
+    // The queue is an hour at most, and what a clock wrote that was ahead does not last.
+    auto longest = 0s;
+    for (unsigned i = 0; i < 4000 * ra::Turns::kPerSecond; ++i)
+        longest = std::max(longest, turns.take(kNow + 60s, 30s));
+    CHECK(longest == 3630s);
+    CHECK(turns.take(kNow - 24h, 30s) == 30s);
+}
+
+TEST_CASE(
+    "SCL-22: a wait that many are told is a fifth shorter or longer, and one that must be over only longer")
+{
+    auto least = 100s;
+    auto most = 100s;
+    auto least_after = 200s;
+    auto most_after = 0s;
+    for (int i = 0; i < 2000; ++i) {
+        least = std::min(least, base::spread(100s));
+        most = std::max(most, base::spread(100s));
+        least_after = std::min(least_after, base::spread_after(100s));
+        most_after = std::max(most_after, base::spread_after(100s));
+        CHECK(base::spread(2s) == 2s);
+        CHECK(base::spread(0s) == 0s);
+    }
+    CHECK(least == 80s);
+    CHECK(most == 120s);
+    CHECK(least_after == 100s);
+    CHECK(most_after == 120s);
+    CHECK(base::spread(base::Milliseconds{1000}) >= base::Milliseconds{800});
+    CHECK(base::spread(base::Milliseconds{1000}) <= base::Milliseconds{1200});
+}
+
+TEST_CASE("SCL-23: without orders_in_total, the inventory says how many orders are usual")
+{
+    ra::LimitOptions limits;
+    CHECK(ra::in_force(limits, 0).orders_in_total == 1000);
+    CHECK(ra::in_force(limits, 50'000).orders_in_total == 50'000);
+    limits.orders_in_total = 7;
+    CHECK(ra::in_force(limits, 50'000).orders_in_total == 7);
 }

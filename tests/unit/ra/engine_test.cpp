@@ -1,15 +1,20 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <future>
 
 #include <nlohmann/json.hpp>
 
+#include "../store/server.h"
 #include "acme/problem.h"
 #include "fixture.h"
 #include "ra/exclusion.h"
 #include "ra/mapping.h"
 #include "ra/recent_csrs.h"
+#include "ra/records.h"
+#include "store/open_database.h"
 #include "store/sqlite.h"
 
 using namespace acmetool;
@@ -964,6 +969,57 @@ TEST_CASE("ESTS-22: each decision is an event with identity, digest, names and o
         return event["event"] == "order" && event["id"] == id &&
                event["order"].template get<std::string>().starts_with("https://ca.example/order/");
     }));
+}
+
+namespace
+{
+
+/// Round trips of the writer so far. Asking costs one.
+std::uint64_t trips(Lab& lab)
+{
+    std::promise<std::uint64_t> promise;
+    lab.engine->commits()->post(
+        {[&](store::Database& database, store::GroupCommit::After& after) -> Result<void> {
+             const auto count = dynamic_cast<store::Postgresql&>(database).round_trips();
+             after.push_back([&promise, count] { promise.set_value(count); });
+             return {};
+         },
+         nullptr});
+    return promise.get_future().get();
+}
+
+} // namespace
+
+TEST_CASE("SCL-21: an enrolment costs a shared database ten round trips at most, and so does a renewal")
+{
+    const auto store = new_database("ra_trips");
+    if (!store) return;
+    REQUIRE(ra::Records::prepare(**store::open_database(*store)));
+    Lab lab;
+    lab.options.store = *store;
+    lab.open();
+    const auto enrolled = [&lab](enrol::EnrolRequest request) {
+        const auto before = trips(lab);
+        const auto decision = lab.enrol(std::move(request));
+        REQUIRE(Lab::word(decision) == "issued");
+        return std::pair{trips(lab) - before - 1, std::get<enrol::Issued>(decision).certificate};
+    };
+    // The lease is prolonged now and then, which is not theirs.
+    std::uint64_t first = 1000;
+    std::uint64_t next = 1000;
+    for (int i = 0; i < 4; ++i) {
+        const auto serial = "sn-" + std::to_string(i);
+        const auto name = serial + ".domain.com";
+        const auto [enrolment, certificate] =
+            enrolled(Lab::request(lab.maker.idevid(serial), Lab::csr(lab.key, {name})));
+        first = std::min(first, enrolment);
+        auto renewal = Lab::request(certificate, Lab::csr(*crypto::generate_key("ec:P-256"), {name}));
+        renewal.renewal = true;
+        next = std::min(next, enrolled(std::move(renewal)).first);
+    }
+    MESSAGE("round trips: ", first, " for an enrolment, ", next, " for a renewal; and one to read the CSR");
+    CHECK(first + 1 <= 10);
+    CHECK(next + 1 <= 10);
 }
 
 TEST_CASE("benchmark: sixteen callers, durable decisions; prints their number per second" *

@@ -114,7 +114,7 @@ TEST_CASE(
     REQUIRE(Lab::word(text) == "forbidden");
     const auto& refused = std::get<enrol::Refused>(text);
     CHECK(refused.text.find("sn-1: not? today") != std::string::npos);
-    CHECK(refused.retry_after == std::chrono::hours{24});
+    CHECK(refused.retry_after >= std::chrono::hours{24});
 }
 
 TEST_CASE("INT-27: an issuer program that prints without end is stopped, one that hangs ends with the relay")

@@ -58,6 +58,7 @@ TEST_CASE("The registrar over HTTP answers by status and media type (BRR-04d, BR
 {
     RegistrarLab lab;
     lab.options.wait = 0ms;
+    lab.options.retry_after = 3s;
     lab.open();
     const auto device = lab.pledge("SN-1");
     const auto body = std::string{as_text(lab.request(device))};
@@ -88,7 +89,7 @@ TEST_CASE("The registrar over HTTP answers by status and media type (BRR-04d, BR
     const auto later = handle(lab, post("requestvoucher?x", kJws, body, device.chain())).get();
     CHECK(later.status == 202);
     CHECK(later.body.empty());
-    CHECK(http::find(later.headers, "retry-after") == "10");
+    CHECK(http::find(later.headers, "retry-after") == "3");
 
     const std::string good = R"({"version":1,"status":true,"colour":"red"})";
     CHECK(status(post("voucher_status", "text/plain", good, device.chain())) == 415);
@@ -137,6 +138,7 @@ TEST_CASE("TRC-01a: a pledge's requests over HTTP and their answers are in the t
 {
     RegistrarLab lab;
     lab.options.wait = 0ms;
+    lab.options.retry_after = 3s; // so short that it is not spread
     lab.keeps_messages = true;
     lab.open();
     const auto device = lab.pledge("SN-1");
@@ -150,7 +152,7 @@ TEST_CASE("TRC-01a: a pledge's requests over HTTP and their answers are in the t
     std::vector<std::string> drawn;
     for (const auto& one : lab.messages)
         drawn.push_back(one.from + ">" + one.to + " " + one.label);
-    CHECK(drawn == std::vector<std::string>{"client>ra POST /requestvoucher", "ra>client 202 Retry-After=10",
+    CHECK(drawn == std::vector<std::string>{"client>ra POST /requestvoucher", "ra>client 202 Retry-After=3",
                                             "client>ra POST /requestvoucher", "ra>client 200 voucher",
                                             "client>ra POST /enrollstatus", "ra>client 403"});
     CHECK(lab.messages[0].device == enrol::holder_of(device.chain()));
@@ -182,7 +184,8 @@ TEST_CASE("The registrar behind TEAP grants, asks for patience, and tells away f
     };
     auto decision = ask(octets);
     REQUIRE(std::holds_alternative<enrol::VoucherLater>(decision));
-    CHECK(std::get<enrol::VoucherLater>(decision).retry_after == 10s);
+    CHECK(std::get<enrol::VoucherLater>(decision).retry_after >= 8s);
+    CHECK(std::get<enrol::VoucherLater>(decision).retry_after <= 12s);
     const auto asked = lab.masa->question(0);
     CHECK(asked.question.request_id == "conversation");
     const auto voucher = lab.voucher(asked.question);

@@ -495,10 +495,8 @@ Result<Device> Decider::claimed_device(Records& records, const Application& appl
     const auto& claim = application.claim;
     if (claim.idevid) return *claim.idevid;
     if (claim.certificate_digest.empty()) return Device{};
-    ACMETOOL_TRY(issued, records.certificate(claim.certificate_digest));
-    if (!issued) return Device{};
-    ACMETOOL_TRY(device_now, records.device_now(issued->device.id));
-    return device_of(issued->device, device_now, *application.files);
+    ACMETOOL_TRY(shown, records.shown(claim.certificate_digest));
+    return shown ? device_of(shown->certificate.device, shown->device_now, *application.files) : Device{};
 }
 
 Result<Verdict> Decider::decide(Records& records, Application& application, base::TimePoint now)

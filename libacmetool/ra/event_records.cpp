@@ -10,7 +10,7 @@ namespace
 using Value = store::Database::Value;
 using Row = store::Database::Row;
 
-constexpr unsigned kPurgedAtOnce = 500;
+constexpr unsigned kEventsPurgedAtOnce = 500;
 constexpr unsigned kMostRequests = 1000; ///< of a device, whose events elsewhere are found
 
 constexpr std::string_view kColumns = "at, number, level, what, outcome, cause, words, hint, protocol, "
@@ -160,9 +160,9 @@ Result<bool> EventRecords::purge(EventTime before)
                  database_->execute(
                      fmt::format("DELETE FROM events WHERE (at, number) IN (SELECT at, number FROM events "
                                  "WHERE at < $1 ORDER BY at LIMIT {}{}) RETURNING 1",
-                                 kPurgedAtOnce, database_->skip_locked()),
+                                 kEventsPurgedAtOnce, database_->skip_locked()),
                      {microseconds(before)}));
-    return gone.size() < kPurgedAtOnce;
+    return gone.size() < kEventsPurgedAtOnce;
 }
 
 } // namespace acmetool::ra

@@ -6,12 +6,10 @@
 
 #include "base/text.h"
 #include "dns/name.h"
-#include "enrol/identity.h"
 #include "ra/exclusion.h"
-#include "ra/inventory.h"
 #include "ra/policy.h"
 #include "relay/event_row.h"
-#include "store/configured.h"
+#include "relay/device_files.h"
 
 namespace acmetool::relay
 {
@@ -22,29 +20,6 @@ constexpr unsigned kShownOrders = 5;
 constexpr unsigned kShownCertificates = 5;
 constexpr unsigned kShownEvents = 10;
 constexpr std::string_view kUser = "user:";
-
-/// The files that say who a device is. Whoever runs the command may not read them: what they say is left out.
-struct Lists {
-    enrol::Manufacturers manufacturers;
-    ra::Inventory inventory;
-    bool is_readable = true;
-};
-
-Lists read_lists(const Config& config)
-{
-    Lists lists;
-    if (auto manufacturers = ra::read_manufacturers(config.ra.idevid))
-        lists.manufacturers = std::move(*manufacturers);
-    const auto& file = config.ra.idevid.inventory;
-    if (file.empty()) return lists;
-    lists.is_readable = false;
-    if (const auto text = store::read_configured(file))
-        if (auto parsed = ra::parse_inventory(*text, file, lists.manufacturers)) {
-            lists.inventory = std::move(*parsed);
-            lists.is_readable = true;
-        }
-    return lists;
-}
 
 /// The identifier of a device in that of its voucher-request; empty in rows of an earlier version.
 std::string device_in(const registrar::Device& asked)
@@ -57,8 +32,8 @@ std::string device_in(const registrar::Device& asked)
 class Finder
 {
 public:
-    Finder(const Config& config, const Lists& lists, store::Database& database)
-        : config_(config), lists_(lists), records_(database), devices_(database), events_(database),
+    Finder(const Config& config, const DeviceFiles& known, store::Database& database)
+        : config_(config), known_(known), records_(database), devices_(database), events_(database),
           vouchers_(database)
     {
     }
@@ -84,7 +59,7 @@ private:
         if (device.serial.empty()) device.serial = parts->serial;
         if (!enrol::is_anchor_digest(parts->whose)) return;
         device.anchor = parts->whose;
-        device.manufacturer = lists_.manufacturers.name_of(device.anchor);
+        device.manufacturer = known_.manufacturers.name_of(device.anchor);
     }
 
     Result<std::optional<ra::Device>> in_store(const std::string& text)
@@ -189,15 +164,15 @@ private:
         const auto parts = enrol::parse_qualified_serial(text);
         const bool by_anchor = parts && enrol::is_anchor_digest(parts->whose);
         // Of a manufacturer that nobody has configured there is no device: all of it is a serial number.
-        const bool is_qualified = by_anchor || (parts && lists_.manufacturers.has_name(parts->whose));
+        const bool is_qualified = by_anchor || (parts && known_.manufacturers.has_name(parts->whose));
         if (is_qualified) {
             device.serial = parts->serial;
             device.anchor = by_anchor ? parts->whose : std::string{};
-            device.manufacturer = by_anchor ? lists_.manufacturers.name_of(parts->whose) : parts->whose;
+            device.manufacturer = by_anchor ? known_.manufacturers.name_of(parts->whose) : parts->whose;
         }
         ACMETOOL_TRY(block, records_.block_of(device));
         if (block ||
-            (is_qualified ? lists_.inventory.find(device) != nullptr : lists_.inventory.has(device.serial)))
+            (is_qualified ? known_.inventory.find(device) != nullptr : known_.inventory.has(device.serial)))
             return device;
         // Somebody who claims to be it was refused.
         ra::EventFilter claims;
@@ -207,7 +182,7 @@ private:
         if (!claimed.empty()) return device;
         const auto shown = base::printable(text, 200);
         const auto& file = config_.ra.idevid.inventory;
-        if (file.empty() || !lists_.is_readable)
+        if (file.empty() || !known_.is_readable)
             return fail(Errc::bad_input, fmt::format("{}: this relay has never seen it", shown),
                         "name a device by its serial number or identifier, by its name, by the serial number "
                         "of its certificate, or by a request id",
@@ -221,19 +196,19 @@ private:
     }
 
     const Config& config_;
-    const Lists& lists_;
+    const DeviceFiles& known_;
     ra::Records records_;
     ra::DeviceRecords devices_;
     ra::EventRecords events_;
     registrar::Records vouchers_;
 };
 
-Listing listing_of(const Config& config, const Lists& lists, const ra::Device& device)
+Listing listing_of(const Config& config, const DeviceFiles& known, const ra::Device& device)
 {
     if (device.serial.empty()) return Listing::not_needed;
-    if (!lists.is_readable) return Listing::unreadable;
-    if (lists.inventory.find(device) != nullptr) return Listing::listed;
-    if (lists.inventory.has(device.serial))
+    if (!known.is_readable) return Listing::unreadable;
+    if (known.inventory.find(device) != nullptr) return Listing::listed;
+    if (known.inventory.has(device.serial))
         return device.id.empty() ? Listing::listed : Listing::other_manufacturer;
     return config.ra.idevid.accept_any ? Listing::not_needed : Listing::absent;
 }
@@ -250,19 +225,19 @@ Result<std::unique_ptr<store::Database>> open_store(const Config& config)
 
 Result<ra::Device> find_device(const Config& config, store::Database& database, const std::string& text)
 {
-    return Finder(config, read_lists(config), database).find(text);
+    return Finder(config, read_device_files(config), database).find(text);
 }
 
 Result<DeviceReport> report_device(const Config& config, const std::string& text, const std::string& program,
                                    base::TimePoint now)
 {
-    const auto lists = read_lists(config);
+    const auto known = read_device_files(config);
     ACMETOOL_TRY(database, open_store(config));
     DeviceReport report;
-    ACMETOOL_TRY(device, Finder(config, lists, *database).find(text));
+    ACMETOOL_TRY(device, Finder(config, known, *database).find(text));
     report.device = std::move(device);
     report.inventory = config.ra.idevid.inventory;
-    report.listing = listing_of(config, lists, report.device);
+    report.listing = listing_of(config, known, report.device);
     ra::Records records{*database};
     ACMETOOL_TRY(block, records.block_of(report.device));
     report.block = std::move(block);
@@ -297,9 +272,9 @@ Result<DeviceReport> report_device(const Config& config, const std::string& text
 
 Result<Retried> retry_device(const Config& config, const std::string& text, base::TimePoint now)
 {
-    const auto lists = read_lists(config);
+    const auto known = read_device_files(config);
     ACMETOOL_TRY(database, open_store(config));
-    ACMETOOL_TRY(device, Finder(config, lists, *database).find(text));
+    ACMETOOL_TRY(device, Finder(config, known, *database).find(text));
     Retried retried{std::move(device)};
     ra::DeviceRecords devices{*database};
     ACMETOOL_TRY(failures, devices.forget_failures(retried.device.id, now));

@@ -12,6 +12,7 @@
 #include "ra/ca_files.h"
 #include "ra/device_records.h"
 #include "relay/device_report.h"
+#include "relay/device_files.h"
 #include "relay/screen.h"
 #include "store/configured.h"
 
@@ -50,7 +51,7 @@ void add_authorizations(std::vector<Ending>& endings, const Config& config)
     }
 }
 
-void add_certificates(std::vector<Ending>& endings, const Config& config)
+void add_certificate_ends(std::vector<Ending>& endings, const Config& config)
 {
     if (const auto chain = store::read_configured_certificates(config.http.certificate_file))
         endings.push_back({"the relay's own certificate, " + config.http.certificate_file,
@@ -103,11 +104,11 @@ Result<Forecast> forecast(const Config& config, unsigned days_ahead, TimePoint n
             forecast.overdue = count;
         else
             forecast.renewals.at(static_cast<std::size_t>(day)) = count;
-    forecast.limits = config.ra.limits;
+    forecast.limits = ra::in_force(config.ra.limits, read_device_files(config).inventory.size());
     ACMETOOL_TRY(spent, ra::Records{*database}.count_spent(now - forecast.limits.budget_window));
     forecast.spent = spent;
     add_authorizations(forecast.endings, config);
-    add_certificates(forecast.endings, config);
+    add_certificate_ends(forecast.endings, config);
     std::stable_sort(forecast.endings.begin(), forecast.endings.end(),
                      [](const auto& a, const auto& b) { return a.at < b.at; });
     warn_of_limits(forecast);

@@ -12,7 +12,7 @@ namespace
 {
 
 constexpr unsigned kLinesOfPage = 50;
-constexpr std::uint64_t kShownEvents = 30;
+constexpr std::uint64_t kEventsOnPage = 30;
 
 http::ServerResponse error_page(const PageFrame& frame, const Error& error)
 {
@@ -220,7 +220,7 @@ http::ServerResponse device_page(const PageSource& source, const PageFrame& fram
                       ra::EventFilter filter;
                       filter.who = device.serial.empty() ? device.id : device.serial;
                       filter.device = device.id;
-                      filter.limit = kShownEvents;
+                      filter.limit = kEventsOnPage;
                       write_events(html, source, events_of(source, filter));
                       write_orders(html, *report);
                       write_certificates(html, *report, source.now);

@@ -14,15 +14,15 @@ namespace
 
 constexpr std::size_t kMostMessages = 10'000;
 constexpr std::size_t kMostRefusals = 500;
-constexpr std::size_t kLongestText = 300;
+constexpr std::size_t kLongestShown = 300;
 
 std::string shown_member(const base::Json& event, const char* name)
 {
-    return base::printable(base::string_member(event, name).value_or(""), kLongestText);
+    return base::printable(base::string_member(event, name).value_or(""), kLongestShown);
 }
 
 /// The cause of a refusal, as the page sorts them; empty: the event tells of none.
-std::string cause_of(const base::Json& event)
+std::string refusal_cause(const base::Json& event)
 {
     const auto kind = base::string_member(event, "event").value_or("");
     const auto decision = base::string_member(event, "decision").value_or("");
@@ -33,7 +33,7 @@ std::string cause_of(const base::Json& event)
     return {};
 }
 
-std::string outcome_of(const est::RequestEvent& event)
+std::string request_outcome(const est::RequestEvent& event)
 {
     if (event.decision == "issued" || event.decision == "pending") return event.decision;
     return event.status >= 500 ? "failed" : event.status >= 400 ? "refused" : "answered";
@@ -64,7 +64,7 @@ void Recent::message(const base::Message& message, base::TimePoint now)
 
 void Recent::event(const base::Json& event, base::TimePoint now)
 {
-    auto cause = cause_of(event);
+    auto cause = refusal_cause(event);
     if (cause.empty()) return;
     RecentRefusal refusal{now, std::move(cause), {}, {}, {}, {}, {}};
     refusal.device = shown_member(event, event.contains("device") ? "device" : "serial");
@@ -91,7 +91,7 @@ void Recent::request(const est::RequestEvent& event)
 {
     const std::lock_guard lock{mutex_};
     ++requests_[{operation_of(event), event.status}];
-    latencies_[{operation_of(event), outcome_of(event)}].add(event.took);
+    latencies_[{operation_of(event), request_outcome(event)}].add(event.took);
 }
 
 base::Trace Recent::trace_of(const std::string& request_id) const

@@ -17,11 +17,11 @@ http::Headers authorization(std::string value)
 }
 
 /// Nonces whose time passes only when a test says so.
-struct Scene {
+struct DigestScene {
     Time time{1000h};
     http::DigestNonces nonces;
 
-    explicit Scene(std::size_t most = 10'000) : nonces{60s, most, [this] { return time; }} {}
+    explicit DigestScene(std::size_t most = 10'000) : nonces{60s, most, [this] { return time; }} {}
 };
 
 } // namespace
@@ -101,11 +101,11 @@ TEST_CASE("ESTS-28: what is no response to our challenge is not read")
 
 TEST_CASE("FLD-E15, ESTS-28: a nonce is current for its lifetime, in the process that issued it, unchanged")
 {
-    Scene scene;
+    DigestScene scene;
     const auto nonce = scene.nonces.issue();
     CHECK(scene.nonces.is_current(nonce));
     CHECK(scene.nonces.issue() != nonce);
-    CHECK_FALSE(Scene{}.nonces.is_current(nonce));
+    CHECK_FALSE(DigestScene{}.nonces.is_current(nonce));
     for (std::size_t i = 0; i < nonce.size(); ++i) {
         auto other = nonce;
         other[i] = other[i] == 'A' ? 'B' : 'A';
@@ -123,7 +123,7 @@ TEST_CASE("FLD-E15, ESTS-28: a nonce is current for its lifetime, in the process
 
 TEST_CASE("FLD-E15, ESTS-28: each count is used once; requests may overtake each other by 63")
 {
-    Scene scene;
+    DigestScene scene;
     const auto nonce = scene.nonces.issue();
     CHECK_FALSE(scene.nonces.spend(nonce, 0));
     CHECK(scene.nonces.spend(nonce, 1));
@@ -145,7 +145,7 @@ TEST_CASE("FLD-E15, ESTS-28: each count is used once; requests may overtake each
 TEST_CASE("FLD-E15, SEC-10: a table of nonces in use that is full forgets the oldest, which is stale and not "
           "free again")
 {
-    Scene scene{3};
+    DigestScene scene{3};
     std::vector<std::string> nonces;
     for (int i = 0; i < 5; ++i) {
         nonces.push_back(scene.nonces.issue());

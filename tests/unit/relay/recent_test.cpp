@@ -23,7 +23,7 @@ base::Message message_of(const std::string& request, const std::string& device =
     return message;
 }
 
-base::Json refused(const std::string& device, const std::string& request)
+base::Json refused_event(const std::string& device, const std::string& request)
 {
     return {{"event", "decision"}, {"decision", "refused"}, {"reason", "forbidden"},
             {"device", device},    {"request_id", request}, {"text", "not in the inventory"}};
@@ -56,7 +56,7 @@ TEST_CASE("OPR-30: recent: refusals by cause, the newest first")
     recent.event({{"event", "store"}, {"level", "error"}}, kNow);
     recent.event({{"event", "teap"}, {"decision", "accept"}}, kNow);
     CHECK(recent.refusals().empty());
-    recent.event(refused("d1@x", "a"), kNow);
+    recent.event(refused_event("d1@x", "a"), kNow);
     recent.event({{"event", "brski"}, {"level", "warning"}, {"serial", "d2"}, {"text", "no"}}, kNow);
     recent.event({{"event", "radius"}, {"decision", "drop"}, {"address", "192.0.2.1"}, {"times", 7U}}, kNow);
     recent.event({{"event", "teap"}, {"decision", "reject"}, {"request_id", "a"}}, kNow); // told already
@@ -74,7 +74,7 @@ TEST_CASE("OPR-30: recent: refusals by cause, the newest first")
     CHECK(recent.refused_request_of("d1@x") == "a");
     CHECK(recent.refused_request_of("d9@x").empty());
     for (int i = 0; i < 600; ++i)
-        recent.event(refused("d", "r"), kNow);
+        recent.event(refused_event("d", "r"), kNow);
     CHECK(recent.refusals().size() == 500);
     CHECK(recent.refused().at("forbidden") == 601);
 }

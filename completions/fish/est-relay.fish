@@ -62,6 +62,7 @@ complete -c est-relay -n '__est_relay_is store; and __est_relay_once --from' -l 
 complete -c est-relay -n '__est_relay_is devices; and __est_relay_once --state' -l state -x -a 'pending failed issued expiring' -d 'Only these, separated by commas: pending, failed, issued, expiring'
 complete -c est-relay -n '__est_relay_is devices; and __est_relay_once --since' -l since -x -d 'Only what changed in this time'
 complete -c est-relay -n '__est_relay_is devices; and __est_relay_once --limit' -l limit -x -d 'Longest list, 1000 at most'
+complete -c est-relay -n '__est_relay_is devices; and __est_relay_once --after' -l after -x -d 'Go on behind a list that was cut, which ends with this PLACE'
 complete -c est-relay -n '__est_relay_is events; and __est_relay_once --device' -l device -x -d 'Only of this device, named as for explain, with what the CA said to its requests'
 complete -c est-relay -n '__est_relay_is events; and __est_relay_once --request' -l request -x -d 'Only of the request with this id'
 complete -c est-relay -n '__est_relay_is events; and __est_relay_once --since' -l since -x -d 'Only from this time on: 1d, or 2026-12-01T03:12:00Z'

@@ -8,8 +8,8 @@
 #include "dns/name.h"
 #include "ra/exclusion.h"
 #include "ra/policy.h"
-#include "relay/event_row.h"
 #include "relay/device_files.h"
+#include "relay/event_row.h"
 
 namespace acmetool::relay
 {

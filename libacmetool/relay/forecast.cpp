@@ -11,8 +11,8 @@
 #include "base/text.h"
 #include "ra/ca_files.h"
 #include "ra/device_records.h"
-#include "relay/device_report.h"
 #include "relay/device_files.h"
+#include "relay/device_report.h"
 #include "relay/screen.h"
 #include "store/configured.h"
 

@@ -112,6 +112,7 @@ END
         printf '%s\n' "${@:2}" >>"$PKI/wrong.toml"
         run --separate-stderr est-relay check --config "$PKI/wrong.toml"
         [ "$status" = 78 ]
+        # shellcheck disable=SC2154 # run --separate-stderr sets it
         [[ $stderr$output == *"$1"* ]] || { echo "$stderr$output" && return 1; }
     }
     echo 'whsec_%%' >"$PKI/bad.key"

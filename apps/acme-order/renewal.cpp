@@ -119,9 +119,8 @@ Result<void> RenewRun::each_file(const Work& work)
 {
     return for_each_file(verb_, options_, [&](const ConfiguredFile& file) -> Result<void> {
         const auto& given = file.given;
-        const auto done =
-            given ? one(given->output, given->ca_file.empty() ? io_.ca_file() : given->ca_file, work)
-                  : fail(given.error());
+        auto done = given ? one(given->output, given->ca_file.empty() ? io_.ca_file() : given->ca_file, work)
+                          : fail(given.error());
         if (done) return {};
         if (done.error().code == Errc::interrupted) return done;
         failed(given ? given->output : file.name, given.has_value(), with_context(done.error(), file.name));

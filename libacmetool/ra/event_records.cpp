@@ -21,7 +21,7 @@ std::int64_t microseconds(EventTime time)
     return time.time_since_epoch().count();
 }
 
-EventTime time_of(const std::string& column)
+EventTime event_time_of(const std::string& column)
 {
     return EventTime{std::chrono::microseconds{store::number_of(column)}};
 }
@@ -29,7 +29,7 @@ EventTime time_of(const std::string& column)
 Event event_of(const Row& row)
 {
     Event event;
-    event.at = time_of(row[0]);
+    event.at = event_time_of(row[0]);
     event.number = store::number_of(row[1]);
     event.level = static_cast<base::Level>(store::number_of(row[2]));
     event.what = row[3];
@@ -125,8 +125,8 @@ Result<std::vector<EventCount>> EventRecords::causes(EventTime since, unsigned l
     std::vector<EventCount> counts;
     counts.reserve(rows.size());
     for (const auto& row : rows)
-        counts.push_back(
-            {row[0], row[1], row[2], static_cast<std::uint64_t>(store::number_of(row[3])), time_of(row[4])});
+        counts.push_back({row[0], row[1], row[2], static_cast<std::uint64_t>(store::number_of(row[3])),
+                          event_time_of(row[4])});
     return counts;
 }
 

@@ -307,8 +307,8 @@ std::string to_text(const DeviceReport& report)
         if (!voucher.voucher_status.empty()) add_line(screen, "voucher", shown(voucher.voucher_status));
         if (!voucher.enroll_status.empty()) add_line(screen, "enrolment", shown(voucher.enroll_status));
     }
-    constexpr std::size_t kShownEvents = 3;
-    for (std::size_t i = 0; i < report.events.size() && i < kShownEvents; ++i) {
+    constexpr std::size_t kEventsAsText = 3;
+    for (std::size_t i = 0; i < report.events.size() && i < kEventsAsText; ++i) {
         const auto& event = report.events[i];
         screen += fmt::format("event at {}: {}\n",
                               base::to_rfc3339(std::chrono::floor<std::chrono::seconds>(event.at)),

@@ -17,7 +17,7 @@ namespace
 
 using base::Json;
 
-constexpr std::chrono::hours kSoon{24 * 14};
+constexpr std::chrono::hours kEndsSoon{24 * 14};
 constexpr std::int64_t kClockOff = 30; ///< seconds
 constexpr std::size_t kShownRefusals = 15;
 
@@ -234,7 +234,7 @@ std::vector<std::string> problems_of(const Health& health, base::TimePoint now)
     add_issuer_problems(problems, issuer);
     add_domain_problems(problems, object_member(issuer, "authorizations"), now);
     for (const auto& one : health.own)
-        if (one.not_after - now < kSoon)
+        if (one.not_after - now < kEndsSoon)
             problems.push_back(fmt::format("{} {} {}", one.what,
                                            one.not_after <= now ? "expired at" : "expires at",
                                            base::to_rfc3339(one.not_after)));

@@ -12,7 +12,7 @@ namespace acmetool::relay
 namespace
 {
 
-constexpr std::size_t kMostMessages = 10'000;
+constexpr std::size_t kMostMessages = 2000; ///< of some hundred octets each
 constexpr std::size_t kMostRefusals = 500;
 constexpr std::size_t kLongestShown = 300;
 

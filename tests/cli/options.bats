@@ -137,7 +137,7 @@ verbs_of() { # PROGRAM
 @test "FLD-U8: a command that sends nothing refuses the options of those that do, and obeys the others" {
     local call option
     for call in csr-build 'acme-trace show' 'acme-ca serve' 'acme-ca init' 'acme-ca list' 'acme-ca eab' 'brski-masa serve' 'brski-masa sign' \
-        'brski-masa log' 'brski-masa make-idevid' 'brski-pledge verify' 'est-relay revoke' 'est-relay block' 'est-relay unblock'; do
+        'brski-masa log' 'brski-masa make-idevid' 'brski-pledge verify' 'est-relay blocks' 'est-relay block' 'est-relay unblock'; do
         for option in --timeout --ca-file --trace --show; do
             # shellcheck disable=SC2086 # program and command
             run $call "$option" x

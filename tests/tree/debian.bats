@@ -87,7 +87,8 @@ has() {
 }
 
 @test "OPR-70: lintian finds nothing in the source package and in the packages, at its most pedantic" {
-    run lintian --allow-root --display-info --pedantic --fail-on warning "$PACKAGES"/*.changes
+    # In the octets of a program's code, lintian finds words with spelling errors, other ones after each build.
+    run lintian --allow-root --display-info --pedantic --fail-on warning --suppress-tags spelling-error-in-binary "$PACKAGES"/*.changes
     echo "$output"
     [ "$status" = 0 ]
     [ -z "$output" ]

@@ -43,14 +43,12 @@ restart() {
     # Of the one that came, with a voucher of real size: half of them have theirs, the rest was refused.
     sqlite3 "$PKI/relay.db" "CREATE TEMP TABLE model AS SELECT * FROM brski_devices;
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
-        INSERT INTO brski_devices SELECT 'd' || i || '@' || substr(model.id, instr(model.id, '@') + 1), 'd' || i, manufacturer,
+        INSERT INTO brski_devices (id, serial, manufacturer, state, request_digest, registrar_request, media_type, accept, nonce,
+            masa_url, voucher, voucher_type, reason, since, voucher_status, enroll_status, certificate, cause)
+        SELECT 'd' || i || substr(model.id, instr(model.id, '@')), 'd' || i, manufacturer,
             CASE WHEN i % 2 THEN 'refused' ELSE 'forwarded' END, 'digest ' || i, registrar_request, media_type, accept, nonce,
-            masa_url, voucher, voucher_type, strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-' || (i / 3) || ' seconds'), '', '', '',
-            'no', 14, '' FROM n, model" 2>sql.err || {
-        cat sql.err
-        sqlite3 "$PKI/relay.db" '.schema brski_devices'
-        return 1
-    }
+            masa_url, voucher, voucher_type, 'no', strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-' || (i / 3) || ' seconds'), '', '', '', 14
+        FROM n, model"
     [ "$(stat -c %s "$PKI/relay.db")" -gt 20000000 ]
     start_relay "$PKI"
     est-relay status --config "$PKI/relay.toml" --json >status.json

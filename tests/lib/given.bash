@@ -49,10 +49,11 @@ given() {
     "docs/howto/two-relays.md:")
         have_devices
         have_account
-        chmod 711 "${GIVEN%/*}" "$GIVEN" # the server has a user of its own
-        init_postgres "$GIVEN/pg"
-        start_postgres "$GIVEN/pg"
-        export PGHOST=$GIVEN/pg PGPORT=$PG_PORT PGUSER=relay PGDATABASE=postgres
+        GIVEN_PG=$(mktemp -d /tmp/pg.XXXX) # the server has a user of its own, who comes into no folder of ours
+        chmod 755 "$GIVEN_PG"
+        init_postgres "$GIVEN_PG"
+        start_postgres "$GIVEN_PG"
+        export PGHOST=$GIVEN_PG PGPORT=$PG_PORT PGUSER=relay PGDATABASE=postgres
         ;;
     "docs/howto/two-relays.md: When one is gone") stop_relay relay1 ;;
     "docs/howto/moving.md:") have_old_clients ;;
@@ -61,7 +62,9 @@ given() {
 
 # given_ends: what given started.
 given_ends() {
-    [[ ! -d $GIVEN/pg ]] || stop_postgres "$GIVEN/pg" immediate
+    [[ -n ${GIVEN_PG:-} ]] || return 0
+    stop_postgres "$GIVEN_PG" immediate || true
+    rm -rf "$GIVEN_PG"
 }
 
 # have_devices: a relay's certificate, a manufacturer with the device idevid, the inventory, and the roots.

@@ -28,6 +28,7 @@ restart() {
 }
 
 @test "SCL-15: ten thousand BRSKI devices: memory and status of the relay are as without them, and all are listed by page" {
+    only_sqlite
     make_flow5
     no_ca
     start_masa "$MAKER"

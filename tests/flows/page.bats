@@ -156,7 +156,7 @@ print(base64.b64encode(hashlib.sha256(re.search("<style>(.*?)</style>", open("la
 }
 
 @test "OPR-32: the list of devices has pages, and each device is on one of them" {
-    [[ -z ${ACMETOOL_POSTGRESQL:-} ]] || skip "it writes into a SQLite file"
+    only_sqlite
     local_relay
     start_relay "$PKI"
     sqlite3 "$PKI/relay.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120)

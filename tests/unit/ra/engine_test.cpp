@@ -1017,7 +1017,9 @@ TEST_CASE("SCL-21: an enrolment costs a shared database ten round trips at most,
         renewal.renewal = true;
         next = std::min(next, enrolled(std::move(renewal)).first);
     }
-    MESSAGE("round trips: ", first, " for an enrolment, ", next, " for a renewal; and one to read the CSR");
+    // And one to read the CSR.
+    CAPTURE(first);
+    CAPTURE(next);
     CHECK(first + 1 <= 10);
     CHECK(next + 1 <= 10);
 }

@@ -160,6 +160,18 @@ commands_of() {
     sed -n '/^```sh$/,/^```$/{/^```/d;p}' "$1"
 }
 
+@test "OPR-71, OPR-74: the units that docs/INSTALL.md starts and the program that the image runs are in the packages" {
+    local name count=0
+    dpkg-deb -c "$(package acme-integrations)" >contents
+    for name in $(commands_of "$ROOT/docs/INSTALL.md" | sed -n 's/.*systemctl \(.*\)/\1/p' | grep -oE '(acme|est|teap)-[a-z-]+' | sort -u); do
+        grep -E "/systemd/system/$name\.(service|timer)$" contents
+        count=$((count + 1))
+    done
+    [ "$count" -gt 0 ]
+    name=$(sed -n 's/.*"Entrypoint": \["\([^"]*\)".*/\1/p' "$ROOT/packaging/oci-layout")
+    grep -E "/${name##*/}$" contents
+}
+
 @test "OPR-71, OPR-72: docs/INSTALL.md leads from the packages to a device in a system that boots; upgrade, removal, purge" {
     fresh_system
     commands_of "$ROOT/docs/INSTALL.md" >commands

@@ -3,10 +3,9 @@
 #include <algorithm>
 
 #include "enrol/identity.h"
-#include "ra/inventory.h"
 #include "ra/records.h"
 #include "registrar/records.h"
-#include "store/configured.h"
+#include "relay/device_files.h"
 
 namespace acmetool::relay
 {
@@ -31,10 +30,7 @@ bool lists(const ra::Inventory& inventory, const std::string& serial)
 Result<std::vector<std::string>> unknown_devices(const Config& config,
                                                  const std::vector<std::string>& devices)
 {
-    ra::Inventory inventory;
-    if (!config.ra.idevid.inventory.empty())
-        if (const auto text = store::read_configured(config.ra.idevid.inventory))
-            if (auto parsed = ra::parse_inventory(*text, "inventory", {})) inventory = std::move(*parsed);
+    const auto inventory = read_device_files(config).inventory;
     ACMETOOL_TRY(database, ra::Records::open(config.ra.store));
     ra::Records records{*database};
     registrar::Records vouchers{*database};

@@ -104,7 +104,10 @@ Result<Forecast> forecast(const Config& config, unsigned days_ahead, TimePoint n
             forecast.overdue = count;
         else
             forecast.renewals.at(static_cast<std::size_t>(day)) = count;
-    forecast.limits = ra::in_force(config.ra.limits, read_device_files(config).inventory.size());
+    const auto& limits = config.ra.limits;
+    // The inventory may be large, and counts only if no limit is set.
+    forecast.limits =
+        ra::in_force(limits, limits.orders_in_total == 0 ? read_device_files(config).inventory.size() : 0);
     ACMETOOL_TRY(spent, ra::Records{*database}.count_spent(now - forecast.limits.budget_window));
     forecast.spent = spent;
     add_authorizations(forecast.endings, config);

@@ -1,5 +1,5 @@
-// bench-est OPERATION --port N --pid PID --pki DIR [--clients N] [--rounds N] [--requests N] [--tls 1.2|1.3]
-//           [--idle N] [--keep FILE | --again FILE]
+// bench-est OPERATION --port N... --pid PID... --pki DIR [--clients N] [--rounds N] [--requests N]
+//           [--tls 1.2|1.3] [--idle N] [--keep FILE | --again FILE]
 //
 // Measures an EST server and BRSKI registrar on 127.0.0.1 beside what TLS allows. OPERATION is cacerts,
 // simpleenroll or requestvoucher, on a new mutually authenticated P-256 connection for each request; each
@@ -8,7 +8,7 @@
 // ROUNDS rounds: as many full handshakes in memory, both sides and no sockets, on as many threads as there
 // are clients (at most one for each core), then REQUESTS requests from CLIENTS threads. With
 // --idle, N more clients hold connections and say nothing. CPU is that of PID, a thread named "issuer" left
-// out.
+// out. With several ports, the clients are dealt out to them; with several PIDs, their CPU is added.
 //
 // Prints one line of medians: requests per second, p50 and p99 in ms, server CPU ms per request, handshakes
 // per second in memory, server CPU ms of one of them, p50 ms of one of them, replies 200, replies 202,
@@ -34,8 +34,8 @@ enum class Operation { cacerts, simpleenroll, requestvoucher };
 
 struct Options {
     Operation operation = Operation::cacerts;
-    std::uint16_t port = 0;
-    std::string pid = "self";
+    std::vector<std::uint16_t> ports;
+    std::vector<std::string> pids;
     std::string pki;
     unsigned clients = 1;
     unsigned rounds = 7;
@@ -134,21 +134,29 @@ std::vector<Device> read_devices(const std::string& path)
     }
 }
 
-Ssl open_connection(const Options& options, SSL_CTX* context, const Device& device)
+double cpu_of(const std::vector<std::string>& pids)
+{
+    double sum = 0;
+    for (const auto& pid : pids)
+        sum += cpu_ms(pid);
+    return sum;
+}
+
+Ssl open_connection(std::uint16_t port, SSL_CTX* context, const Device& device)
 {
     Ssl ssl{SSL_new(context)};
     SSL_use_certificate(ssl.get(), device.certificate.get());
     SSL_use_PrivateKey(ssl.get(), device.key.get());
-    BIO* socket = BIO_new_socket(connect_to(options.port), BIO_CLOSE);
+    BIO* socket = BIO_new_socket(connect_to(port), BIO_CLOSE);
     SSL_set_bio(ssl.get(), socket, socket);
     if (SSL_connect(ssl.get()) != 1) give_up("handshake");
     return ssl;
 }
 
 /// Returns the status.
-int request(const Options& options, SSL_CTX* context, const Device& device)
+int request(const Options& options, std::uint16_t port, SSL_CTX* context, const Device& device)
 {
-    const Ssl ssl = open_connection(options, context, device);
+    const Ssl ssl = open_connection(port, context, device);
     constexpr std::array<std::array<const char*, 2>, 3> kTargets{
         {{"GET /.well-known/est/cacerts", ""},
          {"POST /.well-known/est/simpleenroll", "application/pkcs10"},
@@ -179,8 +187,8 @@ Options parse(int argc, char** argv)
         const std::string_view name{argv[i]};
         const char* value = argv[i + 1];
         const auto number = static_cast<unsigned>(std::atoi(value));
-        if (name == "--port") options.port = static_cast<std::uint16_t>(number);
-        if (name == "--pid") options.pid = value;
+        if (name == "--port") options.ports.push_back(static_cast<std::uint16_t>(number));
+        if (name == "--pid") options.pids.emplace_back(value);
         if (name == "--pki") options.pki = value;
         if (name == "--clients") options.clients = number;
         if (name == "--rounds") options.rounds = number;
@@ -193,7 +201,7 @@ Options parse(int argc, char** argv)
     const std::string_view operation{argc > 1 ? argv[1] : ""};
     if (operation == "simpleenroll") options.operation = Operation::simpleenroll;
     if (operation == "requestvoucher") options.operation = Operation::requestvoucher;
-    if ((options.operation == Operation::cacerts && operation != "cacerts") || options.port == 0 ||
+    if ((options.operation == Operation::cacerts && operation != "cacerts") || options.ports.empty() ||
         options.pki.empty()) {
         std::fputs("bench-est: see the head of bench/est.cpp\n", stderr);
         std::exit(64);
@@ -219,7 +227,7 @@ int main(int argc, char** argv)
     std::vector<Ssl> idle;
     const Device watcher = make_device(maker.get(), maker_key.get(), nullptr, run + "idle");
     for (unsigned i = 0; i < options.idle; ++i)
-        idle.push_back(open_connection(options, client.get(), watcher));
+        idle.push_back(open_connection(options.ports.front(), client.get(), watcher));
 
     std::FILE* kept = options.keep.empty() ? nullptr : std::fopen(options.keep.c_str(), "w");
     auto again = options.again.empty() ? std::vector<Device>{} : read_devices(options.again);
@@ -240,13 +248,15 @@ int main(int argc, char** argv)
         limits.push_back(on_threads(std::min(cores, options.clients), count, [&](unsigned i) {
             return handshake(server.get(), client.get(), devices[i]);
         }));
-        const double before = cpu_ms(options.pid);
+        const double before = cpu_of(options.pids);
+        std::atomic<unsigned> begun{0};
         served.push_back(on_threads(options.clients, count, [&](unsigned i) {
-            const int status = request(options, client.get(), devices[i]);
+            thread_local const auto port = options.ports[begun++ % options.ports.size()];
+            const int status = request(options, port, client.get(), devices[i]);
             ++(status == 200 ? issued : status == 202 ? pending : others);
             return 0.0;
         }));
-        served.back().cpu = (cpu_ms(options.pid) - before) / count;
+        served.back().cpu = (cpu_of(options.pids) - before) / count;
     }
     if (kept != nullptr) std::fclose(kept);
     std::printf("%.1f %.2f %.2f %.3f %.1f %.3f %.2f %u %u %u\n", median(served, &Round::rate),

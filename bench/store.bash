@@ -5,14 +5,7 @@
 # the server's own counts for one enrolment, of all of the relay's connections.
 store() {
     local clients kind round place=$folder/pg
-    mkdir -p "$place"
-    chmod 755 "$folder" "$place"
-    PG_PORT=''
-    init_postgres "$place" 'fsync = on'
-    start_postgres "$place"
-    make_pki pki
-    touch pki/acct.json
-    mkdir -p ca-est
+    prepare_relays_on "$place"
     echo
     echo "Stores: simpleenroll, a new TLS 1.3 connection for each, medians of $est_rounds turns; goal: 0.70x"
     printf '%8s %12s %12s %8s %10s %10s %9s %8s\n' clients "SQLite/s" "PostgreSQL/s" ratio "p50 ms" "p50 ms" commits "WAL kB"
@@ -25,6 +18,18 @@ store() {
         store_row "$clients"
     done
     stop_postgres "$place" immediate
+}
+
+# prepare_relays_on FOLDER: PostgreSQL there, and the files of bench-relay in pki and ca-est.
+prepare_relays_on() {
+    mkdir -p "$1"
+    chmod 755 "$folder" "$1"
+    PG_PORT=''
+    init_postgres "$1" 'fsync = on'
+    start_postgres "$1"
+    make_pki pki
+    touch pki/acct.json
+    mkdir -p ca-est
 }
 
 on_server() { # STATEMENT

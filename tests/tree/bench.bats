@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# bench/compare and bench/plot, with what bench/run would print.
+# bench/compare and bench/plot, with what bench/run would print, and what bench/run scale holds relays by.
 
 bats_require_minimum_version 1.5.0
 load ../lib/common
@@ -78,4 +78,19 @@ END
     run "$ROOT/bench/plot" <<<"nothing"
     [ "$status" = 1 ]
     [[ $output == *"expected what bench/run est ca prints"* ]]
+}
+
+@test "bench/run scale: what is in a group gets a fifth of a core" {
+    # shellcheck source=bench/scale.bash
+    . "$ROOT/bench/scale.bash"
+    find_quota 2>told || {
+        grep -q 'no control group with a CPU quota can be made' told
+        skip "no control group with a CPU quota can be made here"
+    }
+    make_quota "acmetool-bench-$$-test"
+    # bash counts its own CPU time in "times".
+    sh -c "echo \$\$ >'${QUOTAS[-1]}/cgroup.procs' && exec bash -c 'while ((SECONDS < 3)); do :; done; times'" >spent
+    remove_quotas
+    cat spent
+    awk -F'[ms ]' 'NR == 1 { exit !($1 == 0 && $2 + $5 < 0.9) }' spent
 }

@@ -51,17 +51,20 @@ stop_devices() {
     for pid in "${BATCHES[@]}"; do kill "$pid" 2>/dev/null || true; done
 }
 
-# each_has_one FIRST LAST: each device has a certificate for its key, and the CA made one for each.
+# has_one NUMBER: the device has a certificate for its key, and the CA made one for it, by the names in ISSUED.
+has_one() {
+    if [ ! -e "got/$1.pem" ]; then
+        echo "soak$1 has none: $(sort "got/$1.statuses" | uniq -c | xargs), $(cat "got/$1.body")" >&2
+        return 1
+    fi
+    cmp <(openssl x509 -in "got/$1.pem" -noout -pubkey) <(openssl pkey -in "soak$1.csr.key" -pubout)
+    [ "$(grep -cx "soak$1.iot.domain.com" <<<"$ISSUED")" = 1 ] || { echo "soak$1: not one certificate" >&2 && return 1; }
+}
+
+# each_has_one FIRST LAST: the same of each of these devices, by what the CA says now.
 each_has_one() {
-    local i issued
-    issued=$(acme-ca list --dir ca | jq -r '.certificates[].identifiers[0].value')
-    for ((i = $1; i <= $2; i++)); do
-        if [ ! -e "got/$i.pem" ]; then
-            echo "soak$i has none: $(sort "got/$i.statuses" | uniq -c | xargs), $(cat "got/$i.body")" >&2
-            return 1
-        fi
-        cmp <(openssl x509 -in "got/$i.pem" -noout -pubkey) <(openssl pkey -in "soak$i.csr.key" -pubout)
-        [ "$(grep -cx "soak$i.iot.domain.com" <<<"$issued")" = 1 ] || { echo "soak$i: not one certificate" >&2 && return 1; }
-    done
+    local i
+    ISSUED=$(acme-ca list --dir ca | jq -r '.certificates[].identifiers[0].value')
+    for ((i = $1; i <= $2; i++)); do has_one "$i"; done
     echo "# $(($2 - $1 + 1)) devices; answers: $(cat got/*.statuses | sort | uniq -c | xargs)" >&3
 }

@@ -206,18 +206,37 @@ void AcmeIssuer::take_directory(Result<http::Response> outcome)
         return;
     }
     directory_error_ = read.error();
-    hold(read.error());
+    heed(read.error());
     for (const auto& order : std::exchange(queued_, {}))
         give_up(order, *directory_error_, true);
 }
 
-/// 503 with Retry-After is for all orders: no other one is placed before that time. A rate limit may be one
-/// of the order's names, and is for its device alone.
-void AcmeIssuer::hold(const Error& error)
+/// 503 with Retry-After is for all orders: no other one is placed before that time, here or by another
+/// process on the store. A rate limit may be one of the order's names, and is for its device alone.
+void AcmeIssuer::heed(const Error& error)
 {
     if (error.code != Errc::temporary || !error.retry_after) return;
-    held_until_ = Steady::now() + base::spread_after(*error.retry_after);
+    const auto life = base::spread_after(*error.retry_after);
+    const auto until = Steady::now() + life;
+    if (until <= held_until_) return;
+    held_until_ = until;
     held_by_ = error;
+    host_->held(directory_url_, life);
+}
+
+void AcmeIssuer::hold(const std::string& ca, std::chrono::seconds life, const std::string& told)
+{
+    if (ca != directory_url_) return;
+    worker_.post(in_turn([this, life, told] {
+        // In whole seconds: what this issuer told the store itself may come back a second longer.
+        const auto until = Steady::now() + life;
+        if (until <= held_until_ + std::chrono::seconds{1}) return;
+        Error error;
+        error.code = Errc::temporary;
+        error.message = fmt::format("the CA told the relay {} to wait, which holds for all relays", told);
+        held_until_ = until;
+        held_by_ = std::move(error);
+    }));
 }
 
 /// Whoever would place an order now is told what the CA said.

@@ -62,6 +62,7 @@ public:
 
     void attach(IssuerHost& host) override;
     void start(IssuerOrder order) override;
+    void hold(const std::string& ca, std::chrono::seconds life, const std::string& told) override;
     base::Json status() override;
     std::size_t waiting() const override { return queued_count_ + resting_count_ + active_count_; }
 
@@ -92,7 +93,7 @@ private:
     void wake_rested();
     void begin_queued();
     void line_up(IssuerOrder order);
-    void hold(const Error& error);
+    void heed(const Error& error);
     bool gives_up_held();
     void prepare(IssuerOrder order);
     void begin(const IssuerOrder& order);

@@ -204,7 +204,7 @@ void AcmeIssuer::ended(const ActivePtr& active, Error error)
         return;
     }
     if (order.url.empty()) {
-        hold(error);
+        heed(error);
         return give_up(resting.order, error, left_nothing(error));
     }
     resting.order.url = order.url;

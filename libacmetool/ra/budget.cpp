@@ -121,14 +121,15 @@ void Budget::load(const std::vector<Records::Spent>& spent)
     settle();
 }
 
-std::chrono::seconds Turns::take(base::TimePoint now, std::chrono::seconds wait)
+std::chrono::seconds Turns::take(base::TimePoint now, std::chrono::seconds wait, std::size_t sharers)
 {
+    const auto ours = std::max<std::size_t>(1, kPerSecond / std::max<std::size_t>(1, sharers));
     const std::lock_guard lock{mutex_};
     const auto first = now + wait;
     if (last_ < first || last_ >= first + kLongestQueue) {
         last_ = first;
         taken_ = 0;
-    } else if (taken_ >= kPerSecond) {
+    } else if (taken_ >= ours) {
         last_ += std::chrono::seconds{1};
         taken_ = 0;
     }

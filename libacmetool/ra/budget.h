@@ -77,8 +77,9 @@ class Turns
 public:
     static constexpr unsigned kPerSecond = 50;
 
-    /// The time until the next free turn, at least `wait`. The turn is taken then.
-    std::chrono::seconds take(base::TimePoint now, std::chrono::seconds wait);
+    /// The time until the next free turn, at least `wait`. The turn is taken then. `sharers`: how many
+    /// processes give the turns of the same second, each its part of them.
+    std::chrono::seconds take(base::TimePoint now, std::chrono::seconds wait, std::size_t sharers = 1);
 
 private:
     std::mutex mutex_;

@@ -38,6 +38,7 @@ struct Engine::Impl final : IssuerHost {
     bool holds_order(const std::string& url) override;
     void placed(const IssuerOrder& order, std::function<void(bool is_ours)> stored) override;
     bool lease(const std::string& what, std::chrono::seconds life) override;
+    void held(const std::string& ca, std::chrono::seconds life) override;
     void issued(const std::string& id, std::vector<crypto::Certificate> chain) override;
     void failed(const std::string& id, Error error, bool over) override;
     void deferred(const std::string& id, std::chrono::seconds retry_after) override;
@@ -82,6 +83,8 @@ struct Engine::Impl final : IssuerHost {
     void begin_run_anew();
     void warn_of_differences(const std::vector<store::Member>& before);
     void heard(const std::string& payload);
+    void pass_on(const std::vector<Records::Hold>& holds);
+    std::size_t relays_alive() const;
     void look_after_waiters(const std::vector<std::string>& order_ids);
     base::Json sharing() const;
 

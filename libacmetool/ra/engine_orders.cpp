@@ -176,7 +176,8 @@ void Engine::Impl::failed(const std::string& id, Error error, bool over)
                        auto refused = mapped;
                        auto wait = memory;
                        if (turns != nullptr)
-                           wait = (order.renewal ? turns->renewals : turns->new_devices).take(now(), memory);
+                           wait = (order.renewal ? turns->renewals : turns->new_devices)
+                                      .take(now(), memory, relays_alive());
                        if (refused.retry_after)
                            wait = base::spread_after(wait);
                        else if (turns != nullptr)

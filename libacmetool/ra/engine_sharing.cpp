@@ -23,10 +23,16 @@ constexpr unsigned kTakenAtOnce = 500;
 constexpr std::string_view kOrder = "order ";
 constexpr std::string_view kCaCerts = "cacerts";
 constexpr std::string_view kMembers = "members";
+constexpr std::string_view kHolds = "holds";
 
 std::string new_run(const std::string& instance)
 {
     return fmt::format("{}#{}", instance, to_hex(crypto::random_bytes(4)));
+}
+
+std::string instance_of(const std::string& run)
+{
+    return run.substr(0, run.rfind('#'));
 }
 
 } // namespace
@@ -73,6 +79,34 @@ bool Engine::Impl::lease(const std::string& what, std::chrono::seconds life)
     return !ours || *ours; // where the store cannot say, twice is better than never
 }
 
+void Engine::Impl::held(const std::string& ca, std::chrono::seconds life)
+{
+    if (!settings()->store.is_shared()) return;
+    commits->post({[this, ca, life](store::Database& database, store::GroupCommit::After&) -> Result<void> {
+                       ACMETOOL_CHECK(Records{database}.hold({ca, member.run, life}));
+                       return database.notify(kHolds);
+                   },
+                   [](const Error&) {}}); // the others find out themselves
+}
+
+/// Tells the issuer what the CA told another relay, or the issuer before it.
+void Engine::Impl::pass_on(const std::vector<Records::Hold>& holds)
+{
+    const std::lock_guard guard{issuer_mutex};
+    if (!issuer) return;
+    for (const auto& hold : holds)
+        issuer->hold(hold.ca, hold.left, instance_of(hold.run));
+}
+
+/// Of the relays on the store, as they were a moment ago, this one included.
+std::size_t Engine::Impl::relays_alive() const
+{
+    const std::lock_guard guard{member_mutex};
+    const auto alive =
+        std::count_if(members.begin(), members.end(), [](const auto& one) { return one.is_alive; });
+    return std::max<std::size_t>(1, static_cast<std::size_t>(alive));
+}
+
 void Engine::Impl::prolong()
 {
     commits->worker().at(Steady::now() + settings()->store.lease / kProlongedPerLease, [this] { prolong(); });
@@ -97,7 +131,8 @@ void Engine::Impl::prolong_once()
              ACMETOOL_CHECK(all.forget());
              ACMETOOL_TRY(ended, all.ended());
              ACMETOOL_TRY(now_there, all.all());
-             after.push_back([this, self, ended, now_there] {
+             ACMETOOL_TRY(holds, Records{database}.holds());
+             after.push_back([this, self, ended, now_there, holds] {
                  const bool is_new = self.run != member.run;
                  std::vector<store::Member> before;
                  {
@@ -106,6 +141,7 @@ void Engine::Impl::prolong_once()
                      before = std::exchange(members, now_there);
                  }
                  if (is_new) begin_run();
+                 pass_on(holds); // before anything is taken over
                  for (const auto& former : ended)
                      take_over(former);
                  warn_of_differences(before);
@@ -194,6 +230,15 @@ void Engine::Impl::heard(const std::string& payload)
 {
     if (payload.starts_with(kOrder)) return look_after_waiters({payload.substr(kOrder.size())});
     if (payload == kMembers) return prolong_once();
+    if (payload == kHolds) {
+        commits->post({[this](store::Database& database, store::GroupCommit::After& after) -> Result<void> {
+                           ACMETOOL_TRY(holds, Records{database}.holds());
+                           after.push_back([this, holds] { pass_on(holds); });
+                           return {};
+                       },
+                       [](const Error&) {}}); // read again with the next prolongation
+        return;
+    }
     if (payload.empty()) {
         std::set<std::string> ids;
         for (const auto& [id, waiter] : waiters)

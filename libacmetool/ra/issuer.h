@@ -48,6 +48,9 @@ public:
     /// True if this process is the one that may do `what` for the next `life`, among those on one store. May
     /// wait for the store.
     virtual bool lease(const std::string& what, std::chrono::seconds life) = 0;
+    /// `ca` takes no new order for so long, as it said: the issuers of the other processes on the store are
+    /// told, too (Issuer::hold()).
+    virtual void held(const std::string& ca, std::chrono::seconds life) = 0;
     /// The end: the chain, end entity first, checked against the CSR.
     virtual void issued(const std::string& id, std::vector<crypto::Certificate> chain) = 0;
     /// The end for now: no certificate. `error.problem_type` drives the mapping (INT-18). `over`: nothing of
@@ -71,6 +74,12 @@ public:
     virtual void attach(IssuerHost& host) = 0;
     /// Begins or continues an order; its intent is on disk. Does not wait.
     virtual void start(IssuerOrder order) = 0;
+    /// `ca` takes no new order for so long, as it told a process on the store, `told`. Called again and
+    /// again.
+    virtual void hold(const std::string& ca, std::chrono::seconds life, const std::string& told)
+    {
+        static_cast<void>(ca), static_cast<void>(life), static_cast<void>(told);
+    }
     /// How many orders it has that are not ended.
     virtual std::size_t waiting() const { return 0; }
     /// Members for the status document: "lastSuccess", "lastFailure", "authorizations" ...

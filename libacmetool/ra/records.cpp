@@ -21,6 +21,7 @@ using Row = store::Database::Row;
 constexpr unsigned kPurgedAtOnce = 500; ///< of each table: a transaction that lasts stops all others
 /// An intermediate's life is prolonged in steps of this, not by a write for each certificate.
 constexpr std::int64_t kHour = 3600;
+constexpr std::string_view kHeld = "held "; ///< in "leases", before a CA
 
 using columns::bytes_of;
 using columns::certificate_of;
@@ -552,6 +553,30 @@ Result<bool> Records::lease(std::string_view what, std::string_view run, std::ch
                                  database_->seconds()),
                      {what, run, life.count()}));
     return !rows.empty();
+}
+
+Result<void> Records::hold(const Hold& hold)
+{
+    return database_->write(
+        fmt::format("INSERT INTO leases VALUES ($1, $2, {} + $3) ON CONFLICT (what) DO UPDATE "
+                    "SET run = excluded.run, until = excluded.until WHERE leases.until < excluded.until",
+                    database_->seconds()),
+        {std::string{kHeld} + hold.ca, hold.run, hold.left.count()});
+}
+
+Result<std::vector<Records::Hold>> Records::holds()
+{
+    ACMETOOL_TRY(
+        rows, database_->execute(
+                  fmt::format("SELECT what, run, until - {0} FROM leases WHERE what LIKE $1 AND until > {0}",
+                              database_->seconds()),
+                  {std::string{kHeld} + "%"}));
+    std::vector<Hold> holds;
+    holds.reserve(rows.size());
+    for (const auto& row : rows)
+        holds.push_back(
+            {row[0].substr(kHeld.size()), row[1], std::chrono::seconds{store::number_of(row[2])}});
+    return holds;
 }
 
 Result<bool> Records::purge(base::TimePoint now, base::TimePoint expired_before, base::TimePoint spent_before)

@@ -215,6 +215,15 @@ public:
 
     /// True once, and for as long as it is asked again before `life` ends, for one run at a time.
     Result<bool> lease(std::string_view what, std::string_view run, std::chrono::seconds life);
+    /// That a CA takes no new order for so long, as it told a run. The longest time counts.
+    struct Hold {
+        std::string ca;
+        std::string run;
+        std::chrono::seconds left{};
+    };
+    Result<void> hold(const Hold& hold);
+    /// Those that are not over.
+    Result<std::vector<Hold>> holds();
 
     /// Removes what is useless at `now`, certificates that expired before `expired_before`, and orders
     /// counted before `spent_before`: at most 500 of each. False if there is more.

@@ -7,9 +7,9 @@ load ../lib/common
 load ../lib/ca
 load ../lib/dns
 load ../lib/relay
+load ../lib/soak
 load ../lib/teap
 load ../lib/brski
-load ../lib/soak
 
 SOAK_SECONDS=${SOAK_SECONDS:-20}
 PATIENCE=${PATIENCE:-180}

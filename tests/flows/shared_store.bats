@@ -377,3 +377,40 @@ one_more() { # CSR
     cmp <(openssl x509 -in first.pem) <(openssl x509 -in second.pem)
     [ "$(issued_for device0001.iot.domain.com)" = 1 ]
 }
+
+@test "SCL-26: the CA tells one relay to wait: the other does not ask it either, nor one that starts meanwhile" {
+    local name
+    for name in a b c; do
+        make_idevid "$PKI" "$name"
+        echo "$name" >>"$PKI/devices.csv"
+        make_csr "$name.iot.domain.com" "$name.csr"
+    done
+    two_relays 'wait = "1s"'
+    asked() { est "$1" simpleenroll -H 'Content-Type: application/pkcs10' --data-binary "@$1.csr"; }
+    told() { sed -n 's/^[Rr]etry-[Aa]fter: \([0-9]*\).*/\1/p' "$PKI/headers"; }
+    enrol device0001 simpleenroll <(make_csr device0001.iot.domain.com csr && cat csr) # the domain is authorized
+    [ "$STATUS" = 200 ]
+    set_fault retryAfter=25
+    set_fault unavailable=newOrder:1
+    asked a
+    [ "$STATUS" = 503 ]
+    [ "$(requests newOrder)" = 2 ]
+    # The CA would answer now.
+    sleep 1
+    ask two
+    asked b
+    [ "$STATUS" = 503 ]
+    [ "$(told)" -ge 20 ]
+    grep -q 'the CA told the relay one to wait, which holds for all relays' two/relay.log
+    kill "$PID_two"
+    wait "$PID_two"
+    relay_of two
+    ask two
+    sleep 1
+    asked c
+    [ "$STATUS" = 503 ]
+    [ "$(requests newOrder)" = 2 ]
+    served() { asked "$1" && [ "$STATUS" = 200 ]; }
+    for name in a b c; do wait_for 60 served "$name"; done
+    [ "$(requests newOrder)" = 5 ]
+}

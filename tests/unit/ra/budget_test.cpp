@@ -68,6 +68,21 @@ TEST_CASE("SCL-22: no more come again in a second than are served in one, and no
     CHECK(turns.take(kNow - 24h, 30s) == 30s);
 }
 
+TEST_CASE("SCL-27: relays share the turns of a second, and each has one at least")
+{
+    ra::Turns turns;
+    for (unsigned i = 0; i < ra::Turns::kPerSecond / 3; ++i)
+        CHECK(turns.take(kNow, 30s, 3) == 30s);
+    CHECK(turns.take(kNow, 30s, 3) == 31s);
+    // One of them ended.
+    for (unsigned i = 1; i < ra::Turns::kPerSecond / 2; ++i)
+        CHECK(turns.take(kNow, 30s, 2) == 31s);
+    CHECK(turns.take(kNow, 30s, 2) == 32s);
+    ra::Turns of_many;
+    CHECK(of_many.take(kNow, 30s, 1000) == 30s);
+    CHECK(of_many.take(kNow, 30s, 1000) == 31s);
+}
+
 TEST_CASE(
     "SCL-22: a wait that many are told is a fifth shorter or longer, and one that must be over only longer")
 {

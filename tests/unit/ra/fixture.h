@@ -115,7 +115,18 @@ public:
         bool over = true;
         std::chrono::seconds lifetime{std::chrono::hours{24 * 90}};
         std::function<base::TimePoint()> now;
+        struct Hold {
+            std::string ca;
+            std::chrono::seconds life;
+            std::string told;
+        };
+        std::vector<Hold> holds; ///< that it was told of
 
+        std::optional<Hold> last_hold()
+        {
+            const std::lock_guard lock{mutex};
+            return holds.empty() ? std::nullopt : std::optional{holds.back()};
+        }
         std::size_t count()
         {
             const std::lock_guard lock{mutex};
@@ -151,6 +162,11 @@ public:
             else
                 board->issue(order);
         });
+    }
+    void hold(const std::string& ca, std::chrono::seconds life, const std::string& told) override
+    {
+        const std::lock_guard lock{board_->mutex};
+        board_->holds.push_back({ca, life, told});
     }
     base::Json status() override { return base::Json::object(); }
 

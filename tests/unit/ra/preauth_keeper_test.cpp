@@ -26,6 +26,7 @@ public:
     bool holds_order(const std::string&) override { return false; }
     void placed(const ra::IssuerOrder&, std::function<void(bool)>) override {}
     bool lease(const std::string&, std::chrono::seconds) override { return true; }
+    void held(const std::string&, std::chrono::seconds) override {}
     void issued(const std::string&, std::vector<crypto::Certificate>) override {}
     void failed(const std::string&, Error, bool) override {}
     void deferred(const std::string&, std::chrono::seconds) override {}

@@ -1,0 +1,120 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "../store/server.h"
+#include "fixture.h"
+#include "ra/records.h"
+#include "store/open_database.h"
+
+using namespace acmetool;
+using namespace acmetool::test;
+
+namespace
+{
+
+template <class Condition>
+bool comes_true(const Condition& condition)
+{
+    const auto end = std::chrono::steady_clock::now() + 30s;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() >= end) return false;
+        std::this_thread::sleep_for(10ms);
+    }
+    return true;
+}
+
+/// Relays on one database, each with an issuer of its own.
+struct SharedLab {
+    explicit SharedLab(const store::Options& options)
+    {
+        REQUIRE(ra::Records::prepare(**store::open_database(options)));
+        one.options.store = options;
+        two.options.store = options;
+        one.options.store.instance = "one";
+        two.options.store.instance = "two";
+        one.options.store.lease = two.options.store.lease = 3s;
+    }
+    bool know_each_other() const
+    {
+        const auto knows = [](const Lab& lab) {
+            return comes_true([&lab] { return lab.engine->status()["relays"].size() == 2; });
+        };
+        return knows(one) && knows(two);
+    }
+
+    Lab one;
+    Lab two;
+};
+
+bool hears_of(Lab& lab, const std::string& ca)
+{
+    return comes_true([&] {
+        const auto hold = lab.board->last_hold();
+        return hold && hold->ca == ca;
+    });
+}
+
+} // namespace
+
+TEST_CASE(
+    "SCL-26: what the CA told one relay to wait is known to those that are there, and to those that start")
+{
+    const auto store = new_database("ra_hold");
+    if (!store) return;
+    SharedLab labs{*store};
+    labs.one.open();
+    labs.two.open();
+    const auto left = [](Lab& lab) { return lab.board->last_hold()->life; };
+    labs.one.board->host->held("https://ca.example/directory", 60s);
+    REQUIRE(hears_of(labs.two, "https://ca.example/directory"));
+    CHECK(left(labs.two) > 55s);
+    CHECK(left(labs.two) <= 60s);
+    CHECK(labs.two.board->last_hold()->told == "one");
+    // One that starts meanwhile; and a shorter time that another one is told changes nothing.
+    labs.two.engine.reset();
+    labs.two.board->holds.clear();
+    labs.one.board->host->held("https://ca.example/directory", 5s);
+    labs.two.open();
+    REQUIRE(hears_of(labs.two, "https://ca.example/directory"));
+    CHECK(left(labs.two) > 40s);
+    // Another CA has another time. One that is over is told to nobody.
+    labs.two.board->holds.clear();
+    labs.one.board->host->held("https://ca.example/over", 0s);
+    labs.one.board->host->held("https://other.example/directory", 900s);
+    REQUIRE(comes_true([&] {
+        const std::lock_guard lock{labs.two.board->mutex};
+        return std::any_of(labs.two.board->holds.begin(), labs.two.board->holds.end(),
+                           [](const auto& hold) { return hold.life > 800s; });
+    }));
+    const std::lock_guard lock{labs.two.board->mutex};
+    CHECK(std::none_of(labs.two.board->holds.begin(), labs.two.board->holds.end(),
+                       [](const auto& hold) { return hold.ca == "https://ca.example/over"; }));
+}
+
+TEST_CASE("SCL-27: with two relays, each tells half as many to come again in a second")
+{
+    const auto store = new_database("ra_turns");
+    if (!store) return;
+    SharedLab labs{*store};
+    labs.one.open();
+    labs.two.open();
+    REQUIRE(labs.know_each_other());
+    labs.one.board->failure = fail(Errc::unavailable, "the CA is away").value();
+    for (int i = 0; i < 300; ++i) {
+        const auto serial = "sn-" + std::to_string(i);
+        REQUIRE(Lab::word(labs.one.enrol(Lab::request(labs.one.maker.idevid(serial),
+                                                      Lab::csr(labs.one.key, {serial + ".domain.com"})))) ==
+                "unavailable");
+    }
+    const auto rows =
+        (*store::open_database(*store))->execute("SELECT MAX(until - created) FROM orders WHERE state = 3");
+    REQUIRE(rows.has_value());
+    const auto longest = store::number_of(rows->front().front());
+    // Of 50 a second, the last one's turn is after 36 s; of 25, after 42. Each is spread by a fifth.
+    CHECK(longest > 43);
+    CHECK(longest <= 51);
+}

@@ -1,5 +1,13 @@
 #include "ra/budget.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <queue>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include "base/spread.h"
@@ -113,4 +121,116 @@ TEST_CASE("SCL-23: without orders_in_total, the inventory says how many orders a
     CHECK(ra::in_force(limits, 50'000).orders_in_total == 50'000);
     limits.orders_in_total = 7;
     CHECK(ra::in_force(limits, 50'000).orders_in_total == 7);
+}
+
+namespace
+{
+
+/// Devices that renew at a relay again and again, with its turns and waits, on a CA that takes so many orders
+/// a second and is away for a while. Nothing but the clock is simulated that the relay has.
+class RenewalWorld
+{
+    using seconds = std::chrono::seconds;
+
+public:
+    static constexpr seconds kLife{47 * 24h};
+    static constexpr seconds kFirstTurn{30}; ///< as failed() tells after an outage
+
+    RenewalWorld(std::size_t devices, std::int64_t ca_rate, seconds away_from, seconds away_until)
+        : ca_rate_(ca_rate), away_from_(away_from), away_until_(away_until), ends_(devices)
+    {
+        // All got their certificates within a day, as those of a new site do.
+        for (std::uint32_t i = 0; i < devices; ++i) {
+            const seconds issued{base::some_number(0, 86'400)};
+            ends_[i] = issued + kLife;
+            come_.emplace(issued + kLife * 2 / 3, i);
+        }
+    }
+
+    void run(seconds until)
+    {
+        while (come_.top().first < until) {
+            const auto [now, device] = come_.top();
+            come_.pop();
+            if (now > away_until_) most_at_once_ = std::max(most_at_once_, ++arrivals_[now.count()]);
+            come_.emplace(now + ask(now, device), device);
+        }
+    }
+
+    std::size_t renewed() const { return renewed_; }
+    std::size_t missed() const { return missed_; }
+    std::size_t most_at_once() const { return most_at_once_; }
+    std::size_t refused() const { return refused_; }
+    seconds last_delayed() const { return last_delayed_; }
+
+private:
+    /// The time until the device comes again.
+    seconds ask(seconds now, std::uint32_t device)
+    {
+        if (now >= away_from_ && now < away_until_)
+            return refused(now, base::spread(after_failure_.take(base::TimePoint{now}, kFirstTurn)));
+        if (const auto minute = now.count() / 60; minute != minute_) {
+            minute_ = minute;
+            taken_ = 0;
+        }
+        if (now >= held_until_ && ++taken_ > ca_rate_)
+            held_until_ = now + base::spread_after(seconds{60 - now.count() % 60});
+        if (now < held_until_)
+            return refused(now,
+                           base::spread_after(after_hold_.take(base::TimePoint{now}, held_until_ - now)));
+        ++renewed_;
+        if (now > ends_[device]) ++missed_;
+        ends_[device] = now + kLife;
+        return kLife * 2 / 3;
+    }
+    seconds refused(seconds now, seconds wait)
+    {
+        ++refused_;
+        last_delayed_ = now + wait;
+        return wait;
+    }
+
+    const std::int64_t ca_rate_;
+    const seconds away_from_;
+    const seconds away_until_;
+    std::vector<seconds> ends_;
+    using Coming = std::pair<seconds, std::uint32_t>;
+    std::priority_queue<Coming, std::vector<Coming>, std::greater<>> come_;
+    ra::Turns after_failure_;
+    ra::Turns after_hold_;
+    seconds held_until_{0};
+    std::int64_t minute_ = -1;
+    std::int64_t taken_ = 0;
+    std::size_t renewed_ = 0;
+    std::size_t missed_ = 0;
+    std::size_t refused_ = 0;
+    std::size_t most_at_once_ = 0;
+    seconds last_delayed_{0};
+    std::unordered_map<std::int64_t, std::size_t> arrivals_;
+};
+
+} // namespace
+
+TEST_CASE(
+    "SCL-28: renewals after a day without the CA are spread, and each comes before its certificate ends")
+{
+    const char* const wanted = std::getenv("ACMETOOL_RENEWALS"); // 1000000 takes longer
+    const auto devices = wanted != nullptr ? std::stoul(wanted) : 10'000UL;
+    // The CA is away on the very day on which all renew for the first time. It takes as many orders as come
+    // on such a day, and a third more.
+    const auto first_day = RenewalWorld::kLife * 2 / 3;
+    const auto rate = static_cast<std::int64_t>(devices) * 4 / 3 / (24 * 60);
+    RenewalWorld world{devices, rate, first_day, first_day + 24h};
+    const auto end = first_day * 4;
+    world.run(end);
+    CAPTURE(world.refused());
+    CAPTURE(world.most_at_once());
+    CHECK(world.missed() == 0);
+    CHECK(world.renewed() >= devices * 3); // in the time of four renewals
+    // Not all at once: what the relay says is a rate, whose waits are spread. Its queue is an hour: where
+    // more than an hour's turns wait, more come in a second.
+    const auto turns = std::max<std::size_t>(ra::Turns::kPerSecond, devices / 3600);
+    CHECK(world.most_at_once() <= 3 * turns);
+    // The storm of that day is over two days later, and none follows it.
+    CHECK(world.last_delayed() < first_day + 72h);
 }

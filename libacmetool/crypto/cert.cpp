@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "crypto/certificate_context.h"
 #include "crypto/digest.h"
 #include "crypto/general_names.h"
 #include "crypto/issuer_memory.h"
@@ -136,11 +137,17 @@ Result<std::vector<Certificate>> read_blocks(std::string_view text, std::string_
     const BioPtr bio = memory_bio(text);
     if (!bio) return openssl_failure(Errc::internal, "preparing to read certificates");
     std::vector<Certificate> found;
-    while (X509* x509 = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
-        found.push_back(Certificate::adopt(x509));
-        if (!X509_get0_pubkey(x509))
+    unsigned char* der = nullptr;
+    long size = 0;
+    while (PEM_bytes_read_bio(&der, &size, nullptr, PEM_STRING_X509, bio.get(), nullptr, nullptr) == 1) {
+        const OpensslMemory owned{der};
+        const auto* data = static_cast<const unsigned char*>(der);
+        auto read = read_certificate(&data, static_cast<std::size_t>(size));
+        if (!read) return openssl_failure(code, fmt::format("{}: a certificate that cannot be read", what));
+        if (X509_get0_pubkey(read->get()) == nullptr)
             return openssl_failure(code,
                                    fmt::format("{}: a certificate whose public key cannot be read", what));
+        found.push_back(std::move(*read));
         if (found.size() > kMostCertificates)
             return fail(code, fmt::format("{}: more than {} certificates", what, kMostCertificates));
     }
@@ -160,14 +167,11 @@ Result<std::vector<Certificate>> parse_certificates(std::string_view text, std::
     ACMETOOL_TRY(found, read_blocks(text, what, Errc::bad_input));
     if (!found.empty()) return std::move(found);
     const auto* data = reinterpret_cast<const unsigned char*>(text.data());
-    X509* x509 =
-        text.size() > 0x7fffffff ? nullptr : d2i_X509(nullptr, &data, static_cast<long>(text.size()));
-    if (x509 == nullptr || X509_get0_pubkey(x509) == nullptr) {
-        X509_free(x509);
+    auto read = read_certificate(&data, text.size());
+    if (!read || X509_get0_pubkey(read->get()) == nullptr)
         return openssl_failure(Errc::bad_input, fmt::format("{}: contains no certificate", what),
                                "expected PEM (-----BEGIN CERTIFICATE-----) or DER");
-    }
-    return std::vector<Certificate>{Certificate::adopt(x509)};
+    return std::vector<Certificate>{std::move(*read)};
 }
 
 Result<std::vector<Certificate>> parse_pem_chain(std::string_view text)

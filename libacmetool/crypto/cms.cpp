@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/pkcs7.h>
 
+#include "crypto/certificate_context.h"
 #include "crypto/der.h"
 #include "crypto/digest_strength.h"
 #include "crypto/key_size.h"
@@ -47,14 +48,31 @@ Certificate share(X509* x509)
     return Certificate::adopt(x509);
 }
 
+bool has_unreadable_key(CMS_ContentInfo* message)
+{
+    const CertificatesPtr stack{CMS_get1_certs(message)};
+    for (int i = 0; stack && i < sk_X509_num(stack.get()); ++i)
+        if (X509_get0_pubkey(sk_X509_value(stack.get(), i)) == nullptr) return true;
+    return false;
+}
+
 /// A SignedData that fills `der`; null where there is none.
 CmsPtr read_message(ByteView der)
 {
     if (der.empty() || der.size() > kLargestCms) return nullptr;
-    const auto* data = der.data();
-    CmsPtr message{d2i_CMS_ContentInfo(nullptr, &data, static_cast<long>(der.size()))};
-    if (!message || data != der.data() + der.size()) return nullptr;
-    return OBJ_obj2nid(CMS_get0_type(message.get())) == NID_pkcs7_signed ? std::move(message) : nullptr;
+    for (auto* context : {certificate_context(), static_cast<OSSL_LIB_CTX*>(nullptr)}) {
+        const auto* data = der.data();
+        CMS_ContentInfo* filled = CMS_ContentInfo_new_ex(context, nullptr);
+        // A failure frees what it was to fill.
+        if (filled == nullptr ||
+            d2i_CMS_ContentInfo(&filled, &data, static_cast<long>(der.size())) == nullptr)
+            return nullptr;
+        CmsPtr message{filled};
+        if (data != der.data() + der.size() || OBJ_obj2nid(CMS_get0_type(filled)) != NID_pkcs7_signed)
+            return nullptr;
+        if (context == nullptr || !has_unreadable_key(filled)) return message;
+    }
+    return nullptr;
 }
 
 Result<std::vector<Certificate>> certificates_of(CMS_ContentInfo* message, const char* reason)
@@ -137,9 +155,9 @@ Result<std::vector<Certificate>> parse_certs_only(ByteView der)
     if (!message) {
         ERR_clear_error();
         const auto* data = der.data();
-        const X509Ptr bare{d2i_X509(nullptr, &data, static_cast<long>(der.size()))};
-        if (bare && data == der.data() + der.size() && X509_get0_pubkey(bare.get()) != nullptr)
-            return std::vector<Certificate>{share(bare.get())};
+        const auto bare = read_certificate(&data, der.size());
+        if (bare && data == der.data() + der.size() && X509_get0_pubkey(bare->get()) != nullptr)
+            return std::vector<Certificate>{*bare};
         ERR_clear_error();
         return not_cms("not a certs-only message", kReason,
                        "expected SignedData (RFC 5652) with certificates");

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "crypto/certificate_context.h"
 #include "crypto/key_size.h"
 #include "crypto/openssl.h"
 #include "crypto/path.h"
@@ -99,7 +100,9 @@ Result<TlsContext> TlsContext::make(Side side, const TlsSettings& settings)
     TlsContext made;
     made.side_ = side;
     made.settings_ = std::make_shared<TlsSettings>(settings);
-    made.context_ = {SSL_CTX_new(side == Side::server ? TLS_server_method() : TLS_client_method()),
+    made.context_ = {SSL_CTX_new_ex(settings.key ? certificate_context(*settings.key) : certificate_context(),
+                                    nullptr,
+                                    side == Side::server ? TLS_server_method() : TLS_client_method()),
                      SSL_CTX_free};
     SSL_CTX* const context = made.context_.get();
     if (context == nullptr) return openssl_failure(Errc::internal, "TLS context");

@@ -9,6 +9,7 @@
 #include <openssl/ssl.h>
 
 #include "base/text.h"
+#include "crypto/certificate_context.h"
 #include "crypto/key_uri.h"
 #include "crypto/openssl.h"
 #include "http/response_reader.h"
@@ -197,7 +198,9 @@ Result<void> TlsClient::Impl::prepare()
 {
     if (ssl_context) return {};
     const auto* const properties = options.identity ? crypto::properties_for(options.identity->key) : nullptr;
-    ssl_context.reset(SSL_CTX_new_ex(nullptr, properties, TLS_client_method()));
+    auto* const library =
+        options.identity ? crypto::certificate_context(options.identity->key) : crypto::certificate_context();
+    ssl_context.reset(SSL_CTX_new_ex(library, properties, TLS_client_method()));
     if (!ssl_context) return crypto::openssl_failure(Errc::internal, "preparing TLS");
     auto* const raw = ssl_context.get();
     SSL_CTX_set_security_level(raw, crypto::kSecurityLevel);

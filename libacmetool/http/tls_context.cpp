@@ -1,5 +1,6 @@
 #include "http/tls_context.h"
 
+#include "crypto/certificate_context.h"
 #include "crypto/channel_binding.h"
 #include "crypto/key_size.h"
 #include "crypto/path.h"
@@ -56,7 +57,7 @@ Result<void> use_identity(SSL_CTX* context, const ServerOptions& options)
 
 Result<SslCtxPtr> make_server_context(const ServerOptions& options)
 {
-    SslCtxPtr context{SSL_CTX_new(TLS_server_method())};
+    SslCtxPtr context{SSL_CTX_new_ex(crypto::certificate_context(), nullptr, TLS_server_method())};
     if (!context) return crypto::openssl_failure(Errc::internal, "TLS context");
     SSL_CTX_set_security_level(context.get(), crypto::kSecurityLevel);
     SSL_CTX_set_min_proto_version(context.get(),

@@ -157,8 +157,9 @@ Json Engine::Impl::status()
     status["orders"] = std::move(orders);
     Json offered = Json::array();
     for (const auto& certificate : ca_set.offered())
-        offered.push_back(
-            {{"subject", certificate.subject()}, {"notAfter", base::to_rfc3339(certificate.not_after())}});
+        offered.push_back({{"subject", certificate.subject()},
+                           {"notBefore", base::to_rfc3339(certificate.not_before())},
+                           {"notAfter", base::to_rfc3339(certificate.not_after())}});
     status["cacerts"] = {{"certificates", std::move(offered)}};
     if (const auto problem = ca_set.problem(); !problem.empty()) status["cacerts"]["error"] = problem;
     if (const auto problem = commits->problem()) status["store"] = {{"error", problem->message}};

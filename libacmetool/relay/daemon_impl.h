@@ -61,7 +61,8 @@ private:
     void measure_ends(Metrics& metrics, const base::Json& issuer);
     void measure_outputs(Metrics& metrics) const;
     std::vector<std::string> warnings() const;
-    std::vector<OwnCertificate> certificates();
+    std::vector<OwnCertificate> configured_certificates();
+    std::vector<OwnCertificate> certificates(); ///< with those of the CA
 
     struct Shown {
         Config config;

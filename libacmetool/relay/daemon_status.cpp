@@ -19,12 +19,13 @@ namespace
 using base::Json;
 
 /// Those of a chain or a CA, by subject. What cannot be read is told elsewhere.
-void add_certificates(std::vector<OwnCertificate>& own, const std::string& what,
+void add_certificates(std::vector<OwnCertificate>& own, const std::string& use, const std::string& what,
                       const std::vector<crypto::Certificate>& certificates)
 {
-    for (const auto& one : certificates)
-        own.push_back({fmt::format("{} {}", what, base::printable(one.subject(), 200)), one.not_before(),
-                       one.not_after()});
+    for (const auto& one : certificates) {
+        const auto subject = base::printable(one.subject(), 200);
+        own.push_back({use, fmt::format("{} {}", what, subject), subject, one.not_before(), one.not_after()});
+    }
 }
 
 /// True for a monitor that wants the old text format, or does not know the new one.
@@ -55,30 +56,32 @@ void Daemon::Impl::show(const Config& settings)
 {
     Shown fresh{settings, {}};
     if (const auto chain = store::read_configured_certificates(settings.http.certificate_file))
-        add_certificates(fresh.own, "TLS certificate", {chain->front()});
+        add_certificates(fresh.own, "tls", "TLS certificate", {chain->front()});
     const auto& remote = settings.remote_admin;
     if (remote.listen && remote.certificate_file != settings.http.certificate_file)
         if (const auto chain = store::read_configured_certificates(remote.certificate_file))
-            add_certificates(fresh.own, "administration certificate", {chain->front()});
+            add_certificates(fresh.own, "administration", "administration certificate", {chain->front()});
     for (const auto& file : settings.ra.idevid.trust)
         if (const auto anchors = store::read_configured_certificates(file))
-            add_certificates(fresh.own, "manufacturer", *anchors);
+            add_certificates(fresh.own, "manufacturer", "manufacturer", *anchors);
     for (const auto& one : settings.ra.idevid.manufacturers)
         for (const auto& file : one.trust)
             if (const auto anchors = store::read_configured_certificates(file))
-                add_certificates(fresh.own, "manufacturer", *anchors);
+                add_certificates(fresh.own, "manufacturer", "manufacturer", *anchors);
     const std::lock_guard lock{shown_mutex_};
     shown_ = std::make_shared<const Shown>(std::move(fresh));
 }
 
+std::vector<OwnCertificate> Daemon::Impl::configured_certificates()
+{
+    const std::lock_guard lock{shown_mutex_};
+    return shown_->own;
+}
+
 std::vector<OwnCertificate> Daemon::Impl::certificates()
 {
-    std::vector<OwnCertificate> own;
-    {
-        const std::lock_guard lock{shown_mutex_};
-        own = shown_->own;
-    }
-    if (const auto offered = engine->ca_certificates("")) add_certificates(own, "CA", *offered);
+    auto own = configured_certificates();
+    if (const auto offered = engine->ca_certificates("")) add_certificates(own, "ca", "CA", *offered);
     return own;
 }
 
@@ -260,6 +263,12 @@ Json Daemon::Impl::status()
             status["teap"][name] = count;
     }
     if (auto known = crls.status(); !known.empty()) status["crls"] = std::move(known);
+    status["certificates"] = Json::array();
+    for (const auto& one : configured_certificates())
+        status["certificates"].push_back({{"use", one.use},
+                                          {"subject", one.subject},
+                                          {"notBefore", base::to_rfc3339(one.not_before)},
+                                          {"notAfter", base::to_rfc3339(one.not_after)}});
     status["pid"] = getpid();
     status["started"] = base::to_rfc3339(started);
     status["draining"] = draining.load();
@@ -289,7 +298,7 @@ http::ServerResponse Daemon::Impl::page(const std::string& target)
     }
     return page_for({shown->config, log.program(), shown->config.ra.store.instance, log.recent(),
                      [this] {
-                         return Health{status(), certificates(), warnings()};
+                         return Health{status(), certificates()};
                      },
                      base::now()},
                     target);

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "relay/check.h"
+#include "relay/health.h"
 
 /// Output of the parts of `est-relay check`.
 namespace acmetool::relay
@@ -27,9 +28,8 @@ inline void bad(Findings& findings, std::string subject, const Error& error)
 inline void check_end(Findings& findings, const std::string& subject, const std::string& what,
                       base::TimePoint end, base::TimePoint now, const std::string& hint)
 {
-    constexpr std::chrono::hours kSoon{24 * 14};
     const auto text = fmt::format("{} until {}", what, base::to_rfc3339(end));
-    const auto verdict = end <= now ? Verdict::fail : end - now < kSoon ? Verdict::warn : Verdict::ok;
+    const auto verdict = end <= now ? Verdict::fail : end - now < kEndsSoon ? Verdict::warn : Verdict::ok;
     findings.push_back({verdict, subject, text, verdict == Verdict::ok ? std::string{} : hint});
 }
 

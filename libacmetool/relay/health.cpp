@@ -1,13 +1,16 @@
 #include "relay/health.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <cstdlib>
 #include <optional>
+#include <string_view>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "store/configured.h"
 
 namespace acmetool::relay
 {
@@ -18,8 +21,25 @@ using base::Json;
 using base::TimePoint;
 
 constexpr std::chrono::hours kLongPending{1};
-/// An own certificate has so much of its life left, of ten parts.
-constexpr int kLittle = 1;
+constexpr std::chrono::seconds kClockOff{30};
+
+/// What the relay uses a certificate for, and what follows from its end.
+struct CertificateUse {
+    std::string_view word; ///< in the document
+    std::string_view what; ///< {} is the subject
+    std::string_view loss; ///< behind "expired at TIME"
+    std::string_view next;
+};
+
+constexpr CertificateUse kTlsUse{"tls", "the relay's own certificate", ": devices refuse it",
+                                 "replace the certificate in [tls], then send SIGHUP"};
+constexpr CertificateUse kCaUse{"", "the CA certificate {}", "", "see [cacerts]"};
+constexpr CertificateUse kOtherUses[] = {
+    {"administration", "the certificate of the administration", ": browsers refuse it",
+     "replace the certificate in [admin], then send SIGHUP"},
+    {"manufacturer", "the manufacturer's certificate {}", ": its devices are refused",
+     "ask the manufacturer for the next CA certificate, add it to trust, then send SIGHUP"},
+};
 
 const Json* member(const Json& object, const char* name)
 {
@@ -42,17 +62,22 @@ std::optional<TimePoint> time_in(const Json& object, const char* name)
 class Examination
 {
 public:
-    Examination(const Json& status, const Config& config, std::string program, TimePoint now)
-        : status_(status), config_(config), program_(std::move(program)), now_(now)
+    Examination(const Json& status, std::string program, TimePoint now)
+        : status_(status), program_(std::move(program)), now_(now)
     {
     }
 
     std::vector<Trouble> run()
     {
         look_at_store();
-        look_at_own_certificate();
-        if (const auto* issuer = member(status_, "issuer")) look_at_issuer(*issuer);
+        look_at_certificates(kTlsUse);
+        if (const auto* issuer = member(status_, "issuer")) {
+            look_at_clock(*issuer);
+            look_at_issuer(*issuer);
+        }
         look_at_ca_certificates();
+        for (const auto& use : kOtherUses)
+            look_at_certificates(use);
         look_at_orders();
         look_at_others();
         return std::move(troubles_);
@@ -69,23 +94,42 @@ private:
             fmt::format("see the database: `{} store status`, its server, the disk", program_));
     }
 
-    void look_at_own_certificate()
+    void look_at_certificates(const CertificateUse& use)
     {
-        const auto chain = store::read_configured_certificates(config_.http.certificate_file);
-        if (!chain) return; // whoever asks may not read it
-        const auto begin = chain->front().not_before();
-        const auto end = chain->front().not_after();
-        constexpr const char* kNext = "replace the certificate in [tls], then send SIGHUP";
+        const auto* list = member(status_, "certificates");
+        if (list == nullptr || !list->is_array()) return;
+        for (const auto& one : *list)
+            if (word(one, "use") == use.word) look_at_certificate(one, use);
+    }
+
+    void look_at_certificate(const Json& certificate, const CertificateUse& use)
+    {
+        const auto end = time_in(certificate, "notAfter");
+        if (!end) return;
+        const auto begin = time_in(certificate, "notBefore").value_or(*end);
+        const auto what = fmt::format(fmt::runtime(use.what), word(certificate, "subject"));
         if (now_ < begin)
-            add(fmt::format("the relay's own certificate is not valid before {}, and this clock is at {}",
-                            base::to_rfc3339(begin), base::to_rfc3339(now_)),
-                "set the clock of this host");
-        else if (end <= now_)
-            add(fmt::format("the relay's own certificate expired at {}: devices refuse it",
-                            base::to_rfc3339(end)),
-                kNext);
-        else if ((end - now_) * 10 < (end - begin) * kLittle)
-            add(fmt::format("the relay's own certificate ends at {}", base::to_rfc3339(end)), kNext);
+            return add(fmt::format("{} is not valid before {}, and this clock is at {}", what,
+                                   base::to_rfc3339(begin), base::to_rfc3339(now_)),
+                       "set the clock of this host");
+        if (*end <= now_)
+            return add(fmt::format("{} expired at {}{}", what, base::to_rfc3339(*end), use.loss),
+                       std::string{use.next});
+        // One that lives for days is replaced in its last third.
+        const std::chrono::seconds soon{kEndsSoon};
+        if (*end - now_ < std::min(soon, (*end - begin) / 3))
+            add(fmt::format("{} ends at {}", what, base::to_rfc3339(*end)), std::string{use.next});
+    }
+
+    void look_at_clock(const Json& issuer)
+    {
+        const auto* offset = member(issuer, "clockOffset");
+        if (offset == nullptr || !offset->is_number_integer()) return;
+        const auto seconds = offset->get<std::int64_t>();
+        if (std::abs(seconds) <= kClockOff.count()) return;
+        add(fmt::format("the clock of this host was {} s {} that of the CA when the CA answered last",
+                        std::abs(seconds), seconds > 0 ? "ahead of" : "behind"),
+            "set the clock of this host; the next answer of the CA shows it");
     }
 
     void look_at_issuer(const Json& issuer)
@@ -126,10 +170,7 @@ private:
         if (offered == nullptr || !offered->is_array()) return;
         if (offered->empty()) add("/cacerts has no certificate", "set root in [cacerts] to the CA's root");
         for (const auto& one : *offered)
-            if (const auto end = time_in(one, "notAfter"); end && *end <= now_)
-                add(fmt::format("the CA certificate {} expired at {}", word(one, "subject"),
-                                base::to_rfc3339(*end)),
-                    "see [cacerts]");
+            look_at_certificate(one, kCaUse);
     }
 
     void look_at_orders()
@@ -162,7 +203,6 @@ private:
     }
 
     const Json& status_;
-    const Config& config_;
     const std::string program_;
     const TimePoint now_;
     std::vector<Trouble> troubles_;
@@ -170,10 +210,9 @@ private:
 
 } // namespace
 
-std::vector<Trouble> troubles_in(const Json& status, const Config& config, const std::string& program,
-                                 TimePoint now)
+std::vector<Trouble> troubles_in(const Json& status, const std::string& program, TimePoint now)
 {
-    return Examination{status, config, program, now}.run();
+    return Examination{status, program, now}.run();
 }
 
 } // namespace acmetool::relay

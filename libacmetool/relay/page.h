@@ -18,9 +18,11 @@
 namespace acmetool::relay
 {
 
-/// A certificate of the relay's own.
+/// A certificate that the relay uses.
 struct OwnCertificate {
+    std::string use;  ///< "tls", "administration", "manufacturer", "ca"
     std::string what; ///< "TLS certificate CN=ra"
+    std::string subject;
     base::TimePoint not_before;
     base::TimePoint not_after;
 };
@@ -29,7 +31,6 @@ struct OwnCertificate {
 struct Health {
     base::Json status; ///< the document of /status
     std::vector<OwnCertificate> own;
-    std::vector<std::string> warnings; ///< of CRLs and outputs, one sentence each
 };
 
 /// What the pages show of a running relay.
@@ -46,9 +47,6 @@ struct PageSource {
 bool is_page(const std::string& target);
 /// Reads the store: not for a thread that others wait for.
 http::ServerResponse page_for(const PageSource& source, const std::string& target);
-
-/// What is wrong, the worst first, one sentence each. Empty: the relay is well.
-std::vector<std::string> problems_of(const Health& health, base::TimePoint now);
 
 // The pages.
 http::ServerResponse overview_page(const PageSource& source, const PageFrame& frame);

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "enrol/identity.h"
 #include "relay/device_list.h"
+#include "relay/health.h"
 #include "relay/page.h"
 
 // The first page: is anything wrong at all?
@@ -17,8 +18,6 @@ namespace
 
 using base::Json;
 
-constexpr std::chrono::hours kEndsSoon{24 * 14};
-constexpr std::int64_t kClockOff = 30; ///< seconds
 constexpr std::size_t kShownRefusals = 15;
 
 std::optional<base::TimePoint> time_member(const Json& object, const char* name)
@@ -36,34 +35,15 @@ const Json& object_member(const Json& object, const char* name)
     return found != object.end() && found->is_object() ? *found : kNone;
 }
 
-void add_issuer_problems(std::vector<std::string>& problems, const Json& issuer)
+void write_trouble(Html& html, const Trouble& trouble)
 {
-    const auto failure = time_member(issuer, "lastFailure");
-    const auto success = time_member(issuer, "lastSuccess");
-    if (failure && (!success || *success < *failure))
-        problems.push_back(fmt::format("the CA failed at {}, and issued nothing since: {}",
-                                       base::to_rfc3339(*failure),
-                                       base::string_member(issuer, "lastError").value_or("")));
-    const auto offset = issuer.find("clockOffset");
-    if (offset != issuer.end() && std::abs(offset->get<std::int64_t>()) > kClockOff)
-        problems.push_back(fmt::format("the clock of this host is {} s {} that of the CA",
-                                       std::abs(offset->get<std::int64_t>()),
-                                       offset->get<std::int64_t>() > 0 ? "ahead of" : "behind"));
+    html.element("strong", trouble.text);
+    if (!trouble.next.empty()) html.text(" ").element("span", "next: " + trouble.next);
 }
 
-void add_domain_problems(std::vector<std::string>& problems, const Json& domains, base::TimePoint now)
+void write_health(Html& html, const std::vector<Trouble>& troubles)
 {
-    for (const auto& [name, domain] : domains.items()) {
-        if (const auto error = base::string_member(domain, "error"))
-            problems.push_back(fmt::format("the authorization of {}: {}", name, *error));
-        if (const auto expires = time_member(domain, "expires"); expires && *expires <= now)
-            problems.push_back(fmt::format("the authorization of {} expired", name));
-    }
-}
-
-void write_health(Html& html, const std::vector<std::string>& problems)
-{
-    if (problems.empty()) {
+    if (troubles.empty()) {
         html.open("p", {{"class", "health"}})
             .element("strong", "Well.")
             .text(" Nothing is known to be wrong.");
@@ -71,11 +51,16 @@ void write_health(Html& html, const std::vector<std::string>& problems)
         return;
     }
     html.open("div", {{"class", "health bad"}, {"role", "alert"}});
-    html.open("strong").text(problems.front()).close();
-    if (problems.size() > 1) {
+    html.open("p");
+    write_trouble(html, troubles.front());
+    html.close();
+    if (troubles.size() > 1) {
         html.open("ul");
-        for (auto one = problems.begin() + 1; one != problems.end(); ++one)
-            html.element("li", *one);
+        for (auto one = troubles.begin() + 1; one != troubles.end(); ++one) {
+            html.open("li");
+            write_trouble(html, *one);
+            html.close();
+        }
         html.close();
     }
     html.close();
@@ -222,32 +207,11 @@ void write_refusals(Html& html, const PageSource& source)
 
 } // namespace
 
-std::vector<std::string> problems_of(const Health& health, base::TimePoint now)
-{
-    std::vector<std::string> problems;
-    const auto& status = health.status;
-    if (const auto error = base::string_member(object_member(status, "store"), "error"))
-        problems.push_back("the database: " + *error);
-    if (const auto error = base::string_member(object_member(status, "cacerts"), "error"))
-        problems.push_back("/cacerts: " + *error);
-    const auto& issuer = object_member(status, "issuer");
-    add_issuer_problems(problems, issuer);
-    add_domain_problems(problems, object_member(issuer, "authorizations"), now);
-    for (const auto& one : health.own)
-        if (one.not_after - now < kEndsSoon)
-            problems.push_back(fmt::format("{} {} {}", one.what,
-                                           one.not_after <= now ? "expired at" : "expires at",
-                                           base::to_rfc3339(one.not_after)));
-    problems.insert(problems.end(), health.warnings.begin(), health.warnings.end());
-    if (base::bool_member(status, "draining", false)) problems.emplace_back("the relay is about to end");
-    return problems;
-}
-
 http::ServerResponse overview_page(const PageSource& source, const PageFrame& frame)
 {
     const auto health = source.health();
     return framed(frame, 200, "Overview", [&](Html& html) {
-        write_health(html, problems_of(health, source.now));
+        write_health(html, troubles_in(health.status, source.program, source.now));
         write_devices(html, source);
         write_refusals(html, source);
         write_authorizations(html, health.status, source.now);

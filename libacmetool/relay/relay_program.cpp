@@ -199,7 +199,7 @@ Result<void> status(const RelayOptions& options, const std::string& name, relay:
     if (reply->status != 200)
         return fail(Errc::protocol, fmt::format("{}: status {}", url, reply->status), {}, "adminStatus");
     ACMETOOL_TRY(document, base::parse_json_object(reply->body, url));
-    const auto troubles = relay::troubles_in(document, config, name, io.context().now());
+    const auto troubles = relay::troubles_in(document, name, io.context().now());
     if (io.json()) {
         auto members = document;
         members.erase("type");

@@ -141,18 +141,40 @@ print(base64.b64encode(hashlib.sha256(re.search("<style>(.*?)</style>", open("la
         sleep 0.5
     done
     page /
-    [[ $TEXT == *"the CA failed at 20"*"badCSR"* && $TEXT != *"Well."* ]]
+    [[ $TEXT == *"the last order failed at 20"*"badCSR"*" next: \`est-relay devices --state failed\` lists"* && $TEXT != *"Well."* ]]
     [[ $TEXT == *"1 failed"*"badCSR"* ]]
     page "/devices?state=failed"
     [[ $TEXT == *"device0001 failed 20"*"badCSR"* ]]
     page "/device?id=device0001"
     [[ $TEXT == *"est-relay retry device0001"*"Order failed"*"badCSR"*"next try"* ]]
-    # Another fault does not hide behind it.
-    openssl req -x509 -key "$PKI/ra.key" -subj /CN=localhost -days 3 -out "$PKI/ra.pem"
+}
+
+@test "OPR-16: status and the first page say the same, each thing with its next step and in the same order" {
+    RELAY_CLOCK=+90s relay
+    set_fault problem=finalize:badCSR
+    make_csr device0001.iot.domain.com dev.csr
+    for _ in $(seq 30); do
+        est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+        [[ $STATUS == 202 ]] || break
+        sleep 0.5
+    done
+    # Of its two months, the relay's certificate has ten days.
+    at_clock -50d openssl req -x509 -key "$PKI/ra.key" -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+        -days 60 -out "$PKI/ra.pem"
     kill -HUP "$RELAY_PID"
-    wait_for 10 grep -q reloaded "$PKI/relay.log"
+    wait_for 10 grep -q '"msg":"reloaded"' "$PKI/relay.log"
+    at_clock +90s est-relay status --config "$PKI/relay.toml" --json >status.json
+    jq -r '.troubles[].text' status.json >said
+    [ "$(wc -l <said)" -ge 3 ]
+    grep -q "^the relay's own certificate ends at 20" said
+    grep -qE '^the clock of this host was [89][0-9] s ahead of that of the CA' said
+    grep -q '^the last order failed at 20' said
     page /
-    [[ $TEXT == *"the CA failed at"*"TLS certificate CN=localhost expires at"* ]]
+    local all
+    all=$(jq -r '[.troubles[] | .text + " next: " + .next] | join(" ")' status.json | tr -s ' \n' ' ')
+    [[ $TEXT == *"${all% }"* && $TEXT != *"Well."* ]]
+    at_clock +90s est-relay status --config "$PKI/relay.toml" >text
+    [[ "$(tr -s ' \n' ' ' <text)" == "${all% }"* ]]
 }
 
 @test "OPR-32: the list of devices has pages, and each device is on one of them" {

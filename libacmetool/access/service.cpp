@@ -45,26 +45,32 @@ std::string_view name_of(Sessions::End end)
 }
 
 /// What a person who reads the log has to look for.
-std::string_view words_of(std::string_view cause)
+std::string_view words_of(Sessions::Drop cause)
 {
-    if (cause == "unknown_client") return "no [[client]] has this address";
-    if (cause == "message_authenticator" || cause == "request_authenticator")
+    switch (cause) {
+    case Sessions::Drop::unknown_client:
+        return "no [[client]] has this address";
+    case Sessions::Drop::message_authenticator:
+    case Sessions::Drop::request_authenticator:
         return "wrong shared secret, or a packet that was changed on the way";
-    if (cause == "malformed") return "not a RADIUS packet";
-    if (cause == "code") return "not a request";
-    return "see /metrics";
+    case Sessions::Drop::malformed:
+        return "not a RADIUS packet";
+    case Sessions::Drop::code:
+        return "not a request";
+    }
+    return {};
 }
 
 /// RFC 2865 section 1.2: the server "SHOULD provide the capability of logging the error, including the
 /// contents of the silently discarded packet"; the contents may be anybody's, and only the cause is logged.
-void tell_dropped(enrol::EventSink& log, const char* cause, const Sessions::Source& source,
+void tell_dropped(enrol::EventSink& log, Sessions::Drop cause, const Sessions::Source& source,
                   std::uint64_t times)
 {
     log.event({{"event", "radius"},
                {"level", "warning"},
                {"address", source.address},
                {"decision", "drop"},
-               {"cause", cause},
+               {"cause", Sessions::name_of(cause)},
                {"times", times},
                {"text", words_of(cause)}});
 }
@@ -184,7 +190,7 @@ Result<std::unique_ptr<Service>> Service::start(const Options& options,
                                with_attributes(options), context, *impl->authority,
                                [&log](const Sessions::Ended& ended) { tell(log, ended); },
                                impl->vouchers.get(), recorder(log), socket->timers(), tracer(log),
-                               [&log](const char* cause, const Sessions::Source& source,
+                               [&log](Sessions::Drop cause, const Sessions::Source& source,
                                       std::uint64_t times) { tell_dropped(log, cause, source, times); }));
     socket->serve(
         [raw = sessions.get()](ByteView datagram, const std::string& address, std::uint16_t port,

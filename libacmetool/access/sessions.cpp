@@ -175,23 +175,50 @@ std::map<std::string, std::uint64_t> zeros()
     return counts;
 }
 
-/// Why a known client's packet is discarded in silence; null where it is authentic.
-const char* why_dropped(ByteView datagram, const radius::Packet& request, const base::Secret& secret)
+/// Why a known client's packet is discarded in silence; nothing where it is authentic.
+std::optional<Sessions::Drop> why_dropped(ByteView datagram, const radius::Packet& request,
+                                          const base::Secret& secret)
 {
     if (is(request, Code::accounting_request))
-        return radius::has_valid_request_authenticator(datagram, secret) ? nullptr : "request_authenticator";
-    if (!is(request, Code::access_request) && !is(request, Code::status_server)) return "code";
+        return radius::has_valid_request_authenticator(datagram, secret)
+                   ? std::nullopt
+                   : std::optional{Sessions::Drop::request_authenticator};
+    if (!is(request, Code::access_request) && !is(request, Code::status_server)) return Sessions::Drop::code;
     // RFC 3579 section 3.2 wants the Message-Authenticator beside EAP-Message, and RFC 5997 section 3 in
     // Status-Server. A password or a MAC address may come without: all it gets is a rejection, which has one.
     if (is(request, Code::access_request) && request.find(attribute::kEapMessage) == nullptr &&
         request.find(attribute::kMessageAuthenticator) == nullptr)
-        return nullptr;
+        return std::nullopt;
     return radius::has_valid_message_authenticator(datagram, secret, request.authenticator)
-               ? nullptr
-               : "message_authenticator";
+               ? std::nullopt
+               : std::optional{Sessions::Drop::message_authenticator};
 }
 
 } // namespace
+
+const char* Sessions::name_of(Drop cause)
+{
+    switch (cause) {
+    case Drop::unknown_client:
+        return "unknown_client";
+    case Drop::malformed:
+        return "malformed";
+    case Drop::code:
+        return "code";
+    case Drop::request_authenticator:
+        return "request_authenticator";
+    case Drop::message_authenticator:
+        return "message_authenticator";
+    }
+    return "malformed";
+}
+
+std::optional<Sessions::Drop> Sessions::drop_named(std::string_view name)
+{
+    for (int i = 0; i <= static_cast<int>(kLastDrop); ++i)
+        if (const auto cause = static_cast<Drop>(i); name_of(cause) == name) return cause;
+    return std::nullopt;
+}
 
 struct Sessions::Impl : std::enable_shared_from_this<Sessions::Impl> {
     /// Source, port, Identifier and authenticator of a request (RFC 5080 section 2.2.2).
@@ -246,7 +273,7 @@ struct Sessions::Impl : std::enable_shared_from_this<Sessions::Impl> {
         Clock::time_point told;
         std::uint64_t since = 0; ///< packets dropped after that
     };
-    std::map<std::pair<std::string, std::string>, Silence> silences; ///< by cause and address
+    std::map<std::pair<Drop, std::string>, Silence> silences; ///< by cause and address
     Clock::time_point silences_swept{};
 
     Impl(enrol::RegistrationAuthority& ra, enrol::VoucherAuthority* registrar, Observer tell, Recorder record,
@@ -274,7 +301,7 @@ struct Sessions::Impl : std::enable_shared_from_this<Sessions::Impl> {
     void finish(const Exchange& exchange, teap::Answer answer);
     void tell(End end, const Session& session, teap::Summary summary) const;
     void tell_abandoned(const Session& session, const char* how) const;
-    void tell_dropped(const char* cause, const Source& source);
+    void tell_dropped(Drop cause, const Source& source);
     bool admit(ByteView datagram, Exchange& exchange);
     bool is_new(Exchange& exchange);
     void answer_once(const Exchange& exchange, const char* counter, Code code);
@@ -412,7 +439,7 @@ void Sessions::Impl::tell_abandoned(const Session& session, const char* how) con
 }
 
 /// A flood of packets is a line a minute, and many addresses do not fill the memory. `mutex` is held.
-void Sessions::Impl::tell_dropped(const char* cause, const Source& source)
+void Sessions::Impl::tell_dropped(Drop cause, const Source& source)
 {
     if (!dropped) return;
     const auto now = Clock::now();
@@ -437,18 +464,18 @@ void Sessions::Impl::tell_dropped(const char* cause, const Source& source)
 bool Sessions::Impl::admit(ByteView datagram, Exchange& exchange)
 {
     const std::lock_guard lock{mutex};
-    const auto drop = [&](const char* why) {
-        ++counts[std::string{"dropped_"} + why];
+    const auto drop = [&](Drop why) {
+        ++counts[std::string{"dropped_"} + name_of(why)];
         tell_dropped(why, exchange.source);
         return false;
     };
     // RFC 2865 section 3: "A request from a client for which the RADIUS server does not have a shared
     // secret MUST be silently discarded."
     const auto* client = setup->client_at(exchange.source.address);
-    if (client == nullptr) return drop("unknown_client");
+    if (client == nullptr) return drop(Drop::unknown_client);
     auto request = radius::parse_packet(datagram);
-    if (!request) return drop("malformed");
-    if (const auto* why = why_dropped(datagram, *request, *client->secret)) return drop(why);
+    if (!request) return drop(Drop::malformed);
+    if (const auto why = why_dropped(datagram, *request, *client->secret)) return drop(*why);
     exchange.request = std::move(*request);
     exchange.client = *client;
     return true;

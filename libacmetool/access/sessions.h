@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -53,9 +54,14 @@ public:
     };
     /// Told of each conversation that ended.
     using Observer = std::function<void(const Ended&)>;
+    /// Why a packet gets no answer. Logs and counters have it by its name.
+    enum class Drop { unknown_client, malformed, code, request_authenticator, message_authenticator };
+    static constexpr Drop kLastDrop = Drop::message_authenticator;
+    static const char* name_of(Drop cause);
+    static std::optional<Drop> drop_named(std::string_view name);
     /// Told of packets that get no answer, at most once a minute for a cause and an address. `times`: how
     /// many were dropped since the last call.
-    using Dropped = std::function<void(const char* cause, const Source&, std::uint64_t times)>;
+    using Dropped = std::function<void(Drop cause, const Source&, std::uint64_t times)>;
     /// Told of each message of a conversation with its request ID, for traces.
     using Tracer = std::function<void(const std::string& request_id, const teap::Shown&)>;
     /// Records an Accounting-Request.

@@ -10,7 +10,7 @@ namespace
 {
 
 /// RFC 8555 section 6.7 has some of them; the checks of RFC 8995 are named after the leaf that they compare.
-constexpr std::array<std::pair<Cause, std::string_view>, 41> kWords{{
+constexpr std::array<std::pair<Cause, std::string_view>, 42> kWords{{
     {Cause::account_does_not_exist, "accountDoesNotExist"},
     {Cause::already_replaced, "alreadyReplaced"},
     {Cause::already_revoked, "alreadyRevoked"},
@@ -40,6 +40,7 @@ constexpr std::array<std::pair<Cause, std::string_view>, 41> kWords{{
     {Cause::renewal_info_unsupported, "renewalInfoUnsupported"},
     {Cause::reset, "reset"},
     {Cause::resolve, "resolve"},
+    {Cause::revoked, "revoked"},
     {Cause::signature, "signature"},
     {Cause::store_away, "storeAway"},
     {Cause::store_conflict, "storeConflict"},

@@ -41,6 +41,7 @@ enum class Cause : std::uint8_t {
     renewal_info_unsupported,
     reset,
     resolve,
+    revoked,
     signature,
     store_away,     ///< the database's server cannot be reached
     store_conflict, ///< another transaction was first: the same one, run again, may succeed

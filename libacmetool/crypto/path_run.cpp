@@ -283,7 +283,7 @@ Result<void> check_revocation(X509_STORE* anchors, const Certificate& certificat
         if (error == X509_V_ERR_CERT_REVOKED)
             return fail(Errc::refused,
                         fmt::format("the certificate is revoked{} ({})", judge.since, run.place()), {},
-                        "revoked");
+                        Cause::revoked);
         if (is_stale(error)) return stale(run, dropped);
         const auto bad = std::find_if(crls.begin(), crls.end(),
                                       [&judge](const Crl& crl) { return crl.get() == judge.crl; });

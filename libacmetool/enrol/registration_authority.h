@@ -76,8 +76,82 @@ enum class Refusal {
     unsupported_extension = 10, ///< CMC badRequest, TEAP 1023: an extension that is not allowed
 };
 
+inline constexpr Refusal kLastRefusal = Refusal::unsupported_extension;
+
 /// The name of a refusal in logs and events: "badIdentity".
 ACMETOOL_EXPORT std::string_view name_of(Refusal refusal);
+/// The refusal of that name.
+ACMETOOL_EXPORT std::optional<Refusal> refusal_named(std::string_view name);
+
+/// What a refusal rests on: finer than Refusal, and what an operator does about it depends on it. Logs and
+/// events have it by its name.
+enum class Ground {
+    none, ///< the Refusal says all
+    // unauthenticated
+    no_identity,
+    wrong_password,
+    login_used,
+    unknown_issuer,
+    invalid_certificate,
+    out_of_dates,
+    revoked_by_crl,
+    not_for_clients,
+    not_a_device,
+    only_for_renewal,
+    // forbidden
+    revoked,
+    key_revoked,
+    blocked,
+    not_in_inventory,
+    other_label,
+    other_manufacturer,
+    several_devices,
+    user_without_names,
+    device_without_names,
+    not_the_certificate_to_renew,
+    // bad_identity
+    not_certifiable,
+    foreign_domain,
+    other_name,
+    name_taken,
+    no_name_yet,
+    differs_from_certificate,
+    // bad_request
+    not_a_dns_name,
+    no_names,
+    too_many_names,
+    name_not_in_san,
+    malformed,
+    content_not_allowed,
+    // pop_failed
+    other_binding,
+    no_binding,
+    // not_found
+    unknown_label,
+    // too_many
+    too_many_passwords,
+    too_many_orders,
+    // unavailable
+    store_away,
+    queue_full,
+    revocation_unknown,
+    // unsupported_algorithm, unsupported_extension
+    explicit_curve,
+    other_key_type,
+    weak_key,
+    extension_not_allowed,
+    // an order's, with the Refusal that its failure is mapped to
+    order_failed,
+    failure_remembered,
+};
+inline constexpr Ground kLastGround = Ground::failure_remembered;
+
+/// "notInInventory"; empty for `none`.
+ACMETOOL_EXPORT std::string_view name_of(Ground ground);
+/// The ground of that name; `none` if there is none.
+ACMETOOL_EXPORT Ground ground_named(std::string_view name);
+/// How a request is refused on this ground. Of orders it is `unavailable`, as long as nobody says more.
+ACMETOOL_EXPORT Refusal refusal_on(Ground ground);
 
 struct Issued {
     crypto::Certificate certificate; ///< only the end entity (INT-21)
@@ -92,6 +166,7 @@ struct Refused {
     /// The peer's identity held, and something else is refused. Only then may a protocol sign the refusal
     /// (SEC-10).
     bool authenticated = false;
+    Ground ground = Ground::none;
 };
 using Decision = std::variant<Issued, Pending, Refused>;
 

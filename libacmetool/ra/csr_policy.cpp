@@ -19,7 +19,7 @@ namespace acmetool::ra
 namespace
 {
 
-using enrol::Refusal;
+using enrol::Ground;
 using enrol::Refused;
 namespace der = crypto::der;
 
@@ -41,9 +41,9 @@ bool has(const Allowed& allowed, std::string_view oid)
     return std::find(allowed.begin(), allowed.end(), oid) != allowed.end();
 }
 
-Refused bad(std::string text)
+Refused bad(std::string text, Ground ground = Ground::content_not_allowed)
 {
-    return refusal(Refusal::bad_request, std::move(text));
+    return refusal(ground, std::move(text));
 }
 
 /// The first duplicate, which is refused because readers may use either.
@@ -66,7 +66,7 @@ std::optional<Refused> judge_key_usage(ByteView value, const Allowed& allowed)
 {
     const auto bits = der::Reader{value}.expect(der::kBitString, "keyUsage");
     if (!bits || bits->whole.size() != value.size() || bits->value.size() < 2 || bits->value.size() > 3)
-        return bad("the requested key usage is malformed");
+        return bad("the requested key usage is malformed", Ground::malformed);
     const auto octets = bits->value.subspan(1); // without the number of unused bits
     std::string refused;
     for (std::size_t i = 0; i < octets.size() * 8; ++i) {
@@ -82,7 +82,9 @@ std::optional<Refused> judge_key_usage(ByteView value, const Allowed& allowed)
 
 std::optional<Refused> judge_purposes(ByteView value, const Allowed& allowed)
 {
-    const auto unreadable = [] { return bad("the requested extended key usage is malformed"); };
+    const auto unreadable = [] {
+        return bad("the requested extended key usage is malformed", Ground::malformed);
+    };
     const auto list = der::Reader{value}.expect(der::kSequence, "extKeyUsage");
     if (!list || list->whole.size() != value.size() || list->value.empty()) return unreadable();
     for (der::Reader each{list->value}; !each.at_end();) {
@@ -101,7 +103,7 @@ std::optional<Refused> judge_constraints(ByteView value)
 {
     const auto constraints = der::Reader{value}.expect(der::kSequence, "basicConstraints");
     if (!constraints || constraints->whole.size() != value.size())
-        return bad("the requested basic constraints are malformed");
+        return bad("the requested basic constraints are malformed", Ground::malformed);
     der::Reader reader{constraints->value};
     if (reader.next_is(der::kBoolean)) {
         const auto is_ca = reader.next("cA");
@@ -126,7 +128,7 @@ std::optional<Refused> judge_extension(const crypto::Extension& extension, const
         return bad("the requested subjectKeyIdentifier is not a digest of the request's key");
     }
     if (has(allowed, extension.oid)) return std::nullopt;
-    return refusal(Refusal::unsupported_extension,
+    return refusal(Ground::extension_not_allowed,
                    fmt::format("the request contains the extension {}, which is not allowed",
                                crypto::describe_oid(extension.oid)));
 }
@@ -183,7 +185,7 @@ ContentsVerdict judge_contents(const crypto::Csr& csr, const Allowed& allowed)
     ContentsVerdict verdict;
     const auto contents = crypto::request_contents(csr);
     if (!contents) {
-        verdict.refused = bad(contents.error().message);
+        verdict.refused = bad(contents.error().message, Ground::malformed);
         return verdict;
     }
     verdict.refused = judge_requested(*contents, csr.key, allowed);

@@ -15,6 +15,7 @@ namespace acmetool::ra
 namespace
 {
 
+using enrol::Ground;
 using enrol::Refusal;
 using enrol::Refused;
 
@@ -86,7 +87,7 @@ Result<Decider::OrRefused<Identity>> Decider::identify(Records& records, const C
         identity.names = dns_names(issued.identifiers);
         identity.subject = std::move(issued.subject);
         if (shown->is_revoked)
-            return OrRefused<Identity>{refusal(Refusal::forbidden, "the certificate was revoked")};
+            return OrRefused<Identity>{refusal(Ground::revoked, "the certificate was revoked")};
         if (auto refused = judge_dates(*claim.certificate, options_->issued, now))
             return OrRefused<Identity>{std::move(*refused)};
         identity.expired = now >= issued.not_after;
@@ -109,7 +110,7 @@ Result<Decider::OrRefused<Identity>> Decider::identify(Records& records, const C
         return OrRefused<Identity>{undetermined(claim.why_not)};
     } else {
         return OrRefused<Identity>{refusal(
-            Refusal::unauthenticated,
+            claim.certificate ? claim.ground : Ground::no_identity,
             claim.certificate ? claim.why_not
                               : "an identity is required: a client certificate, or user and password")};
     }
@@ -131,7 +132,7 @@ Result<Decider::OrRefused<Identity>> Decider::identify_private(Records& records,
     if (auto refused = judge_usage(*claim.certificate, options_->issued))
         return OrRefused<Identity>{std::move(*refused)};
     ACMETOOL_TRY(revoked, records.is_revoked(claim.certificate->serial()));
-    if (revoked) return OrRefused<Identity>{refusal(Refusal::forbidden, "the certificate was revoked")};
+    if (revoked) return OrRefused<Identity>{refusal(Ground::revoked, "the certificate was revoked")};
     identity.kind = Identity::Kind::issued;
     identity.names = by_ca.names;
     std::set<std::string> owners;
@@ -141,7 +142,7 @@ Result<Decider::OrRefused<Identity>> Decider::identify_private(Records& records,
     }
     if (owners.size() > 1)
         return OrRefused<Identity>{
-            refusal(Refusal::forbidden, "the certificate has names of several devices")};
+            refusal(Ground::several_devices, "the certificate has names of several devices")};
     if (owners.empty()) {
         identity.device = {"name:" + by_ca.names.front(), ""};
         return OrRefused<Identity>{std::move(identity)};
@@ -160,13 +161,13 @@ Result<std::optional<Refused>> Decider::judge_known(Records& records, Identity& 
     const auto& device = identity.device;
     ACMETOOL_TRY(found, records.objections(device, key_digest));
     identity.is_key_revoked = found.is_key_revoked;
-    if (found.block) return std::optional{refusal(Refusal::forbidden, "the device is blocked")};
+    if (found.block) return std::optional{refusal(Ground::blocked, "the device is blocked")};
     if (auto refused = judge_device(device, label, *options_, files)) return refused;
     if (identity.kind != Identity::Kind::idevid) return std::optional<Refused>{};
     ACMETOOL_TRY(first, is_first(records, device, files));
     if (first) return std::optional<Refused>{};
     return std::optional{
-        refusal(Refusal::forbidden,
+        refusal(Ground::other_manufacturer,
                 fmt::format("serial number {} in the inventory is in use by a device of another manufacturer",
                             base::printable(device.serial, 200)))};
 }
@@ -227,7 +228,7 @@ Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& 
     using Names = OrRefused<std::vector<std::string>>;
     if (identity.kind != Identity::Kind::idevid) {
         if (identity.names.empty())
-            return Names{refusal(Refusal::forbidden, "this user has no allowed name")};
+            return Names{refusal(Ground::user_without_names, "this user has no allowed name")};
         return Names{identity.names};
     }
     const auto& domain = rules.domain.name;
@@ -238,12 +239,11 @@ Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& 
     if (rules.options.san == "table") {
         names = table_names(files, device, domain);
         if (names.empty())
-            return Names{refusal(Refusal::forbidden, "the inventory has no name for the device")};
+            return Names{refusal(Ground::device_without_names, "the inventory has no name for the device")};
     } else if (rules.options.san == "random") {
         ACMETOOL_TRY(known, random_name(records, device, group, files));
         if (!known && use == Use::enrolling)
-            return Names{
-                refusal(Refusal::bad_identity, "the device has no name yet: request csrattrs first")};
+            return Names{refusal(Ground::no_name_yet, "the device has no name yet: request csrattrs first")};
         names.push_back(known ? *known : enrol::random_label() + "." + domain);
         use = Use::enrolling; // a name that was told stays
     } else {
@@ -252,8 +252,7 @@ Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& 
     for (const auto& name : names) {
         ACMETOOL_TRY(held, holds(records, name, device, group, files, use));
         if (!held)
-            return Names{
-                refusal(Refusal::bad_identity, fmt::format("{} is the name of another device", name))};
+            return Names{refusal(Ground::name_taken, fmt::format("{} is the name of another device", name))};
     }
     return Names{std::move(names)};
 }
@@ -282,16 +281,16 @@ Result<std::optional<Refused>> Decider::judge_renewal(const Application& applica
     // RFC 7030 section 4.2.2: "The Subject field and SubjectAltName extension MUST be identical to the
     // corresponding fields in the certificate being renewed/rekeyed."
     if (identity.kind != Identity::Kind::issued)
-        return std::optional{
-            refusal(Refusal::forbidden, "a renewal must be requested with the certificate to renew")};
+        return std::optional{refusal(Ground::not_the_certificate_to_renew,
+                                     "a renewal must be requested with the certificate to renew")};
     if (application.request.csr.identifiers != identity.certificate->identifiers())
-        return std::optional{
-            refusal(Refusal::bad_identity, fmt::format("the request is for {}, but the certificate is for {}",
-                                                       describe(application.request.csr.identifiers),
-                                                       describe(identity.certificate->identifiers())))};
+        return std::optional{refusal(Ground::differs_from_certificate,
+                                     fmt::format("the request is for {}, but the certificate is for {}",
+                                                 describe(application.request.csr.identifiers),
+                                                 describe(identity.certificate->identifiers())))};
     if (!application.same_subject)
         return std::optional{
-            refusal(Refusal::bad_identity,
+            refusal(Ground::differs_from_certificate,
                     fmt::format("the request's subject differs from that of the certificate to renew ({})",
                                 base::printable(identity.certificate->subject())))};
     return std::optional<Refused>{};
@@ -303,10 +302,10 @@ Result<std::optional<Refused>> Decider::judge(Records& records, const Applicatio
     // First: a key is revoked in whatever form it comes.
     if (identity.is_key_revoked)
         return std::optional{
-            refusal(Refusal::forbidden, "a certificate for this key was revoked: create a new key")};
+            refusal(Ground::key_revoked, "a certificate for this key was revoked: create a new key")};
     if (identity.expired && !application.request.renewal)
         return std::optional{
-            refusal(Refusal::unauthenticated,
+            refusal(Ground::only_for_renewal,
                     fmt::format("the certificate expired at {} and authenticates only its renewal",
                                 base::to_rfc3339(identity.certificate->not_after())))};
     if (application.csr_refusal) return application.csr_refusal;
@@ -338,16 +337,16 @@ Result<std::optional<Refused>> Decider::judge(Records& records, const Applicatio
                       [&](const auto& name) { return std::binary_search(names.begin(), names.end(), name); })
                 : wanted == names;
         if (!allowed)
-            return std::optional{refusal(Refusal::bad_identity,
-                                         fmt::format("the request is for {}, but this device's name is {}",
-                                                     base::join(wanted, ", "), base::join(names, ", ")))};
+            return std::optional{
+                refusal(Ground::other_name, fmt::format("the request is for {}, but this device's name is {}",
+                                                        base::join(wanted, ", "), base::join(names, ", ")))};
     }
     if (identity.kind == Identity::Kind::user)
         for (const auto& name : wanted) {
             ACMETOOL_TRY(owner, records.bind_name(name, identity.device.id, application.rules.domain.name));
             if (owner != identity.device.id)
                 return std::optional{
-                    refusal(Refusal::bad_identity, fmt::format("{} is the name of another device", name))};
+                    refusal(Ground::name_taken, fmt::format("{} is the name of another device", name))};
         }
     return std::optional<Refused>{};
 }
@@ -419,7 +418,7 @@ Result<void> Decider::place(Records& records, const Application& application, co
         ACMETOOL_TRY(wait, over_budget(records, identity.device, earlier.spent, *application.files,
                                        request.renewal, now));
         if (wait) {
-            Refused refused = refusal(Refusal::too_many, "too many certificates were ordered recently");
+            Refused refused = refusal(Ground::too_many_orders, "too many certificates were ordered recently");
             refused.retry_after = *wait;
             verdict.decision = std::move(refused);
             return {};
@@ -474,6 +473,7 @@ Result<void> Decider::look_up(Records& records, const Application& application, 
         // A failure of the future is one of a clock that was wrong, and would be held against the device for
         // as long.
         Refused refused = row->failure;
+        refused.ground = Ground::failure_remembered;
         verdict.remembered = Remembered{row->created, row->until};
         refused.text += fmt::format("; remembered since {}, the next try is due at {}",
                                     base::to_rfc3339(row->created), base::to_rfc3339(row->until));

@@ -105,7 +105,7 @@ void Engine::Impl::order_own(std::function<void(const Decision&)> done)
     waiter->pending = enrol::Pending{settings()->retry_after};
     waiter->answer = done;
     const auto refuse = [done](std::string why) {
-        done(refusal(enrol::Refusal::unavailable, std::move(why)));
+        done(refusal(enrol::Ground::order_failed, std::move(why)));
     };
     const bool taken = commits->post(
         {[this, waiter, refuse](store::Database& database, store::GroupCommit::After& after) -> Result<void> {

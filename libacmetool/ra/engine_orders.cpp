@@ -207,9 +207,11 @@ void Engine::Impl::failed(const std::string& id, Error error, bool over)
                                      {"text", error.message}};
                            if (!url.empty()) told["order"] = url;
                            if (!error.hint.empty()) told["hint"] = error.hint;
-                           if (!error.problem.empty())
-                               if (const auto problem = base::parse_json(error.problem, "problem"))
-                                   told["problem"] = *problem;
+                           const auto problem = base::parse_json(error.problem, "problem");
+                           if (!error.problem.empty() && problem)
+                               told["problem"] = *problem;
+                           else
+                               told["cause"] = name_of(error);
                            event(std::move(told));
                            tell(id, refused);
                        });

@@ -14,7 +14,7 @@ namespace
 
 using base::Json;
 using enrol::Decision;
-using enrol::Refusal;
+using enrol::Ground;
 using enrol::Refused;
 
 constexpr std::chrono::seconds kBusyRetry{5};
@@ -47,14 +47,14 @@ void spread(Decision& decision)
 
 Refused Engine::Impl::store_refusal()
 {
-    auto refused = refusal(Refusal::unavailable, "the registration authority's store is not available");
+    auto refused = refusal(Ground::store_away, "the registration authority's store is not available");
     refused.retry_after = turns_at_store.take(now(), kStoreAway);
     return refused;
 }
 
 Refused Engine::Impl::busy_refusal()
 {
-    auto refused = refusal(Refusal::unavailable, "too many requests are waiting");
+    auto refused = refusal(Ground::queue_full, "too many requests are waiting");
     refused.retry_after = turns_at_queue.take(now(), kBusyRetry);
     return refused;
 }
@@ -92,6 +92,7 @@ void Engine::Impl::decided(const enrol::EnrolRequest& request, const std::string
         if (pending != nullptr) told["retryAfter"] = pending->retry_after.count();
         if (refused != nullptr) {
             told["reason"] = enrol::name_of(refused->why);
+            if (refused->ground != Ground::none) told["ground"] = enrol::name_of(refused->ground);
             told["text"] = refused->text;
             if (verdict.remembered) {
                 told["rememberedSince"] = base::to_rfc3339(verdict.remembered->since);
@@ -189,7 +190,7 @@ void Engine::Impl::enrol(enrol::EnrolRequest request, std::function<void(Decisio
     auto rules = rules_of(*settings(), application->request.label);
     if (!rules)
         return decided(application->request, application->csr_digest, {}, done,
-                       refusal(Refusal::not_found, "unknown label"));
+                       refusal(Ground::unknown_label, "unknown label"));
     application->rules = std::move(*rules);
     application->files = files();
     examine_then(application->request.peer, application->files,
@@ -212,7 +213,7 @@ void Engine::Impl::judge(const std::shared_ptr<Application>& application, std::f
     application->contents = judge_contents(application->request.csr, application->rules.options.allow);
     application->binding_refusal = judge_binding(application->request, *options);
     const auto info = crypto::info_digest(application->request.csr);
-    if (!info) return refuse_now(refusal(Refusal::bad_request, info.error().message));
+    if (!info) return refuse_now(refusal(Ground::malformed, info.error().message));
     application->info_digest = to_hex(*info);
     application->key_digest = to_hex(application->request.csr.key.spki_sha256());
     application->same_subject =
@@ -247,7 +248,7 @@ void Engine::Impl::attributes(enrol::Peer peer, const std::string& label,
 {
     count("csr_attributes");
     const auto rules = rules_of(*settings(), label);
-    if (!rules) return done(refusal(Refusal::not_found, "unknown label"));
+    if (!rules) return done(refusal(Ground::unknown_label, "unknown label"));
     auto shared_done = std::make_shared<std::function<void(enrol::AttributesDecision)>>(std::move(done));
     const auto known = files();
     examine_then(peer, known, [this, known, label, rules = *rules, shared_done](Claim claim) {

@@ -68,6 +68,7 @@ enrol::Refused refusal_of(const Error& error)
 {
     enrol::Refused refused;
     refused.text = base::printable(error.message, kLongestText);
+    refused.ground = enrol::Ground::order_failed;
     refused.retry_after = error.retry_after;
     if (error.code == Errc::rate_limited || error.code == Errc::temporary ||
         error.reason == Cause::rate_limited) {

@@ -18,7 +18,7 @@ namespace acmetool::ra
 namespace
 {
 
-using enrol::Refusal;
+using enrol::Ground;
 using enrol::Refused;
 
 constexpr std::size_t kMostNames = 100;
@@ -36,17 +36,16 @@ std::optional<Refused> judge_key(const crypto::Key& key, const LabelOptions& lab
 {
     if (key.has_explicit_curve())
         return refusal(
-            Refusal::unsupported_algorithm,
+            Ground::explicit_curve,
             "the key has explicit curve parameters instead of a curve's name (RFC 5480 section 2.1.1)");
     const auto type = key.type();
     if (!label.key_type.empty() && type != label.key_type)
-        return refusal(Refusal::unsupported_algorithm,
-                       fmt::format("the key is {}, but the policy requires {}", crypto::name_of_key(key),
-                                   label.key_type));
+        return refusal(Ground::other_key_type, fmt::format("the key is {}, but the policy requires {}",
+                                                           crypto::name_of_key(key), label.key_type));
     const bool weak =
         type == "other" || (type.starts_with("rsa:") && std::stoi(type.substr(4)) < crypto::kLeastRsaBits);
     if (weak)
-        return refusal(Refusal::unsupported_algorithm,
+        return refusal(Ground::weak_key,
                        fmt::format("a key of type {} is not allowed: use at least {} or rsa:{}",
                                    crypto::name_of_key(key), crypto::kDefaultKeyType, crypto::kLeastRsaBits));
     return std::nullopt;
@@ -55,29 +54,29 @@ std::optional<Refused> judge_key(const crypto::Key& key, const LabelOptions& lab
 std::optional<Refused> judge_names(const crypto::Csr& csr, const std::vector<DomainOptions>& domains)
 {
     if (!csr.other_names.empty())
-        return refusal(Refusal::bad_request,
+        return refusal(Ground::not_a_dns_name,
                        fmt::format("the request contains {}: only DNS names are allowed",
                                    base::printable(csr.other_names.front(), 200)));
     if (csr.identifiers.empty())
-        return refusal(Refusal::bad_request, "the request has no subject alternative name");
+        return refusal(Ground::no_names, "the request has no subject alternative name");
     if (csr.identifiers.size() > kMostNames)
-        return refusal(Refusal::bad_request, fmt::format("more than {} names", kMostNames));
+        return refusal(Ground::too_many_names, fmt::format("more than {} names", kMostNames));
     for (const auto& identifier : csr.identifiers) {
         if (identifier.type != "dns")
-            return refusal(Refusal::bad_request,
+            return refusal(Ground::not_a_dns_name,
                            fmt::format("the request contains the address {}: only DNS names are allowed",
                                        identifier.value));
         const auto name = dns::normalize_name(identifier.value);
         if (!name || *name != identifier.value)
-            return refusal(Refusal::bad_identity, fmt::format("{} is not a name that can be certified",
-                                                              base::printable(identifier.value, 260)));
+            return refusal(Ground::not_certifiable, fmt::format("{} is not a name that can be certified",
+                                                                base::printable(identifier.value, 260)));
         if (!is_controlled(identifier.value, domains))
             return refusal(
-                Refusal::bad_identity,
+                Ground::foreign_domain,
                 fmt::format("{} is not in a domain of this registration authority", identifier.value));
     }
     if (const auto named = crypto::require_identifiers(csr); !named)
-        return refusal(Refusal::bad_request, named.error().message);
+        return refusal(Ground::name_not_in_san, named.error().message);
     return std::nullopt;
 }
 
@@ -149,9 +148,9 @@ Result<enrol::Manufacturer> read_manufacturer(const ManufacturerCas& from)
 
 } // namespace
 
-Refused refusal(Refusal why, std::string text)
+Refused refusal(Ground ground, std::string text)
 {
-    return {why, std::move(text), std::nullopt, false};
+    return {enrol::refusal_on(ground), std::move(text), std::nullopt, false, ground};
 }
 
 namespace
@@ -298,6 +297,15 @@ const std::vector<std::string>* names_of_user(const enrol::Peer& peer, const Fil
     return peer.digest ? names_in(files.digest_users) : names_in(files.users);
 }
 
+/// Why a path, or what was made of it, does not hold.
+Ground ground_of(const Error& error, const std::vector<crypto::Certificate>& chain, base::TimePoint now)
+{
+    if (error.reason == Cause::revoked) return Ground::revoked_by_crl;
+    const bool in_time = std::all_of(chain.begin(), chain.end(),
+                                     [&](const auto& one) { return crypto::time_fault(one, now).empty(); });
+    return in_time ? Ground::invalid_certificate : Ground::out_of_dates;
+}
+
 std::optional<PrivateClaim> claim_by(const crypto::AnchorStore& cas,
                                      const std::shared_ptr<const crypto::CrlSet>& crls,
                                      const std::vector<crypto::Certificate>& chain, base::TimePoint now)
@@ -307,7 +315,7 @@ std::optional<PrivateClaim> claim_by(const crypto::AnchorStore& cas,
     if (const auto path = cas.verify(chain, crypto::PathPolicy::issued(now, crls)); !path) {
         const auto& error = path.error();
         claim.refusal = error.code == Errc::temporary ? undetermined(error.message)
-                                                      : refusal(Refusal::unauthenticated, error.message);
+                                                      : refusal(ground_of(error, chain, now), error.message);
     }
     for (const auto& identifier : chain.front().identifiers())
         claim.names.push_back(identifier.type == "dns" ? identifier.value : std::string{});
@@ -321,17 +329,17 @@ Claim examine(const enrol::Peer& peer, const Files& files, std::optional<Passwor
 {
     Claim claim;
     if (password == PasswordCheck::Verdict::too_many) {
-        claim.refused = refusal(Refusal::too_many, "too many passwords to check");
+        claim.refused = refusal(Ground::too_many_passwords, "too many passwords to check");
         claim.refused->retry_after = kPasswordRetry;
         return claim;
     }
     if (password == PasswordCheck::Verdict::used) {
-        claim.refused = refusal(Refusal::unauthenticated, "the login was used before");
+        claim.refused = refusal(Ground::login_used, "the login was used before");
         return claim;
     }
     const auto* const names = names_of_user(peer, files);
     if (password && (password == PasswordCheck::Verdict::wrong || names == nullptr)) {
-        claim.refused = refusal(Refusal::unauthenticated, "wrong user name or password");
+        claim.refused = refusal(Ground::wrong_password, "wrong user name or password");
         return claim;
     }
     if (password) {
@@ -343,6 +351,7 @@ Claim examine(const enrol::Peer& peer, const Files& files, std::optional<Passwor
     const auto unknown = [&](std::string_view why) {
         // The store forgets what has expired.
         const auto time = crypto::time_fault(*claim.certificate, now);
+        claim.ground = time.empty() ? Ground::unknown_issuer : Ground::out_of_dates;
         return fmt::format(
             "the certificate was issued neither by a known manufacturer nor by this relay ({}{}{})", why,
             time.empty() ? "" : "; ", time);
@@ -363,8 +372,12 @@ Claim examine(const enrol::Peer& peer, const Files& files, std::optional<Passwor
                    files.manufacturers.identify(peer.certificates, now, files.manufacturer_crls);
                !identity) {
         claim.undetermined = identity.error().code == Errc::temporary;
-        claim.why_not = files.manufacturers.is_above(peer.certificates) ? invalid(identity.error().message)
-                                                                        : unknown(identity.error().message);
+        if (files.manufacturers.is_above(peer.certificates)) {
+            claim.why_not = invalid(identity.error().message);
+            claim.ground = ground_of(identity.error(), peer.certificates, now);
+        } else {
+            claim.why_not = unknown(identity.error().message);
+        }
     } else {
         claim.idevid = device_of(*identity, files.manufacturers);
     }
@@ -373,7 +386,7 @@ Claim examine(const enrol::Peer& peer, const Files& files, std::optional<Passwor
 
 Refused undetermined(std::string text)
 {
-    auto refused = refusal(Refusal::unavailable, std::move(text));
+    auto refused = refusal(Ground::revocation_unknown, std::move(text));
     refused.retry_after = kCrlRetry;
     return refused;
 }
@@ -395,7 +408,7 @@ std::optional<Refused> judge_revocation(const crypto::Certificate& certificate,
     const auto path = issuers.verify({certificate}, policy);
     if (path) return std::nullopt;
     if (path.error().code == Errc::temporary) return undetermined(path.error().message);
-    return refusal(Refusal::unauthenticated, path.error().message);
+    return refusal(ground_of(path.error(), {certificate}, now), path.error().message);
 }
 
 std::optional<Refused> judge_private_names(const PrivateClaim& claim,
@@ -407,7 +420,7 @@ std::optional<Refused> judge_private_names(const PrivateClaim& claim,
                       });
     if (ours) return std::nullopt;
     return refusal(
-        Refusal::unauthenticated,
+        Ground::not_a_device,
         "the certificate is of a private CA that is trusted, but not for a name of a device: all its "
         "names must be DNS names of hosts in the domains of this relay");
 }
@@ -416,7 +429,7 @@ std::optional<Refused> judge_dates(const crypto::Certificate& certificate, const
                                    base::TimePoint now)
 {
     if (certificate.not_before() <= now && now - options.grace < certificate.not_after()) return std::nullopt;
-    return refusal(Refusal::unauthenticated,
+    return refusal(Ground::out_of_dates,
                    fmt::format("the certificate cannot be used: {}", crypto::time_fault(certificate, now)));
 }
 
@@ -425,7 +438,7 @@ std::optional<Refused> judge_usage(const crypto::Certificate& certificate, const
     const auto good = crypto::check_purpose(
         certificate, options.eku == "clientAuth" ? crypto::Purpose::identity : crypto::Purpose::signer);
     if (good) return std::nullopt;
-    return refusal(Refusal::unauthenticated,
+    return refusal(Ground::not_for_clients,
                    fmt::format("the certificate is not for clients: {}", good.error().message));
 }
 
@@ -463,10 +476,10 @@ std::optional<Refused> judge_binding(const enrol::EnrolRequest& request, const O
     if (options.pop == Pop::off) return std::nullopt;
     // RFC 7030 section 3.5: "If the EST server ... verification ... fails, the server MUST reject".
     if (request.binding == enrol::Binding::differs)
-        return refusal(Refusal::pop_failed,
+        return refusal(Ground::other_binding,
                        "the challengePassword is not the channel binding of this connection");
     if (request.binding == enrol::Binding::absent && options.pop == Pop::required)
-        return refusal(Refusal::pop_failed,
+        return refusal(Ground::no_binding,
                        "the request must contain this connection's channel binding in its "
                        "challengePassword (RFC 7030 section 3.5)");
     return std::nullopt;
@@ -477,16 +490,17 @@ std::optional<Refused> judge_device(const Device& device, const std::string& lab
 {
     if (device.serial.empty()) return std::nullopt;
     const auto shown = base::printable(device.serial, 200);
+    auto ground = Ground::not_in_inventory;
     if (const auto* entry = files.inventory.find(device)) {
         if (entry->label.empty() || entry->label == label) return std::nullopt;
+        ground = Ground::other_label;
     } else if (files.inventory.has(device.serial)) {
-        return refusal(Refusal::forbidden,
+        return refusal(Ground::other_manufacturer,
                        fmt::format("the inventory has serial number {} of another manufacturer", shown));
     } else if (options.idevid.accept_any) {
         return std::nullopt;
     }
-    return refusal(Refusal::forbidden,
-                   fmt::format("device {} is not in the inventory for this label", shown));
+    return refusal(ground, fmt::format("device {} is not in the inventory for this label", shown));
 }
 
 std::vector<std::string> table_names(const Files& files, const Device& device, const std::string& domain)

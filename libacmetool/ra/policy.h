@@ -63,8 +63,9 @@ struct Claim {
     std::optional<PrivateClaim> private_ca;
     std::string user; ///< name and password are correct
     std::vector<std::string> user_names;
-    std::string why_not;       ///< why the certificate is no IDevID: a sentence
-    bool undetermined = false; ///< that is because no current CRL is known
+    std::string why_not;                                  ///< why the certificate is no IDevID: a sentence
+    enrol::Ground ground = enrol::Ground::unknown_issuer; ///< the same
+    bool undetermined = false;                            ///< that is because no current CRL is known
     /// Why the certificate, if it was issued here, is no identity according to its CA's CRL.
     std::optional<enrol::Refused> revocation;
     std::optional<enrol::Refused> refused; ///< nothing else must be checked
@@ -151,7 +152,7 @@ std::string describe(const std::vector<crypto::Identifier>& identifiers);
 /// True if it identifies its holder as an RA (id-kp-cmcRA, RFC 7030 section 3.7).
 bool is_registration_authority(const crypto::Certificate& certificate);
 
-enrol::Refused refusal(enrol::Refusal why, std::string text);
+enrol::Refused refusal(enrol::Ground ground, std::string text);
 /// The refusal of a peer whose certificate cannot be checked because there is no current CRL.
 enrol::Refused undetermined(std::string text);
 

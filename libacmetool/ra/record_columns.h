@@ -85,6 +85,7 @@ inline OrderRow order_of(const store::Database::Row& row)
     order.certificate = row[15];
     order.failure.why = static_cast<enrol::Refusal>(store::number_of(row[16]));
     order.failure.text = row[17];
+    order.failure.ground = enrol::Ground::order_failed;
     order.owner = row[18];
     order.generation = store::number_of(row[19]);
     order.watched = row[20] == "1";

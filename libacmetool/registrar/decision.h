@@ -3,8 +3,10 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
+#include "acmetool/export.h"
 #include "base/bytes.h"
 
 /// What the registrar answers to a pledge. Each protocol has its own numbers for it (est_adapter.h,
@@ -35,6 +37,13 @@ enum class Cause {
     bad_voucher = 18,         ///< the voucher is of no use for this device or registrar
     bad_audit_log = 19,       ///< the MASA's log tells of what the policy does not take
 };
+
+inline constexpr Cause kLastCause = Cause::bad_audit_log;
+
+/// The name of a cause in logs and events: "masaSilent".
+ACMETOOL_EXPORT std::string_view name_of(Cause cause);
+/// The cause of that name; `none` if there is none.
+ACMETOOL_EXPORT Cause cause_named(std::string_view name);
 
 struct Granted {
     Bytes voucher;    ///< as the MASA sent it

@@ -263,7 +263,10 @@ void OpenRequests::replaced(const std::string& id, const std::string& digest)
 /// Whoever waits is answered, and the work goes on later.
 void OpenRequests::store_failed(Open& open, const Error& error)
 {
-    parts_.events.event({{"event", "brski"}, {"level", "error"}, {"text", error.message}});
+    parts_.events.event({{"event", "brski"},
+                         {"level", "error"},
+                         {"cause", name_of(Cause::unavailable)},
+                         {"text", error.message}});
     parts_.worker.cancel(open.again);
     open.again =
         parts_.worker.at(Steady::now() + kAfterStoreFailure, [this, id = open.record.id] { advance(id); });
@@ -380,6 +383,7 @@ void OpenRequests::tell(const Open& open, const std::string& what)
                      {"text", what},
                      {"level", record.state == State::refused ? "warning" : "info"}};
     if (!open.request_id.empty()) event["request_id"] = open.request_id;
+    if (record.state == State::refused) event["cause"] = name_of(record.cause);
     parts_.events.event(event);
 }
 

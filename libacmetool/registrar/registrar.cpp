@@ -201,14 +201,16 @@ void Registrar::Impl::begin(const Asked& asked)
         asked.envelope, {asked.idevid, chain.front(), asked.pledge.manufacturer->options.serial_from});
     if (!verdict.report.good()) {
         const auto error = verdict.report.error("voucher-request");
+        const auto cause = error.reason == acmetool::Cause::proximity_registrar_cert ? Cause::other_registrar
+                                                                                     : Cause::bad_request;
         events.event({{"event", "brski"},
                       {"level", "warning"},
                       {"address", asked.address},
                       {"client", base::printable(asked.idevid.subject())},
                       {"request_id", asked.request_id},
+                      {"cause", name_of(cause)},
                       {"text", error.message}});
-        const bool elsewhere = error.reason == acmetool::Cause::proximity_registrar_cert;
-        return asked.done(Refused{elsewhere ? Cause::other_registrar : Cause::bad_request, error.message});
+        return asked.done(Refused{cause, error.message});
     }
     const auto digest = to_hex(crypto::sha256(asked.envelope.octets));
     // The same request again joins what is under way: nothing is signed anew.
@@ -219,8 +221,12 @@ void Registrar::Impl::begin(const Asked& asked)
         return;
     auto record = new_record(asked, *verdict.request, id, digest, now());
     if (!record) {
-        events.event({{"event", "brski"}, {"level", "warning"}, {"text", record.error().message}});
-        return asked.done(Refused{cause_of_record(record.error()), record.error().message});
+        const auto cause = cause_of_record(record.error());
+        events.event({{"event", "brski"},
+                      {"level", "warning"},
+                      {"cause", name_of(cause)},
+                      {"text", record.error().message}});
+        return asked.done(Refused{cause, record.error().message});
     }
     requests.begin(std::move(*record), chain, asked.request_id, asked.done);
 }
@@ -268,6 +274,7 @@ void Registrar::request_voucher(VoucherRequested request, std::function<void(Dec
                              {"address", request.peer.address},
                              {"client", base::printable(certificates.front().subject())},
                              {"request_id", request.request_id},
+                             {"cause", name_of(refused.cause)},
                              {"text", refused.text}});
         return done(refused);
     }

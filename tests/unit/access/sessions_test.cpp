@@ -69,8 +69,9 @@ struct Server {
                 timers.push_back({when, std::move(task)});
             },
             {},
-            [this](const std::string& cause, const auto& source, std::uint64_t times) {
-                drops.push_back(cause + " " + source.address + " " + std::to_string(times));
+            [this](access::Sessions::Drop cause, const auto& source, std::uint64_t times) {
+                drops.push_back(std::string{access::Sessions::name_of(cause)} + " " + source.address + " " +
+                                std::to_string(times));
             });
         REQUIRE(made);
         sessions = std::move(*made);

@@ -7,6 +7,7 @@ load ../lib/common
 load ../lib/ca
 load ../lib/dns
 load ../lib/relay
+load ../lib/operator
 load ../lib/teap
 
 setup() {
@@ -19,63 +20,11 @@ teardown() {
     stop_all
 }
 
-relay() { # a CA, and a relay in front of it
-    start_authority
-    write_relay_toml "$PKI" 'wait = "200ms"' 'retry_after = "1s"'
-    start_relay "$PKI"
-}
-
-lone_relay() { # the same with a program that signs
-    make_issuer "$PKI"
-    write_relay_toml "$PKI"
-    by_program "$PKI" "$PKI/relay.toml"
-    start_relay "$PKI"
-}
-
 lone_teap() {
     make_issuer "$PKI"
     write_teap_toml "$PKI"
     by_program "$PKI" "$PKI/teap.toml"
     start_teap "$PKI"
-}
-
-ask_for() { # DEVICE [NAME]: sends a request once; STATUS
-    make_csr "${2:-$1.iot.domain.com}" "$1.csr"
-    est "$1" simpleenroll -H 'Content-Type: application/pkcs10' --data-binary "@$1.csr"
-}
-
-run_relay() { # VERB [WORD...]: the relay's program with its configuration
-    local verb=$1
-    shift
-    "${PROGRAM:-est-relay}" "$verb" --config "$PKI/${FILE:-relay.toml}" "$@"
-}
-
-events() { # [OPTION...]: LIST in lines, TEXT in one, events.json, which are what their schema says
-    run_relay events "$@" >list
-    run_relay events --json "$@" >events.json
-    local line
-    while read -r line; do
-        "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/event.json" <<<"$line"
-    done <events.json
-    clean list
-    clean events.json
-    cat list
-    TEXT=$(tr -s ' \n' ' ' <list)
-}
-
-has_event() { # JQ FILTER [OPTION...]: an event is so
-    local filter=$1
-    shift
-    run_relay events --json "$@" | jq -es "any(.[]; $filter)" >/dev/null
-}
-
-explain() { # DEVICE: TEXT in one line, document.json
-    run_relay explain "$1" >screen
-    run_relay explain --json "$1" >document.json
-    "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/device.json" <document.json
-    clean screen
-    cat screen
-    TEXT=$(tr -s ' \n' ' ' <screen)
 }
 
 @test "OPR-09, OPR-12: the events of an enrolment, in order, by device and by request, as a table and as lines of JSON" {
@@ -172,6 +121,11 @@ explain() { # DEVICE: TEXT in one line, document.json
     [[ $TEXT == *"neither by a known manufacturer"*"trust in [clients.idevid]"* ]]
     events --level warning
     [[ $TEXT == *"shows serialNumber=device0001"*"next: if its manufacturer is to be trusted, add its CA to trust"* ]]
+    cp other/maker.pem "$PKI/other.pem"
+    sed -i 's/^trust = .*/trust = ["maker.pem", "other.pem"]/' "$PKI/relay.toml"
+    reload_relay
+    est false simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @csr
+    [ "$STATUS" = 200 ]
     est - simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @csr
     [ "$STATUS" = 401 ]
     wait_for 20 has_event '.event == "request" and .cause == "unauthenticated"'
@@ -210,7 +164,10 @@ explain() { # DEVICE: TEXT in one line, document.json
     [[ $TEXT == *"this clock is at"*"next: compare the clock of this host with the dates of the certificate"* ]]
     # Of the relay's own certificate as well.
     env "${CLOCK_VARIABLES[@]}" est-relay status --config "$PKI/relay.toml" >said
-    head -n 2 said | tr '\n' ' ' | grep -q "the relay's own certificate is not valid before .*, and this clock is at"
+    head -n 3 said | tr '\n' ' ' | grep -q "the relay's own certificate is not valid before .*, and this clock is at .*next: set the clock"
+    RELAY_CLOCK='' restart_relay
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @csr
+    [ "$STATUS" = 200 ]
 }
 
 @test "OPR-13: incident: the certificate is revoked, at the relay and at the CA, and the device asks by it" {
@@ -239,7 +196,9 @@ explain() { # DEVICE: TEXT in one line, document.json
     explain device0001
     [[ $TEXT == *"next: its certificate was revoked at 20"* && $TEXT == *"was refused at 20"*"revoked"* ]]
     events --level warning
-    [[ $TEXT == *"next: the device needs a new key"* ]]
+    [[ $TEXT == *"next: the device needs a new key, and enrols by its manufacturer's certificate"* ]]
+    ask_for device0001
+    gets_certificate device0001
 }
 
 @test "OPR-13: incident: the CA refuses; forget lets the device begin anew" {

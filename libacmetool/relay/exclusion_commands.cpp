@@ -1,6 +1,8 @@
 #include "relay/exclusion_commands.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -20,30 +22,53 @@ namespace acmetool::cli
 namespace
 {
 
-/// Has the CA revoke certificates that are revoked in the store. One that the CA has revoked before is no
-/// error.
-Result<void> revoke_at_ca(const relay::Config& config, const std::vector<ra::RevokedCertificate>& revoked,
-                          std::optional<int> reason, Io& io)
+/// How far the CA came with certificates that are revoked in the store.
+struct AtCa {
+    std::set<std::string> done;  ///< serial numbers
+    std::optional<Error> failed; ///< of the one after these
+};
+
+/// Has the CA revoke them, up to the first that fails. One that it has revoked before is no error.
+AtCa revoke_at_ca(const relay::Config& config, const std::vector<ra::RevokedCertificate>& revoked,
+                  std::optional<int> reason, Io& io)
 {
-    acme::ClientOptions options;
-    options.account_file = config.ra.account_file;
-    options.ca_file = io.ca_file();
-    options.passphrase = {config.ra.account_passphrase_file, false};
-    if (const auto timeout = io.timeout()) options.timeout = *timeout;
-    ACMETOOL_TRY(database, ra::open_existing(config.ra.store));
-    ACMETOOL_TRY(client, acme::Client::open(options, io.context()));
-    for (const auto& one : revoked) {
-        ACMETOOL_TRY(der, ra::Records{*database}.issued_with(one.serial));
-        if (der.empty()) continue; // there was a warning
-        ACMETOOL_TRY(certificates, crypto::parse_certificates(as_text(der), one.serial));
-        const auto done =
-            acme::revoke(*client, certificates.front(), acme::RevocationSigner::account, reason);
-        if (done || done.error().reason == Cause::already_revoked) continue;
-        auto error = done.error();
-        error.message = fmt::format("{} is revoked here, but not at the CA: {}", one.serial, error.message);
-        return fail(std::move(error));
-    }
-    return {};
+    AtCa at_ca;
+    const auto known = [](const auto& one) { return !one.device.empty(); }; // of others there was a warning
+    const auto run = [&]() -> Result<void> {
+        acme::ClientOptions options;
+        options.account_file = config.ra.account_file;
+        options.ca_file = io.ca_file();
+        options.passphrase = {config.ra.account_passphrase_file, false};
+        if (const auto timeout = io.timeout()) options.timeout = *timeout;
+        ACMETOOL_TRY(database, ra::open_existing(config.ra.store));
+        ACMETOOL_TRY(client, acme::Client::open(options, io.context()));
+        for (const auto& one : revoked) {
+            ACMETOOL_TRY(der, ra::Records{*database}.issued_with(one.serial));
+            if (der.empty()) continue;
+            ACMETOOL_TRY(certificates, crypto::parse_certificates(as_text(der), one.serial));
+            const auto done =
+                acme::revoke(*client, certificates.front(), acme::RevocationSigner::account, reason);
+            if (!done && done.error().reason != Cause::already_revoked) return fail(done.error());
+            at_ca.done.insert(one.serial);
+        }
+        return {};
+    };
+    const auto all = run();
+    if (all) return at_ca;
+    std::vector<std::string> left;
+    for (const auto& one : revoked)
+        if (known(one) && !at_ca.done.contains(one.serial)) left.push_back(one.serial);
+    auto error = all.error();
+    error.message =
+        left.empty() ? error.message
+                     : fmt::format("{} is revoked here, but not at the CA: {}", left.front(), error.message);
+    if (left.size() > 1)
+        error.message +=
+            fmt::format("; the CA was not asked about {}", base::join({left.begin() + 1, left.end()}, ", "));
+    constexpr const char* kAgain = "what is revoked already is no error";
+    error.hint = fmt::format("{}; {}", error.hint.empty() ? "run the command again" : error.hint, kAgain);
+    at_ca.failed = std::move(error);
+    return at_ca;
 }
 
 Result<void> revoke(const std::string& file, const ExclusionOptions& options, relay::Kind kind, Io& io)
@@ -59,22 +84,26 @@ Result<void> revoke(const std::string& file, const ExclusionOptions& options, re
         return fail(Errc::config, "the issuer is a program, which revokes nothing",
                     "revoke without --at-ca, and have the CA behind the program revoke it", "badConfig");
     ACMETOOL_TRY(revoked, ra::revoke_in(config.ra.store, options.serials, io.context().now()));
-    base::Json certificates = base::Json::array();
-    std::string text;
-    for (const auto& one : revoked) {
-        base::Json certificate{{"serial", one.serial}};
-        if (!one.device.empty()) certificate["device"] = one.device;
-        certificates.push_back(certificate);
+    for (const auto& one : revoked)
         if (one.device.empty())
             io.context().log(base::Level::warning,
                              one.serial + ": this relay issued no certificate with this serial number");
-        text += fmt::format("{} revoked{}{}\n", one.serial,
-                            options.at_ca && !one.device.empty() ? ", also at the CA" : "",
+    const auto at_ca = options.at_ca ? revoke_at_ca(config, revoked, reason, io) : AtCa{};
+    base::Json certificates = base::Json::array();
+    std::string text;
+    for (const auto& one : revoked) {
+        const bool is_done = at_ca.done.contains(one.serial);
+        base::Json certificate{{"serial", one.serial}};
+        if (!one.device.empty()) certificate["device"] = one.device;
+        if (options.at_ca) certificate["atCa"] = is_done;
+        certificates.push_back(certificate);
+        text += fmt::format("{} revoked{}{}\n", one.serial, is_done ? ", also at the CA" : "",
                             one.device.empty() ? "" : ": issued to " + base::printable(one.device, 200));
     }
-    if (options.at_ca) ACMETOOL_CHECK(revoke_at_ca(config, revoked, reason, io));
-    if (io.json()) return io.write_document("exclusion", {{"revoked", certificates}});
-    return io.write(text);
+    // What was done is told also if something else failed.
+    ACMETOOL_CHECK(io.json() ? io.write_document("exclusion", {{"revoked", certificates}}) : io.write(text));
+    if (at_ca.failed) return fail(*at_ca.failed);
+    return {};
 }
 
 /// A mistyped name must not look like success. The issuer's name in an identifier of an earlier version has

@@ -201,6 +201,47 @@ lone_teap() {
     gets_certificate device0001
 }
 
+@test "OPR-19: revoke --at-ca stops in the midst: what was done is printed, then what failed and what is left" {
+    relay
+    local name serials=()
+    for name in one two three; do
+        make_idevid "$PKI" "$name"
+        echo "$name" >>"$PKI/devices.csv"
+    done
+    reload_relay
+    for name in one two three; do
+        ask_for "$name"
+        gets_certificate "$name"
+        serials+=("$(openssl base64 -d -in "$PKI/body" | openssl pkcs7 -inform DER -print_certs |
+            openssl x509 -noout -serial | cut -d = -f 2 | tr '[:upper:]' '[:lower:]')")
+    done
+    # The CA is slow, and refuses the second after it has answered the first.
+    set_fault slow=revokeCert:3
+    run_relay revoke --at-ca --ca-file "$CA_FILE" "${serials[@]}" >said 2>complaint &
+    local program=$! status=0
+    first_is_done() { [ "$(requests revokeCert)" = 1 ]; }
+    wait_for 20 first_is_done
+    set_fault problem=revokeCert:serverInternal
+    set_fault slow=off
+    wait "$program" || status=$?
+    cat said complaint
+    [ "$status" != 0 ]
+    [[ $(sed -n 1p said) == "${serials[0]} revoked, also at the CA: issued to one@"* ]]
+    [[ $(sed -n 2p said) == "${serials[1]} revoked: issued to two@"* ]]
+    [[ $(sed -n 3p said) == "${serials[2]} revoked: issued to three@"* ]]
+    grep -q "${serials[1]} is revoked here, but not at the CA: .*serverInternal.*; the CA was not asked about ${serials[2]}" complaint
+    run ! grep -q "${serials[0]}" complaint
+    grep -q "what is revoked already is no error" complaint
+    run --separate-stderr run_relay revoke --at-ca --ca-file "$CA_FILE" --json "${serials[@]}"
+    [ "$status" != 0 ]
+    jq -se 'length == 2 and (.[0].revoked | map(.atCa)) == [false, false, false] and .[1].type == "error"' <<<"$output"
+    jq -s '.[0]' <<<"$output" | "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/exclusion.json"
+    # It does what it says.
+    set_fault problem=off
+    run_relay revoke --at-ca --ca-file "$CA_FILE" "${serials[@]}" >said
+    [ "$(grep -c 'also at the CA' said)" = 3 ]
+}
+
 @test "OPR-13: incident: the CA refuses; forget lets the device begin anew" {
     relay
     set_fault problem=finalize:caa

@@ -52,6 +52,16 @@ enrolled() { # DEVICE NAME
     [ "$STATUS" = 200 ]
 }
 
+order_fails() { # of device0001, at the CA
+    set_fault problem=finalize:badCSR
+    make_csr device0001.iot.domain.com dev.csr
+    for _ in $(seq 30); do
+        est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+        [[ $STATUS == 202 ]] || break
+        sleep 0.5
+    done
+}
+
 @test "OPR-30, OPR-32: overview, devices and a device with the ladder of its request" {
     relay
     enrolled device0001 device0001.iot.domain.com
@@ -133,13 +143,7 @@ print(base64.b64encode(hashlib.sha256(re.search("<style>(.*?)</style>", open("la
 
 @test "OPR-30: the first line of the page is the worst that is known" {
     relay
-    set_fault problem=finalize:badCSR
-    make_csr device0001.iot.domain.com dev.csr
-    for _ in $(seq 30); do
-        est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
-        [[ $STATUS == 202 ]] || break
-        sleep 0.5
-    done
+    order_fails
     page /
     [[ $TEXT == *"the last order failed at 20"*"badCSR"*" next: \`est-relay devices --state failed\` lists"* && $TEXT != *"Well."* ]]
     [[ $TEXT == *"1 failed"*"badCSR"* ]]
@@ -151,13 +155,7 @@ print(base64.b64encode(hashlib.sha256(re.search("<style>(.*?)</style>", open("la
 
 @test "OPR-16: status and the first page say the same, each thing with its next step and in the same order" {
     RELAY_CLOCK=+90s relay
-    set_fault problem=finalize:badCSR
-    make_csr device0001.iot.domain.com dev.csr
-    for _ in $(seq 30); do
-        est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
-        [[ $STATUS == 202 ]] || break
-        sleep 0.5
-    done
+    order_fails
     # Of its two months, the relay's certificate has ten days.
     at_clock -50d openssl req -x509 -key "$PKI/ra.key" -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
         -days 60 -out "$PKI/ra.pem"

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <exception>
 
 #include <fmt/core.h>
@@ -11,6 +12,7 @@
 
 #include "base/output.h"
 #include "base/text.h"
+#include "cli/apart.h"
 #include "cli/arguments.h"
 #include "cli/config.h"
 #include "cli/daemon.h"
@@ -139,6 +141,7 @@ int Program::Impl::run(CliVerb& verb)
         std::signal(caught_signal(), SIG_DFL);
         std::raise(caught_signal());
     }
+    if (has_left_thread()) std::_Exit(status);
     return status;
 }
 

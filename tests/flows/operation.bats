@@ -158,6 +158,9 @@ simpleenroll() {
     est - cacerts
     [ "$STATUS" = 200 ]
     ends 0 "$RELAY_PID"
+    # The thread that waits there may go on at any moment.
+    run grep 'static was destroyed' "$PKI/relay.log"
+    [ "$status" = 1 ]
 }
 
 @test "SEC-33: programs read keys from a pipe as soon as somebody writes, and SIGTERM ends the wait" {

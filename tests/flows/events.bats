@@ -251,6 +251,7 @@ lone_teap() {
         sleep 0.5
     done
     wait_for 20 has_event '.event == "order" and .outcome == "failed"'
+    wait_for 20 has_event '.event == "decision" and .outcome == "refused"'
     events --level warning
     [[ $TEXT == *"order failed: caa"*"next: a CAA record of the domain forbids it"* ]]
     [[ $TEXT == *"decision refused: badRequest"*"next: \`est-relay explain device0001\` shows the order"* ]]

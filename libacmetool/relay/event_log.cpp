@@ -105,6 +105,7 @@ void EventLog::deliver_by(std::shared_ptr<EventDelivery> delivery)
         const std::lock_guard lock{delivery_mutex_};
         delivery_.swap(delivery);
     }
+    // Nobody tells the former one of anything more.
     if (fresh && delivery) fresh->continue_for(*delivery);
 }
 
@@ -130,7 +131,10 @@ void EventLog::keep(const Json& event)
 void EventLog::event(const Json& event)
 {
     recent_.event(event, base::now());
-    if (const auto told = delivery()) told->event(event);
+    {
+        const std::lock_guard lock{delivery_mutex_};
+        if (delivery_) delivery_->event(event);
+    }
     write(level_of(event), event);
     keep(event);
 }

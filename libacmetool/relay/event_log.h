@@ -57,7 +57,7 @@ private:
     base::Level level_;
     std::shared_ptr<EventKeeper> keeper_;
     std::mutex mutex_;                  ///< of the trace
-    mutable std::mutex delivery_mutex_; ///< of delivery_
+    mutable std::mutex delivery_mutex_; ///< of delivery_, which is not replaced while it is told of an event
     std::shared_ptr<EventDelivery> delivery_;
     Recent recent_;
 };

@@ -10,7 +10,10 @@
 #include "acme/order_task.h"
 #include "base/spread.h"
 #include "base/text.h"
+#include "crypto/digest.h"
+#include "crypto/key_uri.h"
 #include "ra/acme_issuer_impl.h"
+#include "store/configured.h"
 
 namespace acmetool::ra
 {
@@ -351,6 +354,20 @@ Result<std::unique_ptr<Issuer>> make_acme_issuer(const Options& options)
     auto client = std::make_unique<http::MultiClient>(*curl, std::move(http_options),
                                                       options.limits.requests_in_flight);
     return std::make_unique<AcmeIssuer>(options, std::move(session), std::move(client), std::move(keeper));
+}
+
+Result<Bytes> digest_of_acme_files(const Options& options)
+{
+    ACMETOOL_TRY(account, acme::load_account(options.account_file));
+    const auto key = acme::beside(options.account_file, account.key_file);
+    std::string digests;
+    for (const auto& file :
+         {options.account_file, key, options.account_passphrase_file, options.solver.tsig_key}) {
+        if (file.empty() || crypto::is_key_uri(file)) continue;
+        ACMETOOL_TRY(content, store::read_configured_secret(file, file));
+        digests += as_text(crypto::sha256(as_bytes(content.reveal())));
+    }
+    return crypto::sha256(as_bytes(digests));
 }
 
 } // namespace acmetool::ra

@@ -23,4 +23,8 @@ Result<crypto::Key> load_account_key(const Options& options, const acme::Account
 /// Errors: config (account, key, solver).
 Result<std::unique_ptr<Issuer>> make_acme_issuer(const Options& options);
 
+/// SHA-256 over the files of the account, its key and passphrase, and the update key: what make_acme_issuer()
+/// reads besides the options. Errors: config.
+Result<Bytes> digest_of_acme_files(const Options& options);
+
 } // namespace acmetool::ra

@@ -182,9 +182,13 @@ void AcmeIssuer::authorize(const ActivePtr& active, std::vector<std::string> url
     keeper_->fulfil(domain, std::move(proof), request_id,
                     back_here([this, resting = std::move(resting)](const Result<void>& done) mutable {
                         if (!done && done.error().code == Errc::interrupted) return; // the next run continues
-                        if (!done)
-                            return give_up(resting.order, done.error(),
-                                           done.error().reason == Cause::validation_failed);
+                        if (!done) {
+                            // An order that failed validation is invalid; one that nothing here can prove
+                            // asks for a proof of its own, even when the domain is authorized later.
+                            const bool over = done.error().reason == Cause::validation_failed ||
+                                              done.error().code == Errc::authorization_needed;
+                            return give_up(resting.order, done.error(), over);
+                        }
                         resting.authorized = true;
                         rest(std::move(resting), Milliseconds{0}, false);
                     }));

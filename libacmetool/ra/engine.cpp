@@ -79,6 +79,11 @@ Result<std::unique_ptr<Issuer>> Engine::Impl::make_issuer(const Options& options
     return options.issuer_program.empty() ? make_acme_issuer(options) : make_program_issuer(options);
 }
 
+Result<Bytes> Engine::Impl::digest_of_issuer_files(const Options& options)
+{
+    return options.issuer_program.empty() ? digest_of_acme_files(options) : Bytes{};
+}
+
 Engine::Impl::Impl(Options chosen, Parts& parts, bool given, store::FileLock store_lock,
                    std::unique_ptr<store::Database> to_read, Budget budget)
     : events(parts.events), clock(parts.now), lock(std::move(store_lock)),
@@ -225,7 +230,10 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
     // On a shared store, what an earlier run left is taken over with the first prolongation of the lease.
     ACMETOOL_TRY(unfinished, records.unfinished(""));
     const bool given = parts.issuer != nullptr;
+    Bytes issuer_files;
     if (!given) {
+        ACMETOOL_TRY(digest, Impl::digest_of_issuer_files(options));
+        issuer_files = std::move(digest);
         ACMETOOL_TRY(issuer, Impl::make_issuer(options));
         parts.issuer = std::move(issuer);
     }
@@ -234,6 +242,7 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
     auto impl = std::make_unique<Impl>(std::move(options), parts, given, std::move(lock), std::move(reader),
                                        std::move(budget));
     impl->counting = std::move(counting);
+    impl->issuer_files = std::move(issuer_files);
     impl->current_files = std::make_shared<const Files>(std::move(files));
     impl->ca_set.set_files(std::move(ca_files), impl->now());
     impl->ca_set.set_intermediates(intermediates, impl->now());
@@ -297,13 +306,19 @@ Result<std::function<void()>> Engine::prepare(Options options)
     ACMETOOL_CHECK(check_replacement(*impl_->files(), files, options));
     ACMETOOL_TRY(ca_files, read_ca_files(options.cacerts));
     auto next = std::make_shared<std::unique_ptr<Issuer>>();
-    if (!impl_->issuer_is_given && !same_issuer(*old, options)) {
-        ACMETOOL_TRY(issuer, Impl::make_issuer(options));
-        *next = std::move(issuer);
+    auto issuer_files = impl_->issuer_files;
+    if (!impl_->issuer_is_given) {
+        ACMETOOL_TRY(digest, Impl::digest_of_issuer_files(options));
+        issuer_files = std::move(digest);
+        if (!same_issuer(*old, options) || issuer_files != impl_->issuer_files) {
+            ACMETOOL_TRY(issuer, Impl::make_issuer(options));
+            *next = std::move(issuer);
+        }
     }
-    return [this, next, ca_files = std::move(ca_files),
+    return [this, next, issuer_files, ca_files = std::move(ca_files),
             fresh = std::make_shared<const Options>(std::move(options)),
             its_files = std::make_shared<const Files>(std::move(files))] {
+        impl_->issuer_files = issuer_files;
         impl_->replace(fresh, its_files, ca_files, std::move(*next));
     };
 }

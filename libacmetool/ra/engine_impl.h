@@ -91,6 +91,7 @@ struct Engine::Impl final : IssuerHost {
     void decided(const enrol::EnrolRequest& request, const std::string& csr_digest, const Verdict& verdict,
                  const std::function<void(enrol::Decision)>& done, enrol::Decision decision);
     static Result<std::unique_ptr<Issuer>> make_issuer(const Options& options);
+    static Result<Bytes> digest_of_issuer_files(const Options& options);
     std::shared_ptr<const Files> files() const;
     std::shared_ptr<const Options> settings() const;
     void replace(const std::shared_ptr<const Options>& fresh, std::shared_ptr<const Files> its_files,
@@ -140,6 +141,7 @@ struct Engine::Impl final : IssuerHost {
     bool ending = false;            ///< nothing takes over any more
     std::uint64_t hand_overs = 0;   ///< the last one counts
     const bool issuer_is_given;     ///< by a test, and stays
+    Bytes issuer_files;             ///< digest of those that the issuer was made of; only used by a reload
     std::shared_ptr<store::GroupCommit> commits;
     std::unique_ptr<store::Notices> notices; ///< null if the store is not shared; uses `commits`
 };

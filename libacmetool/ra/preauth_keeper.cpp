@@ -65,8 +65,7 @@ Error no_solver(const std::string& domain)
 {
     return {.code = Errc::authorization_needed,
             .message = fmt::format("the CA wants proof for {}, and nothing here can give it", domain),
-            .hint = "pre-authorize with acme-preauth run, or configure a solver ([dns]); `forget` then lets "
-                    "the device begin anew",
+            .hint = "pre-authorize with acme-preauth run, or configure a solver ([dns])",
             .reason = "authorizationNeeded",
             .problem_type = {},
             .problem = {},

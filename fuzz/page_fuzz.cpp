@@ -55,7 +55,7 @@ public:
         }
         return relay::page_for({config_, "est-relay", "ra.example", recent,
                                 [] {
-                                    return relay::Health{base::Json::object(), {}, {}};
+                                    return relay::Health{base::Json::object(), {}};
                                 },
                                 kNow},
                                target);

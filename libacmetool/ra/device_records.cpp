@@ -1,10 +1,12 @@
 #include "ra/device_records.h"
 
 #include <array>
+#include <set>
 
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "enrol/identity.h"
 #include "ra/record_columns.h"
 
 namespace acmetool::ra
@@ -51,6 +53,29 @@ Result<std::optional<Device>> DeviceRecords::with_id(std::string_view id)
                "SELECT device, device_serial FROM certificates WHERE device = $1 UNION "
                "SELECT device, '' FROM names WHERE device = $1 ORDER BY 2 DESC LIMIT 1",
                id);
+}
+
+/// An identifier begins with the serial number, so that the index of devices has them side by side.
+Result<std::vector<Device>> DeviceRecords::beginning_with(std::string_view serial, unsigned limit)
+{
+    if (serial.empty()) return std::vector<Device>{};
+    const auto begin = enrol::escape_serial(serial);
+    auto end = begin; // of ASCII
+    ++end.back();
+    static constexpr const char* kSql =
+        "SELECT DISTINCT device FROM {} WHERE device >= $1 AND device < $2 ORDER BY device LIMIT {}";
+    std::set<std::string> ids;
+    for (const auto* const table : {"orders", "certificates"}) {
+        ACMETOOL_TRY(rows, database_->execute(fmt::format(kSql, table, limit), {begin, end}));
+        for (const auto& row : rows)
+            ids.insert(row[0]);
+    }
+    std::vector<Device> devices;
+    for (const auto& id : ids) {
+        const auto parts = enrol::parse_qualified_serial(id);
+        if (parts && devices.size() < limit) devices.push_back({id, parts->serial});
+    }
+    return devices;
 }
 
 Result<std::vector<Device>> DeviceRecords::with_serial(std::string_view serial)

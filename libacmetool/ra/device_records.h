@@ -62,6 +62,8 @@ public:
 
     /// The device with this identifier, if it has an order, a certificate or a name.
     Result<std::optional<Device>> with_id(std::string_view id);
+    /// Those whose serial number begins so, by identifier; at most `limit`. Nothing for an empty beginning.
+    Result<std::vector<Device>> beginning_with(std::string_view serial, unsigned limit);
     /// Those with this serial number, of all manufacturers; at most 20.
     Result<std::vector<Device>> with_serial(std::string_view serial);
     /// The device whose request placed an order.

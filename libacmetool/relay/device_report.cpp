@@ -28,6 +28,10 @@ std::string device_in(const registrar::Device& asked)
     return slash == std::string::npos ? std::string{} : asked.id.substr(0, slash);
 }
 
+constexpr const char* kHowToName =
+    "name a device by its serial number or identifier, by its name, by the serial number "
+    "of its certificate, or by a request id";
+
 /// Whatever names a device, to the device.
 class Finder
 {
@@ -40,6 +44,7 @@ public:
 
     Result<ra::Device> find(const std::string& text)
     {
+        if (text.empty()) return never_named();
         ACMETOOL_TRY(found, in_store(text));
         if (!found) return never_seen(text);
         // An earlier identifier of the device has what it did since under the one of now.
@@ -156,6 +161,12 @@ private:
             "name one of them: " + base::join(ids, ", "), "ambiguousDevice");
     }
 
+    /// Nothing names a device, though it is the request id of whatever has none.
+    static tl::unexpected<Error> never_named()
+    {
+        return fail(Errc::bad_input, "no device is named", kHowToName, "unknownDevice");
+    }
+
     /// A device of the inventory, one that was blocked before it came, or one of whose maker nothing is
     /// known.
     Result<ra::Device> never_seen(const std::string& text)
@@ -183,9 +194,7 @@ private:
         const auto shown = base::printable(text, 200);
         const auto& file = config_.ra.idevid.inventory;
         if (file.empty() || !known_.is_readable)
-            return fail(Errc::bad_input, fmt::format("{}: this relay has never seen it", shown),
-                        "name a device by its serial number or identifier, by its name, by the serial number "
-                        "of its certificate, or by a request id",
+            return fail(Errc::bad_input, fmt::format("{}: this relay has never seen it", shown), kHowToName,
                         "unknownDevice");
         return fail(Errc::bad_input,
                     fmt::format("{}: never seen; not in the inventory {}", shown, base::printable(file)),

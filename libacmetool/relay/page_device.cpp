@@ -196,10 +196,43 @@ http::ServerResponse devices_page(const PageSource& source, const PageFrame& fra
     });
 }
 
+namespace
+{
+
+Result<std::vector<ra::Device>> devices_beginning_with(const PageSource& source, const std::string& serial)
+{
+    ACMETOOL_TRY(database, open_store(source.config));
+    return ra::DeviceRecords{*database}.beginning_with(serial, kLinesOfPage + 1);
+}
+
+/// What was searched is the beginning of several serial numbers, or of one.
+http::ServerResponse found_page(const PageFrame& frame, const std::string& start,
+                                const std::vector<ra::Device>& found)
+{
+    return framed(frame, 200, "Devices: " + base::printable(start, 60), [&](Html& html) {
+        open_table(html, "Serial numbers that begin so", {"Device", "Identifier"});
+        for (std::size_t i = 0; i < found.size() && i < kLinesOfPage; ++i) {
+            html.open("tr", {{"role", "row"}});
+            open_cell(html, "Device").link("/device?id=" + query_value(found[i].id), found[i].serial).close();
+            open_cell(html, "Identifier").text(found[i].id).close().close();
+        }
+        html.close().close();
+        if (found.size() > kLinesOfPage)
+            html.element("p", "There are more: search for a longer beginning.", {{"class", "soft"}});
+    });
+}
+
+} // namespace
+
 http::ServerResponse device_page(const PageSource& source, const PageFrame& frame, const std::string& id)
 {
     const auto report = report_device(source.config, id, source.program, source.now);
-    if (!report) return error_page(frame, report.error());
+    if (!report) {
+        if (report.error().reason == Cause::unknown_device)
+            if (const auto found = devices_beginning_with(source, id); found && !found->empty())
+                return found_page(frame, id, *found);
+        return error_page(frame, report.error());
+    }
     const auto& device = report->device;
     return framed(frame, 200,
                   "Device " + base::printable(device.serial.empty() ? device.id : device.serial, 100),

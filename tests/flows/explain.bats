@@ -83,6 +83,8 @@ devices() { # [OPTION...]: the list in the file "list" and in list.json
     run --separate-stderr est-relay explain --config "$PKI/relay.toml" --json $'od\e[31md'
     [ "$status" = 65 ]
     [ "$(jq -r .code <<<"$output")" = unknownDevice ]
+    run est-relay explain --config "$PKI/relay.toml" ""
+    [[ $status == 64 && $output == *"name one device"* ]]
     printf '%s' "$output$stderr" >said
     clean said
     explain device0001

@@ -205,6 +205,37 @@ print(base64.b64encode(hashlib.sha256(re.search("<style>(.*?)</style>", open("la
     [ "$STATUS" = 404 ]
 }
 
+@test "OPR-22: a search for the beginning of a serial number finds all devices that have it" {
+    only_sqlite
+    local_relay
+    start_relay "$PKI"
+    sqlite3 "$PKI/relay.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120)
+        INSERT INTO orders (id, state, device, device_serial, label, domain, profile, renewal, identifiers, csr, url, unsure,
+            request_id, created, until, certificate, why, words)
+        SELECT 'order' || i, 2, 'd' || i || '@ab', 'd' || i, '', 'domain.com', '', 0, 'dns:d' || i || '.domain.com', x'',
+            '', 0, 'r' || i, strftime('%s'), strftime('%s') + 4000000, '', 0, '' FROM n"
+    local text
+    page "/device?id=d11"
+    [[ $STATUS == 200 && $TEXT == *"d11@ab"* && $TEXT != *"d110@ab"* ]] # it is one itself
+    page "/device?id=d10"
+    [[ $STATUS == 200 && $TEXT != *"Serial numbers that begin so"* ]]
+    sqlite3 "$PKI/relay.db" "DELETE FROM orders WHERE device_serial = 'd11'"
+    page "/device?id=d11"
+    [[ $STATUS == 200 && $TEXT == *"Serial numbers that begin so"*"d110 d110@ab d111 d111@ab"*"d119 d119@ab"* ]]
+    [ "$(grep -oE '/device\?id=d[0-9]+%40ab' page.html | sort -u | wc -l)" = 10 ]
+    page "/device?id=d"
+    [[ $STATUS == 200 && $TEXT == *"There are more: search for a longer beginning."* ]]
+    [ "$(grep -oE '/device\?id=d[0-9]+%40ab' page.html | sort -u | wc -l)" = 50 ]
+    # Nothing in it is a pattern, and nothing begins like the identifiers of the relay's own orders.
+    for text in '' % _ 'd%25' 'D11' relay zz '%FF'; do
+        page "/device?id=$text"
+        [ "$STATUS" = 404 ]
+    done
+    # The index answers it.
+    sqlite3 "$PKI/relay.db" "EXPLAIN QUERY PLAN SELECT DISTINCT device FROM orders WHERE device >= 'd11' AND device < 'd12'
+        ORDER BY device LIMIT 51" | grep -q 'SEARCH orders USING COVERING INDEX orders_device'
+}
+
 @test "OPR-31: what devices wrote is text in every page and drawing" {
     local_relay
     local serial="<b>&\"'x</b>" enc subject='/O=Maker/CN=<b>&"'"'x<\\/b>"

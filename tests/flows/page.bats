@@ -175,15 +175,20 @@ print(base64.b64encode(hashlib.sha256(re.search("<style>(.*?)</style>", open("la
     [[ "$(tr -s ' \n' ' ' <text)" == "${all% }"* ]]
 }
 
-@test "OPR-32: the list of devices has pages, and each device is on one of them" {
-    only_sqlite
-    local_relay
-    start_relay "$PKI"
+# many_devices: d1 to d120, with an order each, of which the last ten failed.
+many_devices() {
     sqlite3 "$PKI/relay.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120)
         INSERT INTO orders (id, state, device, device_serial, label, domain, profile, renewal, identifiers, csr, url, unsure,
             request_id, created, until, certificate, why, words)
         SELECT 'order' || i, 2 + (i > 110), 'd' || i || '@ab', 'd' || i, '', 'domain.com', '', 0, 'dns:d' || i || '.domain.com', x'',
-            '', 0, '', strftime('%s') - i / 7, strftime('%s') + 4000000, '', 0, '' FROM n"
+            '', 0, 'r' || i, strftime('%s') - i / 7, strftime('%s') + 4000000, '', 0, '' FROM n"
+}
+
+@test "OPR-32: the list of devices has pages, and each device is on one of them" {
+    only_sqlite
+    local_relay
+    start_relay "$PKI"
+    many_devices
     local target=/devices pages=0 link
     : >seen
     while [[ -n $target ]]; do
@@ -209,11 +214,7 @@ print(base64.b64encode(hashlib.sha256(re.search("<style>(.*?)</style>", open("la
     only_sqlite
     local_relay
     start_relay "$PKI"
-    sqlite3 "$PKI/relay.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120)
-        INSERT INTO orders (id, state, device, device_serial, label, domain, profile, renewal, identifiers, csr, url, unsure,
-            request_id, created, until, certificate, why, words)
-        SELECT 'order' || i, 2, 'd' || i || '@ab', 'd' || i, '', 'domain.com', '', 0, 'dns:d' || i || '.domain.com', x'',
-            '', 0, 'r' || i, strftime('%s'), strftime('%s') + 4000000, '', 0, '' FROM n"
+    many_devices
     local text
     page "/device?id=d11"
     [[ $STATUS == 200 && $TEXT == *"d11@ab"* && $TEXT != *"d110@ab"* ]] # it is one itself

@@ -10,12 +10,14 @@ load ../lib/brski
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
     only_sqlite
-    # AddressSanitizer keeps what was freed, up to 256 MB of it, which would count as the relay's.
-    export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=0:thread_local_quarantine_size_kb=0"
 }
 
 teardown() {
     stop_all
+}
+
+is_sanitized() { # its shadow and what it keeps of freed memory are many times the relay's
+    grep -qE '__(asan|tsan)_init' "$(command -v est-relay)"
 }
 
 resident() { # KiB
@@ -58,7 +60,7 @@ restart() {
     jq -e '.brski.devices | .refused == 5000 and .forwarded == 5001 and .asking == 0' status.json
     [ "$(stat -c %s status.json)" -lt 8192 ]
     echo "resident: $before KiB before, $(resident) KiB with them"
-    [ $(($(resident) - before)) -lt 4096 ]
+    is_sanitized || [ $(($(resident) - before)) -lt 4096 ]
     # One that is there already is known, and its request is not asked for anew.
     REGISTRAR="https://127.0.0.1:$RELAY_PORT"
     ask one

@@ -130,7 +130,8 @@ CONF
 # Sends the request on the connection whose value it holds; what comes back is in s_client.out.
 by_hand() {
     rm -f input && mkfifo input
-    timeout 60 openssl s_client "-$1" -connect "127.0.0.1:$RELAY_PORT" -CAfile "$PKI/tls-root.pem" -cert "$PKI/pledgeid.pem" \
+    # A line of base64 may begin with R or Q, which would be commands.
+    timeout 60 openssl s_client "-$1" -nocommands -connect "127.0.0.1:$RELAY_PORT" -CAfile "$PKI/tls-root.pem" -cert "$PKI/pledgeid.pem" \
         -key "$PKI/pledgeid.key" -keymatexport EXPORTER-Channel-Binding -keymatexportlen 32 -msg \
         <input >s_client.out 2>&1 3>&- &
     local client=$!

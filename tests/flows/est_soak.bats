@@ -7,6 +7,7 @@ load ../lib/ca
 load ../lib/dns
 load ../lib/relay
 load ../lib/soak
+load ../lib/small_disk
 
 DEVICES=${DEVICES:-4}
 KILLS=${KILLS:-3}
@@ -26,7 +27,7 @@ setup() {
 teardown() {
     stop_devices
     stop_all
-    [ -z "${FULL:-}" ] || umount "$FULL"
+    unmount_small_disk
 }
 
 relay() { # LINE...: of [est], and sections behind it
@@ -126,12 +127,7 @@ kill_relay() {
 
 @test "the store's disk is full: 5xx, nothing lost, and all goes on once there is room" {
     only_sqlite
-    FULL=$PWD/full
-    mkdir "$FULL"
-    if ! mount -t tmpfs -o size=2m none "$FULL" 2>/dev/null; then
-        FULL=
-        skip "a file system of its own cannot be mounted here"
-    fi
+    small_disk 2
     make_devices 1 "$DEVICES"
     STORE=$FULL/relay.db
     set_fault processing=1
@@ -139,7 +135,7 @@ kill_relay() {
     local half=$((DEVICES / 2))
     batch 1 "$half" # its orders are under way
     wait_for 30 grep -q 202 got/1.statuses
-    dd if=/dev/zero of="$FULL/ballast" bs=4k 2>/dev/null || true
+    fill
     batch $((half + 1)) "$DEVICES"
     wait_for 30 grep -q '^5' got/$((half + 1)).statuses
     rm "$FULL/ballast"

@@ -8,6 +8,7 @@ load ../lib/ca
 load ../lib/dns
 load ../lib/relay
 load ../lib/operator
+load ../lib/small_disk
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
@@ -17,22 +18,17 @@ setup() {
 
 teardown() {
     stop_all
-    [ -z "${FULL:-}" ] || umount "$FULL"
+    unmount_small_disk
 }
 
 @test "OPR-18: incident: the disk with the database is full" {
     only_sqlite
-    FULL=$PWD/full
-    mkdir "$FULL"
-    if ! mount -t tmpfs -o size=4m none "$FULL" 2>/dev/null; then
-        FULL=
-        skip "a file system of its own cannot be mounted here"
-    fi
+    small_disk
     make_issuer "$PKI"
     RELAY_LIMITS='orders_per_device = 100' write_relay_toml "$PKI" '[store]' "sqlite = \"$FULL/relay.db\""
     by_program "$PKI" "$PKI/relay.toml"
     start_relay "$PKI"
-    dd if=/dev/zero of="$FULL/ballast" bs=4k 2>/dev/null || true
+    fill
     # The write-ahead log may have room for some.
     no_room() {
         rm -f device0001.csr.key

@@ -8,6 +8,7 @@ load ../lib/ca
 load ../lib/dns
 load ../lib/relay
 load ../lib/teap
+load ../lib/small_disk
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
@@ -19,24 +20,13 @@ setup() {
 
 teardown() {
     stop_all
-    [ -z "${FULL:-}" ] || umount "$FULL"
+    unmount_small_disk
 }
 
 write_toml() { # LINE...: of [est]
     write_relay_toml "$PKI" "$@"
     by_program "$PKI" "$PKI/relay.toml"
 }
-
-# small_disk: FULL, a file system of 4 MB.
-small_disk() {
-    FULL=$PWD/full
-    mkdir "$FULL"
-    if ! mount -t tmpfs -o size=4m none "$FULL" 2>/dev/null; then
-        FULL=
-        skip "a file system of its own cannot be mounted here"
-    fi
-}
-fill() { dd if=/dev/zero of="$FULL/ballast" bs=4k 2>/dev/null || true; }
 
 # reload WORDS: SIGHUP, until a line of the log has the words; what was said since is in said.
 reload() {

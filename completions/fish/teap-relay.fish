@@ -44,6 +44,7 @@ complete -c teap-relay -n 'not __teap_relay_command >/dev/null; or __teap_relay_
 complete -c teap-relay -n 'not __teap_relay_command >/dev/null; or __teap_relay_is help' -a block -d 'block devices: refuse their requests'
 complete -c teap-relay -n 'not __teap_relay_command >/dev/null; or __teap_relay_is help' -a unblock -d 'unblock devices'
 complete -c teap-relay -n 'not __teap_relay_command >/dev/null; or __teap_relay_is help' -a blocks -d 'list the blocked devices'
+complete -c teap-relay -n 'not __teap_relay_command >/dev/null; or __teap_relay_is help' -a inventory -d 'change or show the inventory in the store: import FILE, add LINE, remove DEVICE, list, count'
 complete -c teap-relay -n 'not __teap_relay_command >/dev/null' -a help -d 'show the commands, or the options of one'
 complete -c teap-relay -n 'not __fish_contains_opt -s h help' -s h -l help -d 'Show this help; with --json as a document'
 complete -c teap-relay -n 'not __fish_contains_opt version' -l version -d 'Show the version'
@@ -74,3 +75,4 @@ complete -c teap-relay -n '__teap_relay_is forecast; and __teap_relay_once --day
 complete -c teap-relay -n '__teap_relay_is revoke; and not __fish_contains_opt at-ca' -l at-ca -d 'Have the CA revoke them, too, with the account in [acme]'
 complete -c teap-relay -n '__teap_relay_is revoke; and __teap_relay_once --reason' -l reason -x -a 'unspecified keyCompromise cACompromise affiliationChanged superseded cessationOfOperation certificateHold removeFromCRL privilegeWithdrawn aACompromise' -d 'Name or number of RFC 5280, for the CA'
 complete -c teap-relay -n '__teap_relay_is revoke; and __teap_relay_once --ca-file' -l ca-file -r -F -d 'Trust anchors (PEM) instead of the system\'s'
+complete -c teap-relay -n '__teap_relay_is inventory; and not __fish_contains_opt force' -l force -d 'With import: also if most devices would be dropped, or the file may be cut'

@@ -159,12 +159,17 @@ Result<std::optional<Refused>> Decider::judge_known(Records& records, Identity& 
                                                     const Files& files)
 {
     const auto& device = identity.device;
-    ACMETOOL_TRY(found, records.objections(device, key_digest));
+    ACMETOOL_TRY(found, records.objections(device, key_digest,
+                                           files.inventory_in_store ? Objections::With::inventory
+                                                                    : Objections::With::nothing));
     identity.is_key_revoked = found.is_key_revoked;
+    identity.listed =
+        files.inventory_in_store ? std::move(found.listed) : files.inventory.listed(device.serial);
+    identity.inventory = files.inventory_in_store ? found.inventory : files.inventory.size();
     if (found.block) return std::optional{refusal(Ground::blocked, "the device is blocked")};
-    if (auto refused = judge_device(device, label, *options_, files)) return refused;
+    if (auto refused = judge_device(device, label, *options_, identity.listed)) return refused;
     if (identity.kind != Identity::Kind::idevid) return std::optional<Refused>{};
-    ACMETOOL_TRY(first, is_first(records, device, files));
+    ACMETOOL_TRY(first, is_first(records, identity, files));
     if (first) return std::optional<Refused>{};
     return std::optional{
         refusal(Ground::other_manufacturer,
@@ -183,21 +188,22 @@ Device Decider::device_of(const Device& row, const std::optional<std::string>& n
 }
 
 /// An entry of the inventory that names no manufacturer is for one device: the first that comes.
-Result<bool> Decider::is_first(Records& records, const Device& device, const Files& files)
+Result<bool> Decider::is_first(Records& records, const Identity& identity, const Files& files)
 {
-    const auto* entry = files.inventory.find(device);
+    const auto* entry = identity.listed.find(identity.device);
     if (files.manufacturers.size() < 2 || entry == nullptr || !entry->whose.empty()) return true;
     // No DNS name has a blank.
-    return holds(records, "inventory " + enrol::escape_serial(device.serial), device, "inventory", files);
+    return holds(records, "inventory " + enrol::escape_serial(identity.device.serial), identity, "inventory");
 }
 
 /// True if the name is the device's, or was nobody's: it is bound now, unless the device is only told of it.
 ///
 /// A name under an identifier that can mean only this device is the device's. So is one of a device with the
 /// same serial number, if the inventory has only this device's manufacturer for it.
-Result<bool> Decider::holds(Records& records, const std::string& name, const Device& device,
-                            const std::string& group, const Files& files, Use use)
+Result<bool> Decider::holds(Records& records, const std::string& name, const Identity& identity,
+                            const std::string& group, Use use)
 {
+    const auto& device = identity.device;
     std::string owner;
     if (use == Use::telling) {
         ACMETOOL_TRY(known, records.owner_of_name(name));
@@ -208,7 +214,7 @@ Result<bool> Decider::holds(Records& records, const std::string& name, const Dev
         owner = std::move(bound);
     }
     if (owner == device.id) return true;
-    const bool chosen = files.inventory.names_only(device);
+    const bool chosen = identity.listed.names_only(device);
     if (is_same(device, owner, chosen)) {
         ACMETOOL_CHECK(records.adopt(owner, device.id));
         return true;
@@ -220,10 +226,8 @@ Result<bool> Decider::holds(Records& records, const std::string& name, const Dev
     return true;
 }
 
-Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& records,
-                                                                       const Identity& identity,
-                                                                       const LabelRules& rules,
-                                                                       const Files& files, Use use)
+Result<Decider::OrRefused<std::vector<std::string>>>
+Decider::names_of(Records& records, const Identity& identity, const LabelRules& rules, Use use)
 {
     using Names = OrRefused<std::vector<std::string>>;
     if (identity.kind != Identity::Kind::idevid) {
@@ -237,11 +241,11 @@ Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& 
     const auto group = rules.options.san == "random" ? "random " + domain : domain;
     std::vector<std::string> names;
     if (rules.options.san == "table") {
-        names = table_names(files, device, domain);
+        names = table_names(identity.listed, device, domain);
         if (names.empty())
             return Names{refusal(Ground::device_without_names, "the inventory has no name for the device")};
     } else if (rules.options.san == "random") {
-        ACMETOOL_TRY(known, random_name(records, device, group, files));
+        ACMETOOL_TRY(known, random_name(records, identity, group));
         if (!known && use == Use::enrolling)
             return Names{refusal(Ground::no_name_yet, "the device has no name yet: request csrattrs first")};
         names.push_back(known ? *known : enrol::random_label() + "." + domain);
@@ -250,7 +254,7 @@ Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& 
         names.push_back(enrol::device_label(device.serial) + "." + domain);
     }
     for (const auto& name : names) {
-        ACMETOOL_TRY(held, holds(records, name, device, group, files, use));
+        ACMETOOL_TRY(held, holds(records, name, identity, group, use));
         if (!held)
             return Names{refusal(Ground::name_taken, fmt::format("{} is the name of another device", name))};
     }
@@ -258,15 +262,16 @@ Result<Decider::OrRefused<std::vector<std::string>>> Decider::names_of(Records& 
 }
 
 /// The random name of the device, under any of its identifiers.
-Result<std::optional<std::string>> Decider::random_name(Records& records, const Device& device,
-                                                        const std::string& group, const Files& files)
+Result<std::optional<std::string>> Decider::random_name(Records& records, const Identity& identity,
+                                                        const std::string& group)
 {
+    const auto& device = identity.device;
     ACMETOOL_TRY(known, records.name_of_device(device.id, group));
     if (known) return known;
     auto others = device.others;
     others.push_back(device.former);
     for (const auto& other : others) {
-        if (!is_same(device, other, files.inventory.names_only(device))) continue;
+        if (!is_same(device, other, identity.listed.names_only(device))) continue;
         ACMETOOL_TRY(found, records.name_of_device(other, group));
         if (!found) continue;
         ACMETOOL_CHECK(records.adopt(other, device.id));
@@ -325,8 +330,7 @@ Result<std::optional<Refused>> Decider::judge(Records& records, const Applicatio
     }
     const auto wanted = dns_names(application.request.csr.identifiers);
     if (!application.request.renewal) {
-        ACMETOOL_TRY(told,
-                     names_of(records, identity, application.rules, *application.files, Use::enrolling));
+        ACMETOOL_TRY(told, names_of(records, identity, application.rules, Use::enrolling));
         if (auto* refused = std::get_if<Refused>(&told)) return std::optional{std::move(*refused)};
         auto names = std::get<std::vector<std::string>>(std::move(told));
         std::sort(names.begin(), names.end());
@@ -364,12 +368,12 @@ Decider::still_good(Records& records, const std::optional<CertificateRow>& row, 
 
 /// Far from the limit, the number of all orders may be a moment old; near it, it is exact, and stays so until
 /// this one is counted.
-Result<std::optional<std::chrono::seconds>> Decider::over_budget(Records& records, const Device& device,
-                                                                 const SpentCounts& of_device,
-                                                                 const Files& files, bool renewal,
+Result<std::optional<std::chrono::seconds>> Decider::over_budget(Records& records, const Identity& identity,
+                                                                 const SpentCounts& of_device, bool renewal,
                                                                  base::TimePoint now)
 {
-    const auto limits = in_force(options_->limits, files.inventory.size());
+    const auto& device = identity.device;
+    const auto limits = in_force(options_->limits, identity.inventory);
     if (!records.is_shared()) {
         budget_.set_limits(limits);
         return budget_.refuses(device.id, renewal, now, former_of(device));
@@ -415,8 +419,7 @@ Result<void> Decider::place(Records& records, const Application& application, co
         row.url = old->url;
         row.state = row.url.empty() ? OrderState::intent : OrderState::placed;
     } else {
-        ACMETOOL_TRY(wait, over_budget(records, identity.device, earlier.spent, *application.files,
-                                       request.renewal, now));
+        ACMETOOL_TRY(wait, over_budget(records, identity, earlier.spent, request.renewal, now));
         if (wait) {
             Refused refused = refusal(Ground::too_many_orders, "too many certificates were ordered recently");
             refused.retry_after = *wait;
@@ -551,7 +554,7 @@ Result<Decider::Told> Decider::attributes(Records& records, const Claim& claim, 
     attributes.manufacturer = identity.device.manufacturer;
     attributes.issued_here = identity.kind == Identity::Kind::issued;
     attributes.must_renew = identity.expired;
-    ACMETOOL_TRY(names, names_of(records, identity, rules, files, Use::telling));
+    ACMETOOL_TRY(names, names_of(records, identity, rules, Use::telling));
     if (auto* refused = std::get_if<Refused>(&names)) {
         refused->authenticated = true;
         told.decision = std::move(*refused);

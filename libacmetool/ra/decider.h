@@ -92,16 +92,15 @@ private:
                                                       const Files& files);
     static Result<Device> claimed_device(Records& records, const Application& application);
     static Device device_of(const Device& row, const std::optional<std::string>& now, const Files& files);
-    static Result<bool> is_first(Records& records, const Device& device, const Files& files);
+    static Result<bool> is_first(Records& records, const Identity& identity, const Files& files);
     /// What a device's names are for. Whoever is only told of a name has it once it enrols.
     enum class Use { telling, enrolling };
-    static Result<bool> holds(Records& records, const std::string& name, const Device& device,
-                              const std::string& group, const Files& files, Use use = Use::enrolling);
-    static Result<std::optional<std::string>> random_name(Records& records, const Device& device,
-                                                          const std::string& group, const Files& files);
+    static Result<bool> holds(Records& records, const std::string& name, const Identity& identity,
+                              const std::string& group, Use use = Use::enrolling);
+    static Result<std::optional<std::string>> random_name(Records& records, const Identity& identity,
+                                                          const std::string& group);
     Result<OrRefused<std::vector<std::string>>> names_of(Records& records, const Identity& identity,
-                                                         const LabelRules& rules, const Files& files,
-                                                         Use use);
+                                                         const LabelRules& rules, Use use);
     Result<std::optional<enrol::Refused>> judge(Records& records, const Application& application,
                                                 const Identity& identity);
     Result<std::optional<enrol::Refused>> judge_renewal(const Application& application,
@@ -113,9 +112,9 @@ private:
     Result<void> place(Records& records, const Application& application, const Identity& identity,
                        const Earlier& earlier, Verdict& verdict, base::TimePoint now);
 
-    Result<std::optional<std::chrono::seconds>> over_budget(Records& records, const Device& device,
-                                                            const SpentCounts& of_device, const Files& files,
-                                                            bool renewal, base::TimePoint now);
+    Result<std::optional<std::chrono::seconds>> over_budget(Records& records, const Identity& identity,
+                                                            const SpentCounts& of_device, bool renewal,
+                                                            base::TimePoint now);
 
     std::shared_ptr<const Options> options_;
     Budget budget_;

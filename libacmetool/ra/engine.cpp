@@ -9,6 +9,7 @@
 #include "ra/acme_issuer.h"
 #include "ra/engine_impl.h"
 #include "ra/exclusion.h"
+#include "ra/inventory_records.h"
 #include "ra/program_issuer.h"
 
 namespace acmetool::ra
@@ -143,6 +144,30 @@ Result<void> Engine::Impl::change(std::function<Result<void>(Records&)> what)
     return future.get();
 }
 
+Result<std::size_t> Engine::Impl::count_inventory(const Files& in_use)
+{
+    if (!in_use.inventory_in_store) return in_use.inventory.size();
+    const std::lock_guard guard{counting_mutex};
+    ACMETOOL_TRY(counts, InventoryRecords{*counting}.count());
+    return static_cast<std::size_t>(counts.devices);
+}
+
+/// A reload from a file to the store refuses what one to another file does (SEC-33).
+Result<void> Engine::Impl::check_inventory_in_store(const Files& fresh, const Options& options)
+{
+    const auto old = files();
+    if (!fresh.inventory_in_store || old->inventory.empty() || options.idevid.allow_empty) return {};
+    ACMETOOL_TRY(devices, count_inventory(fresh));
+    if (devices > 0) return {};
+    return fail(
+        Errc::config,
+        fmt::format("the inventory in the store lists none, but {} devices are in use",
+                    old->inventory.size()),
+        "run inventory import before inventory_in_store is set; if that is intended, set allow_empty = "
+        "true in [clients.idevid]",
+        "fileCut");
+}
+
 Json Engine::Impl::status()
 {
     Json orders = Json::object();
@@ -160,6 +185,11 @@ Json Engine::Impl::status()
             status["oldestPending"] = base::to_rfc3339(**oldest);
     }
     status["orders"] = std::move(orders);
+    const auto in_use = files();
+    if (in_use->inventory_in_store || !settings()->idevid.inventory.empty()) {
+        status["inventory"] = {{"in", in_use->inventory_in_store ? "store" : "file"}};
+        if (const auto devices = count_inventory(*in_use)) status["inventory"]["devices"] = *devices;
+    }
     Json offered = Json::array();
     for (const auto& certificate : ca_set.offered())
         offered.push_back({{"subject", certificate.subject()},
@@ -304,6 +334,7 @@ Result<std::function<void()>> Engine::prepare(Options options)
     ACMETOOL_CHECK(check_domains(options));
     ACMETOOL_TRY(files, Files::read(options, impl_->crls));
     ACMETOOL_CHECK(check_replacement(*impl_->files(), files, options));
+    ACMETOOL_CHECK(impl_->check_inventory_in_store(files, options));
     ACMETOOL_TRY(ca_files, read_ca_files(options.cacerts));
     auto next = std::make_shared<std::unique_ptr<Issuer>>();
     auto issuer_files = impl_->issuer_files;
@@ -326,13 +357,18 @@ Result<std::function<void()>> Engine::prepare(Options options)
 Engine::Counts Engine::counts() const
 {
     const auto files = impl_->files();
-    return {files->inventory.size(), files->users.size(), files->digest_users.size(),
+    return {impl_->count_inventory(*files).value_or(0), files->users.size(), files->digest_users.size(),
             impl_->settings()->labels.size()};
 }
 
 std::vector<std::string> Engine::warnings() const
 {
-    return warnings_of(*impl_->files(), *impl_->settings());
+    const auto files = impl_->files();
+    auto warnings = warnings_of(*files, *impl_->settings());
+    if (const auto devices = impl_->count_inventory(*files);
+        files->inventory_in_store && devices && *devices == 0)
+        warnings.emplace_back("the inventory in the store lists no devices");
+    return warnings;
 }
 
 std::shared_ptr<store::GroupCommit> Engine::commits() const

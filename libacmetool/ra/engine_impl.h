@@ -61,6 +61,9 @@ struct Engine::Impl final : IssuerHost {
     Result<OrderRow> own_order(Records& records, std::optional<OrderRow> old) const;
     void order_own(std::function<void(const enrol::Decision&)> done);
     Result<void> change(std::function<Result<void>(Records&)> what);
+    /// How many devices the inventory in use has.
+    Result<std::size_t> count_inventory(const Files& in_use);
+    Result<void> check_inventory_in_store(const Files& fresh, const Options& options);
     base::Json status();
 
     // On the commits' worker.

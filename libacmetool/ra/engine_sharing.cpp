@@ -218,12 +218,12 @@ void Engine::Impl::warn_of_differences(const std::vector<store::Member>& before)
     };
     for (const auto& one : members)
         if (one.is_alive && one.settings != member.settings && settings_of(before, one.run) != one.settings)
-            event(
-                {{"event", "store"},
-                 {"level", "warning"},
-                 {"text", fmt::format("the relay {} has other domains, labels or limits in its configuration",
-                                      one.instance)},
-                 {"hint", "relays on one database need the same: compare their files"}});
+            event({{"event", "store"},
+                   {"level", "warning"},
+                   {"text", fmt::format("the relay {} has other domains, labels or limits, or another kind "
+                                        "of inventory in its configuration",
+                                        one.instance)},
+                   {"hint", "relays on one database need the same: compare their files"}});
 }
 
 void Engine::Impl::heard(const std::string& payload)

@@ -20,22 +20,25 @@ bool is_named(const InventoryEntry& entry, const Device& device)
 
 } // namespace
 
-const InventoryEntry* Inventory::find(const Device& device) const
+const InventoryEntry* Listed::find(const Device& device) const
 {
-    const auto found = entries_.find(device.serial);
-    if (found == entries_.end()) return nullptr;
     const InventoryEntry* any = nullptr;
-    for (const auto& entry : found->second) {
+    for (const auto& entry : entries_) {
         if (is_named(entry, device)) return &entry;
         if (entry.whose.empty()) any = &entry;
     }
     return any;
 }
 
-bool Inventory::names_only(const Device& device) const
+bool Listed::names_only(const Device& device) const
 {
-    const auto found = entries_.find(device.serial);
-    return found != entries_.end() && found->second.size() == 1 && is_named(found->second.front(), device);
+    return entries_.size() == 1 && is_named(entries_.front(), device);
+}
+
+Listed Inventory::listed(std::string_view serial) const
+{
+    const auto found = entries_.find(serial);
+    return found == entries_.end() ? Listed{} : Listed{found->second};
 }
 
 std::size_t Inventory::unnamed() const
@@ -47,46 +50,62 @@ std::size_t Inventory::unnamed() const
     return number;
 }
 
+Result<std::optional<InventoryLine>> parse_inventory_line(std::string_view line, std::string_view place,
+                                                          bool may_be_heading,
+                                                          const enrol::Manufacturers& known)
+{
+    line = base::trim(line);
+    if (line.empty() || line.starts_with('#')) return std::optional<InventoryLine>{};
+    const auto fields = base::split(line, ',');
+    InventoryLine read;
+    read.serial = base::trim(fields[0]);
+    if (may_be_heading && base::equals_ignoring_case(read.serial, "serial"))
+        return std::optional<InventoryLine>{};
+    if (read.serial.empty())
+        return fail(Errc::config, fmt::format("{}: no serial number", place),
+                    "lines must be serial[,label][,name...]");
+    read.written = read.serial;
+    if (auto qualified = enrol::parse_qualified_serial(read.serial)) {
+        if (known.has_name(qualified->whose) || enrol::is_anchor_digest(qualified->whose)) {
+            read.serial = std::move(qualified->serial);
+            read.entry.whose = std::move(qualified->whose);
+        } else {
+            read.is_strange = true;
+        }
+    }
+    if (fields.size() > 1) read.entry.label = base::trim(fields[1]);
+    for (std::size_t i = 2; i < fields.size(); ++i) {
+        if (base::trim(fields[i]).empty()) continue;
+        auto name = dns::normalize_name(base::trim(fields[i]));
+        if (!name) {
+            name.error().code = Errc::config;
+            return fail(with_context(name.error(), place));
+        }
+        read.entry.names.push_back(std::move(*name));
+    }
+    return std::optional{std::move(read)};
+}
+
+tl::unexpected<Error> occurs_twice(std::string_view place, std::string_view written)
+{
+    return fail(Errc::config, fmt::format("{}: {} occurs twice", place, base::printable(written)));
+}
+
 Result<Inventory> parse_inventory(std::string_view text, std::string_view what,
                                   const enrol::Manufacturers& known)
 {
     Inventory inventory;
     int number = 0;
-    for (auto line : base::split(text, '\n')) {
-        ++number;
-        line = base::trim(line);
-        if (line.empty() || line.starts_with('#')) continue;
-        const auto fields = base::split(line, ',');
-        std::string serial{base::trim(fields[0])};
-        if (inventory.empty() && base::equals_ignoring_case(serial, "serial")) continue;
-        const auto place = fmt::format("{}: line {}", what, number);
-        if (serial.empty())
-            return fail(Errc::config, place + ": no serial number", "lines must be serial[,label][,name...]");
-        const auto written = serial;
-        InventoryEntry entry;
-        if (auto qualified = enrol::parse_qualified_serial(serial)) {
-            if (known.has_name(qualified->whose) || enrol::is_anchor_digest(qualified->whose)) {
-                serial = std::move(qualified->serial);
-                entry.whose = std::move(qualified->whose);
-            } else {
-                inventory.strange_.push_back(serial);
-            }
-        }
-        if (fields.size() > 1) entry.label = base::trim(fields[1]);
-        for (std::size_t i = 2; i < fields.size(); ++i) {
-            if (base::trim(fields[i]).empty()) continue;
-            auto name = dns::normalize_name(base::trim(fields[i]));
-            if (!name) {
-                name.error().code = Errc::config;
-                return fail(with_context(name.error(), place));
-            }
-            entry.names.push_back(std::move(*name));
-        }
-        auto& entries = inventory.entries_[serial];
+    for (const auto line : base::split(text, '\n')) {
+        const auto place = fmt::format("{}: line {}", what, ++number);
+        ACMETOOL_TRY(read, parse_inventory_line(line, place, inventory.empty(), known));
+        if (!read) continue;
+        auto& entries = inventory.entries_[read->serial];
         if (std::any_of(entries.begin(), entries.end(),
-                        [&](const auto& other) { return other.whose == entry.whose; }))
-            return fail(Errc::config, fmt::format("{}: {} occurs twice", place, base::printable(written)));
-        entries.push_back(std::move(entry));
+                        [&](const auto& other) { return other.whose == read->entry.whose; }))
+            return occurs_twice(place, read->written);
+        if (read->is_strange) inventory.strange_.push_back(std::move(read->written));
+        entries.push_back(std::move(read->entry));
         ++inventory.size_;
     }
     return inventory;

@@ -23,23 +23,57 @@ struct InventoryEntry {
     friend bool operator==(const InventoryEntry&, const InventoryEntry&) = default;
 };
 
-/// The known devices, by serial number and manufacturer.
+/// The entries of one serial number: all that decisions see of an inventory, whether that is a file
+/// (Inventory::listed()) or in the store (InventoryRecords::listed(), Records::objections()).
+class Listed
+{
+public:
+    Listed() = default; ///< none
+    explicit Listed(std::vector<InventoryEntry> entries) : entries_(std::move(entries)) {}
+
+    /// The entry of a device with this serial number; one that names its manufacturer first. Null if there is
+    /// none.
+    const InventoryEntry* find(const Device& device) const;
+    /// True if there is an entry, of any manufacturer.
+    bool any() const { return !entries_.empty(); }
+    /// True if the device's is the only entry, and names its manufacturer.
+    bool names_only(const Device& device) const;
+
+private:
+    std::vector<InventoryEntry> entries_;
+};
+
+/// One line of an inventory.
+struct InventoryLine {
+    std::string serial; ///< octets
+    InventoryEntry entry;
+    std::string written;     ///< the serial number as it stands there
+    bool is_strange = false; ///< see Inventory::strange()
+};
+
+/// Reads one "serial[,label][,name...]" line; nothing if it is empty, a comment that begins with '#', or, if
+/// it may be one, a heading "serial,...". A serial "SERIAL@WHOSE", see enrol::parse_qualified_serial(), is a
+/// device of that manufacturer, if WHOSE is one of `known` or the digest of an anchor. `place` names the line
+/// in errors: config.
+Result<std::optional<InventoryLine>> parse_inventory_line(std::string_view line, std::string_view place,
+                                                          bool may_be_heading,
+                                                          const enrol::Manufacturers& known);
+
+/// The error of a line whose device was there before.
+tl::unexpected<Error> occurs_twice(std::string_view place, std::string_view written);
+
+/// An inventory in a file: the known devices, by serial number and manufacturer.
 class Inventory
 {
 public:
     bool empty() const { return size_ == 0; }
     std::size_t size() const { return size_; }
-    /// The entry of a device; one that names its manufacturer first. Null if there is none.
-    const InventoryEntry* find(const Device& device) const;
+    Listed listed(std::string_view serial) const;
     /// By serial number, to compare two inventories.
     const std::map<std::string, std::vector<InventoryEntry>, std::less<>>& entries() const
     {
         return entries_;
     }
-    /// True if there is an entry with this serial number, of any manufacturer.
-    bool has(std::string_view serial) const { return entries_.contains(serial); }
-    /// True if the device's is the only entry with its serial number, and names its manufacturer.
-    bool names_only(const Device& device) const;
 
     /// The number of entries that name no manufacturer.
     std::size_t unnamed() const;
@@ -54,9 +88,7 @@ private:
     std::vector<std::string> strange_;
 };
 
-/// Reads "serial[,label][,name...]" lines; '#' begins a comment, a first line "serial,..." is a heading. A
-/// serial "SERIAL@WHOSE", see enrol::parse_qualified_serial(), is a device of that manufacturer, if WHOSE is
-/// one of `known` or the digest of an anchor. Errc::config naming file and line.
+/// Reads lines as parse_inventory_line() does. Errc::config naming file and line.
 Result<Inventory> parse_inventory(std::string_view text, std::string_view what,
                                   const enrol::Manufacturers& known);
 

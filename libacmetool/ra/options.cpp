@@ -75,6 +75,8 @@ std::string settings_digest(const Options& options)
         add(number);
     add(limits.budget_window.count());
     add(static_cast<int>(options.pop));
+    // Only then: one of the version before has the digest of those that have a file.
+    if (options.idevid.inventory_in_store) add("inventory in the store");
     return to_hex(crypto::sha256(as_bytes(text)));
 }
 

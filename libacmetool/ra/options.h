@@ -26,8 +26,9 @@ struct ManufacturerCas {
 
 /// Devices with a manufacturer's certificate (IDevID).
 struct IdevidOptions {
-    std::vector<std::string> trust; ///< PEM files of manufacturer CAs
-    std::string inventory;          ///< CSV file: serial[@manufacturer][,label][,name...]; empty: none
+    std::vector<std::string> trust;  ///< PEM files of manufacturer CAs
+    std::string inventory;           ///< CSV file: serial[@manufacturer][,label][,name...]; empty: none
+    bool inventory_in_store = false; ///< instead of a file: InventoryRecords
     bool accept_any = false;  ///< any device of these manufacturers; else the inventory decides (SEC-01)
     bool allow_empty = false; ///< a reload may replace an inventory with one that lists no device (SEC-33)
     std::vector<ManufacturerCas> manufacturers;

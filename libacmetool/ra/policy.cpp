@@ -217,6 +217,7 @@ Result<Files> Files::read(const Options& options, std::shared_ptr<const crypto::
                  read_list<DigestUsers>(options.digest_users_file, parse_digest, files.digest_users_are_cut));
     files.digest_users = std::move(digest_users);
     files.inventory = std::move(inventory);
+    files.inventory_in_store = options.idevid.inventory_in_store;
     files.users = std::move(users);
     return files;
 }
@@ -486,15 +487,15 @@ std::optional<Refused> judge_binding(const enrol::EnrolRequest& request, const O
 }
 
 std::optional<Refused> judge_device(const Device& device, const std::string& label, const Options& options,
-                                    const Files& files)
+                                    const Listed& listed)
 {
     if (device.serial.empty()) return std::nullopt;
     const auto shown = base::printable(device.serial, 200);
     auto ground = Ground::not_in_inventory;
-    if (const auto* entry = files.inventory.find(device)) {
+    if (const auto* entry = listed.find(device)) {
         if (entry->label.empty() || entry->label == label) return std::nullopt;
         ground = Ground::other_label;
-    } else if (files.inventory.has(device.serial)) {
+    } else if (listed.any()) {
         return refusal(Ground::other_manufacturer,
                        fmt::format("the inventory has serial number {} of another manufacturer", shown));
     } else if (options.idevid.accept_any) {
@@ -503,10 +504,10 @@ std::optional<Refused> judge_device(const Device& device, const std::string& lab
     return refusal(ground, fmt::format("device {} is not in the inventory for this label", shown));
 }
 
-std::vector<std::string> table_names(const Files& files, const Device& device, const std::string& domain)
+std::vector<std::string> table_names(const Listed& listed, const Device& device, const std::string& domain)
 {
     std::vector<std::string> names;
-    if (const auto* entry = files.inventory.find(device))
+    if (const auto* entry = listed.find(device))
         for (const auto& name : entry->names)
             names.push_back(name.find('.') == std::string::npos ? fmt::format("{}.{}", name, domain) : name);
     return names;

@@ -25,7 +25,8 @@ struct Files {
     std::shared_ptr<const crypto::CrlSet> manufacturer_crls; ///< null: revocation is not checked
     std::shared_ptr<const crypto::CrlSet> issued_crls;       ///< likewise
     crypto::AnchorStore private_cas;                         ///< of IssuedOptions::trust
-    Inventory inventory;
+    Inventory inventory;                                     ///< empty if it is in the store
+    bool inventory_in_store = false; ///< IdevidOptions::inventory_in_store of when they were read
     Users users;
     DigestUsers digest_users;
     bool inventory_is_cut = false;     ///< its last line has no newline
@@ -105,6 +106,8 @@ struct Identity {
     std::string certificate_digest;
     bool expired = false;        ///< issued: within IssuedOptions::grace, only for the renewal
     bool is_key_revoked = false; ///< a certificate for the key of the request was
+    Listed listed;               ///< what the inventory has of the device's serial number
+    std::size_t inventory = 0;   ///< how many devices the inventory has
     Bytes subject; ///< issued: what its CSR requested, a Name in DER; empty: the certificate has it
 };
 
@@ -127,12 +130,12 @@ std::optional<enrol::Refused> judge_csr(const enrol::EnrolRequest& request, cons
 /// Checks the channel binding in the CSR (ESTS-07, ESTS-08); nothing if it is valid.
 std::optional<enrol::Refused> judge_binding(const enrol::EnrolRequest& request, const Options& options);
 
-/// Checks what is known of the device without the store; nothing if it may enrol.
+/// Whether the inventory, which has `listed` of its serial number, lets the device enrol; nothing if it does.
 std::optional<enrol::Refused> judge_device(const Device& device, const std::string& label,
-                                           const Options& options, const Files& files);
+                                           const Options& options, const Listed& listed);
 
 /// The names for san = "table": those of the inventory, single labels below `domain`.
-std::vector<std::string> table_names(const Files& files, const Device& device, const std::string& domain);
+std::vector<std::string> table_names(const Listed& listed, const Device& device, const std::string& domain);
 
 /// The id of the order for a CSR and an identity (INT-13). `info`: crypto::info_digest() of the CSR,
 /// hexadecimal; `renewed`: digest of the certificate to renew, empty for a first one; `device`: its

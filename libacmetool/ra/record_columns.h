@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include <fmt/core.h>
+
 #include "base/text.h"
 #include "base/time.h"
 #include "crypto/cert.h"
@@ -104,6 +106,25 @@ inline std::string key_digest_of(const std::string& der)
 {
     const auto certificates = crypto::parse_certificates(der, "certificate in the store");
     return certificates ? to_hex(certificates->front().public_key().spki_sha256()) : std::string{};
+}
+
+/// What the inventory in the store has of the serial number in a parameter, such as "$1": a kind, whose, a
+/// number without meaning, label and names. The names are between commas.
+inline std::string listed_sql(std::string_view parameter)
+{
+    return fmt::format("SELECT 'listed', whose, 0, label, names FROM inventory WHERE generation = (SELECT "
+                       "generation FROM inventory_state) AND serial = {}",
+                       parameter);
+}
+
+/// Of listed_sql().
+inline InventoryEntry entry_of(const store::Database::Row& row)
+{
+    InventoryEntry entry{row[3], {}, row[1]};
+    if (!row[4].empty())
+        for (const auto name : base::split(row[4], ','))
+            entry.names.emplace_back(name);
+    return entry;
 }
 
 /// The identifiers that devices with a serial number can have, now and in rows of an earlier version, as two

@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include "ra/inventory_records.h"
 #include "ra/record_columns.h"
 #include "store/copy_table.h"
 #include "store/members.h"
@@ -15,13 +16,14 @@ namespace acmetool::ra
 namespace
 {
 
-constexpr unsigned kSchemaVersion = 6;
+constexpr unsigned kSchemaVersion = 7;
 /// Of earlier versions; those before the last were of files. In the first, the digests of keys were over
-/// their encoding, and devices had former_id(). That and the next had no subject of the CSR, the one before
-/// the last no owners, the last no events.
+/// their encoding, and devices had former_id(). That and the next had no subject of the CSR; the next had no
+/// owners, the one after it no events, the last no inventory.
 constexpr unsigned kEncodedKeysVersion = 2;
 constexpr unsigned kNoOwnerVersion = 4;
 constexpr unsigned kNoEventsVersion = 5;
+constexpr unsigned kNoInventoryVersion = 6;
 
 // Each page is written and waited for with every enrolment: what is asked seldom has no index, and long rows
 // lie in the order they came, not each in another page by its digest. The two indexes of devices have all
@@ -66,6 +68,14 @@ constexpr const char* kSchema[] = {
     "CREATE INDEX IF NOT EXISTS events_who ON events (who, at) WHERE who <> ''",
     "CREATE INDEX IF NOT EXISTS events_request ON events (request_id) WHERE request_id <> ''",
     "CREATE INDEX IF NOT EXISTS events_station ON events (station) WHERE station <> ''",
+    // The inventory in force has the generation of the only row of inventory_state, `devices` entries, and
+    // `unnamed` of these without a manufacturer; others are being imported, or removed. `changes` counts the
+    // changes, `last_generation` is the last number that was given.
+    "CREATE TABLE IF NOT EXISTS inventory (generation BIGINT NOT NULL, serial TEXT NOT NULL, whose TEXT NOT "
+    "NULL, label TEXT NOT NULL, names TEXT NOT NULL, PRIMARY KEY (generation, serial, whose)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS inventory_state (one BIGINT PRIMARY KEY, generation BIGINT NOT NULL, devices "
+    "BIGINT NOT NULL, unnamed BIGINT NOT NULL, changes BIGINT NOT NULL, last_generation BIGINT NOT NULL) "
+    "WITHOUT ROWID",
 };
 
 /// What only several processes on one database need.
@@ -139,7 +149,10 @@ Result<void> Records::prepare(store::Database& database)
 {
     std::vector<std::string_view> statements{std::begin(kSchema), std::end(kSchema)};
     statements.insert(statements.end(), std::begin(kSharedSchema), std::end(kSharedSchema));
-    return database.create(statements, kSchemaVersion, kNoEventsVersion);
+    // Both lack only tables.
+    ACMETOOL_TRY(version, database.version());
+    return database.create(statements, kSchemaVersion,
+                           version == kNoInventoryVersion ? kNoInventoryVersion : kNoEventsVersion);
 }
 
 Result<std::uint64_t> Records::copy(store::Database& from, store::Database& to)
@@ -209,7 +222,15 @@ Result<std::uint64_t> Records::copy(store::Database& from, store::Database& to)
                           {"relay"},
                           {"times", number},
                           {"details"}}));
-    return rows;
+    ACMETOOL_CHECK(table("inventory_state", "one",
+                         {{"one", number},
+                          {"generation", number},
+                          {"devices", number},
+                          {"unnamed", number},
+                          {"changes", number},
+                          {"last_generation", number}}));
+    ACMETOOL_TRY(listed, InventoryRecords::copy(from, to));
+    return rows + listed;
 }
 
 } // namespace acmetool::ra

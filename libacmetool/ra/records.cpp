@@ -382,7 +382,8 @@ Result<void> Records::unblock(std::string_view device)
     return {};
 }
 
-Result<Objections> Records::objections(const Device& device, std::string_view key_digest)
+Result<Objections> Records::objections(const Device& device, std::string_view key_digest,
+                                       Objections::With with)
 {
     const auto escaped = enrol::escape_serial(device.serial);
     std::vector<std::string> ids{device.id};
@@ -414,22 +415,32 @@ Result<Objections> Records::objections(const Device& device, std::string_view ke
         is_meant += fmt::format(" OR (device >= {} AND device < {})", from, place(*end++));
     }
     const auto key = place(key_digest);
-    ACMETOOL_TRY(rows, database_->execute(
-                           fmt::format("SELECT device, at FROM blocked WHERE {} UNION ALL SELECT '', at "
-                                       "FROM revoked WHERE key_digest = {} AND key_digest <> ''",
-                                       is_meant, key),
-                           values));
+    auto sql =
+        fmt::format("SELECT 'blocked', device, at, '', '' FROM blocked WHERE {} UNION ALL SELECT "
+                    "'revoked', '', at, '', '' FROM revoked WHERE key_digest = {} AND key_digest <> ''",
+                    is_meant, key);
+    if (with == Objections::With::inventory)
+        sql +=
+            fmt::format(" UNION ALL {} UNION ALL SELECT 'devices', '', devices, '', '' FROM inventory_state",
+                        columns::listed_sql(place(device.serial)));
+    ACMETOOL_TRY(rows, database_->execute(sql, values));
     Objections found;
+    std::vector<InventoryEntry> listed;
     for (const auto& row : rows) {
-        const auto& blocked = row.front();
-        found.is_key_revoked = found.is_key_revoked || blocked.empty();
+        const auto& kind = row.front();
+        if (kind == "listed") listed.push_back(columns::entry_of(row));
+        if (kind == "devices") found.inventory = static_cast<std::size_t>(number_of(row[2]));
+        if (kind == "revoked") found.is_key_revoked = true;
+        if (kind != "blocked") continue;
+        const auto& blocked = row[1];
         const bool is_own = std::find(ids.begin(), ids.end(), blocked) != ids.end();
         const bool may_be = std::any_of(serials.begin(), serials.end(), [&](const std::string& serial) {
             return blocked.starts_with(serial) &&
                    (device.anchor.empty() || blocked.find('=', serial.size()) != std::string::npos);
         });
-        if (!blocked.empty() && (is_own || may_be)) found.block = Block{blocked, time_of(row[1])};
+        if (is_own || may_be) found.block = Block{blocked, time_of(row[2])};
     }
+    found.listed = Listed{std::move(listed)};
     return found;
 }
 

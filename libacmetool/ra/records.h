@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "crypto/csr.h"
 #include "enrol/registration_authority.h"
+#include "ra/inventory.h"
 #include "store/database.h"
 #include "store/open_database.h"
 
@@ -73,8 +74,13 @@ struct Block {
 
 /// What is held against a device and its key.
 struct Objections {
+    /// Whether the inventory in the store is asked as well.
+    enum class With { nothing, inventory };
+
     std::optional<Block> block;
     bool is_key_revoked = false;
+    Listed listed;             ///< what the inventory has of the serial number
+    std::size_t inventory = 0; ///< how many devices the inventory has
 };
 
 /// Orders counted in a time (ra/budget.h).
@@ -177,8 +183,10 @@ public:
     Result<void> unblock(std::string_view device);
     /// A block by any of the device's identifiers, "SERIAL@MANUFACTURER", or only its serial number. If the
     /// device shows no IDevID, a former identifier of its serial number is enough; if its anchor is not
-    /// known, any identifier. And whether a certificate for this key was revoked; it may be empty.
-    Result<Objections> objections(const Device& device, std::string_view key_digest);
+    /// known, any identifier. And whether a certificate for this key was revoked; it may be empty. All in one
+    /// question, also what the inventory in the store has.
+    Result<Objections> objections(const Device& device, std::string_view key_digest,
+                                  Objections::With with = Objections::With::nothing);
     Result<std::optional<Block>> block_of(const Device& device);
 
     /// Binds `name` to `device` if it is not bound yet. Returns the device to which it is bound. `domain`

@@ -26,6 +26,7 @@
 #include "ra/acme_issuer.h"
 #include "ra/exclusion.h"
 #include "ra/inventory.h"
+#include "ra/inventory_records.h"
 #include "ra/policy.h"
 #include "ra/records.h"
 #include "relay/crl_keeper.h"
@@ -76,6 +77,16 @@ void check_anchors(Findings& findings, const std::vector<std::string>& files, co
 }
 
 /// Without the manufacturer an entry is for the first device that comes with its serial number.
+void warn_of_unnamed(Findings& findings, std::size_t unnamed, const enrol::Manufacturers& manufacturers)
+{
+    warn(
+        findings, "clients.idevid",
+        fmt::format("{} entries of the inventory name no manufacturer, and {} CA keys are trusted: the first "
+                    "device with such a serial number gets the entry",
+                    unnamed, manufacturers.size()),
+        "write SERIAL@NAME, with a name from [clients.idevid.NAME] or [[manufacturer]]");
+}
+
 void check_inventory(Findings& findings, const std::string& file, const enrol::Manufacturers& manufacturers)
 {
     if (file.empty()) return;
@@ -88,17 +99,36 @@ void check_inventory(Findings& findings, const std::string& file, const enrol::M
     }
     ok(findings, "clients.idevid", fmt::format("{} devices in the inventory", inventory->size()));
     if (manufacturers.size() > 1 && inventory->unnamed() > 0)
-        warn(findings, "clients.idevid",
-             fmt::format(
-                 "{} entries of the inventory name no manufacturer, and {} CA keys are trusted: the first "
-                 "device with such a serial number gets the entry",
-                 inventory->unnamed(), manufacturers.size()),
-             "write SERIAL@NAME, with a name from [clients.idevid.NAME] or [[manufacturer]]");
+        warn_of_unnamed(findings, inventory->unnamed(), manufacturers);
     for (const auto& serial : inventory->strange())
         warn(findings, "clients.idevid",
              fmt::format("{} in the inventory ends in the name of no manufacturer",
                          base::printable(serial, 100)),
              "it is taken as a serial number; names are those in [clients.idevid.NAME] and [[manufacturer]]");
+}
+
+/// What changes it judges its lines; here it is counted.
+void check_inventory_in_store(Findings& findings, const Config& config,
+                              const enrol::Manufacturers& manufacturers)
+{
+    if (!config.ra.idevid.inventory_in_store) return;
+    const auto counted = [&]() -> Result<ra::InventoryCounts> {
+        ACMETOOL_TRY(database, ra::open_existing(config.ra.store));
+        return ra::InventoryRecords{*database}.count();
+    };
+    const auto counts = counted();
+    if (!counts && counts.error().reason.word() == "noStore")
+        return warn(findings, "clients.idevid",
+                    "the inventory in the store lists no devices: the store does not exist yet",
+                    "inventory import puts them there once it does");
+    if (!counts) return bad(findings, "clients.idevid", counts.error());
+    if (counts->devices == 0)
+        return warn(findings, "clients.idevid",
+                    "the inventory in the store lists no devices: all devices of manufacturers are refused",
+                    "put them there with inventory import");
+    ok(findings, "clients.idevid", fmt::format("{} devices in the inventory in the store", counts->devices));
+    if (manufacturers.size() > 1 && counts->unnamed > 0)
+        warn_of_unnamed(findings, counts->unnamed, manufacturers);
 }
 
 void check_rules(Findings& findings, const access::Options& teap, const enrol::Manufacturers& manufacturers)
@@ -124,6 +154,7 @@ void check_clients(Findings& findings, const Config& config, base::TimePoint now
                                     [](const auto& one) { return one.trusted; }) ||
                         !idevid.trust.empty();
     check_inventory(findings, idevid.inventory, manufacturers);
+    check_inventory_in_store(findings, config, manufacturers);
     if (config.teap) check_rules(findings, *config.teap, manufacturers);
     if (const auto files = ra::Files::read(config.ra, nullptr))
         for (const auto& warning : ra::warnings_of(*files, config.ra))
@@ -131,9 +162,9 @@ void check_clients(Findings& findings, const Config& config, base::TimePoint now
     if (idevid.accept_any)
         warn(findings, "clients.idevid", "accept_any allows every device of these manufacturers to enrol",
              "list your devices in an inventory");
-    else if (trusts && idevid.inventory.empty())
+    else if (trusts && idevid.inventory.empty() && !idevid.inventory_in_store)
         warn(findings, "clients.idevid", "without an inventory all devices of manufacturers are refused",
-             "set inventory to the file that lists the devices");
+             "set inventory to the file that lists the devices, or inventory_in_store = true");
     for (const auto& one : idevid.manufacturers)
         if (one.grace.count() > 0)
             warn(findings, "clients.idevid",
@@ -352,7 +383,9 @@ void check_shared_store(Findings& findings, const Config& config)
     for (const auto& other : others)
         if (other.is_alive && other.settings != settings)
             warn(findings, subject,
-                 fmt::format("the relay {} runs there with other domains, labels or limits", other.instance),
+                 fmt::format("the relay {} runs there with other domains, labels or limits, or another kind "
+                             "of inventory",
+                             other.instance),
                  "relays on one database need the same: compare their files");
 }
 

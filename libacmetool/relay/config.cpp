@@ -97,6 +97,10 @@ void read_idevid(Section section, Reading& reading, Config& config)
     section.files("trust", idevid.trust, "trust anchors (PEM) of manufacturers whose devices may enrol");
     section.file("inventory", idevid.inventory,
                  "CSV file of known devices: serial[@manufacturer][,label][,name...]");
+    section.flag("inventory_in_store", idevid.inventory_in_store,
+                 "the known devices are in the store, put there by the command inventory, and not in a file");
+    if (idevid.inventory_in_store && section.has("inventory"))
+        section.refuse("inventory_in_store", "inventory names a file: set inventory or inventory_in_store");
     section.flag("accept_any", idevid.accept_any,
                  "accept every device of these manufacturers, even if not in the inventory");
     section.flag("allow_empty", idevid.allow_empty,

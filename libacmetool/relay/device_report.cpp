@@ -37,8 +37,8 @@ class Finder
 {
 public:
     Finder(const Config& config, const DeviceFiles& known, store::Database& database)
-        : config_(config), known_(known), records_(database), devices_(database), events_(database),
-          vouchers_(database)
+        : config_(config), known_(known), database_(database), records_(database), devices_(database),
+          events_(database), vouchers_(database)
     {
     }
 
@@ -182,9 +182,8 @@ private:
             device.manufacturer = by_anchor ? known_.manufacturers.name_of(parts->whose) : parts->whose;
         }
         ACMETOOL_TRY(block, records_.block_of(device));
-        if (block ||
-            (is_qualified ? known_.inventory.find(device) != nullptr : known_.inventory.has(device.serial)))
-            return device;
+        ACMETOOL_TRY(listed, known_.listed(database_, device.serial));
+        if (block || (is_qualified ? listed.find(device) != nullptr : listed.any())) return device;
         // Somebody who claims to be it was refused.
         ra::EventFilter claims;
         claims.who = device.serial;
@@ -192,6 +191,11 @@ private:
         ACMETOOL_TRY(claimed, events_.list(claims));
         if (!claimed.empty()) return device;
         const auto shown = base::printable(text, 200);
+        if (known_.in_store)
+            return fail(Errc::bad_input,
+                        fmt::format("{}: never seen; not in the inventory in the store", shown),
+                        "if it is the serial number of a device that may enrol, add it with inventory add",
+                        "unknownDevice");
         const auto& file = config_.ra.idevid.inventory;
         if (file.empty() || !known_.is_readable)
             return fail(Errc::bad_input, fmt::format("{}: this relay has never seen it", shown), kHowToName,
@@ -206,19 +210,21 @@ private:
 
     const Config& config_;
     const DeviceFiles& known_;
+    store::Database& database_;
     ra::Records records_;
     ra::DeviceRecords devices_;
     ra::EventRecords events_;
     registrar::Records vouchers_;
 };
 
-Listing listing_of(const Config& config, const DeviceFiles& known, const ra::Device& device)
+Result<Listing> listing_of(const Config& config, const DeviceFiles& known, store::Database& database,
+                           const ra::Device& device)
 {
     if (device.serial.empty()) return Listing::not_needed;
     if (!known.is_readable) return Listing::unreadable;
-    if (known.inventory.find(device) != nullptr) return Listing::listed;
-    if (known.inventory.has(device.serial))
-        return device.id.empty() ? Listing::listed : Listing::other_manufacturer;
+    ACMETOOL_TRY(listed, known.listed(database, device.serial));
+    if (listed.find(device) != nullptr) return Listing::listed;
+    if (listed.any()) return device.id.empty() ? Listing::listed : Listing::other_manufacturer;
     return config.ra.idevid.accept_any ? Listing::not_needed : Listing::absent;
 }
 
@@ -246,7 +252,9 @@ Result<DeviceReport> report_device(const Config& config, const std::string& text
     ACMETOOL_TRY(device, Finder(config, known, *database).find(text));
     report.device = std::move(device);
     report.inventory = config.ra.idevid.inventory;
-    report.listing = listing_of(config, known, report.device);
+    report.inventory_in_store = known.in_store;
+    ACMETOOL_TRY(listing, listing_of(config, known, *database, report.device));
+    report.listing = listing;
     ra::Records records{*database};
     ACMETOOL_TRY(block, records.block_of(report.device));
     report.block = std::move(block);

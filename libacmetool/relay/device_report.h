@@ -29,6 +29,7 @@ struct DeviceReport {
     ra::Device device; ///< without id: the relay has never known it
     Listing listing = Listing::absent;
     std::string inventory; ///< its file; empty: none
+    bool inventory_in_store = false;
     std::optional<ra::Block> block;
     std::vector<std::string> names;
     std::vector<ra::OrderRow> orders; ///< newest first; no CSR

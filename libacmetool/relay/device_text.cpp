@@ -91,10 +91,20 @@ std::string next_of_certificate(const ra::IssuedTo& issued, base::TimePoint now)
                        base::to_rfc3339(certificate.not_after));
 }
 
+/// Empty: there is none.
+std::string inventory_name(const DeviceReport& report)
+{
+    return report.inventory_in_store ? "the store" : shown(report.inventory);
+}
+
 /// What the inventory forbids; empty: nothing.
 std::string objection(const DeviceReport& report)
 {
-    const auto file = shown(report.inventory);
+    const auto file = inventory_name(report);
+    if (report.listing == Listing::absent && report.inventory_in_store)
+        return fmt::format("not in the inventory in the store: its requests get 403; `{} inventory add {}` "
+                           "adds it",
+                           report.program, shown(report.device.serial));
     if (report.listing == Listing::absent && report.inventory.empty())
         return "no inventory is configured: its requests get 403";
     if (report.listing == Listing::absent)
@@ -106,7 +116,7 @@ std::string objection(const DeviceReport& report)
         return fmt::format(
             "the inventory {} has its serial number for another manufacturer: its requests get "
             "403",
-            file);
+            report.inventory_in_store ? "in the store" : file);
     return {};
 }
 
@@ -174,14 +184,14 @@ void add_order(std::string& screen, const ra::OrderRow& order)
 
 std::string listing_text(const DeviceReport& report)
 {
-    const auto file = shown(report.inventory);
+    const auto file = inventory_name(report);
     switch (report.listing) {
     case Listing::listed:
         return "listed in " + file;
     case Listing::other_manufacturer:
         return file + " has its serial number for another manufacturer";
     case Listing::absent:
-        return report.inventory.empty() ? "none is configured" : "not in " + file;
+        return file.empty() ? "none is configured" : "not in " + file;
     case Listing::not_needed:
         return report.device.serial.empty() ? "not needed: a user" : "not needed: accept_any";
     case Listing::unreadable:

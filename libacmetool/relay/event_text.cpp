@@ -77,12 +77,12 @@ Advice advice_on(enrol::Ground ground)
     case Ground::blocked:
         return "`{0} unblock {1}` ends the block";
     case Ground::not_in_inventory:
-        return "if the device may enrol, add {1} to the inventory and reload the relay";
+        return "if the device may enrol, add {1} to the inventory, and reload the relay if that is a file";
     case Ground::other_label:
         return "the inventory has {1} for another label: correct its line, or the URL of the device";
     case Ground::other_manufacturer:
         return "write the manufacturer of {1} into the inventory, as SERIAL@MANUFACTURER, and reload the "
-               "relay";
+               "relay if that is a file";
     case Ground::several_devices:
         return "the device needs a certificate with the names of one device: revoke this one";
     case Ground::user_without_names:

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "ra/ca_files.h"
 #include "ra/device_records.h"
+#include "ra/inventory_records.h"
 #include "relay/device_files.h"
 #include "relay/device_report.h"
 #include "relay/screen.h"
@@ -68,6 +69,15 @@ void add_certificate_ends(std::vector<Ending>& endings, const Config& config)
     add("the CA's intermediate", files->intermediates);
 }
 
+/// A file may be large, and counts only if no limit is set.
+Result<std::size_t> devices_in_inventory(const Config& config, store::Database& database)
+{
+    if (config.ra.limits.orders_in_total != 0) return std::size_t{0};
+    if (!config.ra.idevid.inventory_in_store) return read_device_files(config).inventory.size();
+    ACMETOOL_TRY(counts, ra::InventoryRecords{database}.count());
+    return static_cast<std::size_t>(counts.devices);
+}
+
 void warn_of_limits(Forecast& forecast)
 {
     const auto& limits = forecast.limits;
@@ -105,9 +115,8 @@ Result<Forecast> forecast(const Config& config, unsigned days_ahead, TimePoint n
         else
             forecast.renewals.at(static_cast<std::size_t>(day)) = count;
     const auto& limits = config.ra.limits;
-    // The inventory may be large, and counts only if no limit is set.
-    forecast.limits =
-        ra::in_force(limits, limits.orders_in_total == 0 ? read_device_files(config).inventory.size() : 0);
+    ACMETOOL_TRY(devices, devices_in_inventory(config, *database));
+    forecast.limits = ra::in_force(limits, devices);
     ACMETOOL_TRY(spent, ra::Records{*database}.count_spent(now - forecast.limits.budget_window));
     forecast.spent = spent;
     add_authorizations(forecast.endings, config);

@@ -190,8 +190,9 @@ private:
         if (const auto* relays = member(status_, "relays"); relays != nullptr && relays->is_array())
             for (const auto& relay : *relays)
                 if (!base::bool_member(relay, "sameSettings", true))
-                    add(fmt::format("the relay {} has other domains, labels or limits",
-                                    word(relay, "instance")),
+                    add(fmt::format(
+                            "the relay {} has other domains, labels or limits, or another kind of inventory",
+                            word(relay, "instance")),
                         "compare the configuration files");
         if (const auto* outputs = member(status_, "outputs"); outputs != nullptr && outputs->is_array())
             for (const auto& output : *outputs)

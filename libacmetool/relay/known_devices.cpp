@@ -1,7 +1,5 @@
 #include "relay/known_devices.h"
 
-#include <algorithm>
-
 #include "enrol/identity.h"
 #include "ra/records.h"
 #include "registrar/records.h"
@@ -19,10 +17,14 @@ std::string serial_of(const std::string& device)
     return parts ? parts->serial : device;
 }
 
-bool lists(const ra::Inventory& inventory, const std::string& serial)
+/// An "@" may be in the serial number itself.
+Result<bool> lists(const DeviceFiles& known, store::Database& database, const std::string& device)
 {
-    return std::any_of(inventory.entries().begin(), inventory.entries().end(),
-                       [&](const auto& entry) { return serial_of(entry.first) == serial; });
+    for (const auto& serial : {serial_of(device), device}) {
+        ACMETOOL_TRY(listed, known.listed(database, serial));
+        if (listed.any()) return true;
+    }
+    return false;
 }
 
 } // namespace
@@ -30,7 +32,7 @@ bool lists(const ra::Inventory& inventory, const std::string& serial)
 Result<std::vector<std::string>> unknown_devices(const Config& config,
                                                  const std::vector<std::string>& devices)
 {
-    const auto inventory = read_device_files(config).inventory;
+    const auto known = read_device_files(config);
     ACMETOOL_TRY(database, ra::Records::open(config.ra.store));
     ra::Records records{*database};
     registrar::Records vouchers{*database};
@@ -39,7 +41,8 @@ Result<std::vector<std::string>> unknown_devices(const Config& config,
     std::vector<std::string> unknown;
     for (const auto& device : devices) {
         const auto serial = serial_of(device);
-        if (lists(inventory, serial)) continue;
+        ACMETOOL_TRY(listed, lists(known, *database, device));
+        if (listed) continue;
         ACMETOOL_TRY(seen, records.has_device(device, serial));
         if (seen) continue;
         if (brski) {

@@ -256,6 +256,7 @@ void add_relay(Program& program, RelayOptions& options, const std::string& name,
     add_device_commands(program, options.config, options.device, name, kind);
     add_event_commands(program, options.config, options.events, name, kind);
     add_exclusion_commands(program, options.config, options.exclusion, name, kind);
+    add_inventory_commands(program, options.config, options.inventory, name, kind);
 }
 
 } // namespace acmetool::cli

@@ -7,6 +7,7 @@
 #include "relay/device_commands.h"
 #include "relay/event_commands.h"
 #include "relay/exclusion_commands.h"
+#include "relay/inventory_commands.h"
 
 /// Shared by est-relay and teap-relay: both serve what one configuration file describes.
 namespace acmetool::cli
@@ -21,6 +22,7 @@ struct RelayOptions {
     DeviceOptions device;
     EventOptions events;
     ExclusionOptions exclusion;
+    InventoryOptions inventory;
 };
 
 /// Adds the verbs serve, check, status and store, those of add_device_commands() and add_event_commands(), of

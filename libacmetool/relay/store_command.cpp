@@ -34,7 +34,7 @@ Result<void> prepare(store::Database& database)
     });
 }
 
-/// Whoever writes orders writes events, too. They are the only table that an upgrade adds.
+/// Whoever writes orders writes what an upgrade adds, too.
 Result<void> grant_new_tables(store::Database& database)
 {
     ACMETOOL_TRY(roles, database.execute("SELECT DISTINCT quote_ident(grantee) FROM "
@@ -43,7 +43,8 @@ Result<void> grant_new_tables(store::Database& database)
                                          "'INSERT' AND grantee NOT IN (current_user, 'PUBLIC')"));
     for (const auto& role : roles)
         ACMETOOL_CHECK(database.execute(
-            fmt::format("GRANT SELECT, INSERT, UPDATE, DELETE ON events TO {}", role.front())));
+            fmt::format("GRANT SELECT, INSERT, UPDATE, DELETE ON events, inventory, inventory_state TO {}",
+                        role.front())));
     return {};
 }
 
@@ -130,9 +131,9 @@ Result<std::string> store_grants(const std::string& role)
                     "use lower-case letters, digits and underscores", "badRole");
     // No CREATE, no TRUNCATE, and nothing of other schemas.
     std::string text = fmt::format("GRANT USAGE ON SCHEMA public TO {};\n", role);
-    for (const auto* table :
-         {"orders", "certificates", "revoked", "blocked", "names", "former_ids", "intermediates", "spent",
-          "events", "leases", "members", "store_commits", "brski_devices", "brski_nonces"})
+    for (const auto* table : {"orders", "certificates", "revoked", "blocked", "names", "former_ids",
+                              "intermediates", "spent", "events", "inventory", "inventory_state", "leases",
+                              "members", "store_commits", "brski_devices", "brski_nonces"})
         text += fmt::format("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {};\n", table, role);
     text += fmt::format(
         "GRANT SELECT, UPDATE ON store_schema TO {0};\nGRANT SELECT ON brski_schema TO {0};\n", role);

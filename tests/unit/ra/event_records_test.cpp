@@ -169,7 +169,7 @@ TEST_CASE("OPR-10: tables without events get them, in a file when it is opened")
     }
     const auto database = ra::Records::open(options);
     REQUIRE_MESSAGE(database, database.error().message);
-    CHECK((*database)->version().value_or(0) == 6);
+    CHECK((*database)->version().value_or(0) == 7);
     CHECK((*database)->execute("SELECT device FROM blocked")->size() == 1);
     CHECK(ra::EventRecords{**database}.put(event(1, "d1", "r1")));
 }

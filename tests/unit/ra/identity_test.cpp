@@ -185,7 +185,8 @@ TEST_CASE("SEC-20: inventory lines with and without a manufacturer")
     CHECK(inventory->strange() == std::vector<std::string>{"a@b"});
     const auto name_for = [&](const std::string& serial, const std::string& its_anchor,
                               const std::string& maker) {
-        const auto* entry = inventory->find({"", serial, its_anchor, maker});
+        const auto listed = inventory->listed(serial);
+        const auto* entry = listed.find({"", serial, its_anchor, maker});
         return entry == nullptr ? std::string{} : entry->names.front();
     };
     CHECK(name_for("SN-1", anchor, "maker") == "a");

@@ -125,10 +125,10 @@ private:
     {
         const auto* offset = member(issuer, "clockOffset");
         if (offset == nullptr || !offset->is_number_integer()) return;
-        const auto seconds = offset->get<std::int64_t>();
-        if (std::abs(seconds) <= kClockOff.count()) return;
+        const auto ahead = offset->get<std::int64_t>();
+        if (std::abs(ahead) <= kClockOff.count()) return;
         add(fmt::format("the clock of this host was {} s {} that of the CA when the CA answered last",
-                        std::abs(seconds), seconds > 0 ? "ahead of" : "behind"),
+                        std::abs(ahead), ahead > 0 ? "ahead of" : "behind"),
             "set the clock of this host; the next answer of the CA shows it");
     }
 

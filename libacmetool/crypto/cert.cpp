@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 
 #include "crypto/certificate_context.h"
+#include "crypto/certificate_memory.h"
 #include "crypto/digest.h"
 #include "crypto/general_names.h"
 #include "crypto/issuer_memory.h"
@@ -131,8 +132,29 @@ bool Certificate::is_issued_by(const Certificate& issuer) const
 namespace
 {
 
-/// All CERTIFICATE blocks of `text`, in order. Blocks of other types are skipped.
-Result<std::vector<Certificate>> read_blocks(std::string_view text, std::string_view what, Errc code)
+Result<Certificate> read_block(ByteView der, std::string_view what, Errc code)
+{
+    const auto* data = der.data();
+    auto read = read_certificate(&data, der.size());
+    if (!read) return openssl_failure(code, fmt::format("{}: a certificate that cannot be read", what));
+    if (X509_get0_pubkey(read->get()) == nullptr)
+        return openssl_failure(code, fmt::format("{}: a certificate whose public key cannot be read", what));
+    return std::move(*read);
+}
+
+/// The certificate of an issuer in a chain, from `memory` if an earlier chain had it.
+Result<Certificate> read_issuer(ByteView der, std::string_view what, Errc code, CertificateMemory& memory)
+{
+    if (auto known = memory.find(der)) return std::move(*known);
+    ACMETOOL_TRY(read, read_block(der, what, code));
+    memory.add(der, read);
+    return read;
+}
+
+/// All CERTIFICATE blocks of `text`, in order. Blocks of other types are skipped. With `memory`, all after
+/// the first are issuers.
+Result<std::vector<Certificate>> read_blocks(std::string_view text, std::string_view what, Errc code,
+                                             CertificateMemory* memory = nullptr)
 {
     const BioPtr bio = memory_bio(text);
     if (!bio) return openssl_failure(Errc::internal, "preparing to read certificates");
@@ -141,13 +163,10 @@ Result<std::vector<Certificate>> read_blocks(std::string_view text, std::string_
     long size = 0;
     while (PEM_bytes_read_bio(&der, &size, nullptr, PEM_STRING_X509, bio.get(), nullptr, nullptr) == 1) {
         const OpensslMemory owned{der};
-        const auto* data = static_cast<const unsigned char*>(der);
-        auto read = read_certificate(&data, static_cast<std::size_t>(size));
-        if (!read) return openssl_failure(code, fmt::format("{}: a certificate that cannot be read", what));
-        if (X509_get0_pubkey(read->get()) == nullptr)
-            return openssl_failure(code,
-                                   fmt::format("{}: a certificate whose public key cannot be read", what));
-        found.push_back(std::move(*read));
+        const ByteView octets{der, static_cast<std::size_t>(size)};
+        ACMETOOL_TRY(read, memory == nullptr || found.empty() ? read_block(octets, what, code)
+                                                              : read_issuer(octets, what, code, *memory));
+        found.push_back(std::move(read));
         if (found.size() > kMostCertificates)
             return fail(code, fmt::format("{}: more than {} certificates", what, kMostCertificates));
     }
@@ -186,7 +205,8 @@ Result<std::vector<Certificate>> parse_pem_chain(std::string_view text)
             return fail(Errc::protocol, "certificate chain: a PEM block that is not a certificate",
                         "the CA sent other data with the certificate; all of it was discarded",
                         "chainForeignBlock");
-    ACMETOOL_TRY(chain, read_blocks(text, "certificate chain", Errc::protocol));
+    ACMETOOL_TRY(chain,
+                 read_blocks(text, "certificate chain", Errc::protocol, &CertificateMemory::instance()));
     if (chain.empty() || chain.size() != blocks)
         return fail(Errc::protocol, "certificate chain: not PEM certificates", {}, "chainUnreadable");
     return std::move(chain);

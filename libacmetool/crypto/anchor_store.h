@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -35,6 +36,7 @@ public:
 
 private:
     std::vector<Certificate> anchors_;
+    std::string name_; ///< of the anchors, for PathMemory
     std::shared_ptr<X509_STORE> store_;
 };
 

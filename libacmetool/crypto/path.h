@@ -41,7 +41,8 @@ enum class Purpose {
 };
 
 /// What a certification path must fulfil besides leading to an anchor, and kSecurityLevel, which all have but
-/// for the signatures of anchors. Every caller states its policy by name.
+/// for the signatures of anchors. Every caller states its policy by name. A path is remembered by each of
+/// these (PathMemory::name_of).
 struct PathPolicy {
     Purpose purpose = Purpose::any;       ///< of the end entity
     std::optional<base::TimePoint> at;    ///< all certificates are valid then; absent: the system's time

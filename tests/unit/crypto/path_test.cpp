@@ -6,6 +6,7 @@
 
 #include "crypto/anchor_store.h"
 #include "crypto/certificate_builder.h"
+#include "crypto/crl.h"
 #include "crypto/extension.h"
 #include "crypto/path.h"
 #include "key_update.h"
@@ -306,4 +307,50 @@ TEST_CASE("FLD-E6: URLs of an issuer's certificate: http only, without blanks, f
     CHECK(urls(many).size() == 5);
     CHECK(crypto::issuer_urls(ca.end()).empty());
     CHECK(crypto::issuer_urls(ca.end({{"1.3.6.1.5.5.7.1.1", "DER:04020101"}})).empty());
+}
+
+TEST_CASE(
+    "a path that was valid is not verified again in the same second, by whoever trusts the same anchors")
+{
+    const PathWorld world;
+    const std::vector<Certificate> chain{world.device, world.middle};
+    const auto policy = PathPolicy::idevid(world.now);
+    const auto first = crypto::AnchorStore{{world.root}}.verify(chain, policy);
+    REQUIRE(first);
+    const auto sent_again = *crypto::parse_certificates(crypto::to_pem(chain), "chain");
+    REQUIRE(sent_again.front().get() != chain.front().get());
+    const crypto::AnchorStore same{{world.root}};
+    const auto again = same.verify(sent_again, policy);
+    REQUIRE(again);
+    CHECK(again->front().get() == first->front().get());
+    CHECK(subjects(*again) == subjects(*first));
+
+    const auto later = same.verify(sent_again, PathPolicy::idevid(world.now + std::chrono::seconds{1}));
+    REQUIRE(later);
+    CHECK(later->front().get() == sent_again.front().get());
+    CHECK_FALSE(same.verify(sent_again, PathPolicy::idevid(world.now + std::chrono::hours{2})));
+    auto revocation = policy;
+    revocation.crls =
+        std::make_shared<const crypto::CrlSet>(std::vector<crypto::Crl>{}, crypto::StaleCrl::refuse);
+    CHECK_FALSE(same.verify(sent_again, revocation));
+}
+
+TEST_CASE("a path that was valid says nothing about other anchors, other certificates and other purposes")
+{
+    const PathWorld world;
+    const PathWorld other;
+    const std::vector<Certificate> chain{world.device, world.middle};
+    const auto policy = PathPolicy::idevid(world.now);
+    REQUIRE(crypto::AnchorStore{{world.root}}.verify(chain, policy));
+    CHECK_FALSE(crypto::AnchorStore{{other.root}}.verify(chain, policy));
+    CHECK_FALSE(crypto::AnchorStore{}.verify(chain, policy));
+    CHECK_FALSE(crypto::AnchorStore{{world.root}}.verify({world.device}, policy));
+    CHECK_FALSE(crypto::AnchorStore{{world.root}}.verify({world.device, other.middle}, policy));
+    CHECK_FALSE(
+        crypto::AnchorStore{{world.root}}.verify(chain, PathPolicy::registration_authority(world.now)));
+    auto octets = world.device.der();
+    octets.back() ^= 1U;
+    const auto changed = crypto::parse_certificates(as_text(octets), "changed");
+    REQUIRE(changed);
+    CHECK_FALSE(crypto::AnchorStore{{world.root}}.verify({changed->front(), world.middle}, policy));
 }

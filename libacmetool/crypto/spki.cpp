@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string_view>
 
 #include <openssl/core_names.h>
@@ -13,7 +14,9 @@
 #include <openssl/x509.h>
 
 #include "base/octets.h"
+#include "crypto/der.h"
 #include "crypto/openssl.h"
+#include "crypto/public_numbers.h"
 
 namespace acmetool::crypto
 {
@@ -97,6 +100,42 @@ bool write_usual(X509_PUBKEY* to, const Key& key)
     return false;
 }
 
+/// AlgorithmIdentifier {rsaEncryption, NULL} (RFC 3279 section 2.3.1).
+constexpr std::string_view kRsaEncryption = "\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00"sv;
+
+/// Nothing if it is not the usual form.
+std::optional<RsaNumbers> read_rsa_numbers(ByteView der)
+{
+    der::Reader outside{der};
+    const auto info = outside.expect(der::kSequence, "SubjectPublicKeyInfo");
+    if (!info || !outside.at_end() || !as_text(info->value).starts_with(kRsaEncryption)) return {};
+    der::Reader fields{info->value.subspan(kRsaEncryption.size())};
+    const auto bits = fields.expect(der::kBitString, "subjectPublicKey");
+    if (!bits || !fields.at_end() || bits->value.empty() || bits->value.front() != 0 ||
+        !der::check_der(bits->value.subspan(1)))
+        return {};
+    der::Reader key{bits->value.subspan(1)};
+    const auto numbers = key.expect(der::kSequence, "RSAPublicKey");
+    if (!numbers || !key.at_end()) return {};
+    der::Reader pair{numbers->value};
+    const auto modulus = pair.expect(der::kInteger, "modulus");
+    const auto exponent = pair.expect(der::kInteger, "publicExponent");
+    const auto is_positive = [](const der::Element& number) {
+        return !number.value.empty() && number.value.front() < 0x80;
+    };
+    if (!modulus || !exponent || !pair.at_end() || !is_positive(*modulus) || !is_positive(*exponent))
+        return {};
+    return RsaNumbers{{modulus->value.begin(), modulus->value.end()},
+                      {exponent->value.begin(), exponent->value.end()}};
+}
+
+EVP_PKEY* read_by_openssl(ByteView der)
+{
+    const auto* data = der.data();
+    PkeyPtr pkey{d2i_PUBKEY(nullptr, &data, static_cast<long>(der.size()))};
+    return data == der.data() + der.size() ? pkey.release() : nullptr;
+}
+
 EVP_PKEY* read_pkey(ByteView der)
 {
     const auto text = as_text(der);
@@ -104,9 +143,7 @@ EVP_PKEY* read_pkey(ByteView der)
         if (text.size() == form.head.size() + form.point && text.starts_with(form.head) &&
             der[form.head.size()] == POINT_CONVERSION_UNCOMPRESSED)
             return read_point(form, der.last(form.point));
-    const auto* data = der.data();
-    PkeyPtr pkey{d2i_PUBKEY(nullptr, &data, static_cast<long>(der.size()))};
-    return data == der.data() + der.size() ? pkey.release() : nullptr;
+    return read_by_openssl(der);
 }
 
 } // namespace
@@ -135,6 +172,9 @@ bool write_spki(X509_REQ* request, const Key& key)
 
 Result<Key> read_spki(ByteView der)
 {
+    if (const auto numbers = read_rsa_numbers(der))
+        if (auto key = make_public_key(*numbers))
+            return key; // else it is too short, for example, and OpenSSL says it
     EVP_PKEY* const pkey = read_pkey(der);
     if (pkey == nullptr) return openssl_failure(Errc::bad_input, "the public key cannot be read");
     return Key::adopt(pkey);

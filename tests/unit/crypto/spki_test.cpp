@@ -52,6 +52,36 @@ TEST_CASE("SubjectPublicKeyInfo: each type of key, in each form, is the key that
     }
 }
 
+TEST_CASE(
+    "SubjectPublicKeyInfo: an RSA key with an octet changed, missing or added is what OpenSSL says it is")
+{
+    const auto good = crypto::generate_key("rsa:2048")->encoded_spki();
+    const auto compare = [](const Bytes& octets) {
+        const auto* data = octets.data();
+        EVP_PKEY* const pkey = d2i_PUBKEY(nullptr, &data, static_cast<long>(octets.size()));
+        const bool expected = pkey != nullptr && data == octets.data() + octets.size();
+        const auto read = crypto::read_spki(octets);
+        CHECK(static_cast<bool>(read) == expected);
+        if (read && pkey != nullptr) CHECK(EVP_PKEY_eq(read->get(), pkey) == 1);
+        EVP_PKEY_free(pkey);
+    };
+    constexpr std::size_t kHead = 40;
+    for (std::size_t at = 0; at < good.size(); ++at) {
+        if (at >= kHead && at + 8 < good.size()) continue; // of the modulus
+        for (const unsigned bit : {0x01U, 0x02U, 0x80U}) {
+            CAPTURE(at);
+            CAPTURE(bit);
+            auto changed = good;
+            changed[at] = static_cast<std::uint8_t>(changed[at] ^ bit);
+            compare(changed);
+        }
+    }
+    compare({good.begin(), good.end() - 1});
+    auto longer = good;
+    longer.push_back(0);
+    compare(longer);
+}
+
 TEST_CASE("SubjectPublicKeyInfo: a point beside its curve, too short or too long is no key")
 {
     for (const auto* type : {"ec:P-256", "ec:P-384", "ec:P-521"}) {

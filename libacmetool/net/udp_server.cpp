@@ -1,14 +1,17 @@
 #include "net/udp_server.h"
 
 #include <array>
+#include <atomic>
+#include <cerrno>
 #include <cstring>
+#include <span>
 #include <thread>
 #include <vector>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <boost/asio/dispatch.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -26,8 +29,6 @@ using Problem = boost::system::error_code;
 
 namespace
 {
-
-constexpr std::size_t kMostAtOnce = 64; ///< datagrams before answers that wait are sent
 
 /// The address of ours that a datagram came to, and that its answer has to leave from. Asio has no call for
 /// it.
@@ -72,10 +73,11 @@ Asked asked_of(msghdr& message)
 } // namespace
 
 struct UdpServer::Impl final : base::Executor, std::enable_shared_from_this<UdpServer::Impl> {
-    asio::io_context io;
-    udp::socket socket{io};
+    asio::io_context io{1}; ///< callbacks and timers, on a thread of their own
+    asio::executor_work_guard<asio::io_context::executor_type> not_over{io.get_executor()};
+    udp::socket socket{io}; ///< blocking
     Handler handler;
-    std::array<std::uint8_t, kLargestDatagram> buffer{}; ///< of receive()
+    std::atomic<bool> stopping = false;
     std::vector<std::thread> threads;
 
     bool post(Task task) override
@@ -83,16 +85,15 @@ struct UdpServer::Impl final : base::Executor, std::enable_shared_from_this<UdpS
         asio::post(io, std::move(task));
         return true;
     }
+    /// The kernel wakes one of the threads for each datagram, which answers it without another's help: on a
+    /// machine with little to do, waking a thread takes longer than most answers.
     void receive()
     {
-        socket.async_wait(udp::socket::wait_read, [this](Problem problem) {
-            if (problem == asio::error::operation_aborted) return;
-            for (std::size_t i = 0; i < kMostAtOnce && !problem && take_one(); ++i) {
-            }
-            receive();
-        });
+        std::array<std::uint8_t, kLargestDatagram> buffer{};
+        while (!stopping)
+            take_one(buffer);
     }
-    bool take_one()
+    void take_one(std::span<std::uint8_t> buffer)
     {
         udp::endpoint from;
         Asked raw;
@@ -104,19 +105,10 @@ struct UdpServer::Impl final : base::Executor, std::enable_shared_from_this<UdpS
         message.msg_iovlen = 1;
         message.msg_control = raw.control.data();
         message.msg_controllen = raw.control.size();
-        const auto size = recvmsg(socket.native_handle(), &message, MSG_DONTWAIT);
-        if (size < 0) return false;
+        const auto size = recvmsg(socket.native_handle(), &message, 0);
+        if (size < 0 || stopping) return;
         from.resize(message.msg_namelen);
-        const ByteView datagram{buffer.data(), static_cast<std::size_t>(size)};
-        const auto asked = asked_of(message);
-        if (threads.size() <= 1) {
-            answer(datagram, from, asked);
-            return true;
-        }
-        asio::post(io, [this, octets = Bytes{datagram.begin(), datagram.end()}, from, asked] {
-            answer(octets, from, asked);
-        });
-        return true;
+        answer({buffer.data(), static_cast<std::size_t>(size)}, from, asked_of(message));
     }
     void answer(ByteView datagram, const udp::endpoint& from, const Asked& asked)
     {
@@ -125,12 +117,17 @@ struct UdpServer::Impl final : base::Executor, std::enable_shared_from_this<UdpS
             address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
         handler(datagram, address.to_string(), from.port(),
                 [weak = weak_from_this(), from, asked](Bytes octets) {
-                    const auto self = weak.lock();
-                    if (!self) return;
-                    asio::dispatch(self->io, [raw = self.get(), from, asked, octets = std::move(octets)] {
-                        raw->send(octets, from, asked);
-                    });
+                    if (const auto self = weak.lock()) self->send(std::move(octets), from, asked);
                 });
+    }
+    void stop()
+    {
+        stopping = true;
+        shutdown(socket.native_handle(), SHUT_RDWR); // Linux wakes the threads, although nothing is connected
+        io.stop();
+        for (auto& thread : threads)
+            if (thread.joinable()) thread.join();
+        threads.clear();
     }
     /// What cannot be sent is lost: the NAS asks again.
     void send(Bytes octets, udp::endpoint to, Asked asked)
@@ -143,10 +140,8 @@ struct UdpServer::Impl final : base::Executor, std::enable_shared_from_this<UdpS
         message.msg_iovlen = 1;
         message.msg_control = asked.size == 0 ? nullptr : asked.control.data();
         message.msg_controllen = asked.size;
-        Problem problem;
-        while (!problem && sendmsg(socket.native_handle(), &message, MSG_NOSIGNAL) < 0 &&
-               (errno == EAGAIN || errno == EINTR))
-            socket.wait(udp::socket::wait_write, problem);
+        while (sendmsg(socket.native_handle(), &message, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+        }
     }
     Problem want_addresses()
     {
@@ -170,9 +165,7 @@ UdpServer::UdpServer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 UdpServer::~UdpServer()
 {
-    impl_->io.stop();
-    for (auto& thread : impl_->threads)
-        if (thread.joinable()) thread.join();
+    impl_->stop();
 }
 
 Result<std::unique_ptr<UdpServer>> UdpServer::open(const std::string& address, std::uint16_t port)
@@ -198,10 +191,9 @@ Result<std::unique_ptr<UdpServer>> UdpServer::open(const std::string& address, s
 void UdpServer::serve(Handler handler, unsigned threads)
 {
     impl_->handler = std::move(handler);
-    impl_->threads.resize(threads);
-    impl_->receive();
-    for (auto& thread : impl_->threads)
-        thread = base::start_thread("udp", [raw = impl_.get()] { raw->io.run(); });
+    impl_->threads.push_back(base::start_thread("udp", [raw = impl_.get()] { raw->io.run(); }));
+    for (unsigned i = 0; i < threads; ++i)
+        impl_->threads.push_back(base::start_thread("udp", [raw = impl_.get()] { raw->receive(); }));
 }
 
 UdpServer::Timers UdpServer::timers() const

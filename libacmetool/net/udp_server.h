@@ -17,9 +17,9 @@ namespace acmetool::net
 /// Longer datagrams are cut there: the largest RADIUS packet (RFC 2865 section 3).
 inline constexpr std::size_t kLargestDatagram = 4096;
 
-/// A UDP socket whose datagrams a few threads answer; they also have timers (Asio is only in the .cpp).
-/// IPv6 addresses take only IPv6, except "::", which takes both. An answer leaves from the address that was
-/// asked.
+/// A UDP socket whose datagrams a few threads answer, and one thread more for timers and for what is done
+/// later (Asio is only in the .cpp). IPv6 addresses take only IPv6, except "::", which takes both. An answer
+/// leaves from the address that was asked.
 class ACMETOOL_EXPORT UdpServer
 {
 public:
@@ -28,7 +28,7 @@ public:
     /// thread, even after the server is destroyed.
     using Handler = std::function<void(ByteView, const std::string&, std::uint16_t, Reply)>;
     using Task = std::function<void()>;
-    /// Runs a task at a time, or as soon as possible after it, on one of the server's threads. From any
+    /// Runs a task at a time, or as soon as possible after it, on the thread for that. From any
     /// thread, even after the server is destroyed: then nothing runs.
     using Timers = std::function<void(std::chrono::steady_clock::time_point, Task)>;
 
@@ -38,10 +38,10 @@ public:
     UdpServer(const UdpServer&) = delete;
     UdpServer& operator=(const UdpServer&) = delete;
 
-    /// Starts the threads, which call `handler` for each datagram, several at once. Once.
+    /// Starts the threads: `threads` of them call `handler` for each datagram, several at once. Once.
     void serve(Handler handler, unsigned threads = 1);
     Timers timers() const;
-    /// The server's threads, for callbacks whose work is theirs (base::bind).
+    /// The thread for callbacks that continue what a datagram began (base::bind).
     std::weak_ptr<base::Executor> executor() const;
     std::uint16_t port() const;
 

@@ -19,6 +19,7 @@
 #include "access/service.h"
 #include "ca/authority.h"
 #include "cli/runtime.h"
+#include "crypto/request_info.h"
 #include "est/server.h"
 #include "http/server.h"
 #include "ra/engine.h"
@@ -83,9 +84,8 @@ private:
             const auto order = std::move(orders_.front());
             orders_.pop_front();
             lock.unlock();
-            const auto der = or_exit(host_->csr(order.id));
-            const auto csr = or_exit(crypto::parse_csr(as_text(der)));
-            host_->issued(order.id, or_exit(authority_.issue(csr.key, order.identifiers, now(),
+            const auto key = or_exit(crypto::requested_key(or_exit(host_->csr(order.id))));
+            host_->issued(order.id, or_exit(authority_.issue(key, order.identifiers, now(),
                                                              std::chrono::hours{24 * 90})));
         }
     }

@@ -44,7 +44,7 @@ public class EstDevice {
     static ESTService service(KeyStore identity) throws Exception {
         JsseESTServiceBuilder builder = new JsseESTServiceBuilder(server,
             JcaJceUtils.getCertPathTrustManager(Set.of(new TrustAnchor(anchor, null)), null));
-        builder.withTimeout(20000).withHostNameAuthorizer(new JsseDefaultHostnameAuthorizer(Collections.emptySet()));
+        builder.withTimeout(120000).withHostNameAuthorizer(new JsseDefaultHostnameAuthorizer(Collections.emptySet()));
         if (identity != null) {
             KeyManagerFactory keys = KeyManagerFactory.getInstance("SunX509");
             keys.init(identity, new char[0]);

@@ -62,6 +62,7 @@ class Browser:
         self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Log", "Runtime", "Network"):
             self.ask(f"{domain}.enable")
+        self.ask("Page.setLifecycleEventsEnabled", enabled=True)
 
     def read(self):
         while b"\0" not in self.rest:
@@ -84,8 +85,12 @@ class Browser:
             sys.exit(f"{method}: {answer['error']}")
         return answer["result"]
 
-    def wait(self, method):
-        while not any(event.get("method") == method for event in self.events):
+    def wait_for_load(self, loader):
+        """Until this document is loaded: the event of the one before it may come late."""
+        def is_loaded(event):
+            of = event.get("params", {})
+            return event.get("method") == "Page.lifecycleEvent" and of["name"] == "load" and of["loaderId"] == loader
+        while not any(is_loaded(event) for event in self.events):
             self.events.append(self.read())
 
     def look(self, url, screen, file):
@@ -94,8 +99,7 @@ class Browser:
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
         self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.events = []
-        self.ask("Page.navigate", url=url)
-        self.wait("Page.loadEventFired")
+        self.wait_for_load(self.ask("Page.navigate", url=url)["loaderId"])
         found = json.loads(self.ask("Runtime.evaluate", expression=CONTRAST)["result"]["value"])
         picture = self.ask("Page.captureScreenshot", captureBeyondViewport=True)
         with open(file, "wb") as out:

@@ -1,12 +1,13 @@
 # acme-ca on loopback. Needs common.bash.
 
-# start_ca DIR [OPTION...]: sets CA_DIRECTORY, CA_FILE, CA_ROOT, CA_PID, CA_LOG and, with --admin, CA_ADMIN.
+# start_ca DIR [OPTION...]: sets CA_DIRECTORY, CA_FILE, CA_ROOT, CA_PID, CA_LOG and, with --admin, CA_ADMIN. It can be started
+# again at its port, which no client of others gets meanwhile.
 start_ca() {
     local dir=$1
     shift
     CA_LOG="$dir.requests"
     : >"$dir.ready"
-    acme-ca serve --dir "$dir" --listen "${CA_LISTEN:-127.0.0.1:0}" --admin 127.0.0.1:0 --request-log "$CA_LOG" "$@" \
+    acme-ca serve --dir "$dir" --listen "${CA_LISTEN:-127.0.0.1:$(free_port)}" --admin 127.0.0.1:0 --request-log "$CA_LOG" "$@" \
         >"$dir.ready" 2>"$dir.err" &
     CA_PID=$!
     STARTED+=("$CA_PID")

@@ -18,12 +18,13 @@ if [[ -n ${BATS_RUN_TMPDIR:-} ]]; then
     done
 fi
 
-# free_port: a TCP and UDP port of 127.0.0.1 that nobody listens on, and that was given to no other test of this run.
+# free_port: a TCP and UDP port of 127.0.0.1 that nobody listens on, and that was given to no other test of this run. It is
+# none of those that the system gives to clients.
 free_port() {
     local port
     while :; do
         port=$((20000 + RANDOM % 12000))
-        if ! ss -Hltun "sport = :$port" | grep -q . &&
+        if [[ -z $(ss -Hltun "sport = :$port") ]] &&
             { [[ -z ${BATS_RUN_TMPDIR:-} ]] || mkdir "$BATS_RUN_TMPDIR/port-$port" 2>/dev/null; }; then
             echo "$port"
             return
@@ -31,9 +32,10 @@ free_port() {
     done
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds.
+# wait_for SECONDS COMMAND...: until the command succeeds. The limit is that of a machine at rest, which a slow or busy one may
+# exceed: it ends what hangs, and proves nothing about time.
 wait_for() {
-    local end=$((SECONDS + $1))
+    local end=$((SECONDS + 3 * $1))
     shift
     until "$@" >/dev/null 2>&1; do
         if ((SECONDS >= end)); then
@@ -73,6 +75,9 @@ stop_all() {
     STARTED=()
     return 0
 }
+
+# sqlite DATABASE STATEMENT: waits while a server writes there.
+sqlite() { sqlite3 -cmd '.timeout 60000' "$@"; }
 
 # clean FILE...: nothing in them steers a terminal or breaks a line of a log: no control character, C1 included, and
 # nothing that turns the direction of the text.

@@ -84,7 +84,7 @@ class Nas:
         if state:
             self.state, self.eap = state, body
 
-    def answer(self, eap_packet, wait=5, state=None, more=b"", **how):
+    def answer(self, eap_packet, wait=60, state=None, more=b"", **how):
         """One round of the conversation."""
         kept = self.state if state is None else state
         attributes = eap_attributes(eap_packet) + (attribute(STATE, kept) if kept else b"") + more
@@ -120,7 +120,7 @@ def raw(octets):
     return lambda nas: nas.exchange(octets, bytes(16), SILENCE)
 
 
-def signed(attributes, wait=5, **how):
+def signed(attributes, wait=60, **how):
     return lambda nas: nas.exchange(*nas.packet(attributes, **how), wait)
 
 
@@ -177,7 +177,7 @@ ROWS = {
     "Framed-MTU 1": (lambda nas: nas.answer(START, state=b"", more=attribute(12, b"\0\0\0\1")), CHALLENGE),
     "Framed-MTU of 1 octet": (lambda nas: nas.answer(START, state=b"", more=attribute(12, b"\1")), CHALLENGE),
     "State of nobody": (lambda nas: nas.answer(START, state=bytes(20)), REJECT),
-    "State empty": (lambda nas: nas.exchange(*nas.packet(eap_attributes(START) + attribute(STATE, b"")), 5), REJECT),
+    "State empty": (lambda nas: nas.exchange(*nas.packet(eap_attributes(START) + attribute(STATE, b"")), 60), REJECT),
     "State of 253 octets": (lambda nas: nas.answer(START, state=b"s" * 253), REJECT),
     "two States": (begun(lambda nas: nas.teap(1, HELLO, more=attribute(STATE, b"other"))), CHALLENGE),
     "State again": (begun(replayed), REJECT),

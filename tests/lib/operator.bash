@@ -8,7 +8,7 @@ relay() { # a CA, and a relay in front of it
 
 lone_relay() { # the same with a program that signs
     make_issuer "$PKI"
-    write_relay_toml "$PKI"
+    write_relay_toml "$PKI" 'wait = "20s"'
     by_program "$PKI" "$PKI/relay.toml"
     start_relay "$PKI"
 }
@@ -54,10 +54,7 @@ restart_relay() {
 events() { # [OPTION...]: LIST in lines, TEXT in one, events.json, which are what their schema says
     run_relay events "$@" >list
     run_relay events --json "$@" >events.json
-    local line
-    while read -r line; do
-        "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/event.json" <<<"$line"
-    done <events.json
+    [ ! -s events.json ] || "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/event.json" <events.json
     clean list
     clean events.json
     cat list

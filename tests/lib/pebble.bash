@@ -34,5 +34,6 @@ EOF
     PEBBLE_CA="$dir/ca.pem"
     PEBBLE_CHALLTEST="http://127.0.0.1:$challenge"
     export PEBBLE_MANAGEMENT PEBBLE_CHALLTEST PEBBLE_LOG
+    wait_for 20 eval "[[ -n \$(ss -Hltn 'sport = :$challenge') ]]"
     wait_for 20 curl -sf --cacert "$PEBBLE_CA" "$PEBBLE_DIRECTORY"
 }

@@ -29,7 +29,7 @@ start_postgres() {
     shift
     PG_PORT=${PG_PORT:-$(free_port)}
     # pg_ctl waits; the server stays when the shell ends.
-    as_postgres pg_ctl -D "$folder/data" -l "$folder/log" -w -t 60 -o "-p $PG_PORT -h 127.0.0.1 $*" start >/dev/null || {
+    as_postgres pg_ctl -D "$folder/data" -l "$folder/log" -w -t 180 -o "-p $PG_PORT -h 127.0.0.1 $*" start >/dev/null || {
         cat "$folder/log" >&2
         return 1
     }

@@ -123,7 +123,7 @@ est() {
     shift 2
     local certificate=()
     [[ $device == - ]] || certificate=(--cert "$PKI/$device.pem" --key "$PKI/$device.key")
-    STATUS=$(curl -s --max-time 20 --cacert "$PKI/tls-root.pem" "${certificate[@]}" -D "$PKI/headers" -o "$PKI/body" \
+    STATUS=$(curl -s --max-time 60 --cacert "$PKI/tls-root.pem" "${certificate[@]}" -D "$PKI/headers" -o "$PKI/body" \
         -w '%{http_code}' "$@" "$RELAY/$operation")
     export STATUS
 }

@@ -7,15 +7,15 @@ sql() { # DATABASE STATEMENT
 }
 
 # relay_files NAME [LINE...]: the folder NAME with the configuration of a relay of that name on the database; LINEs go into
-# [est]. The first one creates the tables. STORE may be another connection string.
+# [est]. The first one creates the tables. STORE may be another connection string, LEASE a longer lease than the least.
 relay_files() {
     local name=$1
     shift
     cp -r "$PKI" "$name"
     RELAY_PORT='' RELAY_ADMIN_PORT=''
     write_relay_toml "$PWD/$name" "$@"
-    printf '[store]\npostgresql = "%s"\ninstance = "%s"\nlease = "3s"\n' \
-        "${STORE:-host=$PG port=$PG_PORT user=${PG_USER:-relay} dbname=$DATABASE}" "$name" >>"$name/relay.toml"
+    printf '[store]\npostgresql = "%s"\ninstance = "%s"\nlease = "%s"\n' \
+        "${STORE:-host=$PG port=$PG_PORT user=${PG_USER:-relay} dbname=$DATABASE}" "$name" "${LEASE:-3s}" >>"$name/relay.toml"
     [ -n "${TABLES:-}" ] || est-relay store init --config "$name/relay.toml" >tables
     TABLES=there
 }
@@ -52,9 +52,11 @@ issued_for() { # NAME: how many certificates the CA made
 
 # under_way SECONDS: relay one has an order, which the CA takes so long to finalize.
 under_way() {
+    local before
+    before=$(requests finalize)
     set_fault "processing=$1"
     make_csr device0001.iot.domain.com csr
     est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @csr
     [ "$STATUS" = 202 ]
-    wait_for 10 grep -q '"resource":"finalize"' "$CA_LOG"
+    wait_for 10 eval "((\$(requests finalize) > $before))"
 }

@@ -10,7 +10,7 @@ start_tpm() {
     export TPM2TOOLS_TCTI="swtpm:path=$1/tpm" TPM2OPENSSL_TCTI="swtpm:path=$1/tpm"
     # The provider keeps its connection to the TPM for the life of a program, which is no leak of ours.
     export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
-    wait_for 10 test -S "$1/tpm"
+    wait_for 10 tpm2_getcap properties-fixed # it has its socket before it listens there
 }
 
 # make_tpm_key HANDLE TYPE [OPTION...]: a key made in the TPM, at that handle from then on. No resource manager runs: what a

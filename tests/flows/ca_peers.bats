@@ -75,7 +75,7 @@ run_lego() {
 
 @test "lego: dns-01 for a name and its wildcard, by dynamic update" {
     RFC2136_NAMESERVER=$DNS_SERVER RFC2136_TSIG_ALGORITHM=hmac-sha256. RFC2136_TSIG_KEY=acme.key. \
-        RFC2136_TSIG_SECRET=$(cut -d: -f3 "$TSIG_KEY") RFC2136_PROPAGATION_TIMEOUT=10 RFC2136_POLLING_INTERVAL=1 \
+        RFC2136_TSIG_SECRET=$(cut -d: -f3 "$TSIG_KEY") RFC2136_PROPAGATION_TIMEOUT=60 RFC2136_POLLING_INTERVAL=1 \
         RFC2136_SEQUENCE_INTERVAL=1 \
         run_lego --domains wild.domain.com --domains '*.wild.domain.com' --dns rfc2136 --dns.resolvers "$DNS_SERVER" \
         --dns.disable-cp run
@@ -89,7 +89,7 @@ run_certbot() {
 
 @test "certbot: external account binding, alternate chain, revocation by the certificate's key, deactivation" {
     run_certbot certonly --standalone --http-01-port "$HTTP_PORT" --agree-tos --register-unsafely-without-email \
-        --eab-kid bound --eab-hmac-key "$HMAC" --preferred-chain "acme-integrations LAB Alternate Root" -d certbot.domain.com
+        --eab-kid bound --eab-hmac-key="$HMAC" --preferred-chain "acme-integrations LAB Alternate Root" -d certbot.domain.com
     local live=c/live/certbot.domain.com
     openssl verify -CAfile "$DIR/ca/root-alternate.pem" -untrusted $live/chain.pem $live/cert.pem
     run_certbot revoke --cert-path $live/cert.pem --key-path $live/privkey.pem --reason superseded --no-delete-after-revoke
@@ -256,11 +256,13 @@ shows() { # NAME: the server at TLS_PORT has a good certificate for it
 
 @test "Apache's mod_md: external account binding, tls-alpn-01, and a server that has its certificate after a reload" {
     start_apache
-    wait_for 120 test -s "$WEB/md/staging/md.domain.com/pubcert.pem" || { cat "$WEB/error.log" && return 1; }
+    # Apache says so once all of it is in its place.
+    wait_for 120 grep -q 'md.domain.com.*activated on next' "$WEB/error.log" || { cat "$WEB/error.log" && return 1; }
     kill -USR1 "$APACHE_PID"
     wait_for 60 shows md.domain.com
     good "$WEB/md/domains/md.domain.com/pubcert.pem"
     grep '"resource":"validation"' "$CA_LOG" | grep '"tls-alpn-01"' | grep md.domain.com
+    stop_all # it writes there until then
     rm -r "$WEB"
 }
 

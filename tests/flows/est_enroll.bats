@@ -532,7 +532,7 @@ logs_in() {
 
 @test "ESTC-23b: two renewals at once: the second finds the work done" {
     rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}],
-        \"simplereenroll\": [{\"status\": 202, \"headers\": {\"Retry-After\": \"3\"}}, {\"sign\": true}]}"
+        \"simplereenroll\": [{\"status\": 202, \"headers\": {\"Retry-After\": \"1\"}}]}"
     DAYS=2 issue twice /CN=twice.example.org foreign subjectAltName=DNS:twice.example.org extendedKeyUsage=clientAuth
     local options=(--cert twice.pem --key twice.key --new-key ec:P-256 --before 5d -o twice.pem)
     enroll renew "${options[@]}" 3>&- &
@@ -541,11 +541,13 @@ logs_in() {
     enroll renew -v --detailed-exitcode "${options[@]}" 2>second.err 3>&- &
     local second=$!
     wait_for 20 grep -q "waiting for another run" second.err
+    # The first has its answer once the second waits.
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}], \"simplereenroll\": [{\"sign\": true}]}"
     wait "$first"
     local status=0
     wait "$second" || status=$?
     [ "$status" = 2 ]
-    [ "$(asked '[.[] | select(.operation == "simplereenroll")] | length')" = 2 ]
+    [ "$(asked '[.[] | select(.operation == "simplereenroll").body] | unique | length')" = 1 ]
     openssl verify -CAfile ca.pem twice.pem
     openssl x509 -in twice.pem -noout -pubkey | cmp - <(openssl pkey -in twice.key -pubout)
     run enroll renew --cert twice.pem --key twice.key --before 5d --detailed-exitcode
@@ -642,7 +644,7 @@ logs_in() {
     [ "$status" = 0 ]
     [[ "$output" == *"POST /simpleenroll"* && "$output" == *"EST"* ]]
     [ "$(wc -l <trace)" = 4 ]
-    run -1 grep -E 'secret|Authorization|am9l' trace
+    run -1 grep -E 'secret|Authorization|am9lOnNlY3JldA' trace
 }
 
 @test "FLD-E10, ESTC-26b: a certificate for another name, or without the name, is refused by each verb, and nothing is written" {

@@ -134,7 +134,7 @@ signed_request() {
     registrar
     request first
     expect 200 post requestvoucher first $CMS
-    sqlite3 "$PKI/relay.db" "SELECT hex(registrar_request) FROM brski_devices" | basenc --base16 --decode >signed
+    sqlite "$PKI/relay.db" "SELECT hex(registrar_request) FROM brski_devices" | basenc --base16 --decode >signed
 }
 
 # restart_masa [OPTION...]
@@ -188,7 +188,7 @@ error() {
     echo "other,$(printf somebody | sha256sum | cut -d ' ' -f 1)" >owners
     restart_masa --owners owners --owners-only
     error 404 masa requestvoucher signed $CMS
-    sqlite3 "$MAKER/masa.db" 'DELETE FROM masa_log'
+    sqlite "$MAKER/masa.db" 'DELETE FROM masa_log'
     restart_masa
     error 404 masa requestauditlog signed $CMS
 }

@@ -78,15 +78,21 @@ make_devices() { # NAME COUNT
     done
 }
 
+# takes_turn KIND OTHER: waits while ten more devices of this kind than of the other have enrolled: there are 60 of each.
+takes_turn() {
+    while [ ! -e stop ] && (($(grep -c "^$1" enrolled) > $(grep -c "^$2" enrolled) + 10)); do sleep 0.1; done
+}
+
 # curl_devices: one device after the other until the file stop is there, each with root a as its only anchor. Its certificate
 # leads to what /cacerts has then, and to root a alone by what /cacerts has besides.
 curl_devices() {
     local i=0 answer
     while [ ! -e stop ] && ((i < 60)); do
+        takes_turn curl est
         i=$((i + 1))
         make_csr "curl$i.iot.domain.com" "curl$i.csr" || return
         for _ in $(seq 60); do
-            answer=$(curl -s --max-time 20 --cacert a.pem --cert "$PKI/curl$i.pem" --key "$PKI/curl$i.key" \
+            answer=$(curl -s --max-time 60 --cacert a.pem --cert "$PKI/curl$i.pem" --key "$PKI/curl$i.key" \
                 -H 'Content-Type: application/pkcs10' --data-binary "@curl$i.csr" -o "curl$i.body" -w '%{http_code}' \
                 "https://127.0.0.1:$RELAY_PORT/.well-known/est/simpleenroll")
             [ "$answer" = 202 ] || break
@@ -106,7 +112,8 @@ curl_devices() {
 # each time, too, with what it saved first.
 est_devices() {
     local i=0 server="https://127.0.0.1:$RELAY_PORT"
-    while [ ! -e stop ] && ((i < 40)); do
+    while [ ! -e stop ] && ((i < 60)); do
+        takes_turn est curl
         i=$((i + 1))
         est-enroll run --server "$server" --explicit-ta a.pem --cert "$PKI/est$i.pem" --key "$PKI/est$i.key" --retry-after 1s \
             --new-key auto --key-out "est$i.key" --save-cacerts "est$i.cas" -o "est$i.pem" 2>>"est$i.err" ||
@@ -136,7 +143,7 @@ go_on() {
 @test "FLD-E5, INT-28b: the CA changes intermediate and root, and the relay its certificate, while devices enrol: nobody fails" {
     changing_ca
     make_devices curl 60
-    make_devices est 40
+    make_devices est 60
     export RELAY_LIMITS='orders_per_device = 900'
     write_relay_toml "$PKI" 'wait = "2s"' 'retry_after = "1s"'
     by_program "$PKI" "$PKI/relay.toml"

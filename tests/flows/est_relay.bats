@@ -325,14 +325,15 @@ challenges() { sed -nE 's/^www-authenticate: (Digest|Basic).*(algorithm=[^,]*).*
     [[ $STATUS == 20[02] ]]
     # A request that never ends is cut off while others are served.
     mkfifo endless
-    timeout 30 openssl s_client -quiet -connect "127.0.0.1:$RELAY_PORT" <endless >/dev/null 2>&1 3>&- &
-    local slow=$!
+    timeout 60 openssl s_client -quiet -connect "127.0.0.1:$RELAY_PORT" <endless >/dev/null 2>&1 3>&- &
+    local slow=$! code=0
     exec 7>endless
     printf 'GET /' >&7
     est - cacerts
     [ "$STATUS" = 200 ]
-    wait "$slow" || true
+    wait "$slow" || code=$?
     exec 7>&-
+    [ "$code" != 124 ]
     [ "$(jq -s 'map(select(.event == "request")) | length' "$PKI/relay.log")" -ge 6 ]
 }
 
@@ -473,7 +474,7 @@ EOF
         haproxy -db -f haproxy.cfg 3>&- 2>haproxy.err &
         local proxy=$!
         STARTED+=("$proxy")
-        wait_for 20 eval ': </dev/tcp/127.0.0.1/$port'
+        wait_for 20 eval '[ -n "$(ss -Hltn "sport = :$port")" ]' # a connection would be passed on
         RELAY="https://127.0.0.1:$port/.well-known/est"
         est - cacerts --interface 127.0.0.9
         [ "$STATUS" = 200 ]

@@ -153,9 +153,10 @@ kill_relay() {
     kill -9 "$CA_PID"
     wait "$CA_PID" 2>/dev/null || true
     RELAY_CLOCK=+1d start_relay "$PKI"
-    PATIENCE=2 batch 1 1
+    batch 1 1
+    wait_for 60 grep -q 503 got/1.statuses
+    stop_devices
     wait_for_devices
-    grep -q 503 got/1.statuses
     kill -9 "$RELAY_PID"
     wait "$RELAY_PID" 2>/dev/null || true
     restart_ca

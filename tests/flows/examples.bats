@@ -289,7 +289,7 @@ run_unit() {
     haproxy -c -q -f haproxy.cfg
     haproxy -db -f haproxy.cfg 3>&- 2>haproxy.err &
     STARTED+=("$!")
-    wait_for 20 bash -c ": </dev/tcp/127.0.0.1/$port" || { cat haproxy.err && return 1; }
+    wait_for 20 eval "[ -n \"\$(ss -Hltn 'sport = :$port')\" ]" || { cat haproxy.err && return 1; }
     est-enroll run --server "https://127.0.0.1:$port" --explicit-ta "$PKI/tls-root.pem" --cert "$PKI/device0001.pem" \
         --key "$PKI/device0001.key" --new-key auto --key-out dev.key -o dev.pem
     openssl x509 -in dev.pem -noout -ext subjectAltName | grep -F DNS:device0001.domain.com
@@ -348,6 +348,7 @@ start_radius_proxy() {
     make_pki "$PKI"
     write_teap_toml "$PKI"
     start_teap "$PKI"
+    wait_for 60 grep -q '"status":"valid"' "$TEAP_LOG"
     radius_proxy
     start_radius_proxy
     teap-enroll --radius "127.0.0.1:$RADIUS_PROXY" --secret-file nas.secret --ca-file "$PKI/tls-root.pem" \
@@ -365,6 +366,8 @@ start_radius_proxy() {
     local first=$RADIUS_PORT log=$TEAP_LOG
     RADIUS_PORT='' TEAP_ADMIN_PORT='' write_teap_toml "$PWD/second"
     start_teap "$PWD/second"
+    wait_for 60 grep -q '"status":"valid"' "$log"
+    wait_for 60 grep -q '"status":"valid"' "$TEAP_LOG"
     RADIUS_PORT=$first radius_proxy
     sed -n '/^home_server teap-relay {/,/^}/p' proxy.conf |
         sed "s/teap-relay/teap-relay-2/; s/= $first/= $(sed -n 's/^radius = .*:\([0-9]*\)"/\1/p' ../second/teap.toml)/" >second.conf

@@ -44,7 +44,7 @@ settled() {
 ask_until() {
     local wanted=$1
     shift
-    for _ in $(seq 60); do
+    for _ in $(seq 240); do
         ask_for "$@"
         [[ $STATUS != "$wanted" ]] || return 0
         sleep 0.5
@@ -145,7 +145,7 @@ devices() { # [OPTION...]: the list in the file "list" and in list.json
 
 @test "OPR-05: retry leaves an order under way alone, and continues what is at the CA after a failure" {
     relay
-    set_fault processing=8
+    set_fault processing=12
     ask_for device0001
     [ "$STATUS" = 202 ]
     wait_for 20 at_the_ca
@@ -172,7 +172,7 @@ devices() { # [OPTION...]: the list in the file "list" and in list.json
 
 @test "OPR-02, OPR-03: an order that waits for the CA, by each word that names its device" {
     relay
-    set_fault processing=15
+    set_fault processing=20
     ask_for device0001
     [ "$STATUS" = 202 ]
     wait_for 20 at_the_ca

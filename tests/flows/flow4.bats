@@ -47,7 +47,8 @@ arrows() {
     # STEP 1
     wait_for 60 authorized
     [ "$(arrows)" = "newAuthz challenge" ]
-    wait_for 10 test -z "$(txt_values _acme-challenge.domain.com)"
+    no_record() { [ -z "$(txt_values _acme-challenge.domain.com)" ]; }
+    wait_for 10 no_record
 
     # STEP 2
     est-enroll cacerts -o cacerts.pem

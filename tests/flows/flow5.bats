@@ -36,6 +36,7 @@ teardown() {
     [ "$(masa_events pledgeid)" = 1 ]
     # Between voucher and enrolment the registrar may die, and the MASA may be gone by then.
     kill -9 "$RELAY_PID" "$MASA_PID"
+    wait "$RELAY_PID" "$MASA_PID" || true
     start_relay "$PKI"
     brski-pledge requestvoucher "${PLEDGE[@]}" --registrar "$REGISTRAR" <request.cms | cmp - voucher.cms
     device_is forwarded
@@ -77,6 +78,7 @@ teardown() {
     grep -qi '^retry-after: 1' headers
     grep -qi '^content-length: 0' headers
     kill -9 "$RELAY_PID"
+    wait "$RELAY_PID" || true
     start_relay "$PKI"
     brski-pledge requestvoucher "${PLEDGE[@]}" --registrar "$REGISTRAR" <one >voucher
     brski-pledge verify --manufacturer-ta "$MAKER/vendor.pem" --idevid pledgeid.pem --request one <voucher >/dev/null
@@ -90,7 +92,7 @@ teardown() {
     ask one &
     sleep 0.3
     kill -9 "$RELAY_PID"
-    wait $! || true
+    wait $! "$RELAY_PID" || true
     start_relay "$PKI"
     ask one
     [ "$STATUS" = 200 ]
@@ -137,7 +139,7 @@ teardown() {
     no_ca
     start_masa "$MAKER"
     registrar
-    sqlite3 "$MAKER/masa.db" "INSERT INTO masa_log (serial, date, domain, nonce, assertion) VALUES ('pledgeid', '2026-01-01T00:00:00Z', 'c29tZWJvZHk=', 'AAAA', 'logged')"
+    sqlite "$MAKER/masa.db" "INSERT INTO masa_log (serial, date, domain, nonce, assertion) VALUES ('pledgeid', '2026-01-01T00:00:00Z', 'c29tZWJvZHk=', 'AAAA', 'logged')"
     request one
     ask one
     [ "$STATUS" = 403 ]

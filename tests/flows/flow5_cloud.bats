@@ -77,11 +77,12 @@ cloud() {
     kill "$MASA_PID"
     wait "$MASA_PID" || true
     start_masa "$MAKER" --cloud cloud.csv --retry-after 1s
-    run --separate-stderr pledge_cloud --timeout 3s
+    run --separate-stderr pledge_cloud --timeout 6s
     [ "$status" -eq 75 ]
-    pledge_cloud -v -o new.pem &
+    pledge_cloud -vv -o new.pem 2>told &
     local pledge=$!
-    sleep 1
+    asks_again() { (($(grep -c '^brski-pledge: POST .*/requestvoucher' told) >= 2)); }
+    wait_for 20 asks_again
     kill "$MASA_PID"
     wait "$MASA_PID" || true
     cloud "pledgeid,redirect,https://127.0.0.1:$RELAY_PORT"

@@ -299,7 +299,7 @@ network={
     private_key="$PKI/pledgeid.key"
 }
 END
-    run timeout 20 eapol_test -c peap.conf -a 127.0.0.1 -p "$RADIUS_PORT" -s radius-secret -t 10
+    run timeout 60 eapol_test -c peap.conf -a 127.0.0.1 -p "$RADIUS_PORT" -s radius-secret -t 10
     [ "$status" != 0 ]
     [[ $output == *"code=3"* ]] # Access-Reject
     [[ $output == *"EAP: Received EAP-Failure"* ]]
@@ -393,12 +393,12 @@ through_proxy() {
 ask() {
     local where=$1 code=$2 secret=$3
     shift 3
-    printf '%s\n' "$@" | radclient -x -r 1 -t 3 "$where" "$code" "$secret" >answer 2>&1 || true
+    printf '%s\n' "$@" | radclient -x -r 1 -t "${PATIENCE:-30}" "$where" "$code" "$secret" >answer 2>&1 || true
     sed -n 's/^Received \([A-Za-z-]*\) .*/\1/p' answer
 }
 
 taken_for_dead() { # by the proxy, after a request without an answer
-    ask "127.0.0.1:$PROXY_PORT" auth nas-secret 'User-Name = "late"' 'User-Password = "x"' 'Message-Authenticator = 0x00'
+    PATIENCE=5 ask "127.0.0.1:$PROXY_PORT" auth nas-secret 'User-Name = "late"' 'User-Password = "x"' 'Message-Authenticator = 0x00'
     marked zombie
 }
 marked() { [[ $(grep 'Marking home server' proxy/log | tail -n 1) == *"$1"* ]]; } # WORD: what the proxy said last
@@ -406,7 +406,7 @@ marked() { [[ $(grep 'Marking home server' proxy/log | tail -n 1) == *"$1"* ]]; 
 @test "RAD-07, RAD-08, FLD-R1: FreeRADIUS in front does not take MAB, passwords and other EAP for a dead server" {
     command -v freeradius >/dev/null || skip "no freeradius"
     teap
-    start_proxy 'response_window = 2' 'zombie_period = 20' 'status_check = status-server' 'check_interval = 6' \
+    start_proxy 'response_window = 4' 'zombie_period = 40' 'status_check = status-server' 'check_interval = 6' \
         'check_timeout = 4' 'num_answers_to_alive = 3'
     local i
     for i in $(seq 10); do
@@ -442,6 +442,7 @@ marked() { [[ $(grep 'Marking home server' proxy/log | tail -n 1) == *"$1"* ]]; 
         'Acct-Session-Time = 60')" = Accounting-Response ]
     grep '"event":"accounting"' "$TEAP_LOG" |
         jq -e '.status == "stop" and .session == "s7" and .identity == "device" and .seconds == 60'
+    PATIENCE=3
     [ -z "$(ask "$relay" status wrong-secret 'Message-Authenticator = 0x00')" ]
     [ -z "$(ask "$relay" acct wrong-secret 'Acct-Status-Type = Stop')" ]
 }
@@ -470,7 +471,7 @@ marked() { [[ $(grep 'Marking home server' proxy/log | tail -n 1) == *"$1"* ]]; 
 }
 
 @test "TEAP-14c, INT-12b, ESTS-14: one process is both relays: what is pending by EST is had by TEAP, and the other way round" {
-    set_fault processing=2
+    set_fault processing=5
     write_relay_toml "$PKI" 'wait = "0s"' 'retry_after = "1s"'
     RADIUS_PORT=$(free_port)
     (umask 077 && echo radius-secret >"$PKI/secret")
@@ -486,7 +487,7 @@ marked() { [[ $(grep 'Marking home server' proxy/log | tail -n 1) == *"$1"* ]]; 
     run peer pledgeid --csr first.der
     [ "$status" = 75 ]
     wait_for 60 grep -q '"resource":"certificate"' "$CA_LOG"
-    for _ in 1 2 3 4 5; do
+    for _ in $(seq 30); do
         peer pledgeid --csr first.der -o first.pem && break
         sleep 1
     done
@@ -563,7 +564,7 @@ END
         local device=$1 identity=$2
         shift 2
         teap-enroll --radius "127.0.0.1:$(cat proxy.port)" --secret-file "$PKI/secret" --ca-file "$PKI/tls-root.pem" \
-            --cert "$PKI/$device.pem" --key "$PKI/$device.key" --identity "$identity" --server-name localhost "$@"
+            --cert "$PKI/$device.pem" --key "$PKI/$device.key" --identity "$identity" --server-name localhost --retransmit 60s "$@"
     }
     log_in pledgeid ceo@corp.example --new-key ec:P-256 --key-out "$PKI/ldevid.key" -o "$PKI/ldevid.pem"
     log_in ldevid ceo@corp.example --expect accept

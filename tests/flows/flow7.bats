@@ -86,7 +86,7 @@ END
     seeds_half_turns 1.3
     [ "$(masa_events pledgeid)" = 1 ]
     jq -e '."ietf-voucher:voucher" | .assertion == "proximity" and ."serial-number" == "pledgeid"' voucher.json
-    sqlite3 "$PKI/relay.db" "SELECT hex(registrar_request) FROM brski_devices" | basenc --base16 --decode >signed
+    sqlite "$PKI/relay.db" "SELECT hex(registrar_request) FROM brski_devices" | basenc --base16 --decode >signed
     openssl cms -verify -inform DER -in signed -CAfile "$PKI/tls-root.pem" -purpose any -out request.json 2>/dev/null
     [ "$(jq -r '."ietf-voucher:voucher".nonce' voucher.json)" = "$(jq -r '."ietf-voucher-request:voucher".nonce' request.json)" ]
     jq -r '."ietf-voucher-request:voucher"."prior-signed-voucher-request"' request.json | base64 -d >prior

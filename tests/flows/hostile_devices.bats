@@ -107,7 +107,8 @@ log_is_clean() {
         [[ $STATUS == 200 ]] || clean answer
     done
     request good
-    ask good
+    is_answered() { ask good && [ "$STATUS" != 202 ]; }
+    wait_for 20 is_answered
     [ "$STATUS" = 200 ]
     log_is_clean "$PKI/relay.log"
     clean "$MAKER/masa.log"
@@ -150,7 +151,7 @@ log_is_clean() {
             "brski-pledge run --registrar $EST_URL --idevid pledgeid.pem --key pledgeid.key --manufacturer-ta ca.pem --key-out new.key"; do
             status=0
             # shellcheck disable=SC2086 # words
-            timeout 20 $command -vv --json >out 2>told || status=$?
+            timeout 120 $command -vv --json >out 2>told || status=$?
             [[ $status =~ ^(65|69|76|77)$ ]] || { echo "$name: $command: $status" && cat -v out told && false; }
             clean out told
             # A pledge trusts no certificate without a voucher; the others end with the handshake.

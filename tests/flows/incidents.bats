@@ -82,21 +82,22 @@ teardown() {
     gets_certificate device0001
     rm device0001.csr.key
     sleep 1 # success and failure are compared by the second
-    set_fault retryAfter=6
+    set_fault retryAfter=20 # which is over soon: what says so comes first
     set_fault rateLimited=1
     refused device0001
     [ "$STATUS" = 503 ]
+    explain device0001
+    [[ $TEXT == *"rateLimited"*"next try 20"* ]]
+    run_relay devices --state failed >list
+    grep -q '^device0001 ' list
+    status_says "the last order failed at 20*rateLimited*next: \`est-relay devices --state failed\` lists*"
     wait_for 20 has_event '.event == "order" and .outcome == "failed"'
     events --level warning
     [[ $TEXT == *"order failed: rateLimited"*"next: wait until the time given, and send fewer requests"* ]]
-    explain device0001
-    [[ $TEXT == *"rateLimited"*"next try 20"* ]]
-    status_says "the last order failed at 20*rateLimited*next: \`est-relay devices --state failed\` lists*"
-    run_relay devices --state failed | grep -q '^device0001 '
     run_relay forecast >future
     clean future
-    sleep 6
-    gets_certificate device0001
+    is_due() { sleep 1; gets_certificate device0001; }
+    wait_for 20 is_due
     status_says "well *"
 }
 

@@ -99,12 +99,12 @@ says() { # STATUS CODE
         for solver in "--hook ./hook --no-dns-check" "--hook ./hook --hook-style certbot --no-dns-check" \
             "--webroot web" "--standalone http --standalone-listen $PORT" "${DNS[*]}"; do
             read -ra words <<<"$solver"
-            run acme-order run --timeout 2s --json "${words[@]}" <c.csr
+            run acme-order run --timeout 60s --json "${words[@]}" <c.csr
             says 76 "$code"
             untouched
             ((${#output} < 3000))
         done
-        run acme-preauth run --timeout 2s --json --hook ./hook --no-dns-check www.domain.com
+        run acme-preauth run --timeout 60s --json --hook ./hook --no-dns-check www.domain.com
         [ "$status" = 76 ]
         run acme-preauth new --json www.domain.com
         [ "$status" = 76 ]
@@ -121,7 +121,7 @@ says() { # STATUS CODE
         lying_ca authz=lie.json
         rm -f calls
         # The order stays pending: nothing is ever issued.
-        run acme-order run --json --timeout 1s --hook ./hook --no-dns-check <"${pair%:*}.csr"
+        run acme-order run --json --timeout 4s --hook ./hook --no-dns-check <"${pair%:*}.csr"
         echo "$pair $output"
         [ "$status" = 75 ]
         [ "$(sed -n 1,3p calls | xargs)" = "begin dns-01 $(echo "${pair#*:}" | tr '[:upper:]' '[:lower:]' | sed 's/\.$//')" ]
@@ -135,7 +135,7 @@ says() { # STATUS CODE
 @test "SEC-15: an authorization that becomes another's between two looks is 76, and is not remembered (ACME-45a)" {
     identifier dns evil.invalid >later.json
     lying_ca later=later.json
-    run acme-preauth run --timeout 2s --json --hook ./hook --no-dns-check www.domain.com
+    run acme-preauth run --timeout 60s --json --hook ./hook --no-dns-check www.domain.com
     echo "$output"
     says 76 otherIdentifier
     grep -qx failed calls # what was published is removed
@@ -152,7 +152,7 @@ says() { # STATUS CODE
         for solver in "--hook ./hook --no-dns-check" "--webroot web" "--standalone http --standalone-listen $PORT" \
             "${DNS[*]}"; do
             read -ra words <<<"$solver"
-            run acme-order run --timeout 2s --json "${words[@]}" <c.csr
+            run acme-order run --timeout 60s --json "${words[@]}" <c.csr
             echo "$token $output"
             says 76 badToken
             untouched
@@ -166,32 +166,32 @@ says() { # STATUS CODE
     for lie in '{"type": "-rf"}' '{"type": "dns-01\u0000"}' '{"type": "\u001b[2J"}' '{"status": "\u001b[2J"}' '{"url": 7}' \
         '{"url": ""}'; do
         echo "$lie" >lie.json
-        run acme-order run --timeout 2s --json --hook ./hook --no-dns-check <c.csr
+        run acme-order run --timeout 60s --json --hook ./hook --no-dns-check <c.csr
         echo "$lie $output"
         says 79 noUsableChallenge
         untouched
     done
     for lie in '{"url": "https://evil.invalid/c"}' '{"url": "https://127.0.0.1\u0000/c"}' '{"url": "file:///etc/passwd"}'; do
         echo "$lie" >lie.json
-        run acme-order run --timeout 2s --json --hook ./hook --no-dns-check <c.csr
+        run acme-order run --timeout 60s --json --hook ./hook --no-dns-check <c.csr
         echo "$lie $output"
         says 76 foreignUrl
     done
     echo '{"issuer-domain-names": ["evil issuer; accounturi=x", "-rf", "\u001b[2J"]}' >lie.json
-    run acme-order run --timeout 2s --json --dns-persist --no-dns-check <c.csr
+    run acme-order run --timeout 60s --json --dns-persist --no-dns-check <c.csr
     says 76 badIssuers
     lying_ca authz=lie.json
     echo '{"status": "\u001b[2Jpending"}' >lie.json
-    run acme-order run --timeout 2s --json --hook ./hook --no-dns-check <c.csr
+    run acme-order run --timeout 60s --json --hook ./hook --no-dns-check <c.csr
     says 76 badAuthorization
     lying_ca order=lie.json
-    run acme-order run --timeout 2s --json --hook ./hook --no-dns-check <c.csr
+    run acme-order run --timeout 60s --json --hook ./hook --no-dns-check <c.csr
     says 76 badOrder
     echo '{"authorizations": ["https://evil.invalid/authz"]}' >lie.json
-    run acme-order run --timeout 2s --json --hook ./hook --no-dns-check <c.csr
+    run acme-order run --timeout 60s --json --hook ./hook --no-dns-check <c.csr
     says 76 foreignUrl
     echo '{"identifiers": [{"type": "dns", "value": "evil.invalid"}]}' >lie.json
-    run acme-order run --timeout 2s --json --hook ./hook --no-dns-check <c.csr
+    run acme-order run --timeout 60s --json --hook ./hook --no-dns-check <c.csr
     says 76 orderChanged
 }
 
@@ -199,11 +199,11 @@ says() { # STATUS CODE
     lying_ca refuse=lie.json
     jq -n '{type: "urn:ietf:params:acme:error:\u001b[31m\nrejected", detail: "no\u001b[2J\u0007 and\u009b31m\nmore", title: "\u0000",
         instance: "https://ca.example/\u001b[2J", subproblems: [{type: "\u001b", identifier: {type: "dns", value: "a\u001b"}}]}' >lie.json
-    run acme-order run --timeout 2s --hook ./hook --no-dns-check <c.csr
+    run acme-order run --timeout 60s --hook ./hook --no-dns-check <c.csr
     echo "$output" | cat -v
     [ "$status" = 77 ]
     [[ "$output" != *$'\e'* && "$output" != *$'\x07'* && "$output" != *$'\u009b'* ]]
-    run acme-order run --timeout 2s --json --hook ./hook --no-dns-check <c.csr
+    run acme-order run --timeout 60s --json --hook ./hook --no-dns-check <c.csr
     jq -r .code <<<"${output#*$'\n'}" || true
     [[ "$output" == *'"code": "refused"'* ]]
     echo '{"profiles": {"good": "g", "\u001b[31mbad": "b", "two words": "", "": ""}}' >meta.json

@@ -32,7 +32,7 @@ told_to_wait() { # seconds that the last reply named
 }
 
 @test "SCL-22: the CA says 503 with Retry-After: no other device's order goes there before that time, and all go on then" {
-    write_relay_toml "$PKI" 'wait = "1s"'
+    write_relay_toml "$PKI" 'wait = "20s"' # not for what the CA said
     start_relay "$PKI"
     enrol x simpleenroll x.csr # the domain is authorized
     [ "$STATUS" = 200 ]
@@ -70,11 +70,11 @@ is_served() {
         cp "$name.csr.key" "$PKI/has-$name.key"
         sleep 1.1 # their ends differ
     done
+    for name in c b a; do make_csr "$name.iot.domain.com" "$name.next"; done
     : >"$PKI/relay.log"
-    set_fault slow=newOrder:12:1
+    set_fault slow=newOrder:15:1
     for name in x y; do asked "$name" simpleenroll "$name.csr"; done
     for name in c b a; do
-        make_csr "$name.iot.domain.com" "$name.next"
         asked "has-$name" simplereenroll "$name.next"
         [ "$STATUS" = 202 ]
     done

@@ -177,7 +177,7 @@ print(base64.b64encode(hashlib.sha256(re.search("<style>(.*?)</style>", open("la
 
 # many_devices: d1 to d120, with an order each, of which the last ten failed.
 many_devices() {
-    sqlite3 "$PKI/relay.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120)
+    sqlite "$PKI/relay.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120)
         INSERT INTO orders (id, state, device, device_serial, label, domain, profile, renewal, identifiers, csr, url, unsure,
             request_id, created, until, certificate, why, words)
         SELECT 'order' || i, 2 + (i > 110), 'd' || i || '@ab', 'd' || i, '', 'domain.com', '', 0, 'dns:d' || i || '.domain.com', x'',
@@ -220,7 +220,7 @@ many_devices() {
     [[ $STATUS == 200 && $TEXT == *"d11@ab"* && $TEXT != *"d110@ab"* ]] # it is one itself
     page "/device?id=d10"
     [[ $STATUS == 200 && $TEXT != *"Serial numbers that begin so"* ]]
-    sqlite3 "$PKI/relay.db" "DELETE FROM orders WHERE device_serial = 'd11'"
+    sqlite "$PKI/relay.db" "DELETE FROM orders WHERE device_serial = 'd11'"
     page "/device?id=d11"
     [[ $STATUS == 200 && $TEXT == *"Serial numbers that begin so"*"d110 d110@ab d111 d111@ab"*"d119 d119@ab"* ]]
     [ "$(grep -oE '/device\?id=d[0-9]+%40ab' page.html | sort -u | wc -l)" = 10 ]
@@ -233,7 +233,7 @@ many_devices() {
         [ "$STATUS" = 404 ]
     done
     # The index answers it.
-    sqlite3 "$PKI/relay.db" "EXPLAIN QUERY PLAN SELECT DISTINCT device FROM orders WHERE device >= 'd11' AND device < 'd12'
+    sqlite "$PKI/relay.db" "EXPLAIN QUERY PLAN SELECT DISTINCT device FROM orders WHERE device >= 'd11' AND device < 'd12'
         ORDER BY device LIMIT 51" | grep -q 'SEARCH orders USING COVERING INDEX orders_device'
 }
 

@@ -136,7 +136,7 @@ on_small_disk() {
 
 @test "SCL-17: the disk of the database's server is full: 503 meanwhile; afterwards all that was under way ends" {
     on_small_disk
-    RELAY_LIMITS='orders_per_device = 100' two_relays 'wait = "5s"' 'retry_after = "1s"'
+    RELAY_LIMITS='orders_per_device = 100' two_relays 'wait = "15s"' 'retry_after = "1s"'
     local i served=0
     for ((i = 0; i < 60; i++)); do
         if ((i == 2)); then dd if=/dev/zero of="$FULL/ballast" bs=4k 2>/dev/null || true; fi
@@ -163,12 +163,13 @@ on_small_disk() {
 
 @test "SCL-18: one relay's clock is a day ahead: it keeps its lease and its orders, and others take them over only when it ends" {
     sql postgres "CREATE DATABASE $DATABASE" >/dev/null
-    relay_files one 'wait = "0s"' 'retry_after = "1s"'
-    relay_files two 'wait = "0s"' 'retry_after = "1s"'
+    # A machine that stands still for two seconds costs no lease.
+    LEASE=6s relay_files one 'wait = "0s"' 'retry_after = "1s"'
+    LEASE=6s relay_files two 'wait = "0s"' 'retry_after = "1s"'
     relay_of two
     RELAY_CLOCK=+1d relay_of one
     # Longer than two leases.
-    under_way 7
+    under_way 13
     [ "$(sql "$DATABASE" "SELECT MIN(created) > extract(epoch FROM now()) + 80000 FROM orders WHERE state < 2")" = t ]
     # Each sees the others when it prolongs its own lease.
     both_are_known() { est-relay status --config two/relay.toml --json | jq -e '[.relays[].instance] == ["one", "two"]'; }

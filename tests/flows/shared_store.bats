@@ -70,7 +70,7 @@ teardown() {
         echo "twin$i" >>"$PKI/devices.csv"
         make_csr "twin$i.iot.domain.com" "twin$i.csr"
     done
-    two_relays 'wait = "10s"'
+    two_relays 'wait = "50s"'
     set_fault processing=1
     for i in 1 2 3 4 5; do
         askers=()
@@ -167,7 +167,8 @@ teardown() {
     est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @next.csr
     [ "$STATUS" = 503 ]
     grep -qi '^Retry-After: ' "$PKI/headers"
-    wait_for 10 test "$(curl -s -o /dev/null -w '%{http_code}' "$RELAY_ADMIN/readyz")" = 503
+    is_not_ready() { [ "$(curl -s -o /dev/null -w '%{http_code}' "$RELAY_ADMIN/readyz")" = 503 ]; }
+    wait_for 10 is_not_ready
     start_postgres "$PG"
     ask two
     wait_for 20 curl -sf "$RELAY_ADMIN/readyz"
@@ -303,7 +304,7 @@ teardown() {
         echo "many$i" >>"$PKI/devices.csv"
         make_csr "many$i.iot.domain.com" "many$i.csr"
     done
-    RELAY_LIMITS=$'orders_in_total = 4\nrenewal_reserve = 0' two_relays 'wait = "10s"'
+    RELAY_LIMITS=$'orders_in_total = 4\nrenewal_reserve = 0' two_relays 'wait = "50s"'
     for i in 1 2 3 4 5 6; do
         ask "$( ((i % 2)) && echo one || echo two)"
         est "many$i" simpleenroll -H 'Content-Type: application/pkcs10' --data-binary "@many$i.csr"
@@ -359,7 +360,7 @@ one_more() { # CSR
     local name
     for name in one two; do
         cp -r "$PKI" "$name"
-        RADIUS_PORT='' TEAP_ADMIN_PORT='' RELAY_DOMAIN=iot.domain.com write_teap_toml "$PWD/$name" 'hold = "10s"'
+        RADIUS_PORT='' TEAP_ADMIN_PORT='' RELAY_DOMAIN=iot.domain.com write_teap_toml "$PWD/$name" 'hold = "25s"'
         sed -i "1i [store]\npostgresql = \"host=$PG port=$PG_PORT user=relay dbname=$DATABASE\"\ninstance = \"$name\"\nlease = \"3s\"" \
             "$name/teap.toml"
     done
@@ -385,12 +386,13 @@ one_more() { # CSR
         echo "$name" >>"$PKI/devices.csv"
         make_csr "$name.iot.domain.com" "$name.csr"
     done
-    two_relays 'wait = "1s"'
+    two_relays 'wait = "20s"' # not for what the CA said
     asked() { est "$1" simpleenroll -H 'Content-Type: application/pkcs10' --data-binary "@$1.csr"; }
     told() { sed -n 's/^[Rr]etry-[Aa]fter: \([0-9]*\).*/\1/p' "$PKI/headers"; }
-    enrol device0001 simpleenroll <(make_csr device0001.iot.domain.com csr && cat csr) # the domain is authorized
+    make_csr device0001.iot.domain.com csr
+    enrol device0001 simpleenroll csr # the domain is authorized
     [ "$STATUS" = 200 ]
-    set_fault retryAfter=25
+    set_fault retryAfter=35
     set_fault unavailable=newOrder:1
     asked a
     [ "$STATUS" = 503 ]

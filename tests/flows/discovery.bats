@@ -16,7 +16,7 @@ setup() {
     THERE=${NET%.*}.$((${NET##*.} + 2))
     mkdir -p "/etc/netns/$LINK"
     echo "nameserver $HERE" >"/etc/netns/$LINK/resolv.conf"
-    echo "options timeout:1 attempts:1" >>"/etc/netns/$LINK/resolv.conf"
+    echo "options timeout:5 attempts:1" >>"/etc/netns/$LINK/resolv.conf"
     make_flow5
     no_ca
 }

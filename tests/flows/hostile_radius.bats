@@ -49,7 +49,7 @@ END
         STARTED+=("$server")
         wait_for 10 grep -q ready ready
         status=0
-        timeout 20 teap-enroll --radius "127.0.0.1:$RADIUS_PORT" --secret-file "$PKI/secret" --ca-file "$PKI/tls-root.pem" \
+        timeout 120 teap-enroll --radius "127.0.0.1:$RADIUS_PORT" --secret-file "$PKI/secret" --ca-file "$PKI/tls-root.pem" \
             --cert "$PKI/device0001.pem" --key "$PKI/device0001.key" --new-key ec:P-256 --key-out new.key -o new.pem \
             -vv >told 2>&1 || status=$?
         [[ $status =~ ^(69|76|77)$ ]] || { echo "$name: $status" && cat -v told && false; }

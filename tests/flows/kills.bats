@@ -115,7 +115,7 @@ finalized() {
     set_fault challengeDelay=5
     acme-preauth run -q --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o s.json s.domain.com &
     local pid=$!
-    wait_for 5 bash -c "kdig @127.0.0.1 -p ${DNS_SERVER##*:} +short TXT _acme-challenge.s.domain.com | grep -q ."
+    wait_for 20 bash -c "kdig @127.0.0.1 -p ${DNS_SERVER##*:} +short TXT _acme-challenge.s.domain.com | grep -q ."
     kill -TERM "$pid"
     local ended=0
     wait "$pid" || ended=$?

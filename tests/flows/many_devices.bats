@@ -42,6 +42,7 @@ restart() {
     [ "$STATUS" = 200 ]
     restart
     local before
+    est-relay status --config "$PKI/relay.toml" --json >status.json # it is asked later, too
     before=$(resident)
     kill -TERM "$RELAY_PID"
     wait "$RELAY_PID"

@@ -164,7 +164,7 @@ simpleenroll() {
     start csr-build --key pipe --dns a.example 2>err
     sleep 0.5
     ends 143 "$PID"
-    run timeout 30 csr-build --json --key pipe --dns a.example
+    run timeout 120 csr-build --json --key pipe --dns a.example
     [ "$status" = 78 ]
     [[ $output == *'no program writes into this pipe'* ]]
 }
@@ -259,7 +259,7 @@ simpleenroll() {
         STARTED+=("$!")
     done
     exec 5>hold.relay 6>hold.teap
-    for fd in 5 6; do printf 'BEGIN EXCLUSIVE;\nSELECT 1;\n' >&"$fd"; done
+    for fd in 5 6; do printf '.timeout 60000\nBEGIN EXCLUSIVE;\nSELECT 1;\n' >&"$fd"; done
     wait_for 20 grep -q 1 held.relay
     wait_for 20 grep -q 1 held.teap
     simpleenroll device0001 dev.csr
@@ -300,7 +300,7 @@ simpleenroll() {
     mkdir "$FULL/ca"
     ln -s "$FULL/ca" ca # its request log has room
     start_ca "$PWD/ca"
-    register() { acme-account register --json --timeout 5s --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --account "$1" 2>/dev/null; }
+    register() { acme-account register --json --timeout 60s --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --account "$1" 2>/dev/null; }
     register a.json >/dev/null
     fill
     full() { ! register "$RANDOM.json" >out; }
@@ -404,7 +404,7 @@ print(s.getsockname()[1], flush=True); time.sleep(600)' >silent 3>&- &
     chmod +x hook
     in_time() { # COMMAND...: ends by itself
         echo "$*"
-        run timeout 30 "$@" --timeout 2s
+        run timeout 120 "$@" --timeout 2s
         [ "$status" != 0 ] && [ "$status" != 124 ]
     }
     in_time acme-account register --account new.json --directory "https://127.0.0.1:$port/" --agree-tos

@@ -59,6 +59,7 @@ EOF
     csr-build --new-key ec:P-256 --key-out k --dns k.domain.com -o k.csr
     acme-order new -q -o o.json <k.csr
     kill -9 "$CA_PID"
+    wait "$CA_PID" || true
     CA_LISTEN=${CA_DIRECTORY#https://}
     CA_LISTEN=${CA_LISTEN%/directory} start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
     acme-order finalize -q -o o2.json <o.json

@@ -31,7 +31,7 @@ idle_reader() {
 
 # all_404 URL COUNT: each of so many requests is answered.
 all_404() {
-    [ "$(curl -sk --max-time 60 -o /dev/null -w '%{http_code}\n' "$1/[1-$2]" | grep -c '^404$')" = "$2" ]
+    [ "$(curl -sk --max-time 240 -o /dev/null -w '%{http_code}\n' "$1/[1-$2]" | grep -c '^404$')" = "$2" ]
 }
 
 metric() { # NAME: its value at est-relay
@@ -78,7 +78,7 @@ metric_is() { [ "$(metric "$1")" = "$2" ]; }
     start teap-relay serve --config "$PKI/teap.toml" -vv --show flow 2>log
     wait_for 20 grep -q radius ready
     for _ in 1 2 3 4 5; do
-        run peer stranger9999 --timeout 20s
+        run peer stranger9999 --timeout 120s
         [ "$status" = 77 ]
     done
     [ "$(curl -s --max-time 10 "http://127.0.0.1:$TEAP_ADMIN_PORT/healthz")" = ok ]
@@ -179,7 +179,7 @@ second() {
         # shellcheck disable=SC2086
         start $word 2>err
         wait_for 20 grep -q 'waiting for a program that reads pipe' err
-        timeout 20 cat pipe >got
+        timeout 120 cat pipe >got
         [ -s got ]
     done
 }

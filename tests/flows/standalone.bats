@@ -54,7 +54,7 @@ nobody_listens() { # PORT
 
 @test "CHAL-09c: only acme-tls/1 and only the names being proved are answered" {
     begin
-    set_fault challengeDelay=6
+    set_fault challengeDelay=12
     csr-build --new-key ec:P-256 --key-out k --dns a.domain.com -o c.csr
     acme-order run --standalone tls-alpn --standalone-listen "127.0.0.1:$TLS_PORT" -o c.pem <c.csr &
     local client=$!
@@ -81,7 +81,7 @@ nobody_listens() { # PORT
     weak_conf
     export OPENSSL_CONF=$WEAK_CONF
     begin
-    set_fault challengeDelay=6
+    set_fault challengeDelay=60
     csr-build --new-key ec:P-256 --key-out k --dns a.domain.com -o c.csr
     local other algorithm
     other=$(free_port) # where acme-ca does not look

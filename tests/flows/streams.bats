@@ -22,7 +22,7 @@ teardown() {
 # status_of WORDS: the exit status of a shell command that redirects streams as it says.
 status_of() {
     local status=0
-    timeout 60 bash -c "$1" >/dev/null 3>&- || status=$?
+    timeout 180 bash -c "$1" >/dev/null 3>&- || status=$?
     echo "$status"
 }
 
@@ -93,7 +93,7 @@ no_txt_records() {
             is 74 "$word $stream"
         done
         [[ $word == *k.csr ]] || is 0 "$word >out <&-"
-        is 74 "{ sleep 0.2; $word; echo \$? >status; } 2>/dev/null | :; exit \$(cat status)" # its reader has gone
+        is 74 "{ sleep 0.5; $word; echo \$? >status; } 2>/dev/null | :; exit \$(cat status)" # its reader has gone
     done
     is 74 "acme-order run --account account.json $dns <&-"
     no_txt_records sub.domain.com

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -60,7 +61,10 @@ Bytes hmac(const Bytes& key, std::string_view text)
 
 } // namespace
 
-PasswordCheck::PasswordCheck() : key_(crypto::random_bytes(32)), pool_(pool_options()) {}
+PasswordCheck::PasswordCheck(std::function<Clock::time_point()> now)
+    : now_(std::move(now)), key_(crypto::random_bytes(32)), pool_(pool_options())
+{
+}
 
 Bytes PasswordCheck::tag(std::string_view name, std::string_view password, std::string_view hash) const
 {
@@ -85,12 +89,12 @@ bool PasswordCheck::remembers(const Bytes& tag)
 {
     const std::lock_guard lock{mutex_};
     const auto found = right_.find(tag);
-    return found != right_.end() && found->second > Clock::now();
+    return found != right_.end() && found->second > now_();
 }
 
 void PasswordCheck::remember(const Bytes& tag)
 {
-    const auto now = Clock::now();
+    const auto now = now_();
     const std::lock_guard lock{mutex_};
     std::erase_if(right_, [&](const auto& entry) { return entry.second <= now; });
     if (right_.size() >= kMostRemembered) right_.clear();
@@ -110,7 +114,7 @@ PasswordCheck::Origin PasswordCheck::origin_of(const std::string& address)
 bool PasswordCheck::enter(const Origin& origin)
 {
     const auto& caller = origin.host;
-    const auto now = Clock::now();
+    const auto now = now_();
     const std::lock_guard lock{mutex_};
     if (stopping_) return false;
     if (const auto site = networks_.find(origin.network);
@@ -131,7 +135,7 @@ bool PasswordCheck::enter(const Origin& origin)
 
 void PasswordCheck::leave(const Origin& origin, Verdict verdict)
 {
-    const auto now = Clock::now();
+    const auto now = now_();
     const std::lock_guard lock{mutex_};
     if (const auto site = networks_.find(origin.network); site != networks_.end() && --site->second == 0)
         networks_.erase(site);

@@ -22,7 +22,8 @@ namespace acmetool::ra
 class PasswordCheck
 {
 public:
-    PasswordCheck();
+    using Clock = std::chrono::steady_clock;
+    explicit PasswordCheck(std::function<Clock::time_point()> now = Clock::now);
     enum class Verdict { right, wrong, too_many, used };
     using Done = std::function<void(Verdict)>;
 
@@ -37,7 +38,6 @@ public:
     void stop();
 
 private:
-    using Clock = std::chrono::steady_clock;
     /// The keys of the limits for an address.
     struct Origin {
         std::string host;    ///< the address; of IPv6 the /64, which belongs to one host
@@ -57,6 +57,7 @@ private:
     bool remembers(const Bytes& tag);
     void remember(const Bytes& tag);
 
+    const std::function<Clock::time_point()> now_;
     const Bytes key_;
     std::mutex mutex_; ///< of the next four
     bool stopping_ = false;

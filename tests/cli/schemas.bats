@@ -69,9 +69,9 @@ valid() { # TYPE FILE
     jq -r .csr csr.json >sub.csr
     acme-order new -o o1.json <sub.csr
     valid order o1.json
-    set_fault processing=1
+    set_fault processing=60
     set_fault retryAfter=999999999999
-    run bash -c 'acme-order finalize --timeout 1s --json <o1.json >deferred.json'
+    run bash -c 'acme-order finalize --timeout 30s --json <o1.json >deferred.json'
     [ "$status" = 75 ]
     valid deferred deferred.json
     set_fault processing=off
@@ -189,7 +189,7 @@ EOF
     start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
     ACCOUNT=$PWD/acct.json
     acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --account "$ACCOUNT" -q -o account.json
-    write_relay_toml "$PKI"
+    write_relay_toml "$PKI" 'wait = "1m"'
     est-relay check --config "$PKI/relay.toml" --online --json >check.json
     valid check check.json
     start_relay "$PKI"

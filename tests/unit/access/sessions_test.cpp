@@ -487,7 +487,7 @@ TEST_CASE("Draining returns when the last conversation ends, or after its limit"
 {
     Server server{[](access::Options& config) { config.session_life = std::chrono::seconds{0}; }};
     const auto begun = std::chrono::steady_clock::now();
-    server.sessions->drain(std::chrono::seconds{30}); // none
+    server.sessions->drain(std::chrono::minutes{10}); // none
     Server busy{[](access::Options& config) { config.session_life = std::chrono::seconds{0}; }};
     REQUIRE(busy.send(busy.identity()));
     busy.sessions->drain(std::chrono::seconds{0});
@@ -496,10 +496,10 @@ TEST_CASE("Draining returns when the last conversation ends, or after its limit"
         std::this_thread::sleep_for(std::chrono::milliseconds{20});
         busy.timers.at(0).task();
     }};
-    busy.sessions->drain(std::chrono::seconds{30});
+    busy.sessions->drain(std::chrono::minutes{10});
     CHECK(busy.sessions->open() == 0);
     later.join();
-    CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds{15});
+    CHECK(std::chrono::steady_clock::now() - begun < std::chrono::minutes{5});
 }
 
 TEST_CASE("RAD-03b: other clients count once what prepare() returned is called; after an error none do")

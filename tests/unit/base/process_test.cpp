@@ -1,5 +1,4 @@
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
@@ -7,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "../comes_true.h"
 #include "base/process.h"
 #include "base/thread.h"
 
@@ -18,7 +18,6 @@ namespace
 
 base::Command shell(const std::string& script, base::Milliseconds timeout = 60s)
 {
-    std::signal(SIGPIPE, SIG_IGN); // as every program does
     return {{"/bin/sh", "-c", script}, {}, timeout};
 }
 
@@ -77,19 +76,17 @@ TEST_CASE("SEC-31: a program that exits ends the run, though what it left behind
     const auto began = std::chrono::steady_clock::now();
     base::Context context;
     const auto result =
-        base::run_filter(shell("sleep 600 & echo certificate; exit 3", 20s), {}, 1000, context);
+        base::run_filter(shell("sleep 600 & echo certificate; exit 3", 300s), {}, 1000, context);
     REQUIRE(result);
     CHECK(result->status == 3);
     CHECK(result->output == "certificate\n");
-    CHECK(std::chrono::steady_clock::now() - began < 10s);
+    CHECK(std::chrono::steady_clock::now() - began < 120s);
 
     // And it is ended with its group.
     const auto left = base::run_filter(shell("sleep 600 & echo $!"), {}, 1000, context);
     REQUIRE(left);
     const auto process = std::stoi(left->output);
-    for (int i = 0; i < 500 && kill(process, 0) == 0 && state_of(process) != 'Z'; ++i)
-        usleep(10'000);
-    CHECK((kill(process, 0) != 0 || state_of(process) == 'Z'));
+    CHECK(test::comes_true([&] { return kill(process, 0) != 0 || state_of(process) == 'Z'; }));
 }
 
 TEST_CASE("A program starts with no signal blocked, whatever thread runs it")

@@ -1,11 +1,9 @@
 #pragma once
 
-#include <chrono>
 #include <future>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -130,11 +128,10 @@ public:
                 post(authz.body.at("challenges").at(0).at("url").get<std::string>(), Json::object());
         }
         Json seen;
-        for (int i = 0; i < 2000; ++i) {
+        REQUIRE(comes_true([&] {
             seen = post(placed.header("Location"), std::string{}).body;
-            if (seen.at("status") != "pending") break;
-            std::this_thread::sleep_for(std::chrono::milliseconds{5});
-        }
+            return seen.at("status") != "pending";
+        }));
         return seen;
     }
 

@@ -17,7 +17,7 @@ namespace
 /// In a child, as signals ask a whole process: 0, or the line that went wrong.
 int take_signals()
 {
-    alarm(20); // a wait that nothing ends
+    alarm(300); // a wait that nothing ends
     cli::watch_signals();
     cli::watch_hangup();
     std::raise(SIGHUP);

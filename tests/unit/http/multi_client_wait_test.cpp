@@ -100,7 +100,7 @@ TEST_CASE("Tasks and timers run while a request waits for its answer, which stop
     sender.worker->at(Worker::Clock::now() + 10ms, [&] { fired.set_value(); });
     fired.get_future().wait();
     sender.worker->stop();
-    CHECK(Worker::Clock::now() - began < 10s);
+    CHECK(Worker::Clock::now() - began < 40s); // the answer would be waited for a minute
     CHECK(*forgotten == 0);
     CHECK(forgotten.use_count() == 1); // its callback is destroyed
 }

@@ -263,6 +263,13 @@ TEST_CASE("ESTS-21b: a request that drips is cut off, and connections are limite
 {
     http::ServerOptions options;
     options.request_timeout = 1s;
+    {
+        const auto hasty = start(options);
+        const Connection slow{hasty->port()};
+        slow.send("GET / HTTP/1.1\r\nHos");
+        CHECK(slow.rest().empty()); // closed at the deadline
+    }
+    options.request_timeout = 1h;
     options.connections_per_address = 1;
     const auto server = start(options);
     {
@@ -271,7 +278,6 @@ TEST_CASE("ESTS-21b: a request that drips is cut off, and connections are limite
         while (server->counts().open == 0)
             std::this_thread::yield();
         CHECK(get(server->port()).empty()); // the second of this address
-        CHECK(slow.rest().empty());         // closed at the deadline
     }
     while (server->counts().open > 0)
         std::this_thread::yield();
@@ -400,10 +406,10 @@ TEST_CASE("drain() returns when the last request under way is answered, or after
         std::this_thread::sleep_for(20ms);
         respond({200, {}, "late", false});
     }};
-    (*server)->drain(30s);
+    (*server)->drain(10min);
     CHECK(connection.rest().ends_with("late"));
     later.join();
-    CHECK(std::chrono::steady_clock::now() - begun < 15s);
+    CHECK(std::chrono::steady_clock::now() - begun < 5min);
 
     std::promise<http::Responder> held;
     auto other = http::Server::start(
@@ -413,5 +419,5 @@ TEST_CASE("drain() returns when the last request under way is answered, or after
     waiting.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     const auto kept = held.get_future().get();
     (*other)->drain(0s);
-    CHECK(std::chrono::steady_clock::now() - begun < 15s);
+    CHECK(std::chrono::steady_clock::now() - begun < 5min);
 }

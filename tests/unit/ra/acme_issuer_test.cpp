@@ -52,6 +52,7 @@ TEST_CASE("INT-26b: many devices through the built-in issuer" * doctest::skip(kS
 {
     Lab lab;
     constexpr unsigned kDevices = 20;
+    lab.options.wait = 5s;
     open_real(lab, kDevices);
     std::vector<std::string> words(kDevices);
     std::vector<std::thread> devices;

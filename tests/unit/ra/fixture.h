@@ -14,6 +14,7 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
+#include "../comes_true.h"
 #include "base/text.h"
 #include "ca/authority.h"
 #include "crypto/digest.h"
@@ -184,7 +185,7 @@ public:
         options.idevid.accept_any = true;
         options.domains = {{"domain.com", true, "", {}}};
         options.store.sqlite = folder / "relay.db";
-        options.wait = 5s;
+        options.wait = 120s;
         auto authority = ca::Authority::open(folder / "ca", {"localhost"}, now());
         REQUIRE(authority.has_value());
         board->authority = std::make_shared<ca::Authority>(std::move(*authority));

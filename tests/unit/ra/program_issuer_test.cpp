@@ -1,7 +1,5 @@
 #include <doctest/doctest.h>
 
-#include <csignal>
-
 #include <nlohmann/json.hpp>
 #include <signal.h>
 
@@ -18,11 +16,7 @@ namespace
 class ProgramLab : public Lab
 {
 public:
-    ProgramLab()
-    {
-        std::signal(SIGPIPE, SIG_IGN); // as every program does
-        options.remember_failure = 0s;
-    }
+    ProgramLab() { options.remember_failure = 0s; }
     void open_with(const std::string& script)
     {
         engine.reset();

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <stdlib.h>
 
+#include "../comes_true.h"
 #include "../crypto/certificates.h"
 #include "brski/audit_log.h"
 #include "brski/manufacturer.h"
@@ -47,7 +48,7 @@ struct MasaBoard {
     Asked question(std::size_t number)
     {
         std::unique_lock lock{mutex};
-        REQUIRE(changed.wait_for(lock, 10s, [&] { return asked.size() > number; }));
+        REQUIRE(changed.wait_for(lock, kPatience, [&] { return asked.size() > number; }));
         return asked[number];
     }
     std::size_t count()
@@ -112,7 +113,7 @@ public:
         manufacturer.masa_url = "masa.example.com";
         options.manufacturers = {manufacturer};
         options.audit_log = false;
-        options.wait = 10s;
+        options.wait = 120s;
     }
     ~RegistrarLab() override
     {
@@ -243,11 +244,7 @@ public:
     /// Waits until the only device is in a state.
     bool reaches(const std::string& state) const
     {
-        for (int i = 0; i < 1000; ++i) {
-            if (state_on_disk() == state) return true;
-            std::this_thread::sleep_for(10ms);
-        }
-        return false;
+        return comes_true([&] { return state_on_disk() == state; });
     }
     bool has_event(const std::string& member, const base::Json& value)
     {

@@ -80,6 +80,7 @@ struct AskedMasa {
 TEST_CASE("The registrar signs its request, sends its own certificates, and says when (BRR-06a, BRR-06b, "
           "BRR-08c)")
 {
+    const auto before = base::now();
     const AskedMasa asked;
     const auto signers = brski::verify_signature(asked.envelope);
     REQUIRE(signers);
@@ -89,7 +90,7 @@ TEST_CASE("The registrar signs its request, sends its own certificates, and says
     CHECK(asked.envelope.certificates.front().sha256() == asked.lab.own.certificate.sha256());
     REQUIRE(asked.ours.created_on);
     CHECK(*asked.ours.created_on <= base::now());
-    CHECK(*asked.ours.created_on >= base::now() - 60s);
+    CHECK(*asked.ours.created_on >= before);
 }
 
 TEST_CASE("The registrar's request has the pledge's whole request and its nonce, and no proximity (BRR-06c, "
@@ -307,7 +308,7 @@ TEST_CASE("A restart goes on where the store says, with the audit log after the 
     CHECK(log.question.what == MasaQuestion::What::audit_log);
     log.hear(lab.log(log.question));
     REQUIRE(lab.reaches("ready"));
-    lab.options.wait = 10s;
+    lab.options.wait = 120s;
     lab.open();
     CHECK(lab.masa->count() == 4); // nothing is open any longer
     CHECK(std::holds_alternative<Granted>(lab.ask(device, octets).get()));
@@ -327,16 +328,16 @@ TEST_CASE("Who waits when the registrar stops is answered later")
 TEST_CASE("A MASA that does not answer is given up after give_up")
 {
     RegistrarLab lab;
-    lab.options.give_up = 60s;
+    lab.options.give_up = 3600s;
     lab.open();
     const auto device = lab.pledge("SN-1");
     auto answer = lab.ask(device, lab.request(device));
     const auto asked = lab.masa->question(0);
-    lab.passed = 55;
+    lab.passed = 3000;
     asked.hear(MasaDelay{"no answer"});
     CHECK(is_waiting(answer));
     CHECK(lab.masa->forgotten.empty());
-    lab.passed = 65;
+    lab.passed = 3605;
     asked.hear(MasaDelay{"still no answer"});
     CHECK(cause_of(std::move(answer)) == Cause::masa_silent);
     CHECK(lab.masa->forgotten == std::vector{device.id()});

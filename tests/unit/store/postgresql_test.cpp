@@ -3,10 +3,10 @@
 #include <future>
 #include <mutex>
 #include <string>
-#include <thread>
 
 #include <doctest/doctest.h>
 
+#include "../comes_true.h"
 #include "server.h"
 #include "store/group_commit.h"
 #include "store/notices.h"
@@ -156,7 +156,8 @@ TEST_CASE("A commit whose answer was lost is looked up: it is done, and nobody h
     standby("SET synchronous_standby_names = 'nobody'");
     std::int64_t written = 0;
     bool cut = false;
-    for (int tries = 0; tries < 200 && !cut; ++tries) {
+    const auto end = std::chrono::steady_clock::now() + test::kPatience;
+    while (!cut && std::chrono::steady_clock::now() < end) {
         auto committed =
             std::async(std::launch::async, [&, id = std::to_string(++written)]() -> Result<void> {
                 ACMETOOL_CHECK(database->begin());
@@ -187,12 +188,7 @@ TEST_CASE("Two processes on one PostgreSQL database cannot have the same name")
     CHECK(Postgresql::open(*options)); // one that only reads
     first.reset();
     // The server takes a moment to end the first one's session.
-    auto third = Postgresql::open(*options, Postgresql::Role::writer);
-    for (int tries = 0; tries < 500 && !third; ++tries) {
-        std::this_thread::sleep_for(std::chrono::milliseconds{10});
-        third = Postgresql::open(*options, Postgresql::Role::writer);
-    }
-    CHECK(third);
+    CHECK(test::comes_true([&] { return Postgresql::open(*options, Postgresql::Role::writer).has_value(); }));
 }
 
 TEST_CASE("A server that is not there fails at once after the first try")
@@ -226,12 +222,7 @@ TEST_CASE("Notices are heard after the commit, by all, and after a connection br
                                heard += payload + ";";
                                ++times;
                            }};
-    const auto wait_for = [&](int count) {
-        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{10};
-        while (times < count && std::chrono::steady_clock::now() < end)
-            std::this_thread::sleep_for(std::chrono::milliseconds{5});
-        return times >= count;
-    };
+    const auto wait_for = [&](int count) { return test::comes_true([&] { return times >= count; }); };
     REQUIRE(wait_for(1));
     REQUIRE(database->begin());
     REQUIRE(database->notify("lost"));

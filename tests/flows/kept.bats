@@ -4,32 +4,25 @@
 load ../lib/common
 load ../lib/dns
 load ../lib/ca
+load ../lib/client
 load ../lib/est
 
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-    cd "$BATS_FILE_TMPDIR" || return
-    start_knot "$PWD/dns" domain.com
-    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
-    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o account.json
-    acme-preauth run -q --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
-    export CA_LOG CA_DIRECTORY DNS_SERVER TSIG_KEY PIDS="${STARTED[*]}" FILES=$PWD
+    client_world
 }
 
 teardown_file() {
-    read -ra STARTED <<<"$PIDS"
-    stop_all
+    client_world_ends
 }
 
 # Each test has the account with a state of its own.
 setup() {
-    cd "$BATS_TEST_TMPDIR" || return
+    client_test
     cp "$FILES/acct.json" "$FILES/acct.key" .
     cp -r "$FILES/acct.json.d" .
     export ACMETOOL_ACCOUNT=acct.json
-    NAME="n$BATS_TEST_NUMBER.domain.com"
-    csr-build --new-key ec:P-256 --key-out k --dns "$NAME" -o c.csr
 }
 
 teardown() {

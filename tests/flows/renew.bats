@@ -4,28 +4,21 @@
 load ../lib/common
 load ../lib/dns
 load ../lib/ca
+load ../lib/client
 
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-    cd "$BATS_FILE_TMPDIR" || return
-    start_knot "$PWD/dns" domain.com
-    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
-    acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" -q -o account.json
-    acme-preauth run -q --subdomains --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o authz.json domain.com
-    export CA_LOG CA_DIRECTORY DNS_SERVER TSIG_KEY PIDS="${STARTED[*]}" FILES=$PWD
+    client_world
 }
 
 teardown_file() {
-    read -ra STARTED <<<"$PIDS"
-    stop_all
+    client_world_ends
 }
 
 setup() {
-    cd "$BATS_TEST_TMPDIR" || return
+    client_test
     export ACMETOOL_ACCOUNT=$FILES/acct.json
-    NAME="n$BATS_TEST_NUMBER.domain.com"
-    csr-build --new-key ec:P-256 --key-out k --dns "$NAME" -o c.csr
 }
 
 teardown() {

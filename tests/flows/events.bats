@@ -11,9 +11,7 @@ load ../lib/operator
 load ../lib/teap
 
 setup() {
-    cd "$BATS_TEST_TMPDIR" || return
-    PKI=$PWD/pki
-    make_pki "$PKI"
+    operator_world
 }
 
 teardown() {

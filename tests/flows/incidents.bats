@@ -11,9 +11,7 @@ load ../lib/operator
 load ../lib/small_disk
 
 setup() {
-    cd "$BATS_TEST_TMPDIR" || return
-    PKI=$PWD/pki
-    make_pki "$PKI"
+    operator_world
 }
 
 teardown() {

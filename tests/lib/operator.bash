@@ -1,4 +1,10 @@
-# What an operator asks a relay. Needs common.bash, ca.bash, dns.bash and relay.bash; PKI is the relay's folder.
+# What an operator asks a relay, whose folder is PKI. Needs common.bash, ca.bash, dns.bash and relay.bash.
+
+operator_world() { # the folder of the relay, and a manufacturer with its devices
+    cd "$BATS_TEST_TMPDIR" || return
+    PKI=$PWD/pki
+    make_pki "$PKI"
+}
 
 relay() { # a CA, and a relay in front of it
     start_authority

@@ -237,6 +237,28 @@ many_devices() {
         ORDER BY device LIMIT 51" | grep -q 'SEARCH orders USING COVERING INDEX orders_device'
 }
 
+@test "OPR-22: a search for the beginning of a serial number finds devices that enrolled, on either database" {
+    local_relay
+    local serial
+    for serial in SN-1 SN-10 SN-11 SO-1; do
+        make_idevid "$PKI" "$serial"
+        echo "$serial" >>"$PKI/devices.csv"
+    done
+    start_relay "$PKI"
+    for serial in SN-1 SN-10 SN-11 SO-1; do
+        make_csr "${serial,,}.domain.com" csr
+        enrol "$serial" simpleenroll csr
+        [ "$STATUS" = 200 ]
+    done
+    page "/device?id=SN-"
+    [[ $STATUS == 200 && $TEXT == *"Serial numbers that begin so"* && $TEXT != *SO-1* ]]
+    [ "$(grep -oE '/device\?id=SN-[0-9]+' page.html | sort -u | wc -l)" = 3 ]
+    page "/device?id=SN-1"
+    [[ $STATUS == 200 && $TEXT != *"Serial numbers that begin so"* ]] # it is one itself
+    page "/device?id=SP"
+    [ "$STATUS" = 404 ]
+}
+
 @test "OPR-31: what devices wrote is text in every page and drawing" {
     local_relay
     local serial="<b>&\"'x</b>" enc subject='/O=Maker/CN=<b>&"'"'x<\\/b>"

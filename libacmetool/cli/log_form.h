@@ -1,9 +1,12 @@
 #pragma once
 
+#include <mutex>
 #include <string>
 #include <string_view>
 
+#include "acmetool/export.h"
 #include "base/context.h"
+#include "base/json.h"
 
 namespace acmetool::cli
 {
@@ -32,5 +35,30 @@ struct LogForm {
     /// With its end-of-line.
     std::string line(base::Level level, std::string_view text) const;
 };
+
+/// The journal by its own protocol (sd_journal_sendv(3)), which takes fields beside the message. For any
+/// thread.
+class ACMETOOL_EXPORT Journal
+{
+public:
+    /// `program` is SYSLOG_IDENTIFIER.
+    explicit Journal(std::string program, std::string socket = "/run/systemd/journal/socket");
+    ~Journal();
+    Journal(const Journal&) = delete;
+    Journal& operator=(const Journal&) = delete;
+
+    /// One entry: each member of `event` that is text, a number or a truth value is a field, "request_id" is
+    /// ACMETOOL_REQUEST_ID. False if the journal does not take it at once: nobody waits.
+    bool send(base::Level level, std::string_view message, const base::Json& event);
+
+private:
+    const std::string program_;
+    const std::string socket_;
+    std::mutex mutex_;
+    int fd_ = -1;
+};
+
+/// True if standard error is a socket of the journal, not a file that JOURNAL_STREAM names.
+bool has_journal_socket();
 
 } // namespace acmetool::cli

@@ -306,11 +306,7 @@ void AcmeIssuer::prepare(IssuerOrder order)
 
 void AcmeIssuer::give_up(const IssuerOrder& order, Error error, bool over)
 {
-    {
-        const std::lock_guard lock{status_mutex_};
-        last_failure_ = now();
-        failure_ = error.message;
-    }
+    outcomes_.failed(now(), error.message);
     host_->failed(order.id, std::move(error), over);
 }
 
@@ -319,13 +315,9 @@ Json AcmeIssuer::status()
     Json status{{"directory", directory_url_},    {"account", options_.account_file},
                 {"active", active_count_.load()}, {"resting", resting_count_.load()},
                 {"queued", queued_count_.load()}, {"authorizations", keeper_->status()}};
+    outcomes_.add_to(status);
     const std::lock_guard lock{status_mutex_};
     if (clock_offset_) status["clockOffset"] = clock_offset_->count();
-    if (last_success_) status["lastSuccess"] = base::to_rfc3339(*last_success_);
-    if (last_failure_) {
-        status["lastFailure"] = base::to_rfc3339(*last_failure_);
-        status["lastError"] = failure_;
-    }
     return status;
 }
 

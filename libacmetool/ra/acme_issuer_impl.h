@@ -18,6 +18,7 @@
 #include "base/worker_pool.h"
 #include "http/multi_client_wait.h"
 #include "ra/acme_issuer.h"
+#include "ra/outcomes.h"
 #include "ra/preauth_keeper.h"
 #include "ra/stoppable_context.h"
 
@@ -138,10 +139,8 @@ private:
     base::Worker::Timer timer_ = 0; ///< for the next advance(); 0: none
     Steady::time_point timer_at_{};
 
+    Outcomes outcomes_;
     std::mutex status_mutex_;
-    std::optional<base::TimePoint> last_success_;
-    std::optional<base::TimePoint> last_failure_;
-    std::string failure_;
     std::atomic<std::size_t> resting_count_{0};
     std::atomic<std::size_t> active_count_{0};
     std::atomic<std::size_t> queued_count_{0}; ///< neither resting nor active

@@ -111,10 +111,7 @@ void AcmeIssuer::drive(const ActivePtr& active)
     } else if (auto* pending = std::get_if<OrderFlow::Authorize>(&*action)) {
         authorize(active, std::move(pending->authorizations));
     } else {
-        {
-            const std::lock_guard lock{status_mutex_};
-            last_success_ = now();
-        }
+        outcomes_.succeeded(now());
         active_.erase(active);
         host_->issued(active->rest.order.id, active->flow.chain());
     }
@@ -215,11 +212,7 @@ void AcmeIssuer::ended(const ActivePtr& active, Error error)
     if (may_pass(error) && order.status != "invalid") {
         // The order is there, and so it stays pending: the CA's absence ends nothing.
         const auto wait = error.retry_after.value_or(std::chrono::seconds{1});
-        {
-            const std::lock_guard lock{status_mutex_};
-            last_failure_ = now();
-            failure_ = error.message;
-        }
+        outcomes_.failed(now(), error.message);
         rest(std::move(resting), wait, error.retry_after.has_value());
         return;
     }

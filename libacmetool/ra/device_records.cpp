@@ -14,7 +14,8 @@ namespace acmetool::ra
 namespace
 {
 
-constexpr std::array<std::string_view, 4> kStandings{"pending", "failed", "issued", "expiring"};
+constexpr std::array<std::string_view, 6> kStandings{"pending",  "failed",  "issued",
+                                                     "expiring", "refused", "unseen"};
 
 /// A column: Standing at the time $1.
 constexpr std::string_view kStanding = "CASE WHEN state < 2 THEN 0 WHEN state = 3 THEN 1 "
@@ -44,6 +45,15 @@ Result<std::optional<Device>> DeviceRecords::one(std::string_view sql, std::stri
     ACMETOOL_TRY(rows, database_->execute(sql, {parameter}));
     if (rows.empty()) return std::optional<Device>{};
     return std::optional{Device{rows.front()[0], rows.front()[1]}};
+}
+
+Result<std::set<std::string>> DeviceRecords::serials()
+{
+    ACMETOOL_TRY(rows, database_->execute("SELECT device FROM orders UNION SELECT device FROM certificates"));
+    std::set<std::string> serials;
+    for (const auto& row : rows)
+        if (auto parts = enrol::parse_qualified_serial(row[0])) serials.insert(std::move(parts->serial));
+    return serials;
 }
 
 Result<std::optional<Device>> DeviceRecords::with_id(std::string_view id)

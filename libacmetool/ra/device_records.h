@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,12 +17,14 @@
 namespace acmetool::ra
 {
 
-/// How a device stands by its newest order.
+/// How a device stands by its newest order, or without one.
 enum class Standing {
     pending = 0,  ///< the order is under way
     failed = 1,   ///< the CA or the relay refused it
     issued = 2,   ///< it has its certificate
     expiring = 3, ///< of which less than a third of the lifetime is left
+    refused = 4,  ///< its last request was refused, and came to no order
+    unseen = 5,   ///< the inventory has it, and it never came
 };
 std::string_view name_of(Standing standing);
 std::optional<Standing> standing_of(std::string_view name);
@@ -60,6 +63,8 @@ class DeviceRecords
 public:
     explicit DeviceRecords(store::Database& database) : database_(&database) {}
 
+    /// Serial numbers of all that have an order or a certificate.
+    Result<std::set<std::string>> serials();
     /// The device with this identifier, if it has an order, a certificate or a name.
     Result<std::optional<Device>> with_id(std::string_view id);
     /// Those whose serial number begins so, by identifier; at most `limit`. Nothing for an empty beginning.

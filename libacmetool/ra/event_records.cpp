@@ -16,6 +16,21 @@ constexpr unsigned kMostRequests = 1000; ///< of a device, whose events elsewher
 constexpr std::string_view kColumns = "at, number, level, what, outcome, cause, words, hint, protocol, "
                                       "device, who, request_id, address, station, relay, times, details";
 
+/// A condition: the last decision on somebody's requests, since $1 in seconds, is a refusal that no order
+/// has.
+constexpr std::string_view kIsRefused =
+    "what = 'decision' AND outcome = 'refused' AND who <> '' AND at / 1000000 >= $1 "
+    "AND details NOT LIKE '%\"ground\":\"orderFailed\"%' "
+    "AND details NOT LIKE '%\"ground\":\"failureRemembered\"%' "
+    "AND NOT EXISTS (SELECT 1 FROM events AS later WHERE later.who <> '' AND later.who = events.who "
+    "AND later.device = events.device AND later.what = 'decision' "
+    "AND (later.at, later.number) > (events.at, events.number))";
+
+std::int64_t seconds_in(base::TimePoint time)
+{
+    return time.time_since_epoch().count();
+}
+
 std::int64_t microseconds(EventTime time)
 {
     return time.time_since_epoch().count();
@@ -152,6 +167,47 @@ Result<std::vector<std::string>> EventRecords::devices_by(std::string_view colum
     for (const auto& row : rows)
         devices.push_back(row.front());
     return devices;
+}
+
+Result<std::vector<RefusedDevice>>
+EventRecords::refused(base::TimePoint since, const std::optional<store::Behind>& behind, std::uint64_t limit)
+{
+    std::vector<Value> values{seconds_in(since), static_cast<std::int64_t>(limit)};
+    std::string rest;
+    if (behind) {
+        values.emplace_back(seconds_in(behind->since));
+        rest = " AND at / 1000000 < $3";
+        if (!behind->id.empty()) {
+            values.emplace_back(behind->id);
+            rest = " AND (at / 1000000 < $3 OR (at / 1000000 = $3 AND who || ' ' || device > $4))";
+        }
+    }
+    ACMETOOL_TRY(rows,
+                 database_->execute(fmt::format("SELECT who, device, cause, words, at FROM events WHERE {}{} "
+                                                "ORDER BY at / 1000000 DESC, who || ' ' || device LIMIT $2",
+                                                kIsRefused, rest),
+                                    values));
+    std::vector<RefusedDevice> devices;
+    devices.reserve(rows.size());
+    for (const auto& row : rows)
+        devices.push_back({row[0], row[1], row[2], row[3], event_time_of(row[4])});
+    return devices;
+}
+
+Result<std::uint64_t> EventRecords::count_refused(base::TimePoint since)
+{
+    ACMETOOL_TRY(rows, database_->execute(fmt::format("SELECT COUNT(*) FROM events WHERE {}", kIsRefused),
+                                          {seconds_in(since)}));
+    return static_cast<std::uint64_t>(store::number_of(rows.front().front()));
+}
+
+Result<std::set<std::string>> EventRecords::known()
+{
+    ACMETOOL_TRY(rows, database_->execute("SELECT DISTINCT who FROM events WHERE who <> ''"));
+    std::set<std::string> known;
+    for (auto& row : rows)
+        known.insert(std::move(row.front()));
+    return known;
 }
 
 Result<bool> EventRecords::purge(EventTime before)

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "store/database.h"
+#include "store/page.h"
 
 namespace acmetool::ra
 {
@@ -70,6 +72,16 @@ struct EventCount {
     EventTime last;
 };
 
+/// A device, or somebody who claims to be it, whose last request was refused and came to no order.
+struct RefusedDevice {
+    std::string who;
+    std::string device; ///< as in Event
+    std::string cause;
+    std::string text;
+    EventTime at;
+    std::string id() const { return who + " " + device; } ///< different for different ones
+};
+
 /// The events in the store of a registration authority. Like Records a view of the database; the only file
 /// with SQL of its table, which is in record_tables.cpp. All errors are io.
 class ACMETOOL_EXPORT EventRecords
@@ -86,6 +98,12 @@ public:
     /// (Event::station), the newest first; at most 20.
     Result<std::vector<std::string>> devices_of(std::string_view who);
     Result<std::vector<std::string>> devices_at(std::string_view station);
+    /// The newest first, those of one second by id(). Reads through the table.
+    Result<std::vector<RefusedDevice>>
+    refused(base::TimePoint since, const std::optional<store::Behind>& behind, std::uint64_t limit);
+    Result<std::uint64_t> count_refused(base::TimePoint since);
+    /// Each Event::who.
+    Result<std::set<std::string>> known();
     /// Removes at most 500 that are older. False if there are more.
     Result<bool> purge(EventTime before);
 

@@ -82,7 +82,7 @@ public:
     }
     /// How many orders it has that are not ended.
     virtual std::size_t waiting() const { return 0; }
-    /// Members for the status document: "lastSuccess", "lastFailure", "authorizations" ...
+    /// Members for the status document: those of Outcomes, "authorizations" ...
     virtual base::Json status() = 0;
 };
 

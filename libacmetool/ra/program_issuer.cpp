@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
-#include <mutex>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -17,6 +16,7 @@
 #include "base/worker_pool.h"
 #include "crypto/csr.h"
 #include "crypto/request_info.h"
+#include "ra/outcomes.h"
 #include "ra/program_output.h"
 #include "ra/stoppable_context.h"
 
@@ -76,13 +76,8 @@ public:
     }
     Json status() override
     {
-        const std::lock_guard lock{mutex_};
         Json status{{"program", arguments_.front()}, {"waiting", waiting_.load()}};
-        if (last_success_) status["lastSuccess"] = base::to_rfc3339(*last_success_);
-        if (last_failure_) {
-            status["lastFailure"] = base::to_rfc3339(*last_failure_);
-            status["lastError"] = failure_;
-        }
+        outcomes_.add_to(status);
         return status;
     }
 
@@ -100,27 +95,16 @@ private:
         auto outcome = run(order);
         if (!outcome) {
             if (outcome.error().code == Errc::interrupted) return; // the next run continues
-            remember(outcome.error().message);
+            outcomes_.failed(clock_.now(), outcome.error().message);
             host_->failed(order.id, std::move(outcome).error(), false);
         } else if (const auto* wait = std::get_if<NotYet>(&*outcome)) {
             host_->deferred(order.id, wait->retry_after);
             ++waiting_;
             worker_.at(Steady::now() + wait->retry_after, [this, order] { enqueue(order); });
         } else {
-            remember({});
+            outcomes_.succeeded(clock_.now());
             host_->issued(order.id, std::get<std::vector<crypto::Certificate>>(std::move(*outcome)));
         }
-    }
-
-    void remember(const std::string& failure)
-    {
-        const std::lock_guard lock{mutex_};
-        if (failure.empty()) {
-            last_success_ = clock_.now();
-            return;
-        }
-        last_failure_ = clock_.now();
-        failure_ = failure;
     }
 
     Result<ProgramOutcome> run(const IssuerOrder& order)
@@ -151,10 +135,7 @@ private:
     std::atomic<std::size_t> waiting_{0}; ///< for a thread or a time
     StopSignal stopping_;
     const base::Context clock_;
-    std::mutex mutex_; ///< of the next three
-    std::optional<base::TimePoint> last_success_;
-    std::optional<base::TimePoint> last_failure_;
-    std::string failure_;
+    Outcomes outcomes_;
     base::WorkerPool programs_{{.name = "program", .threads = kThreads, .queue = SIZE_MAX}};
     base::Worker worker_{"ra-program"};
 };

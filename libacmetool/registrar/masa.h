@@ -34,6 +34,7 @@ struct MasaDocument {
 /// Not yet; it is asked again.
 struct MasaDelay {
     std::string why;
+    Cause cause = Cause::none; ///< masa_silent: it does not answer, or fails
 };
 struct MasaRefusal {
     Cause cause = Cause::masa_refused;

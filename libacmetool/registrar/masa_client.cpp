@@ -195,12 +195,16 @@ void MasaClient::took(const std::string& id, std::uint64_t sent, Result<http::Re
     if (found == open_.end() || found->second.sent != sent) return;
     auto& open = found->second;
     const auto& question = open.question;
-    if (!reply) return delay(open, words_about(question, reply.error().message), std::nullopt);
+    if (!reply)
+        return delay(open, {words_about(question, reply.error().message), Cause::masa_silent}, std::nullopt);
     open.logged_in = reply->status == 401 && !open.logged_in && login_.take(*reply);
     if (open.logged_in) return send(open);
     if (is_log(question) && reply->status == 201) return follow_log(open, *reply);
     if (reply->status == 202 || reply->status == 429 || reply->status >= 500)
-        return delay(open, words_about(question, words_of(*reply)), asked_wait(*reply));
+        return delay(open,
+                     {words_about(question, words_of(*reply)),
+                      reply->status >= 500 ? Cause::masa_silent : Cause::none},
+                     asked_wait(*reply));
     if (reply->status != 200)
         return end(open,
                    MasaRefusal{cause_of(question, reply->status), words_about(question, words_of(*reply))});
@@ -228,14 +232,14 @@ void MasaClient::follow_log(Open& open, const http::Response& reply)
              });
 }
 
-void MasaClient::delay(Open& open, const std::string& why, std::optional<std::chrono::seconds> asked)
+void MasaClient::delay(Open& open, MasaDelay told, std::optional<std::chrono::seconds> asked)
 {
     const auto wait = asked.value_or(open.backoff);
     open.backoff = std::min(open.backoff * 2, kLongestMasaWait);
     open.again = worker_.at(base::Worker::Clock::now() + wait, [this, id = open.question.id] {
         if (const auto found = open_.find(id); found != open_.end()) send(found->second);
     });
-    open.hear(MasaDelay{why});
+    open.hear(std::move(told));
 }
 
 void MasaClient::end(Open& open, MasaAnswer answer)

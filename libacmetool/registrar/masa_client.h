@@ -52,7 +52,7 @@ private:
     void transfer(Open& open, http::Request request, http::MultiClient::Done done);
     void took(const std::string& id, std::uint64_t sent, Result<http::Response> reply);
     void follow_log(Open& open, const http::Response& reply);
-    void delay(Open& open, const std::string& why, std::optional<std::chrono::seconds> asked);
+    void delay(Open& open, MasaDelay told, std::optional<std::chrono::seconds> asked);
     void end(Open& open, MasaAnswer answer);
 
     const http::CurlLibrary& curl_;

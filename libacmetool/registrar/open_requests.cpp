@@ -37,6 +37,12 @@ MasaQuestion question_of(const Record& record, const std::string& request_id)
     return question;
 }
 
+void clear_cause(Record& record)
+{
+    record.cause = Cause::none;
+    record.reason.clear();
+}
+
 } // namespace
 
 Refused store_refusal()
@@ -300,7 +306,7 @@ void OpenRequests::heard(const std::string& id, const std::string& digest, MasaQ
     const bool log = open.record.state == State::auditing;
     if (is_decided(open.record.state) || log != (what == MasaQuestion::What::audit_log)) return;
     if (const auto* delay = std::get_if<MasaDelay>(&answer))
-        delayed(open, delay->why);
+        delayed(open, *delay);
     else if (const auto* refusal = std::get_if<MasaRefusal>(&answer))
         refuse(open, refusal->cause, refusal->why);
     else if (!log)
@@ -310,16 +316,19 @@ void OpenRequests::heard(const std::string& id, const std::string& digest, MasaQ
     advance(id);
 }
 
-void OpenRequests::delayed(Open& open, const std::string& why)
+void OpenRequests::delayed(Open& open, const MasaDelay& delay)
 {
     if (parts_.now() - open.record.since > settings_->options.give_up) {
         if (const auto* manufacturer = settings_->find(open.record.manufacturer))
             manufacturer->masa->forget(open.record.id);
-        return refuse(open, Cause::masa_silent, why);
+        return refuse(open, Cause::masa_silent, delay.why);
     }
-    open.record.reason = why;
+    // It may say the same for hours.
+    if (open.record.cause == delay.cause && open.record.reason == delay.why) return;
+    open.record.cause = delay.cause;
+    open.record.reason = delay.why;
     open.changed = true;
-    tell(open, why);
+    tell(open, delay.why);
 }
 
 void OpenRequests::refuse(Open& open, Cause cause, const std::string& reason)
@@ -337,7 +346,7 @@ void OpenRequests::took_voucher(Open& open, const MasaDocument& document)
     if (!accepted) return refuse(open, Cause::bad_voucher, accepted.error().message);
     open.record.voucher = document.octets;
     open.record.voucher_type = std::move(accepted->type);
-    open.record.reason.clear();
+    clear_cause(open.record);
     open.record.state = settings_->options.audit_log ? State::auditing : State::ready;
     open.pinned_domain = std::move(accepted->pinned_domain);
     open.asked = false;
@@ -367,7 +376,7 @@ bool OpenRequests::took_log(Open& open, const MasaDocument& document)
         return true;
     }
     open.record.state = State::ready;
-    open.record.reason.clear();
+    clear_cause(open.record);
     open.changed = true;
     tell(open, "audit log is good");
     return true;
@@ -381,9 +390,9 @@ void OpenRequests::tell(const Open& open, const std::string& what)
                      {"serial", base::printable(record.serial, 100)},
                      {"state", name_of(record.state)},
                      {"text", what},
-                     {"level", record.state == State::refused ? "warning" : "info"}};
+                     {"level", record.cause == Cause::none ? "info" : "warning"}};
     if (!open.request_id.empty()) event["request_id"] = open.request_id;
-    if (record.state == State::refused) event["cause"] = name_of(record.cause);
+    if (record.cause != Cause::none) event["cause"] = name_of(record.cause);
     parts_.events.event(event);
 }
 

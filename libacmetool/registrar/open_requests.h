@@ -91,7 +91,7 @@ private:
     void heard(const std::string& id, const std::string& digest, MasaQuestion::What what, MasaAnswer answer);
     void took_voucher(Open& open, const MasaDocument& document);
     bool took_log(Open& open, const MasaDocument& document);
-    void delayed(Open& open, const std::string& why);
+    void delayed(Open& open, const MasaDelay& delay);
     void refuse(Open& open, Cause cause, const std::string& reason);
     void drop(Open& open);
     void store_failed(Open& open, const Error& error);

@@ -43,6 +43,8 @@ constexpr const char* kIndexes[] = {
     "WHERE state IN ('asking', 'auditing')",
     "CREATE INDEX IF NOT EXISTS brski_devices_certificate ON brski_devices (certificate) "
     "WHERE certificate <> ''",
+    "CREATE INDEX IF NOT EXISTS brski_devices_not_taken ON brski_devices (since) "
+    "WHERE substr(voucher_status, 1, 7) = 'failure'",
 };
 /// What this registrar asked for, to know its own vouchers in audit logs (RFC 8995 section 5.8.3). Files
 /// without that table have at least the nonces of the last requests.
@@ -87,6 +89,9 @@ constexpr std::string_view kPutNonce =
 constexpr std::string_view kForgetNonces =
     "DELETE FROM brski_nonces WHERE id = $1 AND place < (SELECT place FROM brski_nonces WHERE id = $1 "
     "ORDER BY place DESC LIMIT 1 OFFSET 999)";
+
+constexpr std::string_view kWithoutGoodVoucher =
+    "(state = 'refused' OR substr(voucher_status, 1, 7) = 'failure')";
 
 constexpr std::array<std::pair<State, std::string_view>, 5> kStates{{{State::asking, "asking"},
                                                                      {State::auditing, "auditing"},
@@ -230,9 +235,10 @@ Result<void> Records::create()
     return done;
 }
 
-Result<std::optional<Device>> Records::one_device(std::string_view sql, std::string_view parameter)
+Result<std::optional<Device>> Records::one_device(std::string_view sql,
+                                                  const std::vector<store::Database::Value>& parameters)
 {
-    ACMETOOL_TRY(rows, database_->execute(sql, {parameter}));
+    ACMETOOL_TRY(rows, database_->execute(sql, parameters));
     if (rows.empty()) return std::optional<Device>{};
     Device device;
     ACMETOOL_CHECK(read_device(device, rows.front()));
@@ -242,15 +248,15 @@ Result<std::optional<Device>> Records::one_device(std::string_view sql, std::str
 Result<std::optional<Device>> Records::device(const RecordIds& ids)
 {
     static const auto kSelect = fmt::format("SELECT {} FROM brski_devices WHERE id = $1", kDeviceColumns);
-    ACMETOOL_TRY(found, one_device(kSelect, ids.id));
-    return found ? std::move(found) : one_device(kSelect, ids.former);
+    ACMETOOL_TRY(found, one_device(kSelect, {ids.id}));
+    return found ? std::move(found) : one_device(kSelect, {ids.former});
 }
 
 Result<std::optional<Device>> Records::device_by_certificate(std::string_view digest)
 {
     static const auto kSelect = fmt::format(
         "SELECT {} FROM brski_devices WHERE certificate = $1 AND certificate <> ''", kDeviceColumns);
-    return one_device(kSelect, digest);
+    return one_device(kSelect, {digest});
 }
 
 Result<bool> Records::has_serial(std::string_view serial)
@@ -305,6 +311,15 @@ Result<OpenCounts> Records::count_open(base::TimePoint since)
     return counts;
 }
 
+Result<std::set<std::string>> Records::serials()
+{
+    ACMETOOL_TRY(rows, database_->execute("SELECT serial FROM brski_devices"));
+    std::set<std::string> serials;
+    for (auto& row : rows)
+        serials.insert(std::move(row.front()));
+    return serials;
+}
+
 Result<DeviceCounts> Records::count()
 {
     ACMETOOL_TRY(rows, database_->execute("SELECT state, COUNT(*) FROM brski_devices GROUP BY state"));
@@ -317,6 +332,32 @@ Result<DeviceCounts> Records::count()
     ACMETOOL_TRY(enrolled, database_->execute("SELECT COUNT(*) FROM brski_devices WHERE certificate <> ''"));
     counts.enrolled = static_cast<std::uint64_t>(store::number_of(enrolled.front().front()));
     return counts;
+}
+
+Result<std::optional<Device>> Records::waits_for_silent_masa()
+{
+    static const auto kSelect =
+        fmt::format("SELECT {} FROM brski_devices WHERE state IN ('asking', 'auditing') AND cause = {} "
+                    "ORDER BY since, id LIMIT 1",
+                    kDeviceColumns, static_cast<int>(Cause::masa_silent));
+    return one_device(kSelect, {});
+}
+
+Result<std::optional<Device>> Records::last_refused()
+{
+    static const auto kSelect =
+        fmt::format("SELECT {} FROM brski_devices WHERE state = 'refused' ORDER BY since DESC, id LIMIT 1",
+                    kDeviceColumns);
+    return one_device(kSelect, {});
+}
+
+Result<std::optional<Device>> Records::last_not_taken()
+{
+    static const auto kSelect =
+        fmt::format("SELECT {} FROM brski_devices WHERE substr(voucher_status, 1, 7) = 'failure' "
+                    "ORDER BY since DESC LIMIT 1",
+                    kDeviceColumns);
+    return one_device(kSelect, {});
 }
 
 Result<std::optional<Record>> Records::record(std::string_view id)
@@ -387,6 +428,27 @@ Result<void> Records::remember_nonce(std::string_view id, std::string_view nonce
 {
     ACMETOOL_CHECK(database_->write(kPutNonce, {id, nonce}));
     return database_->write(kForgetNonces, {id});
+}
+
+Result<bool> Records::reopen(std::string_view id, base::TimePoint now)
+{
+    const auto since = base::to_rfc3339(now);
+    ACMETOOL_TRY(rows, database_->execute(
+                           fmt::format("UPDATE brski_devices SET state = 'asking', since = $2, cause = 0, "
+                                       "reason = '', voucher = $3, voucher_type = '', voucher_status = '', "
+                                       "owner = '' WHERE id = $1 AND {} RETURNING 1",
+                                       kWithoutGoodVoucher),
+                           {id, since, ByteView{}}));
+    return !rows.empty();
+}
+
+Result<bool> Records::forget(std::string_view id)
+{
+    ACMETOOL_TRY(rows, database_->execute(fmt::format("DELETE FROM brski_devices WHERE id = $1 AND {} "
+                                                      "RETURNING 1",
+                                                      kWithoutGoodVoucher),
+                                          {id}));
+    return !rows.empty();
 }
 
 Result<void> Records::set_voucher_status(std::string_view id, std::string_view text)

@@ -47,7 +47,7 @@ struct Device {
     State state = State::asking;
     std::string masa_url;
     base::TimePoint since{};         ///< of the request
-    Cause cause = Cause::none;       ///< of a refusal
+    Cause cause = Cause::none;       ///< of a refusal, or why it takes so long
     std::string reason;              ///< for people: of a refusal, or why it takes so long
     std::string voucher_status = {}; ///< what the pledge said; empty: nothing yet
     std::string enroll_status = {};  ///< likewise
@@ -108,8 +108,16 @@ public:
                                                 const std::optional<store::Behind>& behind,
                                                 std::uint64_t limit);
     Result<OpenCounts> count_open(base::TimePoint since);
+    /// Serial numbers of all that asked for a voucher.
+    Result<std::set<std::string>> serials();
     /// Reads an index, not the table.
     Result<DeviceCounts> count();
+    /// The one that waits longest for a MASA that does not answer.
+    Result<std::optional<Device>> waits_for_silent_masa();
+    /// The one whose voucher-request was refused last.
+    Result<std::optional<Device>> last_refused();
+    /// The last one that said that its voucher is not good.
+    Result<std::optional<Device>> last_not_taken();
 
     Result<std::optional<Record>> record(std::string_view id);
     /// Those of a manufacturer that are not decided, and whose owner is not alive.
@@ -122,6 +130,12 @@ public:
     /// Remembers the nonce of a request of the device, before the MASA is asked with it.
     Result<void> remember_nonce(std::string_view id, std::string_view nonce);
 
+    /// A request that was refused, or whose voucher the device does not take, is to be asked again once the
+    /// device repeats it; `now` is when. False: the device has no such request.
+    Result<bool> reopen(std::string_view id, base::TimePoint now);
+    /// Removes such a request. The nonces of the device stay.
+    Result<bool> forget(std::string_view id);
+
     Result<void> set_voucher_status(std::string_view id, std::string_view text);
     Result<void> set_enroll_status(std::string_view id, std::string_view text);
     Result<void> set_certificate(std::string_view id, std::string_view digest);
@@ -130,7 +144,8 @@ public:
     Result<std::set<Bytes>> nonces(std::string_view id);
 
 private:
-    Result<std::optional<Device>> one_device(std::string_view sql, std::string_view parameter);
+    Result<std::optional<Device>> one_device(std::string_view sql,
+                                             const std::vector<store::Database::Value>& parameters);
 
     store::Database* database_;
 };

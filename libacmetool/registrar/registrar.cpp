@@ -100,6 +100,17 @@ Result<Record> new_record(const Asked& asked, const brski::VoucherRequest& reque
     return record;
 }
 
+/// Of the status document.
+Json request_as_json(const Device& device)
+{
+    return Json{{"serial", base::printable(device.serial, 100)},
+                {"manufacturer", device.manufacturer},
+                {"masa", base::printable(device.masa_url)},
+                {"since", base::to_rfc3339(device.since)},
+                {"cause", name_of(device.cause)},
+                {"reason", base::printable(device.reason.empty() ? device.voucher_status : device.reason)}};
+}
+
 /// A configuration that was read and is not in use yet.
 struct Fresh {
     std::shared_ptr<const Settings> settings;
@@ -400,14 +411,23 @@ Result<std::function<void()>> Registrar::prepare(const Options& options, brski::
 
 Json Registrar::status() const
 {
-    Json devices = Json::object();
+    Json status{{"devices", Json::object()}};
     // Engine::status() says what is wrong with the store.
-    if (const auto counts = impl_->reader.read([](Records& records) { return records.count(); })) {
-        for (const auto& [state, number] : counts->by_state)
+    static_cast<void>(impl_->reader.read([&status](Records& records) -> Result<void> {
+        ACMETOOL_TRY(counts, records.count());
+        auto& devices = status["devices"];
+        for (const auto& [state, number] : counts.by_state)
             devices[std::string{name_of(state)}] = number;
-        devices["enrolled"] = counts->enrolled;
-    }
-    return Json{{"devices", std::move(devices)}};
+        devices["enrolled"] = counts.enrolled;
+        ACMETOOL_TRY(silent, records.waits_for_silent_masa());
+        if (silent) status["silent"] = request_as_json(*silent);
+        ACMETOOL_TRY(refused, records.last_refused());
+        if (refused) status["refused"] = request_as_json(*refused);
+        ACMETOOL_TRY(not_taken, records.last_not_taken());
+        if (not_taken) status["notTaken"] = request_as_json(*not_taken);
+        return {};
+    }));
+    return status;
 }
 
 } // namespace acmetool::registrar

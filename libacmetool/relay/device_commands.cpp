@@ -39,7 +39,7 @@ Result<std::vector<ra::Standing>> standings_in(const std::string& words)
         const auto standing = ra::standing_of(base::trim(word));
         if (!standing)
             return fail(Errc::usage, fmt::format("--state: {} is not a state", base::printable(word, 60)),
-                        "pending, failed, issued, expiring");
+                        "pending, failed, issued, expiring, refused, unseen");
         standings.push_back(*standing);
     }
     return standings;
@@ -51,6 +51,7 @@ Result<void> devices(const std::string& file, const DeviceOptions& options, rela
     auto& filter = page.filter;
     ACMETOOL_TRY(standings, standings_in(options.state));
     filter.standings = std::move(standings);
+    page.with_refused = true;
     if (options.limit == 0 || options.limit > relay::kMostListed)
         return fail(Errc::usage,
                     fmt::format("--limit {}: not from 1 to {}", options.limit, relay::kMostListed));
@@ -75,14 +76,17 @@ Result<void> retry(const std::string& file, const DeviceOptions& options, relay:
     ACMETOOL_TRY(retried, relay::retry_device(config, device, io.context().now()));
     const auto id = base::printable(retried.device.id.empty() ? device : retried.device.id);
     if (io.json())
-        return io.write_document(
-            "retry", {{"device", id}, {"failures", retried.failures}, {"underWay", retried.under_way}});
+        return io.write_document("retry", {{"device", id},
+                                           {"failures", retried.failures},
+                                           {"underWay", retried.under_way},
+                                           {"voucherRequest", retried.has_voucher_request}});
     auto text =
         fmt::format("{}: {} forgotten", id,
                     retried.failures == 1 ? "1 failure" : fmt::format("{} failures", retried.failures));
     if (retried.under_way > 0)
         text += fmt::format("; {} under way, not touched",
                             retried.under_way == 1 ? "1 order" : fmt::format("{} orders", retried.under_way));
+    if (retried.has_voucher_request) text += "; its voucher-request is open again";
     return io.write(text + "\n");
 }
 
@@ -92,10 +96,14 @@ Result<void> forget(const std::string& file, const DeviceOptions& options, relay
     ACMETOOL_TRY(config, relay::load_config(file, kind));
     ACMETOOL_TRY(forgotten, relay::forget_device(config, device));
     const auto id = base::printable(forgotten.device.id.empty() ? device : forgotten.device.id);
-    if (io.json()) return io.write_document("forgotten", {{"device", id}, {"orders", forgotten.orders}});
-    return io.write(fmt::format("{}: {} forgotten\n", id,
+    if (io.json())
+        return io.write_document("forgotten", {{"device", id},
+                                               {"orders", forgotten.orders},
+                                               {"voucherRequest", forgotten.has_voucher_request}});
+    return io.write(fmt::format("{}: {}{} forgotten\n", id,
                                 forgotten.orders == 1 ? "1 failed order"
-                                                      : fmt::format("{} failed orders", forgotten.orders)));
+                                                      : fmt::format("{} failed orders", forgotten.orders),
+                                forgotten.has_voucher_request ? " and 1 voucher-request" : ""));
 }
 
 } // namespace
@@ -113,11 +121,13 @@ void add_device_commands(Program& program, std::string& config, DeviceOptions& o
         .without(kNetworkOptions)
         .example(fmt::format("{} explain --config {} device0001", name, file))
         .action([&config, &options, name, kind](Io& io) { return explain(config, options, name, kind, io); });
-    program.verb("devices", "list devices by the state of their newest order")
+    program.verb("devices", "list devices by the state of their newest order or request")
         .own_config(config)
-        .option("--state STATE", options.state,
-                "Only these, separated by commas: pending, failed, issued, expiring; default: all")
-        .suggestions({"pending", "failed", "issued", "expiring"})
+        .option(
+            "--state STATE", options.state,
+            "Only these, separated by commas: pending, failed, issued, expiring, refused, unseen; default: "
+            "all but unseen")
+        .suggestions({"pending", "failed", "issued", "expiring", "refused", "unseen"})
         .option("--since DURATION", options.since, "Only what changed in this time")
         .option("--limit NUMBER", options.limit, "Longest list, 1000 at most")
         .option("--after PLACE", options.after,

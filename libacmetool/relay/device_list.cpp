@@ -1,6 +1,7 @@
 #include "relay/device_list.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -8,7 +9,10 @@
 #include "base/base64url.h"
 #include "base/text.h"
 #include "enrol/identity.h"
+#include "ra/event_records.h"
+#include "ra/inventory_records.h"
 #include "registrar/records.h"
+#include "relay/device_files.h"
 #include "relay/device_report.h"
 #include "relay/screen.h"
 
@@ -32,6 +36,8 @@ std::string note_of(const ra::ListedDevice& device, base::TimePoint now)
                            now < device.until ? "; next try " + base::to_rfc3339(device.until) : "");
     case ra::Standing::issued:
     case ra::Standing::expiring:
+    case ra::Standing::refused: // of which no order tells
+    case ra::Standing::unseen:
         break;
     }
     return fmt::format("{} {}", now < device.until ? "until" : "expired", base::to_rfc3339(device.until));
@@ -63,6 +69,19 @@ DeviceLine line_of(const registrar::Device& asked)
                         asked.reason.empty()
                             ? fmt::format("{} {}", registrar::name_of(asked.state), asked.masa_url)
                             : asked.reason)};
+}
+
+DeviceLine line_of(const ra::RefusedDevice& refused)
+{
+    return {ListedBy::refused_request,
+            refused.id(),
+            refused.device.empty() ? refused.who : refused.device,
+            refused.who,
+            ra::Standing::refused,
+            std::chrono::floor<std::chrono::seconds>(refused.at),
+            {},
+            fmt::format("{}{}: {}", refused.device.empty() ? "nobody proved to be it; " : "", refused.cause,
+                        refused.text)};
 }
 
 bool selects(const ra::DeviceFilter& filter, ra::Standing standing)
@@ -98,6 +117,58 @@ Result<void> add_vouchers(DeviceList& list, const DevicePage& page, registrar::R
     return {};
 }
 
+/// Devices whose requests came to no order.
+Result<void> add_refused(DeviceList& list, const DevicePage& page, ra::EventRecords events)
+{
+    const auto& filter = page.filter;
+    ACMETOOL_TRY(count, events.count_refused(filter.since));
+    list.refused = count;
+    ACMETOOL_TRY(refused, events.refused(filter.since, behind(page.after, ListedBy::refused_request),
+                                         filter.limit + 1));
+    for (const auto& one : refused)
+        list.lines.push_back(line_of(one));
+    return {};
+}
+
+/// Devices that are in the inventory, and nowhere else.
+Result<void> add_unseen(DeviceList& list, const DevicePage& page, const Config& config,
+                        store::Database& database)
+{
+    const auto known = read_device_files(config);
+    if (!known.is_readable)
+        return fail(
+            Errc::config,
+            fmt::format("the inventory {} cannot be read", base::printable(config.ra.idevid.inventory)),
+            "run the command as a user who may read it");
+    ACMETOOL_TRY(seen, ra::DeviceRecords{database}.serials());
+    ACMETOOL_TRY(told, ra::EventRecords{database}.known());
+    std::set<std::string> asked;
+    if (!config.brski.manufacturers.empty()) {
+        ACMETOOL_TRY(serials, registrar::Records{database}.serials());
+        asked = std::move(serials);
+    }
+    const auto& after = page.after;
+    const auto look_at = [&](const std::string& serial) {
+        if (seen.contains(serial) || told.contains(serial) || asked.contains(serial)) return;
+        ++list.unseen;
+        const bool is_behind = !after || after->by != ListedBy::inventory || after->id < serial;
+        if (is_behind && list.lines.size() <= page.filter.limit)
+            list.lines.push_back(
+                {ListedBy::inventory, serial, serial, serial, ra::Standing::unseen, {}, {}, {}});
+    };
+    if (known.in_store) {
+        std::string last; // several manufacturers may have one serial number
+        return ra::InventoryRecords{database}.list([&](const ra::InventoryLine& line) -> Result<void> {
+            if (line.serial != last) look_at(line.serial);
+            last = line.serial;
+            return {};
+        });
+    }
+    for (const auto& [serial, entries] : known.inventory.entries())
+        look_at(serial);
+    return {};
+}
+
 } // namespace
 
 std::string to_text(const Cursor& cursor)
@@ -111,7 +182,8 @@ Result<Cursor> parse_cursor(std::string_view text)
     const auto parts = base::split(text, '/');
     if (parts.size() == 3) {
         const auto since = base::parse_rfc3339(parts[0]);
-        const bool is_by = parts[1] == "0" || parts[1] == "1" || parts[1] == "2";
+        const bool is_by = parts[1].size() == 1 && parts[1].front() >= '0' &&
+                           parts[1].front() <= '0' + static_cast<int>(ListedBy::inventory);
         const auto id = base::parse_base64url(parts[2]);
         if (since && is_by && id && !id->empty())
             return Cursor{*since, static_cast<ListedBy>(parts[1].front() - '0'), std::string{as_text(*id)}};
@@ -136,6 +208,10 @@ Result<DeviceList> list_devices(const Config& config, const DevicePage& page, ba
         list.lines.push_back(line_of(device, now));
     if (!config.brski.manufacturers.empty())
         ACMETOOL_CHECK(add_vouchers(list, page, registrar::Records{*database}));
+    if (page.with_refused && selects(filter, ra::Standing::refused))
+        ACMETOOL_CHECK(add_refused(list, page, ra::EventRecords{*database}));
+    if (!filter.standings.empty() && selects(filter, ra::Standing::unseen))
+        ACMETOOL_CHECK(add_unseen(list, page, config, *database));
     std::stable_sort(list.lines.begin(), list.lines.end(),
                      [](const auto& a, const auto& b) { return a.since > b.since; });
     if (list.lines.size() > filter.limit) {
@@ -148,16 +224,18 @@ Result<DeviceList> list_devices(const Config& config, const DevicePage& page, ba
 
 base::Json to_json(const DeviceList& list)
 {
-    base::Json counts{{"awaitingVoucher", list.awaiting_voucher}, {"withoutVoucher", list.without_voucher}};
+    base::Json counts{{"awaitingVoucher", list.awaiting_voucher},
+                      {"withoutVoucher", list.without_voucher},
+                      {"refused", list.refused},
+                      {"unseen", list.unseen}};
     for (const auto standing : kAllStandings) {
         const auto found = list.counts.find(standing);
         counts[std::string{ra::name_of(standing)}] = found == list.counts.end() ? 0 : found->second;
     }
     base::Json devices = base::Json::array();
     for (const auto& line : list.lines) {
-        base::Json device{{"device", base::printable(line.device)},
-                          {"state", ra::name_of(line.standing)},
-                          {"since", base::to_rfc3339(line.since)}};
+        base::Json device{{"device", base::printable(line.device)}, {"state", ra::name_of(line.standing)}};
+        if (line.standing != ra::Standing::unseen) device["since"] = base::to_rfc3339(line.since);
         if (!line.serial.empty()) device["serial"] = base::printable(line.serial);
         if (!line.name.empty()) device["name"] = base::printable(line.name);
         if (!line.note.empty()) device["note"] = base::printable(line.note);
@@ -181,6 +259,8 @@ std::string to_text(const DeviceList& list)
     if (list.awaiting_voucher + list.without_voucher > 0)
         text += fmt::format("; {} waiting for a voucher, {} refused one", list.awaiting_voucher,
                             list.without_voucher);
+    if (list.refused > 0) text += fmt::format("; {} refused before an order", list.refused);
+    if (list.unseen > 0) text += fmt::format("; {} of the inventory never seen", list.unseen);
     text += "\n";
     if (list.lines.empty()) return text;
     constexpr std::size_t kWidest = 24;
@@ -194,7 +274,8 @@ std::string to_text(const DeviceList& list)
     for (const auto& line : list.lines) {
         const auto name = base::printable(line.name, 260);
         text += fmt::format("{:<{}}  {:<8}  {:<20}{}{}\n", shown(line), width, ra::name_of(line.standing),
-                            base::to_rfc3339(line.since), name.empty() ? "" : "  ", name);
+                            line.standing == ra::Standing::unseen ? "-" : base::to_rfc3339(line.since),
+                            name.empty() ? "" : "  ", name);
         for (const auto& part : folded(base::printable(line.note, 300), 76))
             text += "    " + part + "\n";
     }

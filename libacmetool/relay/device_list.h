@@ -18,7 +18,7 @@ namespace acmetool::relay
 {
 
 /// What the list is made of, in the order in which lines of the same time follow each other.
-enum class ListedBy { order, awaited_voucher, refused_voucher };
+enum class ListedBy { order, awaited_voucher, refused_voucher, refused_request, inventory };
 
 /// Where a page ends: the next one goes on behind it.
 struct Cursor {
@@ -38,15 +38,17 @@ struct DeviceLine {
     std::string device; ///< its identifier
     std::string serial; ///< empty for users
     ra::Standing standing = ra::Standing::pending;
-    base::TimePoint since;
-    std::string name; ///< the first that it asked for
-    std::string note; ///< one sentence; may be empty
+    base::TimePoint since; ///< of unseen ones: 1970
+    std::string name;      ///< the first that it asked for
+    std::string note;      ///< one sentence; may be empty
 };
 
 struct DeviceList {
     std::map<ra::Standing, std::uint64_t> counts; ///< by the newest order
     std::uint64_t awaiting_voucher = 0;
     std::uint64_t without_voucher = 0; ///< refused
+    std::uint64_t refused = 0;         ///< their last request, before an order
+    std::uint64_t unseen = 0;          ///< in the inventory only
     std::vector<DeviceLine> lines;     ///< newest first
     std::optional<Cursor> next;        ///< there are more, behind it
 };
@@ -55,6 +57,7 @@ struct DeviceList {
 struct DevicePage {
     ra::DeviceFilter filter;
     std::optional<Cursor> after;
+    bool with_refused = false; ///< also those of which only events tell, which costs a look at all events
 };
 
 inline constexpr unsigned kMostListed = 1000;

@@ -228,6 +228,22 @@ Result<Listing> listing_of(const Config& config, const DeviceFiles& known, store
     return config.ra.idevid.accept_any ? Listing::not_needed : Listing::absent;
 }
 
+/// Its last voucher-request.
+Result<std::optional<registrar::Device>> voucher_of(const Config& config, store::Database& database,
+                                                    const ra::Device& device)
+{
+    std::optional<registrar::Device> last;
+    if (config.brski.manufacturers.empty() || device.serial.empty()) return last;
+    ACMETOOL_TRY(asked, registrar::Records{database}.with_serial(device.serial));
+    // One of an earlier version does not say whose it is.
+    const auto own = std::find_if(asked.begin(), asked.end(), [&](const auto& one) {
+        const auto whose = device_in(one);
+        return whose.empty() || whose == device.id;
+    });
+    if (own != asked.end()) last = std::move(*own);
+    return last;
+}
+
 } // namespace
 
 Result<std::unique_ptr<store::Database>> open_store(const Config& config)
@@ -266,16 +282,8 @@ Result<DeviceReport> report_device(const Config& config, const std::string& text
     report.orders = std::move(orders);
     ACMETOOL_TRY(certificates, devices.certificates(id, kShownCertificates));
     report.certificates = std::move(certificates);
-    if (!config.brski.manufacturers.empty() && !report.device.serial.empty()) {
-        registrar::Records vouchers{*database};
-        ACMETOOL_TRY(asked, vouchers.with_serial(report.device.serial));
-        // One of an earlier version does not say whose it is.
-        const auto own = std::find_if(asked.begin(), asked.end(), [&](const auto& one) {
-            const auto whose = device_in(one);
-            return whose.empty() || whose == id;
-        });
-        if (own != asked.end()) report.voucher = std::move(*own);
-    }
+    ACMETOOL_TRY(voucher, voucher_of(config, *database, report.device));
+    report.voucher = std::move(voucher);
     ra::EventFilter filter;
     filter.who = report.device.serial.empty() ? id : report.device.serial;
     filter.device = id;
@@ -296,6 +304,11 @@ Result<Retried> retry_device(const Config& config, const std::string& text, base
     ra::DeviceRecords devices{*database};
     ACMETOOL_TRY(failures, devices.forget_failures(retried.device.id, now));
     retried.failures = failures;
+    ACMETOOL_TRY(voucher, voucher_of(config, *database, retried.device));
+    if (voucher) {
+        ACMETOOL_TRY(opened, registrar::Records{*database}.reopen(voucher->id, now));
+        retried.has_voucher_request = opened;
+    }
     ACMETOOL_TRY(orders, devices.orders(retried.device.id, kShownOrders));
     retried.under_way =
         static_cast<std::uint64_t>(std::count_if(orders.begin(), orders.end(), [](const auto& order) {
@@ -311,6 +324,11 @@ Result<Forgotten> forget_device(const Config& config, const std::string& text)
     Forgotten forgotten{std::move(device)};
     ACMETOOL_TRY(orders, ra::DeviceRecords{*database}.forget_orders(forgotten.device.id));
     forgotten.orders = orders;
+    ACMETOOL_TRY(voucher, voucher_of(config, *database, forgotten.device));
+    if (voucher) {
+        ACMETOOL_TRY(removed, registrar::Records{*database}.forget(voucher->id));
+        forgotten.has_voucher_request = removed;
+    }
     return forgotten;
 }
 

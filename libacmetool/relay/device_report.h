@@ -51,20 +51,24 @@ ACMETOOL_EXPORT Result<ra::Device> find_device(const Config& config, store::Data
 ACMETOOL_EXPORT Result<DeviceReport> report_device(const Config& config, const std::string& text,
                                                    const std::string& program, base::TimePoint now);
 
-/// Ends the time for which failures of its orders are remembered. Returns how many there were, with the
-/// device. Errors: as report_device().
+/// Ends the time for which failures of its orders are remembered, and opens its voucher-request again if it
+/// was refused or its voucher is not taken. Returns how many there were, with the device. Errors: as
+/// report_device().
 struct Retried {
     ra::Device device;
     std::uint64_t failures = 0;
     std::uint64_t under_way = 0; ///< of its newest orders; they are not touched
+    bool has_voucher_request = false;
 };
 ACMETOOL_EXPORT Result<Retried> retry_device(const Config& config, const std::string& text,
                                              base::TimePoint now);
 
-/// Removes its failed orders: its next request places a new one, whatever the CA has. Errors: as above.
+/// Removes its failed orders: its next request places a new one, whatever the CA has. So with its
+/// voucher-request if it was refused or its voucher is not taken. Errors: as above.
 struct Forgotten {
     ra::Device device;
     std::uint64_t orders = 0;
+    bool has_voucher_request = false;
 };
 ACMETOOL_EXPORT Result<Forgotten> forget_device(const Config& config, const std::string& text);
 

@@ -38,7 +38,7 @@ bool is_remembered(const ra::OrderRow& order, base::TimePoint now)
     return order.state == ra::OrderState::failed && order.created <= now && now < order.until;
 }
 
-std::string next_of_voucher(const registrar::Device& voucher, base::TimePoint now)
+std::string progress_of_voucher(const registrar::Device& voucher, base::TimePoint now)
 {
     const auto masa = shown(voucher.masa_url);
     const auto reason = voucher.reason.empty() ? std::string{} : ": " + shown(voucher.reason);
@@ -61,6 +61,21 @@ std::string next_of_voucher(const registrar::Device& voucher, base::TimePoint no
     if (voucher.voucher_status.starts_with("failure"))
         return "the device says that its voucher is not good; it has to ask for another one";
     return "the device has its voucher, and has not asked for a certificate yet";
+}
+
+/// What happens next, and what may be done.
+std::vector<std::string> next_of_voucher(const registrar::Device& voucher, const std::string& asked,
+                                         const std::string& program, base::TimePoint now)
+{
+    std::vector<std::string> next{progress_of_voucher(voucher, now)};
+    if (voucher.cause != registrar::Cause::none)
+        next.push_back(advice_for_voucher(voucher.cause, program, asked));
+    else if (voucher.voucher_status.starts_with("failure"))
+        next.push_back(
+            fmt::format("see whether the device trusts the CA of its MASA's voucher; `{} retry {}` "
+                        "has the MASA asked for another voucher if the device repeats its request",
+                        program, shown(asked)));
+    return next;
 }
 
 std::string next_of_order(const ra::OrderRow& order, const std::string& asked, const std::string& program,
@@ -215,7 +230,8 @@ std::vector<std::string> next_of(const DeviceReport& report, const std::string& 
     const bool waits_for_voucher = voucher != nullptr && voucher->certificate.empty() &&
                                    (order == nullptr || order->created < voucher->since);
     if (waits_for_voucher)
-        next.push_back(next_of_voucher(*voucher, now));
+        for (auto& sentence : next_of_voucher(*voucher, asked, program, now))
+            next.push_back(std::move(sentence));
     else if (order != nullptr && order->state != ra::OrderState::issued)
         next.push_back(next_of_order(*order, asked, program, now));
     else if (!report.certificates.empty())
@@ -270,6 +286,7 @@ base::Json to_json(const DeviceReport& report)
                            {"manufacturer", report.voucher->manufacturer},
                            {"since", base::to_rfc3339(report.voucher->since)},
                            {"masa", shown(report.voucher->masa_url)}};
+        add(voucher, "cause", std::string{registrar::name_of(report.voucher->cause)});
         add(voucher, "reason", report.voucher->reason);
         add(voucher, "voucherStatus", report.voucher->voucher_status);
         add(voucher, "enrollStatus", report.voucher->enroll_status);

@@ -74,6 +74,7 @@ base::Message to_message(const est::RequestEvent& request, std::string from, std
 
 EventLog::EventLog(std::string program, cli::Io& io)
     : program_(std::move(program)), io_(io), json_(io.json_log()), journal_(cli::writes_to_journal()),
+      fields_(cli::has_journal_socket() ? std::make_unique<cli::Journal>(program_) : nullptr),
       traces_(io.traces()), level_(io.log_level())
 {
     io.begin_serving();
@@ -88,9 +89,12 @@ void EventLog::write(Level level, Json event)
     if (json_) {
         event["ts"] = base::to_rfc3339(base::now());
         event["level"] = name_of(level);
-        line += base::to_text(event);
+        const auto text = base::to_text(event);
+        if (fields_ && fields_->send(level, text, event)) return;
+        line += text;
     } else {
         const auto text = event.contains("msg") ? event["msg"].get<std::string>() : text_of(event);
+        if (fields_ && fields_->send(level, text, event)) return;
         line += level <= Level::warning ? fmt::format("{}: {}: {}", program_, name_of(level), text)
                                         : fmt::format("{}: {}", program_, text);
     }

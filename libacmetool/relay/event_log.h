@@ -8,6 +8,7 @@
 #include "base/context.h"
 #include "base/json.h"
 #include "base/output_queue.h"
+#include "cli/log_form.h"
 #include "cli/program.h"
 #include "enrol/events.h"
 #include "est/server.h"
@@ -18,8 +19,9 @@
 namespace acmetool::relay
 {
 
-/// What happened, on standard error: one line an event, as text or as one JSON document. For the journal each
-/// line begins with the syslog priority (sd-daemon(3)). Nobody waits for whoever reads it. The store keeps
+/// What happened, on standard error: one line an event, as text or as one JSON document. The journal gets it
+/// with the members of the event as fields, or else as a line that begins with the syslog priority
+/// (sd-daemon(3)). Nobody waits for whoever reads it. The store keeps
 /// events as well, whatever level the log has.
 class ACMETOOL_EXPORT EventLog final : public enrol::EventSink
 {
@@ -53,6 +55,7 @@ private:
     cli::Io& io_;
     bool json_;
     bool journal_;
+    std::unique_ptr<cli::Journal> fields_; ///< null: lines only
     bool traces_;
     base::Level level_;
     std::shared_ptr<EventKeeper> keeper_;

@@ -105,7 +105,7 @@ std::string who_of(const Json& event, const std::string& device, std::string_vie
         const auto parts = enrol::parse_qualified_serial(device);
         return parts && !device.starts_with("user:") ? parts->serial : device;
     }
-    if (what == "brski")
+    if (what == "brski" || what == "voucher_status" || what == "enrollstatus")
         if (auto serial = word_in(event, "serial"); !serial.empty()) return serial;
     return claimed_serial(word_in(event, "client"));
 }

@@ -36,7 +36,9 @@ constexpr Advice kOtherKey = "the device needs another key: see key_type of its 
 constexpr Advice kSecret =
     "compare the secret of the [[client]] with this address with that of the switch {2}";
 constexpr Advice kTryDomain = "`{0} check --online` tries whether the domain can be authorized";
-constexpr Advice kAskMasa = "`{0} explain {1}` shows the voucher-request; `{0} check --online` asks the MASA";
+constexpr Advice kAskMasa =
+    "`{0} check --online` tries the MASA; SIGHUP has the relay ask it at once, and `{0} retry {1}` opens a "
+    "voucher-request that was given up";
 
 /// Those without a case of their own have that of the Refusal.
 Advice advice_on(enrol::Ground ground)
@@ -189,7 +191,7 @@ Advice advice_for_drop(access::Sessions::Drop cause)
     return {};
 }
 
-Advice advice_for_voucher(registrar::Cause cause)
+Advice advice_on_voucher(registrar::Cause cause)
 {
     using registrar::Cause;
     switch (cause) {
@@ -220,20 +222,22 @@ Advice advice_for_voucher(registrar::Cause cause)
     case Cause::replaced:
         return "the device came with another request: that one counts";
     case Cause::masa_not_allowed:
-        return "if this MASA may answer for the manufacturer, add it to masa_hosts of its [[manufacturer]]";
+        return "if this MASA may answer for the manufacturer, add it to masa_hosts of its [[manufacturer]], "
+               "reload the relay, and `{0} retry {1}`";
     case Cause::masa_refused:
     case Cause::masa_unknown:
     case Cause::masa_no_such_format:
-        return "ask the manufacturer whether the device was sold to you: `{0} explain {1}` shows what its "
-               "MASA "
-               "said";
+        return "ask the manufacturer whether the device was sold to you; once its MASA knows that, `{0} "
+               "retry "
+               "{1}` has it asked again";
     case Cause::masa_silent:
         return kAskMasa;
     case Cause::bad_voucher:
-        return "ask the manufacturer: its MASA sends vouchers that are of no use here";
+        return "ask the manufacturer: its MASA sends vouchers that are of no use here; once it sends others, "
+               "`{0} retry {1}` has it asked again";
     case Cause::bad_audit_log:
-        return "`{0} explain {1}` shows who else had the device; audit_log in [brski] says whether that "
-               "counts";
+        return "see who else had the device; audit_log, known_domains and other_domains in [brski] say what "
+               "counts, and after a reload `{0} retry {1}` has the MASA asked again";
     }
     return {};
 }
@@ -281,7 +285,7 @@ constexpr std::pair<std::string_view, Advice> kGeneral[] = {
     {"authorization", "`{0} check --online` tries the name servers and the update key"},
     {"store", kSeeDatabase},
     {"brski", "`{0} explain {1}` shows the voucher-request"},
-    {"voucher_status", "the device says so: `{0} explain {1}` shows its voucher"},
+    {"voucher_status", "the device does not take its voucher: `{0} explain {1}` shows the request"},
     {"enrollstatus", "the device says so: `{0} explain {1}` shows its certificate"},
     {"crl", "see where the CRL comes from"},
     {"cacerts", "see [cacerts]"},
@@ -327,12 +331,17 @@ Advice typed_advice(const ra::Event& event)
     if (event.what == "radius")
         if (const auto drop = access::Sessions::drop_named(event.cause)) return advice_for_drop(*drop);
     if (event.what == "brski" && !event.cause.empty())
-        return advice_for_voucher(registrar::cause_named(event.cause));
+        return advice_on_voucher(registrar::cause_named(event.cause));
     if (event.what == "order") return row_of(kOrderAdvice, event.cause);
     return {};
 }
 
 } // namespace
+
+std::string advice_for_voucher(registrar::Cause cause, const std::string& program, const std::string& device)
+{
+    return fmt::format(fmt::runtime(advice_on_voucher(cause)), program, base::printable(device, 100));
+}
 
 bool is_bad(const ra::Event& event)
 {

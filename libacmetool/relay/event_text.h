@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "ra/event_records.h"
+#include "registrar/decision.h"
 
 /// The words of events: est-relay events, explain, and the page of the administration.
 namespace acmetool::relay
@@ -16,6 +17,9 @@ ACMETOOL_EXPORT bool is_bad(const ra::Event& event);
 /// What an operator does about it: the event's own hint, or what its cause calls for. Empty: nothing is to be
 /// done. `program` is the one that the sentence names.
 ACMETOOL_EXPORT std::string advice_for(const ra::Event& event, const std::string& program);
+
+/// What an operator does about a voucher-request that was refused, or whose MASA does not answer.
+std::string advice_for_voucher(registrar::Cause cause, const std::string& program, const std::string& device);
 
 /// "decision refused: forbidden".
 ACMETOOL_EXPORT std::string heading_of(const ra::Event& event);

@@ -21,6 +21,7 @@ using base::Json;
 using base::TimePoint;
 
 constexpr std::chrono::hours kLongPending{1};
+constexpr std::chrono::hours kVoucherTold{24 * 7}; ///< that there is none; nobody has to forget each device
 constexpr std::chrono::seconds kClockOff{30};
 
 /// What the relay uses a certificate for, and what follows from its end.
@@ -79,6 +80,7 @@ public:
         for (const auto& use : kOtherUses)
             look_at_certificates(use);
         look_at_orders();
+        if (const auto* brski = member(status_, "brski")) look_at_vouchers(*brski);
         look_at_others();
         return std::move(troubles_);
     }
@@ -134,10 +136,8 @@ private:
 
     void look_at_issuer(const Json& issuer)
     {
-        const auto failure = time_in(issuer, "lastFailure");
-        const auto success = time_in(issuer, "lastSuccess");
-        if (failure && (!success || *success < *failure))
-            add(fmt::format("the last order failed at {}: {}", base::to_rfc3339(*failure),
+        if (word(issuer, "lastOutcome") == "failed")
+            add(fmt::format("the last order failed at {}: {}", word(issuer, "lastFailure"),
                             word(issuer, "lastError")),
                 fmt::format("`{} devices --state failed` lists whom it concerns", program_));
         const auto* authorizations = member(issuer, "authorizations");
@@ -179,6 +179,30 @@ private:
         if (oldest && *oldest + kLongPending < now_)
             add(fmt::format("an order waits since {}", base::to_rfc3339(*oldest)),
                 fmt::format("`{} devices --state pending` lists all that wait", program_));
+    }
+
+    void look_at_vouchers(const Json& brski)
+    {
+        if (const auto* silent = member(brski, "silent"))
+            add(fmt::format("the MASA {} does not answer, and {} waits for a voucher since {}: {}",
+                            word(*silent, "masa"), word(*silent, "serial"), word(*silent, "since"),
+                            word(*silent, "reason")),
+                fmt::format("`{} check --online` tries it; `{} devices --state pending` lists all that wait",
+                            program_, program_));
+        look_at_voucher(brski, "refused", "{} got no voucher for its request of {}: {}");
+        look_at_voucher(brski, "notTaken", "{} does not take the voucher for its request of {}: {}");
+    }
+
+    void look_at_voucher(const Json& brski, const char* name, std::string_view sentence)
+    {
+        const auto* one = member(brski, name);
+        if (one == nullptr) return;
+        const auto since = time_in(*one, "since");
+        if (!since || *since + kVoucherTold < now_) return;
+        const auto serial = word(*one, "serial");
+        add(fmt::format(fmt::runtime(sentence), serial, base::to_rfc3339(*since), word(*one, "reason")),
+            fmt::format("`{0} explain {1}` says what to do; `{0} forget {1}` if the device is not yours",
+                        program_, serial));
     }
 
     void look_at_others()

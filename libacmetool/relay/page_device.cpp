@@ -28,7 +28,7 @@ http::ServerResponse error_page(const PageFrame& frame, const Error& error)
 void write_states(Html& html, std::string_view chosen)
 {
     html.open("nav", {{"aria-label", "States"}}).open("ul", {{"class", "pages"}});
-    for (const auto* state : {"", "pending", "failed", "issued", "expiring"}) {
+    for (const auto* state : {"", "pending", "failed", "issued", "expiring", "refused", "unseen"}) {
         html.open("li");
         const auto* name = *state == '\0' ? "all" : state;
         if (chosen == state)
@@ -59,11 +59,14 @@ void write_line(Html& html, const DeviceLine& line)
     open_cell(html, "Device")
         .link("/device?id=" + query_value(line.device), line.serial.empty() ? line.device : line.serial)
         .close();
-    const bool is_bad = line.standing == ra::Standing::failed;
+    const bool is_bad = line.standing == ra::Standing::failed || line.standing == ra::Standing::refused;
     open_cell(html, "State")
         .element("span", ra::name_of(line.standing), {{"class", is_bad ? "failed" : "state"}})
         .close();
-    open_cell(html, "Since").time(line.since).close();
+    if (line.standing == ra::Standing::unseen)
+        open_cell(html, "Since").text("never").close();
+    else
+        open_cell(html, "Since").time(line.since).close();
     open_cell(html, "Name").text(line.name).close();
     open_cell(html, "Note").text(line.note).close();
     html.close();
@@ -168,12 +171,13 @@ http::ServerResponse devices_page(const PageSource& source, const PageFrame& fra
         if (!standing)
             return error_page(frame, Error{.code = Errc::usage,
                                            .message = "There is no such state.",
-                                           .hint = "pending, failed, issued, expiring",
+                                           .hint = "pending, failed, issued, expiring, refused, unseen",
                                            .reason = {},
                                            .problem_type = {},
                                            .problem = {},
                                            .retry_after = {}});
         page.filter.standings = {*standing};
+        page.with_refused = *standing == ra::Standing::refused;
     }
     if (const auto after = query_member(target, "after"); !after.empty()) {
         auto place = parse_cursor(after);

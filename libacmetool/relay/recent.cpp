@@ -27,7 +27,10 @@ std::string refusal_cause(const base::Json& event)
     const auto kind = base::string_member(event, "event").value_or("");
     const auto decision = base::string_member(event, "decision").value_or("");
     if (kind == "decision" && decision == "refused") return shown_member(event, "reason");
-    if (kind == "brski" && base::string_member(event, "level") == "warning") return "voucher";
+    // While a MASA does not answer, nobody is refused.
+    const auto state = base::string_member(event, "state").value_or("refused");
+    if (kind == "brski" && state == "refused" && base::string_member(event, "level") == "warning")
+        return "voucher";
     if (kind == "teap" && decision == "reject") return "teap";
     if (kind == "radius" && decision == "drop") return "radius";
     return {};

@@ -106,6 +106,78 @@ lone_teap() {
     [ "$status" = 65 ]
 }
 
+@test "OPR-27: devices whose last request was refused before an order, and those of the inventory that never came, page by page" {
+    relay
+    local serial
+    for serial in d1 d2 d3; do
+        make_idevid "$PKI" "$serial"
+        echo "$serial" >>"$PKI/devices.csv"
+    done
+    reload_relay
+    listed() { # OPTION...
+        run_relay devices "$@" >list
+        run_relay devices --json "$@" >list.json
+        "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/devices.json" <list.json
+        clean list
+        cat list
+    }
+    listed --state unseen
+    [ "$(head -n 1 list)" = "0 pending, 0 failed, 0 issued, 0 expiring; 4 of the inventory never seen" ]
+    jq -e '[.devices[].serial] == ["d1", "d2", "d3", "device0001"] and all(.devices[]; .state == "unseen" and (has("since") | not))' list.json
+    grep -qE '^d1 +unseen +- *$' list
+    listed --state unseen --limit 3
+    jq -e '.more and .counts.unseen == 4' list.json
+    listed --state unseen --limit 3 --after "$(jq -r .next list.json)"
+    jq -e '[.devices[].serial] == ["device0001"] and (.more | not)' list.json
+    # One gets a certificate, the CA refuses one, the relay refuses two, and a stranger claims to be a third.
+    ask_for d1
+    gets_certificate d1
+    set_fault problem=finalize:badCSR
+    refused d2
+    set_fault problem=off
+    ask_for stranger9999
+    [ "$STATUS" = 403 ]
+    ask_for d3 other.iot.domain.com
+    [[ $STATUS == 4* ]]
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$PKI/false.key" -out "$PKI/false.pem" \
+        -subj "/serialNumber=device0009" -days 3 2>/dev/null
+    est false simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @d1.csr
+    [ "$STATUS" = 401 ]
+    all_told() { [ "$(run_relay devices --state refused --json | jq .counts.refused)" = 3 ]; }
+    wait_for 20 all_told
+    listed --state refused
+    [ "$(head -n 1 list)" = "0 pending, 1 failed, 1 issued, 0 expiring; 3 refused before an order" ]
+    jq -e '[.devices[].serial] | sort == ["d3", "device0009", "stranger9999"]' list.json
+    jq -e '.devices[] | select(.serial == "device0009") | .device == "device0009" and (.note | startswith("nobody proved to be it; "))' list.json
+    jq -e '.devices[] | select(.serial == "stranger9999") | (.device | startswith("stranger9999@")) and (.note | contains("inventory"))' list.json
+    local seen=() after=()
+    while :; do
+        listed --state refused --limit 1 "${after[@]}"
+        seen+=("$(jq -r '.devices[0].serial' list.json)")
+        [ "$(jq .more list.json)" = true ] || break
+        after=(--after "$(jq -r .next list.json)")
+    done
+    [ "$(printf '%s\n' "${seen[@]}" | sort | tr '\n' ' ')" = "d3 device0009 stranger9999 " ]
+    # All of them, the failed one by its order, in one list.
+    listed
+    jq -e '[.devices[] | .serial + " " + .state] | sort == ["d1 issued", "d2 failed", "d3 refused", "device0009 refused", "stranger9999 refused"]' list.json
+    listed --state unseen
+    jq -e '[.devices[].serial] == ["device0001"]' list.json
+    curl -sf "$RELAY_ADMIN/devices?state=unseen" | grep -q device0001
+    curl -sf "$RELAY_ADMIN/devices?state=refused" | grep -q stranger9999
+    # What came to a decision since is not refused any more.
+    ask_for d3
+    gets_certificate d3
+    two_left() { [ "$(run_relay devices --state refused --json | jq .counts.refused)" = 2 ]; }
+    wait_for 20 two_left
+    listed --state refused --since 1d
+    listed --state failed,refused
+    jq -e '[.devices[].serial] | sort == ["d2", "device0009", "stranger9999"]' list.json
+    mv "$PKI/devices.csv" "$PKI/away.csv"
+    run --separate-stderr run_relay devices --state unseen
+    [ "$status" = 78 ]
+}
+
 @test "OPR-13: incident: a device of a manufacturer that nobody trusts, and one that shows nothing" {
     lone_relay
     mkdir other
@@ -151,6 +223,7 @@ lone_teap() {
     wait_for 20 has_event '.event == "teap" and .outcome == "accept"'
     events
     jq -es 'any(.[]; .event == "teap" and .serial == "device0001")' events.json
+    as_documented "$TEAP_LOG" | grep -qw radius
 }
 
 @test "OPR-13: incident: the clock of the relay is wrong" {
@@ -290,6 +363,34 @@ lone_teap() {
     [[ $TEXT == *"see the database"* ]]
     ask_for stranger9999
     [ "$STATUS" = 403 ]
+}
+
+@test "OPR-29: docs/LOG.md has each event of both relays with its members, and what each of them means" {
+    relay
+    ask_for device0001
+    gets_certificate device0001
+    ask_for stranger9999
+    est - simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @device0001.csr
+    est device0001 nothing
+    set_fault problem=newOrder:rateLimited
+    make_idevid "$PKI" d2
+    echo d2 >>"$PKI/devices.csv"
+    reload_relay
+    refused d2
+    ask_for d2
+    restart_relay
+    as_documented "$PKI/relay.log" >seen
+    cat seen
+    local event
+    for event in authorization decision est-relay order request; do grep -qw "$event" seen; done
+    kill "$RELAY_PID" # the database is one relay's
+    wait "$RELAY_PID" || true
+    PROGRAM=teap-relay FILE=teap.toml
+    lone_teap
+    peer device0001 --new-key ec:P-256 --key-out dev.key -o dev.pem
+    run peer stranger9999
+    as_documented "$TEAP_LOG" >seen
+    for event in decision teap teap-relay; do grep -qw "$event" seen; done
 }
 
 @test "OPR-11: what strangers can cause is limited, and no request waits for it" {

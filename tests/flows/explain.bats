@@ -216,7 +216,7 @@ devices() { # [OPTION...]: the list in the file "list" and in list.json
     env "${CLOCK_VARIABLES[@]}" est-relay devices --config "$PKI/relay.toml" --since 1d --json |
         jq -e '.devices == [] and .counts.issued + .counts.expiring == 0'
     local wrong
-    for wrong in "--limit 0" "--limit 1001" "--state lost" "--since 5" "--after d2" "--after 2026-12-01T00:00:00Z/3/ZDI"; do
+    for wrong in "--limit 0" "--limit 1001" "--state lost" "--since 5" "--after d2" "--after 2026-12-01T00:00:00Z/9/ZDI"; do
         # shellcheck disable=SC2086
         run --separate-stderr est-relay devices --config "$PKI/relay.toml" $wrong
         [ "$status" = 64 ]

@@ -19,23 +19,6 @@ teardown() {
     stop_all
 }
 
-# script DIR NAME [EXTENSION...]: a server that answers by rules, its certificate of the manufacturer's CA.
-script() {
-    local dir=$1 name=$2
-    shift 2
-    cp "$MAKER/vendor.pem" ca.pem
-    cp "$MAKER/vendor.key" ca.key
-    cp ca.pem foreign.pem # whose clients it takes
-    cp ca.key foreign.key
-    issue "$name" "/CN=$name" ca subjectAltName=IP:127.0.0.1 extendedKeyUsage=serverAuth "$@"
-    start_est "$dir" "$name"
-}
-
-# answers FILE [TYPE]: the reply to requestvoucher, as a rule.
-answers() {
-    jq -n --arg file "$PWD/$1" --arg type "${2-$CMS}" '{requestvoucher: [{file: $file, headers: {"Content-Type": $type}}]}'
-}
-
 holds() { # FILTER: of what the script was asked
     jq -se "$1" "$EST_DIR/log"
 }

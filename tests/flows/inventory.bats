@@ -58,6 +58,23 @@ is_sanitized() { # its shadow and what it keeps of freed memory are many times t
     grep -qE '__(asan|tsan)_init' "$(command -v est-relay)"
 }
 
+@test "OPR-27: devices of the inventory in the store that never came, page by page" {
+    relay
+    printf '%s\n' device0001 device0002 device0003 | inventory import -
+    unseen() { # OPTION...: the list
+        est-relay devices --config "$PKI/relay.toml" --state unseen --json "$@" >unseen.json
+        "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/devices.json" <unseen.json
+    }
+    unseen --limit 2
+    jq -e '.counts.unseen == 3 and .more and [.devices[].serial] == ["device0001", "device0002"]' unseen.json
+    unseen --after "$(jq -r .next unseen.json)"
+    jq -e '[.devices[].serial] == ["device0003"]' unseen.json
+    ask device0001
+    [ "$STATUS" = 200 ]
+    unseen
+    jq -e '.counts.unseen == 2 and [.devices[].serial] == ["device0002", "device0003"]' unseen.json
+}
+
 @test "SCL-34, SCL-41: what is added to the inventory in the store, or removed, counts at once, without a reload" {
     relay
     ask device0001

@@ -494,6 +494,31 @@ serve_text() {
     jq -e 'select(.msg // "" | startswith("listening on ")) | .ts' json.log
 }
 
+@test "OPR-28: in the journal an event has its members as fields, by which journalctl finds the request" {
+    unshare -m true 2>/dev/null || skip "no mount namespace can be made here"
+    write_toml
+    # shellcheck disable=SC2016 # for the shell that is started
+    unshare -m sh -c 'mount -t tmpfs none /run && mkdir -p /run/systemd/journal && exec "$@"' sh \
+        python3 "$ROOT/tests/lib/journal.py" "$PWD/entries" est-relay serve --config "$PKI/relay.toml" >"$PKI/ready" 3>&- &
+    STARTED+=("$!")
+    wait_for 20 grep -q admin "$PKI/ready"
+    RELAY="https://127.0.0.1:$RELAY_PORT/.well-known/est"
+    make_csr device0001.iot.domain.com csr
+    est stranger9999 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @csr
+    [ "$STATUS" = 403 ]
+    has_decision() { grep -q '"ACMETOOL_EVENT": "decision"' entries; }
+    wait_for 10 has_decision
+    cat entries
+    local request
+    request=$(jq -rs 'map(select(.ACMETOOL_EVENT == "decision"))[0].ACMETOOL_REQUEST_ID' entries)
+    [[ $request == ???????????????? ]]
+    jq -es --arg request "$request" 'map(select(.ACMETOOL_REQUEST_ID == $request)) | length == 2 and
+        all(.[]; .SYSLOG_IDENTIFIER == "est-relay" and (.PRIORITY == "4" or .PRIORITY == "6") and (.MESSAGE | contains($request))) and
+        any(.[]; .ACMETOOL_EVENT == "request" and .ACMETOOL_STATUS == "403") and
+        any(.[]; .ACMETOOL_EVENT == "decision" and .ACMETOOL_GROUND == "notInInventory")' entries
+    jq -es 'any(.[]; .MESSAGE // "" | startswith("listening on "))' entries
+}
+
 @test "FLD-U13: block and revoke warn of what the relay has never seen" {
     write_toml 'wait = "5s"'
     echo 'device0002' >>"$PKI/devices.csv"

@@ -170,3 +170,20 @@ voucher_json() {
     printf '{"ietf-voucher:voucher":{"assertion":"logged","serial-number":"pledgeid","nonce":"%s","created-on":"2026-01-01T00:00:00Z","pinned-domain-cert":"%s"}}' \
         "$nonce" "$(openssl x509 -in "${2:-$PKI/ra.pem}" -outform DER | base64 -w0)"
 }
+
+# script DIR NAME [EXTENSION...]: a server that answers by rules, its certificate of the manufacturer's CA. Needs est.bash, too.
+script() {
+    local dir=$1 name=$2
+    shift 2
+    cp "$MAKER/vendor.pem" ca.pem
+    cp "$MAKER/vendor.key" ca.key
+    cp ca.pem foreign.pem # whose clients it takes
+    cp ca.key foreign.key
+    issue "$name" "/CN=$name" ca subjectAltName=IP:127.0.0.1 extendedKeyUsage=serverAuth "$@"
+    start_est "$dir" "$name"
+}
+
+# answers FILE [TYPE]: the reply to requestvoucher, as a rule.
+answers() {
+    jq -n --arg file "$PWD/$1" --arg type "${2-application/voucher-cms+json}" '{requestvoucher: [{file: $file, headers: {"Content-Type": $type}}]}'
+}

@@ -82,6 +82,10 @@ explain() { # DEVICE: TEXT in one line, document.json
     TEXT=$(tr -s ' \n' ' ' <screen)
 }
 
+as_documented() { # LOG: docs/LOG.md has each of its events and members
+    python3 "$ROOT/tests/lib/log_page.py" "$1"
+}
+
 status_says() { # PATTERN: of the whole text in one line
     run_relay status >said
     clean said

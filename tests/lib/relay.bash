@@ -3,10 +3,11 @@
 # shellcheck source=tests/lib/postgres.bash
 . "$ROOT/tests/lib/postgres.bash"
 
-# start_authority: domain.com at Knot, acme-ca which asks it, and an account there in ACCOUNT; needs dns.bash, too.
+# start_authority [OPTION...]: domain.com at Knot, acme-ca with these options, which asks it, and an account there in
+# ACCOUNT; needs dns.bash, too.
 start_authority() {
     start_knot "$PWD/knot" domain.com
-    start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
+    start_ca "$PWD/ca" --dns-server "$DNS_SERVER" "$@"
     ACCOUNT=$PWD/acct.json
     acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --agree-tos --account "$ACCOUNT" >/dev/null
 }

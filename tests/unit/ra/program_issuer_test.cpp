@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "fixture.h"
+#include "ra/outcomes.h"
 
 using namespace acmetool;
 using namespace acmetool::test;
@@ -152,4 +153,29 @@ TEST_CASE("FLD-A14: an issuer program gets the environment variables that issuer
     CHECK(lab.read("seen") == "secret,");
     unsetenv("ACMETOOL_TEST_TOKEN");
     unsetenv("ACMETOOL_TEST_OTHER");
+}
+
+TEST_CASE("OPR-24: outcomes: which of a success and a failure came last, also in one second or with the "
+          "clock set back")
+{
+    const base::TimePoint noon{std::chrono::seconds{1'800'000'000}};
+    ra::Outcomes outcomes;
+    const auto told = [&outcomes] {
+        base::Json status = base::Json::object();
+        outcomes.add_to(status);
+        return status;
+    };
+    CHECK(told() == base::Json::object());
+    outcomes.succeeded(noon);
+    CHECK(told() == base::Json{{"lastSuccess", base::to_rfc3339(noon)}, {"lastOutcome", "issued"}});
+    outcomes.failed(noon, "no");
+    CHECK(told() == base::Json{{"lastSuccess", base::to_rfc3339(noon)},
+                               {"lastFailure", base::to_rfc3339(noon)},
+                               {"lastError", "no"},
+                               {"lastOutcome", "failed"}});
+    outcomes.succeeded(noon);
+    CHECK(told()["lastOutcome"] == "issued");
+    outcomes.failed(noon - std::chrono::hours{1}, "again");
+    CHECK(told()["lastOutcome"] == "failed");
+    CHECK(told()["lastError"] == "again");
 }

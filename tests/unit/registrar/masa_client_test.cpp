@@ -166,7 +166,9 @@ TEST_CASE("A MASA that is not ready, or fails, is asked again after Retry-After 
     const auto begun = std::chrono::steady_clock::now();
     lab.ask();
     CHECK(std::get<MasaDelay>(lab.answer(0)).why == "the MASA answered 202");
+    CHECK(std::get<MasaDelay>(lab.answer(0)).cause == Cause::none);
     CHECK(std::get<MasaDelay>(lab.answer(1)).why == "the MASA answered 503: busy");
+    CHECK(std::get<MasaDelay>(lab.answer(1)).cause == Cause::masa_silent);
     CHECK(std::holds_alternative<MasaDocument>(lab.answer(2)));
     // The backoff began with a second and doubled: it is not begun anew by Retry-After.
     CHECK(std::chrono::steady_clock::now() - begun >= 3s);

@@ -169,6 +169,59 @@ TEST_CASE("A record keeps what the device said until the device asks with anothe
     CHECK_FALSE(*records.device_by_certificate(""));
 }
 
+TEST_CASE("OPR-23: a request that was refused, or whose voucher is not taken, is opened again or removed; "
+          "others are not")
+{
+    const RecordsPlace place;
+    const auto database = place.connect();
+    Records records{*database};
+    REQUIRE(records.create());
+    const auto now = *base::parse_rfc3339("2027-01-02T03:04:05Z");
+    for (const auto state : {State::asking, State::auditing, State::ready, State::forwarded}) {
+        REQUIRE(records.put(make_record("a", state)));
+        CHECK_FALSE(*records.reopen("a", now));
+        CHECK_FALSE(*records.forget("a"));
+        CHECK_FALSE(*records.last_refused());
+        CHECK_FALSE(*records.last_not_taken());
+    }
+    const auto reopened = [&] {
+        CHECK(*records.reopen("a", now));
+        const auto record = **records.record("a");
+        CHECK(record.state == State::asking);
+        CHECK(record.since == now);
+        CHECK(record.cause == Cause::none);
+        CHECK(record.reason.empty());
+        CHECK(record.voucher.empty());
+        CHECK(record.voucher_status.empty());
+        CHECK(record.owner.empty());
+        CHECK(record.request_digest == make_record("a", State::asking).request_digest);
+    };
+    REQUIRE(records.set_voucher_status("a", "failure: not signed by mine"));
+    CHECK((*records.last_not_taken())->id == "a");
+    reopened();
+    CHECK_FALSE(*records.last_not_taken());
+    auto refused = make_record("a", State::refused);
+    refused.cause = Cause::masa_unknown;
+    refused.reason = "the MASA answered 404";
+    refused.owner = "another run";
+    REQUIRE(records.put(refused));
+    CHECK((*records.last_refused())->reason == "the MASA answered 404");
+    reopened();
+    REQUIRE(records.put(refused));
+    REQUIRE(records.remember_nonce("a", refused.nonce));
+    CHECK(*records.forget("a"));
+    CHECK_FALSE(*records.record("a"));
+    CHECK_FALSE(*records.forget("a"));
+    CHECK(records.nonces("a")->size() == 1);
+    // Of those that wait, only for a MASA that does not answer.
+    auto waiting = make_record("b", State::asking);
+    REQUIRE(records.put(waiting));
+    CHECK_FALSE(*records.waits_for_silent_masa());
+    waiting.cause = Cause::masa_silent;
+    REQUIRE(records.put(waiting));
+    CHECK((*records.waits_for_silent_masa())->id == "b");
+}
+
 TEST_CASE("The newest thousand nonces of a device are kept, and those of other devices")
 {
     const RecordsPlace place;
@@ -217,6 +270,12 @@ TEST_CASE("Devices are found by indexes, not by a scan")
         CHECK_MESSAGE(plan->front().back().find("USING COVERING INDEX") != std::string::npos,
                       plan->front().back());
     }
+    const auto last =
+        database->execute("EXPLAIN QUERY PLAN SELECT serial FROM brski_devices "
+                          "WHERE substr(voucher_status, 1, 7) = 'failure' ORDER BY since DESC LIMIT 1");
+    REQUIRE(last);
+    CHECK(last->size() == 1); // no row to sort: in the index are those of interest alone, and in order
+    CHECK(last->front().back().find("USING INDEX brski_devices_not_taken") != std::string::npos);
 }
 
 TEST_CASE("OPR-06: devices without voucher come in pages, of which none has one twice and none is left out")

@@ -210,6 +210,40 @@ TEST_CASE("A MASA's refusal is the pledge's, with its cause, also when it asks a
     CHECK(lab.has_event("level", "warning"));
 }
 
+TEST_CASE("OPR-23: a request that was refused is asked again once it was opened, and the registrar's status "
+          "has both")
+{
+    RegistrarLab lab;
+    lab.open();
+    const auto device = lab.pledge("SN-1");
+    const auto octets = lab.request(device);
+    auto answer = lab.ask(device, octets);
+    lab.masa->question(0).hear(MasaRefusal{Cause::masa_unknown, "the MASA answered 404: who?"});
+    CHECK(cause_of(std::move(answer)) == Cause::masa_unknown);
+    auto status = lab.subject->status();
+    CHECK(status["refused"]["serial"] == "SN-1");
+    CHECK(status["refused"]["cause"] == "masaUnknown");
+    CHECK(status["refused"]["reason"] == "the MASA answered 404: who?");
+    const auto database = lab.connect();
+    REQUIRE(*Records{*database}.reopen(device.id(), lab.now()));
+    answer = lab.ask(device, octets);
+    const auto again = lab.masa->question(1);
+    // It fails for a while: that is told once.
+    for (int i = 0; i < 3; ++i)
+        again.hear(MasaDelay{"no answer", Cause::masa_silent});
+    again.hear(lab.voucher(again.question));
+    CHECK(std::holds_alternative<Granted>(answer.get()));
+    {
+        const std::lock_guard lock{lab.mutex};
+        CHECK(std::count_if(lab.events.begin(), lab.events.end(), [](const base::Json& event) {
+                  return event.value("text", "") == "no answer" && event.value("cause", "") == "masaSilent";
+              }) == 1);
+    }
+    status = lab.subject->status();
+    CHECK_FALSE(status.contains("refused"));
+    CHECK_FALSE(status.contains("silent"));
+}
+
 TEST_CASE("A voucher of no use is not passed on")
 {
     RegistrarLab lab;

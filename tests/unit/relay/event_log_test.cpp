@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <optional>
@@ -13,8 +15,13 @@
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "../ra/fixture.h"
+#include "cli/log_form.h"
 
 using namespace acmetool;
 using namespace std::chrono_literals;
@@ -73,6 +80,43 @@ std::set<int> numbers_in(const std::string& file)
     return numbers;
 }
 
+/// What listens where the journal would.
+class JournalDouble
+{
+public:
+    JournalDouble()
+    {
+        REQUIRE(mkdtemp(folder_.data()) != nullptr);
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        const auto path = this->path();
+        std::memcpy(address.sun_path, path.data(), path.size());
+        fd_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        REQUIRE(bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    }
+    ~JournalDouble()
+    {
+        close(fd_);
+        std::filesystem::remove_all(folder_);
+    }
+    JournalDouble(const JournalDouble&) = delete;
+    JournalDouble& operator=(const JournalDouble&) = delete;
+
+    std::string path() const { return folder_ + "/socket"; }
+    std::string next()
+    {
+        std::string entry(65536, '\0');
+        const auto size = recv(fd_, entry.data(), entry.size(), 0);
+        REQUIRE(size >= 0);
+        entry.resize(static_cast<std::size_t>(size));
+        return entry;
+    }
+
+private:
+    std::string folder_ = "/tmp/journal-test-XXXXXX";
+    int fd_ = -1;
+};
+
 } // namespace
 
 TEST_CASE("OPR-38: no event is lost that is told while a reload changes who is told of it")
@@ -110,4 +154,40 @@ TEST_CASE("OPR-38: no event is lost that is told while a reload changes who is t
         before = seen;
     log.deliver_by(nullptr);
     CHECK(seen == kThreads * kEvents);
+}
+
+TEST_CASE("OPR-28: journal: an entry has message, priority, program, and a field for each plain member of "
+          "the event")
+{
+    JournalDouble there;
+    cli::Journal journal{"est-relay", there.path()};
+    REQUIRE(journal.send(base::Level::warning, "no",
+                         {{"event", "decision"},
+                          {"level", "warning"},
+                          {"msg", "no"},
+                          {"request_id", "4f1d"},
+                          {"csrSha256", "ab"},
+                          {"status", 403},
+                          {"fromCache", true},
+                          {"identifiers", {"a", "b"}}}));
+    CHECK(there.next() == "MESSAGE=no\nPRIORITY=4\nSYSLOG_IDENTIFIER=est-relay\nACMETOOL_CSR_SHA256=ab\n"
+                          "ACMETOOL_EVENT=decision\nACMETOOL_FROM_CACHE=true\nACMETOOL_REQUEST_ID=4f1d\n"
+                          "ACMETOOL_STATUS=403\n");
+    REQUIRE(journal.send(base::Level::info, "one\ntwo", base::Json{{std::string(100, 'x'), 1}}));
+    CHECK(there.next() == std::string{"MESSAGE\n\x07\0\0\0\0\0\0\0one\ntwo\n", 24} +
+                              "PRIORITY=6\nSYSLOG_IDENTIFIER=est-relay\nACMETOOL_" + std::string(55, 'X') +
+                              "=1\n");
+}
+
+TEST_CASE("OPR-28: journal: one that is away, is full or takes no such size takes nothing, and nobody waits")
+{
+    CHECK_FALSE(cli::Journal("p", "/nowhere/socket").send(base::Level::info, "m", base::Json::object()));
+    CHECK_FALSE(cli::Journal("p", std::string(200, 'x')).send(base::Level::info, "m", base::Json::object()));
+    const JournalDouble there;
+    cli::Journal journal{"p", there.path()};
+    int taken = 0;
+    while (taken < 100'000 && journal.send(base::Level::info, "m", base::Json::object()))
+        ++taken;
+    CHECK(taken > 0);
+    CHECK(taken < 100'000);
 }

@@ -58,6 +58,42 @@ TEST_CASE("OPR-16: health: the clock of the host is compared with that of the CA
           std::string::npos);
 }
 
+TEST_CASE("OPR-24: health: of a success and a failure in one second, the last one counts")
+{
+    const auto told = [](const char* outcome) {
+        return first_of({{"issuer",
+                          {{"lastSuccess", "2027-01-01T00:00:00Z"},
+                           {"lastFailure", "2027-01-01T00:00:00Z"},
+                           {"lastError", "no"},
+                           {"lastOutcome", outcome}}}});
+    };
+    CHECK(told("issued") == "");
+    CHECK(told("failed") == "the last order failed at 2027-01-01T00:00:00Z: no");
+}
+
+TEST_CASE(
+    "OPR-23: health: a MASA that does not answer, and the last voucher that was refused or is not taken")
+{
+    const auto one = [](TimePoint since) {
+        return Json{{"serial", "SN-1"},
+                    {"masa", "https://masa.example"},
+                    {"since", base::to_rfc3339(since)},
+                    {"reason", "404"}};
+    };
+    const auto told = [](const char* member, const Json& request) {
+        return first_of({{"brski", {{"devices", Json::object()}, {member, request}}}});
+    };
+    CHECK(first_of({{"brski", {{"devices", Json::object()}}}}) == "");
+    CHECK(told("silent", one(kNoon - hours{24 * 30}))
+              .starts_with(
+                  "the MASA https://masa.example does not answer, and SN-1 waits for a voucher since 20"));
+    for (const auto* member : {"refused", "notTaken"}) {
+        CAPTURE(member);
+        CHECK(told(member, one(kNoon - hours{24 * 7})).starts_with("SN-1 "));
+        CHECK(told(member, one(kNoon - hours{24 * 7} - seconds{1})) == "");
+    }
+}
+
 TEST_CASE("OPR-16: health: a certificate in use that ends, has ended, or has not begun")
 {
     const struct {
@@ -97,6 +133,7 @@ TEST_CASE("OPR-16: health: the worst is told first, and nothing hides behind it"
                    {{"clockOffset", 90},
                     {"lastFailure", "2027-01-01T00:00:00Z"},
                     {"lastError", "no"},
+                    {"lastOutcome", "failed"},
                     {"authorizations", {{"domain.com", {{"error", "DNS"}}}}}}},
                   {"cacerts", {{"certificates", Json::array()}, {"error", "another root"}}},
                   {"oldestPending", "2027-01-01T00:00:00Z"},

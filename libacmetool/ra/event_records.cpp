@@ -16,10 +16,10 @@ constexpr unsigned kMostRequests = 1000; ///< of a device, whose events elsewher
 constexpr std::string_view kColumns = "at, number, level, what, outcome, cause, words, hint, protocol, "
                                       "device, who, request_id, address, station, relay, times, details";
 
-/// A condition: the last decision on somebody's requests, since $1 in seconds, is a refusal that no order
-/// has.
+/// A condition: the last decision on somebody's requests, since $1 in microseconds, is a refusal that no
+/// order has. Of the index events_refused.
 constexpr std::string_view kIsRefused =
-    "what = 'decision' AND outcome = 'refused' AND who <> '' AND at / 1000000 >= $1 "
+    "what = 'decision' AND outcome = 'refused' AND who <> '' AND at >= $1 "
     "AND details NOT LIKE '%\"ground\":\"orderFailed\"%' "
     "AND details NOT LIKE '%\"ground\":\"failureRemembered\"%' "
     "AND NOT EXISTS (SELECT 1 FROM events AS later WHERE later.who <> '' AND later.who = events.who "
@@ -172,7 +172,7 @@ Result<std::vector<std::string>> EventRecords::devices_by(std::string_view colum
 Result<std::vector<RefusedDevice>>
 EventRecords::refused(base::TimePoint since, const std::optional<store::Behind>& behind, std::uint64_t limit)
 {
-    std::vector<Value> values{seconds_in(since), static_cast<std::int64_t>(limit)};
+    std::vector<Value> values{seconds_in(since) * 1000000, static_cast<std::int64_t>(limit)};
     std::string rest;
     if (behind) {
         values.emplace_back(seconds_in(behind->since));
@@ -197,7 +197,7 @@ EventRecords::refused(base::TimePoint since, const std::optional<store::Behind>&
 Result<std::uint64_t> EventRecords::count_refused(base::TimePoint since)
 {
     ACMETOOL_TRY(rows, database_->execute(fmt::format("SELECT COUNT(*) FROM events WHERE {}", kIsRefused),
-                                          {seconds_in(since)}));
+                                          {seconds_in(since) * 1000000}));
     return static_cast<std::uint64_t>(store::number_of(rows.front().front()));
 }
 

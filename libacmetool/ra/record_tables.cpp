@@ -66,6 +66,8 @@ constexpr const char* kSchema[] = {
     "NOT NULL, station TEXT NOT NULL, relay TEXT NOT NULL, times BIGINT NOT NULL, details TEXT NOT NULL, "
     "PRIMARY KEY (at, number)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS events_who ON events (who, at) WHERE who <> ''",
+    "CREATE INDEX IF NOT EXISTS events_refused ON events (at) "
+    "WHERE what = 'decision' AND outcome = 'refused' AND who <> ''",
     "CREATE INDEX IF NOT EXISTS events_request ON events (request_id) WHERE request_id <> ''",
     "CREATE INDEX IF NOT EXISTS events_station ON events (station) WHERE station <> ''",
     // The inventory in force has the generation of the only row of inventory_state, `devices` entries, and

@@ -94,7 +94,7 @@ void EventLog::write(Level level, Json event)
         line += text;
     } else {
         const auto text = event.contains("msg") ? event["msg"].get<std::string>() : text_of(event);
-        if (fields_ && fields_->send(level, text, event)) return;
+        if (fields_ && fields_->send(level, cli::safe_lines(text), event)) return;
         line += level <= Level::warning ? fmt::format("{}: {}: {}", program_, name_of(level), text)
                                         : fmt::format("{}: {}", program_, text);
     }

@@ -90,8 +90,8 @@ constexpr std::string_view kForgetNonces =
     "DELETE FROM brski_nonces WHERE id = $1 AND place < (SELECT place FROM brski_nonces WHERE id = $1 "
     "ORDER BY place DESC LIMIT 1 OFFSET 999)";
 
-constexpr std::string_view kWithoutGoodVoucher =
-    "(state = 'refused' OR substr(voucher_status, 1, 7) = 'failure')";
+constexpr std::string_view kWithoutGoodVoucher = "(state = 'refused' OR (state NOT IN ('asking', 'auditing') "
+                                                 "AND substr(voucher_status, 1, 7) = 'failure'))";
 
 constexpr std::array<std::pair<State, std::string_view>, 5> kStates{{{State::asking, "asking"},
                                                                      {State::auditing, "auditing"},

@@ -131,7 +131,7 @@ public:
     Result<void> remember_nonce(std::string_view id, std::string_view nonce);
 
     /// A request that was refused, or whose voucher the device does not take, is to be asked again once the
-    /// device repeats it; `now` is when. False: the device has no such request.
+    /// device repeats it, or a registrar starts; `now` is when. False: the device has no such request.
     Result<bool> reopen(std::string_view id, base::TimePoint now);
     /// Removes such a request. The nonces of the device stay.
     Result<bool> forget(std::string_view id);

@@ -136,7 +136,11 @@ private:
 
     void look_at_issuer(const Json& issuer)
     {
-        if (word(issuer, "lastOutcome") == "failed")
+        const auto outcome = word(issuer, "lastOutcome"); // a relay of an earlier version does not tell it
+        const auto failure = time_in(issuer, "lastFailure");
+        const auto success = time_in(issuer, "lastSuccess");
+        const bool was_earlier = outcome.empty() && failure && (!success || *success < *failure);
+        if (outcome == "failed" || was_earlier)
             add(fmt::format("the last order failed at {}: {}", word(issuer, "lastFailure"),
                             word(issuer, "lastError")),
                 fmt::format("`{} devices --state failed` lists whom it concerns", program_));

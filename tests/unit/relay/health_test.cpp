@@ -69,6 +69,14 @@ TEST_CASE("OPR-24: health: of a success and a failure in one second, the last on
     };
     CHECK(told("issued") == "");
     CHECK(told("failed") == "the last order failed at 2027-01-01T00:00:00Z: no");
+    // A relay of an earlier version has only the times.
+    const auto earlier = [](const char* success) {
+        return first_of(
+            {{"issuer",
+              {{"lastSuccess", success}, {"lastFailure", "2027-01-01T00:00:00Z"}, {"lastError", "no"}}}});
+    };
+    CHECK(earlier("2026-12-31T00:00:00Z") == "the last order failed at 2027-01-01T00:00:00Z: no");
+    CHECK(earlier("2027-01-02T00:00:00Z") == "");
 }
 
 TEST_CASE(

@@ -436,8 +436,8 @@ certificate_is_refused() { # FORM:CODE...
         run grep -F -- "$secret" t.jsonl err n.json a.json
         [ "$status" = 1 ]
     done
-    # What is signed: the beginning of a header with alg, jwk, kid, nonce or url, whichever is the first of its members. Less
-    # than that is in base64 by chance.
-    run grep -E 'eyJ(hbGci|qd2si|raWQi|ub25j|1cmwi)' t.jsonl err n.json a.json
+    # What is signed: the beginning of a header with alg, jwk, kid, nonce or url, or of a payload with identifiers, csr or
+    # contact, whichever is the first of its members. Less than that is in base64 by chance.
+    run grep -E 'eyJ(hbGci|qd2si|raWQi|ub25j|1cmwi|pZGVu|jc3Ii|jb250)' t.jsonl err n.json a.json
     [ "$status" = 1 ]
 }

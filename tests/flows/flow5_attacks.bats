@@ -480,8 +480,8 @@ fingerprint() {
 make_thief() {
     mkdir -p "$1"
     printf 'basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=%s\n' "$(key_identifier "$PKI/tls-root.pem")" >"$1/ca.extensions"
-    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1/tls-root.key" -subj "/CN=TLS root" 2>/dev/null |
-        openssl x509 -req -signkey "$1/tls-root.key" -days 30 -out "$1/tls-root.pem" -extfile "$1/ca.extensions" 2>/dev/null
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1/tls-root.key" -subj "/CN=TLS root" -out "$1/tls-root.csr" 2>/dev/null
+    openssl x509 -req -in "$1/tls-root.csr" -signkey "$1/tls-root.key" -days 30 -out "$1/tls-root.pem" -extfile "$1/ca.extensions" 2>/dev/null
     printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,1.3.6.1.5.5.7.3.28\nsubjectKeyIdentifier=%s\n' \
         "$(key_identifier "$PKI/ra.pem")" >"$1/ra.extensions"
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1/ra.key" -subj "/CN=registrar" 2>/dev/null |

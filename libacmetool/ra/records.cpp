@@ -102,18 +102,18 @@ Result<std::optional<OrderRow>> Records::order_to_change(std::string_view id)
 
 Result<void> Records::put(const OrderRow& row)
 {
-    static const auto kColumns = base::split(kOrderColumns, ',');
+    static const auto kNames = base::split(kOrderColumns, ',');
     static const auto kInsert = [] {
         std::string places;
-        for (std::size_t i = 1; i <= kColumns.size(); ++i)
+        for (std::size_t i = 1; i <= kNames.size(); ++i)
             places += fmt::format("{}${}", i == 1 ? "" : ",", i);
         return fmt::format("INSERT INTO orders ({}) VALUES ({})", kOrderColumns, places);
     }();
     // In its place: the index of `id` would be written for nothing.
     static const auto kUpdate = [] {
         std::string assignments;
-        for (std::size_t i = 2; i <= kColumns.size(); ++i)
-            assignments += fmt::format("{}{} = ${}", i == 2 ? "" : ", ", base::trim(kColumns[i - 1]), i);
+        for (std::size_t i = 2; i <= kNames.size(); ++i)
+            assignments += fmt::format("{}{} = ${}", i == 2 ? "" : ", ", base::trim(kNames[i - 1]), i);
         return fmt::format("UPDATE orders SET {} WHERE id = $1 AND generation = $20 - 1", assignments);
     }();
     static const auto kUpdateIfSame = kUpdate + " RETURNING 1";

@@ -279,7 +279,7 @@ Result<void> InventoryImport::write()
         return {};
     };
     const auto began = std::chrono::steady_clock::now();
-    const auto written = change_inventory(*database_, [&]() -> Result<void> {
+    auto written = change_inventory(*database_, [&]() -> Result<void> {
         std::size_t done = 0;
         for (; pending_.size() - done >= kInOneStatement; done += kInOneStatement)
             ACMETOOL_CHECK(insert(done, kInOneStatement));

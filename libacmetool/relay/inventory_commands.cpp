@@ -15,6 +15,7 @@
 #include "ra/exclusion.h"
 #include "ra/inventory_records.h"
 #include "ra/policy.h"
+#include "relay/daemon.h"
 #include "store/line_reader.h"
 
 namespace acmetool::cli

@@ -129,13 +129,6 @@ std::optional<RsaNumbers> read_rsa_numbers(ByteView der)
                       {exponent->value.begin(), exponent->value.end()}};
 }
 
-EVP_PKEY* read_by_openssl(ByteView der)
-{
-    const auto* data = der.data();
-    PkeyPtr pkey{d2i_PUBKEY(nullptr, &data, static_cast<long>(der.size()))};
-    return data == der.data() + der.size() ? pkey.release() : nullptr;
-}
-
 EVP_PKEY* read_pkey(ByteView der)
 {
     const auto text = as_text(der);
@@ -143,7 +136,9 @@ EVP_PKEY* read_pkey(ByteView der)
         if (text.size() == form.head.size() + form.point && text.starts_with(form.head) &&
             der[form.head.size()] == POINT_CONVERSION_UNCOMPRESSED)
             return read_point(form, der.last(form.point));
-    return read_by_openssl(der);
+    const auto* data = der.data();
+    PkeyPtr pkey{d2i_PUBKEY(nullptr, &data, static_cast<long>(der.size()))};
+    return data == der.data() + der.size() ? pkey.release() : nullptr;
 }
 
 } // namespace

@@ -226,14 +226,7 @@ devices() { # [OPTION...]: the list in the file "list" and in list.json
 }
 
 @test "OPR-08: a voucher that waits for a MASA that is dead" {
-    make_flow5
-    no_ca
-    configure 'wait = "100ms"'
-    start_relay "$PKI"
-    REGISTRAR="https://127.0.0.1:$RELAY_PORT"
-    request one
-    ask one
-    [ "$STATUS" = 202 ]
+    wait_for_dead_masa
     wait_for 20 has_reason pledgeid
     explain pledgeid
     [[ $TEXT == *"voucher-request asking since 20"*"manufacturer lab"*"MASA"*"127.0.0.1:$MASA_PORT"* ]]

@@ -283,14 +283,7 @@ end_of() { # PID
 }
 
 @test "OPR-25: incident: a voucher waits for a MASA that is dead" {
-    make_flow5
-    no_ca
-    configure 'wait = "100ms"'
-    start_relay "$PKI"
-    REGISTRAR="https://127.0.0.1:$RELAY_PORT"
-    request one
-    ask one
-    [ "$STATUS" = 202 ]
+    wait_for_dead_masa
     wait_for 20 has_event '.event == "brski" and .cause == "masaSilent"'
     events --level warning
     [[ $TEXT == *"pledgeid brski asking: masaSilent"*"127.0.0.1:$MASA_PORT"*"next: \`est-relay check --online\` tries the MASA;"* ]]

@@ -131,6 +131,16 @@ request() {
     brski-pledge sign-request "${PLEDGE[@]}" --registrar-cert "$PKI/ra.pem" "$@" -o "$name"
 }
 
+# wait_for_dead_masa: a relay without a CA, and the pledge's request "one", which waits for a MASA that does not run.
+wait_for_dead_masa() {
+    make_flow5
+    no_ca
+    registrar 'wait = "100ms"'
+    request one
+    ask one
+    [ "$STATUS" = 202 ]
+}
+
 status_of_device() {
     est-relay explain --config "$PKI/relay.toml" --json "${1:-pledgeid}" | jq -r .voucher.state
 }

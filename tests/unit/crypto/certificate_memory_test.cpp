@@ -1,34 +1,14 @@
 #include <doctest/doctest.h>
 
-#include <chrono>
-
-#include "base/context.h"
-#include "crypto/certificate_builder.h"
+#include "certificates.h"
 #include "crypto/certificate_memory.h"
 
 using namespace acmetool;
 
-namespace
-{
-
-crypto::Certificate remembered_ca(const std::string& name, const crypto::Key& key)
-{
-    const auto now = base::Context{}.now();
-    crypto::CertificateProfile profile;
-    profile.common_name = name;
-    profile.not_before = now;
-    profile.not_after = now + std::chrono::hours{1};
-    profile.extensions = {{"basicConstraints", "critical,CA:TRUE"}};
-    return *crypto::build_certificate(profile, key, nullptr, key);
-}
-
-} // namespace
-
 TEST_CASE("chains: an issuer that an earlier chain had is read once, the end entity each time")
 {
-    const auto key = *crypto::generate_key("ec:P-256");
-    const auto leaf = remembered_ca("end entity", key);
-    const auto issuer = remembered_ca("issuer", key);
+    const auto leaf = test::make_identity("end entity").certificate;
+    const auto issuer = test::make_identity("issuer").certificate;
     const auto text = crypto::to_pem({leaf, issuer});
     const auto first = crypto::parse_pem_chain(text);
     const auto second = crypto::parse_pem_chain(text);
@@ -41,9 +21,8 @@ TEST_CASE("chains: an issuer that an earlier chain had is read once, the end ent
 
 TEST_CASE("chains: an issuer that differs by one octet is not the one that is remembered")
 {
-    const auto key = *crypto::generate_key("ec:P-256");
-    const auto leaf = remembered_ca("end entity", key);
-    const auto issuer = remembered_ca("issuer", key);
+    const auto leaf = test::make_identity("end entity").certificate;
+    const auto issuer = test::make_identity("issuer").certificate;
     REQUIRE(crypto::parse_pem_chain(crypto::to_pem({leaf, issuer})));
     auto der = issuer.der();
     der.back() ^= 1U;
@@ -56,8 +35,7 @@ TEST_CASE("chains: an issuer that differs by one octet is not the one that is re
 
 TEST_CASE("chains: of the issuers remembered, the one that was not asked for the longest is forgotten")
 {
-    const auto key = *crypto::generate_key("ec:P-256");
-    const auto certificate = remembered_ca("issuer", key);
+    const auto certificate = test::make_identity("issuer").certificate;
     crypto::CertificateMemory memory;
     const auto octets = [](int number) { return Bytes{static_cast<std::uint8_t>(number), 0x30}; };
     for (int number = 0; number < 16; ++number)

@@ -32,7 +32,7 @@ def rows_of(number, now, number_of_devices):
     order = (digest, state, device, serial, "", "iot.domain.com", "", 0, f"dns:{name}",
              os.urandom(400) if state != 2 else b"", f"https://ca.example/order/{number}", 0, request, begin,
              end if state == 2 else begin + 300, digest if state == 2 else "", 8 if state == 3 else 0,
-             "the CA refused: rate limit" if state == 3 else "", "", 1, 0)
+             "the CA refused: rate limit" if state == 3 else "", "", 1, 0, 1)
     tables = {"orders": [order], "names": [(name, device, "iot.domain.com")], "events": [], "certificates": []}
     if state == 2:
         tables["certificates"].append((digest, f"{number + (1 << 100):034x}", device, serial, f"dns:{name}", digest,
@@ -50,7 +50,7 @@ def rows_of(number, now, number_of_devices):
 
 COLUMNS = {
     "orders": "id, state, device, device_serial, label, domain, profile, renewal, identifiers, csr, url, unsure, "
-              "request_id, created, until, certificate, why, words, owner, generation, watched",
+              "request_id, created, until, certificate, why, words, owner, generation, watched, number",
     "certificates": "digest, serial, device, device_serial, identifiers, csr_digest, key_digest, not_before, "
                     "not_after, der, subject",
     "names": "name, device, domain",

@@ -1,5 +1,6 @@
 #include "ra/records.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include <fmt/core.h>
@@ -16,14 +17,15 @@ namespace acmetool::ra
 namespace
 {
 
-constexpr unsigned kSchemaVersion = 7;
+constexpr unsigned kSchemaVersion = 8;
 /// Of earlier versions; those before the last were of files. In the first, the digests of keys were over
 /// their encoding, and devices had former_id(). That and the next had no subject of the CSR; the next had no
-/// owners, the one after it no events, the last no inventory.
+/// owners, the one after it no events, the next no inventory, the last no numbers of orders.
 constexpr unsigned kEncodedKeysVersion = 2;
 constexpr unsigned kNoOwnerVersion = 4;
 constexpr unsigned kNoEventsVersion = 5;
 constexpr unsigned kNoInventoryVersion = 6;
+constexpr unsigned kNoNumbersVersion = 7;
 
 // Each page is written and waited for with every enrolment: what is asked seldom has no index, and long rows
 // lie in the order they came, not each in another page by its digest. The two indexes of devices have all
@@ -35,11 +37,12 @@ constexpr const char* kSchema[] = {
     "unsure BIGINT NOT NULL, request_id TEXT NOT NULL, created BIGINT NOT NULL, until BIGINT NOT NULL, "
     "certificate TEXT NOT NULL, "
     "why BIGINT NOT NULL, words TEXT NOT NULL, owner TEXT NOT NULL DEFAULT '', "
-    "generation BIGINT NOT NULL DEFAULT 1, watched BIGINT NOT NULL DEFAULT 0)",
+    "generation BIGINT NOT NULL DEFAULT 1, watched BIGINT NOT NULL DEFAULT 0, "
+    "number BIGINT NOT NULL DEFAULT 0)",
     "CREATE INDEX IF NOT EXISTS orders_open ON orders (created) WHERE state < 2",
     "CREATE INDEX IF NOT EXISTS orders_url ON orders (url) WHERE url <> ''",
     "CREATE INDEX IF NOT EXISTS orders_until ON orders (until) WHERE state >= 2",
-    "CREATE INDEX IF NOT EXISTS orders_device ON orders (device, created, id, state, until)",
+    "CREATE INDEX IF NOT EXISTS orders_device ON orders (device, number, created, state, until)",
     "CREATE TABLE IF NOT EXISTS certificates (digest TEXT PRIMARY KEY, serial TEXT NOT NULL, device TEXT NOT "
     "NULL, device_serial TEXT NOT NULL, identifiers TEXT NOT NULL, csr_digest TEXT NOT NULL, key_digest TEXT "
     "NOT NULL, not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, der BYTEA NOT NULL, subject BYTEA NOT "
@@ -90,6 +93,12 @@ constexpr std::string_view kSharedSchema[] = {
     "CREATE TABLE IF NOT EXISTS leases (what TEXT PRIMARY KEY, run TEXT NOT NULL, until BIGINT NOT NULL)",
 };
 
+/// Numbers the orders of devices of which one has no number, by time.
+constexpr std::string_view kNumberOrders =
+    "UPDATE orders SET number = ranked.place FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY device "
+    "ORDER BY created, number, id) AS place FROM orders WHERE device IN (SELECT device FROM orders WHERE "
+    "number = 0)) AS ranked WHERE ranked.id = orders.id";
+
 /// Revocations of the former version, whose keys must be found in whatever form they come.
 Result<void> find_revoked_keys(store::Database& database)
 {
@@ -112,6 +121,9 @@ Result<void> upgrade(store::Database& database, unsigned from)
         for (const auto* column : {"owner TEXT NOT NULL DEFAULT ''", "generation BIGINT NOT NULL DEFAULT 1",
                                    "watched BIGINT NOT NULL DEFAULT 0"})
             ACMETOOL_CHECK(database.execute(fmt::format("ALTER TABLE orders ADD COLUMN {}", column)));
+    for (const auto sql : {std::string_view{"ALTER TABLE orders ADD COLUMN number BIGINT NOT NULL DEFAULT 0"},
+                           std::string_view{"DROP INDEX IF EXISTS orders_device"}, kNumberOrders})
+        ACMETOOL_CHECK(database.execute(sql));
     return database.create({std::begin(kSchema), std::end(kSchema)}, kSchemaVersion, from);
 }
 
@@ -151,10 +163,23 @@ Result<void> Records::prepare(store::Database& database)
 {
     std::vector<std::string_view> statements{std::begin(kSchema), std::end(kSchema)};
     statements.insert(statements.end(), std::begin(kSharedSchema), std::end(kSharedSchema));
-    // Both lack only tables.
-    ACMETOOL_TRY(version, database.version());
-    return database.create(statements, kSchemaVersion,
-                           version == kNoInventoryVersion ? kNoInventoryVersion : kNoEventsVersion);
+    const auto attempt = [&]() -> Result<void> {
+        ACMETOOL_TRY(version, database.version());
+        if (version >= kNoEventsVersion && version <= kNoNumbersVersion)
+            for (const auto* sql :
+                 {"ALTER TABLE orders ADD COLUMN IF NOT EXISTS number BIGINT NOT NULL DEFAULT 0",
+                  "DROP INDEX IF EXISTS orders_device"})
+                ACMETOOL_CHECK(database.execute(sql));
+        ACMETOOL_CHECK(database.create(statements, kSchemaVersion,
+                                       std::clamp(version, kNoEventsVersion, kNoNumbersVersion)));
+        // Those that relays of an earlier version placed meanwhile, too.
+        return database.write(kNumberOrders);
+    };
+    ACMETOOL_CHECK(database.begin());
+    auto done = attempt();
+    if (done) done = database.commit();
+    if (!done) database.rollback();
+    return done;
 }
 
 Result<std::uint64_t> Records::copy(store::Database& from, store::Database& to)
@@ -187,7 +212,8 @@ Result<std::uint64_t> Records::copy(store::Database& from, store::Database& to)
                           {"until", number},
                           {"certificate"},
                           {"why", number},
-                          {"words"}}));
+                          {"words"},
+                          {"number", number}}));
     ACMETOOL_CHECK(table("certificates", "digest",
                          {{"digest"},
                           {"serial"},

@@ -93,11 +93,23 @@ constexpr std::string_view kSharedSchema[] = {
     "CREATE TABLE IF NOT EXISTS leases (what TEXT PRIMARY KEY, run TEXT NOT NULL, until BIGINT NOT NULL)",
 };
 
+constexpr std::size_t kNumberedAtOnce = 20'000; ///< devices on a server: orders of others go on meanwhile
+
 /// Numbers the orders of devices of which one has no number, by time.
-constexpr std::string_view kNumberOrders =
-    "UPDATE orders SET number = ranked.place FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY device "
-    "ORDER BY created, number, id) AS place FROM orders WHERE device IN (SELECT device FROM orders WHERE "
-    "number = 0)) AS ranked WHERE ranked.id = orders.id";
+Result<void> number_orders(store::Database& database)
+{
+    const auto sql = fmt::format(
+        "UPDATE orders SET number = ranked.place FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY device "
+        "ORDER BY created, number, id) AS place FROM orders WHERE device IN (SELECT DISTINCT device FROM "
+        "orders WHERE number = 0{})) AS ranked WHERE ranked.id = orders.id",
+        database.is_shared() ? fmt::format(" LIMIT {}", kNumberedAtOnce) : "");
+    for (auto before = database.changes() + 1; before != database.changes();) {
+        before = database.changes();
+        ACMETOOL_CHECK(database.execute(sql));
+        if (!database.is_shared()) return {};
+    }
+    return {};
+}
 
 /// Revocations of the former version, whose keys must be found in whatever form they come.
 Result<void> find_revoked_keys(store::Database& database)
@@ -121,9 +133,10 @@ Result<void> upgrade(store::Database& database, unsigned from)
         for (const auto* column : {"owner TEXT NOT NULL DEFAULT ''", "generation BIGINT NOT NULL DEFAULT 1",
                                    "watched BIGINT NOT NULL DEFAULT 0"})
             ACMETOOL_CHECK(database.execute(fmt::format("ALTER TABLE orders ADD COLUMN {}", column)));
-    for (const auto sql : {std::string_view{"ALTER TABLE orders ADD COLUMN number BIGINT NOT NULL DEFAULT 0"},
-                           std::string_view{"DROP INDEX IF EXISTS orders_device"}, kNumberOrders})
+    for (const auto* sql : {"ALTER TABLE orders ADD COLUMN number BIGINT NOT NULL DEFAULT 0",
+                            "DROP INDEX IF EXISTS orders_device"})
         ACMETOOL_CHECK(database.execute(sql));
+    ACMETOOL_CHECK(number_orders(database));
     return database.create({std::begin(kSchema), std::end(kSchema)}, kSchemaVersion, from);
 }
 
@@ -170,16 +183,17 @@ Result<void> Records::prepare(store::Database& database)
                  {"ALTER TABLE orders ADD COLUMN IF NOT EXISTS number BIGINT NOT NULL DEFAULT 0",
                   "DROP INDEX IF EXISTS orders_device"})
                 ACMETOOL_CHECK(database.execute(sql));
-        ACMETOOL_CHECK(database.create(statements, kSchemaVersion,
-                                       std::clamp(version, kNoEventsVersion, kNoNumbersVersion)));
-        // Those that relays of an earlier version placed meanwhile, too.
-        return database.write(kNumberOrders);
+        return database.create(statements, kSchemaVersion,
+                               std::clamp(version, kNoEventsVersion, kNoNumbersVersion));
     };
     ACMETOOL_CHECK(database.begin());
     auto done = attempt();
     if (done) done = database.commit();
-    if (!done) database.rollback();
-    return done;
+    if (!done) {
+        database.rollback();
+        return done;
+    }
+    return number_orders(database); // those that relays of an earlier version placed meanwhile, too
 }
 
 Result<std::uint64_t> Records::copy(store::Database& from, store::Database& to)

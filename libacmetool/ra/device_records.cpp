@@ -139,7 +139,9 @@ Result<std::vector<IssuedTo>> DeviceRecords::certificates(std::string_view devic
 {
     static const auto kSql = fmt::format(
         "SELECT {}, COALESCE((SELECT at FROM revoked WHERE revoked.serial = certificates.serial), -1) "
-        "FROM certificates WHERE device = $1 ORDER BY not_before DESC, digest LIMIT $2",
+        "FROM certificates WHERE device = $1 ORDER BY not_before DESC, COALESCE((SELECT MAX(number) FROM "
+        "orders "
+        "WHERE orders.device = $1 AND orders.certificate = certificates.digest), 0) DESC, digest LIMIT $2",
         columns::kCertificateColumns);
     ACMETOOL_TRY(rows, database_->execute(kSql, {device, std::int64_t{limit}}));
     std::vector<IssuedTo> certificates;

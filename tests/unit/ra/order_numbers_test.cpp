@@ -105,6 +105,22 @@ void look_at_order(store::Database& database)
         change_order(database, second + "3", OrderState::placed, 0);
         CHECK(standings(database) == "pending 2 failed 1 ; d1 failed d2 pending d3 pending");
         CHECK(newest_of(database, "d3") == second + "3");
+        // Nor do the times of certificates decide which is the newer one.
+        REQUIRE(database.execute("DELETE FROM certificates"));
+        for (const auto& digest : {first, second}) {
+            ra::CertificateRow certificate;
+            certificate.digest = digest;
+            certificate.device = {"d4@maker", "d4"};
+            certificate.not_before = certificate.not_after = at_second(0);
+            REQUIRE(ra::Records{database}.put(certificate));
+            auto row = order_at("d4", digest + "4", 0, OrderState::issued);
+            row.certificate = digest;
+            put_order(database, row);
+        }
+        const auto certificates = ra::DeviceRecords{database}.certificates("d4@maker", 5);
+        REQUIRE_MESSAGE(certificates, certificates.error().message);
+        REQUIRE(certificates->size() == 2);
+        CHECK(certificates->front().certificate.digest == second);
     }
 }
 

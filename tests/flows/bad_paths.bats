@@ -107,7 +107,7 @@ relay_pki() {
 
 @test "SEC-18, SEC-23, ESTS-25b: est-relay answers devices with every fault with 401 and says why" {
     relay_pki
-    write_relay_toml "$PKI"
+    write_relay_toml "$PKI" 'wait = "20s"'
     sed -i "s|^account = .*|issuer = [\"$PKI/issue\"]|; /^update = \|^tsig_key = /d" "$PKI/relay.toml"
     start_relay "$PKI"
     local fault

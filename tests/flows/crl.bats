@@ -27,7 +27,7 @@ teardown() {
 
 # relay [LINE...]: est-relay; LINEs go into [clients.idevid].
 relay() {
-    write_relay_toml "$PKI"
+    write_relay_toml "$PKI" 'wait = "20s"'
     sed -i "s|^account = .*|issuer = [\"$PKI/issue\"]|; /^update = \|^tsig_key = /d" "$PKI/relay.toml"
     printf '%s\n' "$@" >lines
     sed -i '/^\[clients.idevid\]/r lines' "$PKI/relay.toml"

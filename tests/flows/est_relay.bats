@@ -203,7 +203,7 @@ digest_relay() {
         digest_line cygnet secret md5 device0008.iot.domain.com
     } >"$PKI/users.digest"
     chmod 600 "$PKI/users.digest"
-    write_relay_toml "$PKI"
+    write_relay_toml "$PKI" 'wait = "20s"'
     sed -i '/clients.basic/,/^file/d' "$PKI/relay.toml"
     printf '[clients.digest]\nfile = "users.digest"\n' >>"$PKI/relay.toml"
     printf '%s\n' "$@" >>"$PKI/relay.toml"

@@ -27,7 +27,7 @@ by_store() {
 
 relay() { # the relay, with a program as its CA
     make_issuer "$PKI"
-    write_relay_toml "$PKI" 'wait = "5s"'
+    write_relay_toml "$PKI" 'wait = "20s"'
     by_program "$PKI" "$PKI/relay.toml"
     by_store "$PKI/relay.toml" est-relay
     start_relay "$PKI"
@@ -256,8 +256,8 @@ END
     echo "KiB: $less with 2,000 lines, $more with 200,000, which took $took s"
     sort -n waits | awk '{ t[NR] = $1 } END { print NR " requests meanwhile, median " t[int((NR + 1) / 2)] " s, longest " t[NR] " s" }'
     is_sanitized || [ $((more - less)) -lt 8192 ]
-    # None waits for the import.
-    [ "$(awk '$1 > 1 || $2 != 200' waits | wc -l)" = 0 ]
+    # None waits for the import: that would be most of its time. How busy the machine is prolongs both.
+    [ "$(awk -v took="$took" '($1 > 1 && $1 > took / 2) || $2 != 200' waits | wc -l)" = 0 ]
     local rss
     rss=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$RELAY_PID/status")
     echo "relay: $rss KiB"

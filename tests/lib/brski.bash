@@ -50,10 +50,12 @@ private_addresses = true
 EOF
 }
 
-# write_brski DIR MASA_DIR [LINE...]: the relay's configuration in DIR with that manufacturer; LINEs go into [brski].
+# write_brski DIR MASA_DIR [LINE...]: the relay's configuration in DIR with that manufacturer; LINEs go into [brski]. Without
+# "wait" among them, a pledge waits longer for its answer than by default: a busy machine takes its time.
 write_brski() {
     local dir=$1 masa=$2
     shift 2
+    [[ $* == *'wait = '* ]] || set -- 'wait = "20s"' "$@"
     write_relay_toml "$dir" 'wait = "0s"' 'retry_after = "1s"'
     sed -i "s|^trust = .*|trust = [\"$masa/vendor.pem\"]|" "$dir/relay.toml"
     cat >>"$dir/relay.toml" <<EOF

@@ -193,9 +193,9 @@ devices() { # [OPTION...]: the list in the file "list" and in list.json
         sleep 1
     done
     set_fault rateLimited=9
-    ask_for d3
+    refused d3 # until its order has failed, which moves it in the list
     devices
-    jq -e '.counts | .issued == 2 and .failed + .pending == 1' list.json
+    jq -e '.counts | .issued == 2 and .failed == 1 and .pending == 0' list.json
     jq -e '[.devices[].serial] == ["d3", "d2", "d1"] and (.more | not)' list.json
     devices --limit 1
     jq -e '[.devices[].serial] == ["d3"] and .more' list.json

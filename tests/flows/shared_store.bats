@@ -379,6 +379,16 @@ one_more() { # CSR
     [ "$(issued_for device0001.iot.domain.com)" = 1 ]
 }
 
+is_held() { [ "$(sql "$DATABASE" "SELECT COUNT(*) FROM leases WHERE what LIKE 'held %'")" = 1 ]; }
+
+# has_looked NAME: this relay has prolonged its lease since, and read what the CA told others.
+has_looked() {
+    local until
+    until=$(sql "$DATABASE" "SELECT MAX(lease_until) + 2 FROM members WHERE instance = '$1'")
+    wait_for 10 prolonged "$1" "$until"
+}
+prolonged() { (($(sql "$DATABASE" "SELECT MAX(lease_until) FROM members WHERE instance = '$1'") >= $2)); }
+
 @test "SCL-26: the CA tells one relay to wait: the other does not ask it either, nor one that starts meanwhile" {
     local name
     for name in a b c; do
@@ -398,7 +408,8 @@ one_more() { # CSR
     [ "$STATUS" = 503 ]
     [ "$(requests newOrder)" = 2 ]
     # The CA would answer now.
-    sleep 1
+    wait_for 10 is_held
+    has_looked two
     ask two
     asked b
     [ "$STATUS" = 503 ]
@@ -407,8 +418,7 @@ one_more() { # CSR
     kill "$PID_two"
     wait "$PID_two"
     relay_of two
-    ask two
-    sleep 1
+    has_looked two
     asked c
     [ "$STATUS" = 503 ]
     [ "$(requests newOrder)" = 2 ]

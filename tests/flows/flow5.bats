@@ -70,7 +70,7 @@ teardown() {
 
 @test "BRR-10b, FLD-E2: 202 while the MASA thinks, the same request again, and a restart forgets nothing" {
     no_ca
-    start_masa "$MAKER" --delay 1s
+    start_masa "$MAKER" --delay 3s
     registrar 'wait = "100ms"'
     request one
     ask one

@@ -215,7 +215,7 @@ answers_with() { # STATUS
 }
 
 @test "BRR-14a, SEC-04: no voucher for a blocked device, and no EST before the voucher was fetched or once blocked" {
-    start_masa "$MAKER" --delay 500ms
+    start_masa "$MAKER" --delay 2s
     registrar 'wait = "100ms"'
     est-relay block --config "$PKI/relay.toml" pledgeid
     request one

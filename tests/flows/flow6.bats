@@ -471,7 +471,7 @@ marked() { [[ $(grep 'Marking home server' proxy/log | tail -n 1) == *"$1"* ]]; 
 }
 
 @test "TEAP-14c, INT-12b, ESTS-14: one process is both relays: what is pending by EST is had by TEAP, and the other way round" {
-    set_fault processing=5
+    set_fault processing=12 # for longer than the other relay takes to ask
     write_relay_toml "$PKI" 'wait = "0s"' 'retry_after = "1s"'
     RADIUS_PORT=$(free_port)
     (umask 077 && echo radius-secret >"$PKI/secret")
@@ -524,7 +524,7 @@ marked() { [[ $(grep 'Marking home server' proxy/log | tail -n 1) == *"$1"* ]]; 
     STARTED+=("$!")
     wait_for 10 test -s proxy.port
     teap-enroll --radius "127.0.0.1:$(cat proxy.port)" --secret-file "$PKI/secret" --ca-file "$PKI/tls-root.pem" \
-        --cert "$PKI/device{n}.pem" --key "$PKI/device{n}.key" --retransmit 300ms --new-key ec:P-256 --expect enrol \
+        --cert "$PKI/device{n}.pem" --key "$PKI/device{n}.key" --retransmit 1s --new-key ec:P-256 --expect enrol \
         --count "$count" --parallel 8 -o load.json
     jq -e --argjson count "$count" '.ok == $count and .enrolled == $count' load.json
     [ "$(requests newOrder)" = "$count" ]

@@ -112,7 +112,7 @@ finalized() {
 }
 
 @test "CHAL-03b: SIGTERM during validation: the record is removed, the signal is the exit status" {
-    set_fault challengeDelay=5
+    set_fault challengeDelay=60
     acme-preauth run -q --dns-update "$DNS_SERVER" --tsig-key "$TSIG_KEY" -o s.json s.domain.com &
     local pid=$!
     wait_for 20 bash -c "kdig @127.0.0.1 -p ${DNS_SERVER##*:} +short TXT _acme-challenge.s.domain.com | grep -q ."

@@ -121,7 +121,7 @@ says() { # STATUS CODE
         lying_ca authz=lie.json
         rm -f calls
         # The order stays pending: nothing is ever issued.
-        run acme-order run --json --timeout 4s --hook ./hook --no-dns-check <"${pair%:*}.csr"
+        run acme-order run --json --timeout 8s --hook ./hook --no-dns-check <"${pair%:*}.csr"
         echo "$pair $output"
         [ "$status" = 75 ]
         [ "$(sed -n 1,3p calls | xargs)" = "begin dns-01 $(echo "${pair#*:}" | tr '[:upper:]' '[:lower:]' | sed 's/\.$//')" ]

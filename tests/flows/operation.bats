@@ -303,7 +303,8 @@ simpleenroll() {
     register() { acme-account register --json --timeout 60s --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --account "$1" 2>/dev/null; }
     register a.json >/dev/null
     fill
-    full() { ! register "$RANDOM.json" >out; }
+    local tries=0
+    full() { ! register "full$((++tries)).json" >out; }
     wait_for 30 full
     jq -e '.retryAfter == 30 and .code == "serverInternal"' out || { cat out && false; }
     grep '"status":503' "$CA_LOG" | jq -se '.[0].resource == "newAccount" and (.[0].error | test("full"))'
@@ -506,8 +507,8 @@ serve_text() {
     make_csr device0001.iot.domain.com csr
     est stranger9999 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @csr
     [ "$STATUS" = 403 ]
-    has_decision() { grep -q '"ACMETOOL_EVENT": "decision"' entries; }
-    wait_for 10 has_decision
+    wait_for 10 grep -q '"ACMETOOL_EVENT": "decision"' entries
+    wait_for 10 grep -q '"ACMETOOL_EVENT": "request"' entries
     cat entries
     local request
     request=$(jq -rs 'map(select(.ACMETOOL_EVENT == "decision"))[0].ACMETOOL_REQUEST_ID' entries)
@@ -520,7 +521,7 @@ serve_text() {
 }
 
 @test "FLD-U13: block and revoke warn of what the relay has never seen" {
-    write_toml 'wait = "5s"'
+    write_toml 'wait = "20s"'
     echo 'device0002' >>"$PKI/devices.csv"
     start_relay "$PKI"
     make_csr device0001.domain.com dev.csr

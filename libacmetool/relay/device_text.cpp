@@ -140,8 +140,10 @@ const ra::Event* last_refusal(const DeviceReport& report)
 {
     const auto* const order = report.orders.empty() ? nullptr : &report.orders.front();
     for (const auto& event : report.events) {
+        // An order knows no more than its second: what was decided in it says what came first.
         if (order != nullptr && event.at < order->created) return nullptr;
-        if (event.outcome == "issued" || event.outcome == "accept") return nullptr;
+        if (event.outcome == "issued" || event.outcome == "pending" || event.outcome == "accept")
+            return nullptr;
         // What becomes of an order is told of the order.
         if (is_bad(event) && event.what != "order" && event.cause != "internalCAError") return &event;
     }

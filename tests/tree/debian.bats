@@ -8,9 +8,14 @@ load ../lib/ca
 load ../lib/dns
 load ../lib/relay
 
+# The packages are made of a checkout that is older than the release, by a user whose group may write.
 setup_file() {
-    export PACKAGES=$BATS_FILE_TMPDIR/packages
-    ACMETOOL_BUILD=$BUILD DEB_BUILD_OPTIONS=noautodbgsym "$ROOT/packaging/build-deb" --source "$PACKAGES" >"$PACKAGES.log" 2>&1 ||
+    export PACKAGES=$BATS_FILE_TMPDIR/packages CHECKOUT=$BATS_FILE_TMPDIR/checkout
+    umask 002
+    mkdir "$CHECKOUT"
+    tar -C "$ROOT" --exclude=./.git --exclude=./build --exclude="./build-*" --exclude=./tests/tmp --mtime=@981173106 --mode=g=u -c . |
+        tar -xp -C "$CHECKOUT"
+    ACMETOOL_BUILD=$BUILD DEB_BUILD_OPTIONS=noautodbgsym "$CHECKOUT/packaging/build-deb" --source "$PACKAGES" >"$PACKAGES.log" 2>&1 ||
         { tail -n 30 "$PACKAGES.log" && return 1; }
 }
 
@@ -57,6 +62,23 @@ has() {
         run -0 readelf -d "$name"
         [[ $output != *RUNPATH* && $output != *RPATH* && $output == *libacmetool.so* ]]
     done
+}
+
+@test "OPR-70: the packages and the source package tell nothing of the checkout: no time, no mode, no folder" {
+    local released name
+    mkdir tree
+    released=$(date -u -d "$(dpkg-parsechangelog -l "$ROOT/debian/changelog" -S Date)" '+%F %T')
+    for name in "$PACKAGES"/*.deb; do
+        dpkg-deb --fsys-tarfile "$name" | tar -tv --utc --full-time >>listed
+        dpkg-deb -R "$name" "tree/$(basename "$name")"
+    done
+    tar -tv --utc --full-time -f "$PACKAGES"/acme-integrations_0.1.0.tar.* >>listed
+    [ "$(wc -l <listed)" -gt 1000 ]
+    ! grep -vF " $released " listed || return 1
+    ! grep -vE '^(l|[-d]rw[-x]r-[-x]r-[-x] )' listed || return 1
+    run grep -rlF -e "$ROOT" -e "$BUILD" -e "$BATS_FILE_TMPDIR" tree
+    echo "$output"
+    [ "$status" = 1 ]
 }
 
 @test "OPR-70: links in the documents lead to what the packages have" {

@@ -1,5 +1,5 @@
 // bench-est OPERATION --port N... --pid PID... --pki DIR [--clients N] [--rounds N] [--requests N]
-//           [--tls 1.2|1.3] [--idle N] [--keep FILE | --again FILE]
+//           [--tls 1.2|1.3] [--idle N [--hold SECONDS]] [--keep FILE | --again FILE]
 //
 // Measures an EST server and BRSKI registrar on 127.0.0.1 beside what TLS allows. OPERATION is cacerts,
 // simpleenroll or requestvoucher, on a new mutually authenticated P-256 connection for each request; each
@@ -7,8 +7,9 @@
 // maker.key of DIR; tls-root.pem there is trusted, and ra.pem and ra.key serve the other side. In each of
 // ROUNDS rounds: as many full handshakes in memory, both sides and no sockets, on as many threads as there
 // are clients (at most one for each core), then REQUESTS requests from CLIENTS threads. With
-// --idle, N more clients hold connections and say nothing. CPU is that of PID, a thread named "issuer" left
-// out. With several ports, the clients are dealt out to them; with several PIDs, their CPU is added.
+// --idle, N more clients hold connections and say nothing, and go on for SECONDS after it is done. CPU is
+// that of PID, a thread named "issuer" left out. With several ports, the clients are dealt out to them; with
+// several PIDs, their CPU is added.
 //
 // Prints one line of medians: requests per second, p50 and p99 in ms, server CPU ms per request, handshakes
 // per second in memory, server CPU ms of one of them, p50 ms of one of them, replies 200, replies 202,
@@ -42,6 +43,7 @@ struct Options {
     unsigned requests = 300;
     int tls = TLS1_2_VERSION;
     unsigned idle = 0;
+    unsigned hold = 0;
     std::string keep;
     std::string again;
 };
@@ -195,6 +197,7 @@ Options parse(int argc, char** argv)
         if (name == "--requests") options.requests = number;
         if (name == "--tls") options.tls = std::string_view{value} == "1.3" ? TLS1_3_VERSION : TLS1_2_VERSION;
         if (name == "--idle") options.idle = number;
+        if (name == "--hold") options.hold = number;
         if (name == "--keep") options.keep = value;
         if (name == "--again") options.again = value;
     }
@@ -263,5 +266,7 @@ int main(int argc, char** argv)
                 median(served, &Round::p50), median(served, &Round::p99), median(served, &Round::cpu),
                 median(limits, &Round::rate), median(limits, &Round::cpu), median(limits, &Round::p50),
                 issued.load(), pending.load(), others.load());
+    std::fflush(stdout);
+    std::this_thread::sleep_for(std::chrono::seconds{options.hold});
     return others == 0 ? 0 : 1;
 }

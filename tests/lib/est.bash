@@ -61,7 +61,8 @@ CipherString = ALL:@SECLEVEL=0
 END
 }
 
-# start_est DIR CERTIFICATE [OPTION...]: sets EST_URL; DIR gets rules.json, log and copies of the CA.
+# start_est DIR CERTIFICATE [OPTION...]: sets EST_URL; DIR gets rules.json, log and copies of the CA. Another server can have its
+# port afterwards, which no client of others gets meanwhile.
 start_est() {
     local dir=$1 certificate=$2
     shift 2
@@ -69,7 +70,7 @@ start_est() {
     cp ca.pem ca.key "$dir"
     : >"$dir/log"
     python3 "$ROOT/tests/lib/est_server.py" --dir "$dir" --cert "$certificate.pem" --key "$certificate.key" \
-        --client-ca foreign.pem "$@" >"$dir/port" 2>"$dir/err" 3>&- &
+        --port "$(free_port)" --client-ca foreign.pem "$@" >"$dir/port" 2>"$dir/err" 3>&- &
     STARTED+=("$!")
     wait_for 20 test -s "$dir/port" || { cat "$dir/err" >&2; return 1; }
     EST_DIR=$dir

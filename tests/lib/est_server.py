@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A scripted EST server for tests: answers by rules, notes what it was asked.
 
-est_server.py --dir DIR --cert FILE --key FILE [--client-ca FILE] [--tls 1.2|1.3]
+est_server.py --dir DIR --cert FILE --key FILE [--port PORT] [--client-ca FILE] [--tls 1.2|1.3]
 
 DIR/rules.json, read anew for each request, counted from the first reply when it was changed: {"<operation>": [reply, ...]}; the nth request of an operation gets
 the nth reply, the last one again and again. A reply:
@@ -178,6 +178,7 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("--dir", "--cert", "--key", "--client-ca", "--tls"):
         parser.add_argument(name)
+    parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()
     Handler.folder = options.dir
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -187,7 +188,7 @@ def main():
     if options.client_ca:
         context.load_verify_locations(options.client_ca)
         context.verify_mode = ssl.CERT_OPTIONAL
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", options.port), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     print(server.server_address[1], flush=True)
     server.serve_forever()

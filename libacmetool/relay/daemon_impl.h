@@ -24,8 +24,18 @@ namespace acmetool::relay
 {
 
 /// The order of the members is that in which they may not go: listeners first of all, the registration
-/// authority with the decisions it owes before the EST server that waits for them.
+/// authority with the decisions it owes before the EST server that waits for them, and what the
+/// administration's threads read after these have ended.
 struct Daemon::Impl {
+private:
+    struct Shown {
+        Config config;
+        std::vector<OwnCertificate> own; ///< of the configuration
+    };
+    std::mutex shown_mutex_;
+    std::shared_ptr<const Shown> shown_;
+
+public:
     Config config; ///< of the main thread
     EventLog& log;
     base::TimePoint started = base::now();
@@ -63,13 +73,6 @@ private:
     std::vector<std::string> warnings() const;
     std::vector<OwnCertificate> configured_certificates();
     std::vector<OwnCertificate> certificates(); ///< with those of the CA
-
-    struct Shown {
-        Config config;
-        std::vector<OwnCertificate> own; ///< of the configuration
-    };
-    std::mutex shown_mutex_;
-    std::shared_ptr<const Shown> shown_;
 };
 
 } // namespace acmetool::relay

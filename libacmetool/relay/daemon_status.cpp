@@ -48,7 +48,7 @@ std::optional<std::int64_t> seconds_of(const Json& object, const char* name)
 } // namespace
 
 Daemon::Impl::Impl(Config settings, EventLog& events)
-    : config(std::move(settings)), log(events), crls(events), shown_(std::make_shared<const Shown>())
+    : shown_(std::make_shared<const Shown>()), config(std::move(settings)), log(events), crls(events)
 {
 }
 

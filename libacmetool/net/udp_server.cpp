@@ -75,7 +75,8 @@ Asked asked_of(msghdr& message)
 struct UdpServer::Impl final : base::Executor, std::enable_shared_from_this<UdpServer::Impl> {
     asio::io_context io{1}; ///< callbacks and timers, on a thread of their own
     asio::executor_work_guard<asio::io_context::executor_type> not_over{io.get_executor()};
-    udp::socket socket{io}; ///< blocking
+    asio::io_context of_nobody{1}; ///< of the socket, whose datagrams would wake the thread of `io` as well
+    udp::socket socket{of_nobody}; ///< blocking
     Handler handler;
     std::atomic<bool> stopping = false;
     std::vector<std::thread> threads;

@@ -22,6 +22,7 @@ waiting_cpu() {
 
 large() {
     local rss with each idle_pid began
+    ulimit -n $((large_idle + 1000))
     start_knot "$folder/dns-large" domain.com
     start_ca "$folder/ca-large" --dns-server "$DNS_SERVER" --fault processing=7200
     mkdir -p large

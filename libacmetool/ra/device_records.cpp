@@ -20,11 +20,15 @@ constexpr std::array<std::string_view, 6> kStandings{"pending",  "failed",  "iss
 /// A column: Standing at the time $1.
 constexpr std::string_view kStanding = "CASE WHEN state < 2 THEN 0 WHEN state = 3 THEN 1 "
                                        "WHEN 3 * (until - $1) > until - created THEN 2 ELSE 3 END";
-/// A condition: an order of a device, since $2. The index of devices has all that it, kStanding and kIsNewest
-/// read; the sum keeps other indexes away. The relay's own order is no device's.
-constexpr std::string_view kIsOfDevice = "created + 0 >= $2 AND device NOT BETWEEN 'relay:' AND 'relay;'";
-constexpr std::string_view kIsNewest = "NOT EXISTS (SELECT 1 FROM orders AS later WHERE later.device = "
-                                       "orders.device AND later.number > orders.number)";
+/// A condition: an order of a device. The relay's own order is none.
+constexpr std::string_view kIsOfDevice = "device NOT BETWEEN 'relay:' AND 'relay;'";
+/// A condition: since $2. The index of devices has all that these and kStanding read; the sum keeps other
+/// indexes away.
+constexpr std::string_view kIsSince = "created + 0 >= $2";
+/// A condition: no later order of the device. Two relays may have given one number.
+constexpr std::string_view kIsNewest =
+    "NOT EXISTS (SELECT 1 FROM orders AS later WHERE later.device = orders.device AND (later.number, "
+    "later.created, later.id) > (orders.number, orders.created, orders.id))";
 
 } // namespace
 
@@ -126,7 +130,8 @@ Result<std::vector<std::string>> DeviceRecords::names(std::string_view device)
 Result<std::vector<OrderRow>> DeviceRecords::orders(std::string_view device, unsigned limit)
 {
     static const auto kSql = fmt::format(
-        "SELECT {} FROM orders WHERE device = $1 ORDER BY number DESC LIMIT $2", columns::kOrderColumns);
+        "SELECT {} FROM orders WHERE device = $1 ORDER BY number DESC, created DESC, id DESC LIMIT $2",
+        columns::kOrderColumns);
     ACMETOOL_TRY(rows, database_->execute(kSql, {device, std::int64_t{limit}}));
     std::vector<OrderRow> orders;
     orders.reserve(rows.size());
@@ -157,11 +162,12 @@ Result<std::vector<IssuedTo>> DeviceRecords::certificates(std::string_view devic
 
 Result<std::map<Standing, std::uint64_t>> DeviceRecords::count(base::TimePoint since, base::TimePoint now)
 {
-    // The standing of the highest number, without looking each device up once more.
+    // That of the highest number, without looking each device up once more; 7: it is older.
     static const auto kSql =
-        fmt::format("SELECT newest % 4, COUNT(*) FROM (SELECT MAX(4 * number + {}) AS newest FROM orders "
-                    "WHERE {} GROUP BY device) AS devices GROUP BY 1",
-                    kStanding, kIsOfDevice);
+        fmt::format("SELECT newest % 8, COUNT(*) FROM (SELECT MAX(8 * number + CASE WHEN {} THEN {} "
+                    "ELSE 7 END) AS newest FROM orders WHERE {} GROUP BY device) AS devices "
+                    "WHERE newest % 8 < 7 GROUP BY 1",
+                    kIsSince, kStanding, kIsOfDevice);
     ACMETOOL_TRY(rows, database_->execute(kSql, {columns::seconds(now), columns::seconds(since)}));
     std::map<Standing, std::uint64_t> counts;
     for (const auto& row : rows)
@@ -189,10 +195,11 @@ Result<std::vector<ListedDevice>> DeviceRecords::list(const DeviceFilter& filter
         "SELECT orders.device, device_serial, standing, orders.created, orders.until, identifiers, url, why, "
         "words, renewal, CASE WHEN EXISTS (SELECT 1 FROM certificates JOIN revoked ON revoked.serial = "
         "certificates.serial WHERE certificates.digest = orders.certificate) THEN 1 ELSE 0 END "
-        "FROM (SELECT orders.device, number, {0} AS standing FROM orders WHERE {1}{2} AND {3} "
-        "ORDER BY created DESC, device LIMIT $3) AS page CROSS JOIN orders WHERE orders.device = page.device "
-        "AND orders.number = page.number ORDER BY orders.created DESC, orders.device",
-        kStanding, kIsOfDevice, wanted, kIsNewest);
+        "FROM (SELECT id, {0} AS standing FROM orders WHERE {1} AND {2}{3} AND {4} ORDER BY created DESC, "
+        "device "
+        "LIMIT $3) AS page CROSS JOIN orders WHERE orders.id = page.id ORDER BY orders.created DESC, "
+        "orders.device",
+        kStanding, kIsOfDevice, kIsSince, wanted, kIsNewest);
     ACMETOOL_TRY(rows, database_->execute(sql, values));
     std::vector<ListedDevice> devices;
     for (const auto& row : rows) {

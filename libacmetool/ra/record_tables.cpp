@@ -42,7 +42,7 @@ constexpr const char* kSchema[] = {
     "CREATE INDEX IF NOT EXISTS orders_open ON orders (created) WHERE state < 2",
     "CREATE INDEX IF NOT EXISTS orders_url ON orders (url) WHERE url <> ''",
     "CREATE INDEX IF NOT EXISTS orders_until ON orders (until) WHERE state >= 2",
-    "CREATE INDEX IF NOT EXISTS orders_device ON orders (device, number, created, state, until)",
+    "CREATE INDEX IF NOT EXISTS orders_device ON orders (device, number, created, id, state, until)",
     "CREATE TABLE IF NOT EXISTS certificates (digest TEXT PRIMARY KEY, serial TEXT NOT NULL, device TEXT NOT "
     "NULL, device_serial TEXT NOT NULL, identifiers TEXT NOT NULL, csr_digest TEXT NOT NULL, key_digest TEXT "
     "NOT NULL, not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, der BYTEA NOT NULL, subject BYTEA NOT "
@@ -95,22 +95,6 @@ constexpr std::string_view kSharedSchema[] = {
 
 constexpr std::size_t kNumberedAtOnce = 20'000; ///< devices on a server: orders of others go on meanwhile
 
-/// Numbers the orders of devices of which one has no number, by time.
-Result<void> number_orders(store::Database& database)
-{
-    const auto sql = fmt::format(
-        "UPDATE orders SET number = ranked.place FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY device "
-        "ORDER BY created, number, id) AS place FROM orders WHERE device IN (SELECT DISTINCT device FROM "
-        "orders WHERE number = 0{})) AS ranked WHERE ranked.id = orders.id",
-        database.is_shared() ? fmt::format(" LIMIT {}", kNumberedAtOnce) : "");
-    for (auto before = database.changes() + 1; before != database.changes();) {
-        before = database.changes();
-        ACMETOOL_CHECK(database.execute(sql));
-        if (!database.is_shared()) return {};
-    }
-    return {};
-}
-
 /// Revocations of the former version, whose keys must be found in whatever form they come.
 Result<void> find_revoked_keys(store::Database& database)
 {
@@ -123,8 +107,11 @@ Result<void> find_revoked_keys(store::Database& database)
     return {};
 }
 
-Result<void> upgrade(store::Database& database, unsigned from)
+/// In a transaction, in which another program may have waited for the same.
+Result<void> upgrade(store::Database& database)
 {
+    ACMETOOL_TRY(from, database.version());
+    if (from == kSchemaVersion) return {};
     if (from == kEncodedKeysVersion) ACMETOOL_CHECK(find_revoked_keys(database));
     if (from < kNoOwnerVersion)
         ACMETOOL_CHECK(
@@ -136,7 +123,7 @@ Result<void> upgrade(store::Database& database, unsigned from)
     for (const auto* sql : {"ALTER TABLE orders ADD COLUMN number BIGINT NOT NULL DEFAULT 0",
                             "DROP INDEX IF EXISTS orders_device"})
         ACMETOOL_CHECK(database.execute(sql));
-    ACMETOOL_CHECK(number_orders(database));
+    ACMETOOL_CHECK(Records::number_orders(database));
     return database.create({std::begin(kSchema), std::end(kSchema)}, kSchemaVersion, from);
 }
 
@@ -160,7 +147,7 @@ Result<std::unique_ptr<store::Database>> Records::open(const store::Options& opt
     }
     if (version >= kEncodedKeysVersion && version < kSchemaVersion) {
         ACMETOOL_CHECK(database->begin());
-        auto done = upgrade(*database, version);
+        auto done = upgrade(*database);
         if (done) done = database->commit();
         if (!done) {
             database->rollback();
@@ -169,31 +156,37 @@ Result<std::unique_ptr<store::Database>> Records::open(const store::Options& opt
     } else {
         ACMETOOL_CHECK(database->create({std::begin(kSchema), std::end(kSchema)}, kSchemaVersion));
     }
+    // A relay of the version before may have gone on after another program opened its file.
+    if (use == store::Use::owning) ACMETOOL_CHECK(number_orders(*database));
     return std::move(database);
+}
+
+Result<void> Records::number_orders(store::Database& database)
+{
+    const auto sql = fmt::format(
+        "UPDATE orders SET number = ranked.place FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY device "
+        "ORDER BY created, number, id) AS place FROM orders WHERE device IN (SELECT DISTINCT device FROM "
+        "orders WHERE number = 0{})) AS ranked WHERE ranked.id = orders.id",
+        database.is_shared() ? fmt::format(" LIMIT {}", kNumberedAtOnce) : "");
+    for (;;) {
+        ACMETOOL_TRY(left, database.execute("SELECT 1 FROM orders WHERE number = 0 LIMIT 1"));
+        if (left.empty()) return {};
+        ACMETOOL_CHECK(database.execute(sql));
+    }
 }
 
 Result<void> Records::prepare(store::Database& database)
 {
     std::vector<std::string_view> statements{std::begin(kSchema), std::end(kSchema)};
     statements.insert(statements.end(), std::begin(kSharedSchema), std::end(kSharedSchema));
-    const auto attempt = [&]() -> Result<void> {
-        ACMETOOL_TRY(version, database.version());
-        if (version >= kNoEventsVersion && version <= kNoNumbersVersion)
-            for (const auto* sql :
-                 {"ALTER TABLE orders ADD COLUMN IF NOT EXISTS number BIGINT NOT NULL DEFAULT 0",
-                  "DROP INDEX IF EXISTS orders_device"})
-                ACMETOOL_CHECK(database.execute(sql));
-        return database.create(statements, kSchemaVersion,
-                               std::clamp(version, kNoEventsVersion, kNoNumbersVersion));
-    };
-    ACMETOOL_CHECK(database.begin());
-    auto done = attempt();
-    if (done) done = database.commit();
-    if (!done) {
-        database.rollback();
-        return done;
-    }
-    return number_orders(database); // those that relays of an earlier version placed meanwhile, too
+    ACMETOOL_TRY(version, database.version());
+    if (version >= kNoEventsVersion && version <= kNoNumbersVersion)
+        for (const auto* sql :
+             {"ALTER TABLE orders ADD COLUMN IF NOT EXISTS number BIGINT NOT NULL DEFAULT 0",
+              "DROP INDEX IF EXISTS orders_device"})
+            ACMETOOL_CHECK(database.execute(sql));
+    return database.create(statements, kSchemaVersion,
+                           std::clamp(version, kNoEventsVersion, kNoNumbersVersion));
 }
 
 Result<std::uint64_t> Records::copy(store::Database& from, store::Database& to)

@@ -132,8 +132,11 @@ public:
     /// reason "instanceInUse".
     static Result<std::unique_ptr<store::Database>> open(const store::Options& options,
                                                          store::Use use = store::Use::reading);
-    /// Creates the tables of a shared database, or brings them up to date.
+    /// Creates the tables of a shared database, or brings them up to date. number_orders() completes it.
     static Result<void> prepare(store::Database& database);
+    /// Gives a number to orders that have none: those of a version without numbers. Not in a transaction: on
+    /// a server it goes on in slices, beside relays that work.
+    static Result<void> number_orders(store::Database& database);
 
     /// All rows into a database without any, in a transaction of `to`. Returns how many there are. Errors:
     /// also config, reason "notEmpty".

@@ -28,10 +28,14 @@ Result<void> change(store::Database& database, const std::function<Result<void>(
 
 Result<void> prepare(store::Database& database)
 {
-    return change(database, [&]() -> Result<void> {
+    auto prepared = change(database, [&]() -> Result<void> {
         ACMETOOL_CHECK(ra::Records::prepare(database));
         return registrar::Records::prepare(database);
     });
+    if (!prepared) return prepared;
+    // Afterwards, since relays of the version before go on; those that they placed since the last upgrade,
+    // too.
+    return ra::Records::number_orders(database);
 }
 
 /// Whoever writes orders writes what an upgrade adds, too.

@@ -15,7 +15,8 @@ setup_file() {
     mkdir "$CHECKOUT"
     tar -C "$ROOT" --exclude=./.git --exclude=./build --exclude="./build-*" --exclude=./tests/tmp --mtime=@981173106 --mode=g=u -c . |
         tar -xp -C "$CHECKOUT"
-    ACMETOOL_BUILD=$BUILD DEB_BUILD_OPTIONS=noautodbgsym "$CHECKOUT/packaging/build-deb" --source "$PACKAGES" >"$PACKAGES.log" 2>&1 ||
+    mkdir "$BATS_FILE_TMPDIR/work"
+    TMPDIR=$BATS_FILE_TMPDIR/work ACMETOOL_BUILD=$BUILD DEB_BUILD_OPTIONS=noautodbgsym "$CHECKOUT/packaging/build-deb" --source "$PACKAGES" >"$PACKAGES.log" 2>&1 ||
         { tail -n 30 "$PACKAGES.log" && return 1; }
 }
 

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "../store/server.h"
@@ -50,12 +51,14 @@ void change_order(store::Database& database, const std::string& id, ra::OrderSta
 }
 
 /// "failed 1, issued 2; d1 failed": the counts, and the devices by state.
-std::string standings(store::Database& database)
+std::string standings(store::Database& database, base::TimePoint since = {})
 {
     ra::DeviceRecords records{database};
-    const auto counts = records.count({}, at_second(1));
+    const auto counts = records.count(since, at_second(1));
     REQUIRE_MESSAGE(counts, counts.error().message);
-    const auto listed = records.list({}, at_second(1));
+    ra::DeviceFilter filter;
+    filter.since = since;
+    const auto listed = records.list(filter, at_second(1));
     REQUIRE_MESSAGE(listed, listed.error().message);
     std::string text;
     for (const auto& [standing, count] : *counts)
@@ -100,11 +103,17 @@ void look_at_order(store::Database& database)
         put_order(database, order_at("d3", first + "3", 500, OrderState::issued));
         put_order(database, order_at("d3", second + "3", 0, OrderState::failed));
         CHECK(newest_of(database, "d3") == second + "3");
+        CHECK(standings(database, at_second(400)) == ";");
         // A new try of an old order.
         put_order(database, order_at("d3", "third", 600, OrderState::issued));
         change_order(database, second + "3", OrderState::placed, 0);
         CHECK(standings(database) == "pending 2 failed 1 ; d1 failed d2 pending d3 pending");
         CHECK(newest_of(database, "d3") == second + "3");
+        // Two relays have given one number at the same time.
+        REQUIRE(database.execute("UPDATE orders SET number = 7, created = 1800000000"));
+        const auto each_once = ra::DeviceRecords{database}.list({}, at_second(1));
+        REQUIRE(each_once);
+        CHECK(each_once->size() == 3);
         // Nor do the times of certificates decide which is the newer one.
         REQUIRE(database.execute("DELETE FROM certificates"));
         for (const auto& digest : {first, second}) {
@@ -166,6 +175,37 @@ TEST_CASE("OPR-39: orders of a file without numbers get them by time")
     CHECK(newest_of(**database, "d1") == "b");
     put_order(**database, order_at("d1", "0", 2, ra::OrderState::placed));
     CHECK(newest_of(**database, "d1") == "0");
+    // A relay of the version before goes on meanwhile, and this version replaces it.
+    put_order(**database, order_at("d1", "1", 3, ra::OrderState::failed));
+    REQUIRE((*database)->execute("UPDATE orders SET number = 0 WHERE id = '1'"));
+    const auto relay = ra::Records::open(options, store::Use::owning);
+    REQUIRE_MESSAGE(relay, relay.error().message);
+    CHECK(newest_of(**relay, "d1") == "1");
+}
+
+TEST_CASE("OPR-39: several programs open a file without numbers at the same time")
+{
+    const Folder folder;
+    store::Options options;
+    options.sqlite = folder / "relay.db";
+    {
+        const auto former = ra::Records::open(options);
+        REQUIRE(former);
+        put_order(**former, order_at("d1", "a", 1, ra::OrderState::issued));
+        remove_numbers(**former);
+        REQUIRE((*former)->execute("PRAGMA user_version=7"));
+    }
+    std::vector<std::string> errors(8);
+    {
+        std::vector<std::jthread> programs;
+        for (auto& error : errors)
+            programs.emplace_back([&error, &options] {
+                const auto database = ra::Records::open(options);
+                if (!database) error = database.error().message;
+            });
+    }
+    for (const auto& error : errors)
+        CHECK(error == "");
 }
 
 TEST_CASE(
@@ -179,7 +219,13 @@ TEST_CASE(
     put_order(**former, order_at("d1", "a", 1, ra::OrderState::issued));
     remove_numbers(**former);
     REQUIRE((*former)->execute("UPDATE store_schema SET version = 7"));
-    REQUIRE(ra::Records::prepare(**store::open_database(*options)));
+    const auto upgrade = [&options] {
+        const auto owner = store::open_database(*options);
+        REQUIRE(owner);
+        REQUIRE(ra::Records::prepare(**owner));
+        REQUIRE(ra::Records::number_orders(**owner));
+    };
+    upgrade();
     const auto database = ra::Records::open(*options);
     REQUIRE_MESSAGE(database, database.error().message);
     put_order(**database, order_at("d2", "b", 1, ra::OrderState::issued));
@@ -187,7 +233,7 @@ TEST_CASE(
     put_order(**database, order_at("d1", "c", 2, ra::OrderState::failed));
     REQUIRE((*database)->execute("UPDATE orders SET number = 0 WHERE id = 'c'"));
     CHECK(newest_of(**database, "d1") == "a");
-    REQUIRE(ra::Records::prepare(**store::open_database(*options)));
+    upgrade();
     CHECK(newest_of(**database, "d1") == "c");
     CHECK(standings(**database) == "failed 1 issued 1 ; d1 failed d2 issued");
 }

@@ -19,6 +19,7 @@ Result<SqliteLibrary> load()
         .take(sqlite.busy_timeout, "sqlite3_busy_timeout")
         .take(sqlite.clear_bindings, "sqlite3_clear_bindings")
         .take(sqlite.close, "sqlite3_close")
+        .take(sqlite.config, "sqlite3_config")
         .take(sqlite.column_blob, "sqlite3_column_blob")
         .take(sqlite.column_bytes, "sqlite3_column_bytes")
         .take(sqlite.column_count, "sqlite3_column_count")
@@ -36,6 +37,9 @@ Result<SqliteLibrary> load()
         .take(sqlite.step, "sqlite3_step")
         .take(sqlite.total_changes64, "sqlite3_total_changes64");
     ACMETOOL_CHECK(library.result("install SQLite; on Debian: apt install libsqlite3-0", "sqlite"));
+    // Pages of a cache come one by one. By default each temporary table, such as that of RETURNING, takes
+    // memory for twenty of them from the system, which costs more than its statement.
+    sqlite.config(SQLITE_CONFIG_PAGECACHE, nullptr, 0, 0);
     return sqlite;
 }
 

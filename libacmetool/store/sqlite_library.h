@@ -18,6 +18,7 @@ struct SqliteLibrary {
     decltype(&sqlite3_busy_timeout) busy_timeout;
     decltype(&sqlite3_clear_bindings) clear_bindings;
     decltype(&sqlite3_close) close;
+    decltype(&sqlite3_config) config;
     decltype(&sqlite3_column_blob) column_blob;
     decltype(&sqlite3_column_bytes) column_bytes;
     decltype(&sqlite3_column_count) column_count;

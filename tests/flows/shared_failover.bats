@@ -202,3 +202,30 @@ on_small_disk() {
     done
     [ "$(sql "$DATABASE" 'SELECT version FROM store_schema')" = 4 ]
 }
+
+@test "OPR-39, SCL-19: store upgrade brings tables without numbers of orders up to date, as owner, and devices keep what they have" {
+    sql postgres "CREATE DATABASE $DATABASE" >/dev/null
+    relay_files one
+    make_csr device0001.iot.domain.com csr
+    relay_of one
+    ask one
+    enrol device0001 simpleenroll csr
+    [ "$STATUS" = 200 ]
+    kill "$PID_one"
+    wait "$PID_one" || true
+    sql "$DATABASE" 'DROP INDEX orders_device' >/dev/null
+    sql "$DATABASE" 'ALTER TABLE orders DROP COLUMN number' >/dev/null
+    sql "$DATABASE" 'UPDATE store_schema SET version = 7' >/dev/null
+    run -78 est-relay serve --config one/relay.toml
+    est-relay store upgrade --config one/relay.toml
+    [ "$(sql "$DATABASE" 'SELECT version FROM store_schema')" = 8 ]
+    [ "$(sql "$DATABASE" "SELECT MIN(number) FROM orders WHERE device LIKE 'device0001@%'")" = 1 ]
+    [ "$(sql "$DATABASE" "SELECT COUNT(*) FROM pg_indexes WHERE indexname = 'orders_device'")" = 1 ]
+    est-relay store upgrade --config one/relay.toml # again, with nothing to do
+    est-relay devices --config one/relay.toml | grep -q '^device0001 *issued'
+    relay_of one
+    ask one
+    enrol device0001 simpleenroll csr
+    [ "$STATUS" = 200 ]
+    [ "$(requests newOrder)" = 1 ]
+}

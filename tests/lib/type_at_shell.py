@@ -22,7 +22,7 @@ START = {
         " LISTMAX=10000; bindkey -e; zstyle ':completion:*' list-prompt ''\n",
     ),
 }
-LIMIT = 60  # seconds for a shell that never answers
+LIMIT = 300  # seconds for a shell that never answers; on a busy machine zsh takes a minute to read its functions
 
 
 def read_until(terminal, mark, seen):

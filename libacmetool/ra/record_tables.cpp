@@ -24,7 +24,6 @@ constexpr unsigned kSchemaVersion = 8;
 constexpr unsigned kEncodedKeysVersion = 2;
 constexpr unsigned kNoOwnerVersion = 4;
 constexpr unsigned kNoEventsVersion = 5;
-constexpr unsigned kNoInventoryVersion = 6;
 constexpr unsigned kNoNumbersVersion = 7;
 
 // Each page is written and waited for with every enrolment: what is asked seldom has no index, and long rows

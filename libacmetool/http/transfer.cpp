@@ -1,6 +1,8 @@
 #include "http/transfer.h"
 
 #include <algorithm>
+#include <string>
+#include <string_view>
 
 #include <fmt/core.h>
 #include <openssl/x509_vfy.h>
@@ -22,6 +24,23 @@ constexpr std::size_t kMostHeaders = 200;
 bool is_plain(const ClientOptions& options, const Request& request)
 {
     return options.allow_plain_http && request.url.starts_with("http://");
+}
+
+/// libcurl's words without "after 7 ms" and "after 10001 milliseconds": one failure has the same words each
+/// time.
+std::string without_time(std::string words)
+{
+    constexpr std::string_view kAfter = " after ";
+    const auto begin = words.find(kAfter);
+    if (begin == std::string::npos) return words;
+    const auto unit = words.find_first_not_of("0123456789", begin + kAfter.size());
+    for (const std::string_view name : {" milliseconds", " ms"})
+        if (unit != std::string::npos && unit > begin + kAfter.size() &&
+            std::string_view{words}.substr(unit).starts_with(name)) {
+            words.erase(begin, unit + name.size() - begin);
+            break;
+        }
+    return words;
 }
 
 } // namespace
@@ -88,7 +107,7 @@ std::pair<const char*, std::string> Transfer::clock_error(CURL* easy) const
 Error Transfer::failure(CURL* easy, CURLcode code) const
 {
     const auto& url = request_.url;
-    const std::string said = words_[0] != '\0' ? words_ : curl_.easy_strerror(code);
+    const auto said = without_time(words_[0] != '\0' ? words_ : curl_.easy_strerror(code));
     Error error;
     error.code = Errc::unavailable;
     error.message = fmt::format("{}: {}", url, base::printable(said));

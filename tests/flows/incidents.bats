@@ -293,7 +293,8 @@ end_of() { # PID
     run run_relay check --online
     [ "$status" = 78 ]
     [[ $output == *"fail "*"127.0.0.1:$MASA_PORT"* ]]
-    # It says the same for hours, which is one event.
+    # It says the same for hours, which is one event: libcurl's words have how long it took.
+    run_relay events --json | jq -se 'any(.[]; .cause == "masaSilent") and (any(.[]; .text | test("after [0-9]+ m")) | not)'
     sleep 4
     [ "$(run_relay events --json | jq -s '[.[] | select(.cause == "masaSilent")] | length')" = 1 ]
     start_masa "$MAKER"

@@ -145,8 +145,8 @@ Result<std::vector<IssuedTo>> DeviceRecords::certificates(std::string_view devic
     static const auto kSql = fmt::format(
         "SELECT {}, COALESCE((SELECT at FROM revoked WHERE revoked.serial = certificates.serial), -1) "
         "FROM certificates WHERE device = $1 ORDER BY not_before DESC, COALESCE((SELECT MAX(number) FROM "
-        "orders "
-        "WHERE orders.device = $1 AND orders.certificate = certificates.digest), 0) DESC, digest LIMIT $2",
+        "orders WHERE orders.device = $1 AND orders.certificate = certificates.digest), 0) DESC, digest "
+        "LIMIT $2",
         columns::kCertificateColumns);
     ACMETOOL_TRY(rows, database_->execute(kSql, {device, std::int64_t{limit}}));
     std::vector<IssuedTo> certificates;
@@ -196,8 +196,7 @@ Result<std::vector<ListedDevice>> DeviceRecords::list(const DeviceFilter& filter
         "words, renewal, CASE WHEN EXISTS (SELECT 1 FROM certificates JOIN revoked ON revoked.serial = "
         "certificates.serial WHERE certificates.digest = orders.certificate) THEN 1 ELSE 0 END "
         "FROM (SELECT id, {0} AS standing FROM orders WHERE {1} AND {2}{3} AND {4} ORDER BY created DESC, "
-        "device "
-        "LIMIT $3) AS page CROSS JOIN orders WHERE orders.id = page.id ORDER BY orders.created DESC, "
+        "device LIMIT $3) AS page CROSS JOIN orders WHERE orders.id = page.id ORDER BY orders.created DESC, "
         "orders.device",
         kStanding, kIsOfDevice, kIsSince, wanted, kIsNewest);
     ACMETOOL_TRY(rows, database_->execute(sql, values));

@@ -42,6 +42,7 @@ constexpr const char* kSchema[] = {
     "CREATE INDEX IF NOT EXISTS orders_url ON orders (url) WHERE url <> ''",
     "CREATE INDEX IF NOT EXISTS orders_until ON orders (until) WHERE state >= 2",
     "CREATE INDEX IF NOT EXISTS orders_device ON orders (device, number, created, id, state, until)",
+    "CREATE INDEX IF NOT EXISTS orders_unnumbered ON orders (device) WHERE number = 0", // mostly empty
     "CREATE TABLE IF NOT EXISTS certificates (digest TEXT PRIMARY KEY, serial TEXT NOT NULL, device TEXT NOT "
     "NULL, device_serial TEXT NOT NULL, identifiers TEXT NOT NULL, csr_digest TEXT NOT NULL, key_digest TEXT "
     "NOT NULL, not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, der BYTEA NOT NULL, subject BYTEA NOT "

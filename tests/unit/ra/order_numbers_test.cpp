@@ -50,6 +50,20 @@ void change_order(store::Database& database, const std::string& id, ra::OrderSta
     put_order(database, changed);
 }
 
+/// A store of the version before.
+store::Options former_file(const Folder& folder, const std::vector<ra::OrderRow>& orders)
+{
+    store::Options options;
+    options.sqlite = folder / "relay.db";
+    const auto former = ra::Records::open(options);
+    REQUIRE(former);
+    for (const auto& order : orders)
+        put_order(**former, order);
+    remove_numbers(**former);
+    REQUIRE((*former)->execute("PRAGMA user_version=7"));
+    return options;
+}
+
 /// "failed 1, issued 2; d1 failed": the counts, and the devices by state.
 std::string standings(store::Database& database, base::TimePoint since = {})
 {
@@ -158,17 +172,9 @@ TEST_CASE("OPR-39: the newest order of a device, in PostgreSQL")
 TEST_CASE("OPR-39: orders of a file without numbers get them by time")
 {
     const Folder folder;
-    store::Options options;
-    options.sqlite = folder / "relay.db";
-    {
-        const auto former = ra::Records::open(options);
-        REQUIRE(former);
-        put_order(**former, order_at("d1", "b", 2, ra::OrderState::failed));
-        put_order(**former, order_at("d1", "a", 1, ra::OrderState::issued));
-        put_order(**former, order_at("d2", "c", 1, ra::OrderState::issued));
-        remove_numbers(**former);
-        REQUIRE((*former)->execute("PRAGMA user_version=7"));
-    }
+    const auto options = former_file(folder, {order_at("d1", "b", 2, ra::OrderState::failed),
+                                              order_at("d1", "a", 1, ra::OrderState::issued),
+                                              order_at("d2", "c", 1, ra::OrderState::issued)});
     const auto database = ra::Records::open(options);
     REQUIRE_MESSAGE(database, database.error().message);
     CHECK(standings(**database) == "failed 1 issued 1 ; d1 failed d2 issued");
@@ -186,15 +192,7 @@ TEST_CASE("OPR-39: orders of a file without numbers get them by time")
 TEST_CASE("OPR-39: several programs open a file without numbers at the same time")
 {
     const Folder folder;
-    store::Options options;
-    options.sqlite = folder / "relay.db";
-    {
-        const auto former = ra::Records::open(options);
-        REQUIRE(former);
-        put_order(**former, order_at("d1", "a", 1, ra::OrderState::issued));
-        remove_numbers(**former);
-        REQUIRE((*former)->execute("PRAGMA user_version=7"));
-    }
+    const auto options = former_file(folder, {order_at("d1", "a", 1, ra::OrderState::issued)});
     std::vector<std::string> errors(8);
     {
         std::vector<std::jthread> programs;

@@ -6,32 +6,12 @@
 #include <fstream>
 #include <iterator>
 #include <string>
-#include <string_view>
 
-// replayed.inc is made by CMake: REPLAYED(target) for each target.
-#define REPLAYED(target) extern "C" int replay_##target(const unsigned char* data, std::size_t size);
-#include "replayed.inc"
-#undef REPLAYED
-
-namespace
-{
-
-using Target = int (*)(const unsigned char*, std::size_t);
-
-Target find_target(std::string_view name)
-{
-#define REPLAYED(target)                                                                                     \
-    if (name == #target) return replay_##target;
-#include "replayed.inc"
-#undef REPLAYED
-    return nullptr;
-}
-
-} // namespace
+#include "targets.h"
 
 int main(int argc, char** argv)
 {
-    const Target target = argc > 2 ? find_target(argv[1]) : nullptr;
+    const FuzzTarget target = argc > 2 ? find_target(argv[1]) : nullptr;
     if (target == nullptr) {
         std::fputs("usage: fuzz-replay TARGET FOLDER...\n", stderr);
         return 64;

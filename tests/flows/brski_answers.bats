@@ -131,6 +131,7 @@ masa() {
 
 # signed_request: a registrar and its request for pledgeid, in the file signed, of which the MASA has granted one.
 signed_request() {
+    only_sqlite
     registrar
     request first
     expect 200 post requestvoucher first $CMS

@@ -275,6 +275,7 @@ teardown() {
 }
 
 @test "SCL-11: a file of one relay is copied, and the relay on the database knows its devices" {
+    only_sqlite
     write_relay_toml "$PKI"
     start_relay "$PKI"
     make_csr device0001.iot.domain.com csr

@@ -53,6 +53,7 @@ named() {
 tree() {
     mkdir -p packaging docs tests/cli tests/flows tests/lib tests/tree fuzz build/bin bin
     cp "$ROOT/tests/run" tests
+    cp "$ROOT/tests/lib/ccache.bash" tests/lib
     printf '#!/bin/sh\nexit 0\n' | tee packaging/install-packages packaging/link-programs bin/cmake >/dev/null
     printf '#!/bin/sh\necho "[doctest] test cases: 1 | 1 passed | 0 failed | 0 skipped"\n' >build/bin/unit-tests
     # shellcheck disable=SC2016 # it is a script

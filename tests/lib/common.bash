@@ -6,9 +6,10 @@ BUILD="${ACMETOOL_BUILD:-$ROOT/build}"
 PATH="$BUILD/bin:${ACMETOOL_PROGRAMS:-$PATH:/usr/sbin:/sbin}"
 export LD_LIBRARY_PATH="$BUILD/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 # libfaketime is loaded before the sanitizer's runtime, which would rather be first, and whose allocator may not ask for the time
-# then. A program that runs for a moment looks for no leaks and keeps no frames of functions that returned: that would take it
-# longer than all else. Servers look for leaks.
-ASAN_OPTIONS=verify_asan_link_order=0:allocator_release_to_os_interval_ms=-1:detect_leaks=0:detect_stack_use_after_return=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}
+# then. A program that runs for a moment looks for no leaks, keeps no frames of functions that returned, and few callers of an
+# allocation: that would take it longer than all else. Servers look for leaks.
+ASAN_OPTIONS=verify_asan_link_order=0:allocator_release_to_os_interval_ms=-1:detect_leaks=0:detect_stack_use_after_return=0\
+:malloc_context_size=5${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 export ASAN_OPTIONS
 SERVER_ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=1
 STARTED=()

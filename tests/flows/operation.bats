@@ -482,7 +482,7 @@ serve_text() {
     # The journal has the time; the stream must be the one that it names.
     : >journal
     stream=$(stat -L -c %d:%i journal)
-    JOURNAL_STREAM=$stream est-relay serve --config "$PKI/relay.toml" >j.ready 2>>journal &
+    ASAN_OPTIONS=$SERVER_ASAN_OPTIONS JOURNAL_STREAM=$stream est-relay serve --config "$PKI/relay.toml" >j.ready 2>>journal &
     STARTED+=("$!")
     wait_for 20 grep -q '"ready"' j.ready
     grep -E '^<6>est-relay: listening on ' journal
@@ -499,7 +499,7 @@ serve_text() {
     unshare -m true 2>/dev/null || skip "no mount namespace can be made here"
     write_toml
     # shellcheck disable=SC2016 # for the shell that is started
-    unshare -m sh -c 'mount -t tmpfs none /run && mkdir -p /run/systemd/journal && exec "$@"' sh \
+    ASAN_OPTIONS=$SERVER_ASAN_OPTIONS unshare -m sh -c 'mount -t tmpfs none /run && mkdir -p /run/systemd/journal && exec "$@"' sh \
         python3 "$ROOT/tests/lib/journal.py" "$PWD/entries" est-relay serve --config "$PKI/relay.toml" >"$PKI/ready" 3>&- &
     STARTED+=("$!")
     wait_for 20 grep -q admin "$PKI/ready"

@@ -149,7 +149,7 @@ teardown() {
     relay_of one
     cp -r one again
     sed -i "s/^est = .*/est = \"127.0.0.1:$(free_port)\"/; s/^admin = .*/admin = \"127.0.0.1:$(free_port)\"/" again/relay.toml
-    est-relay serve --config again/relay.toml >again/ready 2>again/relay.log &
+    ASAN_OPTIONS=$SERVER_ASAN_OPTIONS est-relay serve --config again/relay.toml >again/ready 2>again/relay.log &
     STARTED+=($!)
     wait_for 10 grep -q 'another relay there has the name one' again/relay.log
     [ ! -s again/ready ]

@@ -17,7 +17,8 @@ start_masa() {
     : "${MASA_PORT:=$(free_port)}"
     mkdir -p "$dir"
     : >"$dir/ready"
-    ASAN_OPTIONS=$SERVER_ASAN_OPTIONS brski-masa serve --dir "$dir" --listen "127.0.0.1:$MASA_PORT" "$@" >"$dir/ready" 2>>"$dir/masa.log" &
+    ASAN_OPTIONS=$SERVER_ASAN_OPTIONS brski-masa serve --dir "$dir" --listen "127.0.0.1:$MASA_PORT" "$@" \
+        >"$dir/ready" 2>>"$dir/masa.log" &
     MASA_PID=$!
     STARTED+=("$MASA_PID")
     wait_for 20 grep -q ready "$dir/ready" || { cat "$dir/masa.log" >&2; return 1; }

@@ -7,8 +7,8 @@ start_ca() {
     shift
     CA_LOG="$dir.requests"
     : >"$dir.ready"
-    ASAN_OPTIONS=$SERVER_ASAN_OPTIONS acme-ca serve --dir "$dir" --listen "${CA_LISTEN:-127.0.0.1:$(free_port)}" --admin 127.0.0.1:0 --request-log "$CA_LOG" "$@" \
-        >"$dir.ready" 2>"$dir.err" &
+    ASAN_OPTIONS=$SERVER_ASAN_OPTIONS acme-ca serve --dir "$dir" --listen "${CA_LISTEN:-127.0.0.1:$(free_port)}" \
+        --admin 127.0.0.1:0 --request-log "$CA_LOG" "$@" >"$dir.ready" 2>"$dir.err" &
     CA_PID=$!
     STARTED+=("$CA_PID")
     if ! wait_for 20 grep -q rootFile "$dir.ready"; then

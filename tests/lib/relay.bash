@@ -105,8 +105,8 @@ start_relay() {
     fi
     : >"$dir/ready"
     on_postgresql "$dir/relay.toml" est-relay
-    ASAN_OPTIONS=$SERVER_ASAN_OPTIONS "${clock[@]}" est-relay serve --config "$dir/relay.toml" --log-format json -vv ${RELAY_TRACE:+--trace "$RELAY_TRACE"} \
-        >"$dir/ready" 2>>"$dir/relay.log" &
+    ASAN_OPTIONS=$SERVER_ASAN_OPTIONS "${clock[@]}" est-relay serve --config "$dir/relay.toml" --log-format json -vv \
+        ${RELAY_TRACE:+--trace "$RELAY_TRACE"} >"$dir/ready" 2>>"$dir/relay.log" &
     RELAY_PID=$!
     STARTED+=("$RELAY_PID")
     if ! wait_for 20 grep -q admin "$dir/ready"; then

@@ -42,8 +42,8 @@ start_teap() {
     : >"$dir/teap.ready"
     on_postgresql "$dir/teap.toml" teap-relay
     TEAP_LOG=$dir/teap.log
-    ASAN_OPTIONS=$SERVER_ASAN_OPTIONS teap-relay serve --config "$dir/teap.toml" --log-format json -vv ${TEAP_TRACE:+--trace "$TEAP_TRACE"} \
-        >"$dir/teap.ready" 2>>"$TEAP_LOG" &
+    ASAN_OPTIONS=$SERVER_ASAN_OPTIONS teap-relay serve --config "$dir/teap.toml" --log-format json -vv \
+        ${TEAP_TRACE:+--trace "$TEAP_TRACE"} >"$dir/teap.ready" 2>>"$TEAP_LOG" &
     TEAP_PID=$!
     STARTED+=("$TEAP_PID")
     if ! wait_for 20 grep -q radius "$dir/teap.ready"; then

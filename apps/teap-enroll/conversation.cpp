@@ -50,7 +50,7 @@ std::string words_of(const teap::PeerResult& result, const teap::BrskiNumbers& n
 {
     std::string why = "the server rejected";
     for (const auto code : result.errors)
-        why += fmt::format(": error {} ({})", code, teap::name_of_error(code, numbers));
+        why += ": error " + teap::words_of_error(code, numbers);
     return why;
 }
 

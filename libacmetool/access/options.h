@@ -51,9 +51,8 @@ struct Options {
     std::vector<AcceptRule> accept;
     teap::ServerSettings settings;
     UserName user_name = UserName::authenticated;
-    std::chrono::seconds hold{20}; ///< an answer may wait so long for the CA
-    unsigned threads = 2;          ///< that answer packets
-    unsigned sessions = 20'000;    ///< conversations at once
+    unsigned threads = 2;       ///< that answer packets
+    unsigned sessions = 20'000; ///< conversations at once
     std::chrono::seconds session_life{60};
     std::chrono::seconds repeat{30}; ///< an answer is kept so long for repeated requests
 };

@@ -164,6 +164,7 @@ constexpr Counter kCounters[] = {
     {"replaced", "Conversations that a new one of the same device ended."},
     {"sessions", "Conversations begun."},
     {"status_server", "Status-Server requests answered."},
+    {"too_large", "Answers that would have been longer than a RADIUS packet, rejected instead."},
     {"vouchers", "Conversations in which a device got a voucher."},
 };
 
@@ -308,10 +309,11 @@ struct Sessions::Impl : std::enable_shared_from_this<Sessions::Impl> {
     void record(Exchange& exchange);
     void converse(Exchange exchange);
     void ask_again(const Exchange& exchange);
-    void send(const Exchange& exchange, radius::Packet packet);
+    void send(const Exchange& exchange, const radius::Packet& packet);
     static Result<Bytes> encode(const Exchange& exchange, radius::Packet packet);
     static radius::Packet reply_to(const radius::Packet& request, Code code);
     static radius::Packet challenge(const Exchange& exchange, ByteView state, std::chrono::seconds more);
+    static radius::Packet reject_of(const Exchange& exchange);
     void refuse(const Exchange& exchange);
 };
 
@@ -340,18 +342,27 @@ Result<Bytes> Sessions::Impl::encode(const Exchange& exchange, radius::Packet pa
     return radius::encode_response(packet, *exchange.client.secret, exchange.request.authenticator);
 }
 
-void Sessions::Impl::send(const Exchange& exchange, radius::Packet packet)
+void Sessions::Impl::send(const Exchange& exchange, const radius::Packet& packet)
 {
-    auto octets = encode(exchange, std::move(packet));
+    auto octets = encode(exchange, packet);
+    if (!octets) {
+        // Longer than a packet may be: only a Reject fits beside the Proxy-States of the request.
+        octets = encode(exchange, reject_of(exchange));
+        const std::lock_guard lock{mutex};
+        ++counts["too_large"];
+    }
     {
         const std::lock_guard lock{mutex};
-        if (octets) repeats[exchange.key] = {Clock::now(), *octets};
+        if (octets)
+            repeats[exchange.key] = {Clock::now(), *octets};
+        else
+            repeats.erase(exchange.key);
         want_expiry({}); // of this answer and of the conversation that it belongs to
     }
     if (octets) exchange.reply(std::move(*octets));
 }
 
-void Sessions::Impl::refuse(const Exchange& exchange)
+radius::Packet Sessions::Impl::reject_of(const Exchange& exchange)
 {
     auto packet = reply_to(exchange.request, Code::access_reject);
     const auto eap = radius::eap_message(exchange.request);
@@ -359,7 +370,12 @@ void Sessions::Impl::refuse(const Exchange& exchange)
         const Bytes failure{4, (*eap)[1], 0, 4};
         radius::add_eap_message(packet, failure);
     }
-    send(exchange, std::move(packet));
+    return packet;
+}
+
+void Sessions::Impl::refuse(const Exchange& exchange)
+{
+    send(exchange, reject_of(exchange));
 }
 
 /// It waits for its peer. `mutex` is held.
@@ -434,8 +450,12 @@ void Sessions::Impl::tell(End end, const Session& session, teap::Summary summary
 void Sessions::Impl::tell_abandoned(const Session& session, const char* how) const
 {
     auto summary = session.eap->summary();
-    summary.text = fmt::format("{} while the server waited for {}", how, summary.step);
-    tell(End::abandoned, session, std::move(summary));
+    const bool is_refused = !summary.text.empty(); // and the peer does not answer to that
+    if (is_refused)
+        summary.text += "; the peer did not answer";
+    else
+        summary.text = fmt::format("{} while the server waited for {}", how, summary.step);
+    tell(is_refused ? End::rejected : End::abandoned, session, std::move(summary));
 }
 
 /// A flood of packets is a line a minute, and many addresses do not fill the memory. `mutex` is held.
@@ -588,7 +608,7 @@ void Sessions::Impl::ask_again(const Exchange& exchange)
         worked(session);
         return;
     }
-    send(exchange, std::move(packet));
+    send(exchange, packet);
 }
 
 /// The conversation is over, and its last answer is sent: until then drain() waits for it.
@@ -602,7 +622,7 @@ void Sessions::Impl::worked(const std::shared_ptr<Session>& session)
 void Sessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
 {
     const auto& session = exchange.session;
-    const auto summary = session->eap->summary();
+    auto summary = session->eap->summary();
     if (answer.outcome == teap::Outcome::proceed) {
         auto state = crypto::random_bytes(kStateSize);
         std::copy(instance.begin(), instance.end(), state.begin());
@@ -615,7 +635,7 @@ void Sessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
             --busy;
             ++counts["challenges"];
         }
-        send(exchange, std::move(packet));
+        send(exchange, packet);
         return;
     }
     bool accepted = answer.outcome == teap::Outcome::accept;
@@ -635,6 +655,11 @@ void Sessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
         const auto rule = std::find_if(rules.begin(), rules.end(),
                                        [&](const AcceptRule& one) { return fits(one, summary); });
         if (rule != rules.end()) add_rule(packet, *rule);
+        if (accepted && !encode(exchange, packet)) {
+            accepted = false;
+            summary.text =
+                "the Access-Accept would be longer than 4096 octets: see the attributes of [[accept]]";
+        }
     }
     {
         const std::lock_guard lock{mutex};
@@ -646,7 +671,7 @@ void Sessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
     if (answer.outcome == teap::Outcome::accept && !accepted)
         refuse(exchange);
     else
-        send(exchange, std::move(packet));
+        send(exchange, packet);
     worked(session);
 }
 

@@ -58,6 +58,8 @@ struct EnrolRequest {
     Binding binding = Binding::absent;
     /// A different binding may come from an RA, whose clients have other channels (RFC 7030 section 3.7).
     bool relayed_by_ra = false;
+    /// How long the answer may wait for the CA; absent: as the registration authority is configured.
+    std::optional<std::chrono::milliseconds> wait;
 };
 
 /// Why a request is refused; each protocol maps this to its own codes. The numbers are

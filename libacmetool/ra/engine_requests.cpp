@@ -131,7 +131,7 @@ void Engine::Impl::after_verdict(std::shared_ptr<Application> application, Verdi
         auto order = std::move(verdict.start);
         verdict.start.reset();
         const bool is_new = order && order->url.empty() && !order->intended;
-        const auto wait = settings()->wait;
+        const auto wait = application->request.wait.value_or(settings()->wait);
         if (wait.count() == 0) {
             decided(application->request, application->csr_digest, verdict, done, verdict.decision);
         } else {

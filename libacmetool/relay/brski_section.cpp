@@ -26,7 +26,7 @@ void read_settings(Section section, Config& config)
     section.list("known_domains", brski.known_domains, "domainIDs of earlier owners that are accepted");
     section.flag("other_domains", brski.other_domains, "accept devices for which other domains had vouchers");
     section.flag("nonceless", brski.nonceless, "accept devices for which nonceless vouchers were issued");
-    if (config.teap && !config.serves_est && !section.has("wait")) brski.wait = config.teap->hold;
+    if (config.teap && !config.serves_est && !section.has("wait")) brski.wait = config.teap->settings.hold;
     brski.audit_log = audit_log == "required";
     section.finish();
 }

@@ -7,6 +7,10 @@ namespace acmetool::relay
 namespace
 {
 
+// Of the 4,096 octets of a RADIUS packet.
+constexpr unsigned kLargestFragment = 3700;
+constexpr std::size_t kMostReplyOctets = 3000;
+
 std::optional<teap::Kdf> kdf_of(const std::string& word)
 {
     if (word == "auto") return std::nullopt;
@@ -57,16 +61,19 @@ void read_settings(Section section, access::Options& teap)
     section.list("numbers", numbers,
                  "NAME=NUMBER for TLVs and errors that are not assigned yet (draft-lear-eap-teap-brski)");
     section.number("fragment_size", fragment, 100, "size of an EAP packet; Framed-MTU may lower it");
-    section.duration("hold", teap.hold,
+    section.duration("hold", settings.hold,
                      "longest wait of an answer for the CA; must be less than the NAS's EAP timers");
     section.number("sessions", teap.sessions, 1, "maximum number of conversations");
     section.duration("session_life", teap.session_life, "time before an idle conversation is ended");
     section.duration("repeat", teap.repeat, "time that answers are kept for retransmitted requests");
     if (authority.empty() || authority.size() > 253)
         section.refuse("authority_id", "must be 1 to 253 octets");
-    if (fragment > 4000)
-        section.refuse("fragment_size",
-                       "must be at most 4000, because a RADIUS packet has at most 4096 octets");
+    if (fragment > kLargestFragment)
+        section.refuse(
+            "fragment_size",
+            fmt::format("must be at most {}: a RADIUS packet has at most 4096 octets, some of which "
+                        "are other attributes'",
+                        kLargestFragment));
     if (settings.nai.size() > 253) section.refuse("nai", "must be at most 253 octets");
     if (settings.retry_in_tunnel >= teap.session_life)
         section.refuse("retry_in_tunnel", "must be shorter than session_life");
@@ -136,6 +143,11 @@ void read_accept(Section section, access::Options& teap, const std::vector<std::
         else
             section.refuse("attributes",
                            one.error().message + (one.error().hint.empty() ? "" : ": ") + one.error().hint);
+    std::size_t size = 0;
+    for (const auto& one : rule.attributes)
+        size += 2 + one.value.size();
+    if (size > kMostReplyOctets)
+        section.refuse("attributes", fmt::format("must be at most {} octets in all", kMostReplyOctets));
     rule.reauthenticate = termination == "reauthenticate";
     if (!rule.manufacturer.empty() &&
         std::find(manufacturers.begin(), manufacturers.end(), rule.manufacturer) == manufacturers.end())
@@ -189,7 +201,6 @@ void read_teap(const toml::table& root, Reading& reading, Config& config)
     });
     if (teap.clients.empty() && reading.help == nullptr)
         Section{reading, "[client]", nullptr}.require("address", false);
-    if (!config.serves_est) config.ra.wait = teap.hold;
 }
 
 } // namespace acmetool::relay

@@ -102,8 +102,7 @@ std::string value_of(const Tlv& tlv, const BrskiNumbers& numbers)
                                number(value));
         break;
     case tlv_type::kError:
-        if (const auto code = parse_error(tlv))
-            return fmt::format("{} ({})", *code, name_of_error(*code, numbers));
+        if (const auto code = parse_error(tlv)) return words_of_error(*code, numbers);
         break;
     case tlv_type::kRequestAction:
         if (const auto action = parse_request_action(tlv))
@@ -129,20 +128,24 @@ std::string value_of(const Tlv& tlv, const BrskiNumbers& numbers)
     return hex(value);
 }
 
-/// The separate lines below a TLV.
-std::vector<std::string> lines_of(const Tlv& tlv, const BrskiNumbers& numbers)
+enum class Depth { top, inside };
+
+std::vector<std::string> explain_at(Depth depth, const Tlvs& tlvs, const BrskiNumbers& numbers);
+
+/// The separate lines below a TLV. Of a Request-Action in another one there are none: a peer can nest ten
+/// thousand.
+std::vector<std::string> lines_of(Depth depth, const Tlv& tlv, const BrskiNumbers& numbers)
 {
     if (tlv.type == tlv_type::kPkcs7) return certificates(tlv.value);
-    if (tlv.type == tlv_type::kRequestAction)
-        if (const auto action = parse_request_action(tlv)) return explain(action->tlvs, numbers);
+    if (tlv.type == tlv_type::kRequestAction && depth == Depth::top)
+        if (const auto action = parse_request_action(tlv))
+            return explain_at(Depth::inside, action->tlvs, numbers);
     if (tlv.type == tlv_type::kTrustedServerRoot)
         if (const auto der = parse_trusted_server_root(tlv); der && *der) return certificates(**der);
     return {};
 }
 
-} // namespace
-
-std::vector<std::string> explain(const Tlvs& tlvs, const BrskiNumbers& numbers)
+std::vector<std::string> explain_at(Depth depth, const Tlvs& tlvs, const BrskiNumbers& numbers)
 {
     std::vector<std::string> lines;
     for (const auto& tlv : tlvs) {
@@ -150,10 +153,17 @@ std::vector<std::string> explain(const Tlvs& tlvs, const BrskiNumbers& numbers)
         lines.push_back(fmt::format("{} ({}{}), {} octets{}{}", name_of_tlv(tlv.type, numbers), tlv.type,
                                     tlv.mandatory ? ", M" : "", tlv.value.size(), value.empty() ? "" : ": ",
                                     value));
-        for (const auto& line : lines_of(tlv, numbers))
+        for (const auto& line : lines_of(depth, tlv, numbers))
             lines.push_back("  " + line);
     }
     return lines;
+}
+
+} // namespace
+
+std::vector<std::string> explain(const Tlvs& tlvs, const BrskiNumbers& numbers)
+{
+    return explain_at(Depth::top, tlvs, numbers);
 }
 
 } // namespace acmetool::teap

@@ -77,6 +77,8 @@ Result<void> set_number(BrskiNumbers& numbers, std::string_view assignment)
         number > found->most)
         return bad_number(assignment, fmt::format("not a number from {} to {}", found->least, found->most));
     const bool tlv = found->most == kLastTlv;
+    if (!tlv && number >= 2000 && number <= error_code::kLastAssigned)
+        return bad_number(assignment, "RFC 9930 has assigned the errors from 2000 to 2009");
     for (const auto& one : kNamed)
         if (one.name != found->name && get(numbers, one) == number && tlv == (one.most == kLastTlv))
             return bad_number(assignment, fmt::format("{} already has that number", one.name));

@@ -50,6 +50,10 @@ inline constexpr std::uint32_t kGeneralPkiError = 1027;
 inline constexpr std::uint32_t kInnerMethodNotSupported = 1032;
 inline constexpr std::uint32_t kTunnelCompromise = 2001;
 inline constexpr std::uint32_t kUnexpectedTlvs = 2002;
+inline constexpr std::uint32_t kBadCryptoBinding = 2003; ///< this and the next six: RFC 9930
+inline constexpr std::uint32_t kWrongMskMac = 2006;
+inline constexpr std::uint32_t kWrongEmskMac = 2008;
+inline constexpr std::uint32_t kLastAssigned = 2009;
 } // namespace error_code
 
 /// Code points that draft-lear-eap-teap-brski leaves to be assigned: defaults from the upper end of the

@@ -145,7 +145,8 @@ Result<Bytes> PeerSession::Impl::start(const Frame& frame)
     Reassembler whole;
     ACMETOOL_TRY(message, whole.take(frame));
     if (!message || !message->tls.empty()) return broken("its Start holds TLS data or is in fragments");
-    ACMETOOL_TRY(tlvs, parse_tlvs(message->outer_tlvs));
+    const auto tlvs =
+        parse_tlvs(message->outer_tlvs).value_or(Tlvs{}); // RFC 7170 section 3.6.1: else ignored
     show(false, "TEAP Start" + (tlvs.empty() ? "" : ", " + describe(tlvs, settings.numbers)), tlvs);
     outer.server = std::move(message->outer_tlvs);
     Tlvs own;
@@ -400,16 +401,19 @@ std::optional<Tlvs> PeerSession::Impl::decline_inner_method(const Tlvs& tlvs)
     const auto* const payload = find(tlvs, tlv_type::kEapPayload);
     if (payload == nullptr && find(tlvs, tlv_type::kBasicPasswordAuthReq) == nullptr) return std::nullopt;
     result.wanted = payload != nullptr ? method_of(*payload) : "a password";
-    if (payload != nullptr && !std::exchange(declined_method, true))
-        return Tlvs{nak_tlv(tlv_type::kEapPayload)};
+    // No NAK may answer a Result (RFC 7170 section 4.2.5).
+    if (payload != nullptr && find(tlvs, tlv_type::kResult) == nullptr &&
+        !std::exchange(declined_method, true))
+        return Tlvs{nak_tlv(*payload)};
     refused = true;
     return Tlvs{error_tlv(error_code::kInnerMethodNotSupported), result_tlv(Status::failure)};
 }
 
 Result<Bytes> PeerSession::Impl::handle_tlvs(const Tlvs& tlvs)
 {
-    if (const auto unknown = unknown_mandatory(tlvs, settings.numbers))
-        return respond_tlvs({nak_tlv(*unknown)});
+    if (const auto* unknown = unknown_mandatory(tlvs, settings.numbers))
+        return find(tlvs, tlv_type::kResult) == nullptr ? respond_tlvs({nak_tlv(*unknown)})
+                                                        : refuse(error_code::kUnexpectedTlvs);
     if (const auto answer = decline_inner_method(tlvs)) return respond_tlvs(*answer);
     Tlvs answer;
     // The order of RFC 9930 section 4.3: Crypto-Binding, Intermediate-Result, Result, Request-Action, others.

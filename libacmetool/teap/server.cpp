@@ -175,13 +175,9 @@ void ServerSession::Impl::handle_message(Message message)
     }
     const bool is_hello = state == State::start;
     if (is_hello) {
-        const auto tlvs = parse_tlvs(message.outer_tlvs);
-        // Errata 5765: outer TLVs are never mandatory.
-        if (!tlvs || std::any_of(tlvs->begin(), tlvs->end(), [](const Tlv& tlv) { return tlv.mandatory; })) {
-            reject("the peer's outer TLVs cannot be parsed");
-            return;
-        }
-        show(true, "TLS ClientHello", *tlvs);
+        // RFC 7170 section 3.6.1: "If Outer TLVs are invalid or contain unknown values, they will be
+        // ignored". The Compound-MAC is over their octets whatever they say.
+        show(true, "TLS ClientHello", parse_tlvs(message.outer_tlvs).value_or(Tlvs{}));
         outer.peer = std::move(message.outer_tlvs);
         auto started = crypto::TlsEngine::start(context, {});
         if (!started) {

@@ -58,6 +58,7 @@ struct ServerSettings {
     base::Margin renew; ///< of issued certificates
     std::uint32_t pending_error =
         error_code::kInternalCaError; ///< sent if the CA takes longer than we may wait
+    std::chrono::seconds hold{20};    ///< longest wait of an answer for the CA
     /// Longest wait for a certificate in the same tunnel (the draft's section 4.5); 0: the device returns in
     /// a new one.
     std::chrono::seconds retry_in_tunnel{0};

@@ -58,6 +58,7 @@ void ServerSession::Impl::enrol(const Tlv& pkcs10)
     wanted.label = settings->label;
     const auto own = tls->channel_binding();
     wanted.binding = enrol::compare_binding(*parsed, own ? std::optional{*own} : std::nullopt);
+    wanted.wait = settings->hold;
     wanted.may_renew = true; // RFC 9930 has one message for both
     wanted.csr = std::move(*parsed);
     state = State::enrolling;

@@ -109,6 +109,7 @@ struct ServerSession::Impl : std::enable_shared_from_this<ServerSession::Impl> {
     void send_binding();
     void send_action();
     void handle_phase_2(const Bytes& data);
+    std::optional<Tlvs> with_requested(Tlvs tlvs);
     void handle_tlvs(const Tlvs& tlvs);
     bool check_binding(const Tlvs& tlvs);
     void after_binding(const Tlvs& tlvs);

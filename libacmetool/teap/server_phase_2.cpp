@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/core.h>
 
@@ -11,6 +12,20 @@ namespace
 {
 
 constexpr unsigned kMostNaks = 3;
+
+/// Errors that a peer reports if its keys are not the server's.
+bool tells_of_keys(std::uint32_t code)
+{
+    return code == error_code::kTunnelCompromise || code == error_code::kBadCryptoBinding ||
+           code == error_code::kWrongMskMac || code == error_code::kWrongEmskMac;
+}
+
+/// Whether the server acts on a TLV that a peer asks it to process.
+bool is_served(const Tlv& tlv)
+{
+    return tlv.type == tlv_type::kPkcs10 || tlv.type == tlv_type::kTrustedServerRoot ||
+           tlv.type == tlv_type::kCsrAttributes;
+}
 
 } // namespace
 
@@ -165,15 +180,51 @@ void ServerSession::Impl::handle_phase_2(const Bytes& data)
         fail_with(error_code::kUnexpectedTlvs, once.error().message);
         return;
     }
-    if (const auto unknown = unknown_mandatory(*tlvs, settings->numbers)) {
+    if (const auto* unknown = unknown_mandatory(*tlvs, settings->numbers)) {
         // RFC 7170 section 4.2.1: the other TLVs of the message are not processed.
-        if (++naks > kMostNaks)
+        if (find(*tlvs, tlv_type::kResult) != nullptr) // no NAK may answer it (section 4.2.5)
+            fail_with(error_code::kUnexpectedTlvs,
+                      fmt::format("the peer demands {}, which is not known here, and sent its Result",
+                                  name_of_tlv(unknown->type, settings->numbers)));
+        else if (++naks > kMostNaks)
             fail_with(error_code::kUnexpectedTlvs, "repeated unknown mandatory TLVs");
         else
             send_tlvs({nak_tlv(*unknown)});
         return;
     }
-    handle_tlvs(*tlvs);
+    if (auto all = with_requested(*tlvs)) handle_tlvs(*all);
+}
+
+/// The peer's message, and what its Request-Actions ask for as if it stood beside them. Where this server
+/// does not act, their status is the peer's Result, failure before success (RFC 7170 sections 3.3.3 and
+/// 4.2.9). Nothing if the conversation ends here.
+std::optional<Tlvs> ServerSession::Impl::with_requested(Tlvs tlvs)
+{
+    std::string wanted;
+    bool success = false;
+    Tlvs more;
+    for (const auto& tlv : tlvs) {
+        if (tlv.type != tlv_type::kRequestAction) continue;
+        auto asked = parse_request_action(tlv);
+        if (!asked) {
+            fail_with(error_code::kUnexpectedTlvs, asked.error().message);
+            return std::nullopt;
+        }
+        if (asked->action == RequestAction::kProcessTlv && !asked->tlvs.empty() &&
+            std::all_of(asked->tlvs.begin(), asked->tlvs.end(), is_served))
+            std::move(asked->tlvs.begin(), asked->tlvs.end(), std::back_inserter(more));
+        else if (asked->status == Status::success)
+            success = true;
+        else
+            wanted = describe({tlv}, settings->numbers);
+    }
+    if (!wanted.empty()) {
+        reject("the peer wanted what this server does not do: " + wanted);
+        return std::nullopt;
+    }
+    if (success && find(tlvs, tlv_type::kResult) == nullptr) more.push_back(result_tlv(Status::success));
+    std::move(more.begin(), more.end(), std::back_inserter(tlvs));
+    return tlvs;
 }
 
 bool ServerSession::Impl::check_binding(const Tlvs& tlvs)
@@ -189,7 +240,8 @@ bool ServerSession::Impl::check_binding(const Tlvs& tlvs)
     auto verified = parsed.and_then(
         [&](const CryptoBinding& one) { return verify(one, *keys, outer, kTeapVersion, &*request); });
     if (!verified) {
-        fail_with(error_code::kTunnelCompromise, verified.error().message);
+        fail_with(error_code::kTunnelCompromise,
+                  verified.error().message + "; so it is if the peer derives other keys: see kdf");
         return false;
     }
     bound = true;
@@ -212,9 +264,8 @@ void ServerSession::Impl::handle_tlvs(const Tlvs& tlvs)
         std::string why = "the peer ended the conversation with a failure";
         if (const auto* error = find(tlvs, tlv_type::kError))
             if (const auto code = parse_error(*error)) {
-                why += fmt::format(", error {} ({})", *code, name_of_error(*code, settings->numbers));
-                if (*code == error_code::kTunnelCompromise)
-                    why += "; a peer that derives other keys says so as well: see kdf";
+                why += ", error " + words_of_error(*code, settings->numbers);
+                if (tells_of_keys(*code)) why += "; a peer that derives other keys says so as well: see kdf";
             }
         if (voucher == Voucher::sent) vouchers->voucher_status(peer(), false, why);
         reject(why);

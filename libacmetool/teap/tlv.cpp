@@ -17,13 +17,19 @@ constexpr std::uint8_t kTypeMask = 0x3f;
 constexpr std::size_t kHeader = 4;
 constexpr std::size_t kMostTlvs = 64;
 constexpr std::uint16_t kPkcs7ServerCertificateRoot = 1;
+constexpr std::size_t kLongestText = 1000; ///< after which describe() shows nothing more
 
 tl::unexpected<Error> bad_tlv(std::string_view what)
 {
     return fail(Errc::protocol, "TLV: " + std::string{what}, {}, "teapTlv");
 }
 
-std::string describe_one(const Tlv& tlv, const BrskiNumbers& numbers)
+enum class Inside { shown, counted };
+
+std::string list(const Tlvs& tlvs, const BrskiNumbers& numbers, Inside inside);
+
+/// TLVs in a Request-Action are shown, those in one of them are not: a peer can nest ten thousand.
+std::string describe_one(const Tlv& tlv, const BrskiNumbers& numbers, Inside inside)
 {
     const auto name = name_of_tlv(tlv.type, numbers);
     switch (tlv.type) {
@@ -34,19 +40,17 @@ std::string describe_one(const Tlv& tlv, const BrskiNumbers& numbers)
         break;
     case tlv_type::kError:
         if (const auto code = parse_error(tlv))
-            return fmt::format("{}={}{}", name, *code,
-                               name_of_error(*code, numbers).empty()
-                                   ? ""
-                                   : fmt::format(" ({})", name_of_error(*code, numbers)));
+            return fmt::format("{}={}", name, words_of_error(*code, numbers));
         break;
     case tlv_type::kRequestAction:
+        if (inside == Inside::counted) break;
         if (const auto action = parse_request_action(tlv))
             return fmt::format("{}(Status={}, Action={}: {})", name,
                                action->status == Status::success ? "Success" : "Failure",
                                action->action == RequestAction::kProcessTlv     ? "Process-TLV"
                                : action->action == RequestAction::kNegotiateEap ? "Negotiate-EAP"
                                                                                 : "unknown",
-                               describe(action->tlvs, numbers));
+                               list(action->tlvs, numbers, Inside::counted));
         break;
     default:
         break;
@@ -54,6 +58,17 @@ std::string describe_one(const Tlv& tlv, const BrskiNumbers& numbers)
     if (tlv.type == numbers.retry_after)
         if (const auto seconds = parse_retry_after(tlv)) return fmt::format("{}={} s", name, *seconds);
     return tlv.value.empty() ? name : fmt::format("{} ({} octets)", name, tlv.value.size());
+}
+
+std::string list(const Tlvs& tlvs, const BrskiNumbers& numbers, Inside inside)
+{
+    std::string text;
+    for (const auto& tlv : tlvs) {
+        if (!text.empty()) text += ", ";
+        if (text.size() > kLongestText) return text + "...";
+        text += describe_one(tlv, numbers, inside);
+    }
+    return text;
 }
 
 } // namespace
@@ -130,7 +145,7 @@ std::string name_of_error(std::uint32_t code, const BrskiNumbers& numbers)
         std::uint32_t code;
         const char* text;
     };
-    static constexpr std::array<Name, 41> kNames{
+    static constexpr std::array<Name, 47> kNames{
         {{1, "user account expires soon"},
          {2, "user account credential expires soon"},
          {3, "user account authorizations change soon"},
@@ -171,7 +186,13 @@ std::string name_of_error(std::uint32_t code, const BrskiNumbers& numbers)
          {1032, "inner method not supported"},
          {2001, "tunnel compromise error"},
          {2002, "unexpected TLVs exchanged"},
-         {2003, "Crypto-Binding invalid"}}};
+         {2003, "Crypto-Binding invalid"},
+         {2004, "the first inner method derived no EMSK"},
+         {2005, "no MSK Compound-MAC, which is required"},
+         {2006, "MSK Compound-MAC wrong"},
+         {2007, "no EMSK Compound-MAC, which is required"},
+         {2008, "EMSK Compound-MAC wrong"},
+         {2009, "EMSK Compound-MAC from a method without EMSK"}}};
     for (const auto& name : kNames)
         if (name.code == code) return name.text;
     if (code == numbers.masa_unavailable) return "MASA unavailable";
@@ -186,14 +207,15 @@ std::string name_of_error(std::uint32_t code, const BrskiNumbers& numbers)
     return {};
 }
 
+std::string words_of_error(std::uint32_t code, const BrskiNumbers& numbers)
+{
+    const auto name = name_of_error(code, numbers);
+    return name.empty() ? std::to_string(code) : fmt::format("{} ({})", code, name);
+}
+
 std::string describe(const Tlvs& tlvs, const BrskiNumbers& numbers)
 {
-    std::string text;
-    for (const auto& tlv : tlvs) {
-        if (!text.empty()) text += ", ";
-        text += describe_one(tlv, numbers);
-    }
-    return text;
+    return list(tlvs, numbers, Inside::shown);
 }
 
 Tlv result_tlv(Status status)
@@ -220,10 +242,13 @@ Tlv identity_type_tlv(std::uint16_t type)
     return tlv;
 }
 
-Tlv nak_tlv(std::uint16_t refused)
+Tlv nak_tlv(const Tlv& refused)
 {
-    Tlv tlv{true, tlv_type::kNak, {0, 0, 0, 0}}; // vendor 0: the TLV is not a vendor's
-    base::append16(tlv.value, refused);
+    constexpr std::size_t kVendorId = 4;
+    Tlv tlv{true, tlv_type::kNak, Bytes(kVendorId)}; // 0: the TLV is not a vendor's
+    if (refused.type == tlv_type::kVendorSpecific && refused.value.size() >= kVendorId)
+        std::copy_n(refused.value.begin(), kVendorId, tlv.value.begin());
+    base::append16(tlv.value, refused.type);
     return tlv;
 }
 
@@ -313,16 +338,16 @@ Result<std::uint32_t> parse_retry_after(const Tlv& tlv)
     return seconds;
 }
 
-std::optional<std::uint16_t> unknown_mandatory(const Tlvs& tlvs, const BrskiNumbers& numbers)
+const Tlv* unknown_mandatory(const Tlvs& tlvs, const BrskiNumbers& numbers)
 {
     for (const auto& tlv : tlvs) {
         const bool known = (tlv.type >= tlv_type::kAuthorityId && tlv.type <= tlv_type::kIdentityHint &&
                             tlv.type != tlv_type::kVendorSpecific) ||
                            tlv.type == numbers.request_voucher || tlv.type == numbers.voucher ||
                            tlv.type == numbers.retry_after || tlv.type == numbers.nai;
-        if (tlv.mandatory && !known) return tlv.type;
+        if (tlv.mandatory && !known) return &tlv;
     }
-    return std::nullopt;
+    return nullptr;
 }
 
 Result<void> check_duplicates(const Tlvs& tlvs)

@@ -43,17 +43,20 @@ enum class Status : std::uint16_t { success = 1, failure = 2 };
 
 /// "PKCS#10", "Crypto-Binding"; "TLV 77" for an unknown number.
 ACMETOOL_EXPORT std::string name_of_tlv(std::uint16_t type, const BrskiNumbers& numbers = {});
-/// The name of an error code in RFC 7170 section 4.2.6; empty for an unknown one.
+/// The name of an error code in RFC 7170 or RFC 9930, section 4.2.6; empty for an unknown one.
 ACMETOOL_EXPORT std::string name_of_error(std::uint32_t code, const BrskiNumbers& numbers = {});
-/// One line for people: "Result=Success", "PKCS#10 (206 octets)", "Error=1024 (bad identity in CSR)".
+/// "1024 (bad identity in certificate signing request)"; only the number of an unknown one.
+ACMETOOL_EXPORT std::string words_of_error(std::uint32_t code, const BrskiNumbers& numbers = {});
+/// One line for people, of at most 1,200 characters or so: "Result=Success", "PKCS#10 (206 octets)",
+/// "Error=1024 (bad identity in CSR)".
 ACMETOOL_EXPORT std::string describe(const Tlvs& tlvs, const BrskiNumbers& numbers = {});
 
 ACMETOOL_EXPORT Tlv result_tlv(Status status);
 ACMETOOL_EXPORT Tlv intermediate_result_tlv(Status status);
 ACMETOOL_EXPORT Tlv error_tlv(std::uint32_t code);
 ACMETOOL_EXPORT Tlv identity_type_tlv(std::uint16_t type); ///< 1 user, 2 machine
-/// For an unknown mandatory TLV.
-ACMETOOL_EXPORT Tlv nak_tlv(std::uint16_t refused);
+/// For an unknown mandatory TLV. Never in answer to a message with a Result TLV (section 4.2.5).
+ACMETOOL_EXPORT Tlv nak_tlv(const Tlv& refused);
 /// Process-TLV with `tlvs`; `status` is the result if the receiver does not act (errata 6157).
 ACMETOOL_EXPORT Tlv request_action_tlv(Status status, const Tlvs& tlvs);
 /// PKCS#7 certificates in a Trusted-Server-Root TLV; an empty view creates the request.
@@ -80,8 +83,8 @@ ACMETOOL_EXPORT Result<RequestAction> parse_request_action(const Tlv& tlv);
 ACMETOOL_EXPORT Result<std::optional<Bytes>> parse_trusted_server_root(const Tlv& tlv);
 ACMETOOL_EXPORT Result<std::uint32_t> parse_retry_after(const Tlv& tlv); ///< 1 to 4 octets
 
-/// The first unknown mandatory TLV, or nothing.
-ACMETOOL_EXPORT std::optional<std::uint16_t> unknown_mandatory(const Tlvs& tlvs, const BrskiNumbers& numbers);
+/// The first unknown mandatory TLV of `tlvs`, or null.
+ACMETOOL_EXPORT const Tlv* unknown_mandatory(const Tlvs& tlvs, const BrskiNumbers& numbers);
 /// Errc::protocol, reason "teapDuplicate", if a TLV that may occur only once occurs twice.
 ACMETOOL_EXPORT Result<void> check_duplicates(const Tlvs& tlvs);
 

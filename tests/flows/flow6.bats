@@ -476,7 +476,7 @@ marked() { [[ $(grep 'Marking home server' proxy/log | tail -n 1) == *"$1"* ]]; 
     RADIUS_PORT=$(free_port)
     (umask 077 && echo radius-secret >"$PKI/secret")
     sed -i "s|^admin = |radius = \"127.0.0.1:$RADIUS_PORT\"\n&|" "$PKI/relay.toml"
-    printf '[[client]]\naddress = "127.0.0.1"\nsecret_file = "secret"\n' >>"$PKI/relay.toml"
+    printf '[[client]]\naddress = "127.0.0.1"\nsecret_file = "secret"\n[teap]\nhold = "1s"\n' >>"$PKI/relay.toml"
     start_relay "$PKI"
     wait_for 60 grep -q '"status":"valid"' "$PKI/relay.log"
 

@@ -25,9 +25,12 @@ struct Relay {
     radius::Authenticator asked{};         ///< of the request that was answered last
     std::vector<radius::Attribute> more{}; ///< of each request
     std::size_t longest = 0;               ///< EAP packet of the server
+    std::vector<access::Sessions::Ended> ended{};
+    std::vector<std::function<void()>> timers{};
 
     Relay(teap_test::World& its_world, std::vector<access::AcceptRule> rules,
-          access::UserName user_name = access::UserName::authenticated)
+          access::UserName user_name = access::UserName::authenticated,
+          std::chrono::seconds life = std::chrono::minutes{1})
         : world(its_world)
     {
         std::string pattern = (std::filesystem::temp_directory_path() / "acmetool-teap-XXXXXX").string();
@@ -37,8 +40,12 @@ struct Relay {
         config.clients = {{"192.0.2.7", folder + "/secret", {}}};
         config.accept = std::move(rules);
         config.user_name = user_name;
+        config.session_life = life;
         config.settings = *world.server;
-        auto made = access::Sessions::make(config, world.server_context(), world.authority, {});
+        auto made = access::Sessions::make(
+            config, world.server_context(), world.authority,
+            [this](const auto& one) { ended.push_back(one); }, nullptr, {},
+            [this](auto, auto task) { timers.push_back(std::move(task)); });
         REQUIRE(made);
         sessions = std::move(*made);
     }
@@ -212,6 +219,52 @@ TEST_CASE(
     rule.reauthenticate = false;
     Relay ends{world, {rule}};
     CHECK(ends.log_in(peer).find(attribute::kTerminationAction) == nullptr);
+}
+
+TEST_CASE("RAD-07: an Access-Accept that would be longer than a packet is a Reject, and counted as one")
+{
+    teap_test::World world;
+    access::AcceptRule rule;
+    rule.attributes.assign(20, {18, Bytes(250, 'x')});
+    Relay relay{world, {rule}};
+    teap::PeerSession peer{world.peer, world.peer_context(), world.verifier()};
+    Bytes eap = teap::EapPacket{teap::EapCode::response, 1, teap::eap_type::kIdentity, {'a'}}.encode();
+    Bytes state;
+    radius::Packet reply;
+    for (int rounds = 0; rounds < 100; ++rounds) {
+        reply = relay.exchange(eap, state);
+        if (reply.code != static_cast<std::uint8_t>(radius::Code::access_challenge)) break;
+        eap = **peer.handle(*radius::eap_message(reply));
+        state = *reply.find(attribute::kState);
+    }
+    CHECK(reply.code == static_cast<std::uint8_t>(radius::Code::access_reject));
+    CHECK(teap::parse_eap(*radius::eap_message(reply))->code == teap::EapCode::failure);
+    CHECK(relay.sessions->counters().at("rejects") == 1);
+    CHECK(relay.sessions->counters().at("accepts") == 0);
+}
+
+TEST_CASE("FLD-R5: of a device that was refused and says nothing more, the event has the cause")
+{
+    teap_test::World world;
+    world.authority.recognises = false;
+    Relay relay{world, {}, access::UserName::authenticated, std::chrono::seconds{0}};
+    teap::PeerSession peer{world.peer, world.peer_context(), world.verifier()};
+    Bytes eap = teap::EapPacket{teap::EapCode::response, 1, teap::eap_type::kIdentity, {'a'}}.encode();
+    Bytes state;
+    while (peer.result().errors.empty()) {
+        const auto reply = relay.exchange(eap, state);
+        REQUIRE(reply.code == static_cast<std::uint8_t>(radius::Code::access_challenge));
+        const auto next = peer.handle(*radius::eap_message(reply));
+        if (next && *next) eap = **next;
+        state = *reply.find(attribute::kState);
+    }
+    for (const auto& task : std::exchange(relay.timers, {}))
+        task();
+    REQUIRE(relay.ended.size() == 1);
+    CHECK(relay.ended[0].end == access::Sessions::End::rejected);
+    CHECK(relay.ended[0].summary.error == 1020);
+    CHECK(relay.ended[0].summary.text.starts_with("the certificate was issued neither by"));
+    CHECK(relay.ended[0].summary.text.ends_with("; the peer did not answer"));
 }
 
 TEST_CASE("FLD-R6: attributes that are none, or that the server sets itself, are refused")

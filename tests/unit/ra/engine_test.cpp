@@ -594,6 +594,23 @@ TEST_CASE("INT-11a, INT-16a, ESTS-15: what was pending is continued after a cras
     CHECK(lab.board->count() == 3);
 }
 
+TEST_CASE("TEAP-14a: a request waits as long as its protocol permits, whatever others wait")
+{
+    Lab lab;
+    lab.options.wait = 0ms;
+    lab.open();
+    auto patient = Lab::request(lab.maker.idevid("SN-1"), Lab::csr(lab.key, {"sn-1.domain.com"}));
+    patient.wait = 120s;
+    CHECK(Lab::word(lab.enrol(std::move(patient))) == "issued");
+
+    lab.options.wait = 120s;
+    lab.board->hold = true;
+    lab.open();
+    auto hasty = Lab::request(lab.maker.idevid("SN-2"), Lab::csr(lab.key, {"sn-2.domain.com"}));
+    hasty.wait = 0ms;
+    CHECK(Lab::word(lab.enrol(std::move(hasty))) == "pending");
+}
+
 TEST_CASE("INT-16c: sixteen callers with one CSR get one order and one certificate")
 {
     Lab lab;

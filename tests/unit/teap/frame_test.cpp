@@ -55,7 +55,7 @@ TEST_CASE("TEAP-04a, TEAP-05a, TEAP-10a: every recorded TLV of phase 2 is read a
                 REQUIRE(tlvs);
                 CHECK(encode(*tlvs) == octets);
                 CHECK(check_duplicates(*tlvs));
-                CHECK_FALSE(unknown_mandatory(*tlvs, {}));
+                CHECK(unknown_mandatory(*tlvs, {}) == nullptr);
                 for (const auto& tlv : *tlvs) {
                     if (tlv.type == tlv_type::kRequestAction) {
                         const auto action = parse_request_action(tlv);
@@ -80,7 +80,11 @@ TEST_CASE("TEAP-04a, TEAP-18: TLVs as the specification writes them")
           test::from_hex("80080006020100100000"));
     CHECK(encode({error_tlv(1024), result_tlv(Status::failure)}) ==
           test::from_hex("8005000400000400800300020002"));
-    CHECK(encode({nak_tlv(77)}) == test::from_hex("8004000600000000004d"));
+    CHECK(encode({nak_tlv({true, 77, {1, 2, 3, 4}})}) == test::from_hex("8004000600000000004d"));
+    CHECK(encode({nak_tlv({true, tlv_type::kVendorSpecific, {0, 0, 1, 0x37, 9, 9}})}) ==
+          test::from_hex("80040006000001370007"));
+    CHECK(encode({nak_tlv({true, tlv_type::kVendorSpecific, {0, 1}})}) ==
+          test::from_hex("80040006000000000007"));
     CHECK(encode({trusted_server_root_tlv({})}) == test::from_hex("001100020001"));
     const auto root = trusted_server_root_tlv(test::from_hex("3000"));
     CHECK(encode({root}) == test::from_hex("001100080001000f00023000"));
@@ -90,8 +94,11 @@ TEST_CASE("TEAP-04a, TEAP-18: TLVs as the specification writes them")
     CHECK(*parse_retry_after(retry_after_tlv(3600, {})) == 3600);
     CHECK_FALSE(parse_retry_after({false, 0x3ff2, {}}));
     CHECK_FALSE(parse_retry_after({false, 0x3ff2, Bytes(5)}));
-    CHECK(unknown_mandatory({{true, 77, {}}}, {}) == 77);
-    CHECK_FALSE(unknown_mandatory({{false, 77, {}}}, {}));
+    const Tlvs demanded{{false, 76, {}}, {true, 77, {}}};
+    CHECK(unknown_mandatory(demanded, {}) == &demanded[1]);
+    CHECK(unknown_mandatory({{false, 77, {}}}, {}) == nullptr);
+    CHECK(words_of_error(2006) == "2006 (MSK Compound-MAC wrong)");
+    CHECK(words_of_error(2998) == "2998");
     CHECK_FALSE(check_duplicates({result_tlv(Status::success), result_tlv(Status::success)}));
     CHECK(
         check_duplicates({request_action_tlv(Status::success, {}), request_action_tlv(Status::failure, {})}));
@@ -112,6 +119,23 @@ TEST_CASE("TEAP-18: malformed TLVs, frames and EAP packets are refused")
         CHECK_FALSE(parse_frame(test::from_hex(hex)));
     for (const auto* hex : {"01", "01000004", "0100000537", "05000005", "0300000537", "01000003"})
         if (std::string{hex} != "0100000537") CHECK_FALSE(parse_eap(test::from_hex(hex)));
+}
+
+TEST_CASE(
+    "SEC-10: what a peer nests ten thousand deep is told in a line, and nothing of it is copied again and "
+    "again")
+{
+    Tlvs nested{{false, tlv_type::kPkcs10, {}}};
+    while (encode(nested).size() < 65'000)
+        nested = {request_action_tlv(Status::success, nested)};
+    CHECK(describe(nested) ==
+          "Request-Action(Status=Success, Action=Process-TLV: Request-Action (64992 octets))");
+    CHECK(explain(nested).size() == 2);
+
+    const Tlvs many(64, request_action_tlv(Status::success, Tlvs(64, {false, tlv_type::kPkcs10, {}})));
+    const auto text = describe(many);
+    CHECK(text.size() < 2000);
+    CHECK(text.ends_with(", ..."));
 }
 
 TEST_CASE("RAD-06: a message comes back whole whatever the size of its fragments")
@@ -179,7 +203,7 @@ TEST_CASE("TEAP-18: what stands in TLVs is told in words, whatever is in them")
 {
     const auto lines = explain({request_action_tlv(Status::failure, {{false, tlv_type::kPkcs10, {}}}),
                                 error_tlv(1024),
-                                nak_tlv(777),
+                                nak_tlv({true, 777, {}}),
                                 identity_type_tlv(2),
                                 retry_after_tlv(7, {}),
                                 {false, tlv_type::kAuthorityId, {'a', 0x07}}});

@@ -39,14 +39,18 @@ TEST_CASE("TEAP-01b, TEAP-02a, TEAP-18: TLVs that break the rules of phase 2 end
     }
 }
 
-TEST_CASE("TEAP-18: an unknown mandatory TLV gets a NAK, an empty or broken PKCS#10 error 1025")
+TEST_CASE(
+    "TEAP-18: an unknown mandatory TLV gets a NAK, error 2002 beside a Result; an empty or broken PKCS#10 "
+    "error 1025")
 {
     World world;
     RawPeer peer{world};
-    peer.say({{true, 777, {}}, peer.binding(), result_tlv(Status::success)});
-    // The keys belong to the Crypto-Binding that was heard before.
-    REQUIRE(peer.heard.size() == 1);
-    CHECK(peer.heard[0] == nak_tlv(777));
+    const Tlv unknown{true, 777, {}};
+    peer.say({unknown, peer.binding()});
+    CHECK(peer.heard == Tlvs{nak_tlv(unknown)});
+    RawPeer last{world};
+    last.say({unknown, last.binding(), result_tlv(Status::success)});
+    CHECK(last.error() == 2002);
 
     for (const Bytes& value : {Bytes{}, Bytes{0x30, 0x03, 0x02, 0x01, 0x00}}) {
         RawPeer bad{world};
@@ -56,6 +60,60 @@ TEST_CASE("TEAP-18: an unknown mandatory TLV gets a NAK, an empty or broken PKCS
         CHECK(bad.error() == 1025);
     }
     CHECK(world.authority.enrolments == 0);
+}
+
+TEST_CASE("TEAP-05c, TEAP-06: what a peer's Request-Action asks for is done, or its status is the Result")
+{
+    World world;
+    const auto negotiate = [](Status status) {
+        return Tlv{true,
+                   tlv_type::kRequestAction,
+                   {static_cast<std::uint8_t>(status), RequestAction::kNegotiateEap}};
+    };
+    const auto bound_with = [](RawPeer& peer, const Tlvs& more) {
+        Tlvs all{peer.binding()};
+        all.insert(all.end(), more.begin(), more.end());
+        peer.say(all);
+    };
+    world.server->ask = AskPolicy::never;
+    RawPeer content{world};
+    bound_with(content, {negotiate(Status::success)});
+    CHECK(content.answer.outcome == Outcome::accept);
+    RawPeer demanding{world};
+    bound_with(demanding, {result_tlv(Status::success), negotiate(Status::failure)});
+    CHECK(demanding.answer.outcome == Outcome::reject);
+    CHECK(demanding.server.summary().text.find("Negotiate-EAP") != std::string::npos);
+    RawPeer both{world};
+    bound_with(both, {negotiate(Status::success),
+                      request_action_tlv(Status::failure, {{false, tlv_type::kChannelBinding, {1}}})});
+    CHECK(both.answer.outcome == Outcome::reject);
+    RawPeer broken{world};
+    bound_with(broken, {{true, tlv_type::kRequestAction, {}}});
+    CHECK(broken.error() == 2002);
+
+    world.server->ask = AskPolicy::needed;
+    RawPeer declining{world};
+    bound_with(declining, {result_tlv(Status::success)});
+    declining.say({negotiate(Status::success)});
+    CHECK(declining.error() == 1004); // our Request-Action has the status failure
+    RawPeer nested{world};
+    bound_with(nested, {result_tlv(Status::success)});
+    nested.say({request_action_tlv(Status::failure, {nested.pkcs10()})});
+    CHECK(find(nested.heard, tlv_type::kPkcs7) != nullptr);
+    CHECK(world.authority.enrolments == 1);
+}
+
+TEST_CASE(
+    "TEAP-19c: outer TLVs that cannot be read, or are mandatory, are ignored, and the Crypto-Binding is over "
+    "them")
+{
+    for (const auto* hex : {"800200020002", "ffff", "00020002000280ff000100"}) {
+        CAPTURE(hex);
+        World world;
+        RawPeer peer{world, {}, test::from_hex(hex)};
+        peer.say({peer.binding(), result_tlv(Status::success)});
+        CHECK(find(peer.heard, tlv_type::kRequestAction) != nullptr);
+    }
 }
 
 TEST_CASE("TEAP-12b: a CSR that was bound to another tunnel is told apart")
@@ -425,9 +483,13 @@ TEST_CASE("TEAP-01b, TEAP-18: a server that breaks the rules of phase 2 is told 
                       server.binding(), {false, tlv_type::kPkcs7, {0x30, 0x00}}, result_tlv(Status::success)};
               }) == 2002);
 
+        const Tlv strange{true, 777, {}};
+        CHECK(says([&](RawServer& server) {
+                  return Tlvs{strange, server.binding(), result_tlv(Status::success)};
+              }) == 2002);
         RawServer unknown{world};
-        unknown.say({{true, 777, {}}, unknown.binding(), result_tlv(Status::success)});
-        CHECK(unknown.heard == Tlvs{nak_tlv(777)});
+        unknown.say({strange, unknown.binding()});
+        CHECK(unknown.heard == Tlvs{nak_tlv(strange)});
         CHECK_FALSE(unknown.accepted_by_peer());
 
         RawServer good{world};
@@ -467,7 +529,7 @@ TEST_CASE(
     World world;
     RawServer server{world};
     server.say({inner});
-    CHECK(server.heard == Tlvs{nak_tlv(tlv_type::kEapPayload)});
+    CHECK(server.heard == Tlvs{nak_tlv(inner)});
     CHECK(server.peer.result().wanted == "the inner EAP method 26");
     server.say({inner});
     CHECK(server.told_error() == 1032);

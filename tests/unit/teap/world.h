@@ -208,8 +208,8 @@ struct RawPeer {
     std::optional<KeySchedule> keys;
     OuterTlvs outer;
 
-    /// `early`: said along with the last octets of the handshake.
-    explicit RawPeer(World& from, Tlvs early = {})
+    /// `early`: said along with the last octets of the handshake. `own_outer`: beside the ClientHello.
+    explicit RawPeer(World& from, Tlvs early = {}, Bytes own_outer = {})
         : world(from),
           server(from.server, from.server_context(), from.authority, "192.0.2.1", "id", from.vouchers),
           tls(*crypto::TlsEngine::start(from.peer_context(), {}))
@@ -217,6 +217,8 @@ struct RawPeer {
         REQUIRE(server.handle(EapPacket{EapCode::response, 1, eap_type::kIdentity, {'a'}}.encode(), 0,
                               [this](Answer one) { answer = std::move(one); }));
         outer.server = encode({{false, tlv_type::kAuthorityId, world.server->authority_id}});
+        outer.peer = std::move(own_outer);
+        hello_outer = outer.peer;
         while (!tls.established() || tls_output_left()) {
             if (tls.established() && !early.empty()) {
                 REQUIRE(tls.send(encode(std::exchange(early, {}))));
@@ -232,6 +234,7 @@ struct RawPeer {
         return !pending.empty();
     }
     Bytes pending;
+    Bytes hello_outer; ///< until it is sent
     Tlvs heard;
 
     /// Sends what TLS has, takes what comes.
@@ -239,7 +242,7 @@ struct RawPeer {
     {
         if (pending.empty()) pending = tls.take_output();
         Fragmenter fragmenter;
-        fragmenter.load({std::exchange(pending, {}), {}}, false, 4000);
+        fragmenter.load({std::exchange(pending, {}), std::exchange(hello_outer, {})}, false, 4000);
         deliver(fragmenter.next());
     }
     void deliver(const Frame& frame)

@@ -455,7 +455,13 @@ Result<void> Decider::look_up(Records& records, const Application& application, 
     ACMETOOL_TRY(earlier, records.earlier(request.renewal ? std::string{} : application.csr_digest, order,
                                           former.empty() ? order : order_of(former), identity.device.id,
                                           former, now - options_->limits.budget_window));
+    const auto& profile = application.rules.options.profile;
     ACMETOOL_TRY(cached, still_good(records, earlier.certificate, now));
+    if (cached) {
+        // Of a request for another label, or before the profile was changed.
+        ACMETOOL_TRY(ordered, records.profile_of(*earlier.certificate));
+        if (ordered && *ordered != profile) cached.reset();
+    }
     if (cached) {
         verdict.decision = enrol::Issued{std::move(*cached)};
         verdict.from_cache = true;
@@ -464,7 +470,7 @@ Result<void> Decider::look_up(Records& records, const Application& application, 
     const auto& row = earlier.order;
     verdict.order_id = row ? row->id : order;
     if (row) verdict.url = row->url;
-    if (row && row->state == OrderState::issued) {
+    if (row && row->state == OrderState::issued && row->profile == profile) {
         ACMETOOL_TRY(known, records.certificate(row->certificate));
         ACMETOOL_TRY(certificate, still_good(records, known, now));
         if (certificate) {
@@ -484,9 +490,10 @@ Result<void> Decider::look_up(Records& records, const Application& application, 
             refused.retry_after = std::chrono::seconds{row->until - now};
         verdict.decision = std::move(refused);
         return {};
-    } else if (row && row->state != OrderState::failed) {
+    } else if (row && (row->state == OrderState::intent || row->state == OrderState::placed)) {
         verdict.decision = enrol::Pending{retry_after(*row, now)};
-        if (row->owner != run_ && !row->watched && options_->wait.count() > 0) return records.watch(row->id);
+        const bool waits = request.wait.value_or(options_->wait).count() > 0;
+        if (row->owner != run_ && !row->watched && waits) return records.watch(row->id);
         return {};
     }
     return place(records, application, identity, earlier, verdict, now);

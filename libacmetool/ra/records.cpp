@@ -331,6 +331,14 @@ Result<Earlier> Records::earlier(std::string_view csr_digest, std::string_view i
     return earlier;
 }
 
+Result<std::optional<std::string>> Records::profile_of(const CertificateRow& certificate)
+{
+    ACMETOOL_TRY(rows, database_->execute("SELECT profile FROM orders WHERE device = $1 AND certificate = $2",
+                                          {certificate.device.id, certificate.digest}));
+    if (rows.empty()) return std::optional<std::string>{};
+    return std::optional{std::move(rows.front().front())};
+}
+
 Result<void> Records::revoke(std::string_view serial, base::TimePoint at)
 {
     ACMETOOL_TRY(der, issued_with(serial));

@@ -143,6 +143,8 @@ public:
     static Result<std::uint64_t> copy(store::Database& from, store::Database& to);
 
     Result<std::optional<OrderRow>> order(std::string_view id);
+    /// The profile of the order that got a certificate; nothing if the order is not kept.
+    Result<std::optional<std::string>> profile_of(const CertificateRow& certificate);
     /// The same, to put() it back in this transaction.
     Result<std::optional<OrderRow>> order_to_change(std::string_view id);
     /// Inserts a row, or replaces the one that was read. Errors: also cause store_conflict, if another

@@ -594,6 +594,37 @@ TEST_CASE("INT-11a, INT-16a, ESTS-15: what was pending is continued after a cras
     CHECK(lab.board->count() == 3);
 }
 
+TEST_CASE("ESTS-01a, INT-16c: the same request for two labels gets a certificate of the profile of each")
+{
+    Lab lab;
+    lab.options.labels["short"] = {.profile = "shortlived"};
+    lab.options.labels["long"] = {.profile = "classic"};
+    lab.open();
+    const auto device = lab.maker.idevid("SN-1");
+    const auto csr = Lab::csr(lab.key, {"sn-1.domain.com"});
+    const auto digest_for = [&](const char* label) {
+        auto wanted = Lab::request(device, csr);
+        wanted.label = label;
+        return Lab::digest(lab.enrol(std::move(wanted)));
+    };
+    const auto first = digest_for("short");
+    const auto second = digest_for("long");
+    CHECK(first != second);
+    CHECK(lab.board->count() == 2);
+    CHECK(lab.board->started[0].profile == "shortlived");
+    CHECK(lab.board->started[1].profile == "classic");
+    CHECK(digest_for("short") == first);
+    CHECK(digest_for("long") == second);
+    CHECK(lab.board->count() == 2);
+    // Of a label whose profile was changed.
+    lab.options.labels["long"].profile = "tlsserver";
+    lab.open();
+    const auto third = digest_for("long");
+    CHECK(third != second);
+    CHECK(digest_for("long") == third);
+    CHECK(lab.board->count() == 3);
+}
+
 TEST_CASE("TEAP-14a: a request waits as long as its protocol permits, whatever others wait")
 {
     Lab lab;

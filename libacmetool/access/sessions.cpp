@@ -12,6 +12,7 @@
 #include "access/device_share.h"
 #include "access/setup.h"
 #include "base/octets.h"
+#include "base/once_per_minute.h"
 #include "base/text.h"
 #include "crypto/digest.h"
 
@@ -27,8 +28,6 @@ namespace attribute = radius::attribute;
 constexpr std::size_t kInstanceSize = 4;
 constexpr std::size_t kStateSize = 20; ///< instance tag and 128 random bits
 constexpr std::size_t kMostRepeats = 100'000;
-constexpr std::size_t kMostSilences = 1'000;
-constexpr std::chrono::minutes kSilence{1};
 constexpr std::uint32_t kChallengeTimeout = 30; ///< seconds that the NAS waits for the peer
 constexpr std::uint32_t kVlan = 13;             ///< Tunnel-Type (RFC 3580 section 3.31)
 constexpr std::uint32_t kIeee802 = 6;           ///< Tunnel-Medium-Type
@@ -270,12 +269,7 @@ struct Sessions::Impl : std::enable_shared_from_this<Sessions::Impl> {
     bool draining = false;
     bool has_timer = false; ///< expire() will be called
     std::map<std::string, std::uint64_t> counts = zeros();
-    struct Silence {
-        Clock::time_point told;
-        std::uint64_t since = 0; ///< packets dropped after that
-    };
-    std::map<std::pair<Drop, std::string>, Silence> silences; ///< by cause and address
-    Clock::time_point silences_swept{};
+    base::OncePerMinute<std::pair<Drop, std::string>> told_drops; ///< by cause and address
 
     Impl(enrol::RegistrationAuthority& ra, enrol::VoucherAuthority* registrar, Observer tell, Recorder record,
          Timers clock, Tracer trace, Dropped drop)
@@ -458,26 +452,11 @@ void Sessions::Impl::tell_abandoned(const Session& session, const char* how) con
     tell(is_refused ? End::rejected : End::abandoned, session, std::move(summary));
 }
 
-/// A flood of packets is a line a minute, and many addresses do not fill the memory. `mutex` is held.
+/// A flood of packets is a line a minute. `mutex` is held.
 void Sessions::Impl::tell_dropped(Drop cause, const Source& source)
 {
     if (!dropped) return;
-    const auto now = Clock::now();
-    auto found = silences.find({cause, source.address});
-    const bool is_new = found == silences.end();
-    if (is_new) {
-        if (silences.size() >= kMostSilences && now >= silences_swept + kSilence) {
-            std::erase_if(silences, [&](const auto& one) { return now - one.second.told >= kSilence; });
-            silences_swept = now;
-        }
-        if (silences.size() >= kMostSilences) return;
-        found = silences.emplace(std::pair{cause, source.address}, Silence{now, 0}).first;
-    }
-    auto& silence = found->second;
-    ++silence.since;
-    if (!is_new && now - silence.told < kSilence) return;
-    dropped(cause, source, std::exchange(silence.since, 0));
-    silence.told = now;
+    if (const auto times = told_drops.take({cause, source.address})) dropped(cause, source, *times);
 }
 
 /// Fills in the request and its client; false where it is discarded in silence.

@@ -54,6 +54,7 @@ constexpr std::size_t kMostEmptyLines = 16; ///< octets of empty lines before a 
 /// Octets read and discarded after a refusal, so that the client receives it before the connection is reset.
 constexpr std::size_t kLingerOctets = 1U << 20U;
 constexpr std::chrono::seconds kLingerTime{2};
+constexpr std::size_t kLongestWords = 200; ///< of the TLS library
 
 struct Peer {
     std::string address;
@@ -124,6 +125,15 @@ std::optional<ServerResponse> refusal_of(const boost::system::error_code& proble
     if (problem.category() == bhttp::make_error_code(bhttp::error::bad_method).category())
         return text_response(400, "the request is not HTTP/1.1");
     return {};
+}
+
+HandshakeFailure failure_of(const boost::system::error_code& problem, const std::string& address,
+                            bool is_late)
+{
+    if (is_late) return {address, HandshakeCause::timeout, {}};
+    if (problem.category() != asio::error::get_ssl_category()) return {address, HandshakeCause::closed, {}};
+    return {address, handshake_cause(static_cast<unsigned long>(problem.value())),
+            base::printable(problem.message(), kLongestWords)};
 }
 
 bool is_proxy(const std::string& address, const ServerOptions& options)
@@ -490,6 +500,9 @@ asio::awaitable<void> Server::Impl::serve(Tcp::socket socket, const std::shared_
                                     asio::redirect_error(asio::use_awaitable, problem));
     if (problem) {
         ++handshake_failures;
+        const bool sent_nothing = BIO_number_read(SSL_get_rbio(stream.native_handle())) == 0;
+        if (options.handshake_failed && !sent_nothing)
+            options.handshake_failed(failure_of(problem, peer.address, !tcp.is_open()));
         co_return;
     }
     co_await answer(stream, deadline, thread, peer, facts_of(stream.native_handle()), options);

@@ -15,6 +15,7 @@
 #include "crypto/cert.h"
 #include "crypto/channel_binding.h"
 #include "http/client.h"
+#include "http/handshake_failure.h"
 #include "net/address_range.h"
 
 namespace acmetool::http
@@ -46,6 +47,9 @@ struct ServerOptions {
     /// Called on a thread of the server the first time that no descriptor is free for a connection, which
     /// then waits; may be empty.
     std::function<void()> out_of_descriptors;
+    /// Called on a thread of the server for each TLS handshake that failed, unless the client went away
+    /// before it sent anything, as probes of load balancers do. Anybody can cause it; may be empty.
+    std::function<void(const HandshakeFailure&)> handshake_failed;
 };
 
 /// What the handshake showed of the client.

@@ -104,12 +104,15 @@ void tell_change(std::vector<std::string>& changed, std::string_view what, std::
 }
 
 /// The EST listener's options, with what it has to say.
-http::ServerOptions listener_options(const Config& config, EventLog& log)
+http::ServerOptions listener_options(const Config& config, EventLog& log, HandshakeLog& handshakes)
 {
     auto options = config.http;
     options.out_of_descriptors = [&log] {
         log.log(base::Level::warning,
                 "connections have to wait: this process has too many files open (LimitNOFILE)");
+    };
+    options.handshake_failed = [&handshakes](const http::HandshakeFailure& failure) {
+        handshakes.take(failure);
     };
     return options;
 }
@@ -195,7 +198,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& given, EventLog& log
         [&log](const est::RequestEvent& event) { log.arrival(event); });
     if (config.serves_est) {
         ACMETOOL_TRY(listener,
-                     http::Server::start(listener_options(config, log),
+                     http::Server::start(listener_options(config, log, impl->handshakes),
                                          [raw](const http::ServerRequest& request, http::Responder respond) {
                                              if (registrar::EstAdapter::is_target(request.target))
                                                  raw->pledges->handle(request, std::move(respond));
@@ -281,7 +284,9 @@ Result<Reloaded> Daemon::reload(const Config& given, base::Context& context)
     ACMETOOL_CHECK(add(impl_->engine->prepare(config.ra)));
     ACMETOOL_TRY(signer, brski_signer(config));
     ACMETOOL_CHECK(add(impl_->brski->prepare(config.brski, std::move(signer))));
-    if (impl_->listener) ACMETOOL_CHECK(add(impl_->listener->prepare(listener_options(config, impl_->log))));
+    if (impl_->listener)
+        ACMETOOL_CHECK(
+            add(impl_->listener->prepare(listener_options(config, impl_->log, impl_->handshakes))));
     if (impl_->teap && config.teap) ACMETOOL_CHECK(add(impl_->teap->prepare(*config.teap)));
     ACMETOOL_CHECK(add(impl_->admin->prepare(config)));
     ACMETOOL_TRY(delivery, start_delivery(config, impl_->log));

@@ -15,6 +15,7 @@
 #include "relay/administration.h"
 #include "relay/crl_keeper.h"
 #include "relay/daemon.h"
+#include "relay/handshake_log.h"
 #include "relay/metrics.h"
 #include "relay/page.h"
 
@@ -41,6 +42,7 @@ public:
     base::TimePoint started = base::now();
     std::atomic<bool> draining{false};
     std::shared_ptr<EventKeeper> keeper; ///< also of `log`
+    HandshakeLog handshakes{log};
     CrlKeeper crls;
     std::unique_ptr<est::Server> est;
     std::unique_ptr<registrar::Gate>

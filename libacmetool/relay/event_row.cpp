@@ -44,7 +44,7 @@ Level level_in(const Json& event)
 
 std::string_view protocol_of(std::string_view what)
 {
-    if (what == "request") return "est";
+    if (what == "request" || what == "handshake") return "est";
     if (what == "teap") return "teap";
     if (what == "radius") return "radius";
     if (what == "brski" || what == "voucher_status" || what == "enrollstatus") return "brski";

@@ -11,8 +11,9 @@ namespace
 
 const std::vector<std::string>& kinds()
 {
-    static const std::vector<std::string> kKinds{"authorization", "brski", "cacerts", "crl",   "decision",
-                                                 "issuer",        "order", "radius",  "store", "teap"};
+    static const std::vector<std::string> kKinds{"authorization", "brski",     "cacerts", "crl",
+                                                 "decision",      "handshake", "issuer",  "order",
+                                                 "radius",        "store",     "teap"};
     return kKinds;
 }
 

@@ -10,6 +10,7 @@
 #include "access/sessions.h"
 #include "base/text.h"
 #include "enrol/registration_authority.h"
+#include "http/handshake_failure.h"
 #include "registrar/decision.h"
 #include "relay/screen.h"
 
@@ -191,6 +192,37 @@ Advice advice_for_drop(access::Sessions::Drop cause)
     return {};
 }
 
+Advice advice_for_handshake(http::HandshakeCause cause)
+{
+    using http::HandshakeCause;
+    switch (cause) {
+    case HandshakeCause::untrusted:
+        return "give the device {2} the root of the certificate in [tls], and see whether the name in its "
+               "URL is "
+               "in that certificate and its clock is right";
+    case HandshakeCause::version:
+        return "the device {2} needs TLS 1.2 or later; see min_version in [tls]";
+    case HandshakeCause::algorithms:
+        return "see which ciphers the device {2} offers, and whether it can verify the key of the "
+               "certificate in "
+               "[tls]: old devices need an RSA key";
+    case HandshakeCause::client_certificate:
+        return "the device {2} needs another key: RSA of 2048 to 4096 bits, or a curve up to P-521";
+    case HandshakeCause::not_tls:
+        return "if {2} is a device of yours, its URL has to begin with https; a load balancer in front needs "
+               "proxy_protocol in [listen]";
+    case HandshakeCause::timeout:
+        return "see the network to {2}; for a slow device raise handshake in [limits]";
+    case HandshakeCause::closed:
+        return "ask the log of the device {2}: in most cases it does not trust the certificate in [tls], or "
+               "a "
+               "timer of its own is too short";
+    case HandshakeCause::other:
+        return "ask the log of the device {2}; `openssl s_client` shows what the relay offers";
+    }
+    return {};
+}
+
 Advice advice_on_voucher(registrar::Cause cause)
 {
     using registrar::Cause;
@@ -278,6 +310,7 @@ constexpr std::pair<std::string_view, Advice> kGeneral[] = {
     {"decision", kExplain},
     {"request", "the device asks for what is not here, or in a way that EST does not have"},
     {"radius", "see what {2} sends"},
+    {"handshake", "see what {2} sends"},
     {"teap",
      "the decision beside it says why; if there is none, see the certificates that the device and the "
      "relay show each other"},
@@ -330,6 +363,8 @@ Advice typed_advice(const ra::Event& event)
         if (const auto refusal = enrol::refusal_named(event.cause)) return advice_for_refusal(*refusal);
     if (event.what == "radius")
         if (const auto drop = access::Sessions::drop_named(event.cause)) return advice_for_drop(*drop);
+    if (event.what == "handshake")
+        if (const auto cause = http::handshake_cause_named(event.cause)) return advice_for_handshake(*cause);
     if (event.what == "brski" && !event.cause.empty())
         return advice_on_voucher(registrar::cause_named(event.cause));
     if (event.what == "order") return row_of(kOrderAdvice, event.cause);

@@ -226,6 +226,32 @@ lone_teap() {
     as_documented "$TEAP_LOG" | grep -qw radius
 }
 
+@test "OPR-47: incident: devices whose TLS handshake fails; the address and the cause are in the log, once a minute" {
+    lone_relay
+    local at="127.0.0.1:$RELAY_PORT" cause
+    told() { has_event ".event == \"handshake\" and .cause == \"$1\" and .address == \"127.0.0.1\""; }
+    # As a load balancer looks whether there is somebody.
+    (exec 4<>"/dev/tcp/127.0.0.1/$RELAY_PORT")
+    openssl s_client -connect "$at" -CAfile "$PKI/maker.pem" -verify_return_error </dev/null >said 2>&1 || true
+    openssl s_client -connect "$at" -tls1_1 -cipher DEFAULT@SECLEVEL=0 </dev/null >said 2>&1 || true
+    openssl s_client -connect "$at" -tls1_2 -cipher ECDHE-RSA-AES128-GCM-SHA256 </dev/null >said 2>&1 || true
+    for _ in 1 2 3; do
+        curl -s --max-time 20 "http://$at/.well-known/est/cacerts" >said || true
+    done
+    for cause in untrusted version algorithms not_tls; do
+        wait_for 20 told "$cause"
+        [ "$(grep '"event":"handshake"' "$PKI/relay.log" | grep -c "\"cause\":\"$cause\"")" = 1 ]
+    done
+    run ! told closed
+    events --level warning
+    [[ $TEXT == *"handshake: untrusted the client does not trust the certificate in [tls]: "*"unknown ca"*"from 127.0.0.1"* ]]
+    [[ $TEXT == *"next: give the device 127.0.0.1 the root of the certificate in [tls]"* ]]
+    [[ $TEXT == *"handshake: not_tls the client does not speak TLS: "*"its URL has to begin with https"* ]]
+    as_documented "$PKI/relay.log" | grep -qw handshake
+    curl -s "$RELAY_ADMIN/metrics" >metrics
+    grep -qx 'acmetool_est_handshake_failures_total 7' metrics
+}
+
 @test "OPR-13: incident: the clock of the relay is wrong" {
     RELAY_CLOCK=-60d lone_relay
     make_csr device0001.iot.domain.com csr

@@ -8,6 +8,7 @@
 #include "base/cause.h"
 #include "base/error.h"
 #include "enrol/registration_authority.h"
+#include "http/handshake_failure.h"
 #include "registrar/decision.h"
 #include "relay/event_row.h"
 #include "relay/event_text.h"
@@ -87,7 +88,7 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "OPR-17: events: each cause of a dropped packet, of a voucher that is refused, and of a failed order")
+    "OPR-17: events: each cause of a dropped packet, a failed handshake, a refused voucher, a failed order")
 {
     for (const auto cause : all_to(access::Sessions::kLastDrop)) {
         const std::string name = access::Sessions::name_of(cause);
@@ -97,6 +98,15 @@ TEST_CASE(
             advice({{"event", "radius"}, {"decision", "drop"}, {"cause", name}, {"address", "192.0.2.1"}});
         CHECK(
             (told.find("this address") != std::string::npos || told.find("192.0.2.1") != std::string::npos));
+    }
+    std::set<std::string> told_of_handshakes;
+    for (const auto cause : all_to(http::kLastHandshakeCause)) {
+        const std::string name = http::name_of(cause);
+        CAPTURE(name);
+        CHECK(http::handshake_cause_named(name) == cause);
+        const auto told = advice({{"event", "handshake"}, {"cause", name}, {"address", "192.0.2.1"}});
+        CHECK(told.find("192.0.2.1") != std::string::npos);
+        CHECK(told_of_handshakes.insert(told).second);
     }
     for (const auto cause : all_to(registrar::kLastCause)) {
         const std::string name{registrar::name_of(cause)};
@@ -130,9 +140,9 @@ TEST_CASE(
 TEST_CASE(
     "OPR-17: events: each kind of event that is bad has advice, also if nobody is known to be concerned")
 {
-    for (const auto* kind : {"decision", "request", "radius", "teap", "order", "authorization", "store",
-                             "brski", "voucher_status", "enrollstatus", "crl", "cacerts", "issuer", "relay",
-                             "events", "of a later version"}) {
+    for (const auto* kind : {"decision", "request", "radius", "handshake", "teap", "order", "authorization",
+                             "store", "brski", "voucher_status", "enrollstatus", "crl", "cacerts", "issuer",
+                             "relay", "events", "of a later version"}) {
         CAPTURE(kind);
         const auto told = advice({{"event", kind}});
         CHECK_FALSE(told.empty());

@@ -39,8 +39,11 @@ void Logins::read(const http::ServerRequest& request, enrol::Peer& peer,
 
 void Logins::challenge(http::Headers& headers, bool stale) const
 {
+    const bool basic = options_.basic || !options_.digest;
+    const auto add_basic = [&] { headers.emplace_back("WWW-Authenticate", "Basic realm=\"est\""); };
+    if (basic && options_.basic_first) add_basic();
     if (options_.digest) http::add_digest_challenges(headers, *options_.digest, nonces_->issue(), stale);
-    if (options_.basic || !options_.digest) headers.emplace_back("WWW-Authenticate", "Basic realm=\"est\"");
+    if (basic && !options_.basic_first) add_basic();
 }
 
 } // namespace acmetool::est

@@ -15,6 +15,7 @@ namespace acmetool::est
 struct LoginOptions {
     bool basic = false;                        ///< HTTP Basic is available
     std::optional<http::DigestOptions> digest; ///< HTTP Digest is available
+    bool basic_first = false;                  ///< the challenge, for clients that read only the first one
 
     bool available() const { return basic || digest; }
     bool operator==(const LoginOptions&) const = default;

@@ -198,8 +198,9 @@ void add_digest_challenges(Headers& headers, const DigestOptions& options, const
                              fmt::format(R"(Digest realm="{}", qop="auth", algorithm={}, nonce="{}"{})",
                                          options.realm, algorithm, nonce, stale ? ", stale=true" : ""));
     };
+    if (options.md5 && options.md5_first) add("MD5");
     add("SHA-256");
-    if (options.md5) add("MD5");
+    if (options.md5 && !options.md5_first) add("MD5");
 }
 
 } // namespace acmetool::http

@@ -20,8 +20,9 @@ namespace acmetool::http
 
 struct DigestOptions {
     std::string realm = "est"; ///< part of the stored hashes
-    bool md5 = false;          ///< offered after SHA-256
+    bool md5 = false;          ///< offered as well
     std::chrono::seconds nonce_lifetime{300};
+    bool md5_first = false; ///< for clients that read only the first challenge and know only MD5
 
     bool operator==(const DigestOptions&) const = default;
 };
@@ -88,7 +89,7 @@ private:
     Bytes floor_;                ///< this nonce and those before it are stale
 };
 
-/// The WWW-Authenticate headers, the strongest algorithm first.
+/// The WWW-Authenticate headers, the strongest algorithm first unless `md5_first` says otherwise.
 ACMETOOL_EXPORT void add_digest_challenges(Headers& headers, const DigestOptions& options,
                                            const std::string& nonce, bool stale);
 

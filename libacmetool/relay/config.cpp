@@ -145,16 +145,24 @@ void read_basic(Section section, Config& config)
 void read_digest(Section section, Config& config)
 {
     http::DigestOptions digest;
+    std::string first = "sha-256";
     section.file("file", config.ra.digest_users_file,
                  "users for HTTP Digest (RFC 7616), one per line: user:realm:H(A1):allowed names");
     section.text("realm", digest.realm, "realm of all users, which is part of H(A1)");
     section.flag("md5", digest.md5, "also offer MD5, for clients without SHA-256");
+    section.choice("first", first, {"sha-256", "md5", "basic"},
+                   "challenge sent first, for clients that look at no other");
     section.duration("nonce_lifetime", digest.nonce_lifetime, "time before a client has to use a new nonce");
     section.flag("allow_empty", config.ra.allow_no_digest_users,
                  "let a reload replace a file of users with one that lists no user");
     if (digest.realm.empty() || digest.realm != base::printable(digest.realm) ||
         digest.realm.find_first_of(":\"\\") != std::string::npos)
         section.refuse("realm", "must be visible text without colons, quotes and backslashes");
+    if (first == "md5" && !digest.md5) section.refuse("first", "\"md5\" requires md5 = true");
+    if (first == "basic" && !config.logins.basic)
+        section.refuse("first", "\"basic\" requires file in [clients.basic]");
+    digest.md5_first = first == "md5";
+    config.logins.basic_first = first == "basic";
     config.ra.digest_realm = digest.realm;
     if (!config.ra.digest_users_file.empty()) config.logins.digest = std::move(digest);
     section.finish();

@@ -256,6 +256,53 @@ challenges() { sed -nE 's/^www-authenticate: (Digest|Basic).*(algorithm=[^,]*).*
     openssl base64 -d -in "$PKI/body" | grep -aq device0008.iot.domain.com
 }
 
+# only_first USER PASSWORD: logs in as libest does: it answers the first challenge alone, by Basic or MD5; sets STATUS.
+only_first() {
+    local challenge nonce response md5=(openssl dgst -r -md5) path=/.well-known/est/csrattrs
+    est - csrattrs
+    [ "$STATUS" = 401 ]
+    challenge=$(grep -im 1 '^www-authenticate:' "$PKI/headers" | tr -d '\r')
+    case $challenge in
+    *": Basic "*) est - csrattrs --basic -u "$1:$2" ;;
+    *": Digest "*algorithm=MD5*)
+        nonce=$(sed -E 's/.*nonce="([^"]*)".*/\1/' <<<"$challenge")
+        hash() { printf %s "$1" | "${md5[@]}" | cut -d ' ' -f 1; }
+        response=$(hash "$(hash "$1:est:$2"):$nonce:00000001:abc:auth:$(hash "GET:$path")")
+        est - csrattrs -H "Authorization: Digest username=\"$1\", realm=\"est\", nonce=\"$nonce\", uri=\"$path\", cnonce=\"abc\", nc=00000001, qop=\"auth\", algorithm=\"MD5\", response=\"$response\""
+        ;;
+    *) echo "no challenge that it can answer: $challenge" ;;
+    esac
+}
+
+@test "OPR-48, FLD-E15: a client that reads the first challenge alone logs in by MD5 or Basic, as first says" {
+    digest_relay 'md5 = true'
+    only_first cygnet secret
+    [ "$STATUS" = 401 ]
+    echo 'first = "basic"' >>"$PKI/relay.toml"
+    run est-relay check --config "$PKI/relay.toml"
+    [[ $output == *'first: "basic" requires file in [clients.basic]'* ]]
+    sed -i 's/^first = .*/first = "md5"/' "$PKI/relay.toml"
+    hang_up reloaded
+    only_first cygnet secret
+    [ "$STATUS" = 200 ]
+    openssl base64 -d -in "$PKI/body" | grep -aq device0008.iot.domain.com
+    # Others still have SHA-256.
+    est - csrattrs
+    [ "$(challenges)" = "Digest algorithm=MD5;Digest algorithm=SHA-256;" ]
+    echo secret >password
+    est-enroll csrattrs --server "${RELAY%/.well-known*}" --explicit-ta "$PKI/tls-root.pem" --user swan --password-file password \
+        --auth digest -vv >attributes 2>log
+    printf '[clients.basic]\nfile = "users"\n' >>"$PKI/relay.toml"
+    sed -i 's/^first = .*/first = "basic"/' "$PKI/relay.toml"
+    hang_up reloaded
+    only_first swan secret
+    [ "$STATUS" = 200 ]
+    est - csrattrs
+    [ "$(grep -ic '^www-authenticate: ' "$PKI/headers")" = 3 ]
+    est - csrattrs --digest -u swan:secret
+    [ "$STATUS" = 200 ]
+}
+
 @test "FLD-E15, ESTS-28: est-enroll logs in by Digest, one nonce for all its requests; the password stays at home" {
     digest_relay
     echo secret >password

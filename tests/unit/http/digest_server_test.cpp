@@ -175,6 +175,11 @@ TEST_CASE("ESTS-28: the challenges name SHA-256 first, and MD5 where it is permi
           R"(Digest realm="est", qop="auth", algorithm=SHA-256, nonce="abc", stale=true)");
     CHECK(headers[1].second == R"(Digest realm="est", qop="auth", algorithm=MD5, nonce="abc", stale=true)");
     headers.clear();
+    http::add_digest_challenges(headers, {"est", true, 60s, true}, "abc", false);
+    REQUIRE(headers.size() == 2);
+    CHECK(headers[0].second == R"(Digest realm="est", qop="auth", algorithm=MD5, nonce="abc")");
+    CHECK(headers[1].second == R"(Digest realm="est", qop="auth", algorithm=SHA-256, nonce="abc")");
+    headers.clear();
     http::add_digest_challenges(headers, {"est", false, 60s}, "abc", false);
     REQUIRE(headers.size() == 1);
     CHECK(http::choose_challenge({{"www-authenticate", headers[0].second}}, http::AuthScheme::any)->nonce ==

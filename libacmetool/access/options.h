@@ -47,6 +47,7 @@ struct Options {
     std::string key_file;
     std::vector<crypto::Certificate> issuers; ///< sent after those of certificate_file
     std::string min_tls;                      ///< "1.3", or empty: the library's least
+    std::string max_tls;                      ///< "1.2", or empty: the library's most
     std::vector<Client> clients;
     std::vector<AcceptRule> accept;
     teap::ServerSettings settings;

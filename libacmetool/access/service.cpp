@@ -28,6 +28,7 @@ Result<crypto::TlsContext> tls_context(const Options& options)
     settings.chain = std::move(chain);
     settings.key = std::move(key);
     if (!options.min_tls.empty()) settings.min_version = options.min_tls;
+    if (!options.max_tls.empty()) settings.max_version = options.max_tls;
     return crypto::TlsContext::make(crypto::Side::server, settings);
 }
 

@@ -56,6 +56,7 @@ struct EnrolRequest {
     bool may_renew = false;
     crypto::Csr csr; ///< its signature was verified
     Binding binding = Binding::absent;
+    std::string binding_type; ///< of the connection: "tls-unique", "tls-exporter"; empty: it has none
     /// A different binding may come from an RA, whose clients have other channels (RFC 7030 section 3.7).
     bool relayed_by_ra = false;
     /// How long the answer may wait for the CA; absent: as the registration authority is configured.

@@ -398,8 +398,9 @@ void Server::Impl::enrol_request(const Route& route, const http::ServerRequest& 
     enrolment.request_id = exchange->event.request_id;
     enrolment.label = route.label;
     enrolment.renewal = route.operation == Operation::simplereenroll;
-    enrolment.binding =
-        enrol::compare_binding(*csr, request.tls ? request.tls->channel_binding : std::nullopt);
+    const auto own = request.tls ? request.tls->channel_binding : std::nullopt;
+    enrolment.binding = enrol::compare_binding(*csr, own);
+    if (own) enrolment.binding_type = own->type;
     enrolment.relayed_by_ra = true;
     enrolment.csr = std::move(*csr);
     exchange->arrived();

@@ -30,6 +30,7 @@ struct ServerOptions {
     std::string key_file;
     std::vector<crypto::Certificate> issuers; ///< sent after those of certificate_file
     TlsVersion min_tls = TlsVersion::tls_1_2;
+    TlsVersion max_tls = TlsVersion::tls_1_3;
     bool ask_client_certificate = false; ///< in the first handshake; none is demanded, and any is taken
     unsigned threads = 2;
     std::string thread_name = "http"; ///< shown by ps(1)

@@ -53,6 +53,11 @@ Result<void> use_identity(SSL_CTX* context, const ServerOptions& options)
     return {};
 }
 
+int number_of(TlsVersion version)
+{
+    return version == TlsVersion::tls_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
+}
+
 } // namespace
 
 Result<SslCtxPtr> make_server_context(const ServerOptions& options)
@@ -60,8 +65,8 @@ Result<SslCtxPtr> make_server_context(const ServerOptions& options)
     SslCtxPtr context{SSL_CTX_new_ex(crypto::certificate_context(), nullptr, TLS_server_method())};
     if (!context) return crypto::openssl_failure(Errc::internal, "TLS context");
     SSL_CTX_set_security_level(context.get(), crypto::kSecurityLevel);
-    SSL_CTX_set_min_proto_version(context.get(),
-                                  options.min_tls == TlsVersion::tls_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+    SSL_CTX_set_min_proto_version(context.get(), number_of(options.min_tls));
+    SSL_CTX_set_max_proto_version(context.get(), number_of(options.max_tls));
     SSL_CTX_set_options(context.get(),
                         SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);

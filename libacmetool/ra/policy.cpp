@@ -472,17 +472,33 @@ std::optional<Refused> judge_csr(const enrol::EnrolRequest& request, const Optio
     return judge_key(request.csr.key, rules.options);
 }
 
+namespace
+{
+
+/// Which binding the connection has: devices that know tls-unique alone negotiate TLS 1.3 all the same.
+std::string words_on_binding(std::string_view type)
+{
+    if (type == "tls-exporter")
+        return "; over TLS 1.3 that is tls-exporter (RFC 9266), and tls-unique needs TLS 1.2";
+    if (type == "tls-unique") return "; over TLS 1.2 that is tls-unique (RFC 5929)";
+    return "; this connection has none";
+}
+
+} // namespace
+
 std::optional<Refused> judge_binding(const enrol::EnrolRequest& request, const Options& options)
 {
     if (options.pop == Pop::off) return std::nullopt;
     // RFC 7030 section 3.5: "If the EST server ... verification ... fails, the server MUST reject".
     if (request.binding == enrol::Binding::differs)
         return refusal(Ground::other_binding,
-                       "the challengePassword is not the channel binding of this connection");
+                       "the challengePassword is not the channel binding of this connection" +
+                           words_on_binding(request.binding_type));
     if (request.binding == enrol::Binding::absent && options.pop == Pop::required)
         return refusal(Ground::no_binding,
                        "the request must contain this connection's channel binding in its "
-                       "challengePassword (RFC 7030 section 3.5)");
+                       "challengePassword (RFC 7030 section 3.5)" +
+                           words_on_binding(request.binding_type));
     return std::nullopt;
 }
 

@@ -63,14 +63,23 @@ void read_listen(Section section, Config& config)
 
 void read_tls(Section section, Config& config)
 {
-    std::string version = "1.2";
+    std::string least = "1.2";
+    std::string most = "1.3";
     section.file("certificate", config.http.certificate_file,
                  "certificate chain of the relay, PEM, end entity first; from any CA");
     section.key_of("certificate", "key", config.http.key_file,
                    "private key of certificate, PEM; default: that file name with .key instead of .pem");
-    section.choice("min_version", version, {"1.2", "1.3"}, "lowest TLS version accepted");
+    section.choice("min_version", least, {"1.2", "1.3"}, "lowest TLS version accepted");
+    section.choice(
+        "max_version", most, {"1.2", "1.3"},
+        "highest TLS version accepted; 1.2: for devices that know no channel binding but tls-unique");
+    if (least > most) section.refuse("max_version", "must not be less than min_version");
     section.require("certificate", !config.http.certificate_file.empty());
-    config.http.min_tls = version == "1.3" ? http::TlsVersion::tls_1_3 : http::TlsVersion::tls_1_2;
+    const auto version = [](const std::string& word) {
+        return word == "1.3" ? http::TlsVersion::tls_1_3 : http::TlsVersion::tls_1_2;
+    };
+    config.http.min_tls = version(least);
+    config.http.max_tls = version(most);
     section.finish();
 }
 

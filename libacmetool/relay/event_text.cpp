@@ -30,7 +30,7 @@ constexpr Advice kExplainOrder = "`{0} explain {1}` shows the order, which faile
 constexpr Advice kSeeDatabase = "see the database: `{0} store status`, its server, the disk";
 constexpr Advice kEndsTls =
     "see whether a proxy before the relay ends the device's TLS; pop in [est] says what "
-    "is required";
+    "is required, and max_version = \"1.2\" in [tls] serves devices that know tls-unique alone";
 constexpr Advice kChangeRequest = "the request has to change, or allow of its label has to";
 constexpr Advice kOwnName = "the device asks for a name that is not its own: see san of its label";
 constexpr Advice kOtherKey = "the device needs another key: see key_type of its label";
@@ -201,7 +201,7 @@ Advice advice_for_handshake(http::HandshakeCause cause)
                "URL is "
                "in that certificate and its clock is right";
     case HandshakeCause::version:
-        return "the device {2} needs TLS 1.2 or later; see min_version in [tls]";
+        return "the device {2} needs TLS 1.2 or later; see min_version and max_version in [tls]";
     case HandshakeCause::algorithms:
         return "see which ciphers the device {2} offers, and whether it can verify the key of the "
                "certificate in "

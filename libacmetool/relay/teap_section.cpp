@@ -188,6 +188,7 @@ void read_teap(const toml::table& root, Reading& reading, Config& config)
     teap.certificate_file = config.http.certificate_file;
     teap.key_file = config.http.key_file;
     if (config.http.min_tls == http::TlsVersion::tls_1_3) teap.min_tls = "1.3";
+    if (config.http.max_tls == http::TlsVersion::tls_1_2) teap.max_tls = "1.2";
     read_settings(Section{reading, "teap", root.at_path("teap").as_table()}, teap);
     const auto each = [&](const std::string& name, auto read) {
         if (reading.help != nullptr) read(Section{reading, "[" + name + "]", nullptr}, teap);

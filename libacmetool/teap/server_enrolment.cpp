@@ -59,6 +59,7 @@ void ServerSession::Impl::enrol(const Tlv& pkcs10)
     const auto own = tls->channel_binding();
     wanted.binding = enrol::compare_binding(*parsed, own ? std::optional{*own} : std::nullopt);
     wanted.wait = settings->hold;
+    if (own) wanted.binding_type = own->type;
     wanted.may_renew = true; // RFC 9930 has one message for both
     wanted.csr = std::move(*parsed);
     state = State::enrolling;

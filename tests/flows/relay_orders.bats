@@ -113,6 +113,33 @@ finalized() { # orders
     [ "$(requests newOrder)" = 2 ]
 }
 
+@test "OPR-49, ESTS-09a: a device that knows tls-unique alone is told what TLS 1.3 has, and served where TLS 1.2 is the highest" {
+    relay 'pop = "required"'
+    local server=(--server "${RELAY%/.well-known/est}" --explicit-ta "$PKI/tls-root.pem"
+        --cert "$PKI/device0001.pem" --key "$PKI/device0001.key")
+    csr-build --new-key ec:P-256 --key-out dev.key --dns device0001.iot.domain.com -o dev.csr
+    csr-build --key dev.key --dns device0001.iot.domain.com --challenge-password-file <(head -c 12 /dev/zero | base64) -o other.csr
+    local csr
+    for csr in dev.csr other.csr; do
+        run est-enroll simpleenroll "${server[@]}" --json <"$csr"
+        [ "$status" = 77 ]
+        [[ "$output" == *"channel binding"*"over TLS 1.3 that is tls-exporter (RFC 9266), and tls-unique needs TLS 1.2"* ]]
+    done
+    sed -i 's/^\[tls\]$/[tls]\nmin_version = "1.3"\nmax_version = "1.2"/' "$PKI/relay.toml"
+    run est-relay check --config "$PKI/relay.toml"
+    [[ "$output" == *"max_version: must not be less than min_version"* ]]
+    sed -i '/^min_version/d' "$PKI/relay.toml"
+    kill -HUP "$RELAY_PID"
+    wait_for 20 grep -q '"msg":"reloaded' "$PKI/relay.log"
+    run openssl s_client -connect "127.0.0.1:$RELAY_PORT" -tls1_3 </dev/null
+    [ "$status" != 0 ]
+    run est-enroll simpleenroll "${server[@]}" --json <dev.csr
+    [ "$status" = 77 ]
+    [[ "$output" == *"over TLS 1.2 that is tls-unique (RFC 5929)"* ]]
+    est-enroll run "${server[@]}" --new-key ec:P-256 --key-out new.key --timeout 60s -o new.pem
+    openssl x509 -in new.pem -noout -ext subjectAltName | grep -F device0001.iot.domain.com
+}
+
 @test "INT-24, ESTS-02a, ESTS-02b: the relay's own certificate comes from one CA, the devices' from another; cacerts is for all" {
     relay
     make_csr device0001.iot.domain.com dev.csr

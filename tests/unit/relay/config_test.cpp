@@ -266,3 +266,26 @@ TEST_CASE("OPR-33: [admin]: other hosts only by TLS and with a certificate or a 
     CHECK(other->remote_admin.key_file == "/etc/x/admin.key");
     CHECK(other->remote_admin.clients == std::vector<std::string>{"/etc/x/ops.pem"});
 }
+
+TEST_CASE("OPR-49: max_version in [tls] is the highest for EST and TEAP, and not below min_version")
+{
+    const auto with = [](std::string_view lines) {
+        std::string text = kSmallest;
+        return text.replace(text.find("[acme]"), 0, lines);
+    };
+    auto config = relay::parse_relay_config(kSmallest, "/etc/x/relay.toml");
+    REQUIRE(config);
+    CHECK(config->http.max_tls == http::TlsVersion::tls_1_3);
+    config = relay::parse_relay_config(with("max_version = \"1.2\"\n"), "/etc/x/relay.toml");
+    REQUIRE(config);
+    CHECK(config->http.max_tls == http::TlsVersion::tls_1_2);
+    CHECK(config->http.min_tls == http::TlsVersion::tls_1_2);
+    CHECK(refused(with("min_version = \"1.3\"\nmax_version = \"1.2\"\n"))
+              .find("max_version: must not be less") != std::string::npos);
+    config = relay::parse_relay_config("[listen]\nradius = \"127.0.0.1:1812\"\n" +
+                                           with("max_version = \"1.2\"\n") +
+                                           "[[client]]\naddress = \"192.0.2.1\"\nsecret_file = \"s\"\n",
+                                       "/etc/x/relay.toml");
+    REQUIRE(config);
+    CHECK(config->teap->max_tls == "1.2");
+}

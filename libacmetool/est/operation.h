@@ -15,6 +15,10 @@ enum class Operation { cacerts, csrattrs, simpleenroll, simplereenroll };
 /// The path segment, "simpleenroll".
 ACMETOOL_EXPORT std::string_view name_of(Operation operation);
 
+/// True for a label that our server can have: at most 64 unreserved characters, which URLs have as they are,
+/// and not the name of an operation.
+ACMETOOL_EXPORT bool is_server_label(std::string_view label);
+
 /// A server and, if it has several CAs, the label of one.
 struct ServerUrl {
     std::string url;   ///< "https://ra.example:8443"; may end in "/.well-known/est"

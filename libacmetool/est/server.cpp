@@ -27,7 +27,6 @@ using enrol::Refusal;
 using http::text_response;
 
 constexpr std::string_view kPrefix = "/.well-known/est/";
-constexpr std::size_t kLongestLabel = 64;
 constexpr std::size_t kLines = 64;
 /// Sent if the authority specifies no time.
 constexpr std::chrono::seconds kRetryLater{60};
@@ -41,12 +40,6 @@ struct Route {
         return operation == Operation::simpleenroll || operation == Operation::simplereenroll;
     }
 };
-
-bool is_unreserved(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
-}
 
 std::optional<Operation> operation_of(std::string_view word)
 {
@@ -66,9 +59,7 @@ std::optional<Route> parse_target(std::string_view target)
     if (const auto slash = target.find('/'); slash != std::string_view::npos) {
         route.label = target.substr(0, slash);
         target.remove_prefix(slash + 1);
-        if (route.label.empty() || route.label.size() > kLongestLabel ||
-            !std::all_of(route.label.begin(), route.label.end(), is_unreserved))
-            return std::nullopt;
+        if (!is_server_label(route.label)) return std::nullopt;
     }
     const auto operation = operation_of(target);
     if (!operation) return std::nullopt;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -87,8 +88,34 @@ void warn_of_unnamed(Findings& findings, std::size_t unnamed, const enrol::Manuf
         "write SERIAL@NAME, with a name from [clients.idevid.NAME] or [[manufacturer]]");
 }
 
-void check_inventory(Findings& findings, const std::string& file, const enrol::Manufacturers& manufacturers)
+constexpr std::size_t kMostShown = 10; ///< labels
+
+/// Who has such a label is refused, whatever label the request has.
+void warn_of_unknown_labels(Findings& findings, const ra::Inventory& inventory, const ra::Options& options)
 {
+    std::set<std::string> unknown;
+    std::size_t devices = 0;
+    for (const auto& [serial, entries] : inventory.entries())
+        for (const auto& entry : entries)
+            if (!entry.label.empty() && options.labels.count(entry.label) == 0) {
+                ++devices;
+                unknown.insert(base::printable(entry.label, 100));
+            }
+    if (devices == 0) return;
+    std::vector<std::string> shown{unknown.begin(), unknown.end()};
+    const auto more = shown.size() > kMostShown ? shown.size() - kMostShown : 0;
+    if (more > 0) shown.resize(kMostShown);
+    warn(findings, "clients.idevid",
+         fmt::format("{} devices in the inventory have a label that the configuration does not have: {}{}",
+                     devices, base::join(shown, ", "),
+                     more > 0 ? fmt::format(" and {} more", more) : std::string{}),
+         "each of their requests is refused: correct the lines, or add [label.NAME]");
+}
+
+void check_inventory(Findings& findings, const ra::Options& options,
+                     const enrol::Manufacturers& manufacturers)
+{
+    const auto& file = options.idevid.inventory;
     if (file.empty()) return;
     const auto text = store::read_file(file);
     const auto inventory =
@@ -100,6 +127,7 @@ void check_inventory(Findings& findings, const std::string& file, const enrol::M
     ok(findings, "clients.idevid", fmt::format("{} devices in the inventory", inventory->size()));
     if (manufacturers.size() > 1 && inventory->unnamed() > 0)
         warn_of_unnamed(findings, inventory->unnamed(), manufacturers);
+    warn_of_unknown_labels(findings, *inventory, options);
     for (const auto& serial : inventory->strange())
         warn(findings, "clients.idevid",
              fmt::format("{} in the inventory ends in the name of no manufacturer",
@@ -153,7 +181,7 @@ void check_clients(Findings& findings, const Config& config, base::TimePoint now
     const bool trusts = std::any_of(idevid.manufacturers.begin(), idevid.manufacturers.end(),
                                     [](const auto& one) { return one.trusted; }) ||
                         !idevid.trust.empty();
-    check_inventory(findings, idevid.inventory, manufacturers);
+    check_inventory(findings, config.ra, manufacturers);
     check_inventory_in_store(findings, config, manufacturers);
     if (config.teap) check_rules(findings, *config.teap, manufacturers);
     if (const auto files = ra::Files::read(config.ra, nullptr))

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "dns/name.h"
+#include "est/operation.h"
 #include "net/address_range.h"
 #include "net/endpoint.h"
 #include "ra/csr_policy.h"
@@ -340,6 +341,13 @@ void read_store(Section section, Config& config)
     section.finish();
 }
 
+/// A label that is empty or only of TEAP is in no URL.
+bool can_be_reached(const std::string& label, const Config& config)
+{
+    return label.empty() || est::is_server_label(label) ||
+           (config.teap && config.teap->settings.label == label);
+}
+
 void read_label(Section section, const std::string& name, Config& config)
 {
     ra::LabelOptions label;
@@ -462,7 +470,13 @@ void read_all(const toml::table& root, Reading& reading, Config& config)
         read_label(Section{reading, "label.NAME", nullptr}, "NAME", config);
     } else if (const auto* labels = root["label"].as_table()) {
         for (const auto& [key, node] : *labels)
-            if (const std::string name{key.str()}; node.is_table())
+            if (const std::string name{key.str()}; !can_be_reached(name, config))
+                reading.fail(
+                    error_at(reading.file, key.source(),
+                             fmt::format("\"{}\" cannot be a label", base::printable(name, 100)),
+                             "no URL of EST names it: a label is at most 64 letters, digits and -._~, and "
+                             "not the name of an operation"));
+            else if (node.is_table())
                 read_label(Section{reading, "label." + name, node.as_table()}, name, config);
             else
                 reading.fail(error_at(reading.file, key.source(), "labels must be sections: [label.NAME]"));

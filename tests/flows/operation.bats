@@ -388,6 +388,22 @@ END
     grep -q 'warn  limits: one address may have 300 of the 400 connections' said
 }
 
+@test "OPR-50: check names the labels in the inventory that the configuration does not have" {
+    write_toml
+    printf '[label.floor1]\n' >>"$PKI/relay.toml"
+    printf 'SN1,floor1\nSN2\n' >"$PKI/devices.csv"
+    est-relay check --config "$PKI/relay.toml" >said || true
+    run ! grep -q 'a label that' said
+    printf 'SN3,flor1\nSN4,flor1\nSN5,"\033[1m"\n' >>"$PKI/devices.csv"
+    est-relay check --config "$PKI/relay.toml" >said || true
+    cat said
+    grep -q 'warn  clients.idevid: 3 devices in the inventory have a label that the configuration does not have: .*flor1' said
+    run ! grep -q $'\033' said
+    seq 20 | sed 's/.*/SM&,f&/' >>"$PKI/devices.csv"
+    est-relay check --config "$PKI/relay.toml" >said || true
+    tr -s ' \n' ' ' <said | grep -q '23 devices in the inventory .* and 12 more'
+}
+
 @test "SEC-32: --timeout ends each program, whoever does not answer: server, name server or hook" {
     python3 -c 'import socket, time
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(64)

@@ -267,6 +267,30 @@ TEST_CASE("OPR-33: [admin]: other hosts only by TLS and with a certificate or a 
     CHECK(other->remote_admin.clients == std::vector<std::string>{"/etc/x/ops.pem"});
 }
 
+TEST_CASE("OPR-50: a label that no EST request can name is refused, with its line; that of TEAP may be any")
+{
+    const std::string longest(64, 'x');
+    for (const auto& name : {std::string{"floor-1"}, std::string{"a.b_c~D9"}, std::string{}, longest}) {
+        CAPTURE(name);
+        CHECK(refused(fmt::format("{}[label.\"{}\"]\n", kSmallest, name)).empty());
+    }
+    for (const auto& name :
+         {std::string{"floor 1"}, std::string{"a/b"}, std::string{"a%20b"}, std::string{"\u00fcber"},
+          longest + "x", std::string{"simpleenroll"}, std::string{"cacerts"}, std::string{"fullcmc"}}) {
+        CAPTURE(name);
+        const auto told = refused(fmt::format("{}[label.\"{}\"]\n", kSmallest, name));
+        CHECK(told.find("relay.toml:9:") != std::string::npos);
+        CHECK(told.find("cannot be a label | no URL of EST names it") != std::string::npos);
+    }
+    const auto teap = fmt::format("[listen]\nradius = \"127.0.0.1:1812\"\n{}[teap]\nlabel = \"floor 1\"\n"
+                                  "[[client]]\naddress = \"192.0.2.1\"\nsecret_file = \"s\"\n",
+                                  kSmallest);
+    CHECK(refused(teap + "[label.\"floor 1\"]\n") == "");
+    CHECK(
+        refused(teap + "[label.\"floor 1\"]\n[label.\"floor 2\"]\n").find("\"floor 2\" cannot be a label") !=
+        std::string::npos);
+}
+
 TEST_CASE("OPR-49: max_version in [tls] is the highest for EST and TEAP, and not below min_version")
 {
     const auto with = [](std::string_view lines) {

@@ -251,14 +251,17 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options, Parts parts)
     ACMETOOL_TRY(reader, database->reopen());
     ACMETOOL_TRY(counting, database->reopen());
     Records records{*database};
-    std::vector<Records::Spent> spent; // of all is counted anew each time
+    // On a shared store, what was spent is counted anew each time, and what an earlier run left is taken over
+    // with the first prolongation of the lease.
+    std::vector<Records::Spent> spent;
+    std::vector<OrderRow> unfinished;
     if (!is_shared) {
         ACMETOOL_TRY(counted, records.spent());
         spent = std::move(counted);
+        ACMETOOL_TRY(left, records.unfinished(""));
+        unfinished = std::move(left);
     }
     ACMETOOL_TRY(intermediates, records.intermediates());
-    // On a shared store, what an earlier run left is taken over with the first prolongation of the lease.
-    ACMETOOL_TRY(unfinished, records.unfinished(""));
     const bool given = parts.issuer != nullptr;
     Bytes issuer_files;
     if (!given) {

@@ -113,7 +113,7 @@ void Engine::Impl::prolong()
     prolong_once();
 }
 
-/// Prolongs the lease, and takes over what those left whose lease has ended.
+/// Prolongs the lease, and takes over what nobody drives who is alive.
 void Engine::Impl::prolong_once()
 {
     const auto lease = settings()->store.lease;
@@ -129,10 +129,11 @@ void Engine::Impl::prolong_once()
                  ACMETOOL_CHECK(all.enter(self, lease));
              }
              ACMETOOL_CHECK(all.forget());
-             ACMETOOL_TRY(ended, all.ended());
              ACMETOOL_TRY(now_there, all.all());
-             ACMETOOL_TRY(holds, Records{database}.holds());
-             after.push_back([this, self, ended, now_there, holds] {
+             Records records{database};
+             ACMETOOL_TRY(gone, records.owners_gone());
+             ACMETOOL_TRY(holds, records.holds());
+             after.push_back([this, self, gone, now_there, holds] {
                  const bool is_new = self.run != member.run;
                  std::vector<store::Member> before;
                  {
@@ -142,7 +143,7 @@ void Engine::Impl::prolong_once()
                  }
                  if (is_new) begin_run();
                  pass_on(holds); // before anything is taken over
-                 for (const auto& former : ended)
+                 for (const auto& former : gone)
                      take_over(former);
                  warn_of_differences(before);
              });
@@ -199,7 +200,8 @@ void Engine::Impl::take_over(const std::string& former)
                  if (!rows.empty())
                      event({{"event", "store"},
                             {"level", "info"},
-                            {"text", fmt::format("took over {} orders of {}", rows.size(), former)}});
+                            {"text", fmt::format("took over {} orders of {}", rows.size(),
+                                                 former.empty() ? "no relay" : former)}});
                  resume(rows);
                  if (!is_all) take_over(former);
              });

@@ -9,6 +9,7 @@
 #include "crypto/cert.h"
 #include "enrol/identity.h"
 #include "ra/record_columns.h"
+#include "store/members.h"
 
 namespace acmetool::ra
 {
@@ -197,6 +198,22 @@ Result<std::vector<OrderRow>> Records::unfinished(std::string_view owner)
     for (const auto& row : rows)
         orders.push_back(order_of(row));
     return orders;
+}
+
+Result<std::vector<std::string>> Records::owners_gone()
+{
+    ACMETOOL_TRY(rows,
+                 database_->execute(fmt::format(
+                     "WITH RECURSIVE owners (owner) AS (SELECT MIN(owner) FROM orders WHERE state < 2 "
+                     "UNION ALL SELECT (SELECT MIN(orders.owner) FROM orders WHERE orders.state < 2 AND "
+                     "orders.owner > owners.owner) FROM owners WHERE owners.owner IS NOT NULL) "
+                     "SELECT owner FROM owners WHERE owner IS NOT NULL AND NOT {}",
+                     store::Members::is_alive(*database_, "owners.owner"))));
+    std::vector<std::string> owners;
+    owners.reserve(rows.size());
+    for (const auto& row : rows)
+        owners.push_back(row.front());
+    return owners;
 }
 
 Result<std::vector<OrderRow>> Records::take_over(std::string_view former, std::string_view owner,

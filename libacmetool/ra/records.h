@@ -158,6 +158,9 @@ public:
     Result<void> watch(std::string_view id);
     /// Orders neither issued nor failed of this owner, oldest first.
     Result<std::vector<OrderRow>> unfinished(std::string_view owner);
+    /// On a shared store: owners of unfinished orders that are not alive, however long ago they ended. Empty:
+    /// of orders that copy() brought. Reads one entry of an index for each owner, not all orders.
+    Result<std::vector<std::string>> owners_gone();
     /// Gives at most `most` unfinished orders of `former`, oldest first, to `owner`; returns them.
     Result<std::vector<OrderRow>> take_over(std::string_view former, std::string_view owner, unsigned most);
     Result<std::map<OrderState, std::uint64_t>> count_orders();

@@ -53,17 +53,6 @@ Result<std::vector<Member>> Members::all()
     return members;
 }
 
-Result<std::vector<std::string>> Members::ended()
-{
-    ACMETOOL_TRY(rows, database_->execute(fmt::format("SELECT run FROM members WHERE lease_until < {}",
-                                                      database_->seconds())));
-    std::vector<std::string> runs;
-    runs.reserve(rows.size());
-    for (const auto& row : rows)
-        runs.push_back(row.front());
-    return runs;
-}
-
 std::string Members::is_alive(const Database& database, std::string_view column)
 {
     return fmt::format("EXISTS (SELECT 1 FROM members WHERE members.run = {} AND members.lease_until >= {})",

@@ -40,12 +40,10 @@ public:
     Result<bool> prolong(const Member& member, std::chrono::seconds lease);
     /// Ends the lease.
     Result<void> leave(std::string_view run);
-    /// Removes runs whose lease ended an hour ago. Until then, what one of them may still have written is
-    /// found.
+    /// Removes runs whose lease ended an hour ago. What they own is theirs as before: a run that is not known
+    /// is not alive.
     Result<void> forget();
     Result<std::vector<Member>> all();
-    /// Runs whose lease has ended.
-    Result<std::vector<std::string>> ended();
 
     /// SQL: true if `column` holds a run that is alive.
     static std::string is_alive(const Database& database, std::string_view column);

@@ -298,6 +298,35 @@ teardown() {
     [ "$(sql "$DATABASE" 'SELECT COUNT(*) FROM blocked')" = 1 ]
 }
 
+@test "SCL-11, SCL-44: orders under way are copied, placed or not yet, and the relay on the database ends them" {
+    only_sqlite
+    make_idevid "$PKI" other
+    echo other >>"$PKI/devices.csv"
+    write_relay_toml "$PKI" 'wait = "0s"' 'retry_after = "1s"'
+    start_relay "$PKI"
+    under_way 4
+    set_fault slow=newOrder:100:1
+    make_csr other.iot.domain.com other.csr
+    est other simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @other.csr
+    [ "$STATUS" = 202 ]
+    kill -KILL "$RELAY_PID"
+    wait "$RELAY_PID" || true
+    relay_files one 'wait = "0s"' 'retry_after = "1s"'
+    est-relay store copy --config one/relay.toml --from pki/relay.db
+    [ "$(sql "$DATABASE" 'SELECT COUNT(*), MIN(state), MAX(state) FROM orders')" = '2|0|1' ]
+    relay_of one
+    enrol device0001 simpleenroll csr
+    [ "$STATUS" = 200 ]
+    enrol other simpleenroll other.csr
+    [ "$STATUS" = 200 ]
+    grep -q 'took over 2 orders of no relay' one/relay.log
+    run cat one/relay.log
+    [[ $output != *'another relay has taken the order over'* ]]
+    [ "$(issued_for device0001.iot.domain.com)" = 1 ]
+    [ "$(issued_for other.iot.domain.com)" = 1 ]
+    [ "$(sql "$DATABASE" 'SELECT COUNT(*) FROM orders WHERE state < 2')" = 0 ]
+}
+
 @test "SCL-12: limits hold across the relays" {
     local i answers=''
     for i in 1 2 3 4 5 6; do

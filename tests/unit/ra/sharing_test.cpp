@@ -7,6 +7,7 @@
 #include "../store/server.h"
 #include "fixture.h"
 #include "ra/records.h"
+#include "store/members.h"
 #include "store/open_database.h"
 
 using namespace acmetool;
@@ -105,4 +106,92 @@ TEST_CASE("SCL-27: with two relays, each tells half as many to come again in a s
     // Of 50 a second, the last one's turn is after 36 s; of 25, after 42. Each is spread by a fifth.
     CHECK(longest > 43);
     CHECK(longest <= 51);
+}
+
+TEST_CASE(
+    "SCL-43: the orders of relays that ended long ago are taken over, of those that come back and of one "
+    "that never does")
+{
+    const auto store = new_database("ra_ended_long_ago");
+    if (!store) return;
+    SharedLab labs{*store};
+    for (auto* lab : {&labs.one, &labs.two}) {
+        lab->options.wait = 0s;
+        lab->board->hold = true;
+    }
+    const auto database = *store::open_database(*store);
+    const auto order = [](Lab& lab, const std::string& serial) {
+        return Lab::word(
+            lab.enrol(Lab::request(lab.maker.idevid(serial), Lab::csr(lab.key, {serial + ".domain.com"}))));
+    };
+    const auto open_of_living = [&database] {
+        const auto rows = database->execute("SELECT COUNT(*) FROM orders WHERE state < 2 AND " +
+                                            store::Members::is_alive(*database, "owner"));
+        return store::number_of(rows->front().front());
+    };
+    const auto pass_two_hours = [&database] {
+        REQUIRE(database->execute("UPDATE members SET lease_until = lease_until - 7200"));
+    };
+    labs.one.open();
+    labs.two.open();
+    CHECK(order(labs.one, "sn-1") == "pending");
+    CHECK(order(labs.two, "sn-2") == "pending");
+    // All relays end, and one of them comes back.
+    labs.one.engine.reset();
+    labs.two.engine.reset();
+    pass_two_hours();
+    labs.one.open();
+    CHECK(comes_true([&] { return labs.one.board->count() == 1 + 2; }));
+    CHECK(open_of_living() == 2);
+    labs.two.open();
+    CHECK(order(labs.two, "sn-3") == "pending");
+    REQUIRE(labs.know_each_other());
+    // The database was away.
+    pass_two_hours();
+    CHECK(comes_true([&] { return open_of_living() == 3; }));
+}
+
+TEST_CASE(
+    "SCL-44: orders without an owner, as store copy brings them, are given to one relay, which ends them")
+{
+    const auto store = new_database("ra_without_owner");
+    if (!store) return;
+    SharedLab labs{*store};
+    for (auto* lab : {&labs.one, &labs.two}) {
+        lab->options.wait = 0s;
+        lab->board->hold = true;
+    }
+    labs.one.open();
+    for (const auto* const serial : {"sn-1", "sn-2"})
+        REQUIRE(Lab::word(labs.one.enrol(Lab::request(
+                    labs.one.maker.idevid(serial),
+                    Lab::csr(labs.one.key, {std::string{serial} + ".domain.com"})))) == "pending");
+    labs.one.engine.reset();
+    labs.one.board->started.clear();
+    const auto database = *store::open_database(*store);
+    REQUIRE(database->execute("UPDATE orders SET owner = ''"));
+    REQUIRE(database->execute("DELETE FROM members"));
+    labs.one.open();
+    labs.two.open();
+    REQUIRE(labs.know_each_other());
+    const auto driven = [&labs] { return labs.one.board->count() + labs.two.board->count(); };
+    REQUIRE(comes_true([&] { return driven() >= 2; }));
+    // Whoever has it can place it, and say that it failed.
+    for (auto* lab : {&labs.one, &labs.two}) {
+        std::vector<ra::IssuerOrder> started;
+        {
+            const std::lock_guard lock{lab->board->mutex};
+            started = lab->board->started;
+        }
+        for (auto& order : started) {
+            order.url = "https://ca.example/order/" + order.id.substr(0, 8);
+            std::promise<bool> stored;
+            lab->board->host->placed(order, [&stored](bool is_ours) { stored.set_value(is_ours); });
+            CHECK(stored.get_future().get());
+            lab->board->host->failed(order.id, fail(Errc::refused, "the CA refused it").value(), true);
+        }
+    }
+    CHECK(comes_true(
+        [&database] { return database->execute("SELECT 1 FROM orders WHERE state = 3")->size() == 2; }));
+    CHECK(driven() == 2);
 }

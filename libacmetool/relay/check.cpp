@@ -270,6 +270,21 @@ void check_crls(Findings& findings, const Config& config, base::TimePoint now)
         }
 }
 
+/// Of a file, check_store() says it.
+void check_crl_folder(Findings& findings, const Config& config)
+{
+    if (!config.ra.store.is_shared()) return;
+    for (const auto& group : crl_groups(config))
+        for (const auto& source : group.crl.sources) {
+            if (!crypto::is_crl_url(source)) continue;
+            if (const auto done = store::check_room_beside(crl_copy(config, source)); !done)
+                warn(findings, "store",
+                     fmt::format("no fetched CRL can be kept for the next start: {}", done.error().message),
+                     "set crl_folder in [store] to a folder that the relay can write to");
+            return;
+        }
+}
+
 void fetch_crls(Findings& findings, const Config& config, base::Context& context)
 {
     for (const auto& group : crl_groups(config))
@@ -584,6 +599,7 @@ std::vector<Finding> check_files(const Config& config, base::TimePoint now)
     check_clients(findings, config, now);
     check_private_cas(findings, config);
     check_crls(findings, config, now);
+    check_crl_folder(findings, config);
     check_acme(findings, config);
     check_domains(findings, config, now);
     check_brski(findings, config, now);

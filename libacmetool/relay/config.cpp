@@ -3,6 +3,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
 
 #include "base/text.h"
 #include "dns/name.h"
@@ -24,6 +27,14 @@ namespace
 
 constexpr std::chrono::seconds kShortestLease{3};
 constexpr std::size_t kLongestInstance = 60;
+
+/// The one that a service can write to, or the first of several.
+std::optional<std::string> state_folder()
+{
+    const char* const folders = std::getenv("STATE_DIRECTORY");
+    if (folders == nullptr || *folders == '\0') return std::nullopt;
+    return std::string{base::split(folders, ':').front()};
+}
 
 std::string host_name()
 {
@@ -321,6 +332,9 @@ void read_store(Section section, Config& config)
                  "name of this relay among those that share the database; default: the host's name");
     section.duration("lease", store.lease,
                      "time without a word of a relay after which the others take over its orders");
+    section.path("crl_folder", config.crl_folder,
+                 "with postgresql: folder for the CRLs fetched last; default: STATE_DIRECTORY, which systemd "
+                 "sets, or else the folder of this file");
     section.duration("keep_events", config.ra.keep_events,
                      "time for which the database keeps events; 0s: it keeps none");
     if (store.is_shared()) {
@@ -332,7 +346,7 @@ void read_store(Section section, Config& config)
         if (store.lease < kShortestLease)
             section.refuse("lease", fmt::format("must be at least {}", shown(kShortestLease)));
     } else {
-        for (const auto* key : {"password_file", "instance", "lease"})
+        for (const auto* key : {"password_file", "instance", "lease", "crl_folder"})
             if (section.has(key)) section.refuse(key, "requires postgresql");
     }
     if (store.instance.empty()) store.instance = host_name();
@@ -504,8 +518,10 @@ Result<Config> parse_relay_config(std::string_view text, const std::string& file
     if (reading.error) return fail(std::move(*reading.error));
     config.files = std::move(reading.files);
     config.files.push_back({file + ": [tls] key", config.http.key_file}); // it may be absent from [tls]
+    const auto folder = std::filesystem::path{file}.parent_path();
     if (auto& sqlite = config.ra.store.sqlite; sqlite == store::Options{}.sqlite)
-        sqlite = (std::filesystem::path{file}.parent_path() / sqlite).string();
+        sqlite = (folder / sqlite).string();
+    if (config.crl_folder.empty()) config.crl_folder = state_folder().value_or(folder.string());
     config.http.address = config.est.host;
     config.http.port = config.est.port;
     config.ra.labels.try_emplace(""); // for requests without a label

@@ -61,6 +61,7 @@ struct Config {
     std::optional<access::Options> teap; ///< est-relay: only with radius in [listen]
     EventOptions events;
     ra::Options ra;
+    std::string crl_folder; ///< with PostgreSQL, of the CRLs that were fetched last
     registrar::Options brski;
     std::vector<NamedFile> files; ///< in the order of relay.toml
 };

@@ -1,6 +1,7 @@
 #include "relay/crl_keeper.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <set>
@@ -119,8 +120,10 @@ std::vector<CrlGroup> crl_groups(const Config& config)
 
 std::string crl_copy(const Config& config, const std::string& url)
 {
-    return fmt::format("{}.crl-{}", config.ra.store.sqlite,
-                       to_hex(crypto::sha256(as_bytes(url))).substr(0, 32));
+    const auto name = "crl-" + to_hex(crypto::sha256(as_bytes(url))).substr(0, 32);
+    const auto& store = config.ra.store;
+    return store.is_shared() ? (std::filesystem::path{config.crl_folder} / name).string()
+                             : fmt::format("{}.{}", store.sqlite, name);
 }
 
 Result<FetchedCrl> fetch_crl(const std::string& url, const std::string& if_modified_since,

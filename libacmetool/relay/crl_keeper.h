@@ -20,8 +20,9 @@ struct CrlGroup {
 /// Those of the configuration; each source is only in the first of its groups.
 std::vector<CrlGroup> crl_groups(const Config& config);
 
-/// The file beside the database with the last CRLs of `url`, for a start without network.
-std::string crl_copy(const Config& config, const std::string& url);
+/// The file with the last CRLs of `url`, for a start without network: beside a database that is a file, or
+/// else in Config::crl_folder.
+ACMETOOL_EXPORT std::string crl_copy(const Config& config, const std::string& url);
 
 /// One GET of a CRL, at most 16 MiB; plain HTTP is usual, because CRLs are signed. Redirects are not
 /// followed. Errors: unavailable, protocol, bad_input.

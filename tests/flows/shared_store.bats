@@ -456,3 +456,35 @@ prolonged() { (($(sql "$DATABASE" "SELECT MAX(lease_until) FROM members WHERE in
     for name in a b c; do wait_for 60 served "$name"; done
     [ "$(requests newOrder)" = 5 ]
 }
+
+@test "SCL-45: a fetched CRL is kept in the service's folder for a start without its server, and check says where it cannot be" {
+    load ../lib/chains
+    local port server
+    port=$(free_port)
+    mkdir www state
+    make_crl www/maker.crl pki/maker -1h
+    python3 -m http.server --bind 127.0.0.1 --directory www "$port" >www.log 2>&1 3>&- &
+    server=$!
+    STARTED+=("$server")
+    wait_for 10 curl -sf "http://127.0.0.1:$port/maker.crl" -o fetched
+    relay_files one
+    sed -i "s|^\[clients.idevid\]|&\ncrl = [\"http://127.0.0.1:$port/maker.crl\"]|" one/relay.toml
+    export STATE_DIRECTORY=$PWD/state
+    relay_of one
+    wait_for 10 eval 'compgen -G "state/crl-*" >copies'
+    kill "$PID_one" "$server"
+    wait "$PID_one" "$server" || true
+    run find one -name '*crl-*'
+    [ -z "$output" ]
+    relay_of one
+    make_csr device0001.iot.domain.com csr
+    enrol device0001 simpleenroll csr
+    [ "$STATUS" = 200 ]
+    est-relay check --config one/relay.toml >findings
+    grep -q 'ok *clients.idevid: CRL of .* until' findings
+    run grep 'can be kept' findings
+    [ "$status" -eq 1 ]
+    sed -i 's/^\[store\]/&\ncrl_folder = "nowhere"/' one/relay.toml
+    run est-relay check --config one/relay.toml
+    [[ $output == *'warn  store: no fetched CRL can be kept for the next start: '*one/nowhere*'set crl_folder in [store]'* ]]
+}

@@ -6,7 +6,10 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
+#include "crypto/digest.h"
 #include "relay/config.h"
+#include "relay/crl_keeper.h"
 
 using namespace acmetool;
 using namespace std::chrono_literals;
@@ -312,4 +315,29 @@ TEST_CASE("OPR-49: max_version in [tls] is the highest for EST and TEAP, and not
                                        "/etc/x/relay.toml");
     REQUIRE(config);
     CHECK(config->teap->max_tls == "1.2");
+}
+
+TEST_CASE("SCL-45: relay.toml: where fetched CRLs are kept")
+{
+    const std::string url = "http://crl.example.com/maker.crl";
+    const auto copy_of = [&url](const std::string& lines) {
+        const auto config = relay::parse_relay_config(kSmallest + lines, "/etc/x/relay.toml");
+        REQUIRE_MESSAGE(config, config.error().message);
+        const auto copy = relay::crl_copy(*config, url);
+        const auto digest = to_hex(crypto::sha256(as_bytes(url))).substr(0, 32);
+        REQUIRE(copy.ends_with("crl-" + digest));
+        return copy.substr(0, copy.size() - digest.size());
+    };
+    const std::string shared = "[store]\npostgresql = \"dbname=relay\"\n";
+    REQUIRE(unsetenv("STATE_DIRECTORY") == 0);
+    CHECK(copy_of("") == "/etc/x/relay.db.crl-");
+    CHECK(copy_of(shared) == "/etc/x/crl-");
+    REQUIRE(setenv("STATE_DIRECTORY", "/var/lib/one:/var/lib/two", 1) == 0);
+    CHECK(copy_of("") == "/etc/x/relay.db.crl-");
+    CHECK(copy_of(shared) == "/var/lib/one/crl-");
+    CHECK(copy_of(shared + "crl_folder = \"/srv/crls\"\n") == "/srv/crls/crl-");
+    CHECK(copy_of(shared + "crl_folder = \"crls\"\n") == "/etc/x/crls/crl-");
+    REQUIRE(unsetenv("STATE_DIRECTORY") == 0);
+    CHECK(refused(std::string{kSmallest} + "[store]\ncrl_folder = \"crls\"\n").find("requires postgresql") !=
+          std::string::npos);
 }

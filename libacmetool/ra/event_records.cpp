@@ -99,6 +99,9 @@ Result<std::vector<Event>> EventRecords::list(const EventFilter& filter)
     if (filter.before)
         common += fmt::format(" AND (at, number) < ({}, {})", place(microseconds(filter.before->at)),
                               place(filter.before->number));
+    if (filter.after)
+        common += fmt::format(" AND (at, number) > ({}, {})", place(microseconds(filter.after->at)),
+                              place(filter.after->number));
     // The conditions of partial indexes are repeated, because a parameter says nothing to who plans.
     if (!filter.request_id.empty())
         common += fmt::format(" AND request_id <> '' AND request_id = {}", place(filter.request_id));

@@ -58,6 +58,7 @@ struct EventFilter {
         std::int64_t number = 0;
     };
     std::optional<Place> before;
+    std::optional<Place> after; ///< younger than this event: the last of the page before, the oldest first
     base::Level least = base::Level::info; ///< the least severe
     std::uint64_t limit = 100;
     bool oldest_first = false;

@@ -1,8 +1,7 @@
 #include "relay/event_commands.h"
 
 #include <algorithm>
-#include <set>
-#include <utility>
+#include <optional>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 #include "ra/event_records.h"
 #include "relay/daemon.h"
 #include "relay/device_report.h"
+#include "relay/event_follower.h"
 #include "relay/event_text.h"
 #include "relay/forecast.h"
 
@@ -21,16 +21,6 @@ namespace
 
 constexpr unsigned kMostListed = 10'000;
 constexpr base::Milliseconds kBetweenLooks{1000};
-/// Events of several relays become visible in another order than that of their times.
-constexpr std::chrono::seconds kLate{30};
-
-using Key = std::pair<ra::EventTime, std::int64_t>;
-
-Key key_of(const ra::Event& event)
-{
-    return {event.at, event.number};
-}
-
 /// A time, or a duration before now.
 Result<ra::EventTime> time_in(const std::string& option, const std::string& text, base::TimePoint now)
 {
@@ -79,20 +69,16 @@ std::string shown(const std::vector<ra::Event>& events, const std::string& name,
 }
 
 /// Prints what comes, until a signal.
-Result<void> follow(store::Database& database, ra::EventFilter filter, std::set<Key> told,
-                    const std::string& name, Io& io)
+Result<void> follow(relay::EventFollower& follower, const std::string& name, Io& io)
 {
-    filter.oldest_first = true;
-    filter.limit = kMostListed;
     for (;;) {
         const auto since = io.context().steady_now();
         ACMETOOL_CHECK(io.context().sleep(kBetweenLooks, {"the next event", since, {}}));
-        const auto newest = told.empty() ? filter.since : told.rbegin()->first;
-        filter.since = std::max(filter.since, newest - kLate);
-        ACMETOOL_TRY(events, ra::EventRecords{database}.list(filter));
-        std::erase_if(events, [&told](const auto& event) { return !told.insert(key_of(event)).second; });
-        if (!events.empty()) ACMETOOL_CHECK(io.write(shown(events, name, io.json())));
-        told.erase(told.begin(), told.lower_bound({filter.since, 0}));
+        const auto tell = [&](const std::vector<ra::Event>& events) -> Result<void> {
+            if (io.context().interrupted()) return fail(base::interrupted_error("what came"));
+            return io.write(shown(events, name, io.json()));
+        };
+        ACMETOOL_CHECK(follower.look(io.context().now(), tell));
     }
 }
 
@@ -110,6 +96,11 @@ Result<void> events(const std::string& file, const EventOptions& options, const 
         filter.who = device.serial.empty() ? device.id : device.serial;
         filter.device = device.id;
     }
+    std::optional<relay::EventFollower> follower;
+    if (options.follow) {
+        follower.emplace(*database, filter);
+        ACMETOOL_CHECK(follower->begin(now));
+    }
     auto one_more = filter; // which tells that there are more
     ++one_more.limit;
     ACMETOOL_TRY(found, ra::EventRecords{*database}.list(one_more));
@@ -123,12 +114,9 @@ Result<void> events(const std::string& file, const EventOptions& options, const 
     if (!io.json() && !found.empty()) text.insert(0, relay::event_header());
     if (!options.follow && found.empty()) io.context().log(base::Level::info, "there are no such events");
     if (!text.empty() || !options.follow) ACMETOOL_CHECK(io.write(text));
-    if (!options.follow) return {};
-    std::set<Key> told;
-    for (const auto& event : found)
-        told.insert(key_of(event));
-    if (options.since.empty() && found.empty()) filter.since = ra::EventTime{now};
-    return follow(*database, std::move(filter), std::move(told), name, io);
+    if (!follower) return {};
+    follower->told(found);
+    return follow(*follower, name, io);
 }
 
 Result<void> forecast(const std::string& file, const EventOptions& options, relay::Kind kind, Io& io)

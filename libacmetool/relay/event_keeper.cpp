@@ -113,14 +113,17 @@ struct EventKeeper::Impl : std::enable_shared_from_this<EventKeeper::Impl> {
     bool is_allowed(const ra::Event& event, Instant when);
     void note(const std::string& kind, ra::Event& event, Instant when);
     void add(ra::Event event);
-    void drop(std::uint64_t times);
+    void push(ra::Event event);
+    void drop(std::uint64_t& untold, std::uint64_t times);
     void arm(std::chrono::milliseconds delay);
     void arm_sweep();
     void forget(Instant when);
     void tell_counted(Instant when, bool at_end = false);
+    void tell_dropped(std::uint64_t& untold, const char* cause, const char* text);
 
     // On the store's thread, but for the last flush().
     void flush();
+    void write_some();
     void write(std::vector<ra::Event> rows);
     void written(std::size_t rows);
     void not_written(std::vector<ra::Event>& rows);
@@ -143,7 +146,10 @@ struct EventKeeper::Impl : std::enable_shared_from_this<EventKeeper::Impl> {
     Instant forgets_at{};
     std::deque<std::string> refused_requests;
     Counts counts;
-    std::uint64_t untold = 0; ///< dropped since the last row about that
+    // Dropped since the last row about that.
+    std::uint64_t untold_strangers = 0; ///< over a limit
+    std::uint64_t untold_waiting = 0;   ///< without room in memory
+    bool has_failed = false;            ///< the store, since then
 };
 
 /// EST tells of a refusal that the registration authority has told of.
@@ -197,7 +203,12 @@ void EventKeeper::Impl::forget(Instant when)
 
 void EventKeeper::Impl::add(ra::Event event)
 {
-    if (waiting.size() >= kMostWaiting) return drop(event.times);
+    if (waiting.size() >= kMostWaiting) return drop(untold_waiting, event.times);
+    push(std::move(event));
+}
+
+void EventKeeper::Impl::push(ra::Event event)
+{
     const auto time =
         std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
     event.at = newest = std::max(time, newest + std::chrono::microseconds{1});
@@ -207,7 +218,7 @@ void EventKeeper::Impl::add(ra::Event event)
     arm(options.delay);
 }
 
-void EventKeeper::Impl::drop(std::uint64_t times)
+void EventKeeper::Impl::drop(std::uint64_t& untold, std::uint64_t times)
 {
     counts.dropped += times;
     untold += times;
@@ -244,17 +255,25 @@ void EventKeeper::Impl::take(ra::Event event)
         found->second.last = std::move(event);
         return arm_sweep();
     }
-    if (!is_allowed(event, when)) return drop(event.times);
+    if (!is_allowed(event, when)) return drop(untold_strangers, event.times);
     if (!kind.empty()) note(kind, event, when);
     add(std::move(event));
 }
 
 void EventKeeper::Impl::flush()
 {
-    std::vector<ra::Event> rows;
     {
         const std::lock_guard lock{mutex};
         is_armed = false;
+    }
+    write_some();
+}
+
+void EventKeeper::Impl::write_some()
+{
+    std::vector<ra::Event> rows;
+    {
+        const std::lock_guard lock{mutex};
         if (waiting.empty() || (is_writing && !is_finishing)) return;
         const auto most = is_finishing ? waiting.size() : std::min(waiting.size(), kMostAtOnce);
         const auto end = waiting.begin() + static_cast<std::ptrdiff_t>(most);
@@ -283,12 +302,19 @@ void EventKeeper::Impl::write(std::vector<ra::Event> rows)
     if (!taken) not_written(*shared);
 }
 
+/// A pause would limit how many are written in a second; it is for few that wait.
 void EventKeeper::Impl::written(std::size_t rows)
 {
-    const std::lock_guard lock{mutex};
-    counts.kept += rows;
-    is_writing = false;
-    if (!waiting.empty()) arm(options.delay);
+    {
+        const std::lock_guard lock{mutex};
+        counts.kept += rows;
+        is_writing = false;
+        if (waiting.size() < kMostAtOnce) {
+            if (!waiting.empty()) arm(options.delay);
+            return;
+        }
+    }
+    write_some();
 }
 
 /// They wait again. What does not fit is lost, the oldest first.
@@ -296,9 +322,10 @@ void EventKeeper::Impl::not_written(std::vector<ra::Event>& rows)
 {
     const std::lock_guard lock{mutex};
     is_writing = false;
+    has_failed = true;
     const auto room = kMostWaiting - std::min(kMostWaiting, waiting.size());
     const auto lost = static_cast<std::ptrdiff_t>(rows.size() - std::min(room, rows.size()));
-    if (lost > 0) drop(static_cast<std::uint64_t>(lost));
+    if (lost > 0) drop(untold_waiting, static_cast<std::uint64_t>(lost));
     waiting.insert(waiting.begin(), std::make_move_iterator(rows.begin() + lost),
                    std::make_move_iterator(rows.end()));
     arm(kBeforeRetry);
@@ -315,15 +342,29 @@ void EventKeeper::Impl::tell_counted(Instant when, bool at_end)
         known.until = when + known.window;
         add(std::move(event));
     }
-    if (untold == 0 || waiting.size() >= kMostWaiting) return;
+    if (waiting.size() >= kMostWaiting && !at_end) return;
+    tell_dropped(untold_strangers, "strangers", "too many of peers that are not known: these were not kept");
+    if (untold_waiting == 0) return;
+    const bool was_away = std::exchange(has_failed, false);
+    tell_dropped(untold_waiting, was_away ? "storeAway" : "storeSlow",
+                 was_away
+                     ? "the store was away, and not all that waited fits into memory: these were not kept"
+                     : "more came than the store could write: these were not kept");
+}
+
+/// Of a full memory, this may be a row too many.
+void EventKeeper::Impl::tell_dropped(std::uint64_t& untold, const char* cause, const char* text)
+{
+    if (untold == 0) return;
     ra::Event event;
     event.level = Level::warning;
     event.what = "events";
     event.outcome = "dropped";
-    event.text = "too many of peers that are not known, or the store was away: these were not kept";
+    event.cause = cause;
+    event.text = text;
     event.details = "{}";
     event.times = std::exchange(untold, 0);
-    add(std::move(event));
+    push(std::move(event));
 }
 
 void EventKeeper::Impl::sweep()
@@ -333,7 +374,7 @@ void EventKeeper::Impl::sweep()
     tell_counted(when);
     forget(when);
     is_swept = false;
-    if (untold > 0 ||
+    if (untold_strangers > 0 || untold_waiting > 0 ||
         std::any_of(kinds.begin(), kinds.end(), [](const auto& entry) { return entry.second.times > 0; }))
         arm_sweep();
 }

@@ -1,5 +1,8 @@
 #include "relay/event_keeper.h"
 
+#include <algorithm>
+#include <future>
+
 #include <doctest/doctest.h>
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -18,7 +21,7 @@ namespace
 
 /// A store, its writer, and a keeper whose clock stands until it is set.
 struct Kept {
-    Kept()
+    explicit Kept(std::chrono::milliseconds delay = 1s, bool begins = true)
     {
         store.sqlite = folder / "relay.db";
         auto database = ra::Records::open(store);
@@ -26,9 +29,10 @@ struct Kept {
         commits = std::make_shared<store::GroupCommit>(std::move(*database), "store");
         relay::EventKeeper::Options options;
         options.relay = "one";
+        options.delay = delay;
         options.clock = [this] { return clock.load(); };
         keeper = std::make_unique<relay::EventKeeper>(std::move(options));
-        keeper->begin(commits);
+        if (begins) keeper->begin(commits);
     }
     std::vector<ra::Event> rows()
     {
@@ -66,6 +70,15 @@ Json stranger(const std::string& address, int number)
             {"address", address},
             {"decision", "refused"},
             {"reason", "unauthenticated"}};
+}
+
+/// Cause and number of each row about events that were dropped.
+std::string dropped_in(const std::vector<ra::Event>& rows)
+{
+    std::string text;
+    for (const auto& row : rows)
+        if (row.what == "events") text += fmt::format("{} {} {}; ", row.outcome, row.cause, row.times);
+    return text;
 }
 
 } // namespace
@@ -207,6 +220,7 @@ TEST_CASE("OPR-11: strangers cannot fill the store: a limit for each address and
     CHECK(known == 3000);
     CHECK(rows.size() < 3000 + 2100);
     CHECK(told == kept.keeper->counts().dropped);
+    CHECK(dropped_in(rows) == fmt::format("dropped strangers {}; ", told));
 }
 
 TEST_CASE("OPR-11: events wait while the store does not work, a bounded number, and are written when it does")
@@ -223,10 +237,35 @@ TEST_CASE("OPR-11: events wait while the store does not work, a bounded number, 
     CHECK(test::comes_true([&] { return kept.keeper->counts().dropped >= 5000; }));
     CHECK(kept.keeper->counts().dropped == 5000);
     REQUIRE(other->execute("DROP TRIGGER full"));
-    std::uint64_t orders = 0;
-    for (const auto& row : kept.rows())
-        if (row.what == "order") ++orders;
-    CHECK(orders == 20'000);
+    const auto rows = kept.rows();
+    CHECK(std::count_if(rows.begin(), rows.end(), [](const auto& row) { return row.what == "order"; }) ==
+          20'000);
+    CHECK(dropped_in(rows) == "dropped storeAway 5000; ");
+}
+
+TEST_CASE("OPR-55: what waits is written without a pause as long as it fills a transaction")
+{
+    Kept kept{1h, false};
+    for (int i = 0; i < 1200; ++i)
+        kept.keeper->take({{"event", "order"}, {"device", fmt::format("d{}@maker", i)}});
+    kept.keeper->begin(kept.commits);
+    CHECK(test::comes_true([&] { return kept.keeper->counts().kept >= 1000; }));
+    CHECK(kept.rows().size() == 1200);
+}
+
+TEST_CASE(
+    "OPR-55: events that come faster than the store takes them are not told to be a store's that is away")
+{
+    Kept kept;
+    std::promise<void> gate;
+    REQUIRE(kept.commits->worker().post([&gate] { gate.get_future().wait(); }));
+    for (int i = 0; i < 25'000; ++i)
+        kept.keeper->take({{"event", "order"}, {"device", fmt::format("d{}@maker", i)}});
+    for (int i = 0; i < 100; ++i)
+        kept.keeper->take(stranger("192.0.2.1", i));
+    gate.set_value();
+    CHECK(test::comes_true([&] { return kept.keeper->counts().kept >= 20'000; }));
+    CHECK(dropped_in(kept.rows()) == "dropped strangers 80; dropped storeSlow 5020; ");
 }
 
 TEST_CASE("OPR-11: a keeper that is off takes nothing")

@@ -11,7 +11,8 @@ namespace acmetool::enrol
 {
 
 /// A registration authority whose answers come on the asker's thread, so that a protocol's work on an answer
-/// (cryptography, encoding) does not delay the next commit. Nothing is answered once the executor is
+/// (cryptography, encoding) does not delay the next commit; what is left to be done for a request goes on
+/// there, too. Nothing is answered once the executor is
 /// destroyed.
 class AnswersOn final : public RegistrationAuthority
 {
@@ -24,11 +25,13 @@ public:
 
     void enrol(EnrolRequest request, std::function<void(Decision)> done) override
     {
+        request.peer.executor = executor_;
         authority_.enrol(std::move(request), base::bind(executor_, std::move(done)));
     }
     void csr_attributes(Peer peer, const std::string& label,
                         std::function<void(AttributesDecision)> done) override
     {
+        peer.executor = executor_;
         authority_.csr_attributes(std::move(peer), label, base::bind(executor_, std::move(done)));
     }
     std::optional<std::vector<crypto::Certificate>> ca_certificates(const std::string& label) override

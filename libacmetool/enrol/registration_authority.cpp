@@ -140,6 +140,7 @@ Peer Peer::clone() const
     copy.password = base::Secret{std::string{password.reveal()}};
     copy.digest = digest;
     copy.address = address;
+    copy.executor = executor;
     return copy;
 }
 

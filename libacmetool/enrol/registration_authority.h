@@ -2,12 +2,14 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "acmetool/export.h"
+#include "base/executor.h"
 #include "base/secret.h"
 #include "crypto/cert.h"
 #include "crypto/csr.h"
@@ -36,6 +38,8 @@ struct Peer {
     base::Secret password;             ///< of `user`
     std::optional<DigestLogin> digest; ///< of `user`, instead of `password`
     std::string address;               ///< for logs and limits
+    /// Where work on the request goes on after somebody was waited for; empty: on any thread.
+    std::weak_ptr<base::Executor> executor = {};
 
     Peer clone() const;
 };

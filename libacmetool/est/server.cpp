@@ -188,6 +188,7 @@ enrol::Peer Exchange::peer_of(const http::ServerRequest& request) const
 {
     enrol::Peer peer;
     peer.address = request.peer;
+    peer.executor = request.executor;
     if (request.tls) peer.certificates = request.tls->certificates;
     logins->read(request, peer, login);
     return peer;

@@ -33,6 +33,28 @@ enrol::Refused forbidden(std::string text)
     return {enrol::Refusal::forbidden, std::move(text), {}};
 }
 
+enrol::Refused away()
+{
+    const auto refusal = store_refusal();
+    return {enrol::Refusal::unavailable, refusal.text, refusal.retry_after};
+}
+
+/// Why a device of this manufacturer, as it is in the store, may not enrol.
+std::optional<enrol::Refused> objection_to(const Result<std::optional<Device>>& device,
+                                           const std::string& manufacturer)
+{
+    if (!device) return away();
+    if (!*device || (*device)->manufacturer != manufacturer)
+        return forbidden("no voucher was forwarded to this device: it has to ask for one first");
+    if ((*device)->state == State::refused)
+        return forbidden("this device got no voucher: " + (*device)->reason);
+    if ((*device)->state != State::forwarded)
+        return forbidden("this device's voucher is still on its way: it has to ask for it again");
+    if ((*device)->voucher_status.starts_with("failure"))
+        return forbidden("this device said that its voucher is not good");
+    return std::nullopt;
+}
+
 /// What the registration authority says of a device that may have no voucher.
 Refused refusal_of(const enrol::Refused& refused)
 {
@@ -359,34 +381,26 @@ bool Registrar::is_device(const enrol::Peer& peer) const
     return impl_->current()->origin_of(peer.certificates, impl_->now()).manufacturer != nullptr;
 }
 
-std::optional<enrol::Refused> Registrar::objection(const enrol::Peer& peer) const
+void Registrar::object(const enrol::Peer& peer, std::function<void(std::optional<enrol::Refused>)> done) const
 {
     const auto settings = impl_->current();
     const auto origin = settings->origin_of(peer.certificates, impl_->now());
-    if (origin.manufacturer == nullptr) return std::nullopt;
+    if (origin.manufacturer == nullptr) return done(std::nullopt);
     if (origin.objection) {
         auto refused = refusal_of_device(*origin.manufacturer, *origin.objection);
         const auto why = refused.cause == Cause::unavailable   ? enrol::Refusal::unavailable
                          : refused.cause == Cause::bad_request ? enrol::Refusal::forbidden
                                                                : enrol::Refusal::unauthenticated;
-        return enrol::Refused{why, std::move(refused.text), refused.retry_after};
+        return done(enrol::Refused{why, std::move(refused.text), refused.retry_after});
     }
+    if (!peer.executor.expired()) done = base::bind(peer.executor, std::move(done));
     const auto& pledge = origin.pledge;
-    const auto device =
-        impl_->reader.read([&pledge](Records& records) { return records.device(pledge->ids); });
-    if (!device) {
-        const auto refusal = store_refusal();
-        return enrol::Refused{enrol::Refusal::unavailable, refusal.text, refusal.retry_after};
-    }
-    if (!*device || (*device)->manufacturer != pledge->identity.manufacturer)
-        return forbidden("no voucher was forwarded to this device: it has to ask for one first");
-    if ((*device)->state == State::refused)
-        return forbidden("this device got no voucher: " + (*device)->reason);
-    if ((*device)->state != State::forwarded)
-        return forbidden("this device's voucher is still on its way: it has to ask for it again");
-    if ((*device)->voucher_status.starts_with("failure"))
-        return forbidden("this device said that its voucher is not good");
-    return std::nullopt;
+    const bool taken = impl_->worker.post(
+        [impl = impl_.get(), ids = pledge->ids, manufacturer = pledge->identity.manufacturer, done] {
+            done(objection_to(impl->reader.read([&ids](Records& records) { return records.device(ids); }),
+                              manufacturer));
+        });
+    if (!taken) done(away());
 }
 
 void Registrar::enrolled(const enrol::Peer& peer, const crypto::Certificate& certificate)

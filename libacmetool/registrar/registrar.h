@@ -80,9 +80,10 @@ public:
 
     /// True if the certificate is one of these manufacturers' devices, valid or not.
     bool is_device(const enrol::Peer& peer) const;
-    /// Why this peer may not enrol; nothing if it may, or if it is no device of these manufacturers. Reads
-    /// one row of the store.
-    std::optional<enrol::Refused> objection(const enrol::Peer& peer) const;
+    /// Why this peer may not enrol; nothing if it may, or if it is no device of these manufacturers. Devices
+    /// cost one row of the store, which the registrar's thread reads: a database that hangs holds up nobody
+    /// else. `done` is called once: at once, or on the peer's executor.
+    void object(const enrol::Peer& peer, std::function<void(std::optional<enrol::Refused>)> done) const;
     /// The device that showed this certificate chain has a new certificate.
     void enrolled(const enrol::Peer& peer, const crypto::Certificate& certificate);
 

@@ -197,7 +197,7 @@ TEST_CASE("The registrar behind TEAP grants, asks for patience, and tells away f
 
     teap.voucher_status(RegistrarLab::peer(device.chain()), false, "signature");
     lab.commits->stop(); // it is written
-    CHECK(lab.subject->objection(RegistrarLab::peer(device.chain()))->text ==
+    CHECK(lab.objection(RegistrarLab::peer(device.chain()))->text ==
           "this device said that its voucher is not good");
 
     lab.open();
@@ -224,7 +224,7 @@ TEST_CASE("To TEAP a MASA that is silent, or a store that fails, is unavailable"
                          [answer](enrol::VoucherDecision said) { answer->set_value(std::move(said)); });
     const auto asked = lab.masa->question(0);
     lab.passed = 5;
-    asked.hear(MasaDelay{"no answer"});
+    asked.hear(MasaDelay{"no answer", Cause::masa_silent});
     const auto decision = answer->get_future().get();
     REQUIRE(std::holds_alternative<enrol::VoucherRefused>(decision));
     CHECK(std::get<enrol::VoucherRefused>(decision).unavailable);

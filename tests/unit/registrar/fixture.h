@@ -194,6 +194,14 @@ public:
         });
         return answer->get_future();
     }
+    std::optional<enrol::Refused> objection(const enrol::Peer& asking) const
+    {
+        auto answer = std::make_shared<std::promise<std::optional<enrol::Refused>>>();
+        subject->object(asking, [answer](std::optional<enrol::Refused> refused) {
+            answer->set_value(std::move(refused));
+        });
+        return answer->get_future().get();
+    }
     std::optional<registrar::Refused> tell(const std::vector<crypto::Certificate>& chain,
                                            registrar::StatusTold::Of of, bool good)
     {

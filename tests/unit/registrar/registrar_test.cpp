@@ -1,6 +1,10 @@
+#include <atomic>
+#include <thread>
+
 #include <doctest/doctest.h>
 
 #include "../crypto/bad_chains.h"
+#include "base/worker.h"
 #include "crypto/extension.h"
 #include "fixture.h"
 #include "registrar/gate.h"
@@ -26,6 +30,14 @@ Cause cause_of(std::future<Decision> answer)
     const auto decision = answer.get();
     const auto* refused = std::get_if<Refused>(&decision);
     return refused != nullptr ? refused->cause : Cause::none;
+}
+
+enrol::Decision decision_of(Gate& gate, enrol::EnrolRequest wanted)
+{
+    const auto answer = std::make_shared<std::promise<enrol::Decision>>();
+    gate.enrol(std::move(wanted),
+               [answer](enrol::Decision decision) { answer->set_value(std::move(decision)); });
+    return answer->get_future().get();
 }
 
 } // namespace
@@ -279,7 +291,7 @@ TEST_CASE("The audit log is asked for after the voucher, and decides (BRR-12a, B
         second.hear(lab.log(second.question, "c29tZWJvZHk="));
         CHECK(cause_of(std::move(answer)) == Cause::bad_audit_log);
         CHECK(lab.has_event("level", "warning"));
-        CHECK(lab.subject->objection(RegistrarLab::peer(device.chain())));
+        CHECK(lab.objection(RegistrarLab::peer(device.chain())));
     }
     SUBCASE("the voucher again, which nobody asked for now")
     {
@@ -368,13 +380,61 @@ TEST_CASE("A MASA that does not answer is given up after give_up")
     auto answer = lab.ask(device, lab.request(device));
     const auto asked = lab.masa->question(0);
     lab.passed = 3000;
-    asked.hear(MasaDelay{"no answer"});
+    asked.hear(MasaDelay{"no answer", Cause::masa_silent});
     CHECK(is_waiting(answer));
     CHECK(lab.masa->forgotten.empty());
     lab.passed = 3605;
-    asked.hear(MasaDelay{"still no answer"});
+    asked.hear(MasaDelay{"still no answer", Cause::masa_silent});
     CHECK(cause_of(std::move(answer)) == Cause::masa_silent);
     CHECK(lab.masa->forgotten == std::vector{device.id()});
+}
+
+TEST_CASE("OPR-57: the gate asks the store on the registrar's thread, and goes on on the asker's")
+{
+    RegistrarLab lab;
+    lab.open();
+    Gate gate{lab, *lab.subject};
+    const auto device = lab.pledge("SN-1");
+    const auto octets = lab.request(device);
+    auto answer = lab.ask(device, octets);
+    lab.masa->question(0).hear(lab.voucher(lab.masa->question(0).question));
+    REQUIRE(std::holds_alternative<Granted>(answer.get()));
+    // The registrar's thread waits, as for a database that hangs.
+    std::promise<void> waits;
+    std::promise<void> release;
+    VoucherRequested again;
+    again.peer = RegistrarLab::peer(device.chain());
+    again.request = octets;
+    again.format = brski::Format::jws;
+    again.accept = brski::kJwsVoucher;
+    lab.subject->request_voucher(std::move(again), [&waits, &release](const Decision&) {
+        waits.set_value();
+        release.get_future().wait();
+    });
+    waits.get_future().wait();
+    base::Worker asker{"asker"};
+    std::atomic<int> decided{0};
+    std::atomic<bool> is_on_asker{true};
+    const auto attempt = [&](const std::vector<crypto::Certificate>& chain) {
+        enrol::EnrolRequest wanted;
+        wanted.peer = RegistrarLab::peer(chain);
+        wanted.peer.executor = asker.executor();
+        gate.enrol(std::move(wanted), [&](const enrol::Decision& decision) {
+            if (!asker.is_here()) is_on_asker = false;
+            if (std::holds_alternative<enrol::Issued>(decision)) ++decided;
+        });
+    };
+    REQUIRE(asker.post([&] {
+        attempt(device.chain());
+        // No device of these manufacturers waits for it.
+        attempt({test::make_identity("stranger", "SN-9").certificate});
+    }));
+    CHECK(test::comes_true([&] { return decided == 1; }));
+    std::this_thread::sleep_for(50ms);
+    CHECK(decided == 1);
+    release.set_value();
+    CHECK(test::comes_true([&] { return decided == 2; }));
+    CHECK(is_on_asker);
 }
 
 TEST_CASE("A device may enrol after its voucher was forwarded, and not before (BRR-14a)")
@@ -387,12 +447,9 @@ TEST_CASE("A device may enrol after its voucher was forwarded, and not before (B
     const auto attempt = [&] {
         enrol::EnrolRequest wanted;
         wanted.peer = RegistrarLab::peer(device.chain());
-        std::string word;
-        gate.enrol(std::move(wanted), [&word](const enrol::Decision& decision) {
-            const auto* refused = std::get_if<enrol::Refused>(&decision);
-            word = refused != nullptr ? refused->text : "issued";
-        });
-        return word;
+        const auto decision = decision_of(gate, std::move(wanted));
+        const auto* refused = std::get_if<enrol::Refused>(&decision);
+        return refused != nullptr ? refused->text : std::string{"issued"};
     };
     CHECK(attempt().find("no voucher was forwarded") == 0);
     const auto octets = lab.request(device);
@@ -407,7 +464,7 @@ TEST_CASE("A device may enrol after its voucher was forwarded, and not before (B
     CHECK(attempt() == "issued");
     // Another device, which is no device of these manufacturers, passes.
     const auto stranger = test::make_identity("stranger", "SN-9");
-    CHECK_FALSE(lab.subject->objection(RegistrarLab::peer({stranger.certificate})));
+    CHECK_FALSE(lab.objection(RegistrarLab::peer({stranger.certificate})));
     CHECK_FALSE(lab.subject->is_device(RegistrarLab::peer({stranger.certificate})));
     CHECK(lab.subject->is_device(RegistrarLab::peer(device.chain())));
     // Its word on the voucher counts.
@@ -431,13 +488,10 @@ TEST_CASE("BRR-14a, SEC-23: a manufacturer's device stays one if its path fails 
         Gate gate{lab, *lab.subject};
         enrol::EnrolRequest wanted;
         wanted.peer = RegistrarLab::peer(chain);
-        std::string text;
-        gate.enrol(std::move(wanted), [&text](const enrol::Decision& decision) {
-            const auto* refusal = std::get_if<enrol::Refused>(&decision);
-            text = refusal != nullptr ? std::string{enrol::name_of(refusal->why)} + " " + refusal->text
-                                      : "let in";
-        });
-        return text;
+        const auto decision = decision_of(gate, std::move(wanted));
+        const auto* refusal = std::get_if<enrol::Refused>(&decision);
+        return refusal != nullptr ? std::string{enrol::name_of(refusal->why)} + " " + refusal->text
+                                  : "let in";
     };
     lab.open();
     CHECK(refused(path.chain()).starts_with("forbidden no voucher was forwarded"));
@@ -495,7 +549,7 @@ TEST_CASE("FLD-E11: a device whose IDevID expired needs its voucher within the g
     // By another path the registration authority accepts it, too, perhaps with another grace.
     lab.options.device_trust = {write("middle.pem", path.middle.certificate)};
     const auto objection = [&](const std::vector<crypto::Certificate>& chain) {
-        const auto refusal = lab.subject->objection(RegistrarLab::peer(chain));
+        const auto refusal = lab.objection(RegistrarLab::peer(chain));
         return refusal ? refusal->text : std::string{"none"};
     };
     for (const auto grace : {std::chrono::hours{0}, std::chrono::hours{2}, std::chrono::hours{4}}) {
@@ -539,7 +593,7 @@ TEST_CASE("Status messages are taken from devices that asked for a voucher, also
         StoreHeld held{*lab.commits};
         enrol::EnrolRequest wanted;
         wanted.peer = RegistrarLab::peer(device.chain());
-        gate.enrol(std::move(wanted), [](const enrol::Decision&) {});
+        decision_of(gate, std::move(wanted));
         held.release();
     }
     CHECK_FALSE(lab.tell({lab.issued.certificate}, Of::enrolment, true));
@@ -603,10 +657,10 @@ TEST_CASE("While the store does not work, pledges are sent away and devices are 
     CHECK(std::get<Refused>(decision).retry_after);
     const auto other = lab.request(device);
     CHECK(cause_of(lab.ask(device, other)) == Cause::unavailable);
-    CHECK(lab.subject->objection(RegistrarLab::peer(device.chain()))->why == enrol::Refusal::unavailable);
+    CHECK(lab.objection(RegistrarLab::peer(device.chain()))->why == enrol::Refusal::unavailable);
     CHECK(lab.masa->count() == 1);
     std::filesystem::rename(lab.folder + "/away.db", lab.folder + "/relay.db");
-    CHECK_FALSE(lab.subject->objection(RegistrarLab::peer(device.chain())));
+    CHECK_FALSE(lab.objection(RegistrarLab::peer(device.chain())));
     auto again = lab.ask(device, other);
     const auto next = lab.masa->question(1);
     next.hear(lab.voucher(next.question));
@@ -634,7 +688,7 @@ TEST_CASE("A reload keeps the MASA's client of a manufacturer that stays, and dr
     reload(none);
     CHECK(std::holds_alternative<Later>(answer.get()));
     CHECK_FALSE(lab.subject->has_manufacturers());
-    CHECK_FALSE(lab.subject->objection(RegistrarLab::peer(device.chain())));
+    CHECK_FALSE(lab.objection(RegistrarLab::peer(device.chain())));
     // It comes back, and its open request is continued.
     reload(lab.options);
     const auto resumed = lab.masa->question(1);
@@ -669,16 +723,16 @@ TEST_CASE("A voucher belongs to manufacturer, serial number and key, not to one 
     CHECK(asked.question.id == device.id());
     asked.hear(lab.voucher(asked.question));
     REQUIRE(std::holds_alternative<Granted>(answer.get()));
-    CHECK_FALSE(lab.subject->objection(RegistrarLab::peer(device.chain())));
+    CHECK_FALSE(lab.objection(RegistrarLab::peer(device.chain())));
 
     // The manufacturer renews the certificate of the same key: it has its voucher.
     const auto renewed = brski::make_idevid(lab.maker, device.identity.key, "SN-1", "", lab.now());
     REQUIRE(renewed);
-    CHECK_FALSE(lab.subject->objection(RegistrarLab::peer({*renewed, lab.maker.ca})));
+    CHECK_FALSE(lab.objection(RegistrarLab::peer({*renewed, lab.maker.ca})));
     // Another key or another serial number needs one of its own.
-    CHECK(lab.subject->objection(RegistrarLab::peer(lab.pledge("SN-1").chain())));
+    CHECK(lab.objection(RegistrarLab::peer(lab.pledge("SN-1").chain())));
     const auto other = brski::make_idevid(lab.maker, device.identity.key, "SN-2", "", lab.now());
-    CHECK(lab.subject->objection(RegistrarLab::peer({*other, lab.maker.ca})));
+    CHECK(lab.objection(RegistrarLab::peer({*other, lab.maker.ca})));
 }
 
 TEST_CASE("A device that an earlier version knew by its certificate has its voucher still (SEC-20)")
@@ -695,17 +749,17 @@ TEST_CASE("A device that an earlier version knew by its certificate has its vouc
             "voucher_status, enroll_status, certificate) VALUES ($1, $2, 'maker', 'forwarded', '', "
             "'2026-01-02T03:04:05Z', 0, '', 'd', X'', '', '', 'AAAA', X'', '', '', '', '')",
             {id, std::string_view{serial}}));
-    CHECK_FALSE(lab.subject->objection(RegistrarLab::peer(device.chain())));
-    CHECK(lab.subject->objection(RegistrarLab::peer(lab.pledge("SN-2").chain())));
+    CHECK_FALSE(lab.objection(RegistrarLab::peer(device.chain())));
+    CHECK(lab.objection(RegistrarLab::peer(lab.pledge("SN-2").chain())));
     CHECK_FALSE(lab.tell(device.chain(), StatusTold::Of::voucher, false));
-    CHECK(lab.subject->objection(RegistrarLab::peer(device.chain())));
+    CHECK(lab.objection(RegistrarLab::peer(device.chain())));
     // It asks anew, and there is one row of it.
     auto answer = lab.ask(device, lab.request(device));
     const auto asked = lab.masa->question(0);
     CHECK(asked.question.id == digest);
     asked.hear(lab.voucher(asked.question));
     REQUIRE(std::holds_alternative<Granted>(answer.get()));
-    CHECK_FALSE(lab.subject->objection(RegistrarLab::peer(device.chain())));
+    CHECK_FALSE(lab.objection(RegistrarLab::peer(device.chain())));
     CHECK(database->execute("SELECT 1 FROM brski_devices")->size() == 2);
 }
 

@@ -46,6 +46,8 @@ std::string_view name_of(Cause cause)
         return "badVoucher";
     case Cause::bad_audit_log:
         return "badAuditLog";
+    case Cause::masa_pending:
+        return "masaPending";
     }
     return {};
 }

@@ -36,9 +36,10 @@ enum class Cause {
     masa_silent = 17,         ///< the MASA did not answer for too long
     bad_voucher = 18,         ///< the voucher is of no use for this device or registrar
     bad_audit_log = 19,       ///< the MASA's log tells of what the policy does not take
+    masa_pending = 20,        ///< the MASA answered for too long that it has not decided yet
 };
 
-inline constexpr Cause kLastCause = Cause::bad_audit_log;
+inline constexpr Cause kLastCause = Cause::masa_pending;
 
 /// The name of a cause in logs and events: "masaSilent".
 ACMETOOL_EXPORT std::string_view name_of(Cause cause);

@@ -18,7 +18,7 @@ namespace acmetool::registrar
 namespace
 {
 
-constexpr std::array<std::pair<Cause, int>, 19> kStatuses{{
+constexpr std::array<std::pair<Cause, int>, 20> kStatuses{{
     {Cause::malformed, 400},
     {Cause::other_registrar, 401}, // section 5.2; then the connection is
                                    // closed
@@ -39,6 +39,7 @@ constexpr std::array<std::pair<Cause, int>, 19> kStatuses{{
     {Cause::misconfigured, 500},
     {Cause::unavailable, 503},
     {Cause::masa_silent, 504},
+    {Cause::masa_pending, 504},
 }};
 
 http::ServerResponse response_to(const Refused& refused)

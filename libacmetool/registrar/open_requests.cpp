@@ -1,5 +1,6 @@
 #include "registrar/open_requests.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -16,6 +17,8 @@ namespace
 using Steady = base::Worker::Clock;
 
 constexpr std::chrono::seconds kAfterStoreFailure{10};
+/// "Longer than a long weekend": so long people may take to decide (RFC 8995 section 5.6).
+constexpr std::chrono::hours kLongestPending{96};
 
 Decision decision_of(const Record& record)
 {
@@ -116,6 +119,7 @@ void OpenRequests::begin(Record record, std::vector<crypto::Certificate> registr
     open.registrar = std::move(registrar);
     open.request_id = std::move(request_id);
     open.pinned_domain.clear();
+    open.heard = {};
     open.asked = false;
     open.remembered = false;
     open.changed = true;
@@ -289,6 +293,7 @@ void OpenRequests::ask(Open& open)
     const auto* manufacturer = settings_->find(open.record.manufacturer);
     if (manufacturer == nullptr) return;
     open.asked = true;
+    if (open.heard == base::TimePoint{}) open.heard = parts_.now();
     auto question = question_of(open.record, open.request_id);
     const auto what = question.what;
     manufacturer->masa->ask(
@@ -305,7 +310,9 @@ void OpenRequests::heard(const std::string& id, const std::string& digest, MasaQ
     auto& open = found->second;
     const bool log = open.record.state == State::auditing;
     if (is_decided(open.record.state) || log != (what == MasaQuestion::What::audit_log)) return;
-    if (const auto* delay = std::get_if<MasaDelay>(&answer))
+    const auto* delay = std::get_if<MasaDelay>(&answer);
+    if (delay == nullptr || delay->cause != Cause::masa_silent) open.heard = parts_.now();
+    if (delay != nullptr)
         delayed(open, *delay);
     else if (const auto* refusal = std::get_if<MasaRefusal>(&answer))
         refuse(open, refusal->cause, refusal->why);
@@ -318,10 +325,14 @@ void OpenRequests::heard(const std::string& id, const std::string& digest, MasaQ
 
 void OpenRequests::delayed(Open& open, const MasaDelay& delay)
 {
-    if (parts_.now() - open.record.since > settings_->options.give_up) {
+    const bool is_silent = delay.cause == Cause::masa_silent;
+    const auto give_up = settings_->options.give_up;
+    if (is_silent
+            ? parts_.now() - open.heard > give_up
+            : parts_.now() - open.record.since > std::max<std::chrono::seconds>(kLongestPending, give_up)) {
         if (const auto* manufacturer = settings_->find(open.record.manufacturer))
             manufacturer->masa->forget(open.record.id);
-        return refuse(open, Cause::masa_silent, delay.why);
+        return refuse(open, is_silent ? Cause::masa_silent : Cause::masa_pending, delay.why);
     }
     // It may say the same for hours.
     if (open.record.cause == delay.cause && open.record.reason == delay.why) return;

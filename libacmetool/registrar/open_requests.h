@@ -71,6 +71,7 @@ private:
         std::vector<crypto::Certificate> registrar; ///< what the voucher has to pin
         std::string request_id;                     ///< of the pledge's first; empty: asked before a restart
         std::string pinned_domain;                  ///< domainID that the voucher pins; empty: not read yet
+        base::TimePoint heard{};                    ///< when the MASA last answered, or was first asked
         std::vector<Waiter> waiters;                ///< until the request is decided
         std::vector<Owed> owed;                     ///< to be given once `record` is on disk
         bool asked = false;                         ///< the MASA has a question about it

@@ -35,7 +35,7 @@ struct Options {
     std::chrono::milliseconds wait{5'000}; ///< how long a request may wait for its voucher before 202
     std::chrono::seconds retry_after{10};
     std::chrono::seconds masa_timeout{30};
-    std::chrono::seconds give_up{std::chrono::hours{1}}; ///< asking a MASA that does not answer
+    std::chrono::seconds give_up{std::chrono::hours{1}}; ///< after the last answer of a MASA
     bool audit_log = true;                  ///< ask for it, and refuse devices whose log is not good
     std::vector<std::string> known_domains; ///< domainIDs of earlier owners that are taken
     bool nonceless = false;                 ///< nonceless vouchers in the log are taken

@@ -16,7 +16,8 @@ constexpr std::size_t kLongestStatusReason = 500;
 /// True if nobody refuses: there is no answer.
 bool is_unavailable(Cause cause)
 {
-    return cause == Cause::unavailable || cause == Cause::masa_silent || cause == Cause::misconfigured;
+    return cause == Cause::unavailable || cause == Cause::masa_silent || cause == Cause::masa_pending ||
+           cause == Cause::misconfigured;
 }
 
 enrol::VoucherDecision voucher_decision(Decision decision)

@@ -264,6 +264,10 @@ Advice advice_on_voucher(registrar::Cause cause)
                "{1}` has it asked again";
     case Cause::masa_silent:
         return kAskMasa;
+    case Cause::masa_pending:
+        return "ask the manufacturer, whose MASA has not decided about the device; once it has, `{0} retry "
+               "{1}` "
+               "has it asked again";
     case Cause::bad_voucher:
         return "ask the manufacturer: its MASA sends vouchers that are of no use here; once it sends others, "
                "`{0} retry {1}` has it asked again";

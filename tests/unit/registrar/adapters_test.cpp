@@ -52,6 +52,7 @@ TEST_CASE("Each cause has an HTTP status (BRR-04a, BRR-04b)")
     CHECK(http_status_of(Cause::misconfigured) == 500);
     CHECK(http_status_of(Cause::unavailable) == 503);
     CHECK(http_status_of(Cause::masa_silent) == 504);
+    CHECK(http_status_of(Cause::masa_pending) == 504);
 }
 
 TEST_CASE("The registrar over HTTP answers by status and media type (BRR-04d, BRR-13a, BRR-13b)")

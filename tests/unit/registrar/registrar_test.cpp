@@ -389,6 +389,51 @@ TEST_CASE("A MASA that does not answer is given up after give_up")
     CHECK(lab.masa->forgotten == std::vector{device.id()});
 }
 
+TEST_CASE("OPR-56: a MASA that answers has four days to decide, and give_up counts from its last answer")
+{
+    RegistrarLab lab;
+    lab.options.give_up = 3600s;
+    lab.open();
+    const auto device = lab.pledge("SN-1");
+    auto answer = lab.ask(device, lab.request(device));
+    auto asked = lab.masa->question(0);
+    constexpr int kDay = 86'400;
+    const auto hear = [&](int passed, const std::string& words, Cause cause = Cause::none) {
+        lab.passed = passed;
+        asked.hear(MasaDelay{words, cause});
+        return test::comes_true([&] { return lab.has_event("text", words); });
+    };
+    CHECK(hear(3 * kDay, "the MASA answered 202"));
+    CHECK(is_waiting(answer));
+    SUBCASE("it decides")
+    {
+        asked.hear(lab.voucher(asked.question));
+        CHECK(std::holds_alternative<Granted>(answer.get()));
+    }
+    SUBCASE("it is silent for a while, then for too long")
+    {
+        CHECK(hear(3 * kDay + 3000, "no answer", Cause::masa_silent));
+        CHECK(hear(3 * kDay + 3500, "the MASA answered 429"));
+        CHECK(hear(3 * kDay + 7000, "again no answer", Cause::masa_silent));
+        CHECK(is_waiting(answer));
+        CHECK(hear(3 * kDay + 7105, "still no answer", Cause::masa_silent));
+        CHECK(cause_of(std::move(answer)) == Cause::masa_silent);
+    }
+    SUBCASE("it is silent after a restart")
+    {
+        lab.open();
+        asked = lab.masa->question(1);
+        CHECK(hear(3 * kDay + 60, "no answer", Cause::masa_silent));
+        CHECK(lab.state_on_disk() == "asking");
+    }
+    SUBCASE("it does not decide")
+    {
+        CHECK(hear(4 * kDay + 5, "the MASA still answered 202"));
+        CHECK(cause_of(std::move(answer)) == Cause::masa_pending);
+        CHECK(lab.masa->forgotten == std::vector{device.id()});
+    }
+}
+
 TEST_CASE("OPR-57: the gate asks the store on the registrar's thread, and goes on on the asker's")
 {
     RegistrarLab lab;

@@ -64,6 +64,25 @@ Result<AuditEvent> parse_event(const Json& object)
     return event;
 }
 
+/// The octets of a domainID. The log has it in base64 (section 5.8.1), but there are MASAs that write
+/// base64url, leave the padding out, or write the hexadecimal digits of a key identifier or a SHA-256.
+Bytes domain_octets(std::string_view text)
+{
+    constexpr std::string_view kDigits = "0123456789abcdefABCDEF";
+    if ((text.size() == 40 || text.size() == 64) &&
+        text.find_first_not_of(kDigits) == std::string_view::npos) {
+        Bytes octets(text.size() / 2);
+        for (std::size_t i = 0; i < octets.size(); ++i)
+            std::from_chars(text.data() + 2 * i, text.data() + 2 * i + 2, octets[i], 16);
+        return octets;
+    }
+    std::string plain{text.substr(0, text.find_last_not_of('=') + 1)};
+    std::replace(plain.begin(), plain.end(), '+', '-');
+    std::replace(plain.begin(), plain.end(), '/', '_');
+    auto octets = base::parse_base64url(plain);
+    return octets ? std::move(*octets) : Bytes{text.begin(), text.end()};
+}
+
 } // namespace
 
 Result<AuditLog> parse_audit_log(std::string_view json)
@@ -127,10 +146,12 @@ Result<void> judge(const AuditLog& log, const AuditPolicy& policy, const OwnVouc
                                  : hint,
                     "auditLog");
     };
-    const auto is_known = [&](const std::string& domain) {
-        return policy.allow_other_domains ||
-               std::find(policy.known_domains.begin(), policy.known_domains.end(), domain) !=
-                   policy.known_domains.end();
+    std::set<Bytes> known;
+    for (const auto& domain : policy.known_domains)
+        known.insert(domain_octets(domain));
+    const auto own_domain = domain_octets(own.domain_id);
+    const auto is_taken = [&](const Bytes& domain) {
+        return policy.allow_other_domains || known.contains(domain);
     };
     const auto not_ours = [&](const std::string& what) {
         return refuse(what + " in the name of this domain, but this registrar did not request it",
@@ -142,30 +163,39 @@ Result<void> judge(const AuditLog& log, const AuditPolicy& policy, const OwnVouc
     const auto current = nonce_octets(own.nonce);
     if (current) asked.insert(*current);
     std::set<Bytes> seen;
+    bool is_there = false; // the voucher just received
     std::uint64_t left_out = 0;
     for (const auto& event : log.events) {
         const auto date = base::to_rfc3339(event.date);
-        if (event.domain_id == own.domain_id) {
-            const auto nonce = nonce_octets(event.nonce);
+        const auto domain = domain_octets(event.domain_id);
+        const auto nonce = nonce_octets(event.nonce);
+        const bool is_current = nonce && nonce == current;
+        // Of a domain that is only not forbidden, such an event is no proof that there is one of this domain.
+        if (is_current && (domain == own_domain || known.contains(domain))) is_there = true;
+        if (domain == own_domain) {
             const bool ours = nonce && asked.contains(*nonce);
             if (ours) seen.insert(*nonce);
-            if (!ours && !is_known(event.domain_id))
-                return not_ours(fmt::format("a voucher was issued on {}", date));
+            if (!ours && !is_taken(domain)) return not_ours(fmt::format("a voucher was issued on {}", date));
             left_out = std::max(left_out, event.truncated);
-        } else if (!is_known(event.domain_id)) {
-            return refuse(fmt::format("domain {} had a voucher for this device on {}",
-                                      base::printable(event.domain_id, 60), date));
+        } else if (!is_taken(domain)) {
+            const auto name = base::printable(event.domain_id, 60);
+            return refuse(fmt::format("domain {} had a voucher for this device on {}", name, date),
+                          is_current ? fmt::format("it has the nonce of the voucher just received: if the "
+                                                   "manufacturer says that its MASA names this domain so, "
+                                                   "add {} to known_domains in [brski]",
+                                                   name)
+                                     : std::string{});
         }
         if (event.nonce.empty() && !policy.allow_nonceless)
             return refuse(fmt::format("a nonceless voucher was issued on {}, which remains valid", date));
     }
-    if (left_out > asked.size() - seen.size() && !is_known(own.domain_id))
+    if (left_out > asked.size() - seen.size() && !is_taken(own_domain))
         return not_ours(fmt::format("some of {} vouchers omitted from the log were issued", left_out));
     if (log.nonceless_duplicates != 0 && !policy.allow_nonceless)
         return refuse("nonceless vouchers were issued and omitted from the log");
     if (log.arbitrary != 0 && !policy.allow_other_domains)
         return refuse(fmt::format("{} events were omitted from it", log.arbitrary));
-    if (!current || !seen.contains(*current)) return refuse("the voucher just received is not in it");
+    if (!is_there) return refuse("the voucher just received is not in it");
     return {};
 }
 

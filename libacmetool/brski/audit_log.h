@@ -17,7 +17,7 @@ namespace acmetool::brski
 
 struct AuditEvent {
     base::TimePoint date{};
-    std::string domain_id;       ///< base64, as written
+    std::string domain_id;       ///< as written: base64, or something that some MASAs write instead
     std::string nonce;           ///< as in Voucher; empty: a nonceless voucher
     std::string assertion;       ///< "verified", "logged", "proximity"
     std::uint64_t truncated = 0; ///< omitted events that were like this one
@@ -52,14 +52,16 @@ struct OwnVouchers {
 
 /// What a registrar takes (section 5.8.3).
 struct AuditPolicy {
-    std::vector<std::string> known_domains; ///< besides the own one
+    std::vector<std::string> known_domains; ///< besides the own one, or what a MASA calls it
     bool allow_nonceless = false;
     bool allow_other_domains = false; ///< previous owners that are not in `known_domains`
 };
 
 /// Errc::refused, reason "auditLog", where the log tells of what the policy does not take, and where the
 /// voucher just received is not in it. An event is the registrar's own if it has its domainID and a nonce
-/// that the registrar asked with: another domain can take on the domainID, which is an extension's value.
+/// that the registrar asked with: another domain can take on the domainID, which is an extension's value. The
+/// voucher just received may be there in the name of a known domain, since MASAs differ in what they take for
+/// the domainID. The same domainID may be written as base64, base64url or hexadecimal digits.
 ACMETOOL_EXPORT Result<void> judge(const AuditLog& log, const AuditPolicy& policy, const OwnVouchers& own);
 
 } // namespace acmetool::brski

@@ -276,6 +276,58 @@ TEST_CASE("SEC-13: an event with the registrar's domainID is its own only if it 
     CHECK_FALSE(judged());
 }
 
+TEST_CASE(
+    "OPR-58, SEC-13: a domainID counts however a MASA writes it, and known domains hold the voucher just "
+    "received")
+{
+    const auto date = *base::parse_rfc3339("2026-01-02T03:04:05Z");
+    const std::string nonce = "AAAAAAAAAAAAAAAAAAAAAA==";
+    const Bytes octets{0xfb, 0xff, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 0xef};
+    const auto base64 = base::to_base64(octets);
+    auto unpadded = base64.substr(0, base64.find('='));
+    auto upper = to_hex(octets);
+    for (auto& digit : upper)
+        digit = digit >= 'a' ? static_cast<char>(digit - 'a' + 'A') : digit;
+    AuditLog log;
+    log.events = {{date, base64, nonce, "proximity", 0}};
+    AuditPolicy policy;
+    OwnVouchers own{base64, nonce, {}};
+    const auto judged = [&] { return judge(*parse_audit_log(to_json(log)), policy, own); };
+    for (const auto& text : {base64, unpadded, base::to_base64url(octets), to_hex(octets), upper}) {
+        CAPTURE(text);
+        log.events.front().domain_id = text;
+        CHECK(judged());
+        log.events.front().nonce = "BBBBBBBBBBBBBBBBBBBBBA==";
+        CHECK_FALSE(judged());
+        log.events.front().nonce = nonce;
+        // Of an earlier owner in known_domains as well.
+        log.events.push_back({date, text, "", "logged", 0});
+        log.events.front().domain_id = own.domain_id = "own";
+        policy.allow_nonceless = true;
+        CHECK_FALSE(judged());
+        policy.known_domains = {base64};
+        CHECK(judged());
+        policy = {};
+        log.events.pop_back();
+        own.domain_id = base64;
+    }
+    // The MASA takes another certificate for the domain: whoever knows that may say so.
+    log.events.front().domain_id = "other";
+    REQUIRE_FALSE(judged());
+    CHECK(judged().error().hint.find("add other to known_domains") != std::string::npos);
+    policy.known_domains = {"other"};
+    CHECK(judged());
+    // Nothing else holds it: not another nonce, nor that other domains are not forbidden.
+    log.events.front().nonce = "BBBBBBBBBBBBBBBBBBBBBA==";
+    REQUIRE_FALSE(judged());
+    CHECK(judged().error().message.find("is not in it") != std::string::npos);
+    log.events.front().nonce = nonce;
+    policy.known_domains.clear();
+    policy.allow_other_domains = true;
+    REQUIRE_FALSE(judged());
+    CHECK(judged().error().message.find("is not in it") != std::string::npos);
+}
+
 TEST_CASE("SEC-13: the domainID is the key identifier, or the SHA-256 of the key (RFC 8995 section 5.8.2)")
 {
     const auto plain = test::make_identity("without key identifier");

@@ -61,7 +61,7 @@ void look_at_journal(KeptEntry& entry, const EstRenewOptions& options)
     }
     entry.state = KeptState::unfinished;
     entry.url = (*journal)->url;
-    entry.wrong = (*journal)->certificate.empty()
+    entry.wrong = (*journal)->received.empty() && (*journal)->certificate.empty()
                       ? fmt::format("a run has not finished: its journal is {}", file)
                       : fmt::format("a run got the certificate and has not written it: it is in {}", file);
     entry.next = "the same command, run again, goes on with it";

@@ -172,6 +172,14 @@ Result<est::Filling> filling_of(const Options& options)
     return filling;
 }
 
+Result<void> deliver(const std::vector<crypto::Certificate>& chain, const std::string& journal_file,
+                     const Options& options, cli::Io& io)
+{
+    ACMETOOL_CHECK(cli::write_certificate(chain, options, io, base::Json::object()));
+    est::remove_journal(journal_file);
+    return {};
+}
+
 Result<void> run(const Options& options, cli::Io& io)
 {
     const bool makes_key = !options.new_key.empty();
@@ -193,18 +201,18 @@ Result<void> run(const Options& options, cli::Io& io)
                               : options.journal;
     const auto lock = est::lock_journal(wishes.journal_file, io.context());
     if (!lock) return fail(lock.error());
+    wishes.clock = !options.no_clock;
+    ACMETOOL_TRY(left, est::undelivered(wishes, options.server, io.context()));
+    if (!left.empty()) return deliver(left, wishes.journal_file, options, io);
     ACMETOOL_TRY(session, cli::EstSession::open(options, io));
     wishes.explicit_anchors = session->trust().explicit_anchors;
-    wishes.clock = !options.no_clock;
     wishes.take_cas = cli::cas_keeper(options, *session, io);
     ACMETOOL_TRY(outcome, est::run(session->client(), wishes, options.server, io.context()));
     if (outcome.enrolment.pending) {
         cli::defer(outcome.enrolment, io);
         return {};
     }
-    ACMETOOL_CHECK(cli::write_certificate(outcome.chain, options, io, base::Json::object()));
-    est::remove_journal(wishes.journal_file);
-    return {};
+    return deliver(outcome.chain, wishes.journal_file, options, io);
 }
 
 void add_csr(cli::Verb& verb, Options& options)

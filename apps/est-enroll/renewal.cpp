@@ -114,12 +114,14 @@ Result<void> install(const Renewal& renewal, const std::vector<crypto::Certifica
 }
 
 /// The certificate of a run that was killed between the server's answer and the last file, if its key still
-/// exists.
-Result<std::vector<crypto::Certificate>> unfinished(const Renewal& renewal, const EstRenewOptions& options)
+/// exists and it has not expired.
+Result<std::vector<crypto::Certificate>> unfinished(const Renewal& renewal, const EstRenewOptions& options,
+                                                    base::TimePoint now)
 {
     ACMETOOL_TRY(journal, est::read_journal(renewal.journal_file));
     if (!journal || journal->certificate.empty()) return std::vector<crypto::Certificate>{};
     auto chain = crypto::parse_certificates(journal->certificate, renewal.journal_file);
+    if (chain && chain->front().not_after() <= now) return std::vector<crypto::Certificate>{};
     ACMETOOL_TRY(passphrase, read_secret(options.key_passphrase_file, "--key-passphrase-file"));
     for (const auto& file : {renewal.new_key_file, options.key}) {
         auto text = file.empty() ? fail(Errc::io, {}) : store::read_file(file);
@@ -214,7 +216,7 @@ Result<void> attempt(const EstRenewOptions& options, Io& io)
     renewal = plan_renewal(options);
     if (!renewal) return fail(renewal.error());
     due = io.context().now() >= renewal->due_at;
-    ACMETOOL_TRY(left_over, unfinished(*renewal, options));
+    ACMETOOL_TRY(left_over, unfinished(*renewal, options, io.context().now()));
     if (!left_over.empty()) return install(*renewal, left_over, options, io);
     return due ? renew_due(*renewal, options, io) : nothing_due(*renewal, options, io);
 }

@@ -30,7 +30,9 @@ Result<std::optional<Journal>> read_journal(const std::string& path)
     journal.url = base::string_member(*json, "url").value_or("");
     journal.key_file = base::string_member(*json, "keyFile").value_or("");
     journal.asked = base::string_member(*json, "asked").value_or("");
+    journal.wanted = base::string_member(*json, "wanted").value_or("");
     journal.csr = base::string_member(*json, "csr").value_or("");
+    journal.received = base::string_member(*json, "received").value_or("");
     journal.certificate = base::string_member(*json, "certificate").value_or("");
     return journal;
 }
@@ -42,7 +44,9 @@ Result<void> write_journal(const std::string& path, const Journal& journal)
                           {"url", journal.url},
                           {"keyFile", journal.key_file},
                           {"asked", journal.asked},
+                          {"wanted", journal.wanted},
                           {"csr", journal.csr},
+                          {"received", journal.received},
                           {"certificate", journal.certificate}};
     auto done = store::write_atomically(path, base::to_text(json, 2) + "\n", 0600);
     if (!done) return fail(with_context(std::move(done).error(), "journal"));

@@ -18,7 +18,9 @@ struct Journal {
     std::string url;         ///< of the enrolment, or the RADIUS server
     std::string key_file;    ///< recorded before the key is created: a key in this file belongs to the run
     std::string asked;       ///< SHA-256 of the requirements for which the CSR was built, hexadecimal
+    std::string wanted;      ///< SHA-256 of the options alone, as far as the certificate depends on them
     std::string csr;         ///< PEM; empty: none was sent yet
+    std::string received;    ///< PEM, the server's certificates, ours first; empty: none yet
     std::string certificate; ///< PEM, the chain that must be written to its file; empty: none yet
 };
 

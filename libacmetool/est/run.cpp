@@ -144,6 +144,56 @@ Result<void> complete_cas(Client& client, const RunOptions& options, const crypt
     return options.take_cas ? options.take_cas(cas) : Result<void>{};
 }
 
+/// Digest of the options alone: what is known before the server's CSR attributes are.
+std::string digest_of_options(const RunOptions& options)
+{
+    return digest_of_wishes({}, options, options.bind);
+}
+
+/// True if the journal is of a run with these options at this URL, which has its certificate. One that
+/// expired is of no use to anybody.
+bool is_answered(const Journal& journal, const RunOptions& options, const std::string& url,
+                 const std::vector<crypto::Certificate>& certificates, base::TimePoint now)
+{
+    if (certificates.empty() || journal.url != url || journal.wanted != digest_of_options(options))
+        return false;
+    const auto& own = certificates.front();
+    if (options.clock && own.not_after() <= now) return false;
+    if (options.key.existing) return own.public_key().same_public_key(*options.key.existing);
+    const auto key = key_of_before(journal, options.key.file);
+    return key && *key && own.public_key().same_public_key(**key);
+}
+
+/// The certificates in this member of the journal, if they answer this run; else empty.
+std::vector<crypto::Certificate> answered(const Journal& journal, const std::string& member,
+                                          const RunOptions& options, const std::string& url,
+                                          base::TimePoint now)
+{
+    if (member.empty()) return {};
+    auto certificates = crypto::parse_certificates(member, options.journal_file);
+    if (!certificates || !is_answered(journal, options, url, *certificates, now)) return {};
+    return std::move(*certificates);
+}
+
+Result<std::string> enrolment_url(const RunOptions& options, const ServerUrl& server)
+{
+    ACMETOOL_TRY(url, url_of(server, options.renewed ? Operation::simplereenroll : Operation::simpleenroll));
+    return url.text();
+}
+
+/// Adds what the CA certificates have of the chain, and records it.
+Result<RunOutcome> completed(Client& client, const RunOptions& options, CaCertificates& cas,
+                             Enrolment enrolment, Journal& journal, base::Context& context)
+{
+    RunOutcome outcome{std::move(enrolment), {}};
+    const auto& certificates = outcome.enrolment.certificates;
+    ACMETOOL_CHECK(complete_cas(client, options, certificates.front(), cas, context));
+    outcome.chain = chain_of(certificates, cas.trusted);
+    journal.certificate = crypto::to_pem(outcome.chain);
+    ACMETOOL_CHECK(write_journal(options.journal_file, journal));
+    return outcome;
+}
+
 } // namespace
 
 std::string csr_sha256(const crypto::Csr& csr)
@@ -151,16 +201,35 @@ std::string csr_sha256(const crypto::Csr& csr)
     return to_hex(crypto::sha256(csr.der));
 }
 
+Result<std::vector<crypto::Certificate>> undelivered(const RunOptions& options, const ServerUrl& server,
+                                                     base::Context& context)
+{
+    ACMETOOL_TRY(found, read_journal(options.journal_file));
+    if (!found) return std::vector<crypto::Certificate>{};
+    ACMETOOL_TRY(url, enrolment_url(options, server));
+    auto chain = answered(*found, found->certificate, options, url, context.now());
+    if (!chain.empty())
+        context.log(base::Level::info, fmt::format("an earlier run received the certificate: it is in {}",
+                                                   options.journal_file));
+    return chain;
+}
+
 Result<RunOutcome> run(Client& client, const RunOptions& options, const ServerUrl& server,
                        base::Context& context)
 {
+    ACMETOOL_TRY(left, undelivered(options, server, context));
+    Enrolment earlier;
+    earlier.certificates = left;
+    if (!left.empty()) return RunOutcome{std::move(earlier), std::move(left)};
     ACMETOOL_TRY(found, read_journal(options.journal_file));
     Journal journal = std::move(found).value_or(Journal{});
-    const auto operation = options.renewed ? Operation::simplereenroll : Operation::simpleenroll;
-    ACMETOOL_TRY(url, url_of(server, operation));
-    journal.url = url.text();
+    ACMETOOL_TRY(url, enrolment_url(options, server));
+    earlier.certificates = answered(journal, journal.received, options, url, context.now());
+    journal.url = url;
 
     ACMETOOL_TRY(cas, take_cas(client, options, context));
+    if (!earlier.certificates.empty())
+        return completed(client, options, cas, std::move(earlier), journal, context);
     ACMETOOL_TRY(attributes, client.csrattrs());
     ACMETOOL_TRY(asked, parse_csrattrs(attributes));
     const bool bind = options.bind || asked.challenge_password;
@@ -181,17 +250,18 @@ Result<RunOutcome> run(Client& client, const RunOptions& options, const ServerUr
     }
     task.before_send = [&](const crypto::Csr& csr) {
         journal.asked = wishes;
+        journal.wanted = digest_of_options(options);
         journal.csr = csr.to_pem();
+        journal.received.clear();
+        journal.certificate.clear();
         return write_journal(options.journal_file, journal);
     };
     ACMETOOL_TRY(enrolment, client.enrol(task));
-    RunOutcome outcome{std::move(enrolment), {}};
-    if (outcome.enrolment.pending) return outcome;
-    ACMETOOL_CHECK(complete_cas(client, options, outcome.enrolment.certificates.front(), cas, context));
-    outcome.chain = chain_of(outcome.enrolment.certificates, cas.trusted);
-    journal.certificate = crypto::to_pem(outcome.chain);
+    if (enrolment.pending) return RunOutcome{std::move(enrolment), {}};
+    // The server may not issue a second one: nothing that can fail comes before this.
+    journal.received = crypto::to_pem(enrolment.certificates);
     ACMETOOL_CHECK(write_journal(options.journal_file, journal));
-    return outcome;
+    return completed(client, options, cas, std::move(enrolment), journal, context);
 }
 
 Result<void> rehearse(Client& client, const RunOptions& options, base::Context& context)

@@ -47,10 +47,17 @@ struct RunOutcome {
 ///
 /// The journal is written before the key is created and before a CSR is sent. A killed run is continued with
 /// the same key, and with the same CSR unless that is bound to a connection or the server's requirements
-/// changed. The caller removes the journal after writing the certificate. Errors beyond those of Client:
-/// bad_input (reason "csrattrsUnfilled", "csrattrsKey"), cannot_create ("fileExists").
+/// changed. What the server issued is in the journal before anything else is done; a run that ended after
+/// that is completed without another request to enrol. The caller removes the journal after writing the
+/// certificate. Errors beyond those of Client: bad_input (reason "csrattrsUnfilled", "csrattrsKey"),
+/// cannot_create ("fileExists").
 ACMETOOL_EXPORT Result<RunOutcome> run(Client& client, const RunOptions& options, const ServerUrl& server,
                                        base::Context& context);
+
+/// The chain that an earlier run with the same options got and did not write, from the journal; empty if
+/// there is none, or if it expired. Sends nothing; run() returns it as well. Errors: those of read_journal().
+ACMETOOL_EXPORT Result<std::vector<crypto::Certificate>>
+undelivered(const RunOptions& options, const ServerUrl& server, base::Context& context);
 
 /// Everything that run() does before its first request to enrol, with a key in memory instead of a new file
 /// and without the journal: gets CA certificates and attributes, and creates the CSR. Errors: as run().

@@ -56,6 +56,10 @@ fails() { # STATUS CODE VERB OPTION...
     [[ "$output" == *"\"code\": \"$code\""* ]]
 }
 
+is_asked() { # OPERATION TIMES
+    [ "$(asked "[.[] | select(.operation == \"$1\")] | length")" = "$2" ]
+}
+
 @test "ESTC-02a, ESTC-06a, ESTC-07b: cacerts in every form that servers write" {
     local form
     for form in lines crlf oneline pem der; do
@@ -509,6 +513,72 @@ logs_in() {
     [ "$(asked '[.[] | select(.operation == "simpleenroll").body] | length')" = 3 ]
     [ "$(asked '[.[] | select(.operation == "simpleenroll").body] | unique | length')" = 1 ]
     [ ! -e k.key.journal ]
+}
+
+@test "OPR-51: a certificate that could not be written is delivered by the next run, which asks the server nothing" {
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}],
+        \"simpleenroll\": [{\"sign\": true}, {\"status\": 403}]}"
+    local options=(--new-key ec:P-256 --key-out k.key --dns full.example.org)
+    fails 74 diskFull run "${options[@]}" -o /dev/full
+    est-enroll status --json --cert full.pem --key k.key >status.json || [ "$?" = 1 ]
+    grep -qF "a run got the certificate and has not written it: it is in k.key.journal" status.json
+    : >"$EST_DIR/log"
+    enroll run "${options[@]}" --fingerprint "sha256:$(sha256sum ca.der | cut -d ' ' -f 1)" -o full.pem
+    [ ! -s "$EST_DIR/log" ]
+    openssl verify -CAfile ca.pem full.pem
+    openssl x509 -in full.pem -noout -pubkey | cmp - <(openssl pkey -in k.key -pubout)
+    [ ! -e k.key.journal ]
+}
+
+@test "OPR-51: a certificate in a journal is not for other names, another server or a time after its end" {
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}], \"simpleenroll\": [{\"sign\": true}]}"
+    local options=(--new-key ec:P-256 --key-out k.key --dns one.example.org)
+    run -74 enroll run "${options[@]}" -o /dev/full
+    cp k.key.journal journal
+    enroll run --new-key ec:P-256 --key-out k.key --dns two.example.org -o two.pem
+    openssl x509 -in two.pem -noout -ext subjectAltName | grep -F two.example.org
+    [ "$(asked '[.[] | select(.operation == "simpleenroll")] | length')" = 2 ]
+
+    cp journal k.key.journal
+    use tls12 "$TLS12"
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}], \"simpleenroll\": [{\"status\": 403}]}"
+    fails 77 refused run "${options[@]}" -o other.pem
+
+    use plain "$PLAIN"
+    openssl req -new -key k.key -subj /CN=old -out old.csr
+    openssl x509 -req -in old.csr -CA ca.pem -CAkey ca.key -days -1 -out old.pem
+    jq --rawfile old old.pem '.certificate = $old | .received = $old' journal >k.key.journal
+    : >"$EST_DIR/log"
+    enroll run "${options[@]}" -o again.pem
+    [ "$(asked '[.[] | select(.operation == "simpleenroll")] | length')" = 1 ]
+    openssl verify -CAfile ca.pem again.pem
+}
+
+@test "OPR-51: a certificate is on disk before anything else is asked, and the next run completes its chain" {
+    issue sub '/CN=Sub CA' ca basicConstraints=critical,CA:TRUE keyUsage=critical,keyCertSign subjectKeyIdentifier=hash
+    openssl crl2pkcs7 -nocrl -certfile ca.pem -certfile sub.pem -outform DER -out both.p7
+    csr-build --new-key ec:P-256 --key-out sub-dev.key --dns sub.example.org -o sub-dev.csr
+    openssl x509 -req -in sub-dev.csr -CA sub.pem -CAkey sub.key -days 9 -copy_extensions copy -out sub-dev.pem
+    openssl crl2pkcs7 -nocrl -certfile sub-dev.pem -outform DER -out sub-dev.p7
+    local from=(--server "$EST_URL" --label "$LABEL" --explicit-ta ca.pem --csr-key sub-dev.key --dns sub.example.org
+        --save-cacerts anchors.pem -o sub-new.pem)
+    # The issuer is not among the CA certificates yet; the run is killed while it asks for them again.
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}, {\"base64\": \"$PWD/both.p7\", \"delay\": 30}],
+        \"csrattrs\": [{\"status\": 204}], \"simpleenroll\": [{\"base64\": \"$PWD/sub-dev.p7\"}]}"
+    est-enroll run "${from[@]}" 3>&- &
+    local pid=$!
+    wait_for 20 is_asked cacerts 2
+    kill -9 "$pid"
+    wait "$pid" || true
+    jq -e '.received != "" and .certificate == ""' sub-dev.key.journal
+
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/both.p7\"}], \"simpleenroll\": [{\"status\": 403}]}"
+    est-enroll run "${from[@]}"
+    [ "$(asked '[.[] | select(.operation == "simpleenroll")] | length')" = 1 ]
+    [ "$(grep -c BEGIN sub-new.pem)" = 2 ]
+    openssl verify -CAfile ca.pem -untrusted sub-new.pem sub-new.pem
+    [ "$(grep -c BEGIN anchors.pem)" = 2 ]
+    [ ! -e sub-dev.key.journal ]
 }
 
 @test "ESTC-23b: two runs on one journal: the second waits, says for whom, and goes on where the first was killed" {

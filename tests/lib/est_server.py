@@ -9,7 +9,7 @@ the nth reply, the last one again and again. A reply:
     sign (true: answer with a certificate for the CSR, in the form `form`; a text: with that SAN in place of the CSR's,
         none if it is empty), form (lines, crlf, oneline, pem, der),
     basic "user:password", digest "user:password" (401 until it is right), close (true: end the connection after it),
-    drop (true: end the connection instead of an answer)
+    drop (true: end the connection instead of an answer), delay (seconds before the answer)
 DIR/log has one JSON object a request: operation, path, method, headers, body, connection, tls, client, binding.
 Prints the port once it listens.
 """
@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 LOCK = threading.Lock()
 
@@ -126,6 +127,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if challenged:
             how = 'Basic realm="est"' if "basic" in rule else 'Digest realm="est", nonce="0123456789", qop="auth"'
             return self.send(401, {"WWW-Authenticate": how}, b"who are you?", rule)
+        time.sleep(rule.get("delay", 0))
         if rule.get("drop"):
             self.close_connection = True
             return None

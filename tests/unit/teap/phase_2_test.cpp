@@ -3,6 +3,7 @@
 #include "base/base64url.h"
 #include "crypto/cms.h"
 #include "est/csrattrs.h"
+#include "vectors.h"
 #include "world.h"
 
 using namespace acmetool;

@@ -304,6 +304,7 @@ struct Sessions::Impl : std::enable_shared_from_this<Sessions::Impl> {
     void converse(Exchange exchange);
     void ask_again(const Exchange& exchange);
     void send(const Exchange& exchange, const radius::Packet& packet);
+    void deliver(const Exchange& exchange, Result<Bytes> octets);
     static Result<Bytes> encode(const Exchange& exchange, radius::Packet packet);
     static radius::Packet reply_to(const radius::Packet& request, Code code);
     static radius::Packet challenge(const Exchange& exchange, ByteView state, std::chrono::seconds more);
@@ -338,15 +339,17 @@ Result<Bytes> Sessions::Impl::encode(const Exchange& exchange, radius::Packet pa
 
 void Sessions::Impl::send(const Exchange& exchange, const radius::Packet& packet)
 {
-    auto octets = encode(exchange, packet);
-    if (!octets) {
-        // Longer than a packet may be: only a Reject fits beside the Proxy-States of the request.
-        octets = encode(exchange, reject_of(exchange));
-        const std::lock_guard lock{mutex};
-        ++counts["too_large"];
-    }
+    deliver(exchange, encode(exchange, packet));
+}
+
+/// What is longer than a packet may be becomes a Reject, which fits beside the request's Proxy-States.
+void Sessions::Impl::deliver(const Exchange& exchange, Result<Bytes> octets)
+{
+    const bool is_too_large = !octets;
+    if (is_too_large) octets = encode(exchange, reject_of(exchange));
     {
         const std::lock_guard lock{mutex};
+        if (is_too_large) ++counts["too_large"];
         if (octets)
             repeats[exchange.key] = {Clock::now(), *octets};
         else
@@ -634,11 +637,12 @@ void Sessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
         const auto rule = std::find_if(rules.begin(), rules.end(),
                                        [&](const AcceptRule& one) { return fits(one, summary); });
         if (rule != rules.end()) add_rule(packet, *rule);
-        if (accepted && !encode(exchange, packet)) {
-            accepted = false;
-            summary.text =
-                "the Access-Accept would be longer than 4096 octets: see the attributes of [[accept]]";
-        }
+        if (!accepted) packet = reject_of(exchange);
+    }
+    auto octets = encode(exchange, packet);
+    if (accepted && !octets) {
+        accepted = false;
+        summary.text = "the Access-Accept would be longer than 4096 octets: see the attributes of [[accept]]";
     }
     {
         const std::lock_guard lock{mutex};
@@ -647,10 +651,7 @@ void Sessions::Impl::finish(const Exchange& exchange, teap::Answer answer)
         if (summary.vouched) ++counts["vouchers"];
     }
     tell(accepted ? End::accepted : End::rejected, *session, summary);
-    if (answer.outcome == teap::Outcome::accept && !accepted)
-        refuse(exchange);
-    else
-        send(exchange, packet);
+    deliver(exchange, std::move(octets));
     worked(session);
 }
 

@@ -12,8 +12,7 @@ namespace acmetool::enrol
 
 /// A registration authority whose answers come on the asker's thread, so that a protocol's work on an answer
 /// (cryptography, encoding) does not delay the next commit; what is left to be done for a request goes on
-/// there, too. Nothing is answered once the executor is
-/// destroyed.
+/// there, too. Nothing is answered once the executor is destroyed.
 class AnswersOn final : public RegistrationAuthority
 {
 public:

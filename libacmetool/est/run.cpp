@@ -175,6 +175,17 @@ std::vector<crypto::Certificate> answered(const Journal& journal, const std::str
     return std::move(*certificates);
 }
 
+/// The complete chain in the journal, if it answers this run.
+std::vector<crypto::Certificate> undelivered_in(const Journal& journal, const RunOptions& options,
+                                                const std::string& url, base::Context& context)
+{
+    auto chain = answered(journal, journal.certificate, options, url, context.now());
+    if (!chain.empty())
+        context.log(base::Level::info, fmt::format("an earlier run received the certificate: it is in {}",
+                                                   options.journal_file));
+    return chain;
+}
+
 Result<std::string> enrolment_url(const RunOptions& options, const ServerUrl& server)
 {
     ACMETOOL_TRY(url, url_of(server, options.renewed ? Operation::simplereenroll : Operation::simpleenroll));
@@ -207,23 +218,19 @@ Result<std::vector<crypto::Certificate>> undelivered(const RunOptions& options, 
     ACMETOOL_TRY(found, read_journal(options.journal_file));
     if (!found) return std::vector<crypto::Certificate>{};
     ACMETOOL_TRY(url, enrolment_url(options, server));
-    auto chain = answered(*found, found->certificate, options, url, context.now());
-    if (!chain.empty())
-        context.log(base::Level::info, fmt::format("an earlier run received the certificate: it is in {}",
-                                                   options.journal_file));
-    return chain;
+    return undelivered_in(*found, options, url, context);
 }
 
 Result<RunOutcome> run(Client& client, const RunOptions& options, const ServerUrl& server,
                        base::Context& context)
 {
-    ACMETOOL_TRY(left, undelivered(options, server, context));
-    Enrolment earlier;
-    earlier.certificates = left;
-    if (!left.empty()) return RunOutcome{std::move(earlier), std::move(left)};
     ACMETOOL_TRY(found, read_journal(options.journal_file));
     Journal journal = std::move(found).value_or(Journal{});
     ACMETOOL_TRY(url, enrolment_url(options, server));
+    auto left = undelivered_in(journal, options, url, context);
+    Enrolment earlier;
+    earlier.certificates = left;
+    if (!left.empty()) return RunOutcome{std::move(earlier), std::move(left)};
     earlier.certificates = answered(journal, journal.received, options, url, context.now());
     journal.url = url;
 

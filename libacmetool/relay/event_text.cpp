@@ -198,14 +198,12 @@ Advice advice_for_handshake(http::HandshakeCause cause)
     switch (cause) {
     case HandshakeCause::untrusted:
         return "give the device {2} the root of the certificate in [tls], and see whether the name in its "
-               "URL is "
-               "in that certificate and its clock is right";
+               "URL is in that certificate and its clock is right";
     case HandshakeCause::version:
         return "the device {2} needs TLS 1.2 or later; see min_version and max_version in [tls]";
     case HandshakeCause::algorithms:
         return "see which ciphers the device {2} offers, and whether it can verify the key of the "
-               "certificate in "
-               "[tls]: old devices need an RSA key";
+               "certificate in [tls]: old devices need an RSA key";
     case HandshakeCause::client_certificate:
         return "the device {2} needs another key: RSA of 2048 to 4096 bits, or a curve up to P-521";
     case HandshakeCause::not_tls:
@@ -215,8 +213,7 @@ Advice advice_for_handshake(http::HandshakeCause cause)
         return "see the network to {2}; for a slow device raise handshake in [limits]";
     case HandshakeCause::closed:
         return "ask the log of the device {2}: in most cases it does not trust the certificate in [tls], or "
-               "a "
-               "timer of its own is too short";
+               "a timer of its own is too short";
     case HandshakeCause::other:
         return "ask the log of the device {2}; `openssl s_client` shows what the relay offers";
     }
@@ -266,8 +263,7 @@ Advice advice_on_voucher(registrar::Cause cause)
         return kAskMasa;
     case Cause::masa_pending:
         return "ask the manufacturer, whose MASA has not decided about the device; once it has, `{0} retry "
-               "{1}` "
-               "has it asked again";
+               "{1}` has it asked again";
     case Cause::bad_voucher:
         return "ask the manufacturer: its MASA sends vouchers that are of no use here; once it sends others, "
                "`{0} retry {1}` has it asked again";

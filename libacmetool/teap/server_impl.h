@@ -111,6 +111,7 @@ struct ServerSession::Impl : std::enable_shared_from_this<ServerSession::Impl> {
     void handle_phase_2(const Bytes& data);
     std::optional<Tlvs> with_requested(Tlvs tlvs);
     void handle_tlvs(const Tlvs& tlvs);
+    void end_by_peer(const std::string& why);
     bool check_binding(const Tlvs& tlvs);
     void after_binding(const Tlvs& tlvs);
     void handle_action(const Tlvs& tlvs);

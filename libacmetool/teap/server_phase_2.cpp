@@ -219,12 +219,19 @@ std::optional<Tlvs> ServerSession::Impl::with_requested(Tlvs tlvs)
             wanted = describe({tlv}, settings->numbers);
     }
     if (!wanted.empty()) {
-        reject("the peer wanted what this server does not do: " + wanted);
+        end_by_peer("the peer wanted what this server does not do: " + wanted);
         return std::nullopt;
     }
     if (success && find(tlvs, tlv_type::kResult) == nullptr) more.push_back(result_tlv(Status::success));
     std::move(more.begin(), more.end(), std::back_inserter(tlvs));
     return tlvs;
+}
+
+/// The peer ends the conversation. If a voucher was just sent to it, it has not taken that.
+void ServerSession::Impl::end_by_peer(const std::string& why)
+{
+    if (voucher == Voucher::sent) vouchers->voucher_status(peer(), false, why);
+    reject(why);
 }
 
 bool ServerSession::Impl::check_binding(const Tlvs& tlvs)
@@ -267,8 +274,7 @@ void ServerSession::Impl::handle_tlvs(const Tlvs& tlvs)
                 why += ", error " + words_of_error(*code, settings->numbers);
                 if (tells_of_keys(*code)) why += "; a peer that derives other keys says so as well: see kdf";
             }
-        if (voucher == Voucher::sent) vouchers->voucher_status(peer(), false, why);
-        reject(why);
+        end_by_peer(why);
         return;
     }
     for (const auto type : {tlv_type::kPac, tlv_type::kEapPayload, tlv_type::kBasicPasswordAuthResp})

@@ -47,7 +47,7 @@ ACMETOOL_EXPORT std::string name_of_tlv(std::uint16_t type, const BrskiNumbers& 
 ACMETOOL_EXPORT std::string name_of_error(std::uint32_t code, const BrskiNumbers& numbers = {});
 /// "1024 (bad identity in certificate signing request)"; only the number of an unknown one.
 ACMETOOL_EXPORT std::string words_of_error(std::uint32_t code, const BrskiNumbers& numbers = {});
-/// One line for people, of at most 1,200 characters or so: "Result=Success", "PKCS#10 (206 octets)",
+/// One line for people, of about 2,000 characters at most: "Result=Success", "PKCS#10 (206 octets)",
 /// "Error=1024 (bad identity in CSR)".
 ACMETOOL_EXPORT std::string describe(const Tlvs& tlvs, const BrskiNumbers& numbers = {});
 

@@ -241,6 +241,7 @@ TEST_CASE("RAD-07: an Access-Accept that would be longer than a packet is a Reje
     CHECK(teap::parse_eap(*radius::eap_message(reply))->code == teap::EapCode::failure);
     CHECK(relay.sessions->counters().at("rejects") == 1);
     CHECK(relay.sessions->counters().at("accepts") == 0);
+    CHECK(relay.sessions->counters().at("too_large") == 1);
 }
 
 TEST_CASE("FLD-R5: of a device that was refused and says nothing more, the event has the cause")

@@ -16,6 +16,7 @@
 
 #include <fmt/core.h>
 
+#include "base/descriptor.h"
 #include "base/program_output.h"
 
 namespace acmetool::base
@@ -171,22 +172,12 @@ private:
     ProgramOutput output_;
 };
 
-/// A descriptor that becomes readable when the process ends.
-class EndOf
+/// A descriptor that becomes readable when the process ends. None if the kernel has no such descriptors:
+/// poll(2) then ignores it.
+Descriptor end_of(pid_t process)
 {
-public:
-    explicit EndOf(pid_t process) : fd_(static_cast<int>(syscall(SYS_pidfd_open, process, 0))) {}
-    ~EndOf()
-    {
-        if (fd_ >= 0) close(fd_);
-    }
-    EndOf(const EndOf&) = delete;
-    EndOf& operator=(const EndOf&) = delete;
-    int fd() const { return fd_; }
-
-private:
-    int fd_; ///< negative if the kernel has no such descriptors: poll(2) then ignores it
-};
+    return Descriptor{static_cast<int>(syscall(SYS_pidfd_open, process, 0))};
+}
 
 /// Waits for the child at most `time`; true if it ended.
 bool reap(pid_t child, const std::string& program, int& status, Milliseconds time, Said& said,
@@ -195,13 +186,13 @@ bool reap(pid_t child, const std::string& program, int& status, Milliseconds tim
     const auto began = std::chrono::steady_clock::now();
     const auto end = began + time;
     const Wait wait{program.substr(program.rfind('/') + 1), began, end};
-    const EndOf ended{child};
+    const auto ended = end_of(child);
     for (;;) {
         if (waitpid(child, &status, WNOHANG) == child) return true;
         const auto left = std::chrono::ceil<Milliseconds>(end - std::chrono::steady_clock::now());
         if (left.count() <= 0 || (heed_signals && context.interrupted())) return false;
         context.waiting(wait);
-        pollfd ready[2] = {{ended.fd(), POLLIN, 0}, said.entry()};
+        pollfd ready[2] = {{ended.get(), POLLIN, 0}, said.entry()};
         poll(ready, 2, static_cast<int>(std::min(left, kLook).count()));
         said.take();
     }
@@ -281,13 +272,13 @@ bool exchange(pid_t child, Pipe& in, Pipe& out, Said& said, std::string_view inp
 {
     fcntl(in.write_end, F_SETFL, O_NONBLOCK);
     fcntl(out.read_end, F_SETFL, O_NONBLOCK);
-    const EndOf ended{child};
+    const auto ended = end_of(child);
     bool over = false;
     while (out.read_end >= 0 && !over) {
         if (std::chrono::steady_clock::now() >= until || context.interrupted()) return false;
         if (input.empty()) Pipe::close_end(in.write_end);
         pollfd ready[4] = {
-            {out.read_end, POLLIN, 0}, {in.write_end, POLLOUT, 0}, {ended.fd(), POLLIN, 0}, said.entry()};
+            {out.read_end, POLLIN, 0}, {in.write_end, POLLOUT, 0}, {ended.get(), POLLIN, 0}, said.entry()};
         poll(ready, 4, static_cast<int>(kLook.count()));
         said.take();
         if (in.write_end >= 0 && ready[1].revents != 0) {

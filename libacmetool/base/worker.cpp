@@ -26,9 +26,11 @@ struct Worker::Mailbox final : Executor {
         if (first) wake(lock);
         return true;
     }
-    /// Unlocks if the thread sleeps here: else it would wake only to wait for the lock.
+    /// Unlocks if the thread sleeps here: else it would wake only to wait for the lock. On the thread itself
+    /// there is nobody to wake: it looks for tasks and timers before it sleeps.
     void wake(std::unique_lock<std::mutex>& lock)
     {
+        if (std::this_thread::get_id() == thread) return;
         if (has_wait) {
             wait->wake();
             return;
@@ -49,7 +51,8 @@ struct Worker::Mailbox final : Executor {
 
     const bool has_wait;
     std::condition_variable changed;
-    std::mutex mutex; ///< of all below; `wait` is woken under it, so that it is not destroyed meanwhile
+    std::mutex mutex;       ///< of all below; `wait` is woken under it, so that it is not destroyed meanwhile
+    std::thread::id thread; ///< that runs this; none until it has begun
     bool woken = false;
     std::unique_ptr<Wait> wait; ///< null: the thread sleeps here
     std::deque<Task> tasks;
@@ -84,6 +87,10 @@ Worker::Task due_timer(Mailbox& box, Worker::Clock::time_point now)
 template <typename Mailbox>
 void run(Mailbox& box)
 {
+    {
+        const std::lock_guard lock{box.mutex};
+        box.thread = std::this_thread::get_id();
+    }
     for (;;) {
         std::deque<Worker::Task> tasks;
         auto until = Worker::Clock::time_point::max();

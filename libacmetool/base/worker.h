@@ -30,9 +30,9 @@ public:
     public:
         virtual ~Wait() = default;
         /// On the worker's thread: returns at `until`, after wake(), or earlier; at once if `until` has
-        /// passed. May run callbacks meanwhile.
+        /// passed. May run callbacks meanwhile, and then returns: what they post wakes nobody.
         virtual void wait(Clock::time_point until) = 0;
-        /// From any thread: the present or the next wait() returns.
+        /// From another thread: the present or the next wait() returns.
         virtual void wake() = 0;
     };
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 
@@ -13,10 +15,11 @@ namespace acmetool::http
 /// Concurrent HTTPS requests on one thread over few persistent connections (curl_multi). Limits, TLS rules
 /// and errors are those of Client.
 ///
-/// All calls except wake() belong to the thread that calls run(). Requests over `most_in_flight` wait.
+/// All calls belong to one thread. Requests over `most_in_flight` wait.
 class ACMETOOL_EXPORT MultiClient
 {
 public:
+    using Clock = std::chrono::steady_clock;
     /// Called from run(), once.
     using Done = std::function<void(Result<Response>)>;
 
@@ -29,10 +32,13 @@ public:
     MultiClient& operator=(const MultiClient&) = delete;
 
     void send(Request request, Done done);
-    /// Processes events; waits for them at most `longest`, or until wake().
+    /// Waits at most `longest` for something to do, and does it.
     void run(base::Milliseconds longest);
-    /// From any thread: the present or next run() returns soon.
-    void wake();
+    /// For epoll, with those of other clients: can be read while run() has something to do. -1 if the system
+    /// has no more file descriptors: run() fails all requests.
+    int descriptor() const;
+    /// When run() has something to do although descriptor() says nothing.
+    Clock::time_point due() const;
     /// Active and waiting requests.
     std::size_t size() const;
 

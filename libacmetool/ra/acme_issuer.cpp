@@ -31,8 +31,8 @@ AcmeIssuer::AcmeIssuer(const Options& options, acme::Session session, std::uniqu
                        std::unique_ptr<PreauthKeeper> keeper)
     : options_(options), directory_url_(session.directory.url), session_(std::move(session)),
       keeper_(std::move(keeper)), adopter_({.name = "ra-adopt"}), worker_("ra-acme", [&] {
-          auto wait = std::make_unique<http::MultiClientWait>(std::move(http));
-          http_ = wait.get();
+          auto wait = std::make_unique<http::MultiClientWait>();
+          http_ = &wait->add(std::move(http));
           return wait;
       }())
 {

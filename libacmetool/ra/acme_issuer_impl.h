@@ -149,8 +149,8 @@ private:
 
     // Destroyed from the last to the first: what the others still find out is for the next run.
     std::unique_ptr<PreauthKeeper> keeper_;
-    base::WorkerPool adopter_;              ///< the search for lost orders, which blocks
-    http::MultiClientWait* http_ = nullptr; ///< the worker's
+    base::WorkerPool adopter_;          ///< the search for lost orders, which blocks
+    http::MultiClient* http_ = nullptr; ///< the worker's
     base::Worker worker_;
 };
 

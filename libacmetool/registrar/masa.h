@@ -7,6 +7,8 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/worker.h"
+#include "http/multi_client_wait.h"
 #include "registrar/decision.h"
 #include "registrar/masa_settings.h"
 
@@ -45,7 +47,8 @@ using MasaAnswer = std::variant<MasaDocument, MasaDelay, MasaRefusal>;
 class Masa
 {
 public:
-    /// Called on a thread of the MASA's: any number of delays, then a document or a refusal.
+    /// Called on a thread of the MASA's: any number of delays, then a document or a refusal. Not from within
+    /// ask(), forget() or use().
     using Hear = std::function<void(MasaAnswer)>;
 
     virtual ~Masa() = default; ///< open questions are forgotten
@@ -56,6 +59,12 @@ public:
     /// From any thread: goes on with other settings. Open questions are asked again at once.
     virtual void use(MasaSettings settings) = 0;
 };
-using MakeMasa = std::function<Result<std::unique_ptr<Masa>>(MasaSettings)>;
+
+/// The thread that asks MASAs; not owned. A client may be destroyed after its worker has stopped.
+struct MasaThread {
+    base::Worker& worker;
+    http::MultiClientWait& transfers; ///< the worker's
+};
+using MakeMasa = std::function<Result<std::unique_ptr<Masa>>(MasaSettings, MasaThread)>;
 
 } // namespace acmetool::registrar

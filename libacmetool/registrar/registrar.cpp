@@ -14,6 +14,7 @@
 #include "brski/voucher.h"
 #include "crypto/digest.h"
 #include "enrol/device_label.h"
+#include "http/multi_client_wait.h"
 #include "registrar/masa_client.h"
 #include "registrar/open_requests.h"
 #include "registrar/settings.h"
@@ -145,11 +146,13 @@ struct Fresh {
 struct Registrar::Impl {
     explicit Impl(Parts given)
         : authority(*given.authority), events(*given.events), commits(std::move(given.commits)),
-          make_masa(given.make_masa ? std::move(given.make_masa) : MakeMasa{[this](MasaSettings masa) {
-              return MasaClient::start(std::move(masa), events);
-          }}),
+          make_masa(given.make_masa ? std::move(given.make_masa)
+                                    : MakeMasa{[this](MasaSettings masa, MasaThread thread) {
+                                          return MasaClient::start(std::move(masa), events, thread);
+                                      }}),
           now(given.now ? std::move(given.now) : base::now), crls(std::move(given.crls)),
-          reader(std::move(given.reader)), worker("registrar"),
+          reader(std::move(given.reader)), transfers(new http::MultiClientWait()),
+          worker("registrar", std::unique_ptr<base::Worker::Wait>{transfers}),
           requests({worker, *commits, reader, events, now,
                     given.run ? std::move(given.run) : [] { return std::string{}; }})
     {
@@ -173,8 +176,9 @@ struct Registrar::Impl {
     mutable Reader reader;
     mutable std::mutex mutex; ///< of `settings`
     std::shared_ptr<const Settings> settings = std::make_shared<const Settings>();
-    base::Worker worker;   ///< stopped before anything is destroyed
-    OpenRequests requests; ///< belongs to `worker`
+    http::MultiClientWait* const transfers; ///< the worker's: with the MASAs
+    base::Worker worker;                    ///< stopped before anything is destroyed
+    OpenRequests requests;                  ///< belongs to `worker`
 };
 
 /// Manufacturers that are in use keep their MASA's client.
@@ -200,7 +204,7 @@ Result<std::shared_ptr<Fresh>> Registrar::Impl::read(const Options& options, brs
             masa = known->masa;
             fresh->kept.emplace_back(masa, std::move(masa_settings));
         } else {
-            ACMETOOL_TRY(made, make_masa(std::move(masa_settings)));
+            ACMETOOL_TRY(made, make_masa(std::move(masa_settings), {worker, *transfers}));
             masa = std::move(made);
             ACMETOOL_TRY(open,
                          reader.read([&one](Records& records) { return records.open_records(one.name); }));

@@ -45,8 +45,9 @@ struct StatusTold {
 /// MASAs, vouchers are passed on unchanged, and only devices with a voucher may enrol.
 ///
 /// It has no protocol: est_adapter.h and teap_adapter.h have. Devices are in the store; memory holds only
-/// those that are asked for or waited for (open_requests.h). Its thread checks and signs voucher-requests and
-/// examines what MASAs send; the store's thread only writes. All calls may be made by any thread.
+/// those that are asked for or waited for (open_requests.h). Its thread checks and signs voucher-requests,
+/// asks the MASAs and examines what they send; the store's thread only writes. All calls may be made by any
+/// thread.
 class Registrar
 {
 public:

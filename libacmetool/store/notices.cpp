@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "store/pq_connection.h"
-#include "store/special_file.h"
 
 namespace acmetool::store
 {
@@ -32,7 +32,7 @@ public:
     {
         const auto now = Clock::now();
         if (until <= now) return;
-        if (!connection_ && next_try_ <= now) listen();
+        if (!connection_ && next_try_ <= now) return listen();
         if (!connection_) until = std::min(until, next_try_);
         pollfd watched[2] = {{wakes_.get(), POLLIN, 0},
                              {connection_ ? connection_->socket() : -1, POLLIN, 0}};
@@ -77,7 +77,7 @@ private:
 
     const Options options_;
     const Hear hear_;
-    const Descriptor wakes_;
+    const base::Descriptor wakes_;
     std::unique_ptr<PqConnection> connection_;
     Clock::time_point next_try_{};
 };

@@ -33,11 +33,6 @@ tl::unexpected<Error> system_error(Errc code, const std::string& path, const cha
                 full ? "free some space there, then run the same command again" : "", full ? "diskFull" : "");
 }
 
-Descriptor::~Descriptor()
-{
-    if (fd_ >= 0) close(fd_);
-}
-
 bool is_special(const std::string& path)
 {
     std::error_code none;

@@ -5,32 +5,14 @@
 #include <utility>
 
 #include "base/context.h"
+#include "base/descriptor.h"
 #include "base/result.h"
 
 /// Files that are not regular: devices, and pipes read by another program.
 namespace acmetool::store
 {
 
-/// An open file, closed when destroyed.
-class Descriptor
-{
-public:
-    Descriptor() = default; ///< none
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept
-    {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor();
-    int get() const { return fd_; }
-
-private:
-    int fd_ = -1;
-};
+using base::Descriptor;
 
 /// The system's error (errno) for an open file or path; a full disk is always Errc::io, whatever `code` is.
 tl::unexpected<Error> system_error(Errc code, const std::string& path, const char* what);

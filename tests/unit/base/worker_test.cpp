@@ -86,10 +86,13 @@ TEST_CASE(
     callback(std::string{"b"}, 2); // a second set_value would throw
 }
 
-TEST_CASE("A worker waits in what it is given, which is woken by posts and timers")
+TEST_CASE("A worker waits in what it is given, which is woken by posts and timers of others")
 {
     struct Counting final : Worker::Wait {
-        explicit Counting(std::atomic<int>& the_count) : count(the_count) {}
+        Counting(std::atomic<int>& the_count, std::atomic<int>& the_wakes)
+            : count(the_count), wakes(the_wakes)
+        {
+        }
         void wait(Worker::Clock::time_point until) override
         {
             ++count;
@@ -100,22 +103,26 @@ TEST_CASE("A worker waits in what it is given, which is woken by posts and timer
         }
         void wake() override
         {
+            ++wakes;
             const std::lock_guard lock{mutex};
             woken = true;
             changed.notify_one();
         }
         std::atomic<int>& count;
+        std::atomic<int>& wakes;
         std::mutex mutex;
         std::condition_variable changed;
         bool woken = false;
     };
     std::atomic<int> waits{0};
+    std::atomic<int> wakes{0};
     {
         std::promise<void> ran;
         std::promise<void> fired;
-        Worker worker{"test", std::make_unique<Counting>(waits)};
-        worker.post([&] { ran.set_value(); });
+        Worker worker{"test", std::make_unique<Counting>(waits, wakes)};
+        worker.post([&] { worker.post([&] { worker.at({}, [&] { ran.set_value(); }); }); });
         ran.get_future().wait();
+        CHECK(wakes == 1);
         worker.at(Worker::Clock::now() + 5ms, [&] { fired.set_value(); });
         fired.get_future().wait();
     }

@@ -51,11 +51,13 @@ std::unique_ptr<http::MultiClient> make_client()
 struct Sender {
     Sender()
     {
-        auto wait = std::make_unique<http::MultiClientWait>(make_client());
-        client = wait.get();
-        worker = std::make_unique<Worker>("test", std::move(wait));
+        auto own = std::make_unique<http::MultiClientWait>();
+        wait = own.get();
+        client = &wait->add(make_client());
+        worker = std::make_unique<Worker>("test", std::move(own));
     }
-    http::MultiClientWait* client;
+    http::MultiClientWait* wait;
+    http::MultiClient* client;
     std::unique_ptr<Worker> worker;
 };
 
@@ -118,7 +120,8 @@ TEST_CASE("Another client takes the place of the old one, whose requests are for
     std::promise<std::string> answer;
     long left = 0;
     sender.worker->post([&] {
-        sender.client->replace(make_client());
+        sender.wait->remove(*sender.client);
+        sender.client = &sender.wait->add(make_client());
         left = forgotten.use_count();
         sender.client->send(server.request("/b"), [&](const Result<http::Response>& reply) {
             answer.set_value(reply ? reply->body : reply.error().message);
@@ -126,9 +129,58 @@ TEST_CASE("Another client takes the place of the old one, whose requests are for
     });
     CHECK(answer.get_future().get() == "/b");
     CHECK(left == 1);
-    // It is also the one that is woken from now on.
-    std::promise<void> ran;
-    sender.worker->post([&] { ran.set_value(); });
-    ran.get_future().wait();
     CHECK(*forgotten == 0);
+}
+
+TEST_CASE("Several clients share a worker: a request of one that is not answered holds up no other's")
+{
+    EchoServer server;
+    Sender sender;
+    std::promise<std::string> answers[2];
+    sender.worker->post(
+        [&] { sender.client->send(server.request("/never"), [](const Result<http::Response>&) {}); });
+    server.asked.get_future().wait();
+    http::MultiClient* second = nullptr;
+    for (auto& answer : answers) {
+        sender.worker->post([&] {
+            if (second == nullptr) second = &sender.wait->add(make_client());
+            second->send(server.request("/b"), [&](const Result<http::Response>& reply) {
+                answer.set_value(reply ? reply->body : reply.error().message);
+            });
+        });
+        CHECK(answer.get_future().get() == "/b");
+    }
+}
+
+TEST_CASE("What the callback of a request posts to its own worker runs at once, also if the request failed "
+          "before it was sent")
+{
+    EchoServer server;
+    Sender sender;
+    for (const auto& url : {server.request("/a").url, std::string{"ftp://127.0.0.1/"}}) {
+        CAPTURE(url);
+        std::promise<void> ran;
+        sender.worker->post([&] {
+            sender.client->send({http::Method::get, url, {}, {}}, [&](const Result<http::Response>&) {
+                sender.worker->post([&] { ran.set_value(); });
+            });
+        });
+        CHECK(ran.get_future().wait_for(60s) == std::future_status::ready);
+    }
+}
+
+TEST_CASE("A request that takes too long ends although nothing comes")
+{
+    EchoServer server;
+    http::ClientOptions options;
+    options.allow_plain_http = true;
+    options.request_timeout = base::Milliseconds{200};
+    Sender sender;
+    std::promise<bool> failed;
+    sender.worker->post([&] {
+        sender.wait->add(std::make_unique<http::MultiClient>(**http::curl_library(), options, 4))
+            .send(server.request("/never"),
+                  [&](const Result<http::Response>& reply) { failed.set_value(!reply); });
+    });
+    CHECK(failed.get_future().get());
 }

@@ -139,7 +139,8 @@ public:
         given.events = this;
         given.commits = commits;
         given.reader = connect();
-        given.make_masa = [this](registrar::MasaSettings) -> Result<std::unique_ptr<registrar::Masa>> {
+        given.make_masa = [this](registrar::MasaSettings,
+                                 registrar::MasaThread) -> Result<std::unique_ptr<registrar::Masa>> {
             return std::make_unique<MasaDouble>(masa);
         };
         given.now = [this] { return now(); };

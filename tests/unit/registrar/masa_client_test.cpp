@@ -31,6 +31,8 @@ struct MasaLab final : enrol::EventSink {
     std::unique_ptr<http::Server> server;
     Options options;
     ManufacturerOptions manufacturer;
+    http::MultiClientWait* const transfers = new http::MultiClientWait();
+    base::Worker worker{"test", std::unique_ptr<base::Worker::Wait>{transfers}};
     std::unique_ptr<Masa> masa;
     std::vector<base::Message> messages;
 
@@ -69,6 +71,7 @@ struct MasaLab final : enrol::EventSink {
     ~MasaLab() override
     {
         masa.reset();
+        worker.stop();
         server.reset();
         std::filesystem::remove_all(folder);
     }
@@ -84,7 +87,7 @@ struct MasaLab final : enrol::EventSink {
     }
     void ask(MasaQuestion::What what = MasaQuestion::What::voucher)
     {
-        if (!masa) masa = std::move(*MasaClient::start(settings(), *this));
+        if (!masa) masa = std::move(*MasaClient::start(settings(), *this, {worker, *transfers}));
         MasaQuestion question;
         question.id = "device";
         question.what = what;

@@ -67,49 +67,55 @@ void OpenRequests::use(std::shared_ptr<const Settings> settings, std::vector<Rec
         if (!is_new) continue;
         added->second.record = std::move(record);
         added->second.registrar = settings_->signer.chain;
-        added->second.remembered = true;
+        added->second.on_disk = added->second.record.request_digest;
+        added->second.noted = true;
         advance(id);
     }
 }
 
-bool OpenRequests::join(const std::string& id, const std::string& digest, const std::string& manufacturer,
-                        const std::vector<crypto::Certificate>& registrar, const std::string& request_id,
-                        const Answer& answer)
+std::optional<std::string> OpenRequests::join(const std::string& id, const std::string& digest,
+                                              const std::string& manufacturer,
+                                              const std::vector<crypto::Certificate>& registrar,
+                                              const std::string& request_id, const Answer& answer)
 {
     auto found = open_.find(id);
     if (found == open_.end()) {
         auto stored = parts_.reader.read([&id](Records& records) { return records.record(id); });
         if (!stored) {
             answer(store_refusal());
-            return true;
+            return std::nullopt;
         }
-        if (!*stored || (*stored)->manufacturer != manufacturer || (*stored)->request_digest != digest)
-            return false;
+        if (!*stored) return std::string{};
+        if ((*stored)->manufacturer != manufacturer || (*stored)->request_digest != digest)
+            return (*stored)->request_digest;
         // Another process asks the MASA: the pledge comes again.
         if (!is_decided((*stored)->state) && (*stored)->owner_is_alive && (*stored)->owner != parts_.run()) {
             answer(Later{settings_->options.retry_after});
-            return true;
+            return std::nullopt;
         }
         found = open_.try_emplace(id).first;
         found->second.record = std::move(**stored);
-        found->second.remembered = true;
+        found->second.on_disk = digest;
+        found->second.noted = true;
     }
     auto& open = found->second;
-    if (open.record.request_digest != digest) return false;
+    if (open.record.request_digest != digest) return open.on_disk;
     open.registrar = registrar;
     if (open.request_id.empty()) open.request_id = request_id;
     wait(open, answer);
     advance(id);
-    return true;
+    return std::nullopt;
 }
 
-void OpenRequests::begin(Record record, std::vector<crypto::Certificate> registrar, std::string request_id,
-                         Answer answer)
+void OpenRequests::begin(Record record, std::string earlier, std::vector<crypto::Certificate> registrar,
+                         std::string request_id, Answer answer)
 {
     const auto id = record.id;
     const auto* manufacturer = settings_->find(record.manufacturer);
     if (manufacturer == nullptr) return answer(Later{settings_->options.retry_after}); // gone meanwhile
-    auto& open = open_[id];
+    const auto [place, is_new] = open_.try_emplace(id);
+    auto& open = place->second;
+    if (is_new) open.on_disk = std::move(earlier);
     if (open.asked) manufacturer->masa->forget(id);
     for (auto& waiter : std::exchange(open.waiters, {})) {
         parts_.worker.cancel(waiter.timer);
@@ -121,8 +127,8 @@ void OpenRequests::begin(Record record, std::vector<crypto::Certificate> registr
     open.pinned_domain.clear();
     open.heard = {};
     open.asked = false;
-    open.remembered = false;
-    open.changed = true;
+    open.noted = false;
+    open.changed = false;
     wait(open, std::move(answer));
     advance(id);
 }
@@ -166,6 +172,8 @@ void OpenRequests::late(const std::string& id, std::uint64_t number)
         open.owed.push_back({std::move(waiter.answer), Later{settings_->options.retry_after}});
         return true;
     });
+    // From now on the device is looked for by others: operators, and relays that it may ask next.
+    if (!open.is_on_disk()) open.changed = true;
     advance(id);
 }
 
@@ -176,8 +184,9 @@ void OpenRequests::advance(const std::string& id)
     if (found == open_.end()) return;
     auto& open = found->second;
     if (is_decided(open.record.state)) settle(open);
+    if (!open.noted && !open.noting) note(open);
     if (open.changed && !open.writing) write(open);
-    if (!is_decided(open.record.state) && open.remembered && !open.asked) ask(open);
+    if (!is_decided(open.record.state) && open.noted && !open.asked) ask(open);
     if (open.changed || open.writing) return;
     auto owed = std::exchange(open.owed, {});
     if (is_decided(open.record.state)) open_.erase(found);
@@ -200,32 +209,25 @@ void OpenRequests::settle(Open& open)
     }
 }
 
-void OpenRequests::write(Open& open)
+/// `run` says whether the request is the device's last one.
+void OpenRequests::post(const Open& open, std::function<Result<bool>(Records&)> run, Written written)
 {
-    open.changed = false;
-    open.writing = true;
-    open.record.owner = parts_.run();
-    const auto record = std::make_shared<const Record>(open.record);
-    const auto done =
-        parts_.worker.bind([this, id = record->id, digest = record->request_digest](
-                               const std::optional<Error>& error) { wrote(id, digest, error); });
-    const auto outdone = parts_.worker.bind(
-        [this, id = record->id, digest = record->request_digest] { replaced(id, digest); });
+    const auto& id = open.record.id;
+    const auto& digest = open.record.request_digest;
+    const auto done = parts_.worker.bind([this, id, digest, written](const std::optional<Error>& error) {
+        if (const auto found = open_.find(id); found != open_.end())
+            (this->*written)(found->second, digest, error);
+    });
+    const auto outdone = parts_.worker.bind([this, id, digest] { replaced(id, digest); });
     const bool taken = parts_.commits.post(
-        {[record, done, outdone, is_new = !open.remembered](
-             store::Database& database, store::GroupCommit::After& after) -> Result<void> {
+        {[run = std::move(run), done, outdone](store::Database& database,
+                                               store::GroupCommit::After& after) -> Result<void> {
              Records records{database};
-             if (is_new) {
-                 ACMETOOL_CHECK(records.put(*record));
-                 ACMETOOL_CHECK(records.remember_nonce(record->id, record->nonce));
-             } else {
-                 ACMETOOL_TRY(is_last, records.update(*record));
-                 if (!is_last) {
-                     after.push_back(outdone);
-                     return {};
-                 }
-             }
-             after.push_back([done] { done(std::optional<Error>{}); });
+             ACMETOOL_TRY(is_last, run(records));
+             if (is_last)
+                 after.push_back([done] { done(std::optional<Error>{}); });
+             else
+                 after.push_back(outdone);
              return {};
          },
          [done](const Error& error) { done(std::optional<Error>{error}); }});
@@ -236,18 +238,51 @@ void OpenRequests::write(Open& open)
     done(std::optional<Error>{std::move(busy)});
 }
 
-void OpenRequests::wrote(const std::string& id, const std::string& digest, const std::optional<Error>& error)
+void OpenRequests::note(Open& open)
 {
-    const auto found = open_.find(id);
-    if (found == open_.end()) return;
-    auto& open = found->second;
+    open.noting = true;
+    post(
+        open,
+        [id = open.record.id, nonce = open.record.nonce](Records& records) -> Result<bool> {
+            ACMETOOL_CHECK(records.remember_nonce(id, nonce));
+            return true;
+        },
+        &OpenRequests::noted);
+}
+
+void OpenRequests::noted(Open& open, const std::string& digest, const std::optional<Error>& error)
+{
+    open.noting = false;
+    if (error) return store_failed(open, *error);
+    if (open.record.request_digest == digest) open.noted = true;
+    advance(open.record.id);
+}
+
+void OpenRequests::write(Open& open)
+{
+    open.changed = false;
+    open.writing = true;
+    open.record.owner = parts_.run();
+    const auto record = std::make_shared<const Record>(open.record);
+    if (open.is_on_disk())
+        post(
+            open, [record](Records& records) { return records.update(*record); }, &OpenRequests::wrote);
+    else
+        post(
+            open,
+            [record, earlier = open.on_disk](Records& records) { return records.put(*record, earlier); },
+            &OpenRequests::wrote);
+}
+
+void OpenRequests::wrote(Open& open, const std::string& digest, const std::optional<Error>& error)
+{
     open.writing = false;
     if (error) {
         open.changed = true;
         return store_failed(open, *error);
     }
-    if (open.record.request_digest == digest) open.remembered = true;
-    advance(id);
+    open.on_disk = digest;
+    advance(open.record.id);
 }
 
 /// Another process has another request of the device, and this one is not its last.

@@ -24,8 +24,9 @@ namespace acmetool::registrar
 /// disk. All others are only in the store.
 ///
 /// All calls belong to the worker's thread, and so do the answers. An answer is given after what it says is
-/// on disk. A MASA is asked after the request is on disk: by its nonce the registrar knows its own vouchers
-/// in audit logs.
+/// on disk. A MASA is asked after the nonce is on disk: by it the registrar knows its own vouchers in audit
+/// logs. The request itself is written when there is something to say of it: until then the pledge waits, and
+/// asks again if this process ends.
 class OpenRequests
 {
 public:
@@ -45,14 +46,17 @@ public:
     /// open ones of those that are new.
     void use(std::shared_ptr<const Settings> settings, std::vector<Record> resumed);
     /// Waits for the request with this digest if it is the device's last one, wherever it stands. `registrar`
-    /// is the chain that pledges see. False, and `answer` is not called, if it is another one: begin() it.
-    /// `request_id`, here and below, is for logs and traces.
-    bool join(const std::string& id, const std::string& digest, const std::string& manufacturer,
-              const std::vector<crypto::Certificate>& registrar, const std::string& request_id,
-              const Answer& answer);
-    /// The device's request from now on. Those who wait for an earlier one are answered "replaced".
-    void begin(Record record, std::vector<crypto::Certificate> registrar, std::string request_id,
-               Answer answer);
+    /// is the chain that pledges see. Else `answer` is not called, and the digest of the request that is on
+    /// disk is returned, empty without one: begin() the new one. `request_id`, here and below, is for logs
+    /// and traces.
+    std::optional<std::string> join(const std::string& id, const std::string& digest,
+                                    const std::string& manufacturer,
+                                    const std::vector<crypto::Certificate>& registrar,
+                                    const std::string& request_id, const Answer& answer);
+    /// The device's request from now on; `earlier` is what join() returned. Those who wait for an earlier one
+    /// are answered "replaced".
+    void begin(Record record, std::string earlier, std::vector<crypto::Certificate> registrar,
+               std::string request_id, Answer answer);
     /// Answers everybody "later" and forgets all requests.
     void end();
 
@@ -74,19 +78,29 @@ private:
         base::TimePoint heard{};                    ///< when the MASA last answered, or was first asked
         std::vector<Waiter> waiters;                ///< until the request is decided
         std::vector<Owed> owed;                     ///< to be given once `record` is on disk
+        std::string on_disk;                        ///< digest of the device's request there; empty: none
         bool asked = false;                         ///< the MASA has a question about it
-        bool remembered = false;                    ///< the request is on disk
+        bool noting = false;                        ///< its nonce is being written
+        bool noted = false;                         ///< its nonce is on disk
         bool changed = false;                       ///< `record` is to be written
         bool writing = false;                       ///< an earlier state of it is being written
         base::Worker::Timer again = 0;              ///< after the store failed
+
+        bool is_on_disk() const { return on_disk == record.request_digest; }
     };
+
+    /// Called when a change of the request with this digest is on disk, or could not be written.
+    using Written = void (OpenRequests::*)(Open&, const std::string& digest, const std::optional<Error>&);
 
     void advance(const std::string& id);
     void wait(Open& open, Answer answer);
     void late(const std::string& id, std::uint64_t number);
     void settle(Open& open);
+    void note(Open& open);
+    void noted(Open& open, const std::string& digest, const std::optional<Error>& error);
     void write(Open& open);
-    void wrote(const std::string& id, const std::string& digest, const std::optional<Error>& error);
+    void wrote(Open& open, const std::string& digest, const std::optional<Error>& error);
+    void post(const Open& open, std::function<Result<bool>(Records&)> run, Written written);
     void replaced(const std::string& id, const std::string& digest);
     void ask(Open& open);
     void heard(const std::string& id, const std::string& digest, MasaQuestion::What what, MasaAnswer answer);

@@ -77,7 +77,8 @@ constexpr std::string_view kPut =
     "enroll_status = CASE WHEN brski_devices.request_digest = excluded.request_digest "
     "THEN brski_devices.enroll_status ELSE '' END, "
     "certificate = CASE WHEN brski_devices.request_digest = excluded.request_digest "
-    "THEN brski_devices.certificate ELSE '' END";
+    "THEN brski_devices.certificate ELSE '' END "
+    "WHERE brski_devices.request_digest IN (excluded.request_digest, $17) RETURNING 1";
 constexpr std::string_view kUpdate =
     "UPDATE brski_devices SET serial = $2, manufacturer = $3, state = $4, masa_url = $5, since = $6, cause = "
     "$7, "
@@ -411,10 +412,13 @@ std::vector<store::Database::Value> values_of(const Record& record, std::string_
 
 } // namespace
 
-Result<void> Records::put(const Record& record)
+Result<bool> Records::put(const Record& record, std::string_view earlier)
 {
     const auto since = base::to_rfc3339(record.since);
-    return database_->write(kPut, values_of(record, since));
+    auto values = values_of(record, since);
+    values.emplace_back(earlier);
+    ACMETOOL_TRY(changed, database_->execute(kPut, values));
+    return !changed.empty();
 }
 
 Result<bool> Records::update(const Record& record)

@@ -122,9 +122,10 @@ public:
     Result<std::optional<Record>> record(std::string_view id);
     /// Those of a manufacturer that are not decided, and whose owner is not alive.
     Result<std::vector<Record>> open_records(std::string_view manufacturer);
-    /// Inserts a record, or replaces that of an earlier request of the device. What the pledge said and what
-    /// it enrolled stay as they are, but are cleared if the request is another one.
-    Result<void> put(const Record& record);
+    /// Inserts a record, or replaces that of an earlier request of the device, whose digest is `earlier`.
+    /// What the pledge said and what it enrolled stay as they are, but are cleared if the request is another
+    /// one. False if a third request is there: another process has it.
+    Result<bool> put(const Record& record, std::string_view earlier);
     /// Replaces the record of the same request. False if another process has the next request of the device.
     Result<bool> update(const Record& record);
     /// Remembers the nonce of a request of the device, before the MASA is asked with it.

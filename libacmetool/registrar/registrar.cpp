@@ -254,8 +254,9 @@ void Registrar::Impl::begin(const Asked& asked)
     const auto known = reader.read([&asked](Records& records) { return records.device(asked.pledge.ids); });
     if (!known) return asked.done(store_refusal());
     const auto id = *known ? (*known)->id : asked.pledge.ids.id;
-    if (requests.join(id, digest, asked.pledge.identity.manufacturer, chain, asked.request_id, asked.done))
-        return;
+    auto earlier =
+        requests.join(id, digest, asked.pledge.identity.manufacturer, chain, asked.request_id, asked.done);
+    if (!earlier) return;
     auto record = new_record(asked, *verdict.request, id, digest, now());
     if (!record) {
         const auto cause = cause_of_record(record.error());
@@ -265,7 +266,7 @@ void Registrar::Impl::begin(const Asked& asked)
                       {"text", record.error().message}});
         return asked.done(Refused{cause, record.error().message});
     }
-    requests.begin(std::move(*record), chain, asked.request_id, asked.done);
+    requests.begin(std::move(*record), std::move(*earlier), chain, asked.request_id, asked.done);
 }
 
 Registrar::Registrar(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

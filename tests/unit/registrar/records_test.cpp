@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <doctest/doctest.h>
 #include <stdlib.h>
@@ -117,7 +118,7 @@ TEST_CASE("A registrar's store without nonces has those of the last requests (SE
     const auto database = place.connect();
     Records records{*database};
     REQUIRE(records.create());
-    REQUIRE(records.put(make_record("a", State::forwarded)));
+    REQUIRE(*records.put(make_record("a", State::forwarded), ""));
     REQUIRE(database->execute("DROP TABLE brski_nonces"));
     REQUIRE(records.create());
     CHECK(records.nonces("a")->size() == 1);
@@ -145,14 +146,14 @@ TEST_CASE("A record keeps what the device said until the device asks with anothe
     Records records{*database};
     REQUIRE(records.create());
     auto record = make_record("a", State::asking);
-    REQUIRE(records.put(record));
+    REQUIRE(*records.put(record, ""));
     REQUIRE(records.set_voucher_status("a", "success"));
     REQUIRE(records.set_enroll_status("a", "failure: no"));
     REQUIRE(records.set_certificate("a", "c1"));
     record.state = State::refused;
     record.cause = Cause::bad_audit_log;
     record.reason = "why";
-    REQUIRE(records.put(record));
+    REQUIRE(*records.put(record, ""));
     auto device = *records.device({"a", {}});
     CHECK(device->state == State::refused);
     CHECK(device->cause == Cause::bad_audit_log);
@@ -160,8 +161,10 @@ TEST_CASE("A record keeps what the device said until the device asks with anothe
     CHECK(device->voucher_status == "success");
     CHECK(device->enroll_status == "failure: no");
     CHECK(device->certificate == "c1");
-    record.request_digest = "another";
-    REQUIRE(records.put(record));
+    const auto first = std::exchange(record.request_digest, "another");
+    CHECK_FALSE(*records.put(record, "third"));
+    CHECK((*records.device({"a", {}}))->voucher_status == "success");
+    REQUIRE(*records.put(record, first));
     device = *records.device({"a", {}});
     CHECK(device->voucher_status.empty());
     CHECK(device->enroll_status.empty());
@@ -178,7 +181,7 @@ TEST_CASE("OPR-23: a request that was refused, or whose voucher is not taken, is
     REQUIRE(records.create());
     const auto now = *base::parse_rfc3339("2027-01-02T03:04:05Z");
     for (const auto state : {State::asking, State::auditing, State::ready, State::forwarded}) {
-        REQUIRE(records.put(make_record("a", state)));
+        REQUIRE(*records.put(make_record("a", state), ""));
         CHECK_FALSE(*records.reopen("a", now));
         CHECK_FALSE(*records.forget("a"));
         CHECK_FALSE(*records.last_refused());
@@ -204,10 +207,10 @@ TEST_CASE("OPR-23: a request that was refused, or whose voucher is not taken, is
     refused.cause = Cause::masa_unknown;
     refused.reason = "the MASA answered 404";
     refused.owner = "another run";
-    REQUIRE(records.put(refused));
+    REQUIRE(*records.put(refused, ""));
     CHECK((*records.last_refused())->reason == "the MASA answered 404");
     reopened();
-    REQUIRE(records.put(refused));
+    REQUIRE(*records.put(refused, ""));
     REQUIRE(records.remember_nonce("a", refused.nonce));
     CHECK(*records.forget("a"));
     CHECK_FALSE(*records.record("a"));
@@ -215,10 +218,10 @@ TEST_CASE("OPR-23: a request that was refused, or whose voucher is not taken, is
     CHECK(records.nonces("a")->size() == 1);
     // Of those that wait, only for a MASA that does not answer.
     auto waiting = make_record("b", State::asking);
-    REQUIRE(records.put(waiting));
+    REQUIRE(*records.put(waiting, ""));
     CHECK_FALSE(*records.waits_for_silent_masa());
     waiting.cause = Cause::masa_silent;
-    REQUIRE(records.put(waiting));
+    REQUIRE(*records.put(waiting, ""));
     CHECK((*records.waits_for_silent_masa())->id == "b");
 }
 
@@ -288,7 +291,7 @@ TEST_CASE("OPR-06: devices without voucher come in pages, of which none has one 
     for (int i = 0; i < 7; ++i) {
         auto record = make_record(std::to_string(i), i == 6 ? State::forwarded : State::asking);
         record.since = first + std::chrono::seconds{i / 3}; // three of the same time
-        REQUIRE(records.put(record));
+        REQUIRE(*records.put(record, ""));
     }
     std::string seen;
     std::optional<store::Behind> behind;

@@ -155,7 +155,9 @@ TEST_CASE("BRR-05a, BRR-05d: the IDevID names the MASA, and the manufacturer's e
     }
 }
 
-TEST_CASE("A MASA is asked after the request is on disk")
+TEST_CASE(
+    "A MASA is asked after the nonce is on disk, and the request is there once a pledge waits for more than "
+    "the MASA's first answer")
 {
     RegistrarLab lab;
     lab.open();
@@ -165,8 +167,32 @@ TEST_CASE("A MASA is asked after the request is on disk")
     CHECK(is_waiting(answer));
     CHECK(lab.masa->count() == 0);
     held.release();
-    lab.masa->question(0);
-    CHECK(lab.state_on_disk() == "asking");
+    const auto asked = lab.masa->question(0);
+    const auto database = lab.connect();
+    CHECK(Records{*database}.nonces(device.id())->size() == 1);
+    CHECK(lab.state_on_disk() == "none");
+    asked.hear(MasaDelay{"the MASA answered 202"});
+    CHECK(lab.reaches("asking"));
+}
+
+TEST_CASE(
+    "Of two requests of a device at two registrars with one store, the one that is written last is refused")
+{
+    RegistrarLab lab;
+    lab.open();
+    const auto device = lab.pledge("SN-1");
+    auto here = lab.ask(device, lab.request(device));
+    const auto asked = lab.masa->question(0);
+    auto other = registrar::Registrar::open(lab.options, lab.signer(), lab.parts());
+    REQUIRE(other);
+    std::swap(lab.subject, *other);
+    auto there = lab.ask(device, lab.request(device));
+    const auto asked_there = lab.masa->question(1);
+    asked_there.hear(lab.voucher(asked_there.question));
+    CHECK(std::holds_alternative<Granted>(there.get()));
+    asked.hear(lab.voucher(asked.question));
+    CHECK(cause_of(std::move(here)) == Cause::replaced);
+    CHECK(lab.state_on_disk() == "forwarded");
 }
 
 TEST_CASE("Nobody is answered before the answer is on disk")
@@ -656,7 +682,8 @@ TEST_CASE("Status messages are taken from devices that asked for a voucher, also
     CHECK(stored().enroll_status == "success");
     // Another request begins anew: none of it is true of that.
     auto next = lab.ask(device, lab.request(device));
-    lab.masa->question(1);
+    lab.masa->question(1).hear(MasaDelay{"the MASA answered 202"});
+    REQUIRE(lab.reaches("asking"));
     CHECK(lab.subject->status()["devices"]["asking"] == 1);
     CHECK(lab.subject->status()["devices"]["enrolled"] == 0);
     CHECK(stored().voucher_status.empty());
@@ -720,6 +747,8 @@ TEST_CASE("A reload keeps the MASA's client of a manufacturer that stays, and dr
     const auto octets = lab.request(device);
     auto answer = lab.ask(device, octets);
     const auto asked = lab.masa->question(0);
+    asked.hear(MasaDelay{"the MASA answered 202"});
+    REQUIRE(lab.reaches("asking"));
     const auto reload = [&](const Options& options) {
         const auto use = lab.subject->prepare(options, lab.signer());
         REQUIRE(use);

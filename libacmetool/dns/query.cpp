@@ -509,13 +509,11 @@ Result<std::string> find_zone(const Resolver& server, const std::string& name, b
                 if (record.type == Type::soa &&
                     (same_name(name, record.owner) || is_subdomain_of(name, record.owner)))
                     return record.owner;
-        // At an alias, the server returns the zone of the target; the parent name gives the zone of the
-        // alias.
-        const bool alias = std::any_of(answer.answers.begin(), answer.answers.end(), [&](const Record& r) {
-            return r.type == Type::cname && same_name(r.owner, owner);
-        });
+        // At an alias, the server returns the zone of the target, and some resolvers give no SOA with a
+        // negative answer: the parent name tells.
+        const bool is_answer = answer.rcode == LDNS_RCODE_NOERROR || answer.rcode == LDNS_RCODE_NXDOMAIN;
         const auto dot = owner.find('.');
-        if (!alias || dot == std::string::npos)
+        if (!is_answer || dot == std::string::npos)
             return fail(
                 Errc::refused,
                 fmt::format("DNS server {}: no zone for {} ({})", server.text(), name, answer.rcode_text),

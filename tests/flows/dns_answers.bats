@@ -76,6 +76,13 @@ says() { # STATUS CODE
     [ "$status" = 0 ]
 }
 
+@test "CHAL-05a: the zone is found where negative answers are without its SOA" {
+    odd_dns noSoa
+    publish
+    [ "$status" = 0 ]
+    [ "$(sort -u records)" = "$NAME $VALUE" ]
+}
+
 @test "CHAL-06c: an update's answer that is unsigned, signed wrongly, by another key or long ago is none, and fails the update (CHAL-12)" {
     local how
     for how in none wrong otherKey empty; do

@@ -23,6 +23,7 @@ and:
   cnameLoop      the name that was asked for is an alias of itself
   cnameChain     ... of 0.domain.com, which is one of 1.domain.com, and so on to 200, in one answer
   texts          more TXT records, of control characters, of nothing, of 20 strings with 255 octets
+  noSoa          negative answers are without the zone's SOA
   labels         more records at names with control characters; zone and server are named so, too
   caaTexts       CAA records with control characters in tag, value and issuer
   loop, forward  the first record's name is a compression pointer to itself, or beyond the message
@@ -137,7 +138,7 @@ def answers_for(name, kind):
 def message(asked, question, answers=(), rcode=0, flags=0):
     opcode = asked[2] & 0x78
     header = asked[:2] + bytes([0x84 | opcode | flags, rcode])
-    authority = [] if answers or opcode else [SOA]
+    authority = [] if answers or opcode or "noSoa" in MODES else [SOA]
     counts = struct.pack("!HHHH", 1 if question else 0, len(answers), len(authority), 0)
     return header + counts + question + b"".join(answers) + b"".join(authority)
 

@@ -109,9 +109,16 @@ void Keeper::ask()
     const auto now = client_.context().now();
     auto answer = fetch_renewal_info(client_, *plan_.current);
     Json known{{"certID", certificate_id(*plan_.current).value_or("")}};
+    const auto before = plan_.entry->find("renewalInfo");
+    const auto unchanged = [&](const char* member) {
+        return before != plan_.entry->end() &&
+               base::string_member(*before, member) == base::string_member(known, member);
+    };
     if (!answer) {
         const bool offered = answer.error().reason != Cause::renewal_info_unsupported;
         client_.context().log(offered ? base::Level::warning : base::Level::detail, answer.error().message);
+        // The window that the CA told before still stands.
+        if (offered && unchanged("certID")) known = *before;
         // RFC 9773 section 4.3: after long-lived errors "retry after six hours".
         known["askAgain"] = base::to_rfc3339(now + kRenewalInfoRetry);
     } else {
@@ -119,12 +126,8 @@ void Keeper::ask()
         known["start"] = base::to_rfc3339(info.start);
         known["end"] = base::to_rfc3339(info.end);
         known["askAgain"] = base::to_rfc3339(now + answer->ask_again);
-        const auto before = plan_.entry->find("renewalInfo");
-        const auto unchanged = [&](const char* member) {
-            return base::string_member(*before, member) == base::string_member(known, member);
-        };
-        const bool same = before != plan_.entry->end() && unchanged("certID") && unchanged("start") &&
-                          unchanged("end") && before->contains("renewAt");
+        const bool same =
+            unchanged("certID") && unchanged("start") && unchanged("end") && before->contains("renewAt");
         // The moment is chosen only once per window: a new choice in every run would always lead to an early
         // one.
         known["renewAt"] =

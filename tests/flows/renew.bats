@@ -154,6 +154,24 @@ asked() {
     [ "$(tail -n 1 ari.log)" = "$(acme-order renewal-info --json <c.pem | jq -r .certID) plain" ]
 }
 
+@test "EXT-02a, EXT-03d: a window that the CA told holds while the CA does not answer" {
+    ari
+    acme-order renew -q --csr c.csr -o c.pem
+    window "+12 hours" "+1 day"
+    echo 3600 >ari.json.retry
+    acme-order renew --json --csr c.csr -o c.pem >r.json
+    rm ari.json
+    at_clock +2h acme-order renew --json --csr c.csr -o c.pem >none.json
+    [ "$(asked)" = 2 ]
+    [ "$(jq -c '.certificates[0] | [.renewBy, .renewAt]' r.json)" = "$(jq -c '.certificates[0] | [.renewBy, .renewAt]' none.json)" ]
+    # Asked again after six hours.
+    at_clock +7h acme-order renew -q --csr c.csr -o c.pem
+    [ "$(asked)" = 2 ]
+    cp c.pem first.pem
+    at_clock +25h acme-order renew -q --csr c.csr -o c.pem
+    [ "$(serial_of c.pem)" != "$(serial_of first.pem)" ]
+}
+
 @test "EXT-03b: two certificates with one window are not renewed at one time" {
     ari
     acme-order renew -q --csr c.csr -o c.pem

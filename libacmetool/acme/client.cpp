@@ -51,6 +51,7 @@ Client::Client(base::Context& context, http::ClientOptions options, Milliseconds
 
 void Client::begin(Milliseconds timeout)
 {
+    timeout_ = timeout;
     began_ = context_.steady_now();
     deadline_ = began_ + timeout;
     if (const auto end = context_.run_ends()) deadline_ = std::min(deadline_, *end); // of several clients

@@ -52,6 +52,9 @@ public:
     std::chrono::steady_clock::time_point deadline() const { return deadline_; }
     /// Gives what follows `timeout` from now on: for the next of several pieces of work on this connection.
     void begin(base::Milliseconds timeout);
+    /// Begins its timeout anew, after work that has limits of its own. --timeout is for a whole run all the
+    /// same.
+    void begin_again() { begin(timeout_); }
 
     /// One request, from nonce to reply.
     Result<Reply> post(Post post);
@@ -80,6 +83,7 @@ private:
     http::Client http_;
     Session session_;
     StateDirectory state_;
+    base::Milliseconds timeout_;
     std::chrono::steady_clock::time_point began_;
     std::chrono::steady_clock::time_point deadline_;
 };

@@ -45,6 +45,8 @@ Result<void> publish_and_wait(Client& client, std::vector<Authorization>& author
             return fail(
                 with_context(std::move(done).error(), fmt::format("publish: {}", attempt.task.identifier)));
     }
+    // Each record has a limit of its own, which together may be longer than the run's.
+    client.begin_again();
     for (const auto& attempt : attempts)
         ACMETOOL_CHECK(respond(client, authorizations[attempt.index], attempt.challenge));
     std::optional<Error> failure;

@@ -97,6 +97,18 @@ fails_with() { # STATUS CODE [OPTION...]
     [ -z "$(txt_values "_acme-challenge.$NAME")" ]
 }
 
+@test "CHAL-03a, CHAL-04b: after records that took long to publish the CA has its time to validate them" {
+    set_fault authzReuse=0
+    set_fault validation=valid
+    set_fault challengeDelay=2
+    # The hook's clock is right: it takes 400 seconds of the client's, and the validation 200.
+    printf '#!/bin/sh\nunset LD_PRELOAD\necho "$1" >>calls\n[ "$1" != begin ] || sleep 4\n' >slow.sh
+    chmod +x slow.sh
+    at_clock "+0 x100" acme-order run -q --hook ./slow.sh --hook-timeout 1000s --no-dns-check -o n.pem <n.csr
+    openssl verify -CAfile "$CA_ROOT" -untrusted n.pem n.pem
+    [ "$(tail -n 1 calls)" = "done" ]
+}
+
 @test "ACME-31c, FAULT-05, ACME-13b: an order that becomes invalid shows the error and its subproblems, at once" {
     set_fault orderInvalid=1
     fails_with 77 unauthorized

@@ -59,6 +59,11 @@ bool blames_replaces(const Error& error)
     return !error.problem_type.empty() || error.reason.empty();
 }
 
+bool is_finalized(std::string_view status)
+{
+    return status == "processing" || status == "valid";
+}
+
 } // namespace
 
 Result<Order> parse_order(std::string_view json, std::string_view url)
@@ -93,8 +98,6 @@ Result<Order> parse_order(std::string_view json, std::string_view url)
         return protocol_error(what + ": pending, but no \"authorizations\"", "badOrder");
     if ((order.status == "pending" || order.status == "ready") && order.finalize.empty())
         return protocol_error(what + ": no \"finalize\" URL", "badOrder");
-    if (order.status == "valid" && order.certificate.empty())
-        return protocol_error(what + ": valid, but no \"certificate\" URL", "badOrder");
     return order;
 }
 
@@ -125,16 +128,45 @@ Result<void> check_chain(const std::vector<crypto::Certificate>& chain, const Or
 
 OrderFlow::OrderFlow(OrderRequest request, Goal goal) : request_(std::move(request)), goal_(goal) {}
 
-void OrderFlow::resume(std::string order_url)
+bool account_is_valid(const Result<Reply>& answer)
+{
+    if (!answer) return false;
+    const auto account = base::parse_json_object(answer->body, "account");
+    return account && base::string_member(*account, "status") == "valid";
+}
+
+void OrderFlow::resume(std::string order_url, OrderPast past)
 {
     order_ = {};
     order_.url = std::move(order_url);
     must_read_ = true;
+    created_here_ = past.just_created;
+    finalized_ = past.finalized;
 }
 
-void OrderFlow::resume(Order order)
+void OrderFlow::resume(Order order, OrderPast past)
 {
     order_ = std::move(order);
+    created_here_ = past.just_created;
+    finalized_ = past.finalized || is_finalized(order_.status);
+}
+
+OrderFlow::Fate OrderFlow::fate(const Error& error) const
+{
+    if (order_.status == "invalid" || expired_) return Fate::lost;
+    // A refused account says nothing about its orders.
+    if (error.code != Errc::refused || error.reason == Cause::account_does_not_exist ||
+        error.reason == Cause::user_action_required)
+        return Fate::stays;
+    // Only problems of ACME have a reason; anything else may be a proxy's page.
+    const bool by_ca = !error.problem_type.empty() && !error.reason.empty();
+    if (failed_ == Sent::finalize) return by_ca ? Fate::doubtful : Fate::stays;
+    if (failed_ != Sent::read) return Fate::stays;
+    if (missing_ && by_ca && error.reason != Cause::unauthorized) return Fate::lost;
+    if (finalized_) return Fate::stays;
+    // Some servers answer 400 or 403 for an order that they do not have, or 404 without a problem document;
+    // so do others if the signature is wrong, the account is deactivated, or a proxy is in the way.
+    return by_ca || missing_ ? Fate::doubtful : Fate::stays;
 }
 
 void OrderFlow::authorized()
@@ -157,7 +189,9 @@ OrderFlow::Send OrderFlow::send(Sent what, Step step, std::string url, std::stri
 {
     sent_ = what;
     Send action{Post{step, subject(), std::move(url), std::move(payload)}};
-    action.post.just_created = created_here_ && what != Sent::new_order;
+    // After finalize, the certificate is new, and the order changed.
+    action.post.just_created = (created_here_ || finalized_) && what != Sent::new_order;
+    action.post.missing_is_answer = what == Sent::read;
     return action;
 }
 
@@ -211,10 +245,13 @@ Result<OrderFlow::Action> OrderFlow::next(const Directory& directory)
     if (goal_ == Goal::authorized) return Finished{};
     if (status == "ready") {
         if (request_.csr.empty()) return fail(Errc::bad_input, "finalize: no CSR", {}, "noCsr");
-        return send(Sent::finalize, Step::finalize, order_.finalize,
-                    Json{{"csr", base::to_base64url(request_.csr)}}.dump());
+        auto action = send(Sent::finalize, Step::finalize, order_.finalize,
+                           Json{{"csr", base::to_base64url(request_.csr)}}.dump());
+        finalized_ = true;
+        return action;
     }
-    if (status == "valid") {
+    // Without the certificate's URL the CA is not done yet, whatever it calls that.
+    if (status == "valid" && !order_.certificate.empty()) {
         if (goal_ == Goal::finalized || !chain_.empty()) return Finished{};
         auto action = send(Sent::certificate, Step::certificate, order_.certificate, "");
         action.post.accept = "application/pem-certificate-chain";
@@ -228,6 +265,12 @@ Result<OrderFlow::Action> OrderFlow::next(const Directory& directory)
 Result<void> OrderFlow::take(const Result<Reply>& outcome, base::TimePoint now)
 {
     const Sent sent = std::exchange(sent_, Sent::nothing);
+    failed_ = outcome ? Sent::nothing : sent;
+    missing_ = outcome && sent == Sent::read && outcome->status >= 400;
+    if (missing_) {
+        failed_ = sent;
+        return take_missing(*outcome, now);
+    }
     if (outcome) {
         if (sent == Sent::certificate) return take_chain(*outcome, now);
         if (sent == Sent::new_order) {
@@ -254,10 +297,19 @@ Result<void> OrderFlow::take(const Result<Reply>& outcome, base::TimePoint now)
     // connection or a 5xx: only the order shows whether the CA accepted the CSR.
     const auto& error = outcome.error();
     const bool unclear = error.code == Errc::unavailable || error.reason == Cause::order_not_ready;
+    if (!unclear && !error.problem_type.empty()) finalized_ = false;
     if (!unclear || ++finalize_failures_ > kMostFinalizeFailures) return fail(error);
     must_read_ = true;
     pause_ = Pause{std::min(kShortestWait * (1 << finalize_failures_), kLongestPoll), false};
     return {};
+}
+
+Result<void> OrderFlow::take_missing(const Reply& reply, base::TimePoint now)
+{
+    http::Response response;
+    response.status = reply.status;
+    response.body = reply.body;
+    return fail(with_context(error_of(response, now), fmt::format("order: {}", subject())));
 }
 
 Result<void> OrderFlow::take_order(const Reply& reply)
@@ -276,13 +328,17 @@ Result<void> OrderFlow::take_order(const Reply& reply)
     if (order.finalize.empty()) order.finalize = order_.finalize;
     if (order.authorizations.empty()) order.authorizations = order_.authorizations;
     order_ = std::move(order);
+    finalized_ =
+        is_finalized(order_.status) || (finalized_ && order_.status != "pending" && order_.status != "ready");
     must_read_ = false;
     return {};
 }
 
 void OrderFlow::poll_after(const Reply& reply)
 {
-    if (order_.status != "processing" || !reply.retry_after) return;
+    const bool is_issuing =
+        order_.status == "processing" || (order_.status == "valid" && order_.certificate.empty());
+    if (!is_issuing || !reply.retry_after) return;
     // RFC 8555 section 7.4: "send a GET request after the time given in the Retry-After header field".
     must_read_ = true;
     pause_ = Pause{std::max<Milliseconds>(*reply.retry_after, kShortestWait), true};
@@ -293,6 +349,7 @@ Result<void> OrderFlow::take_chain(const Reply& reply, base::TimePoint now)
     auto chain = crypto::parse_pem_chain(reply.body);
     if (!chain)
         return fail(with_context(std::move(chain).error(), fmt::format("certificate: {}", subject())));
+    expired_ = !chain->empty() && chain->front().not_after() <= now;
     if (auto checked = check_chain(*chain, request_, now); !checked)
         return fail(with_context(std::move(checked).error(), fmt::format("certificate: {}", subject())));
     chain_ = std::move(*chain);

@@ -48,6 +48,16 @@ struct OrderRequest {
     std::optional<base::TimePoint> not_after{}; ///< likewise
 };
 
+/// What is known of an order beside its URL and its last status.
+struct OrderPast {
+    bool just_created = false; ///< or perhaps so: replicas of the CA may not have it yet
+    bool finalized = false;    ///< not long ago: the CA may have taken the CSR
+};
+
+/// True if the CA's answer to a request for the account shows a valid account, and so that it takes what the
+/// account's key signs.
+ACMETOOL_EXPORT bool account_is_valid(const Result<Reply>& answer);
+
 /// One order from newOrder to the certificate, without I/O: next() returns the next request, take() processes
 /// its reply.
 ///
@@ -65,9 +75,9 @@ public:
     OrderFlow(OrderRequest request, Goal goal);
 
     /// Continues an existing order.
-    void resume(std::string order_url);
+    void resume(std::string order_url, OrderPast past = {});
     /// Continues an order with its last known status, without reading it again.
-    void resume(Order order);
+    void resume(Order order, OrderPast past = {});
 
     struct Send {
         Post post;
@@ -91,7 +101,16 @@ public:
     /// Call this when all authorizations of the order are valid: the order is read again.
     void authorized();
 
+    /// What an error that ended the flow says about the order.
+    enum class Fate {
+        stays,    ///< nothing: the order may be finished later
+        lost,     ///< it cannot be finished: only a new one is of use
+        doubtful, ///< lost, if the CA still takes this account's requests: see account_is_valid()
+    };
+    Fate fate(const Error& error) const;
+
     const Order& order() const { return order_; }
+    OrderPast past() const { return {created_here_, finalized_}; }
     /// The certificate, end entity first, checked against the request; empty before the end.
     const std::vector<crypto::Certificate>& chain() const { return chain_; }
     const std::string& chain_text() const { return chain_text_; }
@@ -101,6 +120,7 @@ private:
     enum class Sent { nothing, new_order, read, finalize, certificate };
 
     Result<void> take_order(const Reply& reply);
+    Result<void> take_missing(const Reply& reply, base::TimePoint now);
     Result<void> take_chain(const Reply& reply, base::TimePoint now);
     void poll_after(const Reply& reply);
     Send send(Sent what, Step step, std::string url, std::string payload);
@@ -112,12 +132,16 @@ private:
     Order order_;
     bool must_read_ = false; ///< the order's state is unknown: read it first
     bool created_here_ = false;
+    bool finalized_ = false; ///< finalize was sent, and the CA did not say since that it has not taken it
+    bool expired_ = false;   ///< the certificate
+    bool missing_ = false;   ///< the last read was answered by 404 or 410
     bool authorized_ = false;
     bool replaces_refused_ = false; ///< repeat newOrder without `replaces`
     int polls_ = 0;
     int finalize_failures_ = 0;
     std::optional<Pause> pause_;
     Sent sent_ = Sent::nothing;
+    Sent failed_ = Sent::nothing; ///< what the last take() failed at
     std::vector<crypto::Certificate> chain_;
     std::string chain_text_;
 };

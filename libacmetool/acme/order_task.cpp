@@ -23,6 +23,9 @@ constexpr std::size_t kMostLookedAt = 50;
 constexpr std::size_t kMostExplained = 5;
 constexpr std::size_t kMostAlternates = 20;
 constexpr std::chrono::minutes kClockTolerance{5};
+/// For so long after finalize, only the CA's word that an order is gone or invalid makes room for another
+/// one.
+constexpr std::chrono::hours kFinalizedStands{24};
 /// Locked from the intent until the order's URL is stored, so that an order without an entry is certainly an
 /// orphan.
 const StateDirectory::Key kPlacing{"orders", "placing"};
@@ -68,9 +71,13 @@ private:
     Result<bool> authorize(const std::vector<std::string>& urls);
     bool is_for_ancestor(const Authorization& authorization) const;
     std::string path() const;
+    Result<std::vector<crypto::Certificate>> fetch_chain(Post post);
     Result<void> choose_chain();
+    Result<OrderOutcome> finish();
+    bool is_finalized() const;
+    bool is_fresh(const crypto::Certificate& leaf) const;
     Error explain(Error error);
-    bool of_no_use(const Error& error) const;
+    bool of_no_use(const Error& error);
     OrderOutcome outcome(bool not_yet, std::optional<std::chrono::seconds> retry_after);
     Result<void> save()
     {
@@ -87,6 +94,17 @@ private:
     std::vector<crypto::Certificate> kept_;
     std::vector<std::string> alternates_; ///< URLs of other chains
 };
+
+/// Erases an order from the state, whichever step left it there: newOrder's entry is another one if it
+/// asked for a profile or times, of which a document says nothing.
+void forget(StateDirectory& state, const std::string& entry, const std::string& url)
+{
+    state.erase({"orders", entry});
+    for (const auto& id : url.empty() ? std::vector<std::string>{} : state.list("orders"))
+        if (const auto other = state.load({"orders", id});
+            other && *other && base::string_member(**other, "url") == url)
+            state.erase({"orders", id});
+}
 
 /// "a.example and 2 more names"
 std::string names_of(const std::vector<crypto::Identifier>& identifiers)
@@ -136,12 +154,32 @@ bool Journey::take_kept_certificate()
     const auto pem = base::string_member(entry_, "certificate");
     if (!pem || task_.goal != OrderFlow::Goal::downloaded) return false;
     auto chain = crypto::parse_pem_chain(*pem);
-    const auto now = client_.context().now();
-    if (!chain || !check_chain(*chain, flow_.request(), now)) return false;
-    const auto& leaf = chain->front();
-    if (now >= leaf.not_before() + (leaf.not_after() - leaf.not_before()) / 3) return false;
+    if (!chain || !check_chain(*chain, flow_.request(), client_.context().now())) return false;
+    if (!is_fresh(chain->front())) return false;
     kept_ = std::move(*chain);
+    if (const auto list = entry_.find("alternates"); list != entry_.end() && list->is_array())
+        for (const auto& url : *list)
+            if (url.is_string()) alternates_.push_back(url.get<std::string>());
     return true;
+}
+
+/// True in the first third of its life, which begins with finalize if the CA writes an earlier time into
+/// the certificate: later, a new one is better than one that a run left behind.
+bool Journey::is_fresh(const crypto::Certificate& leaf) const
+{
+    const auto now = client_.context().now();
+    auto begin = leaf.not_before();
+    if (const auto finalized = time_member(entry_, "finalized"); finalized && *finalized <= now)
+        begin = std::max(begin, *finalized);
+    return now < begin + (leaf.not_after() - leaf.not_before()) / 3;
+}
+
+/// True if an earlier run finalized the order not long ago.
+bool Journey::is_finalized() const
+{
+    const auto at = time_member(entry_, "finalized");
+    const auto now = client_.context().now();
+    return at && now < *at + kFinalizedStands && *at < now + kFinalizedStands;
 }
 
 Result<void> Journey::pick_up()
@@ -160,7 +198,7 @@ Result<void> Journey::pick_up()
     entry_.erase("certificate");
     const auto url = base::string_member(entry_, "url");
     if (url && client_.directory().owns(*url)) {
-        flow_.resume(*url);
+        flow_.resume(*url, {false, is_finalized()});
         resumed_ = true;
     } else if (entry_.contains("intended")) {
         ACMETOOL_CHECK(adopt());
@@ -211,7 +249,12 @@ Result<Reply> Journey::send(Post post)
     const bool is_new = post.step == Step::new_order;
     if (is_new) {
         entry_.erase("path");
+        entry_.erase("finalized");
         entry_["intended"] = base::to_rfc3339(client_.context().now());
+        ACMETOOL_CHECK(save());
+    }
+    if (post.step == Step::finalize) {
+        entry_["finalized"] = base::to_rfc3339(client_.context().now());
         ACMETOOL_CHECK(save());
     }
     auto reply = client_.post(std::move(post));
@@ -261,28 +304,56 @@ Result<bool> Journey::authorize(const std::vector<std::string>& urls)
     return std::all_of(seen.begin(), seen.end(), [](const Authorization& a) { return a.status == "valid"; });
 }
 
+Result<std::vector<crypto::Certificate>> Journey::fetch_chain(Post post)
+{
+    ACMETOOL_TRY(reply, client_.post(std::move(post)));
+    ACMETOOL_TRY(chain, crypto::parse_pem_chain(reply.body));
+    ACMETOOL_CHECK(check_chain(chain, flow_.request(), client_.context().now()));
+    return std::move(chain);
+}
+
 /// Searches for the preferred chain among the alternates of the first one (RFC 8555 section 7.4.2). A
 /// certificate is never discarded because of its chain.
 Result<void> Journey::choose_chain()
 {
-    if (!task_.chain.given() || flow_.chain().empty() || task_.chain.takes(flow_.chain())) return {};
+    if (!task_.chain.given() || task_.chain.takes(kept_)) return {};
     for (std::size_t i = 0; i < std::min(alternates_.size(), kMostAlternates); ++i) {
         if (!client_.directory().owns(alternates_[i])) continue;
         Post post{Step::certificate, task_.identifiers.front().value, alternates_[i], ""};
         post.accept = "application/pem-certificate-chain";
-        ACMETOOL_TRY(reply, client_.post(std::move(post)));
-        ACMETOOL_TRY(chain, crypto::parse_pem_chain(reply.body));
-        if (auto checked = check_chain(chain, flow_.request(), client_.context().now()); !checked)
-            return fail(with_context(std::move(checked).error(), "alternate chain " + alternates_[i]));
-        if (!task_.chain.takes(chain)) continue;
-        kept_ = std::move(chain);
+        auto chain = fetch_chain(std::move(post));
+        if (!chain && chain.error().code == Errc::interrupted) return fail(std::move(chain).error());
+        if (!chain)
+            client_.context().log(base::Level::warning,
+                                  fmt::format("the chain {} is left out: {}", base::printable(alternates_[i]),
+                                              chain.error().message));
+        if (!chain || !task_.chain.takes(*chain)) continue;
+        kept_ = std::move(*chain);
         return {};
     }
     client_.context().log(
         base::Level::warning,
         fmt::format("none of the CA's {} chains matches --preferred-chain; using the first, issued by {}",
-                    alternates_.size() + 1, base::printable(flow_.chain().back().issuer())));
+                    alternates_.size() + 1, base::printable(kept_.back().issuer())));
     return {};
+}
+
+/// The certificate is on disk before anything else that may end the run.
+Result<OrderOutcome> Journey::finish()
+{
+    if (kept_.empty()) kept_ = flow_.chain();
+    if (kept_.empty()) return outcome(false, std::nullopt); // an earlier step was the goal
+    const auto keep = [&]() -> Result<void> {
+        auto text = crypto::to_pem(kept_);
+        if (base::string_member(entry_, "certificate") == text) return {};
+        entry_["certificate"] = std::move(text);
+        entry_["alternates"] = alternates_;
+        return save();
+    };
+    ACMETOOL_CHECK(keep());
+    ACMETOOL_CHECK(choose_chain());
+    ACMETOOL_CHECK(keep());
+    return outcome(false, std::nullopt);
 }
 
 /// Adds the errors of failed authorizations to an invalid order's error.
@@ -333,20 +404,21 @@ Result<OrderOutcome> Journey::drive()
             if (!done) return outcome(true, std::nullopt);
             flow_.authorized();
         } else {
-            ACMETOOL_CHECK(choose_chain());
-            return outcome(false, std::nullopt);
+            return finish();
         }
     }
 }
 
 /// True if the order of an earlier run cannot be finished, so that a new order should be tried once: it
-/// expired, failed, or is unknown to the CA, or it waits for separate authorizations although the names or a
-/// parent may have been authorized since. Only a new order can use these.
-bool Journey::of_no_use(const Error& error) const
+/// expired, as its certificate may have, failed, or is unknown to the CA, or it waits for separate
+/// authorizations although the names or a parent may have been authorized since. Only a new order can use
+/// these.
+bool Journey::of_no_use(const Error& error)
 {
-    const auto& status = flow_.order().status;
-    if (status == "pending") return error.code == Errc::authorization_needed && task_.solver == nullptr;
-    return error.code == Errc::refused || status == "invalid";
+    if (error.code == Errc::authorization_needed) return task_.solver == nullptr;
+    const auto fate = flow_.fate(error);
+    if (fate != OrderFlow::Fate::doubtful) return fate == OrderFlow::Fate::lost;
+    return account_is_valid(client_.post(Post{Step::account, {}, client_.account_url(), ""}));
 }
 
 Result<OrderOutcome> Journey::go()
@@ -354,18 +426,25 @@ Result<OrderOutcome> Journey::go()
     const auto lock = client_.state().lock(key_, client_.context());
     if (!lock) return fail(lock.error());
     ACMETOOL_CHECK(pick_up());
-    if (!kept_.empty()) return outcome(false, std::nullopt);
+    if (!kept_.empty()) return finish();
     auto result = drive();
-    if (!result && resumed_ && of_no_use(result.error())) {
+    const bool is_old = result && !result->chain.empty() && !is_fresh(result->chain.front());
+    if (resumed_ && (result ? is_old : of_no_use(result.error()))) {
         client_.context().log(
             base::Level::detail,
             fmt::format("the order of the earlier run cannot be used ({}); creating a new one",
-                        result.error().message));
+                        result ? "a third of its certificate's life is over" : result.error().message));
+        kept_.clear();
         entry_ = Json::object();
+        alternates_.clear();
         resumed_ = false;
         flow_ = OrderFlow{request_of(task_), task_.goal};
         result = drive();
     }
+    // Its certificate has expired: else newOrder would hand out the order of this document again and again.
+    if (!result && task_.order && flow_.order().status == "valid" &&
+        flow_.fate(result.error()) == OrderFlow::Fate::lost)
+        forget(client_.state(), key_.id, task_.order->url);
     if (!result) return result;
     if (!result->chain.empty()) {
         const auto begins = result->chain.front().not_before();
@@ -375,8 +454,6 @@ Result<OrderOutcome> Journey::go()
                                               "host is {}: one of the clocks is wrong",
                                               base::to_rfc3339(begins),
                                               base::to_rfc3339(client_.context().now())));
-        entry_["certificate"] = crypto::to_pem(result->chain);
-        ACMETOOL_CHECK(save());
     }
     return result;
 }
@@ -421,7 +498,11 @@ Result<OrderOutcome> carry_out(Client& client, OrderTask task)
 
 void delivered(Client& client, const OrderOutcome& outcome)
 {
-    client.state().erase({"orders", outcome.entry_id});
+    auto& state = client.state();
+    auto url = outcome.order.url;
+    if (const auto own = state.load({"orders", outcome.entry_id}); url.empty() && own && *own)
+        url = base::string_member(**own, "url").value_or("");
+    forget(state, outcome.entry_id, url);
 }
 
 std::vector<KeptOrder> kept_orders(const StateDirectory& state)

@@ -63,7 +63,8 @@ ACMETOOL_EXPORT Result<OrderOutcome> carry_out(Client& client, OrderTask task);
 /// the server has no such list.
 ACMETOOL_EXPORT Result<std::vector<std::string>> listed_orders(Client& client, std::size_t most);
 
-/// Call this after the certificate was written: removes it from the state.
+/// Call this after the certificate was written: removes the order from the state, whichever step left it
+/// there.
 ACMETOOL_EXPORT void delivered(Client& client, const OrderOutcome& outcome);
 
 /// An order in the state directory: a run began it, and its certificate is not written yet.

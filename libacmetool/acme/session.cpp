@@ -202,6 +202,7 @@ void Exchange::take(Result<http::Response> outcome, base::TimePoint now)
         }
         return;
     }
+    const bool is_missing = response.status == 404 || response.status == 410;
     if (response.status >= 400) {
         auto error = error_of(response, now);
         // RFC 8555 section 6.5: "the client SHOULD retry the request after receiving a new nonce."
@@ -209,6 +210,13 @@ void Exchange::take(Result<http::Response> outcome, base::TimePoint now)
         if (response.status == 404 && post_.just_created && error.reason != Cause::account_does_not_exist &&
             retry(kMostRetries, kRetryPause))
             return;
+        if (is_missing && post_.missing_is_answer) {
+            Reply reply;
+            reply.status = response.status;
+            reply.body = response.body;
+            result_ = std::move(reply);
+            return;
+        }
         if ((response.status == 404 || response.status == 405) && !post_.if_missing.empty() &&
             error.reason != Cause::account_does_not_exist) {
             error.code = Errc::unavailable;

@@ -46,12 +46,13 @@ struct Post {
     std::string accept = {}; ///< the Accept header; empty: none
     bool by_jwk =
         false; ///< sign with "jwk" instead of "kid": newAccount, revokeCert by the certificate's key
-    bool just_created = false; ///< a 404 may come from a lagging replica; the request is repeated
-    Reason if_missing = {};    ///< reason of the error (then unavailable) if the resource does not exist (404
-                               ///< or 405); empty: these are refusals like any other
+    bool just_created = false;      ///< a 404 may come from a lagging replica; the request is repeated
+    bool missing_is_answer = false; ///< 404 and 410 are replies, which the caller judges
+    Reason if_missing = {}; ///< reason of the error (then unavailable) if the resource does not exist (404
+                            ///< or 405); empty: these are refusals like any other
 };
 
-/// A reply with a status below 400.
+/// A reply with a status below 400, or one of Post::missing_is_answer.
 struct Reply {
     int status = 0;
     std::string body;

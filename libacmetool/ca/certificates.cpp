@@ -18,12 +18,13 @@ Answer<ServerResponse> Service::Impl::certificate(const SignedRequest& request, 
         chain = chain.substr(0, second) + authority.alternate_intermediate().to_pem();
     }
     const auto fault = faults.value("certificate").value_or("");
+    if (fault == "noalternate" && alternate) return refuse(404, "malformed", "the fault certificate is on");
     if (fault == "noeol" && chain.ends_with('\n')) chain.pop_back();
     if (fault == "text") chain = "Certificate of the lab\n\n" + chain + "That is all.\n";
     if (fault == "crlf")
         for (std::size_t at = 0; (at = chain.find('\n', at)) != std::string::npos; at += 2)
             chain.insert(at, 1, '\r');
-    if (fault == "wrongorder") {
+    if (fault == "wrongorder" || (fault == "wrongalternate" && alternate)) {
         const auto second = chain.find("-----BEGIN", 1);
         chain = chain.substr(second) + chain.substr(0, second);
     }

@@ -84,8 +84,9 @@ void AcmeIssuer::wake_rested()
 
 void AcmeIssuer::accept(IssuerOrder order)
 {
+    // It may have been placed or finalized just now, which is not stored: a replica may not have it yet.
     if (!order.url.empty())
-        rest({std::move(order), Steady::now(), false, true}, kFirstPoll, false);
+        rest({std::move(order), Steady::now(), false, true, {.just_created = true}}, kFirstPoll, false);
     else if (order.intended)
         orphans_.push_back(std::move(order));
     else

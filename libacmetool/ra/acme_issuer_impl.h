@@ -34,6 +34,7 @@ struct Resting {
     std::chrono::steady_clock::time_point began;
     bool authorized = false;
     bool resumed = false; ///< its URL comes from before this run
+    acme::OrderPast past{};
 };
 
 /// An order that is being worked on.
@@ -43,6 +44,7 @@ struct Active {
     bool has_csr = false;
     acme::Step step = acme::Step::directory; ///< of the last request
     std::optional<acme::Exchange> exchange;
+    std::optional<Error> doubt{}; ///< an error of which the account's state tells what it says of the order
 };
 using ActivePtr = std::shared_ptr<Active>;
 
@@ -110,6 +112,7 @@ private:
     void rest(Resting resting, base::Milliseconds wait, bool asked_for);
     void authorize(const ActivePtr& active, std::vector<std::string> urls);
     void ended(const ActivePtr& active, Error error);
+    void end(const ActivePtr& active, Error error, bool is_lost);
     void give_up(const IssuerOrder& order, Error error, bool over);
     base::TimePoint now() const { return context_.now(); }
     std::size_t most_active() const { return 2 * std::size_t{options_.limits.requests_in_flight}; }

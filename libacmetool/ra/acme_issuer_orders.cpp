@@ -56,7 +56,7 @@ Result<void> AcmeIssuer::give_csr(Active& active)
     request.csr = std::move(der);
     request.key = std::move(key);
     OrderFlow flow{std::move(request), OrderFlow::Goal::downloaded};
-    if (!active.flow.order().url.empty()) flow.resume(active.flow.order());
+    if (!active.flow.order().url.empty()) flow.resume(active.flow.order(), active.flow.past());
     active.flow = std::move(flow);
     active.has_csr = true;
     return {};
@@ -84,7 +84,7 @@ void AcmeIssuer::wake_up(Resting resting)
     auto request = request_for(resting.order);
     auto active = std::make_shared<Active>(Active{
         std::move(resting), OrderFlow{std::move(request), OrderFlow::Goal::downloaded}, false, {}, {}});
-    active->flow.resume(active->rest.order.url);
+    active->flow.resume(active->rest.order.url, active->rest.past);
     if (active->rest.authorized) active->flow.authorized();
     active_.insert(active);
     drive(active);
@@ -104,6 +104,7 @@ void AcmeIssuer::drive(const ActivePtr& active)
     } else if (const auto* pause = std::get_if<OrderFlow::Pause>(&*action)) {
         auto resting = std::move(active->rest);
         resting.order.url = active->flow.order().url;
+        resting.past = active->flow.past();
         active_.erase(active);
         if (pause->asked_for)
             host_->deferred(resting.order.id, std::chrono::ceil<std::chrono::seconds>(pause->duration));
@@ -123,6 +124,7 @@ void AcmeIssuer::pump(const ActivePtr& active)
     if (exchange.result()) {
         const auto result = *exchange.result();
         active->exchange.reset();
+        if (active->doubt) return end(active, std::move(*active->doubt), acme::account_is_valid(result));
         auto taken = active->flow.take(result, now());
         if (active->step == acme::Step::new_order && !active->flow.order().url.empty()) return placed(active);
         if (!taken) return ended(active, std::move(taken).error());
@@ -151,7 +153,8 @@ void AcmeIssuer::placed(const ActivePtr& active)
                           return;
                       }
                       // A reply whose order could not be read is read again, by its URL.
-                      if (active->flow.order().status.empty()) active->flow.resume(active->rest.order.url);
+                      if (active->flow.order().status.empty())
+                          active->flow.resume(active->rest.order.url, active->flow.past());
                       drive(active);
                   }));
 }
@@ -172,6 +175,7 @@ void AcmeIssuer::authorize(const ActivePtr& active, std::vector<std::string> url
 {
     auto resting = std::move(active->rest);
     resting.order.url = active->flow.order().url;
+    resting.past = active->flow.past();
     active_.erase(active);
     const auto domain = resting.order.domain;
     const auto request_id = resting.order.request_id;
@@ -193,9 +197,22 @@ void AcmeIssuer::authorize(const ActivePtr& active, std::vector<std::string> url
 
 void AcmeIssuer::ended(const ActivePtr& active, Error error)
 {
+    const auto fate = active->flow.fate(error);
+    // An order that was read by this account is there, whatever is refused afterwards.
+    if (fate != OrderFlow::Fate::doubtful || !active->flow.order().status.empty() || active->doubt)
+        return end(active, std::move(error), fate == OrderFlow::Fate::lost);
+    active->doubt = std::move(error);
+    active->step = acme::Step::account;
+    active->exchange.emplace(session_, acme::Post{acme::Step::account, {}, session_.account_url, ""});
+    pump(active);
+}
+
+void AcmeIssuer::end(const ActivePtr& active, Error error, bool is_lost)
+{
     active_.erase(active);
     auto resting = std::move(active->rest);
     const auto& order = active->flow.order();
+    resting.past = active->flow.past();
     if (error.reason == Cause::store_away) {
         // It says nothing of the order, and the device is not told of our database.
         resting.order.url = order.url;
@@ -216,8 +233,7 @@ void AcmeIssuer::ended(const ActivePtr& active, Error error)
         rest(std::move(resting), wait, error.retry_after.has_value());
         return;
     }
-    const bool gone = order.status == "invalid" || (order.status.empty() && error.code == Errc::refused);
-    if (gone && resting.resumed) {
+    if (is_lost && resting.resumed) {
         // What an earlier run left cannot be finished: begin anew, once.
         host_->event({{"event", "order"},
                       {"level", "info"},
@@ -230,7 +246,7 @@ void AcmeIssuer::ended(const ActivePtr& active, Error error)
         queued_.push_back(std::move(resting.order));
         return;
     }
-    give_up(resting.order, std::move(error), gone);
+    give_up(resting.order, std::move(error), is_lost);
 }
 
 } // namespace acmetool::ra

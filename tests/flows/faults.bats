@@ -430,6 +430,122 @@ certificate_is_refused() { # FORM:CODE...
     succeeds
 }
 
+later() { # [CLOCK]: leaves an order that is processing
+    set_fault processing=3
+    set_fault retryAfter=60
+    run at_clock "${1:-+0}" acme-order run --json --timeout 5s -o n.pem <n.csr
+    [ "$status" = 75 ]
+    set_fault processing=off
+    set_fault retryAfter=off
+    sleep 3
+}
+
+placed() { # orders for NAME
+    grep '"resource":"newOrder"' "$CA_LOG" | grep -c "\"$NAME\""
+}
+
+@test "ACME-40, ACME-42c: what says nothing of an order keeps it: a key or an account that is refused, a proxy's page" {
+    later
+    local form
+    for form in account=keyChanged account=deactivated account=doesNotExist problem=order:unauthorized; do
+        set_fault "$form"
+        run acme-order run --json -o n.pem <n.csr
+        echo "$form: $output"
+        [ "$status" = 77 ]
+        set_fault "${form%%=*}=off"
+    done
+    # 404 and 403 without a problem document.
+    set_fault html=order
+    for form in notFound=order problem=order:unauthorized; do
+        set_fault "$form"
+        run acme-order run --json -o n.pem <n.csr
+        echo "$form: $output"
+        [ "$status" = 77 ]
+        [[ "$output" == *"without a problem document"* ]]
+        set_fault "${form%%=*}=off"
+    done
+    set_fault html=off
+    succeeds
+    [ "$(placed)" = 1 ]
+}
+
+@test "ACME-41, ACME-42c: a certificate that is not found for a while, in a later run, too" {
+    later
+    set_fault notFound=certificate
+    run acme-order run --json -o n.pem <n.csr
+    [ "$status" = 77 ]
+    set_fault notFound=certificate:2
+    succeeds
+    [ "$(placed)" = 1 ]
+}
+
+@test "ACME-40: an order that the CA has no more is placed anew" {
+    acme-order new -q -o o.json <n.csr
+    set_fault notFound=order
+    succeeds
+    [ "$(placed)" = 2 ]
+    # 403 for this order, while the account is valid, and 404 without a problem document.
+    set_fault notFound=off
+    local form name
+    for form in problem=order:unauthorized:1 notFound=order:1; do
+        name=${form:0:1}$NAME
+        rm -f k.pem && csr-build --new-key ec:P-256 --key-out k.pem --dns "$name" -o n.csr
+        acme-order new -q -o o.json <n.csr
+        set_fault "$form"
+        [ "$form" != notFound=order:1 ] || set_fault html=order:1
+        NAME=$name succeeds
+    done
+}
+
+@test "ACME-40, ACME-42c: a finalized order that is not found, without a problem document, is placed anew after a day, if the account is valid" {
+    later
+    set_fault html=order
+    local form
+    for form in notFound=order problem=order:unauthorized; do
+        set_fault "$form"
+        run at_clock +23h acme-order run --json -o n.pem <n.csr
+        [ "$status" = 77 ]
+        [ "$(placed)" = 1 ]
+        set_fault "${form%%=*}=off"
+    done
+    set_fault notFound=order
+    set_fault account=deactivated
+    run at_clock +25h acme-order run --json -o n.pem <n.csr
+    [ "$status" = 77 ]
+    set_fault account=off
+    set_fault html=order:1
+    set_fault notFound=order:1
+    at_clock +25h acme-order run -q -o n.pem <n.csr
+    [ "$(placed)" = 2 ]
+}
+
+@test "ACME-36c, ACME-40: an order whose certificate is past a third of its life, or has expired, is placed anew" {
+    later
+    at_clock +3d acme-order run -q -o n.pem <n.csr
+    [ "$(placed)" = 2 ]
+    later
+    [ "$(placed)" = 3 ]
+    run at_clock +8d acme-order run --json -o n.pem <n.csr # of acme-ca, whose clock is right
+    [ "$status" = 76 ]
+    [[ "$output" == *certificateExpired* ]]
+    [ "$(placed)" = 4 ]
+    acme-order run -q -o n.pem <n.csr
+    [ "$(placed)" = 4 ]
+    # Its life counts from finalize: a clock that is ahead, or a CA that dates back, makes no certificate old.
+    later +3d
+    [ "$(placed)" = 5 ]
+    at_clock +3d acme-order run -q -o n.pem <n.csr
+    [ "$(placed)" = 5 ]
+    # Step by step, where the document names the order.
+    acme-order new -q -o o.json <n.csr
+    acme-order finalize -q -o o2.json <o.json
+    run at_clock +8d acme-order download --json -o n.pem <o2.json
+    [ "$status" = 76 ]
+    [[ "$output" == *certificateExpired* ]]
+    acme-order new -q -o again.json <n.csr
+    [ "$(jq -r .url again.json)" != "$(jq -r .url o.json)" ]
+}
+
 @test "ACME-18c: the account's key in a CSR is refused before any order" {
     local before
     before=$(requests newOrder)

@@ -51,6 +51,12 @@ days_left() { # CERTIFICATE: rounded up
     acme-order run --not-before 1h --not-after 3d -o c.pem <c.csr
     [ "$(days_left c.pem)" = 3 ]
     [ "$(date -d "$(openssl x509 -in c.pem -noout -startdate | cut -d= -f2)" +%s)" -gt "$(date +%s)" ]
+    # The next one is another order, even with the same request.
+    acme-order finalize -o o2.json <o.json
+    acme-order download -o o.pem <o2.json
+    acme-order new --not-after "$later" -o again.json <c.csr
+    [ "$(jq -r .status again.json)" = ready ]
+    [ "$(jq -r .url again.json)" != "$(jq -r .url o.json)" ]
     local times
     for times in tomorrow 2020-01-01T00:00:00Z 7; do
         run acme-order run --json --not-after "$times" <c.csr
@@ -89,6 +95,39 @@ days_left() { # CERTIFICATE: rounded up
     acme-order run --preferred-chain "$alternate" -o sixth.pem <c.csr 2>warning
     grep "warning: none of the CA's 1 chains" warning
     openssl verify -CAfile "$CA_ROOT" -untrusted sixth.pem sixth.pem
+}
+
+@test "ACME-35a: an alternate chain that is missing or wrong is left out: the certificate comes with the first" {
+    begin
+    local form
+    for form in noalternate:malformed wrongalternate:key; do
+        set_fault "certificate=${form%:*}"
+        acme-order run --preferred-chain "acme-integrations LAB Alternate Root" -o "${form%:*}.pem" <c.csr 2>warning
+        cat warning
+        openssl verify -CAfile "$CA_ROOT" -untrusted "${form%:*}.pem" "${form%:*}.pem"
+        grep "warning: the chain https://.*/alternate is left out: .*${form#*:}" warning
+        grep "warning: none of the CA's 2 chains" warning
+    done
+    [ "$(requests newOrder)" = 2 ]
+    [ "$(requests finalize)" = 2 ]
+}
+
+@test "ACME-35a, ACME-42d: killed while alternate chains are fetched: the next run has the certificate, and chooses among them" {
+    begin
+    set_fault slow=certificate:2
+    acme-order run -q --preferred-chain "acme-integrations LAB Alternate Root" -o c.pem <c.csr &
+    local pid=$!
+    wait_for 20 eval '[ "$(requests certificate)" = 1 ]'
+    sleep 0.5
+    kill -9 "$pid"
+    wait "$pid" || true
+    [ ! -e c.pem ]
+    acme-order list --json | jq -e '.entries[0].wrong == "its certificate was not written"'
+    set_fault slow=off
+    set_fault notFound=order
+    acme-order run -q --preferred-chain "acme-integrations LAB Alternate Root" -o c.pem <c.csr
+    openssl verify -CAfile ca/root-alternate.pem -untrusted c.pem c.pem
+    [ "$(requests newOrder)" = 1 ]
 }
 
 @test "ACME-35a: renew keeps to the preferred chain" {

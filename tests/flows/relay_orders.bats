@@ -92,6 +92,63 @@ finalized() { # orders
     [ "$(finalized)" = 1 ]
 }
 
+@test "ACME-41, ACME-42c: orders that are processing are not found for a while: each is finalized once" {
+    relay 'wait = "200ms"' 'retry_after = "1s"'
+    make_csr device0001.iot.domain.com dev.csr
+    set_fault processing=2
+    set_fault notFound=order:2
+    for _ in $(seq 60); do
+        enrol device0001 simpleenroll dev.csr 2>/dev/null
+        [[ $STATUS == 503 || $STATUS == 202 ]] || break
+        sleep 1
+    done
+    [ "$STATUS" = 200 ]
+    [ "$(placed)" = 1 ]
+    [ "$(finalized)" = 1 ]
+}
+
+@test "ACME-41, ACME-42c: after finalize the relay is killed, and the order is not found for a while: it is finalized once" {
+    relay 'wait = "200ms"' 'retry_after = "1s"'
+    make_csr device0001.iot.domain.com dev.csr
+    set_fault processing=5
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+    [ "$STATUS" = 202 ]
+    wait_for 20 grep -q '"resource":"finalize"' "$CA_LOG"
+    kill -9 "$RELAY_PID"
+    wait "$RELAY_PID" || true
+    set_fault processing=off
+    set_fault notFound=order:3
+    start_relay "$PKI"
+    for _ in $(seq 90); do
+        enrol device0001 simpleenroll dev.csr 2>/dev/null
+        [[ $STATUS != 200 ]] || break
+        sleep 1
+    done
+    [ "$STATUS" = 200 ]
+    [ "$(placed)" = 1 ]
+    [ "$(finalized)" = 1 ]
+}
+
+@test "ACME-40, ACME-42c: while the account is refused, the relay keeps its order" {
+    relay 'wait = "200ms"' 'retry_after = "1s"' 'remember_failure = "1s"'
+    make_csr device0001.iot.domain.com dev.csr
+    set_fault processing=2
+    est device0001 simpleenroll -H 'Content-Type: application/pkcs10' --data-binary @dev.csr
+    [ "$STATUS" = 202 ]
+    wait_for 20 grep -q '"resource":"finalize"' "$CA_LOG"
+    set_fault account=deactivated
+    wait_for 20 grep -q '"event":"order".*the account is deactivated' "$PKI/relay.log"
+    set_fault account=off
+    for _ in $(seq 60); do
+        enrol device0001 simpleenroll dev.csr 2>/dev/null
+        [[ $STATUS != 200 ]] || break
+        sleep 1
+    done
+    [ "$STATUS" = 200 ]
+    [ "$(placed)" = 1 ]
+    [ "$(finalized)" = 1 ]
+}
+
 @test "ESTS-09a, ESTS-09b, ESTS-08b: with pop = required each TLS version has its binding, and without one there is no certificate" {
     relay 'pop = "required"'
     local server=(--server "${RELAY%/.well-known/est}" --explicit-ta "$PKI/tls-root.pem"

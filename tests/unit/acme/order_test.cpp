@@ -66,6 +66,41 @@ std::string next_step(OrderFlow& flow)
     return std::holds_alternative<OrderFlow::Authorize>(*action) ? "authorize" : "finished";
 }
 
+acme::Reply missing(int status, const std::string& problem)
+{
+    acme::Reply answer;
+    answer.status = status;
+    answer.body = problem.empty() ? "<html>" : Json{{"type", "urn:ietf:params:acme:error:" + problem}}.dump();
+    return answer;
+}
+
+Error refusal_of(int status, const std::string& problem)
+{
+    http::Response response;
+    response.status = status;
+    response.body = missing(status, problem).body;
+    return acme::error_of(response, kNow);
+}
+
+/// What a failed look at a resumed order says of it.
+std::string fate_of_read(const Result<acme::Reply>& outcome, acme::OrderPast past = {})
+{
+    OrderFlow flow{request(), OrderFlow::Goal::downloaded};
+    flow.resume(kOrderUrl, past);
+    if (next_step(flow) != "order") return "not read";
+    const auto taken = flow.take(outcome, kNow);
+    if (taken) return "taken";
+    switch (flow.fate(taken.error())) {
+    case OrderFlow::Fate::stays:
+        return "stays";
+    case OrderFlow::Fate::lost:
+        return "lost";
+    case OrderFlow::Fate::doubtful:
+        return "doubtful";
+    }
+    return "";
+}
+
 } // namespace
 
 TEST_CASE("ACME-21, PRE-12: an order that is ready at once is finalized without a look at its authorizations")
@@ -119,6 +154,26 @@ TEST_CASE("ACME-31a: processing is polled as Retry-After says")
     REQUIRE(flow.take(reply(order_object("processing"), 200, std::chrono::seconds{7}), kNow));
     CHECK(next_step(flow) == "retry-after");
     CHECK(next_step(flow) == "order");
+}
+
+TEST_CASE("ACME-31a, FAULT-11: an order that is valid before it has a certificate is waited for like one "
+          "that is processing")
+{
+    for (const auto goal : {OrderFlow::Goal::finalized, OrderFlow::Goal::downloaded}) {
+        OrderFlow flow{request(), goal};
+        flow.resume(*acme::parse_order(order_object("ready").dump(), kOrderUrl));
+        CHECK(next_step(flow) == "finalize");
+        auto early = order_object("valid");
+        early.erase("certificate");
+        REQUIRE(flow.take(reply(early), kNow));
+        CHECK(next_step(flow) == "pause");
+        CHECK(next_step(flow) == "order");
+        REQUIRE(flow.take(reply(early, 200, std::chrono::seconds{7}), kNow));
+        CHECK(next_step(flow) == "retry-after");
+        CHECK(next_step(flow) == "order");
+        REQUIRE(flow.take(reply(order_object("valid")), kNow));
+        CHECK(next_step(flow) == (goal == OrderFlow::Goal::finalized ? "finished" : "certificate"));
+    }
 }
 
 TEST_CASE("ACME-31d, FAULT-10, ACME-42c: after an unclear finalize the order is read before anything else")
@@ -229,6 +284,25 @@ TEST_CASE(
     CHECK(taken(leaf + ca.new_with_new.to_pem() + middle) == "chainOrder");
 }
 
+TEST_CASE("ACME-36c, ACME-40: an order whose certificate has expired is of no more use")
+{
+    const test::KeyUpdate ca;
+    const auto end = ca.end({{"subjectAltName", "DNS:sub.domain.com"}});
+    auto wanted = request();
+    wanted.key = ca.middle_key; // as in end
+    for (const auto& [now, fate] : {std::pair{end.not_after(), OrderFlow::Fate::lost},
+                                    {end.not_after() - std::chrono::seconds{1}, OrderFlow::Fate::stays}}) {
+        OrderFlow flow{wanted, OrderFlow::Goal::downloaded};
+        flow.resume(*acme::parse_order(order_object("valid").dump(), kOrderUrl));
+        CHECK(next_step(flow) == "certificate");
+        acme::Reply answer;
+        answer.body = end.to_pem();
+        const auto taken = flow.take(answer, now);
+        CHECK(taken.has_value() == (fate == OrderFlow::Fate::stays));
+        CHECK(flow.fate(taken ? Error{} : taken.error()) == fate);
+    }
+}
+
 TEST_CASE("ACME-32a, ACME-32b: badCSR leaves the order as it is, and is reported")
 {
     OrderFlow flow{request(), OrderFlow::Goal::finalized};
@@ -245,6 +319,91 @@ TEST_CASE("ACME-40: a resumed order is read first, and never placed again")
     CHECK(next_step(flow) == "order");
     REQUIRE(flow.take(reply(order_object("processing")), kNow));
     CHECK(next_step(flow) == "pause");
+}
+
+TEST_CASE("ACME-40, ACME-42c: only the CA's word that an order is not there, or an invalid one, ends it")
+{
+    const acme::OrderPast finalized{false, true};
+    CHECK(fate_of_read(missing(404, "malformed")) == "lost");
+    CHECK(fate_of_read(missing(404, "malformed"), finalized) == "lost");
+    CHECK(fate_of_read(missing(410, "malformed"), finalized) == "lost");
+    // What any of the account's requests may be answered says nothing of this one.
+    for (const auto* word : {"accountDoesNotExist", "userActionRequired"}) {
+        CHECK(fate_of_read(fail(refusal_of(400, word))) == "stays");
+        CHECK(fate_of_read(missing(404, word)) == "stays");
+    }
+    for (const auto* word : {"malformed", "unauthorized", "somethingNew"}) {
+        CHECK(fate_of_read(fail(refusal_of(400, word))) == "doubtful");
+        CHECK(fate_of_read(fail(refusal_of(403, word)), finalized) == "stays");
+    }
+    CHECK(fate_of_read(missing(404, "unauthorized"), finalized) == "stays");
+    // A proxy's page.
+    CHECK(fate_of_read(fail(refusal_of(403, ""))) == "stays");
+    CHECK(fate_of_read(missing(404, "")) == "doubtful");
+    CHECK(fate_of_read(missing(404, ""), finalized) == "stays");
+    CHECK(fate_of_read(fail(refusal_of(500, "serverInternal"))) == "stays");
+}
+
+TEST_CASE("ACME-40, ACME-42c: a refusal of the certificate never ends its order; one of finalize may")
+{
+    OrderFlow flow{request(), OrderFlow::Goal::downloaded};
+    flow.resume(kOrderUrl);
+    CHECK(next_step(flow) == "order");
+    REQUIRE(flow.take(reply(order_object("valid")), kNow));
+    CHECK(next_step(flow) == "certificate");
+    const auto taken = flow.take(fail(refusal_of(404, "malformed")), kNow);
+    REQUIRE_FALSE(taken);
+    CHECK(flow.fate(taken.error()) == OrderFlow::Fate::stays);
+    for (const auto& [word, fate] : {std::pair{"unauthorized", OrderFlow::Fate::doubtful},
+                                     {"", OrderFlow::Fate::stays},
+                                     {"badCSR", OrderFlow::Fate::stays}}) {
+        OrderFlow ready{request(), OrderFlow::Goal::downloaded};
+        ready.resume(kOrderUrl);
+        CHECK(next_step(ready) == "order");
+        REQUIRE(ready.take(reply(order_object("ready")), kNow));
+        CHECK(next_step(ready) == "finalize");
+        const auto refused = ready.take(fail(refusal_of(403, word)), kNow);
+        REQUIRE_FALSE(refused);
+        CHECK(ready.fate(refused.error()) == fate);
+    }
+}
+
+TEST_CASE("ACME-41: after finalize, a 404 on order or certificate may be a replica's, in a later run, too")
+{
+    const auto lenient = [](OrderFlow& flow) {
+        const auto action = *flow.next(directory());
+        return std::get<OrderFlow::Send>(action).post.just_created;
+    };
+    OrderFlow flow{request(), OrderFlow::Goal::downloaded};
+    flow.resume(kOrderUrl);
+    CHECK_FALSE(lenient(flow));
+    REQUIRE(flow.take(reply(order_object("processing")), kNow));
+    CHECK(next_step(flow) == "pause");
+    CHECK(lenient(flow));
+    REQUIRE(flow.take(reply(order_object("valid")), kNow));
+    CHECK(lenient(flow));
+    CHECK(flow.past().finalized);
+    OrderFlow later{request(), OrderFlow::Goal::downloaded};
+    later.resume(kOrderUrl, {false, true});
+    CHECK(lenient(later));
+    // It was not taken.
+    REQUIRE(later.take(reply(order_object("ready")), kNow));
+    CHECK_FALSE(later.past().finalized);
+    CHECK(next_step(later) == "finalize");
+    CHECK(later.past().finalized);
+    CHECK_FALSE(later.take(fail(refusal_of(403, "unauthorized")), kNow));
+    CHECK_FALSE(later.past().finalized);
+}
+
+TEST_CASE("ACME-40: a refusal is the order's if the account is valid")
+{
+    acme::Reply answer;
+    CHECK_FALSE(acme::account_is_valid(answer));
+    answer.body = R"({"status":"valid"})";
+    CHECK(acme::account_is_valid(answer));
+    answer.body = R"({"status":"deactivated"})";
+    CHECK_FALSE(acme::account_is_valid(answer));
+    CHECK_FALSE(acme::account_is_valid(fail(refusal_of(401, "unauthorized"))));
 }
 
 TEST_CASE("ACME-21: a pending order asks for its authorizations, then is read again")
@@ -308,7 +467,6 @@ TEST_CASE("FAULT-11: orders that lack what their status demands")
     for (const auto& [status, member] : {std::pair{"pending", "authorizations"},
                                          {"pending", "finalize"},
                                          {"ready", "finalize"},
-                                         {"valid", "certificate"},
                                          {"ready", "status"}}) {
         Json object = order_object(status);
         object.erase(member);

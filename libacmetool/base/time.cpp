@@ -1,5 +1,6 @@
 #include "base/time.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -83,6 +84,14 @@ std::optional<TimePoint> read_rfc3339(std::string_view text)
 TimePoint now()
 {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+int milliseconds_until(std::chrono::steady_clock::time_point when)
+{
+    constexpr Milliseconds kLongest{std::numeric_limits<int>::max()};
+    const auto now = std::chrono::steady_clock::now();
+    if (when <= now) return 0;
+    return static_cast<int>(std::min(std::chrono::ceil<Milliseconds>(when - now), kLongest).count());
 }
 
 std::string to_rfc3339(TimePoint time)

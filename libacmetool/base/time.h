@@ -16,6 +16,9 @@ using Milliseconds = std::chrono::milliseconds;
 /// The time of the system's clock.
 ACMETOOL_EXPORT TimePoint now();
 
+/// From now until then, rounded up, for poll(2) and epoll_wait(2); 0 if it has passed.
+int milliseconds_until(std::chrono::steady_clock::time_point when);
+
 /// RFC 3339 in UTC, "2026-11-23T18:58:45Z".
 ACMETOOL_EXPORT std::string to_rfc3339(TimePoint time);
 

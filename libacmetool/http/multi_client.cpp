@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <deque>
-#include <limits>
 #include <map>
 #include <vector>
 
@@ -150,13 +149,9 @@ bool MultiClient::Impl::begin()
 /// Does what the sockets are ready for, and what is due.
 void MultiClient::Impl::act(base::Milliseconds longest)
 {
-    const auto left = timeout == kNever
-                          ? longest
-                          : std::min(longest, std::chrono::ceil<base::Milliseconds>(timeout - Clock::now()));
-    constexpr base::Milliseconds kLongest{std::numeric_limits<int>::max()};
-    const auto wait = static_cast<int>(std::clamp(left, base::Milliseconds{0}, kLongest).count());
     std::array<epoll_event, kEventsAtOnce> ready{};
-    const int count = epoll_wait(sockets.get(), ready.data(), ready.size(), wait);
+    const int count = epoll_wait(sockets.get(), ready.data(), ready.size(),
+                                 base::milliseconds_until(std::min(timeout, Clock::now() + longest)));
     int active = 0;
     for (int i = 0; i < count; ++i) {
         const auto& event = ready.at(static_cast<std::size_t>(i));

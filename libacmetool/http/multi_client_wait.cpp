@@ -9,9 +9,10 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <system_error>
 #include <utility>
+
+#include "base/time.h"
 
 namespace acmetool::http
 {
@@ -35,15 +36,11 @@ MultiClientWait::MultiClientWait()
 
 void MultiClientWait::wait(base::Worker::Clock::time_point until)
 {
-    using Clock = base::Worker::Clock;
-    constexpr base::Milliseconds kLongest{std::numeric_limits<int>::max()};
     for (const auto& client : clients_)
         until = std::min(until, client->due());
-    const auto left = std::chrono::ceil<base::Milliseconds>(until - Clock::now());
-    const auto milliseconds = static_cast<int>(std::clamp(left, base::Milliseconds{0}, kLongest).count());
     std::array<epoll_event, kReadyAtOnce> events{};
-    const int count = epoll_wait(ready_.get(), events.data(), events.size(), milliseconds);
-    const auto now = Clock::now();
+    const int count = epoll_wait(ready_.get(), events.data(), events.size(), base::milliseconds_until(until));
+    const auto now = base::Worker::Clock::now();
     for (const auto& client : clients_) {
         const auto is_ready = [&client](const epoll_event& event) { return event.data.ptr == client.get(); };
         if (client->due() <= now ||

@@ -47,7 +47,7 @@ using MasaAnswer = std::variant<MasaDocument, MasaDelay, MasaRefusal>;
 class Masa
 {
 public:
-    /// Called on a thread of the MASA's: any number of delays, then a document or a refusal. Not from within
+    /// Called on the thread that asks: any number of delays, then a document or a refusal. Not from within
     /// ask(), forget() or use().
     using Hear = std::function<void(MasaAnswer)>;
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/descriptor.h"
+#include "base/time.h"
 #include "store/pq_connection.h"
 
 namespace acmetool::store
@@ -36,11 +37,7 @@ public:
         if (!connection_) until = std::min(until, next_try_);
         pollfd watched[2] = {{wakes_.get(), POLLIN, 0},
                              {connection_ ? connection_->socket() : -1, POLLIN, 0}};
-        const auto left = until == Clock::time_point::max()
-                              ? std::chrono::hours{1}
-                              : std::min<Clock::duration>(until - Clock::now(), std::chrono::hours{1});
-        const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-        if (::poll(watched, 2, static_cast<int>(std::max<std::int64_t>(milliseconds, 0))) <= 0) return;
+        if (::poll(watched, 2, base::milliseconds_until(until)) <= 0) return;
         std::uint64_t count = 0;
         if (watched[0].revents != 0) [[maybe_unused]]
             const auto octets = ::read(wakes_.get(), &count, sizeof count);

@@ -1,3 +1,6 @@
+#include <chrono>
+#include <limits>
+
 #include <doctest/doctest.h>
 
 #include "base/time.h"
@@ -38,4 +41,15 @@ TEST_CASE("ACME-43a: margins are shares of the lifetime, however short")
     CHECK(Margin{}.due(start, forever) < forever);
     for (const auto* text : {"", "0/3", "1/0", "4/3", "a/b", "1/3x", "3"})
         CHECK_FALSE(parse_margin(text));
+}
+
+TEST_CASE("What poll(2) waits is rounded up, nothing if the time has passed, and at most what it takes")
+{
+    using Clock = std::chrono::steady_clock;
+    CHECK(milliseconds_until({}) == 0);
+    CHECK(milliseconds_until(Clock::now()) == 0);
+    const auto soon = milliseconds_until(Clock::now() + std::chrono::hours{1});
+    CHECK(soon > 3'500'000);
+    CHECK(soon <= 3'600'000);
+    CHECK(milliseconds_until(Clock::time_point::max()) == std::numeric_limits<int>::max());
 }

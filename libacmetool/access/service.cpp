@@ -183,7 +183,7 @@ Result<std::unique_ptr<Service>> Service::start(const Options& options,
 {
     auto impl = std::make_unique<Impl>();
     ACMETOOL_TRY(context, tls_context(options));
-    ACMETOOL_TRY(socket, net::UdpServer::open(options.radius.host, options.radius.port));
+    ACMETOOL_TRY(socket, net::UdpServer::open(options.radius.host, options.radius.port, options.threads));
     impl->authority = std::make_unique<enrol::AnswersOn>(socket->executor(), authority);
     if (vouchers != nullptr)
         impl->vouchers = std::make_unique<enrol::VouchersOn>(socket->executor(), *vouchers);
@@ -193,12 +193,10 @@ Result<std::unique_ptr<Service>> Service::start(const Options& options,
                                impl->vouchers.get(), recorder(log), socket->timers(), tracer(log),
                                [&log](Sessions::Drop cause, const Sessions::Source& source,
                                       std::uint64_t times) { tell_dropped(log, cause, source, times); }));
-    socket->serve(
-        [raw = sessions.get()](ByteView datagram, const std::string& address, std::uint16_t port,
-                               net::UdpServer::Reply reply) {
-            raw->take(datagram, {address, port}, std::move(reply));
-        },
-        options.threads);
+    socket->serve([raw = sessions.get()](ByteView datagram, const std::string& address, std::uint16_t port,
+                                         net::UdpServer::Reply reply) {
+        raw->take(datagram, {address, port}, std::move(reply));
+    });
     impl->sessions = std::move(sessions);
     impl->socket = std::move(socket);
     return std::unique_ptr<Service>{new Service{std::move(impl)}};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -18,6 +19,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "base/descriptor.h"
 #include "base/thread.h"
 
 namespace acmetool::net
@@ -49,6 +51,18 @@ void keep(Asked& asked, const cmsghdr& header, const T& value)
     asked.size = CMSG_SPACE(sizeof(T));
 }
 
+/// By which one thread waits for datagrams. The kernel asks these in the order of their making and wakes the
+/// thread of the first that is waited for. So a client that waits for each answer is always served by the
+/// same thread, whose caches know it; threads blocked in recvmsg(2) would take turns.
+Result<base::Descriptor> wait_for_datagrams(int socket)
+{
+    base::Descriptor waiting{epoll_create1(EPOLL_CLOEXEC)};
+    epoll_event event{.events = EPOLLIN | EPOLLEXCLUSIVE, .data = {}};
+    if (waiting.get() < 0 || epoll_ctl(waiting.get(), EPOLL_CTL_ADD, socket, &event) < 0)
+        return fail(Errc::cannot_create, std::string{"epoll: "} + std::strerror(errno));
+    return waiting;
+}
+
 /// The control data for the answer. The way there is the kernel's choice, but for link-local addresses, which
 /// say nothing without their interface.
 Asked asked_of(msghdr& message)
@@ -76,7 +90,8 @@ struct UdpServer::Impl final : base::Executor, std::enable_shared_from_this<UdpS
     asio::io_context io{1}; ///< callbacks and timers, on a thread of their own
     asio::executor_work_guard<asio::io_context::executor_type> not_over{io.get_executor()};
     asio::io_context of_nobody{1}; ///< of the socket, whose datagrams would wake the thread of `io` as well
-    udp::socket socket{of_nobody}; ///< blocking
+    udp::socket socket{of_nobody};
+    std::vector<base::Descriptor> waits; ///< one for each thread that answers
     Handler handler;
     std::atomic<bool> stopping = false;
     std::vector<std::thread> threads;
@@ -88,11 +103,12 @@ struct UdpServer::Impl final : base::Executor, std::enable_shared_from_this<UdpS
     }
     /// The kernel wakes one of the threads for each datagram, which answers it without another's help: on a
     /// machine with little to do, waking a thread takes longer than most answers.
-    void receive()
+    void receive(int waiting)
     {
         std::array<std::uint8_t, kLargestDatagram> buffer{};
+        epoll_event event{};
         while (!stopping)
-            take_one(buffer);
+            if (epoll_wait(waiting, &event, 1, -1) > 0) take_one(buffer);
     }
     void take_one(std::span<std::uint8_t> buffer)
     {
@@ -106,7 +122,7 @@ struct UdpServer::Impl final : base::Executor, std::enable_shared_from_this<UdpS
         message.msg_iovlen = 1;
         message.msg_control = raw.control.data();
         message.msg_controllen = raw.control.size();
-        const auto size = recvmsg(socket.native_handle(), &message, 0);
+        const auto size = recvmsg(socket.native_handle(), &message, MSG_DONTWAIT);
         if (size < 0 || stopping) return;
         from.resize(message.msg_namelen);
         answer({buffer.data(), static_cast<std::size_t>(size)}, from, asked_of(message));
@@ -169,7 +185,8 @@ UdpServer::~UdpServer()
     impl_->stop();
 }
 
-Result<std::unique_ptr<UdpServer>> UdpServer::open(const std::string& address, std::uint16_t port)
+Result<std::unique_ptr<UdpServer>> UdpServer::open(const std::string& address, std::uint16_t port,
+                                                   unsigned threads)
 {
     auto impl = std::make_shared<Impl>();
     Problem problem;
@@ -184,17 +201,22 @@ Result<std::unique_ptr<UdpServer>> UdpServer::open(const std::string& address, s
         return fail(Errc::cannot_create,
                     "UDP " + address + " port " + std::to_string(port) + ": " + problem.message(),
                     "is another RADIUS server running?");
+    for (unsigned i = 0; i < threads; ++i) {
+        ACMETOOL_TRY(waiting, wait_for_datagrams(impl->socket.native_handle()));
+        impl->waits.push_back(std::move(waiting));
+    }
     Problem ignored; // a smaller buffer works, too
     impl->socket.set_option(asio::socket_base::receive_buffer_size{1 << 20}, ignored);
     return std::unique_ptr<UdpServer>{new UdpServer{std::move(impl)}};
 }
 
-void UdpServer::serve(Handler handler, unsigned threads)
+void UdpServer::serve(Handler handler)
 {
     impl_->handler = std::move(handler);
     impl_->threads.push_back(base::start_thread("udp", [raw = impl_.get()] { raw->io.run(); }));
-    for (unsigned i = 0; i < threads; ++i)
-        impl_->threads.push_back(base::start_thread("udp", [raw = impl_.get()] { raw->receive(); }));
+    for (const auto& waiting : impl_->waits)
+        impl_->threads.push_back(
+            base::start_thread("udp", [raw = impl_.get(), fd = waiting.get()] { raw->receive(fd); }));
 }
 
 UdpServer::Timers UdpServer::timers() const

@@ -32,14 +32,16 @@ public:
     /// thread, even after the server is destroyed: then nothing runs.
     using Timers = std::function<void(std::chrono::steady_clock::time_point, Task)>;
 
-    /// Takes the address; datagrams wait until serve(). Errors: config, cannot_create (address in use).
-    static Result<std::unique_ptr<UdpServer>> open(const std::string& address, std::uint16_t port);
+    /// Takes the address; datagrams wait until serve(), which `threads` of them answer. Errors: config,
+    /// cannot_create (address in use, no file descriptors).
+    static Result<std::unique_ptr<UdpServer>> open(const std::string& address, std::uint16_t port,
+                                                   unsigned threads = 1);
     ~UdpServer(); ///< ends the threads
     UdpServer(const UdpServer&) = delete;
     UdpServer& operator=(const UdpServer&) = delete;
 
-    /// Starts the threads: `threads` of them call `handler` for each datagram, several at once. Once.
-    void serve(Handler handler, unsigned threads = 1);
+    /// Starts the threads, which call `handler` for each datagram, several at once. Once.
+    void serve(Handler handler);
     Timers timers() const;
     /// The thread for callbacks that continue what a datagram began (base::bind).
     std::weak_ptr<base::Executor> executor() const;

@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -60,6 +62,17 @@ std::string ask(const std::string& listen, const char* address, const char* own)
     close(fd);
     reply.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
     return reply;
+}
+
+/// A socket whose peer is that port of 127.0.0.1. What does not come within a minute fails.
+int connect_to(std::uint16_t port)
+{
+    const auto to = resolve("127.0.0.1", port);
+    const int fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const timeval patience{60, 0};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    REQUIRE(connect(fd, to->ai_addr, to->ai_addrlen) == 0);
+    return fd;
 }
 
 bool has_ipv6()
@@ -144,24 +157,20 @@ TEST_CASE("A UDP server's timers run on its thread in the order of their times, 
 
 TEST_CASE("A UDP server's threads answer at the same time")
 {
-    auto server = net::UdpServer::open("127.0.0.1", 0);
+    auto server = net::UdpServer::open("127.0.0.1", 0, 2);
     REQUIRE(server);
     std::mutex mutex;
     std::condition_variable changed;
     int inside = 0;
-    (*server)->serve(
-        [&](ByteView datagram, const std::string&, std::uint16_t, const net::UdpServer::Reply& reply) {
-            std::unique_lock lock{mutex};
-            ++inside;
-            changed.notify_all();
-            const bool together =
-                changed.wait_for(lock, std::chrono::seconds{60}, [&] { return inside == 2; });
-            reply(together ? Bytes{datagram.begin(), datagram.end()} : Bytes{});
-        },
-        2);
-    const auto to = resolve("127.0.0.1", (*server)->port());
-    const int fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    REQUIRE(connect(fd, to->ai_addr, to->ai_addrlen) == 0);
+    (*server)->serve([&](ByteView datagram, const std::string&, std::uint16_t,
+                         const net::UdpServer::Reply& reply) {
+        std::unique_lock lock{mutex};
+        ++inside;
+        changed.notify_all();
+        const bool together = changed.wait_for(lock, std::chrono::seconds{60}, [&] { return inside == 2; });
+        reply(together ? Bytes{datagram.begin(), datagram.end()} : Bytes{});
+    });
+    const int fd = connect_to((*server)->port());
     std::array<char, 10> reply{};
     CHECK(send(fd, "a", 1, 0) == 1);
     CHECK(send(fd, "b", 1, 0) == 1);
@@ -171,6 +180,34 @@ TEST_CASE("A UDP server's threads answer at the same time")
     CHECK(first == 1);
     CHECK(second == 1);
     CHECK(reply[0] + reply[1] == 'a' + 'b');
+}
+
+TEST_CASE("A UDP server's first thread that has nothing to do answers: a client is not passed around")
+{
+    auto server = net::UdpServer::open("127.0.0.1", 0, 4);
+    REQUIRE(server);
+    std::mutex mutex;
+    std::map<std::thread::id, int> answered;
+    (*server)->serve(
+        [&](ByteView datagram, const std::string&, std::uint16_t, const net::UdpServer::Reply& reply) {
+            {
+                const std::lock_guard lock{mutex};
+                ++answered[std::this_thread::get_id()];
+            }
+            reply({datagram.begin(), datagram.end()});
+        });
+    const int fd = connect_to((*server)->port());
+    std::array<char, 10> reply{};
+    for (int i = 0; i < 100; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{1}); // it waits again by then, mostly
+        REQUIRE(send(fd, "a", 1, 0) == 1);
+        REQUIRE(recv(fd, reply.data(), reply.size(), 0) == 1);
+    }
+    close(fd);
+    int most = 0;
+    for (const auto& [thread, count] : answered)
+        most = std::max(most, count);
+    CHECK(most > 50); // in turns, it would be 25
 }
 
 TEST_CASE("Callbacks that are bound to a UDP server come to its thread, and nowhere once it is destroyed")

@@ -143,7 +143,7 @@ private:
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_access(const unsigned char* data, std::size_t size)
 {
     static const struct SecretFile {
         SecretFile()

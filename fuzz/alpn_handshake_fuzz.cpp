@@ -4,7 +4,7 @@
 
 #include "crypto/tls_alpn.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_alpn_handshake(const unsigned char* data, std::size_t size)
 {
     using namespace acmetool;
     static crypto::AlpnProofs proofs;

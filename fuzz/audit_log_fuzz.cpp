@@ -6,7 +6,7 @@
 #include "brski/audit_log.h"
 #include "brski/voucher.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_audit_log(const unsigned char* data, std::size_t size)
 {
     using namespace acmetool;
     using namespace acmetool::brski;

@@ -26,7 +26,7 @@ void read_payload(std::string_view text)
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_ca_request(const unsigned char* data, std::size_t size)
 {
     const std::string_view text{reinterpret_cast<const char*>(data), size};
     if (const auto request = ca::parse_request(text)) read_payload(as_text(request->jws.payload));

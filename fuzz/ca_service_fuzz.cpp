@@ -37,10 +37,10 @@ void replace(std::string& text, std::string_view word, std::string_view value)
 }
 
 /// The CA and its client.
-class Lab
+class CaLab
 {
 public:
-    Lab()
+    CaLab()
     {
         ca::ServiceOptions options;
         options.database = folder_ + "/acme-ca.db";
@@ -54,13 +54,13 @@ public:
         wanted.identifiers = {{"dns", "a.example.com"}};
         csr_ = base::to_base64url(crypto::build_csr(*crypto::generate_key("ec:P-256"), wanted)->der);
     }
-    ~Lab()
+    ~CaLab()
     {
         service_.reset();
         remove_folder();
     }
-    Lab(const Lab&) = delete;
-    Lab& operator=(const Lab&) = delete;
+    CaLab(const CaLab&) = delete;
+    CaLab& operator=(const CaLab&) = delete;
 
     void remove_folder() const { std::filesystem::remove_all(folder_); }
 
@@ -187,11 +187,11 @@ private:
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_ca_service(const unsigned char* data, std::size_t size)
 {
     // Threads that end while the program exits leave state of OpenSSL behind: the last laboratory is not
     // destroyed.
-    static Lab* lab = nullptr;
+    static CaLab* lab = nullptr;
     static const struct LastFolder {
         ~LastFolder()
         {
@@ -201,7 +201,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     static int inputs = 0;
     if (lab == nullptr || ++inputs % kInputsPerService == 0 || !lab->log_in()) {
         delete lab;
-        lab = new Lab;
+        lab = new CaLab;
         if (!lab->log_in()) __builtin_trap();
     }
     const std::string_view text{reinterpret_cast<const char*>(data), size};

@@ -5,7 +5,7 @@
 
 using namespace acmetool;
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_certs_only(const unsigned char* data, std::size_t size)
 {
     if (const auto certificates = crypto::parse_certs_only({data, size}))
         for (const auto& certificate : *certificates) {

@@ -4,7 +4,7 @@
 
 #include "crypto/cert.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_chain(const unsigned char* data, std::size_t size)
 {
     const std::string_view text{reinterpret_cast<const char*>(data), size};
     if (const auto chain = acmetool::crypto::parse_pem_chain(text))

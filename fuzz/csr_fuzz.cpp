@@ -40,7 +40,7 @@ void compare(acmetool::ByteView der)
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_csr(const unsigned char* data, std::size_t size)
 {
     compare({data, size});
     const std::string_view text{reinterpret_cast<const char*>(data), size};

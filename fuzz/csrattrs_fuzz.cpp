@@ -6,7 +6,7 @@
 
 using namespace acmetool;
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_csrattrs(const unsigned char* data, std::size_t size)
 {
     static const auto key = *crypto::generate_key("ec:P-256");
     const auto asked = est::parse_csrattrs({data, size});

@@ -6,7 +6,7 @@
 
 #include "dns/query.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_dns_answer(const unsigned char* data, std::size_t size)
 {
     const std::string_view text{reinterpret_cast<const char*>(data), size};
     // "a.b. TXT", with Id 0.

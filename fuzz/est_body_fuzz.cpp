@@ -7,7 +7,7 @@
 
 using namespace acmetool;
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_est_body(const unsigned char* data, std::size_t size)
 {
     const std::string_view text{reinterpret_cast<const char*>(data), size};
     static_cast<void>(est::parse_body(text, {.strict = true}).has_value());

@@ -207,7 +207,7 @@ private:
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_est_enrol(const unsigned char* data, std::size_t size)
 {
     // Threads that end while the program exits leave state of OpenSSL behind: the last one is not destroyed.
     static EnrolLab* lab = nullptr;

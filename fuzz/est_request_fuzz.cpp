@@ -31,7 +31,7 @@ public:
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_est_request(const unsigned char* data, std::size_t size)
 {
     auto request = fuzz::read_request({reinterpret_cast<const char*>(data), size});
     Refuser authority;

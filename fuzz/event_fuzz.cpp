@@ -43,7 +43,7 @@ void check(const ra::Event& row)
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_event(const unsigned char* data, std::size_t size)
 {
     const std::string_view text{reinterpret_cast<const char*>(data), size};
     if (const auto event = base::parse_json_object(text, "event")) check(relay::to_row(*event));

@@ -9,7 +9,7 @@
 
 using namespace acmetool;
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+extern "C" int fuzz_http_reply(const std::uint8_t* data, std::size_t size)
 {
     const std::string_view text{reinterpret_cast<const char*>(data), size};
     http::ResponseReader reader{4096};

@@ -21,7 +21,7 @@ constexpr std::size_t kBodyLimit = 4096;
 constexpr std::size_t kHeaderLimit = 2048;
 
 /// Traps if a request got past the server's limits.
-http::ServerResponse check(const http::ServerRequest& request)
+http::ServerResponse answer_within_limits(const http::ServerRequest& request)
 {
     std::size_t header = 0;
     for (const auto& [name, value] : request.headers) {
@@ -42,7 +42,7 @@ std::unique_ptr<http::Server> start(bool behind_proxy)
     options.header_limit = kHeaderLimit;
     options.requests_per_connection = 8;
     if (behind_proxy) options.proxies.push_back(*net::AddressRange::parse("127.0.0.0/8"));
-    return std::move(*http::Server::start(options, check));
+    return std::move(*http::Server::start(options, answer_within_limits));
 }
 
 /// Sends all, ends, and reads until the server has closed.
@@ -69,7 +69,7 @@ void converse(std::uint16_t port, std::string_view octets)
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_http_server(const unsigned char* data, std::size_t size)
 {
     static const std::unique_ptr<http::Server> servers[] = {start(false), start(true)};
     if (size == 0) return 0;

@@ -8,7 +8,7 @@
 #include "acme/preauth.h"
 #include "base/text.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_json_reply(const unsigned char* data, std::size_t size)
 {
     const std::string_view text{reinterpret_cast<const char*>(data), size};
     using namespace acmetool;

@@ -8,7 +8,7 @@
 #include "jose/jwk.h"
 #include "jose/jws.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_jws(const unsigned char* data, std::size_t size)
 {
     const std::string_view text{reinterpret_cast<const char*>(data), size};
     static_cast<void>(acmetool::jose::parse_jws(text).has_value());

@@ -48,7 +48,7 @@ void fill_in(std::string& text, std::string_view word, std::string_view value)
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_masa(const unsigned char* data, std::size_t size)
 {
     static const MasaWorld world;
     if (size < 3) return 0;

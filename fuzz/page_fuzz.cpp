@@ -27,15 +27,15 @@ constexpr std::size_t kMostEvents = 8;
 constexpr base::TimePoint kNow{std::chrono::seconds{1'800'000'000}};
 
 /// A store that each run empties.
-class Lab
+class PageLab
 {
 public:
-    Lab()
+    PageLab()
     {
         config_.ra.store.sqlite = folder_ + "/relay.db";
         database_ = std::move(*ra::Records::open(config_.ra.store));
     }
-    ~Lab()
+    ~PageLab()
     {
         database_.reset();
         std::filesystem::remove_all(folder_);
@@ -112,9 +112,9 @@ void check_markup(std::string_view markup)
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_page(const unsigned char* data, std::size_t size)
 {
-    static Lab lab;
+    static PageLab lab;
     const auto lines = base::split({reinterpret_cast<const char*>(data), size}, '\n');
     const std::string target{lines.front()};
     if (!relay::is_page(target)) return 0;

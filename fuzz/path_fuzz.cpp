@@ -76,7 +76,7 @@ bool leads_to(const crypto::AnchorStore& anchors, const std::vector<crypto::Cert
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_path(const unsigned char* data, std::size_t size)
 {
     static const auto anchor = fuzz::make_authority("anchor");
     static const crypto::AnchorStore anchors{{anchor.certificate}};

@@ -7,7 +7,7 @@
 #include "acme/persistent_record.h"
 #include "base/text.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_persistent_record(const unsigned char* data, std::size_t size)
 {
     using namespace acmetool;
     const std::string_view text{reinterpret_cast<const char*>(data), size};

@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "http/client.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_problem(const unsigned char* data, std::size_t size)
 {
     const std::string_view text{reinterpret_cast<const char*>(data), size};
     if (const auto problem = acmetool::acme::parse_problem(text))

@@ -7,7 +7,7 @@
 #include "ra/mapping.h"
 #include "ra/program_output.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_program_issuer(const unsigned char* data, std::size_t size)
 {
     using namespace acmetool;
     using namespace std::chrono_literals;

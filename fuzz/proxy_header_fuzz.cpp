@@ -4,7 +4,7 @@
 #include "http/proxy_header.h"
 #include "net/address_range.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_proxy_header(const unsigned char* data, std::size_t size)
 {
     using namespace acmetool;
     for (std::size_t taken = 0;;) {

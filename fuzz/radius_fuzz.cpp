@@ -3,7 +3,7 @@
 
 #include "radius/packet.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_radius(const unsigned char* data, std::size_t size)
 {
     using namespace acmetool;
     const ByteView octets{data, size};

@@ -4,7 +4,7 @@
 
 #include "acme/renewal_info.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_renewal_info(const unsigned char* data, std::size_t size)
 {
     using namespace acmetool;
     const std::string_view text{reinterpret_cast<const char*>(data), size};

@@ -4,7 +4,7 @@
 
 #include "http/retry_after.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_retry_after(const unsigned char* data, std::size_t size)
 {
     const std::string_view text{reinterpret_cast<const char*>(data), size};
     const auto wait = acmetool::http::parse_retry_after(text, acmetool::base::TimePoint{});

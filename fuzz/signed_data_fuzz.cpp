@@ -5,7 +5,7 @@
 
 using namespace acmetool;
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_signed_data(const unsigned char* data, std::size_t size)
 {
     if (const auto message = crypto::parse_signed_data({data, size}))
         static_cast<void>(crypto::verify_signed_data(*message).has_value());

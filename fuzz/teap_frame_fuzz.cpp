@@ -4,7 +4,7 @@
 
 #include "teap/fragments.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_teap_frame(const unsigned char* data, std::size_t size)
 {
     using namespace acmetool;
     ByteView rest{data, size};

@@ -30,7 +30,7 @@ teap::PeerSettings settings_of()
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_teap_peer(const unsigned char* data, std::size_t size)
 {
     static const auto server_context = fuzz::context_of(crypto::Side::server);
     static const auto peer_context = fuzz::context_of(crypto::Side::client);

@@ -3,7 +3,7 @@
 
 #include "teap_tunnel.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_teap_session(const unsigned char* data, std::size_t size)
 {
     const auto settings = std::make_shared<acmetool::teap::ServerSettings>();
     // Nothing in here proves the tunnel.

@@ -4,7 +4,7 @@
 
 #include "teap/crypto_binding.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_teap_tlv(const unsigned char* data, std::size_t size)
 {
     using namespace acmetool;
     const auto tlvs = teap::parse_tlvs({data, size});

@@ -29,7 +29,7 @@ public:
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_teap_voucher(const unsigned char* data, std::size_t size)
 {
     auto settings = std::make_shared<teap::ServerSettings>();
     settings->order = teap::Order::binding_last;

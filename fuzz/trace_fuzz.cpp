@@ -7,7 +7,7 @@
 #include "base/trace.h"
 #include "cli/chart.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_trace(const unsigned char* data, std::size_t size)
 {
     using namespace acmetool;
     const std::string_view text{reinterpret_cast<const char*>(data), size};

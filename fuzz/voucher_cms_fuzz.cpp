@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "brski/envelope.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size)
+extern "C" int fuzz_voucher_cms(const unsigned char* data, std::size_t size)
 {
     using namespace acmetool;
     using namespace acmetool::brski;

@@ -66,7 +66,7 @@ post() { # DEVICE FILE [CURL OPTION...]
     post stranger9999 dev.csr
     refused 403 'stranger9999 is not in the inventory'
     # Another maker's device with a serial number that we know.
-    make_pki other
+    make_new_pki other
     cp other/device0001.pem "$PKI/copycat.pem"
     cp other/device0001.key "$PKI/copycat.key"
     make_csr device0001.iot.domain.com dev.csr
@@ -248,7 +248,7 @@ post() { # DEVICE FILE [CURL OPTION...]
 
 # make_twin DIR: another manufacturer with the same CA name and the same device, device0001, as "twin".
 make_twin() {
-    make_pki "$1"
+    make_new_pki "$1"
     cp "$1/maker.pem" "$PKI/twin-maker.pem"
     cp "$1/device0001.pem" "$PKI/twin.pem"
     cp "$1/device0001.key" "$PKI/twin.key"

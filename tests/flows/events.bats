@@ -181,7 +181,7 @@ lone_teap() {
 @test "OPR-13: incident: a device of a manufacturer that nobody trusts, and one that shows nothing" {
     lone_relay
     mkdir other
-    make_pki "$PWD/other"
+    make_new_pki "$PWD/other"
     cp other/device0001.pem "$PKI/false.pem"
     cp other/device0001.key "$PKI/false.key"
     make_csr device0001.iot.domain.com csr

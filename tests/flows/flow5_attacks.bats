@@ -393,7 +393,7 @@ nonceless() {
 }
 
 @test "BRP-02c, BRP-02d, BRP-08c: a registrar that nobody knows is heard, and left if the voucher pins another" {
-    make_pki "$PWD/elsewhere"
+    make_new_pki "$PWD/elsewhere"
     cp elsewhere/ra.pem unknown.pem
     cp elsewhere/ra.key unknown.key
     cp "$MAKER/vendor.pem" ca.pem

@@ -21,7 +21,7 @@ start_masa() {
         >"$dir/ready" 2>>"$dir/masa.log" &
     MASA_PID=$!
     STARTED+=("$MASA_PID")
-    wait_for 20 grep -q ready "$dir/ready" || { cat "$dir/masa.log" >&2; return 1; }
+    wait_for 20 contains "$dir/ready" ready || { cat "$dir/masa.log" >&2; return 1; }
     MASA="127.0.0.1:$MASA_PORT"
     export MASA
 }

@@ -11,7 +11,7 @@ start_ca() {
         --admin 127.0.0.1:0 --request-log "$CA_LOG" "$@" >"$dir.ready" 2>"$dir.err" &
     CA_PID=$!
     STARTED+=("$CA_PID")
-    if ! wait_for 20 grep -q rootFile "$dir.ready"; then
+    if ! wait_for 20 contains "$dir.ready" rootFile; then
         cat "$dir.err" >&2
         return 1
     fi
@@ -24,7 +24,9 @@ start_ca() {
 
 # json_value MEMBER FILE: the first string member of that name; for places without jq.
 json_value() {
-    sed -n "s/.*\"$1\": *\"\\([^\"]*\\)\".*/\\1/p" "$2" | head -n 1
+    local all
+    read -rd '' all <"$2" || true
+    [[ $all =~ \"$1\":\ *\"([^\"]*)\" ]] && echo "${BASH_REMATCH[1]}"
 }
 
 # set_fault NAME=VALUE

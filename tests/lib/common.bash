@@ -1,6 +1,6 @@
 # Sourced by the tests and by examples/quickstart: where things are, free ports, waiting, and stopping what was started.
 
-ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+ROOT="$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)"
 BUILD="${ACMETOOL_BUILD:-$ROOT/build}"
 # ACMETOOL_PROGRAMS, if set, is the only folder of programs beside the build (packaging/link-programs).
 PATH="$BUILD/bin:${ACMETOOL_PROGRAMS:-$PATH:/usr/sbin:/sbin}"
@@ -23,24 +23,77 @@ if [[ -n ${BATS_RUN_TMPDIR:-} ]]; then
     done
 fi
 
+# bats notes the line before each command, also in each subshell, which takes a tenth of the suite's time. Here it notes the
+# line when a command failed.
+if declare -F bats_error_trap >/dev/null; then
+    set +o functrace
+    bats_error_trap() {
+        bats_check_status_from_trap
+        [[ -n $BATS_DEBUG_LAST_STACK_TRACE_IS_VALID ]] || bats_capture_stack_trace
+        BATS_DEBUG_LAST_STACK_TRACE_IS_VALID=1
+    }
+fi
+
+# A process costs ten times what bash does itself; what all tests call starts none that it can do without.
+
+# pause SECONDS, as sleep.
+pause() {
+    [[ -n ${NEVER_READY:-} ]] || exec {NEVER_READY}<> <(:)
+    read -rt "$1" -u "$NEVER_READY" || true
+}
+
+# contains FILE TEXT
+contains() {
+    local all
+    read -rd '' all <"$1" || true # its end is none of a line
+    [[ $all == *"$2"* ]]
+}
+
 # free_port: a TCP and UDP port of 127.0.0.1 that nobody listens on, and that was given to no other test of this run. It is
 # none of those that the system gives to clients.
 free_port() {
-    local port
+    local port sockets=() table
+    for table in tcp tcp6 udp udp6; do mapfile -t -O "${#sockets[@]}" sockets <"/proc/net/$table"; done
     while :; do
         port=$((20000 + RANDOM % 12000))
-        if [[ -z $(ss -Hltun "sport = :$port") ]] &&
-            { [[ -z ${BATS_RUN_TMPDIR:-} ]] || mkdir "$BATS_RUN_TMPDIR/port-$port" 2>/dev/null; }; then
+        printf -v table ':%04X ' "$port"
+        if [[ ${sockets[*]} != *"$table"* ]] && take_port "$port"; then
             echo "$port"
             return
         fi
     done
 }
+take_port() { # PORT: for this test; false if another one has it
+    [[ -n ${BATS_RUN_TMPDIR:-} ]] || return 0
+    local status=0
+    set -C # what is there is not written again
+    { : >"$BATS_RUN_TMPDIR/port-$1"; } 2>/dev/null || status=1
+    set +C
+    return "$status"
+}
+
+# made_once NAME FOLDER COMMAND...: FOLDER gets the files that the command makes in the folder that is its last argument. It is
+# run for the first test of a run that asks for NAME; the others have copies.
+made_once() {
+    local kept=${BATS_RUN_TMPDIR:-}/made-$1 folder=$2
+    shift 2
+    mkdir -p "$folder"
+    if [[ -z ${BATS_RUN_TMPDIR:-} ]]; then
+        "$@" "$folder"
+        return
+    fi
+    if [[ ! -e $kept ]]; then
+        mkdir "$kept.$BASHPID"
+        "$@" "$kept.$BASHPID"
+        mv -T "$kept.$BASHPID" "$kept" 2>/dev/null || rm -r "$kept.$BASHPID" # another test was faster
+    fi
+    cp "$kept"/* "$folder"
+}
 
 # wait_for SECONDS COMMAND...: until the command succeeds. The limit is that of a machine at rest, which a slow or busy one may
 # exceed: it ends what hangs, and proves nothing about time.
 wait_for() {
-    local end=$((SECONDS + 3 * $1)) turns=0 pause=0.05
+    local end=$((SECONDS + 3 * $1)) turns=0 length=0.05
     shift
     until "$@" >/dev/null 2>&1; do
         if ((SECONDS >= end)); then
@@ -48,8 +101,8 @@ wait_for() {
             return 1
         fi
         # What takes long is not asked for often: that would slow it down.
-        ((++turns < 20)) || pause=0.2
-        sleep "$pause"
+        ((++turns < 20)) || length=0.2
+        pause "$length"
     done
 }
 
@@ -69,12 +122,12 @@ at_clock() {
 
 # stop_all: ends every process in STARTED and waits for it.
 stop_all() {
-    local pid
-    for pid in "${STARTED[@]}"; do kill "$pid" 2>/dev/null || true; done
+    local pid turns
+    ((${#STARTED[@]} == 0)) || kill "${STARTED[@]}" 2>/dev/null || true
     for pid in "${STARTED[@]}"; do
-        for _ in $(seq 100); do
+        for ((turns = 0; turns < 100; ++turns)); do
             kill -0 "$pid" 2>/dev/null || break
-            sleep 0.05
+            pause 0.05
         done
         kill -9 "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true

@@ -15,8 +15,10 @@ issue() {
 }
 
 # est_world: root ca.pem, server certificates tls (127.0.0.1), other (another name), cmcra (another name, id-kp-cmcRA),
-# a device's idevid.pem of another CA, and cacerts.p7.
-est_world() {
+# a device's idevid.pem of another CA, and cacerts.p7. All tests have the same.
+est_world() { made_once est . make_est_world; }
+make_est_world() (
+    cd "$1" || return
     issue ca '/CN=Test EST CA' - basicConstraints=critical,CA:TRUE keyUsage=critical,keyCertSign,cRLSign subjectKeyIdentifier=hash
     issue tls /CN=est ca subjectAltName=IP:127.0.0.1 extendedKeyUsage=serverAuth
     issue other /CN=127.0.0.1 ca subjectAltName=DNS:other.example extendedKeyUsage=serverAuth
@@ -25,7 +27,7 @@ est_world() {
     issue idevid /CN=device/serialNumber=D-1 foreign extendedKeyUsage=clientAuth
     openssl crl2pkcs7 -nocrl -certfile ca.pem -outform DER -out cacerts.p7
     openssl x509 -in ca.pem -outform DER -out ca.der
-}
+)
 
 # make_csrattrs NAME: attributes.der, CSR attributes that ask for this name.
 make_csrattrs() {

@@ -12,8 +12,10 @@ start_authority() {
     acme-account register --directory "$CA_DIRECTORY" --ca-file "$CA_FILE" --agree-tos --account "$ACCOUNT" >/dev/null
 }
 
-# make_pki DIR: a manufacturer's CA with device0001 and stranger9999, the user swan, and the relay's own TLS certificate.
-make_pki() {
+# make_pki DIR: a manufacturer's CA with device0001 and stranger9999, the user swan, and the relay's own TLS certificate. All
+# tests have the same.
+make_pki() { made_once pki "$1" make_new_pki; }
+make_new_pki() {
     local dir=$1 name
     mkdir -p "$dir"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/maker.key" \
@@ -48,7 +50,8 @@ make_tls() {
 write_relay_toml() {
     local dir=$1
     shift
-    local update
+    local update lines IFS=$'\n'
+    lines=$*
     printf -v update 'update = "%s"\ntsig_key = "%s"' "${DNS_SERVER:-}" "${TSIG_KEY:-}"
     : "${RELAY_PORT:=$(free_port)}" "${RELAY_ADMIN_PORT:=$(free_port)}"
     cat >"$dir/relay.toml" <<EOF
@@ -75,7 +78,7 @@ root = "$CA_ROOT"
 request = "2s"
 ${RELAY_LIMITS:-}
 [est]
-$(printf '%s\n' "$@")
+$lines
 EOF
 }
 
@@ -109,7 +112,7 @@ start_relay() {
         ${RELAY_TRACE:+--trace "$RELAY_TRACE"} >"$dir/ready" 2>>"$dir/relay.log" &
     RELAY_PID=$!
     STARTED+=("$RELAY_PID")
-    if ! wait_for 20 grep -q admin "$dir/ready"; then
+    if ! wait_for 20 contains "$dir/ready" admin; then
         cat "$dir/relay.log" >&2
         return 1
     fi
@@ -131,7 +134,8 @@ est() {
 
 # enrol DEVICE OPERATION CSR: with 202 as often as it takes.
 enrol() {
-    for _ in $(seq 60); do
+    local turns
+    for ((turns = 0; turns < 60; ++turns)); do
         est "$1" "$2" -H 'Content-Type: application/pkcs10' --data-binary "@$3" || return
         [[ $STATUS == 202 ]] || break
         sleep 1
@@ -142,7 +146,7 @@ enrol() {
 
 # make_csr NAME FILE [KEY]: base64 of a request for a DNS name.
 make_csr() {
-    local key=${3:-$2.key}
-    [[ -e $key ]] || openssl ecparam -genkey -name prime256v1 -noout -out "$key"
-    openssl req -new -key "$key" -subj / -addext "subjectAltName=DNS:$1" -outform DER 2>/dev/null | openssl base64 >"$2"
+    local key=${3:-$2.key} how
+    if [[ -e $key ]]; then how=(-key "$key"); else how=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$key"); fi
+    openssl req -new "${how[@]}" -subj / -addext "subjectAltName=DNS:$1" 2>/dev/null | grep -v '^-----' >"$2"
 }

@@ -5,6 +5,8 @@ write_teap_toml() {
     local dir=$1
     shift
     : "${RADIUS_PORT:=$(free_port)}" "${TEAP_ADMIN_PORT:=$(free_port)}"
+    local lines IFS=$'\n'
+    lines=$*
     (umask 077 && echo radius-secret >"$dir/secret")
     cat >"$dir/teap.toml" <<END
 [listen]
@@ -32,7 +34,7 @@ ${TEAP_ACCEPT:-}
 [limits]
 ${RELAY_LIMITS:-}
 [teap]
-$(printf '%s\n' "$@")
+$lines
 END
 }
 
@@ -46,7 +48,7 @@ start_teap() {
         ${TEAP_TRACE:+--trace "$TEAP_TRACE"} >"$dir/teap.ready" 2>>"$TEAP_LOG" &
     TEAP_PID=$!
     STARTED+=("$TEAP_PID")
-    if ! wait_for 20 grep -q radius "$dir/teap.ready"; then
+    if ! wait_for 20 contains "$dir/teap.ready" radius; then
         cat "$TEAP_LOG" >&2
         return 1
     fi

@@ -64,7 +64,7 @@ restart_ca() {
     CA_LISTEN=${CA_LISTEN%/directory} start_ca "$PWD/ca" --dns-server "$DNS_SERVER"
 }
 
-pause() { # MILLISECONDS: a random time below
+short_wait() { # MILLISECONDS: a random time below
     sleep "$(printf '%d.%03d' $(($1 / 1000)) $((RANDOM % $1 % 1000)))"
 }
 
@@ -75,7 +75,7 @@ rounds() {
         last=$((DEVICES * i / KILLS))
         batch "$first" "$last"
         first=$((last + 1))
-        pause 700
+        short_wait 700
         "$@"
     done
     wait_for_devices

@@ -219,8 +219,7 @@ Result<Bytes> Client::csrattrs()
     const auto started = context_.steady_now();
     for (;;) {
         ACMETOOL_TRY(response, perform(call));
-        if (response.status == 200 || response.status == 204 || response.status == 404)
-            return parse_csrattrs_body(response);
+        if (response.status == 200 || lacks_csrattrs(response)) return parse_csrattrs_body(response);
         auto error = error_of(Operation::csrattrs, response, context_.now());
         if (response.status != 202) return fail(std::move(error));
         ACMETOOL_TRY(wait, wait_after(call, response));

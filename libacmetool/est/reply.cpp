@@ -1,6 +1,7 @@
 #include "est/reply.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include <fmt/core.h>
@@ -23,6 +24,9 @@ constexpr std::size_t kShownText = 300;
 constexpr std::string_view kWebPage = "text/html";
 constexpr const char* kWebPageHint = "check --server and --label, and whether a login page of the network "
                                      "(captive portal) or a proxy intercepts the connection";
+
+constexpr std::string_view kNotAsked =
+    "it did not ask for a client certificate on this connection, in the handshake or, with TLS 1.3, after it";
 
 /// "application/pkcs7-mime" of a Content-Type, in lower case, without parameters.
 std::string media_type_of(const http::Response& response)
@@ -101,9 +105,12 @@ Error error_of(Operation operation, const http::Response& response, base::TimePo
                            "name (--user); see its log for the reason"
                          : "the server says why; it requires a known and valid client certificate "
                            "(--cert, --key) or a user name (--user)";
+        if (!response.client_asked) error.hint += fmt::format("; {}", kNotAsked);
         break;
     case 403:
-        error.hint = "the server authenticated the client but refuses the request: ask its operator";
+        error.hint = response.client_asked
+                         ? "the server authenticated the client but refuses the request: ask its operator"
+                         : fmt::format("the server refuses the request: ask its operator; {}", kNotAsked);
         break;
     case 404:
     case 501:
@@ -152,9 +159,15 @@ Result<std::vector<crypto::Certificate>> parse_certificates(Operation operation,
     return certificates;
 }
 
+bool lacks_csrattrs(const http::Response& response)
+{
+    constexpr std::array kStatus{204, 404, 405, 501};
+    return std::find(kStatus.begin(), kStatus.end(), response.status) != kStatus.end();
+}
+
 Result<Bytes> parse_csrattrs_body(const http::Response& response)
 {
-    if (response.status == 204 || response.status == 404) return Bytes{};
+    if (lacks_csrattrs(response)) return Bytes{};
     auto body = parse_body(response.body);
     if (!body) {
         body.error().code = Errc::protocol;

@@ -27,8 +27,13 @@ ACMETOOL_EXPORT Error error_of(Operation operation, const http::Response& respon
 ACMETOOL_EXPORT Result<std::vector<crypto::Certificate>> parse_certificates(Operation operation,
                                                                             const http::Response& response);
 
-/// The attributes of a /csrattrs reply of status 200, 204 or 404; the last two, and an empty body, request
-/// nothing (RFC 7030 section 4.5.2, RFC 8951 section 4). Returns the DER for parse_csrattrs. Errc::protocol.
+/// True if the status says that the server has no CSR attributes: 204 or 404 (RFC 7030 section 4.5.2), or
+/// 405 or 501, with which servers say that they do not have the operation.
+ACMETOOL_EXPORT bool lacks_csrattrs(const http::Response& response);
+
+/// The attributes of a /csrattrs reply of status 200 or lacks_csrattrs(); the latter, and an empty body,
+/// request nothing (RFC 7030 section 4.5.2, RFC 8951 section 4). Returns the DER for parse_csrattrs.
+/// Errc::protocol.
 ACMETOOL_EXPORT Result<Bytes> parse_csrattrs_body(const http::Response& response);
 
 /// The wait requested by a 202 or 503; nothing if it is absent or malformed.

@@ -37,6 +37,7 @@ struct Response {
     Headers headers;
     std::string body;
     std::chrono::milliseconds took{0};
+    bool client_asked = true; ///< false: it is known that the server requested no client certificate
 };
 
 struct ClientOptions {

@@ -173,6 +173,18 @@ Result<TlsIdentity> load_identity(const std::string& certificate_file, const std
     return TlsIdentity{std::move(certificates), key};
 }
 
+namespace
+{
+
+/// OpenSSL calls this when the server requests a client certificate, in the handshake or after it.
+int note_request(SSL* /*ssl*/, void* asked)
+{
+    *static_cast<bool*>(asked) = true;
+    return 1;
+}
+
+} // namespace
+
 struct TlsClient::Impl {
     TlsClientOptions options;
     base::Context& context;
@@ -182,6 +194,7 @@ struct TlsClient::Impl {
     std::string origin;
     Connection connection;
     Verification verification;
+    bool client_asked = false; ///< for a certificate, on this connection
 
     Result<void> prepare();
     Result<void> open(const Url& url);
@@ -213,8 +226,11 @@ Result<void> TlsClient::Impl::prepare()
     constexpr std::array<unsigned char, 9> kHttp11{8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
     SSL_CTX_set_alpn_protos(raw, kHttp11.data(), kHttp11.size());
     ACMETOOL_CHECK(name_authorities(raw, options.trust));
-    if (options.identity) return set_identity(raw, *options.identity, options.trust);
-    return {};
+    SSL_CTX_set_cert_cb(raw, note_request, &client_asked);
+    if (!options.identity) return {};
+    // RFC 8446 section 4.2.6: a server that decides by the path of the request asks after it has read that.
+    SSL_CTX_set_post_handshake_auth(raw, 1);
+    return set_identity(raw, *options.identity, options.trust);
 }
 
 void TlsClient::Impl::close()
@@ -279,6 +295,7 @@ Result<void> TlsClient::Impl::open(const Url& url)
                          url.host.find_first_not_of("0123456789.") == std::string::npos;
     if (!address) SSL_set_tlsext_host_name(ssl.get(), url.host.c_str());
     verification = {&options.trust, &url.host, std::nullopt};
+    client_asked = false;
     for (int done = 0; (done = SSL_connect(ssl.get())) != 1;)
         if (auto waited = await(done, deadline, "TLS handshake"); !waited) {
             close();
@@ -291,7 +308,6 @@ Result<void> TlsClient::Impl::open(const Url& url)
                   .tls_version = SSL_get_version(ssl.get()),
                   .requests = 0,
                   .provisional = options.trust.provisional,
-                  .client_asked = SSL_get_client_CA_list(ssl.get()) != nullptr,
                   .server_certificates = copies_of(SSL_get_peer_cert_chain(ssl.get())),
                   .binding = crypto::channel_binding(ssl.get(), crypto::Side::client)};
     return {};
@@ -358,13 +374,14 @@ Result<Response> TlsClient::Impl::exchange(const Request& request, const Url& ur
     }
     const bool keep = reader.keeps_connection();
     auto response = reader.take();
+    response.client_asked = client_asked;
     response.took = std::chrono::duration_cast<std::chrono::milliseconds>(context.steady_now() - started);
     if (!keep) close();
     return response;
 }
 
 TlsClient::TlsClient(TlsClientOptions options, base::Context& context)
-    : impl_(new Impl{std::move(options), context, {}, {}, {}, {}, {}, {}})
+    : impl_(new Impl{std::move(options), context, {}, {}, {}, {}, {}, {}, false})
 {
     if (impl_->options.user_agent.empty()) impl_->options.user_agent = "acme-integrations/" ACMETOOL_VERSION;
 }

@@ -27,7 +27,6 @@ struct Connection {
     std::string tls_version;                              ///< "TLSv1.3"
     unsigned requests = 0;                                ///< requests sent on it so far
     bool provisional = false;                             ///< the server was not authorized
-    bool client_asked = false;                            ///< the server requested a client certificate
     std::vector<crypto::Certificate> server_certificates; ///< as the server sent them, its own first
     Result<crypto::ChannelBinding> binding = fail(Errc::internal, "not connected");
 };
@@ -89,8 +88,9 @@ struct TlsClientOptions {
 /// An HTTPS client with one connection at a time, kept while server and origin allow it (OpenSSL).
 ///
 /// TLS 1.2 or later (RFC 8996), no session resumption and no renegotiation, so that a channel binding is
-/// this connection's (RFC 5929 section 3.1). The server is authorized during the handshake: nothing is sent
-/// to an unauthorized one. The caller handles redirects and HTTP authentication.
+/// this connection's (RFC 5929 section 3.1). A server of TLS 1.3 may request the client certificate after the
+/// handshake, which leaves the binding as it is. The server is authorized during the handshake: nothing is
+/// sent to an unauthorized one. The caller handles redirects and HTTP authentication.
 ///
 /// Errors: config (reason "caFile", "tlsIdentity"), unavailable ("tls", "connect", "resolve", "timeout",
 /// "reset"), protocol ("bodyTooLarge", "notHttp"), interrupted.

@@ -581,6 +581,36 @@ logs_in() {
     [ ! -e sub-dev.key.journal ]
 }
 
+@test "OPR-53: a server that asks for the client certificate after the handshake gets it, and a refusal says who did not ask" {
+    start_est "$PWD/late" tls --late
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}], \"simpleenroll\": [{\"late\": true, \"sign\": true}]}"
+    enroll run --cert idevid.pem --key idevid.key --pop --new-key ec:P-256 --key-out late.key --dns late.example.org -o late.pem
+    openssl verify -CAfile ca.pem late.pem
+    [ "$(asked '[.[].client != null]' | jq -c .)" = '[false,false,true]' ]
+    [ "$(asked '[.[].connection] | unique | length')" = 1 ]
+    [ "$(asked '.[0].tls')" = '"TLSv1.3"' ]
+
+    run enroll run --new-key ec:P-256 --key-out none.key --dns late.example.org -o none.pem
+    [ "$status" = 77 ]
+    [[ $output == *"did not ask for a client certificate on this connection"* && $output != *authenticated* ]]
+
+    # One that asked in the handshake knows whom it refuses.
+    use plain "$PLAIN"
+    rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}], \"simpleenroll\": [{\"status\": 403}]}"
+    run enroll run --cert idevid.pem --key idevid.key --new-key ec:P-256 --key-out no.key --dns late.example.org -o no.pem
+    [ "$status" = 77 ]
+    [[ $output == *"authenticated the client but refuses"* ]]
+}
+
+@test "ESTC-24a: a server that says in any way that it has no csrattrs enrols nevertheless" {
+    local status
+    for status in 404 405 501; do
+        rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": $status}], \"simpleenroll\": [{\"sign\": true}]}"
+        enroll run --new-key ec:P-256 --key-out "k$status.key" --dns "k$status.example.org" -o "k$status.pem"
+        openssl verify -CAfile ca.pem "k$status.pem"
+    done
+}
+
 @test "ESTC-23b: two runs on one journal: the second waits, says for whom, and goes on where the first was killed" {
     rules "{\"cacerts\": [{\"base64\": \"$PWD/cacerts.p7\"}], \"csrattrs\": [{\"status\": 204}],
         \"simpleenroll\": [{\"status\": 202, \"headers\": {\"Retry-After\": \"40\"}}, {\"sign\": true}]}"

@@ -9,7 +9,8 @@ the nth reply, the last one again and again. A reply:
     sign (true: answer with a certificate for the CSR, in the form `form`; a text: with that SAN in place of the CSR's,
         none if it is empty), form (lines, crlf, oneline, pem, der),
     basic "user:password", digest "user:password" (401 until it is right), close (true: end the connection after it),
-    drop (true: end the connection instead of an answer), delay (seconds before the answer)
+    drop (true: end the connection instead of an answer), late (true: request the client certificate now; 403 without one,
+    needs --late), delay (seconds before the answer)
 DIR/log has one JSON object a request: operation, path, method, headers, body, connection, tls, client, binding.
 Prints the port once it listens.
 """
@@ -98,6 +99,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with LOCK, open(self.folder + "/log", "a") as log:
             log.write(json.dumps(entry) + "\n")
 
+    def client_shown(self):
+        """Requests the client certificate after the handshake, as Apache does for a folder; true if one came."""
+        try:
+            self.connection.verify_client_post_handshake()
+            self.connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # the request goes out with what is written next
+        except ssl.SSLError:
+            return False  # the client did not offer it
+        self.connection.settimeout(0.1)
+        for _ in range(100):
+            if self.connection.getpeercert():
+                break
+            try:
+                self.connection.recv(1)  # has no octets, but reads the client's answer
+            except TimeoutError:
+                pass
+        self.connection.settimeout(None)
+        return bool(self.connection.getpeercert())
+
     def authorized(self, rule):
         given = self.headers.get("Authorization", "")
         if "basic" in rule:
@@ -116,11 +135,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         operation = self.path.rsplit("/", 1)[-1]
         with open(self.folder + "/rules.json") as rules:
             replies = json.load(rules).get(operation, [{"status": 404}])
-        self.note(operation, body)
         key = (operation, os.stat(self.folder + "/rules.json").st_mtime_ns)  # new rules are counted from the first
         with LOCK:
             at = Handler.counts.get(key, 0)
             rule = replies[min(at, len(replies) - 1)]
+        shown = not rule.get("late") or self.client_shown()
+        self.note(operation, body)
+        if not shown:
+            return self.send(403, {"Content-Type": "text/plain"}, b"certificate required", rule)
+        with LOCK:
             challenged = ("basic" in rule or "digest" in rule) and not self.authorized(rule)
             if not challenged:
                 Handler.counts[key] = at + 1
@@ -178,6 +201,7 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--late", action="store_true", help="no client certificate in the handshake")
     for name in ("--dir", "--cert", "--key", "--client-ca", "--tls"):
         parser.add_argument(name)
     parser.add_argument("--port", type=int, default=0)
@@ -190,6 +214,7 @@ def main():
     if options.client_ca:
         context.load_verify_locations(options.client_ca)
         context.verify_mode = ssl.CERT_OPTIONAL
+        context.post_handshake_auth = options.late
     server = Server(("127.0.0.1", options.port), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     print(server.server_address[1], flush=True)

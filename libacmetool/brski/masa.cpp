@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "base/csv.h"
 #include "base/text.h"
 #include "brski/idevid.h"
 #include "store/atomic_file.h"
@@ -58,7 +59,7 @@ Result<OwnerList> parse_owners(std::string_view text, const std::string& file)
 {
     OwnerList owners;
     unsigned number = 0;
-    for (const auto line : base::split(text, '\n')) {
+    for (const auto line : base::split(base::without_byte_order_mark(text), '\n')) {
         ++number;
         const auto content = base::trim(line.substr(0, line.find('#')));
         if (content.empty()) continue;
@@ -66,11 +67,12 @@ Result<OwnerList> parse_owners(std::string_view text, const std::string& file)
             return fail(Errc::config, fmt::format("{}:{}: {}", file, number, why), std::string{kOwnerHint},
                         "badOwners");
         };
-        const auto comma = content.find(',');
-        const auto serial = base::trim(content.substr(0, comma));
-        const auto named =
-            comma == std::string_view::npos ? std::string_view{} : base::trim(content.substr(comma + 1));
-        if (serial.empty() || named.empty()) return wrong("not \"serial,OWNER\"");
+        const auto fields = base::csv_fields(content);
+        if (!fields) return wrong(fields.error().message);
+        if (fields->size() != 2 || fields->front().empty() || fields->back().empty())
+            return wrong("not \"serial,OWNER\"");
+        const auto& serial = fields->front();
+        const auto& named = fields->back();
         auto owner = digest_of(named);
         if (!owner) {
             auto read = owner_in_file(std::filesystem::path{file}.parent_path() / named);

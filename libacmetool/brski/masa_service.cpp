@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "base/csv.h"
 #include "base/text.h"
 #include "brski/idevid.h"
 #include "crypto/digest.h"
@@ -103,13 +104,12 @@ Result<CloudList> parse_cloud_list(std::string_view text, const std::string& fil
 {
     CloudList list;
     unsigned number = 0;
-    for (const auto line : base::split(text, '\n')) {
+    for (const auto line : base::split(base::without_byte_order_mark(text), '\n')) {
         ++number;
         const auto content = base::trim(line.substr(0, line.find('#')));
         if (content.empty()) continue;
-        std::vector<std::string> words;
-        for (const auto word : base::split(content, ','))
-            words.emplace_back(base::trim(word));
+        auto fields = base::csv_fields(content);
+        const auto words = fields ? std::move(*fields) : std::vector<std::string>{};
         CloudEntry entry;
         const bool redirect =
             words.size() == 3 && words[1] == "redirect" && http::parse_url(words[2]).has_value();

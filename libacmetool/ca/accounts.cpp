@@ -25,7 +25,7 @@ Result<std::optional<base::Secret>> find_binding_key(const std::string& file, co
 {
     ACMETOOL_TRY(text, store::read_file(file));
     const base::Secret secret{std::move(text)};
-    for (const auto line : base::split(secret.reveal(), '\n')) {
+    for (const auto line : base::split(base::without_byte_order_mark(secret.reveal()), '\n')) {
         const auto blank = line.find(' ');
         if (blank == std::string_view::npos || line.substr(0, blank) != kid) continue;
         ACMETOOL_TRY(octets, base::parse_base64url(base::trim(line.substr(blank + 1))));

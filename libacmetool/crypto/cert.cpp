@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "base/text.h"
 #include "crypto/certificate_context.h"
 #include "crypto/certificate_memory.h"
 #include "crypto/digest.h"
@@ -183,6 +184,7 @@ Result<std::vector<Certificate>> read_blocks(std::string_view text, std::string_
 
 Result<std::vector<Certificate>> parse_certificates(std::string_view text, std::string_view what)
 {
+    text = base::without_byte_order_mark(text);
     ACMETOOL_TRY(found, read_blocks(text, what, Errc::bad_input));
     if (!found.empty()) return std::move(found);
     const auto* data = reinterpret_cast<const unsigned char*>(text.data());

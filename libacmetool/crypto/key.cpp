@@ -202,6 +202,7 @@ Result<Key> generate_key(std::string_view type)
 
 Result<Key> parse_private_key(std::string_view text, std::string_view what, const base::Secret& passphrase)
 {
+    text = base::without_byte_order_mark(text);
     EVP_PKEY* pkey = nullptr;
     const Owned<OSSL_DECODER_CTX, OSSL_DECODER_CTX_free> decoder{
         OSSL_DECODER_CTX_new_for_pkey(&pkey, nullptr, nullptr, nullptr, EVP_PKEY_KEYPAIR, nullptr, nullptr)};

@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include "base/csv.h"
 #include "base/text.h"
 #include "dns/name.h"
 #include "ra/records.h"
@@ -56,9 +57,13 @@ Result<std::optional<InventoryLine>> parse_inventory_line(std::string_view line,
 {
     line = base::trim(line);
     if (line.empty() || line.starts_with('#')) return std::optional<InventoryLine>{};
-    const auto fields = base::split(line, ',');
+    auto fields = base::csv_fields(line);
+    if (!fields) {
+        fields.error().code = Errc::config;
+        return fail(with_context(std::move(fields).error(), place));
+    }
     InventoryLine read;
-    read.serial = base::trim(fields[0]);
+    read.serial = base::trim(fields->front());
     if (may_be_heading && base::equals_ignoring_case(read.serial, "serial"))
         return std::optional<InventoryLine>{};
     if (read.serial.empty())
@@ -73,10 +78,11 @@ Result<std::optional<InventoryLine>> parse_inventory_line(std::string_view line,
             read.is_strange = true;
         }
     }
-    if (fields.size() > 1) read.entry.label = base::trim(fields[1]);
-    for (std::size_t i = 2; i < fields.size(); ++i) {
-        if (base::trim(fields[i]).empty()) continue;
-        auto name = dns::normalize_name(base::trim(fields[i]));
+    if (fields->size() > 1) read.entry.label = base::trim((*fields)[1]);
+    for (std::size_t i = 2; i < fields->size(); ++i) {
+        const auto written = base::trim((*fields)[i]);
+        if (written.empty()) continue;
+        auto name = dns::normalize_name(written);
         if (!name) {
             name.error().code = Errc::config;
             return fail(with_context(name.error(), place));
@@ -96,7 +102,7 @@ Result<Inventory> parse_inventory(std::string_view text, std::string_view what,
 {
     Inventory inventory;
     int number = 0;
-    for (const auto line : base::split(text, '\n')) {
+    for (const auto line : base::split(base::without_byte_order_mark(text), '\n')) {
         const auto place = fmt::format("{}: line {}", what, ++number);
         ACMETOOL_TRY(read, parse_inventory_line(line, place, inventory.empty(), known));
         if (!read) continue;

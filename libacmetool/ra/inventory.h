@@ -51,10 +51,10 @@ struct InventoryLine {
     bool is_strange = false; ///< see Inventory::strange()
 };
 
-/// Reads one "serial[,label][,name...]" line; nothing if it is empty, a comment that begins with '#', or, if
-/// it may be one, a heading "serial,...". A serial "SERIAL@WHOSE", see enrol::parse_qualified_serial(), is a
-/// device of that manufacturer, if WHOSE is one of `known` or the digest of an anchor. `place` names the line
-/// in errors: config.
+/// Reads one "serial[,label][,name...]" line, whose fields may be quoted (base::csv_fields()); nothing if it
+/// is empty, a comment that begins with '#', or, if it may be one, a heading "serial,...". A serial
+/// "SERIAL@WHOSE", see enrol::parse_qualified_serial(), is a device of that manufacturer, if WHOSE is one of
+/// `known` or the digest of an anchor. `place` names the line in errors: config.
 Result<std::optional<InventoryLine>> parse_inventory_line(std::string_view line, std::string_view place,
                                                           bool may_be_heading,
                                                           const enrol::Manufacturers& known);
@@ -88,7 +88,8 @@ private:
     std::vector<std::string> strange_;
 };
 
-/// Reads lines as parse_inventory_line() does. Errc::config naming file and line.
+/// Reads lines as parse_inventory_line() does; there may be a byte order mark before them. Errc::config
+/// naming file and line.
 Result<Inventory> parse_inventory(std::string_view text, std::string_view what,
                                   const enrol::Manufacturers& known);
 

@@ -27,7 +27,7 @@ std::vector<Line> lines_of(std::string_view text, std::string_view what)
 {
     std::vector<Line> lines;
     int number = 0;
-    for (auto line : base::split(text, '\n')) {
+    for (auto line : base::split(base::without_byte_order_mark(text), '\n')) {
         ++number;
         line = base::trim(line);
         if (line.empty() || line.starts_with('#')) continue;

@@ -10,6 +10,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/csv.h"
 #include "base/text.h"
 #include "enrol/identity.h"
 #include "ra/exclusion.h"
@@ -235,9 +236,9 @@ Result<void> list_inventory(const std::string& config, relay::Kind kind, Io& io)
     const bool is_piecewise = io.output().empty() || io.output() == "-"; // a file is written as a whole
     std::string text = "serial,label,name\n";
     ACMETOOL_CHECK(records.list([&](const ra::InventoryLine& line) -> Result<void> {
-        auto row = shown_serial(serial_in_line(line));
+        auto row = base::to_csv_field(shown_serial(serial_in_line(line)));
         if (!line.entry.label.empty() || !line.entry.names.empty())
-            row += "," + shown_serial(line.entry.label);
+            row += "," + base::to_csv_field(shown_serial(line.entry.label));
         for (const auto& name : line.entry.names)
             row += "," + name;
         text += row + "\n";

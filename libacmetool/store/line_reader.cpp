@@ -9,6 +9,7 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
 #include "store/special_file.h"
 
 namespace acmetool::store
@@ -42,6 +43,10 @@ read_lines(const std::string& path, base::Context& context,
         context.log(base::Level::info, "reading from the terminal; end with Ctrl-D");
     const base::Wait wait{what, std::chrono::steady_clock::now(), {}};
     LinesRead read;
+    const auto give = [&](std::string_view line) {
+        if (read.lines == 0) line = base::without_byte_order_mark(line);
+        return take(line, ++read.lines);
+    };
     std::string rest;
     char buffer[65536];
     for (;;) {
@@ -57,7 +62,7 @@ read_lines(const std::string& path, base::Context& context,
         rest.append(buffer, static_cast<std::size_t>(got));
         std::size_t begin = 0;
         for (auto end = rest.find('\n'); end != std::string::npos; end = rest.find('\n', begin)) {
-            ACMETOOL_CHECK(take(std::string_view{rest}.substr(begin, end - begin), ++read.lines));
+            ACMETOOL_CHECK(give(std::string_view{rest}.substr(begin, end - begin)));
             begin = end + 1;
         }
         rest.erase(0, begin);
@@ -66,7 +71,7 @@ read_lines(const std::string& path, base::Context& context,
                                                      kLongestLine >> 10U));
     }
     read.is_cut = !rest.empty();
-    if (read.is_cut) ACMETOOL_CHECK(take(rest, ++read.lines));
+    if (read.is_cut) ACMETOOL_CHECK(give(rest));
     return read;
 }
 

@@ -187,6 +187,14 @@ is_sanitized() { # its shadow and what it keeps of freed memory are many times t
     inventory count | grep -q '^21 devices'
     inventory import --force few | grep -q '0 added, 0 changed, 12 removed'
 
+    # As a spreadsheet or PowerShell writes them.
+    { printf '\xEF\xBB\xBF"Serial","Label"\r\n'; sed 's/.*/"&",""\r/' few; } | inventory import - | grep -q '0 added, 0 changed, 0 removed'
+    inventory add '"X,1","iot"'
+    inventory list | grep -xF '"X,1",iot'
+    run inventory remove '"X,1'
+    [[ $status == 65 && $output == *'arguments: line 1: a double quote is not closed'* ]]
+    inventory remove '"X,1"' | grep -q '1 removed'
+
     # Of a name that no manufacturer has.
     run inventory add device0001@mker
     [[ $status == 0 && $output == *'device0001@mker ends in the name of no manufacturer'* ]]

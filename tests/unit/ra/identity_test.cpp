@@ -200,6 +200,36 @@ TEST_CASE("SEC-20: inventory lines with and without a manufacturer")
     CHECK(twice.error().message == "devices.csv: line 2: SN-1@maker occurs twice");
 }
 
+TEST_CASE("OPR-52: an inventory from a spreadsheet: a byte order mark, quoted fields, a quoted heading")
+{
+    const enrol::Manufacturers known;
+    const auto read = [&](const std::string& text) {
+        return ra::parse_inventory(text, "devices.csv", known);
+    };
+    for (const std::string heading : {"", "serial,label\r\n", "\"serial\",\"label\",\"name\"\r\n"}) {
+        CAPTURE(heading);
+        const auto inventory =
+            read("\xEF\xBB\xBF" + heading + "\"FOC1234\",\"\",\"a\"\r\n\"X,1\",iot\r\nplain\r\n");
+        REQUIRE(inventory);
+        CHECK(inventory->size() == 3);
+        REQUIRE(inventory->entries().contains("FOC1234"));
+        CHECK(inventory->entries().at("FOC1234").front() == ra::InventoryEntry{"", {"a"}, ""});
+        REQUIRE(inventory->entries().contains("X,1"));
+        CHECK(inventory->entries().at("X,1").front().label == "iot");
+        CHECK(inventory->entries().contains("plain"));
+    }
+    const auto unclosed = read("SN-1\n\"SN-2,iot\n");
+    REQUIRE(!unclosed);
+    CHECK(unclosed.error().code == Errc::config);
+    CHECK(unclosed.error().message == "devices.csv: line 2: a double quote is not closed");
+    CHECK(!read(std::string{"S\0N\0", 4}));
+    const Vendor vendor{"Maker CA"};
+    const auto pem = "\xEF\xBB\xBF" + vendor.certificate.to_pem() + Vendor{"Other CA"}.certificate.to_pem();
+    const auto certificates = crypto::parse_certificates(pem, "ca.pem");
+    REQUIRE(certificates);
+    CHECK(certificates->size() == 2);
+}
+
 TEST_CASE(
     "SEC-20: an anchor that is renewed with its key, or an intermediate trusted beside it, changes no device")
 {

@@ -34,6 +34,16 @@ TEST_CASE("FLD-E15: the file of Digest users is that of htdigest with names; the
     CHECK(users->at("new").names.empty());
 }
 
+TEST_CASE("OPR-52: a byte order mark is not part of the first user's name")
+{
+    const auto digest = parse("\xEF\xBB\xBFswan:est:" + kMd5 + ":a.example\n");
+    REQUIRE(digest);
+    CHECK(digest->contains("swan"));
+    const auto basic = ra::parse_users("\xEF\xBB\xBFswan:$y$x:a.example\n", "users");
+    REQUIRE(basic);
+    CHECK(basic->contains("swan"));
+}
+
 TEST_CASE("FLD-E15: what is wrong in the file of Digest users is told with its line")
 {
     const auto problem = [](const std::string& text) { return parse("\n" + text).error().message; };

@@ -59,7 +59,8 @@ Result<base::Descriptor> wait_for_datagrams(int socket)
     base::Descriptor waiting{epoll_create1(EPOLL_CLOEXEC)};
     epoll_event event{.events = EPOLLIN | EPOLLEXCLUSIVE, .data = {}};
     if (waiting.get() < 0 || epoll_ctl(waiting.get(), EPOLL_CTL_ADD, socket, &event) < 0)
-        return fail(Errc::cannot_create, std::string{"epoll: "} + std::strerror(errno));
+        return fail(Errc::cannot_create, std::string{"epoll: "} + std::strerror(errno),
+                    "may this process open more files (LimitNOFILE)?");
     return waiting;
 }
 

@@ -52,12 +52,12 @@ contains() {
 # free_port: a TCP and UDP port of 127.0.0.1 that nobody listens on, and that was given to no other test of this run. It is
 # none of those that the system gives to clients.
 free_port() {
-    local port sockets=() table
+    local port sockets=() table wanted
     for table in tcp tcp6 udp udp6; do mapfile -t -O "${#sockets[@]}" sockets <"/proc/net/$table"; done
     while :; do
         port=$((20000 + RANDOM % 12000))
-        printf -v table ':%04X ' "$port"
-        if [[ ${sockets[*]} != *"$table"* ]] && take_port "$port"; then
+        printf -v wanted ':%04X ' "$port"
+        if [[ ${sockets[*]} != *"$wanted"* ]] && take_port "$port"; then
             echo "$port"
             return
         fi

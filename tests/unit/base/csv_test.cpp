@@ -2,7 +2,6 @@
 
 #include "base/csv.h"
 #include "base/text.h"
-#include "base/text.h"
 
 using namespace acmetool;
 using namespace std::string_literals;

@@ -334,6 +334,20 @@ TEST_CASE("SEC-13: the domainID is the key identifier, or the SHA-256 of the key
     CHECK(domain_id(plain.certificate) == base::to_base64(plain.key.spki_sha256()));
 }
 
+TEST_CASE("OPR-52: an owner list from a spreadsheet: a byte order mark, quoted fields")
+{
+    const std::string hex(64, 'a');
+    const auto owners =
+        parse_owners("\xEF\xBB\xBF\"SN-1\",\"" + hex + "\"\r\n\"X,1\"," + hex + "\r\n", "owners.csv");
+    REQUIRE(owners);
+    CHECK(owners->size() == 2);
+    CHECK(owners->at("SN-1") == hex);
+    CHECK(owners->at("X,1") == hex);
+    const auto unclosed = parse_owners("\"SN-1," + hex + "\n", "owners.csv");
+    REQUIRE(!unclosed);
+    CHECK(unclosed.error().message == "owners.csv:1: a double quote is not closed");
+}
+
 TEST_CASE("SEC-11, SEC-13: an owner list names each device once, and owners by digest or certificate")
 {
     std::string pattern = (std::filesystem::temp_directory_path() / "acmetool-owners-XXXXXX").string();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "base/executor.h"
@@ -10,9 +11,9 @@
 namespace acmetool::enrol
 {
 
-/// A registration authority whose answers come on the asker's thread, so that a protocol's work on an answer
-/// (cryptography, encoding) does not delay the next commit; what is left to be done for a request goes on
-/// there, too. Nothing is answered once the executor is destroyed.
+/// A registration authority whose answers come on the asker's executor, or at once on the thread that asks,
+/// so that a protocol's work on an answer (cryptography, encoding) does not delay the next commit; what is
+/// left to be done for a request goes on there, too. Nothing is answered once the executor is destroyed.
 class AnswersOn final : public RegistrationAuthority
 {
 public:
@@ -31,7 +32,15 @@ public:
                         std::function<void(AttributesDecision)> done) override
     {
         peer.executor = executor_;
-        authority_.csr_attributes(std::move(peer), label, base::bind(executor_, std::move(done)));
+        // To wake another thread with what is known already takes longer than most of these answers.
+        authority_.csr_attributes(std::move(peer), label,
+                                  [asker = std::this_thread::get_id(), later = base::bind(executor_, done),
+                                   done](AttributesDecision decision) {
+                                      if (std::this_thread::get_id() == asker)
+                                          done(std::move(decision));
+                                      else
+                                          later(std::move(decision));
+                                  });
     }
     std::optional<std::vector<crypto::Certificate>> ca_certificates(const std::string& label) override
     {

@@ -1,14 +1,12 @@
 #include "ra/decider.h"
 
 #include <algorithm>
-#include <set>
 
 #include <fmt/core.h>
 
 #include "base/text.h"
 #include "crypto/path.h"
 #include "crypto/request_info.h"
-#include "enrol/device_label.h"
 
 namespace acmetool::ra
 {
@@ -29,26 +27,10 @@ Result<crypto::Certificate> certificate_of(const CertificateRow& row)
     return found.front();
 }
 
-std::vector<std::string> dns_names(const std::vector<crypto::Identifier>& identifiers)
-{
-    std::vector<std::string> names;
-    for (const auto& identifier : identifiers)
-        if (identifier.type == "dns") names.push_back(identifier.value);
-    return names;
-}
-
 /// The identifier of an earlier version, if no other device can have had it; else empty.
 std::string former_of(const Device& device)
 {
     return device.only_former ? device.former : std::string{};
-}
-
-/// True if `other`, an identifier in the store, means the device. `chosen`: the inventory says whose it is.
-bool is_same(const Device& device, const std::string& other, bool chosen)
-{
-    if (std::find(device.others.begin(), device.others.end(), other) != device.others.end()) return true;
-    return !device.former.empty() && other == device.former &&
-           (device.only_former || (chosen && issuer_in_former_id(other, device.serial)));
 }
 
 IssuerOrder to_issuer_order(const OrderRow& row)
@@ -64,220 +46,6 @@ std::chrono::seconds Decider::retry_after(const OrderRow& row, base::TimePoint n
     const auto turn = std::chrono::seconds{waiting_ / kPolledPerSecond};
     return std::clamp<std::chrono::seconds>(std::max(age / 4, std::min(turn, age)), options_->retry_after,
                                             std::max(options_->retry_after, kLongestRetryAfter));
-}
-
-Result<Decider::OrRefused<Identity>> Decider::identify(Records& records, const Claim& claim,
-                                                       const std::string& key_digest,
-                                                       const std::string& label, const Files& files,
-                                                       base::TimePoint now)
-{
-    Identity identity;
-    identity.certificate = claim.certificate;
-    identity.certificate_digest = claim.certificate_digest;
-    std::optional<Shown> shown;
-    if (claim.certificate && options_->issued.ra_issued) {
-        ACMETOOL_TRY(found, records.shown(claim.certificate_digest));
-        shown = std::move(found);
-    }
-    if (shown) {
-        auto& issued = shown->certificate;
-        // Behind a public CA a path to its root proves nothing: the store holds this very certificate.
-        identity.kind = Identity::Kind::issued;
-        identity.device = device_of(issued.device, shown->device_now, files);
-        identity.names = dns_names(issued.identifiers);
-        identity.subject = std::move(issued.subject);
-        if (shown->is_revoked)
-            return OrRefused<Identity>{refusal(Ground::revoked, "the certificate was revoked")};
-        if (auto refused = judge_dates(*claim.certificate, options_->issued, now))
-            return OrRefused<Identity>{std::move(*refused)};
-        identity.expired = now >= issued.not_after;
-        if (auto refused = judge_usage(*claim.certificate, options_->issued))
-            return OrRefused<Identity>{std::move(*refused)};
-        if (claim.revocation) return OrRefused<Identity>{*claim.revocation};
-    } else if (claim.idevid) {
-        identity.kind = Identity::Kind::idevid;
-        identity.device = *claim.idevid;
-    } else if (claim.private_ca) {
-        ACMETOOL_TRY(found, identify_private(records, claim, std::move(identity), files));
-        auto* const known = std::get_if<Identity>(&found);
-        if (known == nullptr) return found;
-        identity = std::move(*known);
-    } else if (!claim.user.empty()) {
-        identity.kind = Identity::Kind::user;
-        identity.device = {"user:" + claim.user, ""};
-        identity.names = claim.user_names;
-    } else if (claim.undetermined) {
-        return OrRefused<Identity>{undetermined(claim.why_not)};
-    } else {
-        return OrRefused<Identity>{refusal(
-            claim.certificate ? claim.ground : Ground::no_identity,
-            claim.certificate ? claim.why_not
-                              : "an identity is required: a client certificate, or user and password")};
-    }
-    ACMETOOL_TRY(refused, judge_known(records, identity, key_digest, label, files));
-    if (!refused) return OrRefused<Identity>{std::move(identity)};
-    refused->authenticated = true;
-    return OrRefused<Identity>{std::move(*refused)};
-}
-
-/// The holder of a certificate that another relay obtained is the device that has its names here, or, if none
-/// has, is known by them.
-Result<Decider::OrRefused<Identity>> Decider::identify_private(Records& records, const Claim& claim,
-                                                               Identity identity, const Files& files) const
-{
-    const auto& by_ca = *claim.private_ca;
-    if (by_ca.refusal) return OrRefused<Identity>{*by_ca.refusal};
-    if (auto refused = judge_private_names(by_ca, options_->domains))
-        return OrRefused<Identity>{std::move(*refused)};
-    if (auto refused = judge_usage(*claim.certificate, options_->issued))
-        return OrRefused<Identity>{std::move(*refused)};
-    ACMETOOL_TRY(revoked, records.is_revoked(claim.certificate->serial()));
-    if (revoked) return OrRefused<Identity>{refusal(Ground::revoked, "the certificate was revoked")};
-    identity.kind = Identity::Kind::issued;
-    identity.names = by_ca.names;
-    std::set<std::string> owners;
-    for (const auto& name : by_ca.names) {
-        ACMETOOL_TRY(owner, records.owner_of_name(name));
-        if (owner) owners.insert(*owner);
-    }
-    if (owners.size() > 1)
-        return OrRefused<Identity>{
-            refusal(Ground::several_devices, "the certificate has names of several devices")};
-    if (owners.empty()) {
-        identity.device = {"name:" + by_ca.names.front(), ""};
-        return OrRefused<Identity>{std::move(identity)};
-    }
-    const auto parts = enrol::parse_qualified_serial(*owners.begin());
-    ACMETOOL_TRY(device_now, records.device_now(*owners.begin()));
-    identity.device = device_of({*owners.begin(), parts ? parts->serial : ""}, device_now, files);
-    return OrRefused<Identity>{std::move(identity)};
-}
-
-/// Whether a device whose identity holds may enrol.
-Result<std::optional<Refused>> Decider::judge_known(Records& records, Identity& identity,
-                                                    const std::string& key_digest, const std::string& label,
-                                                    const Files& files)
-{
-    const auto& device = identity.device;
-    ACMETOOL_TRY(found, records.objections(device, key_digest,
-                                           files.inventory_in_store ? Objections::With::inventory
-                                                                    : Objections::With::nothing));
-    identity.is_key_revoked = found.is_key_revoked;
-    identity.listed =
-        files.inventory_in_store ? std::move(found.listed) : files.inventory.listed(device.serial);
-    identity.inventory = files.inventory_in_store ? found.inventory : files.inventory.size();
-    if (found.block) return std::optional{refusal(Ground::blocked, "the device is blocked")};
-    if (auto refused = judge_device(device, label, *options_, identity.listed)) return refused;
-    if (identity.kind != Identity::Kind::idevid) return std::optional<Refused>{};
-    ACMETOOL_TRY(first, is_first(records, identity, files));
-    if (first) return std::optional<Refused>{};
-    return std::optional{
-        refusal(Ground::other_manufacturer,
-                fmt::format("serial number {} in the inventory is in use by a device of another manufacturer",
-                            base::printable(device.serial, 200)))};
-}
-
-/// The device that a certificate was issued to, as it is known today.
-Device Decider::device_of(const Device& row, const std::optional<std::string>& now, const Files& files)
-{
-    if (!now) return device_of_row(row, files.manufacturers);
-    auto device = device_of_row({*now, row.serial}, files.manufacturers);
-    device.former = row.id;
-    device.only_former = true;
-    return device;
-}
-
-/// An entry of the inventory that names no manufacturer is for one device: the first that comes.
-Result<bool> Decider::is_first(Records& records, const Identity& identity, const Files& files)
-{
-    const auto* entry = identity.listed.find(identity.device);
-    if (files.manufacturers.size() < 2 || entry == nullptr || !entry->whose.empty()) return true;
-    // No DNS name has a blank.
-    return holds(records, "inventory " + enrol::escape_serial(identity.device.serial), identity, "inventory");
-}
-
-/// True if the name is the device's, or was nobody's: it is bound now, unless the device is only told of it.
-///
-/// A name under an identifier that can mean only this device is the device's. So is one of a device with the
-/// same serial number, if the inventory has only this device's manufacturer for it.
-Result<bool> Decider::holds(Records& records, const std::string& name, const Identity& identity,
-                            const std::string& group, Use use)
-{
-    const auto& device = identity.device;
-    std::string owner;
-    if (use == Use::telling) {
-        ACMETOOL_TRY(known, records.owner_of_name(name));
-        if (!known) return true;
-        owner = std::move(*known);
-    } else {
-        ACMETOOL_TRY(bound, records.bind_name(name, device.id, group));
-        owner = std::move(bound);
-    }
-    if (owner == device.id) return true;
-    const bool chosen = identity.listed.names_only(device);
-    if (is_same(device, owner, chosen)) {
-        ACMETOOL_CHECK(records.adopt(owner, device.id));
-        return true;
-    }
-    const auto parts = enrol::parse_qualified_serial(owner);
-    const bool same_serial = parts && enrol::is_anchor_digest(parts->whose) && parts->serial == device.serial;
-    if (!chosen || !(same_serial || issuer_in_former_id(owner, device.serial))) return false;
-    ACMETOOL_CHECK(records.give_name(name, device.id));
-    return true;
-}
-
-Result<Decider::OrRefused<std::vector<std::string>>>
-Decider::names_of(Records& records, const Identity& identity, const LabelRules& rules, Use use)
-{
-    using Names = OrRefused<std::vector<std::string>>;
-    if (identity.kind != Identity::Kind::idevid) {
-        if (identity.names.empty())
-            return Names{refusal(Ground::user_without_names, "this user has no allowed name")};
-        return Names{identity.names};
-    }
-    const auto& domain = rules.domain.name;
-    const auto& device = identity.device;
-    // Random names are looked up by device: those that come from the serial number do not count among them.
-    const auto group = rules.options.san == "random" ? "random " + domain : domain;
-    std::vector<std::string> names;
-    if (rules.options.san == "table") {
-        names = table_names(identity.listed, device, domain);
-        if (names.empty())
-            return Names{refusal(Ground::device_without_names, "the inventory has no name for the device")};
-    } else if (rules.options.san == "random") {
-        ACMETOOL_TRY(known, random_name(records, identity, group));
-        if (!known && use == Use::enrolling)
-            return Names{refusal(Ground::no_name_yet, "the device has no name yet: request csrattrs first")};
-        names.push_back(known ? *known : enrol::random_label() + "." + domain);
-        use = Use::enrolling; // a name that was told stays
-    } else {
-        names.push_back(enrol::device_label(device.serial) + "." + domain);
-    }
-    for (const auto& name : names) {
-        ACMETOOL_TRY(held, holds(records, name, identity, group, use));
-        if (!held)
-            return Names{refusal(Ground::name_taken, fmt::format("{} is the name of another device", name))};
-    }
-    return Names{std::move(names)};
-}
-
-/// The random name of the device, under any of its identifiers.
-Result<std::optional<std::string>> Decider::random_name(Records& records, const Identity& identity,
-                                                        const std::string& group)
-{
-    const auto& device = identity.device;
-    ACMETOOL_TRY(known, records.name_of_device(device.id, group));
-    if (known) return known;
-    auto others = device.others;
-    others.push_back(device.former);
-    for (const auto& other : others) {
-        if (!is_same(device, other, identity.listed.names_only(device))) continue;
-        ACMETOOL_TRY(found, records.name_of_device(other, group));
-        if (!found) continue;
-        ACMETOOL_CHECK(records.adopt(other, device.id));
-        return found;
-    }
-    return std::optional<std::string>{};
 }
 
 Result<std::optional<Refused>> Decider::judge_renewal(const Application& application,
@@ -301,8 +69,8 @@ Result<std::optional<Refused>> Decider::judge_renewal(const Application& applica
     return std::optional<Refused>{};
 }
 
-Result<std::optional<Refused>> Decider::judge(Records& records, const Application& application,
-                                              const Identity& identity)
+Result<std::optional<Refused>> Decider::judge(Recognition& recognition, Records& records,
+                                              const Application& application, const Identity& identity)
 {
     // First: a key is revoked in whatever form it comes.
     if (identity.is_key_revoked)
@@ -330,7 +98,7 @@ Result<std::optional<Refused>> Decider::judge(Records& records, const Applicatio
     }
     const auto wanted = dns_names(application.request.csr.identifiers);
     if (!application.request.renewal) {
-        ACMETOOL_TRY(told, names_of(records, identity, application.rules, Use::enrolling));
+        ACMETOOL_TRY(told, recognition.names_of(identity, application.rules, Recognition::Names::enrolled));
         if (auto* refused = std::get_if<Refused>(&told)) return std::optional{std::move(*refused)};
         auto names = std::get<std::vector<std::string>>(std::move(told));
         std::sort(names.begin(), names.end());
@@ -499,23 +267,14 @@ Result<void> Decider::look_up(Records& records, const Application& application, 
     return place(records, application, identity, earlier, verdict, now);
 }
 
-/// Whose certificate it is that is not accepted; without id if nobody knows.
-Result<Device> Decider::claimed_device(Records& records, const Application& application)
-{
-    const auto& claim = application.claim;
-    if (claim.idevid) return *claim.idevid;
-    if (claim.certificate_digest.empty()) return Device{};
-    ACMETOOL_TRY(shown, records.shown(claim.certificate_digest));
-    return shown ? device_of(shown->certificate.device, shown->device_now, *application.files) : Device{};
-}
-
 Result<Verdict> Decider::decide(Records& records, Application& application, base::TimePoint now)
 {
     Verdict verdict;
-    ACMETOOL_TRY(identified, identify(records, application.claim, application.key_digest,
-                                      application.request.label, *application.files, now));
+    Recognition recognition{records, *options_, *application.files, Recognition::Use::writing};
+    ACMETOOL_TRY(identified, recognition.identify(application.claim, application.key_digest,
+                                                  application.request.label, now));
     if (auto* refused = std::get_if<Refused>(&identified)) {
-        ACMETOOL_TRY(device, claimed_device(records, application));
+        ACMETOOL_TRY(device, recognition.claimed_device(application.claim));
         verdict.device = std::move(device);
         verdict.decision = std::move(*refused);
         return verdict;
@@ -528,49 +287,13 @@ Result<Verdict> Decider::decide(Records& records, Application& application, base
         application.same_subject ||
         (!identity.subject.empty() && crypto::requests_subject(request.csr, identity.subject));
     request.renewal = request.renewal || is_renewal(request, identity, application.same_subject);
-    ACMETOOL_TRY(refused, judge(records, application, identity));
+    ACMETOOL_TRY(refused, judge(recognition, records, application, identity));
     if (refused)
         verdict.decision = std::move(*refused);
     else
         ACMETOOL_CHECK(look_up(records, application, identity, verdict, now));
     if (auto* made = std::get_if<Refused>(&verdict.decision)) made->authenticated = true;
     return verdict;
-}
-
-Result<Decider::Told> Decider::attributes(Records& records, const Claim& claim, const LabelRules& rules,
-                                          const std::string& label, const Files& files, base::TimePoint now)
-{
-    enrol::CsrAttributes attributes;
-    attributes.key_type = rules.options.key_type;
-    attributes.channel_binding = options_->pop == Pop::required;
-    Told told;
-    ACMETOOL_TRY(identified, identify(records, claim, {}, label, files, now));
-    if (auto* refused = std::get_if<Refused>(&identified)) {
-        // Who shows nothing learns no name, but what a request has to look like (ESTS-23).
-        const bool nobody = refused->why == Refusal::unauthenticated;
-        if (nobody) attributes.why_not = refused->text;
-        told.decision = nobody ? enrol::AttributesDecision{std::move(attributes)}
-                               : enrol::AttributesDecision{std::move(*refused)};
-        return told;
-    }
-    const auto& identity = std::get<Identity>(identified);
-    told.device = identity.device;
-    attributes.authenticated = true;
-    attributes.device = identity.device.id;
-    attributes.device_serial = identity.device.serial;
-    attributes.manufacturer = identity.device.manufacturer;
-    attributes.issued_here = identity.kind == Identity::Kind::issued;
-    attributes.must_renew = identity.expired;
-    ACMETOOL_TRY(names, names_of(records, identity, rules, Use::telling));
-    if (auto* refused = std::get_if<Refused>(&names)) {
-        refused->authenticated = true;
-        told.decision = std::move(*refused);
-        return told;
-    }
-    for (const auto& name : std::get<std::vector<std::string>>(names))
-        attributes.identifiers.push_back({"dns", name});
-    told.decision = std::move(attributes);
-    return told;
 }
 
 } // namespace acmetool::ra

@@ -3,7 +3,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "base/result.h"
@@ -11,6 +10,7 @@
 #include "ra/csr_policy.h"
 #include "ra/issuer.h"
 #include "ra/policy.h"
+#include "ra/recognition.h"
 #include "ra/records.h"
 
 namespace acmetool::ra
@@ -48,8 +48,8 @@ struct Verdict {
     std::optional<Remembered> remembered; ///< the decision is a refusal of before
 };
 
-/// The rules that need the store: identity, owner of a name, existing certificates and orders, and budget.
-/// Used only inside the store's transactions; an error ends the transaction.
+/// The rules that need the store: who asks (Recognition), existing certificates and orders, and budget. Used
+/// only inside the store's transactions; an error ends the transaction.
 class Decider
 {
 public:
@@ -64,12 +64,6 @@ public:
 
     /// Sets the request's `renewal` if only the identity shows that it is one.
     Result<Verdict> decide(Records& records, Application& application, base::TimePoint now);
-    struct Told {
-        enrol::AttributesDecision decision;
-        Device device;
-    };
-    Result<Told> attributes(Records& records, const Claim& claim, const LabelRules& rules,
-                            const std::string& label, const Files& files, base::TimePoint now);
     Budget& budget() { return budget_; }
 
     /// How many orders the issuer has that are not ended.
@@ -79,30 +73,8 @@ public:
     std::chrono::seconds retry_after(const OrderRow& row, base::TimePoint now) const;
 
 private:
-    template <class T>
-    using OrRefused = std::variant<T, enrol::Refused>;
-
-    /// `key_digest`: of the key of the request; may be empty.
-    Result<OrRefused<Identity>> identify(Records& records, const Claim& claim, const std::string& key_digest,
-                                         const std::string& label, const Files& files, base::TimePoint now);
-    Result<OrRefused<Identity>> identify_private(Records& records, const Claim& claim, Identity identity,
-                                                 const Files& files) const;
-    Result<std::optional<enrol::Refused>> judge_known(Records& records, Identity& identity,
-                                                      const std::string& key_digest, const std::string& label,
-                                                      const Files& files);
-    static Result<Device> claimed_device(Records& records, const Application& application);
-    static Device device_of(const Device& row, const std::optional<std::string>& now, const Files& files);
-    static Result<bool> is_first(Records& records, const Identity& identity, const Files& files);
-    /// What a device's names are for. Whoever is only told of a name has it once it enrols.
-    enum class Use { telling, enrolling };
-    static Result<bool> holds(Records& records, const std::string& name, const Identity& identity,
-                              const std::string& group, Use use = Use::enrolling);
-    static Result<std::optional<std::string>> random_name(Records& records, const Identity& identity,
-                                                          const std::string& group);
-    Result<OrRefused<std::vector<std::string>>> names_of(Records& records, const Identity& identity,
-                                                         const LabelRules& rules, Use use);
-    Result<std::optional<enrol::Refused>> judge(Records& records, const Application& application,
-                                                const Identity& identity);
+    Result<std::optional<enrol::Refused>> judge(Recognition& recognition, Records& records,
+                                                const Application& application, const Identity& identity);
     Result<std::optional<enrol::Refused>> judge_renewal(const Application& application,
                                                         const Identity& identity) const;
     Result<std::optional<crypto::Certificate>>

@@ -54,9 +54,18 @@ struct Engine::Impl final : IssuerHost {
     /// it.
     void examine_then(const enrol::Peer& peer, const std::shared_ptr<const Files>& known,
                       std::function<void(Claim)> next);
-    void tell_attributes(const std::shared_ptr<Claim>& claim, const std::shared_ptr<const Files>& known,
-                         const std::string& label, const LabelRules& rules,
-                         const std::shared_ptr<std::function<void(enrol::AttributesDecision)>>& shared_done);
+    /// What somebody wants to know of the CSR attributes.
+    struct Question {
+        std::shared_ptr<const Options> options;
+        std::shared_ptr<const Files> files;
+        LabelRules rules;
+        std::string label;
+        Claim claim;
+        std::function<void(enrol::AttributesDecision)> done;
+    };
+    void tell_attributes(const std::shared_ptr<Question>& question);
+    /// Nothing if the store cannot be read here, or has to be written.
+    std::optional<enrol::AttributesDecision> read_attributes(const Question& question);
     void judge(const std::shared_ptr<Application>& application, std::function<void(enrol::Decision)> done);
     Result<OrderRow> own_order(Records& records, std::optional<OrderRow> old) const;
     void order_own(std::function<void(const enrol::Decision&)> done);

@@ -247,31 +247,47 @@ void Engine::Impl::attributes(enrol::Peer peer, const std::string& label,
                               std::function<void(enrol::AttributesDecision)> done)
 {
     count("csr_attributes");
-    const auto rules = rules_of(*settings(), label);
+    const auto options = settings();
+    const auto rules = rules_of(*options, label);
     if (!rules) return done(refusal(Ground::unknown_label, "unknown label"));
-    auto shared_done = std::make_shared<std::function<void(enrol::AttributesDecision)>>(std::move(done));
-    const auto known = files();
-    examine_then(peer, known, [this, known, label, rules = *rules, shared_done](Claim claim) {
-        tell_attributes(std::make_shared<Claim>(std::move(claim)), known, label, rules, shared_done);
+    auto question =
+        std::make_shared<Question>(Question{options, files(), *rules, label, {}, std::move(done)});
+    examine_then(peer, question->files, [this, question](Claim claim) {
+        question->claim = std::move(claim);
+        tell_attributes(question);
     });
 }
 
-void Engine::Impl::tell_attributes(
-    const std::shared_ptr<Claim>& claim, const std::shared_ptr<const Files>& known, const std::string& label,
-    const LabelRules& rules,
-    const std::shared_ptr<std::function<void(enrol::AttributesDecision)>>& shared_done)
+/// Waking the store's thread, and a transaction, take longer than to read what is asked for. A database
+/// elsewhere is left to that thread: it may keep whoever reads waiting.
+std::optional<enrol::AttributesDecision> Engine::Impl::read_attributes(const Question& question)
 {
-    if (claim->refused) return (*shared_done)(*claim->refused);
+    if (question.options->store.is_shared()) return std::nullopt;
+    const std::lock_guard guard{reader_mutex};
+    if (!reader->check_place()) return std::nullopt;
+    Records records{*reader};
+    Recognition recognition{records, *question.options, *question.files, Recognition::Use::reading};
+    auto told = recognition.attributes(question.claim, question.rules, question.label, now());
+    if (!told || recognition.has_to_write()) return std::nullopt;
+    return std::move(*told);
+}
+
+void Engine::Impl::tell_attributes(const std::shared_ptr<Question>& question)
+{
+    if (question->claim.refused) return question->done(*question->claim.refused);
+    if (auto told = read_attributes(*question)) return question->done(std::move(*told));
     const bool taken = commits->post(
-        {[this, claim, known, label, rules, shared_done](store::Database& database,
-                                                         store::GroupCommit::After& after) -> Result<void> {
+        {[this, question](store::Database& database, store::GroupCommit::After& after) -> Result<void> {
              Records records{database};
-             ACMETOOL_TRY(told, decider.attributes(records, *claim, rules, label, *known, now()));
-             after.push_back([shared_done, told = std::move(told)] { (*shared_done)(told.decision); });
+             Recognition recognition{records, *question->options, *question->files,
+                                     Recognition::Use::writing};
+             ACMETOOL_TRY(told,
+                          recognition.attributes(question->claim, question->rules, question->label, now()));
+             after.push_back([question, told = std::move(told)] { question->done(told); });
              return {};
          },
-         [this, shared_done](const Error&) { (*shared_done)(store_refusal()); }});
-    if (!taken) (*shared_done)(busy_refusal());
+         [this, question](const Error&) { question->done(store_refusal()); }});
+    if (!taken) question->done(busy_refusal());
 }
 
 } // namespace acmetool::ra

@@ -520,6 +520,14 @@ std::optional<Refused> judge_device(const Device& device, const std::string& lab
     return refusal(ground, fmt::format("device {} is not in the inventory for this label", shown));
 }
 
+std::vector<std::string> dns_names(const std::vector<crypto::Identifier>& identifiers)
+{
+    std::vector<std::string> names;
+    for (const auto& identifier : identifiers)
+        if (identifier.type == "dns") names.push_back(identifier.value);
+    return names;
+}
+
 std::vector<std::string> table_names(const Listed& listed, const Device& device, const std::string& domain)
 {
     std::vector<std::string> names;

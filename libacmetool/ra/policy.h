@@ -111,6 +111,9 @@ struct Identity {
     Bytes subject; ///< issued: what its CSR requested, a Name in DER; empty: the certificate has it
 };
 
+/// The values of those of type "dns".
+std::vector<std::string> dns_names(const std::vector<crypto::Identifier>& identifiers);
+
 /// True if a request that may be a renewal is one: `identity` is a certificate issued here, and the CSR
 /// requests its names again, and its subject: `same_subject`.
 bool is_renewal(const enrol::EnrolRequest& request, const Identity& identity, bool same_subject);

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <functional>
 #include <future>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
@@ -176,6 +177,45 @@ TEST_CASE("INT-04b, INT-06a, INT-06c: csrattrs names the device, and nobody with
     auto request = Lab::request(device, Lab::csr(lab.key, {random.identifiers[0].value}));
     request.label = "random";
     CHECK(Lab::word(lab.enrol(std::move(request))) == "issued");
+}
+
+TEST_CASE(
+    "SCL-46: what a device may have is told while the store writes for others; a name to be noted waits")
+{
+    Lab lab;
+    lab.options.labels["random"] = {"", "", "random", "ec:P-256"};
+    lab.open();
+    const auto device = lab.maker.idevid("device0001");
+    CHECK(Lab::word(lab.enrol(Lab::request(device, Lab::csr(lab.key, {"device0001.domain.com"})))) ==
+          "issued");
+    std::promise<void> begun;
+    std::promise<void> go;
+    lab.engine->commits()->post({[&](store::Database&, store::GroupCommit::After&) -> Result<void> {
+                                     begun.set_value();
+                                     go.get_future().wait();
+                                     return {};
+                                 },
+                                 [](const Error&) {}});
+    begun.get_future().wait();
+    enrol::Peer peer;
+    peer.certificates = {device};
+    std::thread::id there;
+    lab.engine->csr_attributes(peer.clone(), {}, [&](const enrol::AttributesDecision& told) {
+        there = std::this_thread::get_id();
+        CHECK(std::get<enrol::CsrAttributes>(told).identifiers.front().value == "device0001.domain.com");
+    });
+    CHECK(there == std::this_thread::get_id());
+    auto noted = std::make_shared<std::promise<std::thread::id>>();
+    auto future = noted->get_future();
+    lab.engine->csr_attributes(peer.clone(), "random", [noted](const enrol::AttributesDecision&) {
+        noted->set_value(std::this_thread::get_id());
+    });
+    CHECK(future.wait_for(std::chrono::milliseconds{50}) == std::future_status::timeout);
+    go.set_value();
+    CHECK(future.get() != std::this_thread::get_id());
+    // The name is noted now: to tell it again is to read.
+    lab.engine->csr_attributes(peer.clone(), "random", [&](const enrol::AttributesDecision&) { there = {}; });
+    CHECK(there == std::thread::id{});
 }
 
 TEST_CASE("INT-07: what csrattrs named is what the CSR has to have, for a name that is made up, too")

@@ -327,7 +327,10 @@ Result<void> Engine::block(const std::string& device)
 
 Result<void> Engine::unblock(const std::string& device)
 {
-    return impl_->change([device](Records& records) { return records.unblock(device); });
+    return impl_->change([device](Records& records) -> Result<void> {
+        ACMETOOL_CHECK(records.unblock(device));
+        return {};
+    });
 }
 
 Result<std::function<void()>> Engine::prepare(Options options)

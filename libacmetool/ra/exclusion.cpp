@@ -108,22 +108,28 @@ revoke_in(const store::Options& store, const std::vector<std::string>& serials, 
     return revoked;
 }
 
-Result<void> block_in(const store::Options& store, const std::vector<std::string>& devices, Blocking what,
-                      base::TimePoint now)
+Result<std::vector<std::string>> block_in(const store::Options& store,
+                                          const std::vector<std::string>& devices, Blocking what,
+                                          base::TimePoint now)
 {
     for (const auto& device : devices)
         if (device.empty())
             return fail(Errc::bad_input, "a device is given by its serial number",
                         "give it as in events and the inventory", "badDevice");
-    return write_for_all(store, [&](Records& records) -> Result<void> {
+    std::vector<std::string> were_not;
+    const auto written = write_for_all(store, [&](Records& records) -> Result<void> {
         for (const auto& device : devices) {
-            if (what == Blocking::block)
+            if (what == Blocking::block) {
                 ACMETOOL_CHECK(records.block(device, now));
-            else
-                ACMETOOL_CHECK(records.unblock(device));
+                continue;
+            }
+            ACMETOOL_TRY(was_blocked, records.unblock(device));
+            if (!was_blocked) were_not.push_back(device);
         }
         return {};
     });
+    if (!written) return fail(written.error());
+    return were_not;
 }
 
 } // namespace acmetool::ra

@@ -48,8 +48,9 @@ revoke_in(const store::Options& store, const std::vector<std::string>& serials, 
 
 enum class Blocking { block, unblock };
 /// Blocks or unblocks all of these devices or none: identifiers as in the events, or only serial numbers.
-/// Errors: as above.
-ACMETOOL_EXPORT Result<void> block_in(const store::Options& store, const std::vector<std::string>& devices,
-                                      Blocking what, base::TimePoint now);
+/// Returns those to be unblocked that were not blocked. Errors: as above.
+ACMETOOL_EXPORT Result<std::vector<std::string>> block_in(const store::Options& store,
+                                                          const std::vector<std::string>& devices,
+                                                          Blocking what, base::TimePoint now);
 
 } // namespace acmetool::ra

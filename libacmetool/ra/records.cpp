@@ -409,10 +409,11 @@ Result<void> Records::block(std::string_view device, base::TimePoint at)
     return {};
 }
 
-Result<void> Records::unblock(std::string_view device)
+Result<bool> Records::unblock(std::string_view device)
 {
-    ACMETOOL_CHECK(database_->execute("DELETE FROM blocked WHERE device = $1", {blocked_as(device)}));
-    return {};
+    ACMETOOL_TRY(rows, database_->execute("DELETE FROM blocked WHERE device = $1 RETURNING device",
+                                          {blocked_as(device)}));
+    return !rows.empty();
 }
 
 Result<Objections> Records::objections(const Device& device, std::string_view key_digest,

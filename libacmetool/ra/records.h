@@ -188,7 +188,8 @@ public:
     /// True if there is an order or a certificate of this identifier or this serial number.
     Result<bool> has_device(std::string_view device, std::string_view serial);
     Result<void> block(std::string_view device, base::TimePoint at);
-    Result<void> unblock(std::string_view device);
+    /// False if it was not blocked, under this identifier or serial number.
+    Result<bool> unblock(std::string_view device);
     /// A block by any of the device's identifiers, "SERIAL@MANUFACTURER", or only its serial number. If the
     /// device shows no IDevID, a former identifier of its serial number is enough; if its anchor is not
     /// known, any identifier. And whether a certificate for this key was revoked; it may be empty. All in one

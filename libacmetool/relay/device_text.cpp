@@ -222,7 +222,7 @@ std::vector<std::string> next_of(const DeviceReport& report, const std::string& 
 {
     std::vector<std::string> next;
     if (report.block)
-        next.push_back(fmt::format("the device is blocked; `est-relay unblock {}` ends that",
+        next.push_back(fmt::format("the device is blocked; `{} unblock {}` ends that", program,
                                    shown(report.block->device)));
     if (auto forbidden = objection(report); !forbidden.empty()) next.push_back(std::move(forbidden));
     const bool is_explained = !next.empty();

@@ -271,7 +271,7 @@ simpleenroll() {
     run peer device0001 --new-key ec:P-256 --key-out t.pem --json --timeout 60s
     echo "$output"
     [ "$status" = 75 ]
-    [[ $output == *'"retryAfter": 30'* ]]
+    [[ $output =~ '"retryAfter": 3'[0-9], ]]
     exec 5>&- 6>&-
     wait_for 20 curl -sf "$RELAY_ADMIN/readyz"
     enrol device0001 simpleenroll dev.csr
@@ -536,7 +536,7 @@ serve_text() {
     jq -es 'any(.[]; .MESSAGE // "" | startswith("listening on "))' entries
 }
 
-@test "FLD-U13: block and revoke warn of what the relay has never seen" {
+@test "FLD-U13, OPR-54: block and revoke warn of what the relay has never seen, and unblock of what was not blocked" {
     write_toml 'wait = "20s"'
     echo 'device0002' >>"$PKI/devices.csv"
     start_relay "$PKI"
@@ -560,6 +560,9 @@ serve_text() {
     run --separate-stderr est-relay revoke --config "$PKI/relay.toml" 0123456789
     [ "$status" = 0 ]
     [[ $stderr == *'warning: 0123456789: this relay issued no certificate with this serial number'* ]]
-    run --separate-stderr est-relay unblock --config "$PKI/relay.toml" nobody
-    [ -z "$stderr" ]
+    run --separate-stderr est-relay unblock --config "$PKI/relay.toml" device0001 nobody --json
+    [ "$status" = 0 ]
+    [[ $stderr == *'warning: nobody: was not blocked under this name; "blocks" lists what is'* ]]
+    "$ROOT/tests/lib/check-document" "$ROOT/docs/schema/exclusion.json" <<<"$output"
+    [ "$(jq -c .unblocked <<<"$output")" = '["device0001"]' ]
 }

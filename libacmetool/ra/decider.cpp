@@ -5,7 +5,6 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
-#include "crypto/path.h"
 #include "crypto/request_info.h"
 
 namespace acmetool::ra

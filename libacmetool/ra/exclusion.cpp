@@ -116,20 +116,22 @@ Result<std::vector<std::string>> block_in(const store::Options& store,
         if (device.empty())
             return fail(Errc::bad_input, "a device is given by its serial number",
                         "give it as in events and the inventory", "badDevice");
-    std::vector<std::string> were_not;
+    std::vector<std::string> done;
     const auto written = write_for_all(store, [&](Records& records) -> Result<void> {
         for (const auto& device : devices) {
+            bool is_done = true;
             if (what == Blocking::block) {
                 ACMETOOL_CHECK(records.block(device, now));
-                continue;
+            } else {
+                ACMETOOL_TRY(was_blocked, records.unblock(device));
+                is_done = was_blocked;
             }
-            ACMETOOL_TRY(was_blocked, records.unblock(device));
-            if (!was_blocked) were_not.push_back(device);
+            if (is_done) done.push_back(device);
         }
         return {};
     });
     if (!written) return fail(written.error());
-    return were_not;
+    return done;
 }
 
 } // namespace acmetool::ra

@@ -48,7 +48,7 @@ revoke_in(const store::Options& store, const std::vector<std::string>& serials, 
 
 enum class Blocking { block, unblock };
 /// Blocks or unblocks all of these devices or none: identifiers as in the events, or only serial numbers.
-/// Returns those to be unblocked that were not blocked. Errors: as above.
+/// Returns those that are blocked now, or that were until now. Errors: as above.
 ACMETOOL_EXPORT Result<std::vector<std::string>> block_in(const store::Options& store,
                                                           const std::vector<std::string>& devices,
                                                           Blocking what, base::TimePoint now);

@@ -129,7 +129,7 @@ Result<void> block(const std::string& file, const ExclusionOptions& options, ra:
     ACMETOOL_TRY(config, relay::load_config(file, kind));
     for (const auto& device : options.devices)
         ACMETOOL_CHECK(check_device(device, config.ra.idevid));
-    ACMETOOL_TRY(were_not, ra::block_in(config.ra.store, options.devices, what, io.context().now()));
+    ACMETOOL_TRY(devices, ra::block_in(config.ra.store, options.devices, what, io.context().now()));
     std::vector<std::string> unknown;
     if (what == ra::Blocking::block) {
         ACMETOOL_TRY(never_seen, relay::unknown_devices(config, options.devices));
@@ -140,14 +140,11 @@ Result<void> block(const std::string& file, const ExclusionOptions& options, ra:
                                  ": no such device is in the inventory or has asked this relay; the block "
                                  "applies if one does");
     }
-    for (const auto& device : were_not)
-        io.context().log(base::Level::warning,
-                         base::printable(device, 200) +
-                             ": was not blocked under this name; \"blocks\" lists what is");
-    auto devices = options.devices;
-    std::erase_if(devices, [&](const auto& one) {
-        return std::find(were_not.begin(), were_not.end(), one) != were_not.end();
-    });
+    for (const auto& device : options.devices)
+        if (std::find(devices.begin(), devices.end(), device) == devices.end())
+            io.context().log(base::Level::warning,
+                             base::printable(device, 200) +
+                                 ": was not blocked under this name; \"blocks\" lists what is");
     const auto* const done = what == ra::Blocking::block ? "blocked" : "unblocked";
     if (io.json()) {
         base::Json members{{done, devices}};

@@ -218,6 +218,21 @@ TEST_CASE(
     CHECK(there == std::thread::id{});
 }
 
+TEST_CASE("SCL-46: a device with a certificate is recognised while another program holds the store")
+{
+    Lab lab;
+    lab.open();
+    const auto device = lab.maker.idevid("device0001");
+    const auto decision = lab.enrol(Lab::request(device, Lab::csr(lab.key, {"device0001.domain.com"})));
+    const auto issued = std::get<enrol::Issued>(decision).certificate;
+    const auto other = *store::Sqlite::open(lab.options.store.sqlite);
+    REQUIRE(other->execute("BEGIN EXCLUSIVE"));
+    const auto told = std::get<enrol::CsrAttributes>(lab.attributes(&issued));
+    CHECK(told.issued_here);
+    CHECK(told.device_serial == "device0001");
+    REQUIRE(other->execute("ROLLBACK"));
+}
+
 TEST_CASE("INT-07: what csrattrs named is what the CSR has to have, for a name that is made up, too")
 {
     Lab lab;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,11 +12,32 @@ namespace acmetool::base
 {
 
 /// The fields of a line, without blanks around them. A field that begins with a double quote ends with one;
-/// between them, commas and blanks are data, and "" is one double quote. Errc::bad_input: malformed quoting,
-/// or a NUL octet, which UTF-16 has.
-Result<std::vector<std::string>> csv_fields(std::string_view line);
+/// between them, separators and blanks are data, and "" is one double quote. Outside quotes, a '#' at the
+/// beginning or behind a blank begins a comment. The separator is a comma unless it is given; then a
+/// semicolon outside quotes is an error: who wrote it meant a separator. Errc::bad_input: malformed quoting,
+/// such a semicolon, or a NUL octet, which UTF-16 has.
+Result<std::vector<std::string>> csv_fields(std::string_view line, std::optional<char> separator = {});
 
-/// A field as csv_fields() reads it, in quotes if it needs them, also not to be taken for a comment (#).
+/// Reads the lines of a list one after the other. The list may begin with a heading, whose separator, comma
+/// or semicolon, is that of all lines: spreadsheets write semicolons where a comma is the decimal point.
+class CsvList
+{
+public:
+    /// `heading` is the first field of a heading, in capital or small letters; if empty, there is none.
+    explicit CsvList(std::string heading) : heading_(std::move(heading)) {}
+
+    /// The fields of a line; nothing if it is the heading, empty, a comment, or has empty fields only. Errors
+    /// are those of csv_fields().
+    Result<std::optional<std::vector<std::string>>> read(std::string_view line);
+
+private:
+    bool is_heading(std::string_view line);
+
+    std::string heading_; ///< empty once a line was read that could have been it
+    std::optional<char> separator_;
+};
+
+/// A field as csv_fields() reads it, in quotes if it needs them.
 std::string to_csv_field(std::string_view text);
 
 } // namespace acmetool::base

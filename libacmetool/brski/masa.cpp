@@ -58,21 +58,21 @@ bool is_owner(std::string_view owner, const crypto::Certificate& certificate)
 Result<OwnerList> parse_owners(std::string_view text, const std::string& file)
 {
     OwnerList owners;
+    base::CsvList list{std::string{kSerialHeading}};
     unsigned number = 0;
     for (const auto line : base::split(base::without_byte_order_mark(text), '\n')) {
         ++number;
-        const auto content = base::trim(line.substr(0, line.find('#')));
-        if (content.empty()) continue;
-        const auto wrong = [&](std::string_view why) {
-            return fail(Errc::config, fmt::format("{}:{}: {}", file, number, why), std::string{kOwnerHint},
+        const auto wrong = [&](std::string_view why, std::string_view hint = kOwnerHint) {
+            return fail(Errc::config, fmt::format("{}:{}: {}", file, number, why), std::string{hint},
                         "badOwners");
         };
-        const auto fields = base::csv_fields(content);
-        if (!fields) return wrong(fields.error().message);
-        if (fields->size() != 2 || fields->front().empty() || fields->back().empty())
+        const auto fields = list.read(line);
+        if (!fields) return wrong(fields.error().message, fields.error().hint);
+        if (!*fields) continue;
+        if ((*fields)->size() != 2 || (*fields)->front().empty() || (*fields)->back().empty())
             return wrong("not \"serial,OWNER\"");
-        const auto& serial = fields->front();
-        const auto& named = fields->back();
+        const auto& serial = (*fields)->front();
+        const auto& named = (*fields)->back();
         auto owner = digest_of(named);
         if (!owner) {
             auto read = owner_in_file(std::filesystem::path{file}.parent_path() / named);

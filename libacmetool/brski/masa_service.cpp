@@ -37,6 +37,28 @@ http::ServerResponse voucher_reply(const Bytes& voucher, Format format)
     return {200, {{"Content-Type", std::string{media_type(format)}}}, std::string{as_text(voucher)}, false};
 }
 
+/// Of a line of a cloud list, whose files are in `folder`.
+Result<CloudEntry> to_cloud_entry(const std::vector<std::string>& fields, const std::filesystem::path& folder)
+{
+    CloudEntry entry;
+    const auto is = [&](std::string_view kind, std::size_t size) {
+        return fields.size() == size && !fields.front().empty() && fields[1] == kind;
+    };
+    if (is("redirect", 3)) {
+        ACMETOOL_CHECK(http::parse_url(fields[2]));
+        entry.redirect = fields[2];
+        return entry;
+    }
+    if (!is("est", 4))
+        return fail(Errc::config, "neither \"serial,redirect,URL\" nor \"serial,est,DOMAIN,FILE\"");
+    const auto path = (folder / fields[3]).string();
+    ACMETOOL_TRY(pem, store::read_file(path));
+    ACMETOOL_TRY(certificates, crypto::parse_certificates(pem, path));
+    entry.est_domain = fields[2];
+    entry.pinned = certificates.front().der();
+    return entry;
+}
+
 /// Compares in constant time.
 bool equal(std::string_view one, std::string_view other)
 {
@@ -102,34 +124,25 @@ Result<AuditLog> MasaRecords::log(const std::string& serial_number)
 
 Result<CloudList> parse_cloud_list(std::string_view text, const std::string& file)
 {
-    CloudList list;
+    CloudList cloud;
+    base::CsvList list{std::string{kSerialHeading}};
     unsigned number = 0;
     for (const auto line : base::split(base::without_byte_order_mark(text), '\n')) {
         ++number;
-        const auto content = base::trim(line.substr(0, line.find('#')));
-        if (content.empty()) continue;
-        auto fields = base::csv_fields(content);
-        const auto words = fields ? std::move(*fields) : std::vector<std::string>{};
-        CloudEntry entry;
-        const bool redirect =
-            words.size() == 3 && words[1] == "redirect" && http::parse_url(words[2]).has_value();
-        if (redirect) {
-            entry.redirect = words[2];
-        } else if (words.size() == 4 && words[1] == "est") {
-            const auto path = std::filesystem::path{file}.parent_path() / words[3];
-            ACMETOOL_TRY(pem, store::read_file(path.string()));
-            ACMETOOL_TRY(certificates, crypto::parse_certificates(pem, path.string()));
-            entry.est_domain = words[2];
-            entry.pinned = certificates.front().der();
-        } else {
-            return fail(Errc::config,
-                        fmt::format("{}:{}: neither \"serial,redirect,URL\" nor \"serial,est,DOMAIN,FILE\"",
-                                    file, number),
-                        {}, "badCloudList");
-        }
-        list[words[0]] = std::move(entry);
+        const auto wrong = [&](std::string_view why, std::string hint = {}) {
+            return fail(Errc::config, fmt::format("{}:{}: {}", file, number, why), std::move(hint),
+                        "badCloudList");
+        };
+        const auto fields = list.read(line);
+        if (!fields) return wrong(fields.error().message, fields.error().hint);
+        if (!*fields) continue;
+        auto entry = to_cloud_entry(**fields, std::filesystem::path{file}.parent_path());
+        if (!entry) return wrong(entry.error().message, entry.error().hint);
+        const auto& serial = (*fields)->front();
+        if (!cloud.emplace(serial, std::move(*entry)).second)
+            return wrong(fmt::format("{} is listed twice", base::printable(serial, 60)));
     }
-    return list;
+    return cloud;
 }
 
 Result<Bytes> MasaService::sign(const Envelope& request, Format format, base::TimePoint now)

@@ -42,8 +42,8 @@ struct CloudEntry {
 };
 using CloudList = std::map<std::string, CloudEntry, std::less<>>;
 
-/// Parses lines "serial,redirect,URL" and "serial,est,DOMAIN,FILE.pem"; '#' begins a comment. File names are
-/// relative to the folder of `file`. Errc::config, reason "badCloudList".
+/// Parses lines "serial,redirect,URL" and "serial,est,DOMAIN,FILE.pem" (base::CsvList), one for each device.
+/// File names are relative to the folder of `file`. Errc::config, reason "badCloudList", with the line.
 ACMETOOL_EXPORT Result<CloudList> parse_cloud_list(std::string_view text, const std::string& file);
 
 struct MasaOptions {

@@ -4,7 +4,6 @@
 
 #include <fmt/core.h>
 
-#include "base/csv.h"
 #include "base/text.h"
 #include "dns/name.h"
 #include "ra/records.h"
@@ -51,21 +50,28 @@ std::size_t Inventory::unnamed() const
     return number;
 }
 
-Result<std::optional<InventoryLine>> parse_inventory_line(std::string_view line, std::string_view place,
-                                                          bool may_be_heading,
+std::map<std::string, std::uint64_t> Inventory::labels() const
+{
+    std::map<std::string, std::uint64_t> labels;
+    for (const auto& [serial, entries] : entries_)
+        for (const auto& entry : entries)
+            if (!entry.label.empty()) ++labels[entry.label];
+    return labels;
+}
+
+Result<std::optional<InventoryLine>> parse_inventory_line(base::CsvList& list, std::string_view line,
+                                                          std::string_view place,
                                                           const enrol::Manufacturers& known)
 {
-    line = base::trim(line);
-    if (line.empty() || line.starts_with('#')) return std::optional<InventoryLine>{};
-    auto fields = base::csv_fields(line);
+    auto fields = list.read(line);
     if (!fields) {
         fields.error().code = Errc::config;
         return fail(with_context(std::move(fields).error(), place));
     }
+    if (!*fields) return std::optional<InventoryLine>{};
+    const auto& words = **fields;
     InventoryLine read;
-    read.serial = base::trim(fields->front());
-    if (may_be_heading && base::equals_ignoring_case(read.serial, "serial"))
-        return std::optional<InventoryLine>{};
+    read.serial = base::trim(words.front());
     if (read.serial.empty())
         return fail(Errc::config, fmt::format("{}: no serial number", place),
                     "lines must be serial[,label][,name...]");
@@ -78,9 +84,9 @@ Result<std::optional<InventoryLine>> parse_inventory_line(std::string_view line,
             read.is_strange = true;
         }
     }
-    if (fields->size() > 1) read.entry.label = base::trim((*fields)[1]);
-    for (std::size_t i = 2; i < fields->size(); ++i) {
-        const auto written = base::trim((*fields)[i]);
+    if (words.size() > 1) read.entry.label = base::trim(words[1]);
+    for (std::size_t i = 2; i < words.size(); ++i) {
+        const auto written = base::trim(words[i]);
         if (written.empty()) continue;
         auto name = dns::normalize_name(written);
         if (!name) {
@@ -101,10 +107,11 @@ Result<Inventory> parse_inventory(std::string_view text, std::string_view what,
                                   const enrol::Manufacturers& known)
 {
     Inventory inventory;
+    base::CsvList list{std::string{kInventoryHeading}};
     int number = 0;
     for (const auto line : base::split(base::without_byte_order_mark(text), '\n')) {
         const auto place = fmt::format("{}: line {}", what, ++number);
-        ACMETOOL_TRY(read, parse_inventory_line(line, place, inventory.empty(), known));
+        ACMETOOL_TRY(read, parse_inventory_line(list, line, place, known));
         if (!read) continue;
         auto& entries = inventory.entries_[read->serial];
         if (std::any_of(entries.begin(), entries.end(),

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/csv.h"
 #include "base/result.h"
 #include "enrol/identity.h"
 
@@ -51,12 +53,14 @@ struct InventoryLine {
     bool is_strange = false; ///< see Inventory::strange()
 };
 
-/// Reads one "serial[,label][,name...]" line, whose fields may be quoted (base::csv_fields()); nothing if it
-/// is empty, a comment that begins with '#', or, if it may be one, a heading "serial,...". A serial
-/// "SERIAL@WHOSE", see enrol::parse_qualified_serial(), is a device of that manufacturer, if WHOSE is one of
-/// `known` or the digest of an anchor. `place` names the line in errors: config.
-Result<std::optional<InventoryLine>> parse_inventory_line(std::string_view line, std::string_view place,
-                                                          bool may_be_heading,
+/// The first field of an inventory's heading.
+inline constexpr std::string_view kInventoryHeading = "serial";
+
+/// Reads the next "serial[,label][,name...]" line of `list`; nothing if it has no device (base::CsvList). A
+/// serial "SERIAL@WHOSE", see enrol::parse_qualified_serial(), is a device of that manufacturer, if WHOSE is
+/// one of `known` or the digest of an anchor. `place` names the line in errors: config.
+Result<std::optional<InventoryLine>> parse_inventory_line(base::CsvList& list, std::string_view line,
+                                                          std::string_view place,
                                                           const enrol::Manufacturers& known);
 
 /// The error of a line whose device was there before.
@@ -77,6 +81,8 @@ public:
 
     /// The number of entries that name no manufacturer.
     std::size_t unnamed() const;
+    /// The labels of devices that may have no other, with the number of these.
+    std::map<std::string, std::uint64_t> labels() const;
     /// Serial numbers that end in "@NAME", for a NAME that no manufacturer has; they are taken as they are.
     const std::vector<std::string>& strange() const { return strange_; }
 

@@ -88,6 +88,16 @@ Result<InventoryCounts> InventoryRecords::count()
                            static_cast<std::uint64_t>(number_of(rows.front()[1]))};
 }
 
+Result<std::map<std::string, std::uint64_t>> InventoryRecords::labels()
+{
+    ACMETOOL_TRY(rows, database_->execute("SELECT label, count(*) FROM inventory WHERE generation = (SELECT "
+                                          "generation FROM inventory_state) AND label <> '' GROUP BY label"));
+    std::map<std::string, std::uint64_t> labels;
+    for (const auto& row : rows)
+        labels.emplace(row[0], static_cast<std::uint64_t>(number_of(row[1])));
+    return labels;
+}
+
 Result<void> InventoryRecords::each(std::int64_t generation,
                                     const std::function<Result<void>(InventoryLine)>& take)
 {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,8 @@ public:
     /// What the inventory has of a serial number.
     Result<Listed> listed(std::string_view serial);
     Result<InventoryCounts> count();
+    /// See Inventory::labels(). Reads all of it.
+    Result<std::map<std::string, std::uint64_t>> labels();
     /// All of it, by serial number. Errors: temporary, reason "inventoryChanged", if it was replaced
     /// meanwhile; those of `take`.
     Result<void> list(const std::function<Result<void>(const InventoryLine&)>& take);

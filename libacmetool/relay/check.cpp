@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <set>
+#include <map>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -91,18 +91,17 @@ void warn_of_unnamed(Findings& findings, std::size_t unnamed, const enrol::Manuf
 constexpr std::size_t kMostShown = 10; ///< labels
 
 /// Who has such a label is refused, whatever label the request has.
-void warn_of_unknown_labels(Findings& findings, const ra::Inventory& inventory, const ra::Options& options)
+void warn_of_unknown_labels(Findings& findings, const std::map<std::string, std::uint64_t>& labels,
+                            const ra::Options& options)
 {
-    std::set<std::string> unknown;
-    std::size_t devices = 0;
-    for (const auto& [serial, entries] : inventory.entries())
-        for (const auto& entry : entries)
-            if (!entry.label.empty() && options.labels.count(entry.label) == 0) {
-                ++devices;
-                unknown.insert(base::printable(entry.label, 100));
-            }
+    std::vector<std::string> shown;
+    std::uint64_t devices = 0;
+    for (const auto& [label, number] : labels)
+        if (options.labels.count(label) == 0) {
+            devices += number;
+            shown.push_back(base::printable(label, 100));
+        }
     if (devices == 0) return;
-    std::vector<std::string> shown{unknown.begin(), unknown.end()};
     const auto more = shown.size() > kMostShown ? shown.size() - kMostShown : 0;
     if (more > 0) shown.resize(kMostShown);
     warn(findings, "clients.idevid",
@@ -127,7 +126,7 @@ void check_inventory(Findings& findings, const ra::Options& options,
     ok(findings, "clients.idevid", fmt::format("{} devices in the inventory", inventory->size()));
     if (manufacturers.size() > 1 && inventory->unnamed() > 0)
         warn_of_unnamed(findings, inventory->unnamed(), manufacturers);
-    warn_of_unknown_labels(findings, *inventory, options);
+    warn_of_unknown_labels(findings, inventory->labels(), options);
     for (const auto& serial : inventory->strange())
         warn(findings, "clients.idevid",
              fmt::format("{} in the inventory ends in the name of no manufacturer",
@@ -140,9 +139,13 @@ void check_inventory_in_store(Findings& findings, const Config& config,
                               const enrol::Manufacturers& manufacturers)
 {
     if (!config.ra.idevid.inventory_in_store) return;
+    std::map<std::string, std::uint64_t> labels;
     const auto counted = [&]() -> Result<ra::InventoryCounts> {
         ACMETOOL_TRY(database, ra::open_existing(config.ra.store));
-        return ra::InventoryRecords{*database}.count();
+        ra::InventoryRecords records{*database};
+        ACMETOOL_TRY(found, records.labels());
+        labels = std::move(found);
+        return records.count();
     };
     const auto counts = counted();
     if (!counts && counts.error().reason.word() == "noStore")
@@ -157,6 +160,7 @@ void check_inventory_in_store(Findings& findings, const Config& config,
     ok(findings, "clients.idevid", fmt::format("{} devices in the inventory in the store", counts->devices));
     if (manufacturers.size() > 1 && counts->unnamed > 0)
         warn_of_unnamed(findings, counts->unnamed, manufacturers);
+    warn_of_unknown_labels(findings, labels, config.ra);
 }
 
 void check_rules(Findings& findings, const access::Options& teap, const enrol::Manufacturers& manufacturers)

@@ -62,7 +62,7 @@ class LineJudge
 {
 public:
     LineJudge(std::string what, const enrol::Manufacturers& known, bool has_heading)
-        : what_(std::move(what)), known_(known), may_be_heading_(has_heading)
+        : what_(std::move(what)), known_(known), list_(std::string{has_heading ? ra::kInventoryHeading : ""})
     {
     }
 
@@ -70,10 +70,9 @@ public:
 
     Result<std::optional<ra::InventoryLine>> judge(std::string_view text, std::uint64_t number)
     {
-        auto line = ra::parse_inventory_line(text, place(number), may_be_heading_, known_);
+        auto line = ra::parse_inventory_line(list_, text, place(number), known_);
         if (!line) return as_input(std::move(line).error());
         if (!*line) return line;
-        may_be_heading_ = false;
         if ((*line)->is_strange && ++strange_ <= kStrangeTold)
             told_.push_back(shown_serial((*line)->written));
         return line;
@@ -101,7 +100,7 @@ public:
 private:
     std::string what_;
     const enrol::Manufacturers& known_;
-    bool may_be_heading_;
+    base::CsvList list_;
     std::uint64_t strange_ = 0;
     std::vector<std::string> told_;
 };

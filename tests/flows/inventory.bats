@@ -129,6 +129,21 @@ is_sanitized() { # its shadow and what it keeps of freed memory are many times t
     [[ $stderr == *'does not use the inventory in the store'* ]]
 }
 
+@test "OPR-50: check names the labels in the store's inventory that the configuration does not have" {
+    make_issuer "$PKI"
+    write_relay_toml "$PKI"
+    by_program "$PKI" "$PKI/relay.toml"
+    by_store "$PKI/relay.toml" est-relay
+    printf '[label.floor1]\n' >>"$PKI/relay.toml"
+    inventory add SN1,floor1 SN2
+    est-relay check --config "$PKI/relay.toml" >said || true
+    run ! grep -q 'a label that' said
+    inventory add SN3,flor1 SN4,flor1 SN5,flor2
+    est-relay check --config "$PKI/relay.toml" >said || true
+    cat said
+    grep -q 'warn  clients.idevid: 3 devices in the inventory have a label that the configuration does not have: flor1, flor2$' said
+}
+
 @test "SCL-35, SCL-38, SCL-40: lines in and out, what is refused, and documents" {
     make_issuer "$PKI"
     write_relay_toml "$PKI"
@@ -163,7 +178,12 @@ is_sanitized() { # its shadow and what it keeps of freed memory are many times t
     document inventory-count count
     jq -e 'keys == ["devices", "type", "unnamed", "version"]' document.json
 
+    # A spreadsheet where the comma is the decimal point.
+    printf 'serial;label;name\r\ndevice0002@maker;"";"";\r\n;;\r\n' | inventory add - | grep -q '^0 added, 0 changed'
+
     # Wrong lines: with their number, and nothing is changed.
+    run inventory import - < <(printf 'a\nb;iot\n')
+    [[ $status == 65 && $output == *'standard input: line 2: a semicolon outside double quotes'*heading* ]]
     run inventory import - < <(printf 'a\nb\n,iot\n')
     [[ $status == 65 && $output == *'standard input: line 3: no serial number'* ]]
     run inventory import - < <(cat listed listed)

@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include <doctest/doctest.h>
 
@@ -10,6 +11,7 @@
 #include "brski/envelope.h"
 #include "brski/idevid.h"
 #include "brski/masa.h"
+#include "brski/masa_service.h"
 #include "brski/status.h"
 #include "brski/voucher.h"
 
@@ -346,6 +348,47 @@ TEST_CASE("OPR-52: an owner list from a spreadsheet: a byte order mark, quoted f
     const auto unclosed = parse_owners("\"SN-1," + hex + "\n", "owners.csv");
     REQUIRE(!unclosed);
     CHECK(unclosed.error().message == "owners.csv:1: a double quote is not closed");
+    const auto semicolons =
+        parse_owners("serial;owner\r\n\"X #1\";" + hex + " # the rack's\r\n;\r\n", "owners.csv");
+    REQUIRE(semicolons);
+    CHECK(semicolons->size() == 1);
+    CHECK(semicolons->at("X #1") == hex);
+    const auto unexplained = parse_owners("X-1;" + hex + "\n", "owners.csv");
+    REQUIRE(!unexplained);
+    CHECK(unexplained.error().message == "owners.csv:1: a semicolon outside double quotes");
+    CHECK(unexplained.error().hint.find("heading") != std::string::npos);
+}
+
+TEST_CASE("OPR-52: a cloud list from a spreadsheet; what is wrong with a line is said, and names the line")
+{
+    const auto list = parse_cloud_list("\xEF\xBB\xBFserial;what;where\r\n"
+                                       "\"X,#1\";redirect;https://ra.example/#a # the owner's\r\n",
+                                       "cloud.csv");
+    REQUIRE(list);
+    REQUIRE(list->size() == 1);
+    CHECK(list->at("X,#1").redirect == "https://ra.example/#a");
+    const std::string other = "\nSN-2,redirect,https://ra.example";
+    for (const auto& [line, message] : std::map<std::string, std::string>{
+             {"\"SN-1,redirect,https://ra.example", "a double quote is not closed"},
+             {"SN-1;redirect;https://ra.example", "a semicolon outside double quotes"},
+             {"SN-1,redirect", "neither \"serial,redirect,URL\" nor \"serial,est,DOMAIN,FILE\""},
+             {",redirect,https://ra.example",
+              "neither \"serial,redirect,URL\" nor \"serial,est,DOMAIN,FILE\""},
+             {"SN-2,redirect,https://ra.example", "SN-2 is listed twice"}}) {
+        CAPTURE(line);
+        const auto wrong = parse_cloud_list("# devices" + other + "\n\n" + line + "\n", "cloud.csv");
+        REQUIRE(!wrong);
+        CHECK(wrong.error().code == Errc::config);
+        CHECK(wrong.error().message == "cloud.csv:4: " + message);
+    }
+    for (const auto* line : {"SN-1,redirect,ftp://ra.example", "SN-1,est,example.com,/absent/ca.pem"}) {
+        CAPTURE(line);
+        const auto wrong = parse_cloud_list(line, "cloud.csv");
+        REQUIRE(!wrong);
+        CHECK(wrong.error().reason.word() == "badCloudList");
+        CHECK(wrong.error().message.starts_with("cloud.csv:1: "));
+        CHECK(wrong.error().message.size() > std::string_view{"cloud.csv:1: "}.size());
+    }
 }
 
 TEST_CASE("SEC-11, SEC-13: an owner list names each device once, and owners by digest or certificate")

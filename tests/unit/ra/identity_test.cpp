@@ -218,6 +218,14 @@ TEST_CASE("OPR-52: an inventory from a spreadsheet: a byte order mark, quoted fi
         CHECK(inventory->entries().at("X,1").front().label == "iot");
         CHECK(inventory->entries().contains("plain"));
     }
+    const auto semicolons = read("Serial;Label;Name\r\nFOC1234;;a\r\n\"X;1\";iot # the rack's\r\n;;\r\n");
+    REQUIRE(semicolons);
+    CHECK(semicolons->size() == 2);
+    REQUIRE(semicolons->entries().contains("X;1"));
+    CHECK(semicolons->entries().at("X;1").front().label == "iot");
+    const auto unexplained = read("FOC1234;;a\r\n");
+    REQUIRE(!unexplained);
+    CHECK(unexplained.error().message == "devices.csv: line 1: a semicolon outside double quotes");
     const auto unclosed = read("SN-1\n\"SN-2,iot\n");
     REQUIRE(!unclosed);
     CHECK(unclosed.error().code == Errc::config);

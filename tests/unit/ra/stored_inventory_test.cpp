@@ -32,7 +32,8 @@ public:
 
 ra::InventoryLine inventory_line(const std::string& text, const enrol::Manufacturers& known = {})
 {
-    auto line = ra::parse_inventory_line(text, "line", false, known);
+    base::CsvList list{""};
+    auto line = ra::parse_inventory_line(list, text, "line", known);
     REQUIRE_MESSAGE(line, line.error().message);
     REQUIRE(line->has_value());
     return std::move(**line);
@@ -132,6 +133,7 @@ void look_at_changes(store::Database& database)
     const auto* any = listed.find({"", "SN-1", "00", "other"});
     REQUIRE(any != nullptr);
     CHECK(any->whose.empty());
+    CHECK(records.labels() == std::map<std::string, std::uint64_t>{{"iot", 1}});
     CHECK(lists(database, "x,y"));
     CHECK(lists(database, "a@b"));
 

@@ -23,6 +23,8 @@ const char* name_of(HandshakeCause cause)
         return "timeout";
     case HandshakeCause::closed:
         return "closed";
+    case HandshakeCause::proxy_header:
+        return "proxy_header";
     case HandshakeCause::other:
         return "other";
     }

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-/// Why a TLS handshake with a client of the HTTP server failed.
+/// Why a client of the HTTP server got no TLS connection.
 namespace acmetool::http
 {
 
@@ -17,6 +17,7 @@ enum class HandshakeCause {
     not_tls,            ///< plain HTTP or another protocol
     timeout,            ///< it took too long
     closed,             ///< the client went away without a word
+    proxy_header,       ///< a load balancer sent no PROXY header that can be read; the words say why
     other,              ///< only the words of the TLS library say it
 };
 constexpr HandshakeCause kLastHandshakeCause = HandshakeCause::other;
@@ -29,7 +30,7 @@ HandshakeCause handshake_cause(unsigned long openssl_error);
 struct HandshakeFailure {
     std::string address; ///< of the client
     HandshakeCause cause = HandshakeCause::other;
-    std::string words; ///< of the TLS library, printable; may be empty
+    std::string words; ///< of the TLS library, or of what read the header; printable; may be empty
 };
 
 } // namespace acmetool::http

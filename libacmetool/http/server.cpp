@@ -143,20 +143,25 @@ bool is_proxy(const std::string& address, const ServerOptions& options)
 }
 
 /// Reads the PROXY header from a connection, and not an octet more. Empty address: the connection is the
-/// proxy's.
-asio::awaitable<std::optional<Peer>> read_proxy_header(Tcp::socket& socket)
+/// proxy's. The words of errors are empty if nothing was sent, as when a balancer looks whether the port is
+/// open.
+asio::awaitable<Result<Peer>> read_proxy_header(Tcp::socket& socket)
 {
     Bytes octets;
     for (;;) {
         const auto header = parse_proxy_header(octets);
-        if (!header) co_return std::nullopt;
+        if (!header) co_return fail(header.error());
         if (header->more == 0) co_return Peer{header->address, header->port};
         const auto had = octets.size();
         octets.resize(had + header->more);
         boost::system::error_code problem;
-        co_await asio::async_read(socket, asio::buffer(octets.data() + had, octets.size() - had),
-                                  asio::redirect_error(asio::use_awaitable, problem));
-        if (problem) co_return std::nullopt;
+        const auto count =
+            co_await asio::async_read(socket, asio::buffer(octets.data() + had, octets.size() - had),
+                                      asio::redirect_error(asio::use_awaitable, problem));
+        if (problem) {
+            const bool sent_nothing = had == 0 && count == 0;
+            co_return fail(Errc::protocol, sent_nothing ? "" : "PROXY header: the connection ended in it");
+        }
     }
 }
 
@@ -478,6 +483,8 @@ asio::awaitable<void> Server::Impl::serve(Tcp::socket socket, const std::shared_
         auto named = co_await read_proxy_header(socket);
         if (!named) {
             ++proxy_failures;
+            if (options.handshake_failed && !named.error().message.empty())
+                options.handshake_failed({peer.address, HandshakeCause::proxy_header, named.error().message});
             co_return;
         }
         if (!named->address.empty()) {

@@ -214,6 +214,9 @@ Advice advice_for_handshake(http::HandshakeCause cause)
     case HandshakeCause::closed:
         return "ask the log of the device {2}: in most cases it does not trust the certificate in [tls], or "
                "a timer of its own is too short";
+    case HandshakeCause::proxy_header:
+        return "have the load balancer {2} send it (send-proxy-v2 in HAProxy), or remove {2} from "
+               "proxy_protocol in [listen]";
     case HandshakeCause::other:
         return "ask the log of the device {2}; `openssl s_client` shows what the relay offers";
     }

@@ -28,6 +28,8 @@ std::string_view words_of(http::HandshakeCause cause)
         return "the client did not complete the TLS handshake in time";
     case HandshakeCause::closed:
         return "the client closed the connection during the TLS handshake";
+    case HandshakeCause::proxy_header:
+        return "the connection of the load balancer cannot be used";
     case HandshakeCause::other:
         break;
     }

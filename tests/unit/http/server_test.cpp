@@ -13,6 +13,7 @@
 #include <optional>
 #include <thread>
 
+#include "../comes_true.h"
 #include "http/server.h"
 #include "net/address_range.h"
 
@@ -181,7 +182,8 @@ TEST_CASE("keep-alive up to a number of requests, HEAD without a body, 100-conti
     CHECK(head.ends_with("\r\n\r\n"));
 }
 
-TEST_CASE("PROXY header: the device's address from load balancers alone, octet by octet; limits count it")
+TEST_CASE(
+    "OPR-47: PROXY header: the device's address from load balancers alone, octet by octet; limits count it")
 {
     const auto who = [](const http::ServerRequest& request) {
         return http::ServerResponse{
@@ -196,6 +198,12 @@ TEST_CASE("PROXY header: the device's address from load balancers alone, octet b
     http::ServerOptions options;
     options.proxies = {*net::AddressRange::parse("127.0.0.0/8")};
     options.connections_per_address = 1;
+    std::mutex mutex;
+    std::vector<http::HandshakeFailure> told;
+    options.handshake_failed = [&](const http::HandshakeFailure& failure) {
+        const std::lock_guard lock{mutex};
+        told.push_back(failure);
+    };
     const auto server = http::Server::start(options, who);
     REQUIRE(server);
     const auto port = (*server)->port();
@@ -203,6 +211,31 @@ TEST_CASE("PROXY header: the device's address from load balancers alone, octet b
     CHECK(ask(port, "PROXY UNKNOWN\r\n").find("127.0.0.1") != std::string::npos);
     CHECK(ask(port, "").empty());
     CHECK((*server)->counts().proxy_failures == 1);
+
+    // The load balancer that sends none is told of, and one that looks whether the port is open is not.
+    {
+        const Connection looks{port};
+    }
+    CHECK(test::comes_true([&] { return (*server)->counts().proxy_failures == 2; }));
+    {
+        const Connection broken{port};
+        broken.send("PROXY TCP4 192.0.2.7");
+    }
+    CHECK(test::comes_true([&] {
+        const std::lock_guard lock{mutex};
+        return told.size() == 2;
+    }));
+    CHECK((*server)->counts().proxy_failures == 3);
+    {
+        const std::lock_guard lock{mutex};
+        REQUIRE(told.size() == 2);
+        for (const auto& failure : told) {
+            CHECK(failure.address == "127.0.0.1");
+            CHECK(failure.cause == http::HandshakeCause::proxy_header);
+        }
+        CHECK(told[0].words.starts_with("PROXY header: "));
+        CHECK(told[1].words == "PROXY header: the connection ended in it");
+    }
 
     // One that stands is of its device, not of the balancer: another device's is taken, a second one of its
     // not.

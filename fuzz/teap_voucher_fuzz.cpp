@@ -13,9 +13,10 @@ class Registrar final : public enrol::VoucherAuthority
 {
 public:
     bool wants_voucher(const enrol::Peer&) const override { return true; }
-    void request_voucher(enrol::Peer, std::string, Bytes request,
+    void request_voucher(enrol::VoucherRequest asked,
                          std::function<void(enrol::VoucherDecision)> done) override
     {
+        auto& request = asked.request;
         if (request.empty()) std::abort();
         if (request.front() == 'l')
             done(enrol::VoucherLater{std::chrono::seconds{request.size()}});

@@ -63,11 +63,9 @@ public:
     }
 
     bool wants_voucher(const Peer& peer) const override { return authority_.wants_voucher(peer); }
-    void request_voucher(Peer peer, std::string request_id, Bytes request,
-                         std::function<void(VoucherDecision)> done) override
+    void request_voucher(VoucherRequest request, std::function<void(VoucherDecision)> done) override
     {
-        authority_.request_voucher(std::move(peer), std::move(request_id), std::move(request),
-                                   base::bind(executor_, std::move(done)));
+        authority_.request_voucher(std::move(request), base::bind(executor_, std::move(done)));
     }
     void voucher_status(const Peer& peer, bool good, const std::string& reason) override
     {

@@ -26,6 +26,15 @@ struct VoucherRefused {
 };
 using VoucherDecision = std::variant<VoucherGranted, VoucherLater, VoucherRefused>;
 
+/// A pledge's request (RFC 8995 section 5.2).
+struct VoucherRequest {
+    Peer peer;
+    std::string request_id; ///< for logs
+    Bytes request;          ///< signed, as received
+    /// How long the answer may wait for the MASA.
+    std::chrono::milliseconds wait{0};
+};
+
 class VoucherAuthority
 {
 public:
@@ -34,11 +43,9 @@ public:
     /// True if devices with such a certificate may only enrol with a voucher. Never blocks.
     virtual bool wants_voucher(const Peer& peer) const = 0;
 
-    /// Requests a voucher from the manufacturer with the pledge's signed voucher-request (RFC 8995 section
-    /// 5.2). `done` is called exactly once, immediately or within a short wait, from any thread. `request_id`
-    /// is for logs.
-    virtual void request_voucher(Peer peer, std::string request_id, Bytes request,
-                                 std::function<void(VoucherDecision)> done) = 0;
+    /// Requests a voucher from the manufacturer. `done` is called exactly once, immediately or when the
+    /// request has waited, from any thread.
+    virtual void request_voucher(VoucherRequest request, std::function<void(VoucherDecision)> done) = 0;
 
     /// The pledge's report on its voucher (RFC 8995 section 5.7); `reason` if the voucher is not good.
     virtual void voucher_status(const Peer& peer, bool good, const std::string& reason) = 0;

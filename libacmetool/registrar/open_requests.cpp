@@ -76,13 +76,13 @@ void OpenRequests::use(std::shared_ptr<const Settings> settings, std::vector<Rec
 std::optional<std::string> OpenRequests::join(const std::string& id, const std::string& digest,
                                               const std::string& manufacturer,
                                               const std::vector<crypto::Certificate>& registrar,
-                                              const std::string& request_id, const Answer& answer)
+                                              const Asker& asker)
 {
     auto found = open_.find(id);
     if (found == open_.end()) {
         auto stored = parts_.reader.read([&id](Records& records) { return records.record(id); });
         if (!stored) {
-            answer(store_refusal());
+            asker.answer(store_refusal());
             return std::nullopt;
         }
         if (!*stored) return std::string{};
@@ -90,7 +90,7 @@ std::optional<std::string> OpenRequests::join(const std::string& id, const std::
             return (*stored)->request_digest;
         // Another process asks the MASA: the pledge comes again.
         if (!is_decided((*stored)->state) && (*stored)->owner_is_alive && (*stored)->owner != parts_.run()) {
-            answer(Later{settings_->options.retry_after});
+            asker.answer(Later{settings_->options.retry_after});
             return std::nullopt;
         }
         found = open_.try_emplace(id).first;
@@ -101,18 +101,18 @@ std::optional<std::string> OpenRequests::join(const std::string& id, const std::
     auto& open = found->second;
     if (open.record.request_digest != digest) return open.on_disk;
     open.registrar = registrar;
-    if (open.request_id.empty()) open.request_id = request_id;
-    wait(open, answer);
+    if (open.request_id.empty()) open.request_id = asker.request_id;
+    wait(open, asker);
     advance(id);
     return std::nullopt;
 }
 
 void OpenRequests::begin(Record record, std::string earlier, std::vector<crypto::Certificate> registrar,
-                         std::string request_id, Answer answer)
+                         const Asker& asker)
 {
     const auto id = record.id;
     const auto* manufacturer = settings_->find(record.manufacturer);
-    if (manufacturer == nullptr) return answer(Later{settings_->options.retry_after}); // gone meanwhile
+    if (manufacturer == nullptr) return asker.answer(Later{settings_->options.retry_after}); // gone meanwhile
     const auto [place, is_new] = open_.try_emplace(id);
     auto& open = place->second;
     if (is_new) open.on_disk = std::move(earlier);
@@ -123,13 +123,13 @@ void OpenRequests::begin(Record record, std::string earlier, std::vector<crypto:
     }
     open.record = std::move(record);
     open.registrar = std::move(registrar);
-    open.request_id = std::move(request_id);
+    open.request_id = asker.request_id;
     open.pinned_domain.clear();
     open.heard = {};
     open.asked = false;
     open.noted = false;
     open.changed = false;
-    wait(open, std::move(answer));
+    wait(open, asker);
     advance(id);
 }
 
@@ -153,12 +153,12 @@ void OpenRequests::drop(Open& open)
         owed.answer(later);
 }
 
-void OpenRequests::wait(Open& open, Answer answer)
+void OpenRequests::wait(Open& open, const Asker& asker)
 {
     const auto number = ++last_waiter_;
-    const auto timer = parts_.worker.at(Steady::now() + settings_->options.wait,
+    const auto timer = parts_.worker.at(Steady::now() + asker.wait,
                                         [this, id = open.record.id, number] { late(id, number); });
-    open.waiters.push_back({number, timer, std::move(answer)});
+    open.waiters.push_back({number, timer, asker.answer});
 }
 
 /// RFC 8995 section 5.6: 202 until the voucher is there.

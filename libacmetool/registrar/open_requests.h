@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -31,6 +32,11 @@ class OpenRequests
 {
 public:
     using Answer = std::function<void(Decision)>;
+    struct Asker {
+        std::string request_id; ///< for logs and traces
+        std::chrono::milliseconds wait;
+        Answer answer;
+    };
     struct Parts { ///< not owned
         base::Worker& worker;
         store::GroupCommit& commits;
@@ -47,16 +53,14 @@ public:
     void use(std::shared_ptr<const Settings> settings, std::vector<Record> resumed);
     /// Waits for the request with this digest if it is the device's last one, wherever it stands. `registrar`
     /// is the chain that pledges see. Else `answer` is not called, and the digest of the request that is on
-    /// disk is returned, empty without one: begin() the new one. `request_id`, here and below, is for logs
-    /// and traces.
+    /// disk is returned, empty without one: begin() the new one.
     std::optional<std::string> join(const std::string& id, const std::string& digest,
                                     const std::string& manufacturer,
-                                    const std::vector<crypto::Certificate>& registrar,
-                                    const std::string& request_id, const Answer& answer);
+                                    const std::vector<crypto::Certificate>& registrar, const Asker& asker);
     /// The device's request from now on; `earlier` is what join() returned. Those who wait for an earlier one
     /// are answered "replaced".
     void begin(Record record, std::string earlier, std::vector<crypto::Certificate> registrar,
-               std::string request_id, Answer answer);
+               const Asker& asker);
     /// Answers everybody "later" and forgets all requests.
     void end();
 
@@ -93,7 +97,7 @@ private:
     using Written = void (OpenRequests::*)(Open&, const std::string& digest, const std::optional<Error>&);
 
     void advance(const std::string& id);
-    void wait(Open& open, Answer answer);
+    void wait(Open& open, const Asker& asker);
     void late(const std::string& id, std::uint64_t number);
     void settle(Open& open);
     void note(Open& open);

@@ -91,6 +91,7 @@ struct Asked {
     std::string accept;
     std::string request_id;
     brski::Envelope envelope;
+    std::chrono::milliseconds wait;
     std::function<void(Decision)> done;
 };
 
@@ -254,8 +255,8 @@ void Registrar::Impl::begin(const Asked& asked)
     const auto known = reader.read([&asked](Records& records) { return records.device(asked.pledge.ids); });
     if (!known) return asked.done(store_refusal());
     const auto id = *known ? (*known)->id : asked.pledge.ids.id;
-    auto earlier =
-        requests.join(id, digest, asked.pledge.identity.manufacturer, chain, asked.request_id, asked.done);
+    const OpenRequests::Asker asker{asked.request_id, asked.wait, asked.done};
+    auto earlier = requests.join(id, digest, asked.pledge.identity.manufacturer, chain, asker);
     if (!earlier) return;
     auto record = new_record(asked, *verdict.request, id, digest, now());
     if (!record) {
@@ -266,7 +267,7 @@ void Registrar::Impl::begin(const Asked& asked)
                       {"text", record.error().message}});
         return asked.done(Refused{cause, record.error().message});
     }
-    requests.begin(std::move(*record), std::move(*earlier), chain, asked.request_id, asked.done);
+    requests.begin(std::move(*record), std::move(*earlier), chain, asker);
 }
 
 Registrar::Registrar(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -318,9 +319,11 @@ void Registrar::request_voucher(VoucherRequested request, std::function<void(Dec
     }
     auto envelope = brski::parse_envelope(request.request, request.format);
     if (!envelope) return done(Refused{Cause::malformed, envelope.error().message});
-    auto asked = std::make_shared<const Asked>(Asked{
-        std::move(settings), std::move(*origin.pledge), certificates.front(), request.peer.address,
-        std::move(request.accept), std::move(request.request_id), std::move(*envelope), std::move(done)});
+    const auto wait = request.wait.value_or(settings->options.wait);
+    auto asked = std::make_shared<const Asked>(Asked{std::move(settings), std::move(*origin.pledge),
+                                                     certificates.front(), request.peer.address,
+                                                     std::move(request.accept), std::move(request.request_id),
+                                                     std::move(*envelope), wait, std::move(done)});
     // The registration authority says whether the device is welcome: inventory, blocked, revoked.
     impl_->authority.csr_attributes(
         std::move(request.peer), "",

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -29,7 +30,8 @@ struct VoucherRequested {
     Bytes request;
     brski::Format format = brski::Format::cms;
     std::string accept; ///< media types of vouchers that the pledge takes, as in RFC 9110 section 12.5.1
-    std::string request_id = {}; ///< for logs
+    std::string request_id = {};                        ///< for logs
+    std::optional<std::chrono::milliseconds> wait = {}; ///< for the MASA; absent: Options::wait
 };
 
 /// What a device tells of its voucher (RFC 8995 section 5.7) or of its enrolment (section 5.9.4).
@@ -72,7 +74,7 @@ public:
 
     /// False without a manufacturer: no device needs a voucher.
     bool has_manufacturers() const;
-    /// Answers at once, or when the MASA has answered, or after Options::wait. `done` is called once, on the
+    /// Answers at once, or when the MASA has answered, or after the wait. `done` is called once, on the
     /// caller's thread or the registrar's; what it says is on disk. Not after stop().
     void request_voucher(VoucherRequested request, std::function<void(Decision)> done);
     /// Logs and stores what a device tells. `done` gets a refusal, or nothing if the message was taken; it is

@@ -37,15 +37,17 @@ bool TeapAdapter::wants_voucher(const enrol::Peer& peer) const
     return registrar_.is_device(peer);
 }
 
-void TeapAdapter::request_voucher(enrol::Peer peer, std::string request_id, Bytes request,
+void TeapAdapter::request_voucher(enrol::VoucherRequest request,
                                   std::function<void(enrol::VoucherDecision)> done)
 {
+    const bool is_json = !request.request.empty() && request.request.front() == '{';
     VoucherRequested asked;
-    asked.peer = std::move(peer);
-    asked.format = !request.empty() && request.front() == '{' ? brski::Format::jws : brski::Format::cms;
+    asked.peer = std::move(request.peer);
+    asked.format = is_json ? brski::Format::jws : brski::Format::cms;
     asked.accept = brski::media_type(asked.format);
-    asked.request = std::move(request);
-    asked.request_id = std::move(request_id);
+    asked.request = std::move(request.request);
+    asked.request_id = std::move(request.request_id);
+    asked.wait = request.wait;
     registrar_.request_voucher(std::move(asked), [done = std::move(done)](Decision decision) {
         done(voucher_decision(std::move(decision)));
     });

@@ -14,7 +14,7 @@ public:
     explicit TeapAdapter(Registrar& registrar) : registrar_(registrar) {}
 
     bool wants_voucher(const enrol::Peer& peer) const override;
-    void request_voucher(enrol::Peer peer, std::string request_id, Bytes request,
+    void request_voucher(enrol::VoucherRequest request,
                          std::function<void(enrol::VoucherDecision)> done) override;
     void voucher_status(const enrol::Peer& peer, bool good, const std::string& reason) override;
 

@@ -15,7 +15,7 @@ void read_settings(Section section, Config& config)
     auto& brski = config.brski;
     std::string audit_log = "required";
     section.duration("wait", brski.wait,
-                     "longest wait of a request for its voucher before it is answered with 202");
+                     "longest wait of a request over EST for its voucher before it is answered with 202");
     section.duration("retry_after", brski.retry_after, "Retry-After of 202 answers");
     section.duration("masa_timeout", brski.masa_timeout, "longest wait for an answer of a MASA");
     section.duration("give_up", brski.give_up,
@@ -26,7 +26,9 @@ void read_settings(Section section, Config& config)
     section.list("known_domains", brski.known_domains, "domainIDs of earlier owners that are accepted");
     section.flag("other_domains", brski.other_domains, "accept devices for which other domains had vouchers");
     section.flag("nonceless", brski.nonceless, "accept devices for which nonceless vouchers were issued");
-    if (config.teap && !config.serves_est && !section.has("wait")) brski.wait = config.teap->settings.hold;
+    if (!config.serves_est && section.has("wait"))
+        section.refuse("wait",
+                       "applies to vouchers over EST; over TEAP they wait as long as hold in [teap] says");
     brski.audit_log = audit_log == "required";
     section.finish();
 }

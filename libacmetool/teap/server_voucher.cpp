@@ -21,7 +21,7 @@ void ServerSession::Impl::handle_voucher_request(const Tlvs& tlvs)
     }
     state = State::voucher;
     vouchers->request_voucher(
-        peer(), request_id, asked->value,
+        {peer(), request_id, asked->value, settings->hold},
         [self = shared_from_this()](const enrol::VoucherDecision& decision) { self->vouched(decision); });
 }
 

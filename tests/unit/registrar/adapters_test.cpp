@@ -169,8 +169,7 @@ TEST_CASE("TRC-01a: a pledge's requests over HTTP and their answers are in the t
 
 TEST_CASE("The registrar behind TEAP grants, asks for patience, and tells away from no (TBR-03b, TBR-03c)")
 {
-    RegistrarLab lab;
-    lab.options.wait = 0ms;
+    RegistrarLab lab; // over EST, requests wait for two minutes
     lab.open();
     TeapAdapter teap{*lab.subject};
     const auto device = lab.pledge("SN-1");
@@ -179,7 +178,7 @@ TEST_CASE("The registrar behind TEAP grants, asks for patience, and tells away f
     const auto ask = [&](const Bytes& request) {
         auto answer = std::make_shared<std::promise<enrol::VoucherDecision>>();
         teap.request_voucher(
-            RegistrarLab::peer(device.chain()), "conversation", request,
+            {RegistrarLab::peer(device.chain()), "conversation", request, 0ms},
             [answer](enrol::VoucherDecision decision) { answer->set_value(std::move(decision)); });
         return answer->get_future().get();
     };
@@ -205,7 +204,7 @@ TEST_CASE("The registrar behind TEAP grants, asks for patience, and tells away f
     TeapAdapter other{*lab.subject};
     lab.unwelcome = enrol::Refused{enrol::Refusal::forbidden, "blocked", {}};
     auto refusal = std::make_shared<std::promise<enrol::VoucherDecision>>();
-    other.request_voucher(RegistrarLab::peer(device.chain()), "", octets,
+    other.request_voucher({RegistrarLab::peer(device.chain()), "", octets, 0ms},
                           [refusal](enrol::VoucherDecision said) { refusal->set_value(std::move(said)); });
     decision = refusal->get_future().get();
     REQUIRE(std::holds_alternative<enrol::VoucherRefused>(decision));
@@ -221,7 +220,7 @@ TEST_CASE("To TEAP a MASA that is silent, or a store that fails, is unavailable"
     TeapAdapter teap{*lab.subject};
     const auto device = lab.pledge("SN-1");
     auto answer = std::make_shared<std::promise<enrol::VoucherDecision>>();
-    teap.request_voucher(RegistrarLab::peer(device.chain()), "", lab.request(device),
+    teap.request_voucher({RegistrarLab::peer(device.chain()), "", lab.request(device), 120s},
                          [answer](enrol::VoucherDecision said) { answer->set_value(std::move(said)); });
     const auto asked = lab.masa->question(0);
     lab.passed = 5;

@@ -11,10 +11,11 @@ class Registrar final : public enrol::VoucherAuthority
 {
 public:
     bool wants_voucher(const enrol::Peer&) const override { return true; }
-    void request_voucher(enrol::Peer, std::string, Bytes request,
+    void request_voucher(enrol::VoucherRequest request,
                          std::function<void(enrol::VoucherDecision)> done) override
     {
-        requests.push_back(std::move(request));
+        wait = request.wait;
+        requests.push_back(std::move(request.request));
         done(decision);
     }
     void voucher_status(const enrol::Peer&, bool good, const std::string&) override
@@ -25,6 +26,7 @@ public:
     enrol::VoucherDecision decision = enrol::VoucherGranted{{'v'}};
     std::vector<Bytes> requests;
     std::vector<bool> statuses;
+    std::chrono::milliseconds wait{0};
 };
 
 struct Brski : World {
@@ -69,6 +71,7 @@ TEST_CASE("TBR-01a, TBR-02a, TBR-03b: a voucher for the server's certificate, th
         CHECK(done.peer.certificate);
         CHECK_FALSE(done.peer.provisional);
         CHECK(world.registrar.requests == std::vector<Bytes>{world.radius.certificate.sha256()});
+        CHECK(world.registrar.wait == world.server->hold);
         CHECK(world.registrar.statuses == std::vector<bool>{true});
 
         // The server thinks that the device is known well enough: the peer does not.

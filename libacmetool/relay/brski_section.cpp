@@ -26,9 +26,6 @@ void read_settings(Section section, Config& config)
     section.list("known_domains", brski.known_domains, "domainIDs of earlier owners that are accepted");
     section.flag("other_domains", brski.other_domains, "accept devices for which other domains had vouchers");
     section.flag("nonceless", brski.nonceless, "accept devices for which nonceless vouchers were issued");
-    if (!config.serves_est && section.has("wait"))
-        section.refuse("wait",
-                       "applies to vouchers over EST; over TEAP they wait as long as hold in [teap] says");
     brski.audit_log = audit_log == "required";
     section.finish();
 }

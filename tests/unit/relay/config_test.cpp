@@ -341,21 +341,3 @@ TEST_CASE("SCL-45: relay.toml: where fetched CRLs are kept")
     CHECK(refused(std::string{kSmallest} + "[store]\ncrl_folder = \"crls\"\n").find("requires postgresql") !=
           std::string::npos);
 }
-
-TEST_CASE("TBR-03b: how long a voucher over TEAP waits is said by hold, not by wait in [brski]")
-{
-    const auto read = [](std::string_view listen) {
-        return relay::parse_relay_config(std::string{kSmallest} + "[listen]\nradius = \"127.0.0.1:0\"\n" +
-                                             std::string{listen} +
-                                             "[[client]]\naddress = \"::1\"\nsecret_file = \"s\"\n"
-                                             "[brski]\nwait = \"3s\"\n",
-                                         "/etc/x/teap.toml", relay::Kind::teap);
-    };
-    const auto config = read("est = \"127.0.0.1:0\"\n");
-    REQUIRE_MESSAGE(config, config.error().message);
-    CHECK(config->brski.wait == 3s);
-    CHECK(config->teap->settings.hold == 20s);
-    const auto alone = read("");
-    REQUIRE(!alone);
-    CHECK(alone.error().message.find("hold in [teap]") != std::string::npos);
-}

@@ -501,14 +501,11 @@ closed() { # CURL OPTION...: the relay answers nothing
     [ -z "$output" ]
 }
 
-@test "SEC-07, ESTS-22: behind HAProxy the log names the device's address and limits count it; others send no PROXY header" {
-    local sent port
-    for sent in send-proxy send-proxy-v2; do
-        RELAY_LIMITS='connections_per_address = 1' write_relay_toml "$PKI"
-        sed -i '/^\[listen\]/a proxy_protocol = ["127.0.0.1"]' "$PKI/relay.toml"
-        start_relay "$PKI"
-        port=$(free_port)
-        cat >haproxy.cfg <<EOF
+# behind_haproxy [WORD...]: HAProxy in front of the relay, with these words for its server; RELAY and HAPROXY_PID
+behind_haproxy() {
+    local port
+    port=$(free_port)
+    cat >haproxy.cfg <<EOF
 defaults
     mode tcp
     timeout connect 5s
@@ -516,19 +513,29 @@ defaults
     timeout server 30s
 listen relay
     bind 127.0.0.1:$port
-    server relay 127.0.0.1:$RELAY_PORT $sent
+    server relay 127.0.0.1:$RELAY_PORT $*
 EOF
-        haproxy -db -f haproxy.cfg 3>&- 2>haproxy.err &
-        local proxy=$!
-        STARTED+=("$proxy")
-        wait_for 20 eval '[ -n "$(ss -Hltn "sport = :$port")" ]' # a connection would be passed on
-        RELAY="https://127.0.0.1:$port/.well-known/est"
+    haproxy -db -f haproxy.cfg 3>&- 2>haproxy.err &
+    HAPROXY_PID=$!
+    STARTED+=("$HAPROXY_PID")
+    wait_for 20 eval "[ -n \"\$(ss -Hltn 'sport = :$port')\" ]" # a connection would be passed on
+    RELAY="https://127.0.0.1:$port/.well-known/est"
+    HAPROXY_PORT=$port
+}
+
+@test "SEC-07, ESTS-22: behind HAProxy the log names the device's address and limits count it; others send no PROXY header" {
+    local sent
+    for sent in send-proxy send-proxy-v2; do
+        RELAY_LIMITS='connections_per_address = 1' write_relay_toml "$PKI"
+        sed -i '/^\[listen\]/a proxy_protocol = ["127.0.0.1"]' "$PKI/relay.toml"
+        start_relay "$PKI"
+        behind_haproxy "$sent"
         est - cacerts --interface 127.0.0.9
         [ "$STATUS" = 200 ]
         grep '"event":"request"' "$PKI/relay.log" | tail -n 1 | jq -e '.address == "127.0.0.9"'
         # One connection that stands is its device's, not the balancer's.
         mkfifo "open.$sent"
-        timeout 60 openssl s_client -quiet -bind 127.0.0.7:0 -connect "127.0.0.1:$port" <"open.$sent" >/dev/null 2>&1 3>&- &
+        timeout 60 openssl s_client -quiet -bind 127.0.0.7:0 -connect "127.0.0.1:$HAPROXY_PORT" <"open.$sent" >/dev/null 2>&1 3>&- &
         exec 7>"open.$sent"
         wait_for 20 eval 'curl -s "$RELAY_ADMIN/status" | jq -e ".connections.open == 1"'
         est - cacerts --interface 127.0.0.8
@@ -542,7 +549,7 @@ EOF
         est - cacerts --interface 127.0.0.6
         [ "$STATUS" = 200 ]
         curl -sf "$RELAY_ADMIN/status" | jq -e '.connections.proxyFailures == 1'
-        kill "$RELAY_PID" "$proxy"
+        kill "$RELAY_PID" "$HAPROXY_PID"
         wait "$RELAY_PID"
     done
     sed -i 's/^proxy_protocol.*/proxy_protocol = ["lb.example"]/' "$PKI/relay.toml"
@@ -550,6 +557,21 @@ EOF
     [ "$status" = 78 ]
     [[ $output == *"relay.toml:$(grep -n lb.example "$PKI/relay.toml" | cut -d: -f1):"*'"lb.example": not an IP address'* ]]
     est-relay check --config "$PKI/relay.toml" --explain | grep -q proxy_protocol
+}
+
+@test "OPR-47: HAProxy that sends no PROXY header: the log says so, and what to do" {
+    write_relay_toml "$PKI"
+    sed -i '/^\[listen\]/a proxy_protocol = ["127.0.0.1"]' "$PKI/relay.toml"
+    start_relay "$PKI"
+    behind_haproxy
+    closed --interface 127.0.0.9
+    wait_for 20 grep -q '"event":"handshake"' "$PKI/relay.log"
+    grep '"event":"handshake"' "$PKI/relay.log" | jq -e '.cause == "proxy_header" and .address == "127.0.0.1" and .times == 1'
+    warnings() { est-relay events --config "$PKI/relay.toml" --level warning; }
+    wait_for 20 eval 'warnings | grep -q handshake'
+    warnings | tr -s ' \n' ' ' >said
+    cat said
+    grep -q 'the load balancer cannot be used: PROXY header: .* next: have the load balancer 127.0.0.1 send it (send-proxy-v2' said
 }
 
 @test "SIGTERM answers what is under way, then ends with 0" {

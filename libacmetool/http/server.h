@@ -48,8 +48,9 @@ struct ServerOptions {
     /// Called on a thread of the server the first time that no descriptor is free for a connection, which
     /// then waits; may be empty.
     std::function<void()> out_of_descriptors;
-    /// Called on a thread of the server for each TLS handshake that failed, unless the client went away
-    /// before it sent anything, as probes of load balancers do. Anybody can cause it; may be empty.
+    /// Called on a thread of the server for each TLS handshake that failed, and each of `proxies` that sent
+    /// no valid PROXY header, unless the client went away before it sent anything, as probes of load
+    /// balancers do. Anybody can cause it; may be empty.
     std::function<void(const HandshakeFailure&)> handshake_failed;
 };
 

@@ -32,8 +32,7 @@ struct Options {
     std::vector<ManufacturerOptions> manufacturers; ///< empty: no BRSKI
     /// PEM files of all CAs whose IDevIDs the registration authority accepts.
     std::vector<std::string> device_trust;
-    std::chrono::milliseconds wait{
-        5'000}; ///< how long a request over EST may wait for its voucher before 202
+    std::chrono::milliseconds wait{5'000}; ///< of a request over EST for its voucher, before 202
     std::chrono::seconds retry_after{10};
     std::chrono::seconds masa_timeout{30};
     std::chrono::seconds give_up{std::chrono::hours{1}}; ///< after the last answer of a MASA

@@ -134,33 +134,40 @@ void check_inventory(Findings& findings, const ra::Options& options,
              "it is taken as a serial number; names are those in [clients.idevid.NAME] and [[manufacturer]]");
 }
 
+struct StoredInventory {
+    ra::InventoryCounts counts;
+    std::map<std::string, std::uint64_t> labels;
+};
+
+Result<StoredInventory> look_at_inventory(const store::Options& options)
+{
+    ACMETOOL_TRY(database, ra::open_existing(options));
+    ra::InventoryRecords records{*database};
+    ACMETOOL_TRY(counts, records.count());
+    ACMETOOL_TRY(labels, records.labels());
+    return StoredInventory{counts, std::move(labels)};
+}
+
 /// What changes it judges its lines; here it is counted.
 void check_inventory_in_store(Findings& findings, const Config& config,
                               const enrol::Manufacturers& manufacturers)
 {
     if (!config.ra.idevid.inventory_in_store) return;
-    std::map<std::string, std::uint64_t> labels;
-    const auto counted = [&]() -> Result<ra::InventoryCounts> {
-        ACMETOOL_TRY(database, ra::open_existing(config.ra.store));
-        ra::InventoryRecords records{*database};
-        ACMETOOL_TRY(found, records.labels());
-        labels = std::move(found);
-        return records.count();
-    };
-    const auto counts = counted();
-    if (!counts && counts.error().reason.word() == "noStore")
+    const auto inventory = look_at_inventory(config.ra.store);
+    if (!inventory && inventory.error().reason.word() == "noStore")
         return warn(findings, "clients.idevid",
                     "the inventory in the store lists no devices: the store does not exist yet",
                     "inventory import puts them there once it does");
-    if (!counts) return bad(findings, "clients.idevid", counts.error());
-    if (counts->devices == 0)
+    if (!inventory) return bad(findings, "clients.idevid", inventory.error());
+    const auto& counts = inventory->counts;
+    if (counts.devices == 0)
         return warn(findings, "clients.idevid",
                     "the inventory in the store lists no devices: all devices of manufacturers are refused",
                     "put them there with inventory import");
-    ok(findings, "clients.idevid", fmt::format("{} devices in the inventory in the store", counts->devices));
-    if (manufacturers.size() > 1 && counts->unnamed > 0)
-        warn_of_unnamed(findings, counts->unnamed, manufacturers);
-    warn_of_unknown_labels(findings, labels, config.ra);
+    ok(findings, "clients.idevid", fmt::format("{} devices in the inventory in the store", counts.devices));
+    if (manufacturers.size() > 1 && counts.unnamed > 0)
+        warn_of_unnamed(findings, counts.unnamed, manufacturers);
+    warn_of_unknown_labels(findings, inventory->labels, config.ra);
 }
 
 void check_rules(Findings& findings, const access::Options& teap, const enrol::Manufacturers& manufacturers)

@@ -62,8 +62,8 @@ Result<std::vector<std::string>> csv_fields(std::string_view line, std::optional
         if (quoted && !plain.empty()) return malformed("there is text behind a closing double quote");
         if (!separator && plain.find(';') != std::string_view::npos)
             return fail(Errc::bad_input, "a semicolon outside double quotes",
-                        "write the field in double quotes; if semicolons separate the fields, begin the file "
-                        "with a heading that has them");
+                        "write the field in double quotes; if semicolons separate the fields, begin the list "
+                        "with a heading that has them, such as serial;label");
         fields.push_back(quoted ? std::move(field) : std::string{plain});
         if (at == line.size() || line[at] == '#') return fields;
     }
@@ -74,7 +74,7 @@ Result<std::optional<std::vector<std::string>>> CsvList::read(std::string_view l
     line = trim(line);
     if (line.empty() || line.starts_with('#') || is_heading(line))
         return std::optional<std::vector<std::string>>{};
-    heading_.clear();
+    may_be_heading_ = false;
     ACMETOOL_TRY(fields, csv_fields(line, separator_));
     const auto empty = [](const auto& field) { return field.empty(); };
     if (std::all_of(fields.begin(), fields.end(), empty)) return std::optional<std::vector<std::string>>{};
@@ -84,12 +84,12 @@ Result<std::optional<std::vector<std::string>>> CsvList::read(std::string_view l
 /// Takes the separator from the heading.
 bool CsvList::is_heading(std::string_view line)
 {
-    if (heading_.empty()) return false;
+    if (!may_be_heading_) return false;
     for (const char separator : {',', ';'}) {
         const auto fields = csv_fields(line, separator);
-        if (!fields || !equals_ignoring_case(fields->front(), heading_)) continue;
+        if (!fields || !equals_ignoring_case(fields->front(), "serial")) continue;
         if (fields->size() > 1) separator_ = separator;
-        heading_.clear();
+        may_be_heading_ = false;
         return true;
     }
     return false;

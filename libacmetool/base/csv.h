@@ -18,13 +18,13 @@ namespace acmetool::base
 /// such a semicolon, or a NUL octet, which UTF-16 has.
 Result<std::vector<std::string>> csv_fields(std::string_view line, std::optional<char> separator = {});
 
-/// Reads the lines of a list one after the other. The list may begin with a heading, whose separator, comma
-/// or semicolon, is that of all lines: spreadsheets write semicolons where a comma is the decimal point.
+/// Reads the lines of a list of devices one after the other. The list may begin with a heading, whose first
+/// field is "serial", in capital or small letters. Its separator, comma or semicolon, is that of all lines:
+/// spreadsheets write semicolons where a comma is the decimal point.
 class CsvList
 {
 public:
-    /// `heading` is the first field of a heading, in capital or small letters; if empty, there is none.
-    explicit CsvList(std::string heading) : heading_(std::move(heading)) {}
+    explicit CsvList(bool may_have_heading = true) : may_be_heading_(may_have_heading) {}
 
     /// The fields of a line; nothing if it is the heading, empty, a comment, or has empty fields only. Errors
     /// are those of csv_fields().
@@ -33,7 +33,7 @@ public:
 private:
     bool is_heading(std::string_view line);
 
-    std::string heading_; ///< empty once a line was read that could have been it
+    bool may_be_heading_; ///< the next line
     std::optional<char> separator_;
 };
 

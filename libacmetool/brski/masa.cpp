@@ -5,8 +5,8 @@
 
 #include <fmt/core.h>
 
-#include "base/csv.h"
 #include "base/text.h"
+#include "brski/device_list.h"
 #include "brski/idevid.h"
 #include "store/atomic_file.h"
 
@@ -58,21 +58,13 @@ bool is_owner(std::string_view owner, const crypto::Certificate& certificate)
 Result<OwnerList> parse_owners(std::string_view text, const std::string& file)
 {
     OwnerList owners;
-    base::CsvList list{std::string{kSerialHeading}};
-    unsigned number = 0;
-    for (const auto line : base::split(base::without_byte_order_mark(text), '\n')) {
-        ++number;
-        const auto wrong = [&](std::string_view why, std::string_view hint = kOwnerHint) {
-            return fail(Errc::config, fmt::format("{}:{}: {}", file, number, why), std::string{hint},
-                        "badOwners");
+    const auto take = [&](const std::vector<std::string>& fields) -> Result<void> {
+        const auto wrong = [](std::string why) {
+            return fail(Errc::config, std::move(why), std::string{kOwnerHint});
         };
-        const auto fields = list.read(line);
-        if (!fields) return wrong(fields.error().message, fields.error().hint);
-        if (!*fields) continue;
-        if ((*fields)->size() != 2 || (*fields)->front().empty() || (*fields)->back().empty())
+        if (fields.size() != 2 || fields.front().empty() || fields.back().empty())
             return wrong("not \"serial,OWNER\"");
-        const auto& serial = (*fields)->front();
-        const auto& named = (*fields)->back();
+        const auto& named = fields.back();
         auto owner = digest_of(named);
         if (!owner) {
             auto read = owner_in_file(std::filesystem::path{file}.parent_path() / named);
@@ -81,9 +73,10 @@ Result<OwnerList> parse_owners(std::string_view text, const std::string& file)
                                          base::printable(named, 100), read.error().message));
             owner = std::move(*read);
         }
-        if (!owners.emplace(serial, std::move(*owner)).second)
-            return wrong(fmt::format("{} is listed twice", base::printable(serial, 60)));
-    }
+        if (!owners.emplace(fields.front(), std::move(*owner)).second) return listed_twice(fields.front());
+        return {};
+    };
+    ACMETOOL_CHECK(read_device_list(text, file, "badOwners", take));
     return owners;
 }
 

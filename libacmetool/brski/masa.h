@@ -19,9 +19,6 @@ namespace acmetool::brski
 /// domainID of another (RFC 8995 section 11.2).
 using OwnerList = std::map<std::string, std::string, std::less<>>;
 
-/// The first field of the heading that an owner list or a cloud list may have.
-inline constexpr std::string_view kSerialHeading = "serial";
-
 /// Parses lines "serial,OWNER" (base::CsvList). OWNER is such a digest, with or without colons, or the name
 /// of a PEM file with the owner's certificate, of which only the key is used, relative to the folder of
 /// `file`. Errc::config, reason "badOwners"; for a domainID, the hint explains how to get the digest.

@@ -5,8 +5,8 @@
 
 #include <fmt/core.h>
 
-#include "base/csv.h"
 #include "base/text.h"
+#include "brski/device_list.h"
 #include "brski/idevid.h"
 #include "crypto/digest.h"
 #include "crypto/path.h"
@@ -125,23 +125,12 @@ Result<AuditLog> MasaRecords::log(const std::string& serial_number)
 Result<CloudList> parse_cloud_list(std::string_view text, const std::string& file)
 {
     CloudList cloud;
-    base::CsvList list{std::string{kSerialHeading}};
-    unsigned number = 0;
-    for (const auto line : base::split(base::without_byte_order_mark(text), '\n')) {
-        ++number;
-        const auto wrong = [&](std::string_view why, std::string hint = {}) {
-            return fail(Errc::config, fmt::format("{}:{}: {}", file, number, why), std::move(hint),
-                        "badCloudList");
-        };
-        const auto fields = list.read(line);
-        if (!fields) return wrong(fields.error().message, fields.error().hint);
-        if (!*fields) continue;
-        auto entry = to_cloud_entry(**fields, std::filesystem::path{file}.parent_path());
-        if (!entry) return wrong(entry.error().message, entry.error().hint);
-        const auto& serial = (*fields)->front();
-        if (!cloud.emplace(serial, std::move(*entry)).second)
-            return wrong(fmt::format("{} is listed twice", base::printable(serial, 60)));
-    }
+    const auto take = [&](const std::vector<std::string>& fields) -> Result<void> {
+        ACMETOOL_TRY(entry, to_cloud_entry(fields, std::filesystem::path{file}.parent_path()));
+        if (!cloud.emplace(fields.front(), std::move(entry)).second) return listed_twice(fields.front());
+        return {};
+    };
+    ACMETOOL_CHECK(read_device_list(text, file, "badCloudList", take));
     return cloud;
 }
 

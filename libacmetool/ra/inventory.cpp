@@ -107,7 +107,7 @@ Result<Inventory> parse_inventory(std::string_view text, std::string_view what,
                                   const enrol::Manufacturers& known)
 {
     Inventory inventory;
-    base::CsvList list{std::string{kInventoryHeading}};
+    base::CsvList list;
     int number = 0;
     for (const auto line : base::split(base::without_byte_order_mark(text), '\n')) {
         const auto place = fmt::format("{}: line {}", what, ++number);

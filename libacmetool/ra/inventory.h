@@ -53,9 +53,6 @@ struct InventoryLine {
     bool is_strange = false; ///< see Inventory::strange()
 };
 
-/// The first field of an inventory's heading.
-inline constexpr std::string_view kInventoryHeading = "serial";
-
 /// Reads the next "serial[,label][,name...]" line of `list`; nothing if it has no device (base::CsvList). A
 /// serial "SERIAL@WHOSE", see enrol::parse_qualified_serial(), is a device of that manufacturer, if WHOSE is
 /// one of `known` or the digest of an anchor. `place` names the line in errors: config.

@@ -62,7 +62,7 @@ class LineJudge
 {
 public:
     LineJudge(std::string what, const enrol::Manufacturers& known, bool has_heading)
-        : what_(std::move(what)), known_(known), list_(std::string{has_heading ? ra::kInventoryHeading : ""})
+        : what_(std::move(what)), known_(known), list_(has_heading)
     {
     }
 

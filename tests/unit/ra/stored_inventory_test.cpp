@@ -32,7 +32,7 @@ public:
 
 ra::InventoryLine inventory_line(const std::string& text, const enrol::Manufacturers& known = {})
 {
-    base::CsvList list{""};
+    base::CsvList list{false};
     auto line = ra::parse_inventory_line(list, text, "line", known);
     REQUIRE_MESSAGE(line, line.error().message);
     REQUIRE(line->has_value());
